@@ -1,0 +1,1 @@
+"""Scaling studies of latent diffusion models: from data to figures."""

@@ -1,0 +1,45 @@
+"""Source `emoji`: Noto, Twemoji and Fluent 3D emoji with their names as captions."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from functools import partial
+from pathlib import Path, PurePath
+
+from PIL import Image
+
+from ..cli import InputError
+from ..study import Data
+from .records import Record
+
+STYLE_WORDS = {
+    "noto": "noto emoji style",
+    "twemoji": "flat twemoji style",
+    "fluent": "3d fluent style",
+}
+
+
+def _open_member(archive: zipfile.ZipFile, member: str) -> Image.Image:
+    return Image.open(io.BytesIO(archive.read(member)))
+
+
+def records(data: Data, archive_path: Path) -> list[Record]:
+    """Records of the chosen styles, in the archive's order; the concept is the hexcode.
+
+    Raises InputError if the archive is unreadable.
+    """
+    try:
+        archive = zipfile.ZipFile(archive_path)
+        labels = json.loads(archive.read("labels.json"))
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{archive_path} is unusable ({error}); delete it and run again") from None
+    result = []
+    for member in archive.namelist():
+        style, _, file = member.partition("/")
+        if style in data.styles:
+            hexcode = PurePath(file).stem
+            caption = f"{labels[hexcode]}, {STYLE_WORDS[style]}"
+            result.append(Record(hexcode, caption, member, partial(_open_member, archive, member)))
+    return result

@@ -1,0 +1,186 @@
+"""Train the autoencoder on the training split, and load any autoencoder.
+
+The network is diffusers' AutoencoderTiny with two halvings (f = 4). The loss is L1 + L2 in pixels;
+a little noise on the latents makes the decoder forgive what a diffusion model gets slightly wrong.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers.configuration_utils import ConfigMixin
+from torch import nn
+
+from ..cli import InputError, Slice, add_work_dir, batches, parser, run
+from ..loop import Plan, Trainer, jsonl, row_generators, training_summary, warmup_then
+from ..shards import fingerprint_of, map_array
+from ..study import Autoencoder, AutoencoderSpec
+from ..workdir import WorkDir, atomic_path, file_hash, fingerprint, write_json, write_text
+
+LATENT_NOISE = 0.05
+"""standard deviation of the training noise over that of the latents"""
+
+
+def build(spec: Autoencoder) -> AutoencoderTiny:
+    """An untrained autoencoder: images [B, 3, S, S] in [-1, 1] to latents [B, C, S/4, S/4]."""
+    return AutoencoderTiny(
+        encoder_block_out_channels=(spec.width,) * 3,
+        decoder_block_out_channels=(spec.width,) * 3,
+        num_encoder_blocks=(1, 3, 3),
+        num_decoder_blocks=(3, 3, 1),
+        latent_channels=spec.latent_channels,
+    )
+
+
+def load(folder_or_id: str, revision: str | None = None) -> nn.Module:
+    """A frozen autoencoder from a diffusers folder or hub id.
+
+    Raises InputError if there is none, naming the key.
+    """
+    try:
+        config = ConfigMixin.load_config(folder_or_id, revision=revision)
+        classes = {"AutoencoderTiny": AutoencoderTiny, "AutoencoderKL": AutoencoderKL}
+        kind = classes.get(config["_class_name"])
+        if kind is None:
+            raise InputError(
+                f"latents.autoencoder.pretrained: {config['_class_name']} is not supported "
+                f"(known: {', '.join(classes)})"
+            )
+        return kind.from_pretrained(folder_or_id, revision=revision).eval().requires_grad_(False)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"latents.autoencoder.pretrained: {folder_or_id} is no diffusers autoencoder "
+            f"({str(error).splitlines()[0]})"
+        ) from None
+
+
+def to_unit(images: np.ndarray) -> torch.Tensor:
+    """uint8 images as float tensors in [-1, 1]."""
+    return torch.from_numpy(np.array(images)).float().div_(127.5).sub_(1)
+
+
+@torch.no_grad()
+def encode(autoencoder: nn.Module, images: np.ndarray) -> torch.Tensor:
+    """Latents of uint8 images [B, 3, S, S], scaled to about unit variance; the mean for a KL one."""
+    output = autoencoder.encode(to_unit(images).to(autoencoder.device))
+    latents = output.latents if hasattr(output, "latents") else output.latent_dist.mode()
+    return latents * autoencoder.config.scaling_factor
+
+
+@torch.no_grad()
+def decode(autoencoder: nn.Module, latents: torch.Tensor) -> np.ndarray:
+    """uint8 images [B, 3, S, S] of scaled latents, rounded as diffusers' pipelines round."""
+    images = autoencoder.decode(latents / autoencoder.config.scaling_factor).sample
+    images = (images.float() / 2 + 0.5).clamp(0, 1)
+    return (images * 255).round().byte().cpu().numpy()
+
+
+class Reconstruction:
+    """The task of the training loop: reconstruct the training images, turned and mirrored."""
+
+    def __init__(self, spec: AutoencoderSpec, images: np.ndarray):
+        torch.manual_seed(spec.seed)
+        self.module = build(spec.autoencoder).to(memory_format=torch.channels_last)
+        self.count = len(images)
+        self._images, self._seed = images, spec.seed
+
+    def losses(
+        self, module: nn.Module, indices: np.ndarray, positions: range, device: torch.device
+    ) -> torch.Tensor:
+        """L1 + L2 of each image; shape [len(indices)]."""
+        images, noises = [], []
+        latent_shape = (self.module.config.latent_channels, *(s // 4 for s in self._images.shape[2:]))
+        for index, generator in zip(
+            indices, row_generators(self._seed, positions), strict=True
+        ):
+            turn, mirror = torch.randint(4, (2,), generator=generator).tolist()
+            image = np.rot90(self._images[index], turn, axes=(1, 2))
+            images.append(image[:, :, ::-1] if mirror % 2 else image)
+            noises.append(torch.randn(latent_shape, generator=generator))
+        target = to_unit(np.stack(images)).to(device, memory_format=torch.channels_last)
+        network = module.module if hasattr(module, "module") else module
+        latents = network.encoder(target)
+        noise = torch.stack(noises).to(device) * latents.detach().std() * LATENT_NOISE
+        error = network.decoder(latents + noise) - target
+        return error.abs().mean(dim=(1, 2, 3)) + error.square().mean(dim=(1, 2, 3))
+
+
+def psnr(images: np.ndarray, others: np.ndarray) -> float:
+    """Mean over images of the peak signal-to-noise ratio in dB; uint8 [N, 3, S, S]."""
+    error = (images.astype(np.float64) - others) ** 2
+    return float(np.mean(10 * np.log10(255**2 / np.maximum(error.mean(axis=(1, 2, 3)), 1e-9))))
+
+
+def reconstruct(autoencoder: nn.Module, images: np.ndarray, batch: int = 64) -> np.ndarray:
+    """Images through the autoencoder and back."""
+    parts = [
+        decode(autoencoder, encode(autoencoder, images[rows]))
+        for rows in batches(len(images), batch)
+    ]
+    return np.concatenate(parts)
+
+
+def latent_scale(autoencoder: nn.Module, images: np.ndarray) -> float:
+    """One over the standard deviation of the latents of some images (Rombach et al. 2022, G)."""
+    parts = [encode(autoencoder, images[rows]) for rows in batches(min(len(images), 1024), 64)]
+    return 1 / torch.cat(parts).std().item()
+
+
+def save_model(model: nn.Module, folder: Path, weights_name: str) -> None:
+    """Save a diffusers model's two files, each atomically, the configuration last."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / weights_name) as path:
+        state = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
+        save_file(state, path, metadata={"format": "pt"})
+    write_text(folder / "config.json", model.to_json_string())
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, AutoencoderSpec)
+    arguments.add_argument("--train", required=True, type=Path, help="images to train on")
+    arguments.add_argument("--test", required=True, type=Path, help="held-out images, for the PSNR")
+    arguments.add_argument("--out", required=True, type=Path, help="folder of the autoencoder")
+    add_work_dir(arguments)
+    options = arguments.parse_args()
+    spec, settings = options.spec, options.spec.autoencoder
+    time_slice = Slice(options.max_seconds)
+    task = Reconstruction(spec, map_array(options.train, "images"))
+    plan = Plan(
+        images=settings.images,
+        batch=settings.batch,
+        lr=warmup_then("cosine", settings.lr, warmup=0.1),
+        weight_decay=1e-4,
+        clip_norm=1.0,
+        ema_images=100 * settings.batch,
+        seed=spec.seed,
+    )
+    with WorkDir(options.work_dir, fingerprint(spec, fingerprint_of(options.train))) as work:
+        trainer = Trainer(task, plan, work, "autoencoder")
+        trainer.run(time_slice)
+        model = trainer.accelerator.unwrap_model(trainer.module)
+        model.load_state_dict(trainer.averaged)
+        model.eval().requires_grad_(False)
+        scale = latent_scale(model, map_array(options.train, "images"))
+        model.register_to_config(scaling_factor=scale)
+        test = np.array(map_array(options.test, "images"))
+        held_out = psnr(test, reconstruct(model, test))
+        save_model(model, options.out, "diffusion_pytorch_model.safetensors")
+        weights = file_hash(options.out / "diffusion_pytorch_model.safetensors")
+        write_text(options.out / "metrics.jsonl", jsonl(trainer.state.log))
+        summary = training_summary(
+            trainer, psnr_test=round(held_out, 3), weights=weights, spec=spec.model_dump()
+        )
+        write_json(options.out / "summary.json", summary)
+    print(f"autoencoder: held-out PSNR {held_out:.2f} dB")
+
+
+if __name__ == "__main__":
+    run(main)

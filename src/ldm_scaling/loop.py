@@ -1,0 +1,275 @@
+"""The training loop that every trained network shares: resumable, by images seen, on any device.
+
+What one step computes depends only on the seed and on the images seen before it: the order of the
+data and every random draw are functions of (seed, position), so neither the micro-batch nor the
+number of processes nor an interruption changes them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from .cli import InputError, Progress, Slice, SliceEnded
+from .workdir import WorkDir, write_json
+
+
+def order(count: int, seed: int, start: int, length: int) -> np.ndarray:
+    """Data indices of positions start to start + length: a new shuffle of `count` every epoch."""
+    positions = np.arange(start, start + length)
+    result = np.empty(length, dtype=np.int64)
+    for epoch in np.unique(positions // count):
+        shuffled = np.random.default_rng((seed, int(epoch))).permutation(count)
+        chosen = positions // count == epoch
+        result[chosen] = shuffled[positions[chosen] % count]
+    return result
+
+
+def row_generators(seed: int, positions: range) -> Iterator[torch.Generator]:
+    """One CPU generator for each position: draws that no batch size can change."""
+    for position in positions:
+        mixed = int(np.random.SeedSequence((seed, position)).generate_state(1, np.uint64)[0])
+        yield torch.Generator().manual_seed(mixed)
+
+
+class Task(Protocol):
+    """What a training loop optimises."""
+
+    module: nn.Module
+    count: int
+    """images in the data"""
+
+    def losses(
+        self, module: nn.Module, indices: np.ndarray, positions: range, device: torch.device
+    ) -> torch.Tensor:
+        """The loss of each image; shape [len(indices)]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Length and optimisation of a run; lengths in images."""
+
+    images: int
+    batch: int
+    lr: Callable[[float], float]
+    """learning rate at a fraction of the run"""
+    weight_decay: float
+    clip_norm: float
+    ema_images: float
+    seed: int
+    keep: tuple[float, ...] = ()
+    log_images: int = 4096
+    save_seconds: float = 30
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps; the last batch is full, so a run may see a few images more."""
+        return math.ceil(self.images / self.batch)
+
+
+def warmup_then(decay: str, peak: float, warmup: float) -> Callable[[float], float]:
+    """Linear warm-up over the fraction `warmup`, then cosine decay to 0 or a constant rate."""
+
+    def rate(done: float) -> float:
+        if done < warmup:
+            return peak * done / warmup
+        if decay == "constant":
+            return peak
+        return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (done - warmup) / (1 - warmup))))
+
+    return rate
+
+
+@dataclass
+class State:
+    """Everything a run needs to go on as if it had never stopped."""
+
+    step: int = 0
+    seconds: float = 0.0
+    log: list[dict[str, float]] = field(default_factory=list)
+    kept: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
+
+
+class Trainer:
+    """Runs a task by a plan in a work folder; `run()` returns its state, `averaged` the weights."""
+
+    def __init__(self, task: Task, plan: Plan, work: WorkDir, label: str, micro_batch: int = 0):
+        self.task, self.plan, self.work, self.label = task, plan, work, label
+        self.accelerator = Accelerator(log_with="tensorboard", project_dir=str(work.path))
+        self.device = self.accelerator.device
+        # Adam's epsilon is not tuned here; the betas are its defaults
+        optimizer = torch.optim.AdamW(
+            task.module.parameters(), lr=0.0, weight_decay=plan.weight_decay
+        )
+        self.module, self.optimizer = self.accelerator.prepare(task.module, optimizer)
+        self.averaged = {k: v.detach().clone() for k, v in self._weights().items()}
+        self.state = State()
+        self._micro = micro_batch or plan.batch
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return self.accelerator.unwrap_model(self.module).state_dict()
+
+    # ------------------------------------------------------------ state
+
+    def _write(self, path: Path) -> None:
+        torch.save(
+            {
+                "module": self._weights(),
+                "averaged": self.averaged,
+                "optimizer": self.optimizer.state_dict(),
+                **vars(self.state),
+            },
+            path,
+        )
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        return torch.load(path, map_location=self.device, weights_only=True)
+
+    def _resume(self) -> None:
+        saved = self.work.load(self._read)
+        if saved is None:
+            return
+        self.accelerator.unwrap_model(self.module).load_state_dict(saved["module"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.averaged = saved["averaged"]
+        self.state = State(**{name: saved[name] for name in vars(self.state)})
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            self.work.save(self.state.step, self._write)
+
+    # ------------------------------------------------------------ steps
+
+    def _step(self) -> float:
+        plan, step, ranks = self.plan, self.state.step, self.accelerator.num_processes
+        rate = plan.lr((step + 1) / plan.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        indices = order(self.task.count, plan.seed, step * plan.batch, plan.batch)
+        mine = range(plan.batch)[self.accelerator.process_index :: ranks]
+        total = torch.zeros((), device=self.device)
+        for begin in range(0, len(mine), self._micro):
+            rows = mine[begin : begin + self._micro]
+            positions = range(
+                step * plan.batch + rows.start, step * plan.batch + rows.stop, rows.step
+            )
+            losses = self.task.losses(
+                self.module, indices[rows.start : rows.stop : rows.step], positions, self.device
+            )
+            self.accelerator.backward(losses.sum() * (ranks / plan.batch))
+            total += losses.detach().sum() * (ranks / plan.batch)
+        self.accelerator.clip_grad_norm_(self.module.parameters(), plan.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._average()
+        self.state.step += 1
+        return self.accelerator.reduce(total, "mean").item()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # a half-life of ema_images, but never longer than a tenth of what has been seen (EDM2)
+        seen = (self.state.step + 1) * self.plan.batch
+        decay = 0.5 ** (self.plan.batch / min(self.plan.ema_images, 0.1 * seen))
+        weights = self._weights()
+        floats = [name for name, value in weights.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [self.averaged[n] for n in floats], [weights[n] for n in floats], 1 - decay
+        )
+
+    def run(self, time_slice: Slice) -> State:
+        """Train to the end, from the newest saved state if there is one.
+
+        Raises InputError if the loss is no longer finite, SliceEnded if the slice is over.
+        """
+        plan, state = self.plan, self.state
+        self._resume()
+        state = self.state
+        if state.step:
+            print(f"{self.label}: continuing after {state.step * plan.batch} images", flush=True)
+        self.accelerator.init_trackers("tensorboard")
+        keep_at = {max(1, round(part * plan.steps)): f"{part:g}" for part in plan.keep}
+        progress = Progress(self.label, plan.images, min(state.step * plan.batch, plan.images))
+        log_steps = max(1, plan.log_images // plan.batch)
+        running, clock, saved = [], time.monotonic(), time.monotonic()
+        while state.step < plan.steps:
+            loss = self._step()
+            self._check(loss)
+            running.append(loss)
+            now = time.monotonic()
+            state.seconds, clock = state.seconds + now - clock, now
+            images = min(state.step * plan.batch, plan.images)
+            if state.step in keep_at:
+                state.kept[keep_at[state.step]] = {k: v.clone() for k, v in self.averaged.items()}
+            if state.step % log_steps == 0 or state.step == plan.steps:
+                row = {"images": state.step * plan.batch, "loss": loss}
+                state.log.append(row)
+                self.accelerator.log({"loss": loss}, step=row["images"])
+            progress.update(images, f"loss {np.mean(running[-50:]):.4f}")
+            if time_slice.ended():
+                self._save()
+                raise SliceEnded(f"{self.label}: stopped at {images} images; state is saved")
+            if now - saved > plan.save_seconds or state.step == plan.steps:
+                self._save()
+                saved = now
+        self.accelerator.end_training()
+        return state
+
+    def _check(self, loss: float) -> None:
+        if math.isfinite(loss):
+            return
+        images = self.state.step * self.plan.batch
+        status = {"status": "diverged", "images": images, "loss": repr(loss)}
+        write_json(self.work.path / "status.json", status)
+        raise InputError(
+            f"{self.label}: the loss is {loss} after {images} images; no model is saved "
+            f"(status in {self.work.path}/status.json). Lower lr or clip_norm"
+        )
+
+
+def training_summary(trainer: Trainer, **more: Any) -> dict[str, Any]:
+    """What a trained network's summary.json says in any case."""
+    plan, state = trainer.plan, trainer.state
+    parameters = trainer.accelerator.unwrap_model(trainer.module).parameters()
+    return {
+        "status": "ok",
+        "params": sum(p.numel() for p in parameters),
+        "images": state.step * plan.batch,
+        "steps": state.step,
+        "seconds": round(state.seconds, 1),
+        "device": device_name(trainer.device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "revision": git_revision(),
+        **more,
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """The name of the hardware behind a device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def git_revision() -> str:
+    """The revision of this code, with `-dirty` if it was changed; empty outside of git."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def jsonl(rows: list[dict]) -> str:
+    """Rows as JSON lines."""
+    return "".join(json.dumps(row) + "\n" for row in rows)

@@ -1,0 +1,465 @@
+"""The typed study: what `config.yaml` and its overlays may say, and the spec of every job.
+
+One study is one merged configuration. This is the only module that the Snakefile imports, so it
+must stay free of torch and quick to import. Every job receives a spec: the JSON of exactly what
+decides its result, so that a changed key reruns what depends on it and nothing else. A `recipe`
+number is raised by hand when a job's code changes its results.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+DEFAULT_STUDY = "pocket"
+SIZE_PATTERN = r"^c[1-9]\d*$"
+
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
+Guidance = Annotated[float, Field(ge=1, le=100)]
+
+
+class StudyError(ValueError):
+    """A study that cannot be run; the message is one line and names the key."""
+
+
+class Strict(BaseModel):
+    """A section in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Splits(Strict):
+    """Images held out from training; the rest is for training. No concept is in two splits."""
+
+    validation: Positive
+    """images for the real-against-real floor"""
+    test: Positive
+    """images that every metric compares with; their captions are the prompts"""
+
+
+class Data(Strict):
+    """Image-caption pairs."""
+
+    source: Literal["emoji", "imagefolder"]
+    """emoji (npm packages) or imagefolder (a folder with metadata.csv or metadata.jsonl)"""
+    path: str | None = None
+    """the folder, for source imagefolder"""
+    styles: list[Literal["noto", "twemoji", "fluent"]] = Field(min_length=1)
+    """drawing styles, for source emoji"""
+    max_images: Positive | None = None
+    """use only so many images, a seeded choice of whole concepts; null means all"""
+    image_size: Annotated[int, Field(ge=8, multiple_of=8)]
+    """pixels a side"""
+    splits: Splits
+
+    @model_validator(mode="after")
+    def _path_belongs_to_imagefolder(self) -> Data:
+        if self.source == "imagefolder" and not self.path:
+            raise ValueError("path: source imagefolder needs the folder's path")
+        return self
+
+
+class Autoencoder(Strict):
+    """The image autoencoder between pixels and latents."""
+
+    pretrained: str | None
+    """a diffusers folder or hub id; null trains one on the training split"""
+    revision: str | None = None
+    """commit of the hub id"""
+    latent_channels: Positive
+    """channels of the latents"""
+    width: Positive
+    """channels of the hidden layers, when trained here"""
+    images: Positive
+    """images seen, when trained here"""
+    batch: Positive
+    """images a step, when trained here"""
+    lr: Annotated[float, Field(gt=0)]
+    """peak learning rate (one-cycle), when trained here"""
+
+
+class TextEncoder(Strict):
+    """The frozen text encoder."""
+
+    pretrained: str
+    """minilm-l6 (from its package), a folder, or a hub id of a CLIP or BERT text model"""
+    revision: str | None = None
+    """commit of the hub id"""
+    max_tokens: Annotated[int, Field(ge=4, le=512)]
+    """captions are padded and cut to this many tokens"""
+
+
+class Latents(Strict):
+    """What images and captions become before training."""
+
+    autoencoder: Autoencoder
+    text_encoder: TextEncoder
+
+
+class Family(Strict):
+    """U-Nets that differ only in their base channel count c, as Stable Diffusion builds them."""
+
+    sizes: list[Size] = Field(min_length=1)
+    """members, named by c"""
+    reference_size: Size
+    """its forward pass has normalized cost 1"""
+    channel_multipliers: list[Positive] = Field(min_length=2)
+    """channels of each level over c"""
+    res_blocks: Positive
+    """residual blocks a level on the way down (one more on the way up)"""
+    heads: Positive
+    """attention heads in every transformer block"""
+    norm_groups: Positive
+    """groups of every group normalization; must divide c"""
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Family:
+        if len(set(self.sizes)) < len(self.sizes):
+            raise ValueError("sizes: a size stands twice")
+        if self.reference_size not in self.sizes:
+            raise ValueError(
+                f"reference_size: {self.reference_size} is not in sizes ({', '.join(self.sizes)})"
+            )
+        for size in self.sizes:
+            for name, divisor in (("norm_groups", self.norm_groups), ("heads", self.heads)):
+                if channels(size) % divisor:
+                    raise ValueError(f"sizes: {size} is no multiple of {name} ({divisor})")
+        return self
+
+
+class Diffusion(Strict):
+    """The forward process that training and sampling share."""
+
+    prediction: Literal["epsilon", "v_prediction"]
+    """what the U-Net predicts"""
+    train_timesteps: Positive = 1000
+    """discrete noise levels"""
+    beta_start: Annotated[float, Field(gt=0, lt=1)] = 0.00085
+    """first beta of the scaled-linear schedule"""
+    beta_end: Annotated[float, Field(gt=0, lt=1)] = 0.012
+    """last beta of the scaled-linear schedule"""
+
+
+class Training(Strict):
+    """Pretraining; lengths are in images seen, so that they do not depend on the batch."""
+
+    images: Positive
+    """images seen"""
+    batch: Positive
+    """images a step over all devices"""
+    lr: Annotated[float, Field(gt=0)]
+    """peak learning rate"""
+    warmup_images: Annotated[int, Field(ge=0)]
+    """images of linear warm-up"""
+    decay: Literal["cosine", "constant"]
+    """shape after the warm-up"""
+    weight_decay: Annotated[float, Field(ge=0)]
+    """of AdamW"""
+    clip_norm: Annotated[float, Field(gt=0)]
+    """largest gradient norm"""
+    ema_images: Positive
+    """half-life of the exponential moving average of the weights"""
+    caption_dropout: Fraction
+    """share of captions replaced by the empty one, for guidance"""
+    min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
+    """gamma of min-SNR weighting (Hang et al. 2023); null weights all noise levels alike"""
+    keep: list[Annotated[float, Field(gt=0, lt=1)]]
+    """fractions of the run at which a checkpoint of the averaged weights is kept"""
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    """training seeds; each is a model of its own"""
+
+
+class Sampling(Strict):
+    """The grid of cells: every combination is sampled and measured once."""
+
+    n: Annotated[int, Field(ge=16)]
+    """images a cell; prompts are the first n test captions"""
+    samplers: list[Literal["ddim"]] = Field(min_length=1)
+    """diffusers' schedulers"""
+    steps: list[Positive] = Field(min_length=1)
+    """denoising steps"""
+    guidance: list[Guidance] = Field(min_length=1)
+    """classifier-free guidance scales; 1 is off and costs one forward"""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """of the initial noise; image i has the same noise in every cell"""
+
+    @field_validator("samplers", "steps", "guidance")
+    @classmethod
+    def _no_twins(cls, values: list) -> list:
+        if len(set(values)) < len(values):
+            raise ValueError("a value stands twice")
+        return values
+
+
+class Metrics(Strict):
+    """How samples are compared with the held-out images."""
+
+    extractor: Literal["effnet_lite0"]
+    """network whose features are compared"""
+    input_size: Annotated[int, Field(ge=32)]
+    """pixels a side at which the extractor sees an image"""
+    components: Positive
+    """leading principal components of the reference on which the Frechet distance is taken"""
+    bootstrap: Annotated[int, Field(ge=10)]
+    """resamples over images behind every interval"""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """coverage of every interval"""
+    select_by: Literal["fd", "kid"]
+    """metric that chooses the guidance scale"""
+
+
+class Figures(Strict):
+    """What figures mark."""
+
+    budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    """sampling costs at which the winning size is named"""
+
+
+class Study(Strict):
+    """One merged configuration."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+    """names the folder of results (the default study writes to results/ itself)"""
+    seed: Annotated[int, Field(ge=0)]
+    """of the split and of the order of the prompts"""
+    data: Data
+    latents: Latents
+    family: Family
+    diffusion: Diffusion
+    training: Training
+    sampling: Sampling
+    metrics: Metrics
+    figures: Figures
+
+    @model_validator(mode="after")
+    def _check_across_sections(self) -> Study:
+        splits = self.data.splits
+        for split, count in (("test", splits.test), ("validation", splits.validation)):
+            if self.sampling.n > count:
+                raise ValueError(
+                    f"sampling.n: {self.sampling.n} is larger than data.splits.{split} ({count})"
+                )
+        if self.metrics.components >= splits.test:
+            raise ValueError("metrics.components: must be smaller than data.splits.test")
+        return self
+
+    @property
+    def results(self) -> str:
+        """Folder of this study's results."""
+        return "results" if self.name == DEFAULT_STUDY else f"results/{self.name}"
+
+
+def channels(size: str) -> int:
+    """Base channel count of a size name: 64 of "c64"."""
+    return int(size[1:])
+
+
+def load_study(config: dict[str, Any]) -> Study:
+    """The study that a merged configuration describes.
+
+    Raises StudyError with one line that names the key and what is wrong with it.
+    """
+    try:
+        return Study.model_validate(config)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "study"
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = f"unknown key; {_known_keys(first['loc'])}"
+        elif first["type"] != "value_error":
+            message += f" (got {json.dumps(first['input'], default=str)[:60]})"
+        if key == "study" and ":" in message:
+            key, _, message = message.partition(": ")
+        more = f" (and {len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
+        raise StudyError(f"config key {key}: {message}{more}") from None
+
+
+def _known_keys(location: tuple) -> str:
+    model: Any = Study
+    for part in location[:-1]:
+        model = model.model_fields[part].annotation
+    return f"known here: {', '.join(model.model_fields)}"
+
+
+# ---------------------------------------------------------------- specs of jobs
+
+
+class PrepareSpec(Strict):
+    """Split the data and pack its images."""
+
+    recipe: Literal[1] = 1
+    seed: int
+    data: Data
+
+
+class AutoencoderSpec(Strict):
+    """Train the autoencoder."""
+
+    recipe: Literal[1] = 1
+    seed: int
+    autoencoder: Autoencoder
+
+
+class EncodeImagesSpec(Strict):
+    """Turn images into latents."""
+
+    recipe: Literal[1] = 1
+    autoencoder: str
+    revision: str | None
+
+
+class EncodeTextSpec(Strict):
+    """Turn captions into text embeddings."""
+
+    recipe: Literal[1] = 1
+    text_encoder: TextEncoder
+
+
+class PretrainSpec(Strict):
+    """Train one model."""
+
+    recipe: Literal[1] = 1
+    stage: Literal["pretrain"] = "pretrain"
+    size: Size
+    seed: int
+    family: Family
+    diffusion: Diffusion
+    training: Training
+
+
+class CellSpec(Strict):
+    """Sample one cell: (model, sampler, steps, guidance)."""
+
+    recipe: Literal[1] = 1
+    sampler: str
+    steps: int
+    guidance: float
+    n: int
+    seed: int
+    extractor: str
+    input_size: int
+
+
+class SweepSpec(Strict):
+    """Sample all cells of one (model, sampler)."""
+
+    cells: list[CellSpec]
+
+
+class FeaturesSpec(Strict):
+    """Features of real and of reconstructed images."""
+
+    recipe: Literal[1] = 1
+    extractor: str
+    input_size: int
+
+
+class MeasureSpec(Strict):
+    """Compare features with the reference's."""
+
+    recipe: Literal[1] = 1
+    seed: int
+    n: int
+    metrics: Metrics
+
+
+class CostSpec(Strict):
+    """Count parameters and FLOPs of the family."""
+
+    recipe: Literal[1] = 1
+    family: Family
+    text_tokens: int
+
+
+class Specs:
+    """The spec of each job of a study. Fields that a job does not read do not enter its spec."""
+
+    def __init__(self, study: Study):
+        self.study = study
+
+    def prepare(self) -> PrepareSpec:
+        """Of rule prepare_data."""
+        return PrepareSpec(seed=self.study.seed, data=self.study.data)
+
+    def autoencoder(self) -> AutoencoderSpec:
+        """Of rule train_autoencoder."""
+        return AutoencoderSpec(seed=self.study.seed, autoencoder=self.study.latents.autoencoder)
+
+    def encode_images(self, autoencoder: str) -> EncodeImagesSpec:
+        """Of rule encode_images, with the folder or hub id that stands for the autoencoder."""
+        return EncodeImagesSpec(
+            autoencoder=autoencoder, revision=self.study.latents.autoencoder.revision
+        )
+
+    def encode_text(self) -> EncodeTextSpec:
+        """Of rule encode_text."""
+        return EncodeTextSpec(text_encoder=self.study.latents.text_encoder)
+
+    def pretrain(self, size: str, seed: int) -> PretrainSpec:
+        """Of rule pretrain: the family is reduced to this size, the seeds to this seed."""
+        family = self.study.family.model_copy(update={"sizes": [size], "reference_size": size})
+        training = self.study.training.model_copy(update={"seeds": [seed]})
+        return PretrainSpec(
+            size=size,
+            seed=seed,
+            family=family,
+            diffusion=self.study.diffusion,
+            training=training,
+        )
+
+    def sweep(self, sampler: str) -> SweepSpec:
+        """Of rule sweep: one cell for each (steps, guidance), few steps first."""
+        sampling, metrics = self.study.sampling, self.study.metrics
+        return SweepSpec(
+            cells=[
+                CellSpec(
+                    sampler=sampler,
+                    steps=steps,
+                    guidance=guidance,
+                    n=sampling.n,
+                    seed=sampling.seed,
+                    extractor=metrics.extractor,
+                    input_size=metrics.input_size,
+                )
+                for steps in sorted(sampling.steps)
+                for guidance in sorted(sampling.guidance)
+            ]
+        )
+
+    def features(self) -> FeaturesSpec:
+        """Of rule reference_features."""
+        metrics = self.study.metrics
+        return FeaturesSpec(extractor=metrics.extractor, input_size=metrics.input_size)
+
+    def measure(self) -> MeasureSpec:
+        """Of rules measure and floors."""
+        return MeasureSpec(seed=self.study.seed, n=self.study.sampling.n, metrics=self.study.metrics)
+
+    def cost(self) -> CostSpec:
+        """Of rule cost."""
+        return CostSpec(
+            family=self.study.family, text_tokens=self.study.latents.text_encoder.max_tokens
+        )
+
+
+# ---------------------------------------------------------------- schema
+
+
+def schema_text() -> str:
+    """The JSON schema of a study, as it stands in schemas/study.schema.json."""
+    schema = Study.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return json.dumps(schema, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    target = Path("schemas/study.schema.json")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(schema_text())
+    print(f"wrote {target}")

@@ -1,0 +1,114 @@
+"""Files that appear whole or not at all, and folders in which a long job keeps its state.
+
+Every long job saves its state in a work folder outside of its outputs. State carries a fingerprint
+of what decides the result; state of another fingerprint is never used. A save that was cut off
+leaves the one before it untouched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def atomic_path(target: str | os.PathLike) -> Iterator[Path]:
+    """A temporary path beside `target` that becomes `target` if the block ends without an error."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        prefix="partial-", suffix=f"-{target.name}", dir=target.parent
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(target: str | os.PathLike, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_path(target) as path:
+        path.write_text(text)
+
+
+def write_json(target: str | os.PathLike, value: Any) -> None:
+    """Write a JSON file atomically."""
+    write_text(target, json.dumps(value, indent=2) + "\n")
+
+
+def fingerprint(*parts: Any) -> str:
+    """A hash of what decides a result: specs, fingerprints of inputs."""
+    text = json.dumps(
+        [part.model_dump(mode="json") if hasattr(part, "model_dump") else part for part in parts],
+        sort_keys=True,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def file_hash(path: str | os.PathLike) -> str:
+    """A hash of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:24]
+
+
+class WorkDir:
+    """State of one long job, in numbered files that are written atomically.
+
+    `WorkDir(path, fingerprint)` is a context manager: it holds a lock so that a second process
+    with the same folder waits until the first has ended. Only the two newest states are kept.
+    """
+
+    def __init__(self, path: str | os.PathLike, fingerprint: str):
+        self.path = Path(path) / fingerprint
+        self._lock = None
+
+    def __enter__(self) -> WorkDir:
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"another process works in {self.path}; waiting for it", file=sys.stderr)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    def save(self, position: int, write: Callable[[Path], None]) -> None:
+        """Save state `position` (for example images seen) by `write(path)`, then prune."""
+        with atomic_path(self._name(position)) as path:
+            write(path)
+        for old in self._states()[:-2]:
+            old.unlink()
+
+    def load(self, read: Callable[[Path], Any]) -> Any | None:
+        """The newest state that `read(path)` can read, or None. Unreadable ones are removed."""
+        for path in reversed(self._states()):
+            try:
+                return read(path)
+            except Exception as error:  # a torn file raises whatever its reader raises
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                print(f"{path} is unreadable ({reason}); using the one before", file=sys.stderr)
+                path.unlink()
+        return None
+
+    def _name(self, position: int) -> Path:
+        return self.path / f"state-{position:014d}"
+
+    def _states(self) -> list[Path]:
+        return sorted(self.path.glob("state-*"))
