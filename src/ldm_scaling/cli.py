@@ -120,9 +120,7 @@ class Progress:
         self._label, self._total, self._start, self._done = label, total, start, start
         self._every = every_seconds
         self._began = self._last = time.monotonic()
-        self._bar = (
-            tqdm(total=total, initial=start, desc=label) if sys.stderr.isatty() else None
-        )
+        self._bar = tqdm(total=total, initial=start, desc=label) if sys.stderr.isatty() else None
 
     def update(self, done: int, note: str = "") -> None:
         """Say that `done` of the total are done."""

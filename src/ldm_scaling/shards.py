@@ -37,8 +37,13 @@ def read_header(path: Path) -> dict:
         with open(path, "rb") as file:
             length = struct.unpack("<Q", file.read(8))[0]
             header = json.loads(file.read(length))
-            size = 8 + length + max(
-                (v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"), default=0
+            size = (
+                8
+                + length
+                + max(
+                    (v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"),
+                    default=0,
+                )
             )
     except FileNotFoundError:
         raise InputError(f"{path} is missing") from None

@@ -12,7 +12,14 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 DEFAULT_STUDY = "pocket"
 SIZE_PATTERN = r"^c[1-9]\d*$"
@@ -349,6 +356,7 @@ class CellSpec(Strict):
 class SweepSpec(Strict):
     """Sample all cells of one (model, sampler)."""
 
+    diffusion: Diffusion
     cells: list[CellSpec]
 
 
@@ -374,7 +382,6 @@ class CostSpec(Strict):
 
     recipe: Literal[1] = 1
     family: Family
-    text_tokens: int
 
 
 class Specs:
@@ -417,6 +424,7 @@ class Specs:
         """Of rule sweep: one cell for each (steps, guidance), few steps first."""
         sampling, metrics = self.study.sampling, self.study.metrics
         return SweepSpec(
+            diffusion=self.study.diffusion,
             cells=[
                 CellSpec(
                     sampler=sampler,
@@ -429,7 +437,7 @@ class Specs:
                 )
                 for steps in sorted(sampling.steps)
                 for guidance in sorted(sampling.guidance)
-            ]
+            ],
         )
 
     def features(self) -> FeaturesSpec:
@@ -439,13 +447,13 @@ class Specs:
 
     def measure(self) -> MeasureSpec:
         """Of rules measure and floors."""
-        return MeasureSpec(seed=self.study.seed, n=self.study.sampling.n, metrics=self.study.metrics)
+        return MeasureSpec(
+            seed=self.study.seed, n=self.study.sampling.n, metrics=self.study.metrics
+        )
 
     def cost(self) -> CostSpec:
         """Of rule cost."""
-        return CostSpec(
-            family=self.study.family, text_tokens=self.study.latents.text_encoder.max_tokens
-        )
+        return CostSpec(family=self.study.family)
 
 
 # ---------------------------------------------------------------- schema

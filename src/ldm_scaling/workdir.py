@@ -24,9 +24,7 @@ def atomic_path(target: str | os.PathLike) -> Iterator[Path]:
     """A temporary path beside `target` that becomes `target` if the block ends without an error."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix="partial-", suffix=f"-{target.name}", dir=target.parent
-    )
+    handle, name = tempfile.mkstemp(prefix="partial-", suffix=f"-{target.name}", dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -25,9 +25,7 @@ SOURCES = {"emoji": emoji.records, "imagefolder": imagefolder.records}
 SPLITS = ("train", "validation", "test")
 
 
-def drop_copies(
-    records: list[Record], size: int
-) -> tuple[list[Record], dict[str, np.ndarray]]:
+def drop_copies(records: list[Record], size: int) -> tuple[list[Record], dict[str, np.ndarray]]:
     """Records whose pixels have not been seen before, and the pixels by name."""
     kept, pixels, seen = [], {}, set()
     progress = Progress("reading images", len(records))

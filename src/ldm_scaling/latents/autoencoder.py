@@ -6,6 +6,7 @@ a little noise on the latents makes the decoder forgive what a diffusion model g
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..cli import InputError, Slice, add_work_dir, batches, parser, run
 from ..loop import Plan, Trainer, jsonl, row_generators, training_summary, warmup_then
 from ..shards import fingerprint_of, map_array
 from ..study import Autoencoder, AutoencoderSpec
-from ..workdir import WorkDir, atomic_path, file_hash, fingerprint, write_json, write_text
+from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 
 LATENT_NOISE = 0.05
 """standard deviation of the training noise over that of the latents"""
@@ -80,6 +81,14 @@ def decode(autoencoder: nn.Module, latents: torch.Tensor) -> np.ndarray:
     return (images * 255).round().byte().cpu().numpy()
 
 
+def weights_hash(model: nn.Module) -> str:
+    """A hash of a model's weights, and of the latents' scale if it has one."""
+    digest = hashlib.sha256(repr(model.config.get("scaling_factor")).encode())
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:24]
+
+
 class Reconstruction:
     """The task of the training loop: reconstruct the training images, turned and mirrored."""
 
@@ -94,10 +103,11 @@ class Reconstruction:
     ) -> torch.Tensor:
         """L1 + L2 of each image; shape [len(indices)]."""
         images, noises = [], []
-        latent_shape = (self.module.config.latent_channels, *(s // 4 for s in self._images.shape[2:]))
-        for index, generator in zip(
-            indices, row_generators(self._seed, positions), strict=True
-        ):
+        latent_shape = (
+            self.module.config.latent_channels,
+            *(s // 4 for s in self._images.shape[2:]),
+        )
+        for index, generator in zip(indices, row_generators(self._seed, positions), strict=True):
             turn, mirror = torch.randint(4, (2,), generator=generator).tolist()
             image = np.rot90(self._images[index], turn, axes=(1, 2))
             images.append(image[:, :, ::-1] if mirror % 2 else image)
@@ -173,10 +183,12 @@ def main() -> None:
         test = np.array(map_array(options.test, "images"))
         held_out = psnr(test, reconstruct(model, test))
         save_model(model, options.out, "diffusion_pytorch_model.safetensors")
-        weights = file_hash(options.out / "diffusion_pytorch_model.safetensors")
         write_text(options.out / "metrics.jsonl", jsonl(trainer.state.log))
         summary = training_summary(
-            trainer, psnr_test=round(held_out, 3), weights=weights, spec=spec.model_dump()
+            trainer,
+            psnr_test=round(held_out, 3),
+            weights=weights_hash(model),
+            spec=spec.model_dump(),
         )
         write_json(options.out / "summary.json", summary)
     print(f"autoencoder: held-out PSNR {held_out:.2f} dB")

@@ -1,0 +1,44 @@
+"""Scaling study of latent diffusion models: data -> latents -> models -> cells -> tables -> figures.
+
+The study is config.yaml, overlaid by `--configfile studies/<name>.yaml`. Every figure is a target:
+`snakemake --cores all results/figures/fid_vs_cost.pdf`. What a rule needs and gives stands at the
+top of its file.
+"""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.25")
+
+sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+
+
+pathvars:
+    results=STUDY.results,
+    logs=f"{STUDY.results}/logs",
+    benchmarks=f"{STUDY.results}/benchmarks",
+
+
+wildcard_constraints:
+    split="train|validation|test",
+    stage="pretrain",
+    size=r"c\d+",
+    seed=r"\d+",
+    sampler=r"[a-z]+",
+
+
+include: "rules/data.smk"
+include: "rules/latents.smk"
+include: "rules/models.smk"
+include: "rules/cells.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
+include: "rules/targets.smk"

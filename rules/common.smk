@@ -1,0 +1,116 @@
+"""The study and the helpers of all rules.
+
+Needs: the merged configuration. Gives: STUDY, SPECS, and functions that rules name.
+"""
+
+from ldm_scaling.study import Specs, StudyError, channels, load_study
+
+try:
+    STUDY = load_study(config)
+except StudyError as error:
+    sys.exit(f"error: {error}")
+SPECS = Specs(STUDY)
+
+ENVIRONMENT = "../envs/ldm-scaling.yaml"
+SELECT_BY = f"{STUDY.metrics.select_by}_{STUDY.metrics.extractor}"
+AUTOENCODER = (
+    STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
+)
+MODELS = [
+    ("pretrain", size, seed)
+    for size in STUDY.family.sizes
+    for seed in STUDY.training.seeds
+]
+
+
+# ------------------------------------------------------------ inputs
+
+
+def source_files(wildcards):
+    """What the data are made from: the emoji archive, or an image folder's metadata."""
+    if STUDY.data.source == "emoji":
+        return ["<resources>/emoji.zip"]
+    return [str(path) for path in sorted(Path(STUDY.data.path).glob("metadata.*"))]
+
+
+def autoencoder_files(wildcards):
+    """The autoencoder's files: trained here, or in a folder; nothing for a hub id."""
+    if STUDY.latents.autoencoder.pretrained and not Path(AUTOENCODER).is_dir():
+        return []
+    return [
+        f"{AUTOENCODER}/config.json",
+        f"{AUTOENCODER}/diffusion_pytorch_model.safetensors",
+    ]
+
+
+def cells_of_models(name):
+    """A file's path for each (model, sampler) of the study."""
+    return [
+        f"<results>/cells/{stage}/{size}/seed{seed}/{sampler}/{name}"
+        for stage, size, seed in MODELS
+        for sampler in STUDY.sampling.samplers
+    ]
+
+
+# ------------------------------------------------------------ params
+
+
+def archive_option(wildcards, input):
+    """The option that names the emoji archive, if the source is emoji."""
+    return f"--archive {input[0]}" if STUDY.data.source == "emoji" else ""
+
+
+def autoencoder_revision(wildcards):
+    """The option that names the autoencoder's revision on the hub, if it has one."""
+    revision = STUDY.latents.autoencoder.revision
+    return f"--autoencoder-revision {revision}" if revision else ""
+
+
+def pretrain_spec(wildcards):
+    """What decides a trained model."""
+    return SPECS.pretrain(wildcards.size, int(wildcards.seed)).model_dump_json()
+
+
+def sweep_spec(wildcards):
+    """What decides the cells of one (model, sampler)."""
+    return SPECS.sweep(wildcards.sampler).model_dump_json()
+
+
+def work_dir(rule):
+    """A function of wildcards: where a rule's jobs keep their state between interruptions."""
+
+    def of_job(wildcards):
+        return "/".join([STUDY.results, "work", rule, *wildcards])
+
+    return of_job
+
+
+def metrics_arguments(wildcards, input):
+    """`--metrics STAGE SIZE SEED SAMPLER FILE` for each (model, sampler)."""
+    identities = [
+        (*model, sampler) for model in MODELS for sampler in STUDY.sampling.samplers
+    ]
+    return [
+        f"--metrics {stage} {size} {seed} {sampler} {path}"
+        for (stage, size, seed, sampler), path in zip(
+            identities, input.metrics, strict=True
+        )
+    ]
+
+
+# ------------------------------------------------------------ resources
+
+
+def large_first(wildcards):
+    """Priority: the longest jobs first, so that none is left alone at the end."""
+    return channels(wildcards.size)
+
+
+def model_memory(wildcards, attempt):
+    """MB for weights, optimiser and average of a size (about 24 bytes a parameter) and the rest."""
+    return attempt * (4000 + channels(wildcards.size) ** 2 // 5)
+
+
+def model_runtime(wildcards, attempt):
+    """Minutes of one walltime slice; jobs continue in the next one."""
+    return min(240 * attempt, 1440)

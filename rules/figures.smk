@@ -1,0 +1,61 @@
+"""Figures, each a pure function of tables.
+
+Needs: <results>/tables. Gives: <results>/figures/{name}.pdf and .png.
+"""
+
+
+rule fid_vs_cost:
+    """The headline: quality at the best guidance against sampling cost, one line a size."""
+    input:
+        best="<results>/tables/best.csv",
+        floors="<results>/tables/floors.csv",
+        module="src/ldm_scaling/figures/fid_vs_cost.py",
+        budgets="src/ldm_scaling/tables/budgets.py",
+        style="src/ldm_scaling/figures/style.py",
+    output:
+        multiext("<results>/figures/fid_vs_cost", pdf=".pdf", png=".png"),
+    log:
+        "<logs>/fid_vs_cost.log",
+    benchmark:
+        "<benchmarks>/fid_vs_cost.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        metric=SELECT_BY,
+        budgets=STUDY.figures.budgets,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.figures.fid_vs_cost --best {input.best:q}"
+        " --floors {input.floors:q} --metric {params.metric:q} --budgets {params.budgets}"
+        " --pdf {output.pdf:q} --png {output.png:q}"
+
+
+rule guidance_sweep:
+    """Metric against guidance for each size and step count."""
+    input:
+        cells="<results>/tables/cells.csv",
+        best="<results>/tables/best.csv",
+        floors="<results>/tables/floors.csv",
+        module="src/ldm_scaling/figures/guidance_sweep.py",
+        style="src/ldm_scaling/figures/style.py",
+    output:
+        multiext("<results>/figures/guidance_sweep", pdf=".pdf", png=".png"),
+    log:
+        "<logs>/guidance_sweep.log",
+    benchmark:
+        "<benchmarks>/guidance_sweep.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        metric=SELECT_BY,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.figures.guidance_sweep --cells {input.cells:q}"
+        " --best {input.best:q} --floors {input.floors:q} --metric {params.metric:q}"
+        " --pdf {output.pdf:q} --png {output.png:q}"

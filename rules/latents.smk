@@ -1,0 +1,88 @@
+"""Autoencoder latents and text embeddings, computed once.
+
+Needs: <results>/data. Gives: <results>/latents/{split}.safetensors, <results>/latents/text_{split}
+.safetensors, and <results>/latents/autoencoder where the study trains one.
+"""
+
+
+rule train_autoencoder:
+    """Train the autoencoder on the training split."""
+    input:
+        train="<results>/data/train.safetensors",
+        test="<results>/data/test.safetensors",
+    output:
+        weights="<results>/latents/autoencoder/diffusion_pytorch_model.safetensors",
+        config="<results>/latents/autoencoder/config.json",
+        metrics="<results>/latents/autoencoder/metrics.jsonl",
+        summary="<results>/latents/autoencoder/summary.json",
+    log:
+        "<logs>/train_autoencoder.log",
+    benchmark:
+        "<benchmarks>/train_autoencoder.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=480,
+        gpu=1,
+    params:
+        spec=SPECS.autoencoder().model_dump_json(),
+        out=subpath(output.summary, parent=True),
+        work=work_dir("train_autoencoder"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.latents.autoencoder --spec {params.spec:q}"
+        " --train {input.train:q} --test {input.test:q} --out {params.out:q}"
+        " --work-dir {params.work:q}"
+
+
+rule encode_images:
+    """Turn a split's images into latents."""
+    input:
+        images="<results>/data/{split}.safetensors",
+        autoencoder=autoencoder_files,
+    output:
+        "<results>/latents/{split}.safetensors",
+    log:
+        "<logs>/encode_images/{split}.log",
+    benchmark:
+        "<benchmarks>/encode_images/{split}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=1,
+    params:
+        spec=SPECS.encode_images(AUTOENCODER).model_dump_json(),
+        work=work_dir("encode_images"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.latents.encode_images --spec {params.spec:q}"
+        " --images {input.images:q} --out {output:q} --work-dir {params.work:q}"
+
+
+rule encode_text:
+    """Turn a split's captions into text embeddings."""
+    input:
+        "<results>/data/{split}.csv",
+    output:
+        "<results>/latents/text_{split}.safetensors",
+    log:
+        "<logs>/encode_text/{split}.log",
+    benchmark:
+        "<benchmarks>/encode_text/{split}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=1,
+    params:
+        spec=SPECS.encode_text().model_dump_json(),
+        work=work_dir("encode_text"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.latents.encode_text --spec {params.spec:q}"
+        " --captions {input:q} --out {output:q} --work-dir {params.work:q}"

@@ -1,0 +1,43 @@
+"""Trained models.
+
+Needs: <results>/latents of the training split. Gives: a diffusers folder a model,
+<results>/models/{stage}/{size}/seed{seed}.
+"""
+
+
+rule pretrain:
+    """Pretrain one size with one seed."""
+    input:
+        latents="<results>/latents/train.safetensors",
+        text="<results>/latents/text_train.safetensors",
+    output:
+        weights="<results>/models/pretrain/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
+        config="<results>/models/pretrain/{size}/seed{seed}/unet/config.json",
+        kept=expand(
+            "<results>/models/pretrain/{{size}}/seed{{seed}}/kept/{part:g}/unet/{file}",
+            part=STUDY.training.keep,
+            file=["config.json", "diffusion_pytorch_model.safetensors"],
+        ),
+        scheduler="<results>/models/pretrain/{size}/seed{seed}/scheduler/scheduler_config.json",
+        metrics="<results>/models/pretrain/{size}/seed{seed}/metrics.jsonl",
+        summary="<results>/models/pretrain/{size}/seed{seed}/summary.json",
+    log:
+        "<logs>/pretrain/{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/pretrain/{size}_seed{seed}.tsv"
+    priority: large_first
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=model_memory,
+        runtime=model_runtime,
+        gpu=1,
+    params:
+        spec=pretrain_spec,
+        out=subpath(output.summary, parent=True),
+        work=work_dir("pretrain"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.models.pretrain --spec {params.spec:q}"
+        " --latents {input.latents:q} --text {input.text:q} --out {params.out:q}"
+        " --work-dir {params.work:q}"

@@ -1,0 +1,82 @@
+"""Tidy tables.
+
+Needs: <results>/cells, and shapes of <results>/latents. Gives: <results>/tables/*.csv.
+"""
+
+
+rule family:
+    """Parameters, GFLOPs and normalized cost of every size."""
+    input:
+        latents="<results>/latents/train.safetensors",
+        text="<results>/latents/text_train.safetensors",
+    output:
+        "<results>/tables/family.csv",
+    log:
+        "<logs>/family.log",
+    benchmark:
+        "<benchmarks>/family.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        spec=SPECS.cost().model_dump_json(),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.cost --spec {params.spec:q}"
+        " --latents {input.latents:q} --text {input.text:q} --out {output:q}"
+
+
+rule floors:
+    """Metrics of real and of reconstructed images: what no model can be better than."""
+    input:
+        reference="<results>/cells/reference/test.safetensors",
+        real="<results>/cells/reference/validation.safetensors",
+        reconstruction="<results>/cells/reference/reconstruction.safetensors",
+    output:
+        "<results>/tables/floors.csv",
+    log:
+        "<logs>/floors.log",
+    benchmark:
+        "<benchmarks>/floors.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        spec=SPECS.measure().model_dump_json(),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.cells.floors --spec {params.spec:q}"
+        " --reference {input.reference:q} --real {input.real:q}"
+        " --reconstruction {input.reconstruction:q} --out {output:q}"
+
+
+rule collect:
+    """All cells as one tidy table, and the best guidance of each (model, sampler, steps)."""
+    input:
+        metrics=cells_of_models("metrics.csv"),
+        family="<results>/tables/family.csv",
+        module="src/ldm_scaling/tables/collect.py",
+    output:
+        cells="<results>/tables/cells.csv",
+        best="<results>/tables/best.csv",
+    log:
+        "<logs>/collect.log",
+    benchmark:
+        "<benchmarks>/collect.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        metrics=metrics_arguments,
+        select_by=SELECT_BY,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.collect {params.metrics} --family {input.family:q}"
+        " --select-by {params.select_by:q}"
+        " --cells-out {output.cells:q} --best-out {output.best:q}"

@@ -1,0 +1,200 @@
+"""Sample all cells of one (model, sampler): noise to latents to images to features, in memory.
+
+Image i of a cell starts from its own seeded noise, the same for every model, sampler, step count,
+guidance scale and batch size. Writes `features.safetensors` (one float16 array [n, D] a cell),
+`cells.json` (steps, guidance, n, NFE, seconds an image, status) and one contact sheet a cell. What
+has been sampled stays in the work folder: a new scale or step count samples the new cells only.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ..cli import InputError, Progress, Slice, SliceEnded, add_work_dir, parser, run
+from ..diffusion.samplers import make_scheduler, network_evaluations, sample_latents
+from ..latents.autoencoder import decode, load, weights_hash
+from ..latents.encode_text import read_captions
+from ..loop import row_generators
+from ..shards import fingerprint_of, map_array, write_arrays
+from ..study import CellSpec, Diffusion, SweepSpec
+from ..workdir import WorkDir, fingerprint, write_json
+from .features import Extractor, load_extractor
+from .sheet import SHEET_IMAGES, save_sheet
+
+BATCH = 128
+
+
+@dataclass
+class Sampled:
+    """What has been sampled of a cell."""
+
+    features: torch.Tensor
+    """float16, [images, D]"""
+    sheet: torch.Tensor
+    """uint8, [at most SHEET_IMAGES, 3, S, S]"""
+    seconds: torch.Tensor
+    """float64 scalar: sampling and decoding so far"""
+
+    @classmethod
+    def read(cls, path: Path) -> Sampled:
+        """From a state file."""
+        return cls(**load_file(path))
+
+    def write(self, path: Path) -> None:
+        """To a state file."""
+        save_file(vars(self), path)
+
+
+def cell_name(cell: CellSpec) -> str:
+    """The name of a cell within its (model, sampler)."""
+    return f"steps{cell.steps}_guidance{cell.guidance:g}"
+
+
+def initial_noise(seed: int, rows: range, shape: tuple[int, ...]) -> torch.Tensor:
+    """Unit noise [len(rows), *shape]; a row depends on the seed and its number only."""
+    return torch.stack([torch.randn(shape, generator=g) for g in row_generators(seed, rows)])
+
+
+class Sampler:
+    """A model with what turns its latents into images and features."""
+
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        autoencoder: nn.Module,
+        diffusion: Diffusion,
+        text: np.ndarray,
+        empty: np.ndarray,
+    ):
+        self.unet, self.autoencoder, self.diffusion = unet, autoencoder, diffusion
+        self._text = text
+        self._empty = torch.from_numpy(np.array(empty)).to(unet.device).float()
+
+    def images(self, cell: CellSpec, rows: range) -> tuple[np.ndarray, bool]:
+        """uint8 images [len(rows), 3, S, S] of prompts `rows`, and whether all are finite."""
+        config = self.unet.config
+        shape = (config.in_channels, config.sample_size, config.sample_size)
+        text = torch.from_numpy(np.array(self._text[rows.start : rows.stop]))
+        latents = sample_latents(
+            self.unet,
+            make_scheduler(cell.sampler, self.diffusion),
+            initial_noise(cell.seed, rows, shape).to(self.unet.device),
+            text.to(self.unet.device).float(),
+            self._empty,
+            cell.steps,
+            cell.guidance,
+        )
+        return decode(self.autoencoder, latents), bool(latents.isfinite().all())
+
+
+def sample_cell(
+    sampler: Sampler, extractor: Extractor, cell: CellSpec, work: WorkDir, time_slice: Slice
+) -> tuple[Sampled, str]:
+    """Sample a cell, from its newest saved state; returns it with its status.
+
+    Raises SliceEnded if the slice is over; what has been sampled is saved.
+    """
+    state = work.load(Sampled.read)
+    while state is None or len(state.features) < cell.n:
+        done = 0 if state is None else len(state.features)
+        rows = range(done, min(done + BATCH, cell.n))
+        began = time.monotonic()
+        images, finite = sampler.images(cell, rows)
+        seconds = torch.tensor(time.monotonic() - began, dtype=torch.float64)
+        if not finite:
+            return state or Sampled(torch.empty(0), torch.empty(0), seconds), "diverged"
+        features = torch.from_numpy(extractor(images)).half()
+        shown = torch.from_numpy(images[: max(0, SHEET_IMAGES - done)])
+        if state is None:
+            state = Sampled(features, shown, seconds)
+        else:
+            state = Sampled(
+                torch.cat([state.features, features]),
+                torch.cat([state.sheet, shown]),
+                state.seconds + seconds,
+            )
+        work.save(len(state.features), state.write)
+        if time_slice.ended():
+            raise SliceEnded("sweep: slice ended; what has been sampled is saved")
+    return state, "ok"
+
+
+def record(cell: CellSpec, state: Sampled, status: str) -> dict:
+    """A cell's entry in cells.json."""
+    return {
+        "name": cell_name(cell),
+        "steps": cell.steps,
+        "guidance": cell.guidance,
+        "n": cell.n,
+        "nfe": network_evaluations(cell.steps, cell.guidance),
+        "seconds": float(f"{state.seconds.item() / max(len(state.features), 1):.4g}"),
+        "status": status,
+    }
+
+
+def load_unet(folder: Path) -> UNet2DConditionModel:
+    """A frozen U-Net from a model's folder. Raises InputError naming it if it is unusable."""
+    try:
+        unet = UNet2DConditionModel.from_pretrained(folder / "unet")
+    except Exception as error:  # a torn file raises whatever its reader raises
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{folder}/unet cannot be loaded ({reason}); delete {folder} and run again"
+        ) from None
+    return unet.eval().requires_grad_(False)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, SweepSpec)
+    arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
+    arguments.add_argument("--autoencoder", required=True, help="diffusers folder or hub id")
+    arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
+    arguments.add_argument("--text", required=True, type=Path, help="embeddings of the prompts")
+    arguments.add_argument("--captions", required=True, type=Path, help="the prompts")
+    arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
+    add_work_dir(arguments)
+    options = arguments.parse_args()
+    spec: SweepSpec = options.spec
+    time_slice = Slice(options.max_seconds)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    unet = load_unet(options.model).to(device)
+    autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
+    sampler = Sampler(
+        unet,
+        autoencoder,
+        spec.diffusion,
+        map_array(options.text, "text"),
+        map_array(options.text, "empty"),
+    )
+    captions = read_captions(options.captions)
+    decides = [weights_hash(unet), weights_hash(autoencoder), fingerprint_of(options.text)]
+    extractors: dict[tuple, Extractor] = {}
+    features, records = {}, []
+    progress = Progress(f"cells of {options.out}", len(spec.cells))
+    for number, cell in enumerate(spec.cells, start=1):
+        key = (cell.extractor, cell.input_size)
+        if key not in extractors:
+            extractors[key] = load_extractor(*key, device)
+        content = fingerprint(cell, spec.diffusion, *decides)
+        with WorkDir(options.work_dir, content) as work:
+            state, status = sample_cell(sampler, extractors[key], cell, work, time_slice)
+        records.append(record(cell, state, status))
+        features[cell_name(cell)] = state.features.numpy()
+        sheet = options.out / "sheets" / f"{cell_name(cell)}.png"
+        save_sheet(sheet, state.sheet.numpy(), captions)
+        progress.update(number, f"{cell_name(cell)}: {status}")
+    write_arrays(options.out / "features.safetensors", features, fingerprint(spec, *decides))
+    write_json(options.out / "cells.json", records)
+
+
+if __name__ == "__main__":
+    run(main)

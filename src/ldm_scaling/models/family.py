@@ -1,0 +1,52 @@
+"""The family: Stable Diffusion's U-Net at any base channel count, and what a forward pass costs.
+
+Layout (Rombach et al. 2022; diffusers' UNet2DConditionModel): `res_blocks` residual blocks a level
+on the way down and one more on the way up, a transformer block after each of them at the three
+highest resolutions and in the middle. With four levels [c, 2c, 4c, 4c], two residual blocks and a
+text width of 1024 this gives the parameter counts of arXiv 2404.01367, Table 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..study import Family, channels
+
+ATTENTION_LEVELS = 3
+
+
+def build_unet(
+    family: Family, size: str, latent_shape: tuple[int, int, int], text_width: int
+) -> UNet2DConditionModel:
+    """An untrained U-Net of a size for latents [C, h, w] and text embeddings [..., text_width]."""
+    widths = [channels(size) * factor for factor in family.channel_multipliers]
+    attends = [level < ATTENTION_LEVELS for level in range(len(widths))]
+    return UNet2DConditionModel(
+        sample_size=latent_shape[1],
+        in_channels=latent_shape[0],
+        out_channels=latent_shape[0],
+        block_out_channels=widths,
+        layers_per_block=family.res_blocks,
+        down_block_types=["CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends],
+        up_block_types=["CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)],
+        cross_attention_dim=text_width,
+        attention_head_dim=family.heads,  # diffusers' name for the number of heads
+        norm_num_groups=family.norm_groups,
+    )
+
+
+def count_params(unet: torch.nn.Module) -> int:
+    """Number of parameters."""
+    return sum(parameter.numel() for parameter in unet.parameters())
+
+
+def count_gflops(unet: UNet2DConditionModel, text_tokens: int) -> float:
+    """GFLOPs of one forward pass for one image (2 FLOPs a multiply-add, zero padding counted)."""
+    config, device = unet.config, unet.device
+    shape = (1, config.in_channels, config.sample_size, config.sample_size)
+    text = torch.empty(1, text_tokens, config.cross_attention_dim, device=device)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        unet(torch.empty(shape, device=device), torch.zeros(1, device=device), text)
+    return counter.get_total_flops() / 1e9

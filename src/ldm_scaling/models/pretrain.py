@@ -1,0 +1,131 @@
+"""Pretrain one size on cached latents and text embeddings.
+
+Writes a diffusers folder: `unet/` with the averaged weights, `scheduler/`, `summary.json`,
+`metrics.jsonl`, and `kept/{fraction}/unet/` for every fraction of the run that the study keeps.
+Running the same command again continues, on a CPU bit by bit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from torch import nn
+
+from ..cli import Slice, add_work_dir, parser, run
+from ..diffusion.samplers import make_scheduler
+from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
+from ..latents.autoencoder import save_model, weights_hash
+from ..loop import Plan, Trainer, jsonl, row_generators, training_summary, warmup_then
+from ..shards import fingerprint_of, map_array
+from ..study import PretrainSpec
+from ..workdir import WorkDir, fingerprint, write_json, write_text
+from .family import build_unet
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+class Denoising:
+    """The task of the training loop: predict the noise (or v) in noisy latents."""
+
+    def __init__(
+        self, spec: PretrainSpec, latents: np.ndarray, text: np.ndarray, empty: np.ndarray
+    ):
+        torch.manual_seed(spec.seed)
+        self.module = build_unet(spec.family, spec.size, latents.shape[1:], text.shape[-1])
+        self.count = len(latents)
+        self._spec, self._latents, self._text = spec, latents, text
+        self._empty = np.array(empty)
+        self._alphas = alphas_cumprod(spec.diffusion)
+
+    def losses(
+        self, module: nn.Module, indices: np.ndarray, positions: range, device: torch.device
+    ) -> torch.Tensor:
+        """Weighted squared error of each image; shape [len(indices)]."""
+        spec = self._spec
+        text = np.array(self._text[indices])
+        noise, timesteps = [], []
+        for row, generator in enumerate(row_generators(spec.seed, positions)):
+            timesteps.append(torch.randint(len(self._alphas), (), generator=generator))
+            if torch.rand((), generator=generator) < spec.training.caption_dropout:
+                text[row] = self._empty
+            noise.append(torch.randn(self._latents.shape[1:], generator=generator))
+        steps = torch.stack(timesteps)
+        alpha = self._alphas[steps].to(device)
+        clean = torch.from_numpy(np.array(self._latents[indices])).to(device)
+        eps = torch.stack(noise).to(device)
+        captions = torch.from_numpy(text).to(device).float()
+        kind = spec.diffusion.prediction
+        predicted = module(
+            add_noise(clean, eps, alpha), steps.to(device), captions, return_dict=False
+        )[0]
+        error = (predicted.float() - target(kind, clean, eps, alpha)).square().mean(dim=(1, 2, 3))
+        return error * loss_weights(kind, alpha, spec.training.min_snr_gamma)
+
+
+def make_plan(spec: PretrainSpec) -> Plan:
+    """The loop's plan of a spec."""
+    training = spec.training
+    return Plan(
+        images=training.images,
+        batch=training.batch,
+        lr=warmup_then(training.decay, training.lr, training.warmup_images / training.images),
+        weight_decay=training.weight_decay,
+        clip_norm=training.clip_norm,
+        ema_images=training.ema_images,
+        seed=spec.seed,
+        keep=tuple(training.keep),
+    )
+
+
+def export(unet: UNet2DConditionModel, trainer: Trainer, spec: PretrainSpec, out: Path) -> None:
+    """Write the model's folder; the summary comes last."""
+    state = trainer.state
+    for part, weights in state.kept.items():
+        unet.load_state_dict(weights)
+        save_model(unet, out / "kept" / part / "unet", WEIGHTS)
+    unet.load_state_dict(trainer.averaged)
+    save_model(unet, out / "unet", WEIGHTS)
+    scheduler = make_scheduler("ddim", spec.diffusion)
+    write_text(out / "scheduler" / "scheduler_config.json", scheduler.to_json_string())
+    write_text(out / "metrics.jsonl", jsonl(state.log))
+    final = float(np.mean([row["loss"] for row in state.log[-5:]]))
+    summary = training_summary(
+        trainer, loss=final, weights=weights_hash(unet), spec=spec.model_dump()
+    )
+    write_json(out / "summary.json", summary)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, PretrainSpec)
+    arguments.add_argument("--latents", required=True, type=Path, help="latents to train on")
+    arguments.add_argument("--text", required=True, type=Path, help="their text embeddings")
+    arguments.add_argument("--out", required=True, type=Path, help="folder of the model")
+    arguments.add_argument(
+        "--micro-batch", type=int, default=0, help="images a forward pass; 0: the whole batch"
+    )
+    add_work_dir(arguments)
+    options = arguments.parse_args()
+    spec: PretrainSpec = options.spec
+    time_slice = Slice(options.max_seconds)
+    task = Denoising(
+        spec,
+        map_array(options.latents, "latents"),
+        map_array(options.text, "text"),
+        map_array(options.text, "empty"),
+    )
+    content = fingerprint(spec, fingerprint_of(options.latents), fingerprint_of(options.text))
+    with WorkDir(options.work_dir, content) as work:
+        label = f"{spec.stage} {spec.size} seed {spec.seed}"
+        trainer = Trainer(task, make_plan(spec), work, label, options.micro_batch)
+        trainer.run(time_slice)
+        if trainer.accelerator.is_main_process:
+            export(trainer.accelerator.unwrap_model(trainer.module), trainer, spec, options.out)
+    print(f"{label}: {trainer.state.seconds:.0f} s of training")
+
+
+if __name__ == "__main__":
+    run(main)

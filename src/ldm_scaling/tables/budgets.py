@@ -1,0 +1,62 @@
+"""Which size wins at a sampling budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from ..cli import InputError
+from .collect import OK
+
+WINNERS = ["budget", "size", "value", "lo", "hi", "steps", "guidance", "tied_with"]
+
+
+def of_metric(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows of one metric.
+
+    Raises InputError if there are none, or if they mix stages or samplers, whose sizes must be
+    compared separately.
+    """
+    rows = table[table["metric"] == metric]
+    if rows.empty:
+        known = ", ".join(sorted(table["metric"].unique()))
+        raise InputError(f"metric {metric} is not in the table (known: {known})")
+    for column in ("stage", "sampler"):
+        if column in rows and rows[column].nunique() > 1:
+            found = ", ".join(sorted(rows[column].unique()))
+            raise InputError(f"the table mixes {column}s ({found}); compare sizes within one")
+    return rows
+
+
+def mean_over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Rows of one metric averaged over training seeds; `by` names what is averaged within.
+
+    The interval spans those of all seeds. Where one seed failed there is no mean: an average of
+    the survivors would flatter a size that is hard to train.
+    """
+    complete = rows.groupby(by)["status"].transform(lambda status: (status == OK).all())
+    how = {"value": "mean", "lo": "min", "hi": "max", "sampling_cost": "first"}
+    how |= {"guidance": "mean", "at_boundary": "any"}
+    how = {column: how[column] for column in how if column in rows and column not in by}
+    return rows[complete].groupby(by, sort=False, as_index=False).agg(how)
+
+
+def winners(best: pd.DataFrame, metric: str, budgets: Iterable[float]) -> pd.DataFrame:
+    """The size with the lowest `metric` at each sampling budget, in the columns `WINNERS`.
+
+    Each size does the best it can with the step counts whose sampling cost is within the budget.
+    `tied_with` names, best first and separated by spaces, the sizes whose intervals reach into
+    the winner's (their lo <= its hi). If nothing can be sampled within a budget, size is "".
+    """
+    means = mean_over_seeds(of_metric(best, metric), ["size", "steps"]).sort_values("value")
+    rows = []
+    for budget in budgets:
+        affordable = means[means["sampling_cost"] <= budget].drop_duplicates("size")
+        if affordable.empty:
+            rows.append({"budget": budget, "size": "", "tied_with": ""})
+            continue
+        winner, others = affordable.iloc[0], affordable.iloc[1:]
+        tied = others.loc[others["lo"] <= winner["hi"], "size"]
+        rows.append({**winner, "budget": budget, "tied_with": " ".join(tied)})
+    return pd.DataFrame(rows, columns=WINNERS)
