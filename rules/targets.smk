@@ -11,14 +11,6 @@ localrules:
     models,
 
 
-rule all:
-    """Every figure and table of the study."""
-    default_target: True
-    input:
-        rules.figures.input,
-        rules.tables.input,
-
-
 rule figures:
     """Every figure."""
     input:
@@ -44,3 +36,11 @@ rule models:
             f"<results>/models/{stage}/{size}/seed{seed}/summary.json"
             for stage, size, seed in MODELS
         ],
+
+
+rule all:
+    """Every figure and table of the study."""
+    default_target: True
+    input:
+        rules.figures.input,
+        rules.tables.input,

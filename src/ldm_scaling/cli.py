@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from pydantic import ValidationError
 
@@ -33,11 +33,16 @@ class SliceEnded(Exception):
     """The time slice is over; state is saved."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        _fail(f"{message} (--help explains)")
+
+
 def parser(description: str, spec: type[Strict] | None = None) -> argparse.ArgumentParser:
     """An argument parser; with `spec`, it has the argument `--spec`."""
-    result = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    result = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if spec is not None:
         result.add_argument(
             "--spec",
@@ -66,7 +71,8 @@ def _parse_spec(kind: type[SpecType], text: str) -> SpecType:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise argparse.ArgumentTypeError(f"{key}: {first['msg']}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise argparse.ArgumentTypeError(f"{key}: {message}" if key else message) from None
 
 
 def run(main: Callable[[], None]) -> None:
@@ -88,7 +94,7 @@ def run(main: Callable[[], None]) -> None:
         raise
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     print(f"error: {message}", file=sys.stderr)
     sys.exit(EXIT_WRONG_INPUT)
 

@@ -1,4 +1,4 @@
-"""Arrays on disk: safetensors files, read through a memory map, with a fingerprint in the header."""
+"""Arrays on disk: safetensors files, read through a memory map; the header has a fingerprint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_arrays(
     """Write named arrays atomically; `notes` join the fingerprint in the file's header."""
     with atomic_path(target) as path:
         save_file(
-            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            {name: np.asarray(array, order="C") for name, array in arrays.items()},
             path,
             metadata={"fingerprint": fingerprint, **notes},
         )
@@ -47,7 +47,17 @@ def read_header(path: Path) -> dict:
             )
     except FileNotFoundError:
         raise InputError(f"{path} is missing") from None
-    except (struct.error, ValueError, KeyError, MemoryError, OverflowError):
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    except (
+        struct.error,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        TypeError,
+        ValueError,
+    ):  # whatever bytes that are no header lead to
         raise InputError(f"{path} is no safetensors file; delete it and run again") from None
     if Path(path).stat().st_size < size:
         raise InputError(f"{path} is truncated; delete it and run again")

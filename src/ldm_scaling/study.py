@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
@@ -30,6 +30,15 @@ Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 Guidance = Annotated[float, Field(ge=1, le=100)]
 
 
+def _distinct(values: list) -> list:
+    if len(set(values)) < len(values):
+        raise ValueError("a value stands twice")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
+
+
 class StudyError(ValueError):
     """A study that cannot be run; the message is one line and names the key."""
 
@@ -37,7 +46,9 @@ class StudyError(ValueError):
 class Strict(BaseModel):
     """A section in which an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class Splits(Strict):
@@ -56,7 +67,7 @@ class Data(Strict):
     """emoji (npm packages) or imagefolder (a folder with metadata.csv or metadata.jsonl)"""
     path: str | None = None
     """the folder, for source imagefolder"""
-    styles: list[Literal["noto", "twemoji", "fluent"]] = Field(min_length=1)
+    styles: Annotated[list[Literal["noto", "twemoji", "fluent"]], Distinct] = Field(min_length=1)
     """drawing styles, for source emoji"""
     max_images: Positive | None = None
     """use only so many images, a seeded choice of whole concepts; null means all"""
@@ -175,10 +186,16 @@ class Training(Strict):
     """share of captions replaced by the empty one, for guidance"""
     min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
     """gamma of min-SNR weighting (Hang et al. 2023); null weights all noise levels alike"""
-    keep: list[Annotated[float, Field(gt=0, lt=1)]]
+    keep: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Distinct]
     """fractions of the run at which a checkpoint of the averaged weights is kept"""
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Distinct] = Field(min_length=1)
     """training seeds; each is a model of its own"""
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> Training:
+        if self.warmup_images >= self.images:
+            raise ValueError("warmup_images: must be smaller than images")
+        return self
 
 
 class Sampling(Strict):
@@ -186,21 +203,14 @@ class Sampling(Strict):
 
     n: Annotated[int, Field(ge=16)]
     """images a cell; prompts are the first n test captions"""
-    samplers: list[Literal["ddim"]] = Field(min_length=1)
+    samplers: Annotated[list[Literal["ddim"]], Distinct] = Field(min_length=1)
     """diffusers' schedulers"""
-    steps: list[Positive] = Field(min_length=1)
+    steps: Annotated[list[Positive], Distinct] = Field(min_length=1)
     """denoising steps"""
-    guidance: list[Guidance] = Field(min_length=1)
+    guidance: Annotated[list[Guidance], Distinct] = Field(min_length=1)
     """classifier-free guidance scales; 1 is off and costs one forward"""
     seed: Annotated[int, Field(ge=0)] = 0
     """of the initial noise; image i has the same noise in every cell"""
-
-    @field_validator("samplers", "steps", "guidance")
-    @classmethod
-    def _no_twins(cls, values: list) -> list:
-        if len(set(values)) < len(values):
-            raise ValueError("a value stands twice")
-        return values
 
 
 class Metrics(Strict):
@@ -223,7 +233,7 @@ class Metrics(Strict):
 class Figures(Strict):
     """What figures mark."""
 
-    budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    budgets: Annotated[list[Annotated[float, Field(gt=0)]], Distinct] = Field(min_length=1)
     """sampling costs at which the winning size is named"""
 
 
@@ -253,6 +263,8 @@ class Study(Strict):
                 )
         if self.metrics.components >= splits.test:
             raise ValueError("metrics.components: must be smaller than data.splits.test")
+        if max(self.sampling.steps) > self.diffusion.train_timesteps:
+            raise ValueError("sampling.steps: more steps than diffusion.train_timesteps")
         return self
 
     @property
@@ -279,10 +291,13 @@ def load_study(config: dict[str, Any]) -> Study:
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             message = f"unknown key; {_known_keys(first['loc'])}"
+        elif first["type"] == "missing":
+            message = "is missing"
         elif first["type"] != "value_error":
             message += f" (got {json.dumps(first['input'], default=str)[:60]})"
-        if key == "study" and ":" in message:
-            key, _, message = message.partition(": ")
+        elif ": " in message:  # a check across keys names the one to change, within its section
+            name, _, message = message.partition(": ")
+            key = ".".join([*map(str, first["loc"]), name])
         more = f" (and {len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
         raise StudyError(f"config key {key}: {message}{more}") from None
 
@@ -446,10 +461,9 @@ class Specs:
         return FeaturesSpec(extractor=metrics.extractor, input_size=metrics.input_size)
 
     def measure(self) -> MeasureSpec:
-        """Of rules measure and floors."""
-        return MeasureSpec(
-            seed=self.study.seed, n=self.study.sampling.n, metrics=self.study.metrics
-        )
+        """Of rules measure and floors; without select_by, which chooses among measured cells."""
+        metrics = self.study.metrics.model_copy(update={"select_by": "fd"})
+        return MeasureSpec(seed=self.study.seed, n=self.study.sampling.n, metrics=metrics)
 
     def cost(self) -> CostSpec:
         """Of rule cost."""

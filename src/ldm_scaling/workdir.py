@@ -82,6 +82,8 @@ class WorkDir:
         except BlockingIOError:
             print(f"another process works in {self.path}; waiting for it", file=sys.stderr)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
+        for left in self.path.glob("partial-*"):  # of a save that was killed
+            left.unlink()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,10 +97,16 @@ class WorkDir:
             old.unlink()
 
     def load(self, read: Callable[[Path], Any]) -> Any | None:
-        """The newest state that `read(path)` can read, or None. Unreadable ones are removed."""
+        """The newest state that `read(path)` can read, or None. Unreadable ones are removed.
+
+        A failing disk or too little memory (OSError, MemoryError) says nothing about the state:
+        it is raised and nothing is removed.
+        """
         for path in reversed(self._states()):
             try:
                 return read(path)
+            except (OSError, MemoryError):
+                raise
             except Exception as error:  # a torn file raises whatever its reader raises
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
                 print(f"{path} is unreadable ({reason}); using the one before", file=sys.stderr)

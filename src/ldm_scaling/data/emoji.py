@@ -25,15 +25,17 @@ def _open_member(archive: zipfile.ZipFile, member: str) -> Image.Image:
     return Image.open(io.BytesIO(archive.read(member)))
 
 
-def records(data: Data, archive_path: Path) -> list[Record]:
+def records(data: Data, archive_path: Path | None) -> list[Record]:
     """Records of the chosen styles, in the archive's order; the concept is the hexcode.
 
-    Raises InputError if the archive is unreadable.
+    Raises InputError if the archive is not given or unreadable.
     """
+    if archive_path is None:
+        raise InputError("--archive: source emoji needs the zip that fetch_emoji writes")
     try:
         archive = zipfile.ZipFile(archive_path)
         labels = json.loads(archive.read("labels.json"))
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{archive_path} is unusable ({error}); delete it and run again") from None
     result = []
     for member in archive.namelist():

@@ -24,12 +24,12 @@ def _rows(folder: Path) -> tuple[Path, list[dict]]:
         raise InputError(f"data.path: {folder} is no folder")
     try:
         if (path := folder / "metadata.csv").exists():
-            with path.open(newline="", encoding="utf-8") as file:
+            with path.open(newline="", encoding="utf-8-sig") as file:
                 return path, list(csv.DictReader(file))
         if (path := folder / "metadata.jsonl").exists():
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
             return path, [json.loads(line) for line in lines if line.strip()]
-    except (ValueError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path} cannot be read ({error})") from None
     raise InputError(f"data.path: {folder} has neither metadata.csv nor metadata.jsonl")
 
@@ -43,8 +43,10 @@ def records(data: Data, archive_path: Path | None = None) -> list[Record]:
     path, rows = _rows(folder)
     result = []
     for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise InputError(f"{path}, row {number}: no JSON object")
         name = row.get("file_name")
-        caption = (row.get("text") or row.get("caption") or "").strip()
+        caption = str(row.get("text") or row.get("caption") or "").strip()
         if not name:
             raise InputError(f"{path}, row {number}: no file_name")
         if not caption:

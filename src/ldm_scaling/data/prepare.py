@@ -7,6 +7,7 @@ A split is `{split}.safetensors` (images: uint8, [N, 3, S, S], in the order of t
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import random
 from collections import defaultdict
@@ -68,7 +69,8 @@ def split_by_concept(records: list[Record], data: Data, seed: int) -> dict[str, 
     asked = data.splits.test + data.splits.validation
     if not result["train"]:
         raise InputError(
-            f"data.splits: {asked} images are held out, but the source has only {len(records)}"
+            f"data.splits: {asked} images are held out, but"
+            f" {data.path or 'the source'} has only {len(records)}"
             f" different ones (data.max_images: {data.max_images}); nothing is left for training"
         )
     for name in SPLITS:
@@ -97,6 +99,11 @@ def main() -> None:
     kept, pixels = drop_copies(records, spec.data.image_size)
     splits = split_by_concept(kept, spec.data, spec.seed)
     source = file_hash(options.archive) if options.archive else ""
+    if not source:  # a folder: its images may change under the same names
+        content_hash = hashlib.sha256()
+        for image in pixels.values():
+            content_hash.update(image.tobytes())
+        source = content_hash.hexdigest()
     for split, chosen in splits.items():
         images = np.stack([pixels[record.name] for record in chosen])
         content = fingerprint(spec, source, split, captions_csv(chosen))

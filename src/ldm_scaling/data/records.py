@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..cli import InputError
 
@@ -31,13 +32,23 @@ def load_pixels(record: Record, size: int) -> np.ndarray:
     try:
         image = record.open_image()
         image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if image.mode == "F" or image.mode.startswith("I"):
+            raise ValueError(f"mode {image.mode} is not 8-bit; convert it to RGB")
+        image = ImageOps.exif_transpose(image)  # as viewers show it
+        if image.mode not in ("RGB", "RGBA"):
+            transparent = image.mode in ("LA", "La", "PA") or "transparency" in image.info
+            image = image.convert("RGBA" if transparent else "RGB")
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        zipfile.BadZipFile,
+        Image.DecompressionBombError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{record.name} is missing, truncated or no image ({reason}); mend or remove it"
+            f"{record.name} is missing, truncated or no usable image ({reason}); mend or remove it"
         ) from None
-    if image.mode in ("I", "I;16", "F"):
-        raise InputError(f"{record.name} has mode {image.mode}; convert it to 8-bit RGB")
     image = image.convert("RGBA")
     white = Image.new("RGBA", image.size, "white")
     image = Image.alpha_composite(white, image).convert("RGB")

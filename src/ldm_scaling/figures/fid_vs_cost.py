@@ -31,14 +31,14 @@ def draw(best: pd.DataFrame, floors: pd.DataFrame, budgets: list[float], metric:
     n = style.only_n(rows, floors)
     sizes = style.by_channels(rows["size"])
     with style.theme():
-        figure = Figure(figsize=(style.WIDTH, 3.2), layout="constrained")
+        figure = Figure(figsize=(style.WIDTH, 3.3), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(2, 3))
         _draw_costs(left, rows, sizes)
         _draw_quality(right, rows, floors, sizes)
         _mark_winners(right, winners(best, metric, budgets), style.size_colors(sizes))
         right.set_ylabel(f"{style.metric_label(metric)}\nn = {n} images a cell")
-        handles = _legend(left.get_lines(), rows)
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
+        left.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=2)
+        figure.legend(handles=_legend(rows), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -55,7 +55,7 @@ def _draw_costs(axes: Axes, rows: pd.DataFrame, sizes: list[str]) -> None:
             label=label,
         )
     axes.set(xscale="log", yscale="log", xlabel="Sampling steps")
-    axes.set_ylabel("Sampling cost (normalized cost × steps)")
+    axes.set_ylabel(style.COST_LABEL)
     style.log_ticks(axes.xaxis)
     style.log_ticks(axes.yaxis)
 
@@ -105,7 +105,7 @@ def _draw_quality(axes: Axes, rows: pd.DataFrame, floors: pd.DataFrame, sizes: l
             style.draw_failed(axes, failed["sampling_cost"], color)
     style.draw_floors(axes, floors)
     style.scale_values(axes, rows, floors)
-    axes.set_xlabel("Sampling cost (normalized cost × steps)")
+    axes.set_xlabel(style.COST_LABEL)
     style.log_ticks(axes.xaxis)
     _name_floors(axes, floors)
 
@@ -137,7 +137,7 @@ def _mark_winners(axes: Axes, won: pd.DataFrame, colors: dict[str, str]) -> None
         if row.size:
             axes.plot(
                 row.budget,
-                1.05,
+                1.06,
                 color=color,
                 marker="*",
                 markersize=6,
@@ -148,7 +148,7 @@ def _mark_winners(axes: Axes, won: pd.DataFrame, colors: dict[str, str]) -> None
             )
         axes.annotate(
             " ~ ".join(shown),
-            (row.budget, 1.09),
+            (row.budget, 1.1),
             xycoords=("data", "axes fraction"),
             rotation=90,
             ha="center",
@@ -158,15 +158,15 @@ def _mark_winners(axes: Axes, won: pd.DataFrame, colors: dict[str, str]) -> None
         )
 
 
-def _legend(sizes: list[Line2D], rows: pd.DataFrame) -> list[Line2D]:
+def _legend(rows: pd.DataFrame) -> list[Line2D]:
     def mark(marker: str, label: str, face: str = style.GREY) -> Line2D:
         return Line2D(
             [], [], color=style.GREY, marker=marker, markerfacecolor=face, ls="none", label=label
         )
 
-    handles = [*sizes, mark("*", "best size within the budget (~: intervals overlap)")]
+    handles = [mark("*", "best size within the budget (~: intervals overlap)")]
     if rows["at_boundary"].any():
-        handles.append(mark("o", "best guidance at an end of the grid", face="white"))
+        handles.append(mark("o", "guidance chosen at an end of the grid", face="white"))
     if (rows["status"] != OK).any():
         handles.append(style.failed_mark(style.GREY))
     return handles

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import pandas as pd
-from matplotlib.figure import Figure
+from pathlib import Path
 
-from ..tables.budgets import of_metric
-from ..tables.collect import OK
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from ..cli import parser, run
+from ..tables.budgets import mean_over_seeds, of_metric
+from ..tables.collect import BEST, CELLS, OK, read_table
 from . import style
+from .fid_vs_cost import FLOOR_COLUMNS
 
 _COLUMNS = 4
 
@@ -24,21 +31,23 @@ def draw(cells: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, metric: 
     columns = min(len(sizes), _COLUMNS)
     lines = -(-len(sizes) // columns)
     with style.theme():
-        figure = Figure(figsize=(style.WIDTH, 0.9 + 1.75 * lines), layout="constrained")
+        figure = Figure(figsize=(style.WIDTH, 0.8 + 2 * lines), layout="constrained")
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
         panels = list(panels.flat)
         for axes in panels[len(sizes) :]:
             axes.remove()
-        for size, axes in zip(sizes, panels, strict=False):
+        for position, (size, axes) in enumerate(zip(sizes, panels, strict=False)):
             own = rows[rows["size"] == size]
             style.draw_floors(axes, floors)
             _draw_panel(axes, own, best[best["size"] == size], steps)
             axes.set_title(style.size_label(size, own["params"].iloc[0]))
+            if position % columns == 0:
+                axes.set_ylabel(f"{style.metric_label(metric)}\nn = {n} images a cell")
+            if position + columns >= len(sizes):  # nothing below
+                axes.set_xlabel("Guidance scale")
+                axes.tick_params(labelbottom=True)
         style.scale_values(panels[0], rows[rows["status"] == OK], floors)
-        figure.supxlabel("Guidance scale", fontsize="medium")
-        figure.supylabel(
-            f"{style.metric_label(metric)}\nn = {n} images a cell", fontsize="medium", ha="center"
-        )
+        panels[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
         handles = _legend(rows, best, floors, steps)
         figure.legend(handles=handles, loc="outside lower center", ncols=6)
     return figure
@@ -88,9 +97,9 @@ def _legend(
         for count in steps
     ]
     star = {"color": style.GREY, "marker": "*", "markersize": 7, "linestyle": "none"}
-    handles.append(Line2D([], [], **star, label="best guidance"))
+    handles.append(Line2D([], [], **star, label="chosen guidance"))
     if best["at_boundary"].any():
-        label = "best at an end of the grid"
+        label = "chosen at an end of the grid"
         handles.append(Line2D([], [], **star, markerfacecolor="white", label=label))
     for kind in floors["kind"]:
         name, line_style = style.FLOORS[kind]

@@ -24,6 +24,7 @@ WIDTH = 7.0
 """inches across two columns"""
 MARKERS = "os^DvPX<>hp"
 GREY = "0.35"
+COST_LABEL = "Sampling cost (normalized cost \N{MULTIPLICATION SIGN} steps)"
 FLOORS = {"real": ("real against real", (0, (4, 2))), "reconstruction": ("reconstruction", ":")}
 """name and line style of each kind of floor"""
 _EXTRACTORS = {"effnet_lite0": "EfficientNet-Lite0"}
@@ -35,7 +36,7 @@ def theme() -> AbstractContextManager[None]:
     """A context in which figures are made and saved."""
     return mpl.rc_context(
         sns.axes_style("ticks")
-        | sns.plotting_context("paper", font_scale=0.85)
+        | sns.plotting_context("paper")
         | {
             "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: same figure everywhere
             "axes.linewidth": 0.7,
@@ -46,6 +47,10 @@ def theme() -> AbstractContextManager[None]:
             "lines.linewidth": 1.2,
             "lines.markersize": 4.5,
             "lines.markeredgewidth": 1.0,
+            "axes.labelsize": 7.5,
+            "axes.titlesize": 7.5,
+            "xtick.labelsize": 7,
+            "ytick.labelsize": 7,
             "legend.frameon": False,
             "legend.fontsize": 7,
             "pdf.fonttype": 42,  # text stays text

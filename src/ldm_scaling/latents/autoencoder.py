@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
-from diffusers.configuration_utils import ConfigMixin
 from torch import nn
 
 from ..cli import InputError, Slice, add_work_dir, batches, parser, run
@@ -42,7 +41,7 @@ def load(folder_or_id: str, revision: str | None = None) -> nn.Module:
     Raises InputError if there is none, naming the key.
     """
     try:
-        config = ConfigMixin.load_config(folder_or_id, revision=revision)
+        config = AutoencoderTiny.load_config(folder_or_id, revision=revision)
         classes = {"AutoencoderTiny": AutoencoderTiny, "AutoencoderKL": AutoencoderKL}
         kind = classes.get(config["_class_name"])
         if kind is None:
@@ -67,7 +66,7 @@ def to_unit(images: np.ndarray) -> torch.Tensor:
 
 @torch.no_grad()
 def encode(autoencoder: nn.Module, images: np.ndarray) -> torch.Tensor:
-    """Latents of uint8 images [B, 3, S, S], scaled to about unit variance; the mean for a KL one."""
+    """Latents of uint8 images [B, 3, S, S], scaled to about unit variance; a KL mean."""
     output = autoencoder.encode(to_unit(images).to(autoencoder.device))
     latents = output.latents if hasattr(output, "latents") else output.latent_dist.mode()
     return latents * autoencoder.config.scaling_factor

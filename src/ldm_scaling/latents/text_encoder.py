@@ -41,8 +41,8 @@ class CaptionEncoder:
         source = locate(spec.pretrained)
         try:
             config = AutoConfig.from_pretrained(source, revision=spec.revision)
-            self._is_clip = config.model_type in ("clip", "clip_text_model")
-            kind = CLIPTextModel if self._is_clip else AutoModel
+            self.is_clip = config.model_type in ("clip", "clip_text_model")
+            kind = CLIPTextModel if self.is_clip else AutoModel
             self.tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision)
             model: nn.Module = kind.from_pretrained(source, revision=spec.revision)
         except (OSError, ValueError) as error:
@@ -64,6 +64,6 @@ class CaptionEncoder:
             truncation=True,
             return_tensors="pt",
         ).to(self.model.device)
-        mask = None if self._is_clip else tokens.attention_mask
+        mask = None if self.is_clip else tokens.attention_mask
         output = self.model(tokens.input_ids, attention_mask=mask)
         return output.last_hidden_state.float()

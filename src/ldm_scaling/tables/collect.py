@@ -108,8 +108,8 @@ def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:
         rows = group.drop_duplicates("metric").assign(at_boundary=False)
         # Nothing was chosen, so what belongs to one guidance is empty; the sampling cost stays.
         rows[["guidance", "guided_cost", "seconds"]] = float("nan")
-        rows.loc[:, "nfe"] = pd.NA
-        return rows.assign(status=selecting["status"].iloc[0])
+        rows = rows.assign(nfe=pd.NA, status=selecting["status"].iloc[0])
+        return rows.astype({"nfe": "Int64"})
     guidance = candidates.loc[candidates["value"].idxmin(), "guidance"]
     # Failed cells are part of the grid: a choice beside a diverged one is bracketed by it.
     ends = (group["guidance"].min(), group["guidance"].max())

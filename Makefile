@@ -1,0 +1,62 @@
+# Two commands do all the set-up on a machine with only Python >= 3.11:
+#   make figure   draws results/figures/fid_vs_cost.pdf of the pocket study
+#   make test     runs the whole test suite
+
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+READY := $(VENV)/.ready
+export PATH := $(BIN):$(PATH)
+# messages of libraries that say nothing about this study
+export PYTHONWARNINGS ?= ignore::FutureWarning,ignore::DeprecationWarning
+
+# One run at a time. The lock goes away with its process even on kill -9, unlike Snakemake's own,
+# which would have to be removed by hand; hence --nolock. Where there is no flock, Snakemake's is used.
+LOCK := $(shell command -v flock >/dev/null && echo "flock --nonblock --no-fork .snakemake/make.lock")
+SNAKEMAKE := mkdir -p .snakemake && $(LOCK) snakemake --cores $(CORES) --rerun-incomplete \
+	$(if $(LOCK),--nolock)
+
+.PHONY: help figure all smoke test lint bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+figure: $(READY) ## results/figures/fid_vs_cost.pdf of the pocket study
+	$(SNAKEMAKE) results/figures/fid_vs_cost.pdf
+
+all: $(READY) ## every table and figure of the pocket study
+	$(SNAKEMAKE)
+
+smoke: $(READY) ## the whole chain on tiny models, in minutes; for tests
+	$(SNAKEMAKE) --configfile=studies/smoke.yaml
+
+test: $(READY) ## the whole test suite
+	python -m pytest
+
+lint: $(READY) ## ruff, snakefmt and Snakemake's linter
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint
+	@echo "lint: clean"
+
+bench: $(READY) ## speed against diffusers' own pipeline and example, as ratios within one run
+	python tests/bench.py
+
+lock: $(READY) ## renew requirements.txt from pyproject.toml
+	pip install --quiet uv
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-annotate \
+		--upgrade pyproject.toml --output-file requirements.txt
+
+clean: ## remove caches and the smoke study's results; other results stay
+	rm -rf results/smoke .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is older than 3.11; run: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	touch $@

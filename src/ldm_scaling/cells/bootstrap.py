@@ -1,0 +1,94 @@
+"""Intervals of the metrics by resampling the generated images.
+
+All cells of the same n use the same resamples (common random numbers), so that differences between
+cells vary less than the cells do. The reference is shared by all cells and is not resampled.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .frechet import frechet_distance, frechet_distances, statistics
+from .kid import across, within
+
+BLOCK = 256
+"""resamples in memory at a time"""
+
+
+class Interval(NamedTuple):
+    """A value between the ends of its confidence interval."""
+
+    value: float
+    lo: float
+    hi: float
+
+
+def resample_weights(n: int, resamples: int, seed: int) -> np.ndarray:
+    """How often each of n images is drawn in each resample: float64, [resamples, n].
+
+    Depends on the arguments only; every row sums to n.
+    """
+    generator = np.random.default_rng((seed, n))
+    return generator.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
+
+
+def weighted_statistics(features: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`statistics` of every resample: means [R, k] and covariances [R, k, k].
+
+    Features are [n, k] and weights [R, n], counts that sum to n in every row.
+    """
+    features = features.astype(np.float64)
+    n = len(features)
+    means = weights @ features / n
+    squares = np.stack([(features.T * row) @ features for row in weights])
+    return means, (squares - n * means[:, :, None] * means[:, None, :]) / (n - 1)
+
+
+def centred_interval(value: float, resampled: np.ndarray, confidence: float) -> Interval:
+    """The spread of resampled values around a value, without their bias.
+
+    Resamples hold fewer distinct images, which raises a Frechet distance; only the deviations
+    from their own mean are used.
+    """
+    tail = (1 - confidence) / 2
+    lo, hi = np.quantile(resampled, [tail, 1 - tail]) - resampled.mean()
+    return Interval(value, float(value + lo), float(value + hi))
+
+
+def fd_interval(
+    features: np.ndarray,
+    mu: np.ndarray,
+    sigma: np.ndarray,
+    weights: np.ndarray,
+    confidence: float,
+) -> Interval:
+    """Frechet distance of features [n, k] from the reference's mean [k] and covariance [k, k].
+
+    Weights [R, n] are those of `resample_weights`. Raises InputError if a feature is not finite.
+    """
+    value = frechet_distance(mu, sigma, *statistics(features))
+    resampled = [
+        frechet_distances(mu, sigma, *weighted_statistics(features, weights[start : start + BLOCK]))
+        for start in range(0, len(weights), BLOCK)
+    ]
+    return centred_interval(value, np.concatenate(resampled), confidence)
+
+
+def kid_interval(
+    features: np.ndarray,
+    reference: np.ndarray,
+    reference_pairs: float,
+    weights: np.ndarray,
+    confidence: float,
+) -> Interval:
+    """KID of features [n, D] from the reference [M, D].
+
+    `reference_pairs` is `within(reference)`, the same for all cells; weights [R, n] are those of
+    `resample_weights`.
+    """
+    n = len(features)
+    rows = np.concatenate([np.ones((1, n)), weights])  # the first row gives the value itself
+    values = within(features, rows) - 2 * rows @ across(features, reference) / n + reference_pairs
+    return centred_interval(float(values[0]), values[1:], confidence)

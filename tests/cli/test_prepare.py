@@ -1,0 +1,119 @@
+"""The command `python -m ldm_scaling.data.prepare`, run as a user or a rule runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    return subprocess.run(
+        [sys.executable, "-m", "ldm_scaling.data.prepare", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def spec(folder: Path, **more: object) -> str:
+    """The spec of a folder of images."""
+    data = {
+        "source": "imagefolder",
+        "path": str(folder),
+        "styles": ["noto"],
+        "image_size": 8,
+        "splits": {"validation": 2, "test": 3},
+    }
+    return json.dumps({"seed": 0, "data": {**data, **more}})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve images with metadata.csv."""
+    path = tmp_path / "images"
+    path.mkdir()
+    lines = ["file_name,text"]
+    for number in range(12):
+        noise = np.random.default_rng(number).integers(0, 256, (9, 9, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path / f"{number}.png")
+        lines.append(f"{number}.png,picture {number}")
+    (path / "metadata.csv").write_text("\n".join(lines))
+    return path
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """The message of a command that refused its input: exit code 2, one line."""
+    assert done.returncode == 2, done.stderr
+    (line,) = (line for line in done.stderr.splitlines() if not line.startswith("reading images:"))
+    assert line.startswith("error: ")
+    return line
+
+
+def test_a_folder_becomes_splits(folder, tmp_path):
+    done = command("--spec", spec(folder), "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "12 images, 0 exact copies dropped: 7 train, 2 validation, 3 test" in done.stdout
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        f"{split}.{kind}"
+        for split in ("train", "validation", "test")
+        for kind in ("csv", "safetensors")
+    )
+
+
+def test_the_spec_may_stand_in_a_file(folder, tmp_path):
+    (tmp_path / "spec.json").write_text(spec(folder))
+    done = command("--spec", f"@{tmp_path / 'spec.json'}", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+
+
+def test_help():
+    done = command("--help")
+    assert done.returncode == 0
+    for word in ("--spec", "--out", "--archive", "by concept"):
+        assert word in done.stdout
+
+
+def test_missing_image(folder, tmp_path):
+    (folder / "3.png").unlink()
+    done = command("--spec", spec(folder), "--out", tmp_path / "out")
+    assert f"{folder}/3.png does not exist" in refused(done)
+    assert not (tmp_path / "out").exists()
+
+
+def test_broken_image(folder, tmp_path):
+    (folder / "3.png").write_text("no image")
+    done = command("--spec", spec(folder), "--out", tmp_path / "out")
+    assert f"{folder}/3.png" in refused(done)
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_few_images(folder, tmp_path):
+    wrong = spec(folder, splits={"validation": 6, "test": 6})
+    done = command("--spec", wrong, "--out", tmp_path / "out")
+    assert "data.splits: 12 images are held out" in refused(done)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "--spec"),
+        (["--spec", "{", "--out", "x"], "Invalid JSON"),
+        (["--spec", "@nowhere.json", "--out", "x"], "cannot read nowhere.json"),
+        (["--spec", '{"seed": 0}', "--out", "x"], "data: Field required"),
+        (["--spec", spec(Path("x"), image_size=9), "--out", "x"], "data.image_size"),
+        (["--spec", spec(Path("x"), colour=9), "--out", "x"], "data.colour"),
+        (["--spec", spec(Path("nowhere")), "--out", "x"], "data.path: nowhere is no folder"),
+        (["--spec", spec(Path("x")), "--out", "x", "--fast"], "--fast"),
+        (["--spec", spec(Path("x"), source="emoji", path=None), "--out", "x"], "--archive"),
+    ],
+)
+def test_wrong_arguments(arguments, says):
+    assert says in refused(command(*arguments))

@@ -1,0 +1,106 @@
+"""Winners at budgets, on curves with planted crossovers and ties."""
+
+import pandas as pd
+import pytest
+
+from ldm_scaling.cli import InputError
+from ldm_scaling.tables.budgets import WINNERS, mean_over_seeds, of_metric, winners
+
+# (size, steps, sampling cost, value, half width of the interval)
+CURVES = [
+    ("c8", 2, 0.5, 50, 1),
+    ("c8", 4, 1.0, 40, 1),
+    ("c8", 8, 2.0, 41, 1),  # more steps are no better: the budget need not be spent
+    ("c16", 2, 2.0, 39.5, 1),  # ties with c8 from cost 2
+    ("c16", 4, 4.0, 20, 1),  # wins clearly from cost 4
+    ("c32", 2, 4.0, 22, 1),  # lo 21 = hi of c16: touching is a tie
+]
+
+
+def table(seed=0, shift=0.0, curves=CURVES):
+    rows = [
+        {
+            "stage": "pretrain",
+            "size": size,
+            "seed": seed,
+            "sampler": "ddim",
+            "steps": steps,
+            "guidance": 2.0,
+            "metric": "fd_x",
+            "value": value + shift,
+            "lo": value + shift - half,
+            "hi": value + shift + half,
+            "sampling_cost": cost,
+            "status": "ok",
+            "at_boundary": False,
+        }
+        for size, steps, cost, value, half in curves
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("budget", "size", "steps", "value", "tied"),
+    [
+        (0.5, "c8", 2, 50, ""),
+        (0.99, "c8", 2, 50, ""),
+        (1, "c8", 4, 40, ""),
+        (1.99, "c8", 4, 40, ""),
+        (2, "c16", 2, 39.5, "c8"),
+        (4, "c16", 4, 20, "c32"),
+        (100, "c16", 4, 20, "c32"),
+    ],
+)
+def test_winner_and_ties_around_the_crossovers(budget, size, steps, value, tied):
+    won = winners(table(), "fd_x", [budget]).iloc[0]
+    assert (won["size"], won["steps"], won["value"]) == (size, steps, value)
+    assert won["tied_with"] == tied
+    assert (won["lo"], won["hi"], won["guidance"]) == (won["value"] - 1, won["value"] + 1, 2)
+
+
+def test_one_row_a_budget_in_order_also_where_nothing_is_affordable():
+    won = winners(table(), "fd_x", [4, 0.1, 1])
+    assert list(won) == WINNERS
+    assert won["budget"].tolist() == [4, 0.1, 1]
+    assert won["size"].tolist() == ["c16", "", "c8"]
+    assert pd.isna(won["value"][1]) and won["tied_with"][1] == ""
+
+
+def test_failed_cell_cannot_win():
+    best = table()
+    best.loc[(best["size"] == "c16") & (best["steps"] == 4), "status"] = "diverged"
+    assert winners(best, "fd_x", [4])["size"][0] == "c32"
+
+
+def test_seeds_are_averaged_and_their_intervals_joined():
+    seeds = pd.concat([table(seed=0), table(seed=1, shift=4)])
+    won = winners(seeds, "fd_x", [1]).iloc[0]
+    assert (won["value"], won["lo"], won["hi"]) == (42, 39, 45)
+    best = seeds.astype({"at_boundary": bool})
+    best.iloc[0, best.columns.get_loc("at_boundary")] = True
+    means = mean_over_seeds(best, ["size", "steps"])
+    assert means["at_boundary"].tolist() == [True] + [False] * 5
+
+
+def test_mean_needs_every_seed():
+    seeds = pd.concat([table(seed=0), table(seed=1)], ignore_index=True)
+    lost = (seeds["size"] == "c16") & (seeds["steps"] == 4) & (seeds["seed"] == 1)
+    seeds.loc[lost, "status"] = "diverged"
+    assert winners(seeds, "fd_x", [4])["size"][0] == "c32"
+
+
+def test_other_metrics_do_not_count():
+    best = pd.concat([table(), table(shift=-30).assign(metric="kid_x")])
+    assert winners(best, "fd_x", [1])["value"][0] == 40
+
+
+@pytest.mark.parametrize("column", ["stage", "sampler"])
+def test_mixed_experiments_are_refused(column):
+    mixed = pd.concat([table(), table().assign(**{column: "other"})])
+    with pytest.raises(InputError, match=f"mixes {column}s"):
+        winners(mixed, "fd_x", [1])
+
+
+def test_unknown_metric_names_the_known_ones():
+    with pytest.raises(InputError, match=r"fid is not in the table \(known: fd_x\)"):
+        of_metric(table(), "fid")

@@ -1,0 +1,202 @@
+"""Tables: costs, the best guidance, boundary flags, failed cells, wrong input."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from ldm_scaling.cli import InputError
+from ldm_scaling.tables.collect import (
+    BEST,
+    CELLS,
+    FAMILY,
+    MEASURED,
+    MODEL,
+    best_table,
+    cells_table,
+    read_table,
+    to_csv,
+)
+
+FAMILY_ROWS = [("c8", 8, 105_001, 0.5, 0.25), ("c16", 16, 4_123_457, 2.0, 1.0)]
+GUIDANCE = [1, 2, 3, 5]
+# The Frechet distance of each guidance; None diverged. The planted optimum comes first in the key.
+PLANTED = {
+    ("c8", 2, "inside"): [9, 4, 6, 8],
+    ("c8", 4, "low end"): [3, 4, 6, 8],
+    ("c16", 2, "high end"): [9, 8, 6, 5],
+    ("c16", 4, "beside failed"): [9, 8, 6, None],
+    ("c16", 6, "all failed"): [None, None, None, None],
+}
+
+
+def family():
+    return pd.DataFrame(FAMILY_ROWS, columns=FAMILY)
+
+
+def measured():
+    rows = []
+    for (size, steps, _), values in PLANTED.items():
+        for guidance, value in zip(GUIDANCE, values, strict=True):
+            nfe = steps * (1 if guidance == 1 else 2)
+            for metric, sign in (("fd_x", 1), ("kid_x", -1)):  # kid would choose differently
+                numbers = [None] * 3 if value is None else [sign * value + d for d in (0, -1, 1)]
+                status = "diverged" if value is None else "ok"
+                row = (steps, guidance, metric, *numbers, 64, nfe, 0.5, status)
+                rows.append(("pretrain", size, 0, "ddim", *row))
+    table = pd.DataFrame(rows, columns=[*MODEL, *MEASURED]).astype({"n": "Int64", "nfe": "Int64"})
+    return table.sample(frac=1, random_state=0)  # the order of files must not matter
+
+
+def best_of(best, size, steps, metric="fd_x"):
+    rows = best[(best["size"] == size) & (best["steps"] == steps) & (best["metric"] == metric)]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_costs_follow_steps_and_network_evaluations():
+    cells = cells_table(measured(), family())
+    assert list(cells) == CELLS
+    cell = cells[(cells["size"] == "c8") & (cells["steps"] == 4) & (cells["metric"] == "fd_x")]
+    assert cell["sampling_cost"].tolist() == [1, 1, 1, 1]
+    assert cell["guided_cost"].tolist() == [1, 2, 2, 2]
+    assert cell["params"].tolist() == [105_001] * 4
+
+
+def test_rows_are_sorted_by_channels_not_by_name():
+    cells = cells_table(measured(), family())
+    assert cells["size"].drop_duplicates().tolist() == ["c8", "c16"]
+    keys = list(cells[["steps", "guidance", "metric"]][cells["size"] == "c16"].itertuples())
+    assert [key[1:] for key in keys] == sorted(key[1:] for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("size", "steps", "guidance", "at_boundary"),
+    [("c8", 2, 2, False), ("c8", 4, 1, True), ("c16", 2, 5, True), ("c16", 4, 3, False)],
+)
+def test_planted_optimum_and_boundary(size, steps, guidance, at_boundary):
+    best = best_table(cells_table(measured(), family()), "fd_x")
+    assert list(best) == BEST
+    for metric, sign in (("fd_x", 1), ("kid_x", -1)):
+        row = best_of(best, size, steps, metric)
+        lowest = min(
+            v
+            for v in next(values for key, values in PLANTED.items() if key[:2] == (size, steps))
+            if v is not None
+        )
+        assert (row["guidance"], row["at_boundary"]) == (guidance, at_boundary)
+        assert row["value"] == sign * lowest
+
+
+def test_select_by_another_metric_chooses_another_cell():
+    best = best_table(cells_table(measured(), family()), "kid_x")
+    assert best_of(best, "c8", 2)["guidance"] == 1
+    assert best_of(best, "c8", 2)["value"] == 9
+
+
+def test_group_without_a_sound_cell_stays_as_a_row():
+    best = best_table(cells_table(measured(), family()), "fd_x")
+    for metric in ("fd_x", "kid_x"):
+        row = best_of(best, "c16", 6, metric)
+        assert row["status"] == "diverged"
+        assert row["sampling_cost"] == 6
+        assert not row["at_boundary"]
+        assert row[["guidance", "value", "lo", "hi", "nfe", "guided_cost"]].isna().all()
+
+
+def test_failed_value_is_never_chosen():
+    table = measured()
+    failed = (table["size"] == "c8") & (table["steps"] == 2) & (table["guidance"] == 2)
+    table.loc[failed, "status"] = "diverged"
+    row = best_of(best_table(cells_table(table, family()), "fd_x"), "c8", 2)
+    assert (row["guidance"], row["value"]) == (3, 6)
+
+
+def _mixed_n(table):
+    table.loc[(table["metric"] == "fd_x") & (table["size"] == "c8"), "n"] = 32
+
+
+def _no_value(table):
+    table.loc[table["status"] == "diverged", "status"] = "ok"
+
+
+def _unknown_size(table):
+    table.loc[table["size"] == "c8", "size"] = "c9"
+
+
+def _twice(table):
+    table.loc[table["guidance"] == 3, "guidance"] = 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_mixed_n, "fd_x.*n = 32, 64.*different n are never drawn on one axis"),
+        (_no_value, "no finite value"),
+        (_unknown_size, "c9 is not in the family"),
+        (_twice, "measured twice"),
+    ],
+)
+def test_wrong_tables_are_refused(spoil, message):
+    table = measured()
+    spoil(table)
+    with pytest.raises(InputError, match=message):
+        cells_table(table, family())
+
+
+def test_metrics_may_differ_in_n():
+    table = measured()
+    table.loc[table["metric"] == "kid_x", "n"] = 32
+    assert len(cells_table(table, family())) == len(table)
+
+
+def test_unknown_selecting_metric_names_the_known_ones():
+    with pytest.raises(InputError, match=r"fid.*known: fd_x, kid_x"):
+        best_table(cells_table(measured(), family()), "fid")
+
+
+def test_text_is_compact_and_keeps_whole_numbers():
+    table = pd.DataFrame({"params": [4_123_457], "value": [1 / 3], "flag": [True]})
+    assert to_csv(table) == "params,value,flag\n4123457,0.333333,True\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(None, "missing"), ("steps\n", "no column"), ("n,value\n", "no rows"), ("n\na\n", "n")],
+)
+def test_unusable_files(tmp_path, text, message):
+    path = tmp_path / "table.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_table(path, ["n", "value"])
+
+
+def collect(tmp_path, select_by="fd_x"):
+    family().to_csv(tmp_path / "family.csv", index=False)
+    command = [sys.executable, "-m", "ldm_scaling.tables.collect", "--select-by", select_by]
+    command += ["--family", "family.csv", "--cells-out", "out/cells.csv"]
+    command += ["--best-out", "out/best.csv"]
+    for size, rows in measured().groupby("size"):
+        rows[MEASURED].to_csv(tmp_path / f"{size}.csv", index=False)
+        command += ["--metrics", "pretrain", size, "0", "ddim", f"{size}.csv"]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+
+def test_command_writes_what_the_functions_return(tmp_path):
+    done = collect(tmp_path)
+    assert done.returncode == 0, done.stderr
+    cells = cells_table(measured(), family())
+    assert (tmp_path / "out/cells.csv").read_text() == to_csv(cells)
+    assert (tmp_path / "out/best.csv").read_text() == to_csv(best_table(cells, "fd_x"))
+    read = read_table(tmp_path / "out/best.csv", BEST)
+    assert read["at_boundary"].dtype == bool
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["best.csv", "cells.csv"]
+
+
+def test_command_answers_wrong_input_with_one_line(tmp_path):
+    done = collect(tmp_path, select_by="fid")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --select-by fid") and done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()

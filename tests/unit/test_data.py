@@ -1,0 +1,400 @@
+"""Data sources and splits: what is read, what is refused, and what depends on the seed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ldm_scaling.cli import InputError
+from ldm_scaling.data import emoji, imagefolder, prepare
+from ldm_scaling.data.fetch_emoji import normalize_hexcode, pack
+from ldm_scaling.data.records import load_pixels
+from ldm_scaling.shards import fingerprint_of, map_array
+from ldm_scaling.study import Data, PrepareSpec
+
+SIZE = 8
+
+
+def data_of(path: Path | None, validation: int = 4, test: int = 6, **more: Any) -> Data:
+    """Settings of an image folder (or of the emoji source, without a path)."""
+    return Data(
+        source="imagefolder" if path else "emoji",
+        path=str(path) if path else None,
+        image_size=SIZE,
+        splits={"validation": validation, "test": test},
+        **{"styles": ["noto"], **more},
+    )
+
+
+def picture(number: int, mode: str = "RGB", size: tuple[int, int] = (SIZE, SIZE)) -> Image.Image:
+    """A picture of noise that no other number has."""
+    noise = np.random.default_rng(number).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    return Image.fromarray(noise).convert(mode)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Thirty images of ten concepts, some in nested folders, with metadata.csv."""
+    path = tmp_path / "images"
+    lines = ["file_name,text,concept"]
+    for number in range(30):
+        name = f"deep/er/{number}.png" if number % 2 else f"{number}.png"
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(number).save(path / name)
+        lines.append(f'{name},"caption, number {number}",concept{number // 3}')
+    (path / "metadata.csv").write_text("\n".join(lines))
+    return path
+
+
+def metadata(folder: Path, *rows: dict[str, Any]) -> Path:
+    """Replace the metadata by JSON lines."""
+    (folder / "metadata.csv").unlink(missing_ok=True)
+    (folder / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    return folder
+
+
+def run_prepare(monkeypatch, data: Data, out: Path, seed: int = 0, archive: Path | None = None):
+    """Run the command in this process."""
+    spec = PrepareSpec(seed=seed, data=data).model_dump_json()
+    more = ["--archive", str(archive)] if archive else []
+    monkeypatch.setattr("sys.argv", ["prepare", "--spec", spec, "--out", str(out), *more])
+    prepare.main()
+
+
+def rows_of(out: Path, split: str) -> list[dict[str, str]]:
+    """The captions of a split."""
+    with (out / f"{split}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# ---------------------------------------------------------------- image folders
+
+
+def test_csv_rows_become_records_in_order(folder):
+    records = imagefolder.records(data_of(folder))
+    assert [record.caption for record in records] == [f"caption, number {n}" for n in range(30)]
+    assert records[4].concept == "concept1"
+    np.testing.assert_array_equal(
+        load_pixels(records[1], SIZE), np.asarray(picture(1)).transpose(2, 0, 1)
+    )
+
+
+def test_csv_with_a_byte_order_mark(folder):
+    text = (folder / "metadata.csv").read_text()
+    (folder / "metadata.csv").write_text(text, encoding="utf-8-sig")
+    assert len(imagefolder.records(data_of(folder))) == 30
+
+
+def test_jsonl_and_the_column_caption(folder):
+    metadata(
+        folder,
+        {"file_name": "0.png", "caption": " ein Wölfchen "},
+        {"file_name": "deep/er/1.png", "text": 7, "concept": 3},
+    )
+    records = imagefolder.records(data_of(folder))
+    assert [(r.caption, r.concept) for r in records] == [
+        ("ein Wölfchen", "ein Wölfchen"),
+        ("7", "3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"file_name": "0.png", "text": ""}, "0.png has no text"),
+        ({"file_name": "0.png", "text": "  "}, "0.png has no text"),
+        ({"file_name": "0.png"}, "0.png has no text"),
+        ({"text": "a wolf"}, "no file_name"),
+        ({"file_name": "gone.png", "text": "a wolf"}, "gone.png does not exist"),
+        ({"file_name": "deep", "text": "a wolf"}, "deep does not exist"),
+        (["0.png", "a wolf"], "no JSON object"),
+    ],
+)
+def test_wrong_row_is_named(folder, row, says):
+    metadata(folder, {"file_name": "0.png", "text": "good"}, row)
+    with pytest.raises(InputError) as caught:
+        imagefolder.records(data_of(folder))
+    assert says in str(caught.value)
+    assert f"{folder / 'metadata.jsonl'}, row 2" in str(caught.value)
+
+
+def test_broken_metadata_is_named(folder):
+    (folder / "metadata.csv").write_bytes(b"file_name,text\n0.png,\xff\xfe\n")
+    with pytest.raises(InputError, match=r"metadata\.csv cannot be read"):
+        imagefolder.records(data_of(folder))
+    metadata(folder)
+    (folder / "metadata.jsonl").write_text('{"file_name": ')
+    with pytest.raises(InputError, match=r"metadata\.jsonl cannot be read"):
+        imagefolder.records(data_of(folder))
+
+
+def test_folder_without_metadata_names_the_key(tmp_path):
+    with pytest.raises(InputError, match=r"data\.path: .* neither metadata\.csv nor"):
+        imagefolder.records(data_of(tmp_path))
+    with pytest.raises(InputError, match=r"data\.path: .*nowhere is no folder"):
+        imagefolder.records(data_of(tmp_path / "nowhere"))
+
+
+# ---------------------------------------------------------------- pixels
+
+
+def pixels_of(folder: Path, image: Image.Image, name: str = "x.png", **options: Any) -> np.ndarray:
+    """Save an image, and read it as a record."""
+    image.save(folder / name, **options)
+    metadata(folder, {"file_name": name, "text": "x"})
+    return load_pixels(imagefolder.records(data_of(folder))[0], SIZE)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1"])
+def test_every_8_bit_mode_is_read_as_rgb(tmp_path, mode):
+    image = picture(1, mode)
+    pixels = pixels_of(tmp_path, image)
+    assert pixels.dtype == np.uint8
+    expected = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+    np.testing.assert_array_equal(pixels, expected)
+
+
+def test_cmyk_photo(tmp_path):
+    pixels = pixels_of(tmp_path, Image.new("CMYK", (SIZE, SIZE), (0, 255, 255, 0)), "x.tif")
+    assert pixels[0].min() > 200
+    assert pixels[1:].max() < 60
+
+
+def test_transparent_is_white(tmp_path):
+    image = Image.new("RGBA", (SIZE, SIZE), (255, 0, 0, 0))
+    image.paste((0, 0, 255, 255), (0, 0, SIZE, SIZE // 2))
+    pixels = pixels_of(tmp_path, image)
+    assert pixels[:, 0, 0].tolist() == [0, 0, 255]
+    assert pixels[:, -1, 0].tolist() == [255, 255, 255]
+
+
+def test_transparent_palette_is_white(tmp_path):
+    image = Image.new("P", (SIZE, SIZE), 1)
+    image.putpalette([255, 0, 0, 0, 255, 0])
+    assert (pixels_of(tmp_path, image, transparency=1) == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_more_than_8_bits_is_refused_by_name(tmp_path, mode):
+    image = Image.new(mode, (SIZE, SIZE))
+    with pytest.raises(InputError, match=r"x\.tif.*not 8-bit; convert it to RGB"):
+        pixels_of(tmp_path, image, "x.tif")
+
+
+def test_16_bit_gray_png_is_refused_by_name(tmp_path):
+    image = Image.fromarray(np.full((SIZE, SIZE), 40000, np.uint16))
+    with pytest.raises(InputError, match=r"x\.png.*not 8-bit"):
+        pixels_of(tmp_path, image)
+
+
+def test_central_square_is_kept(tmp_path):
+    image = Image.new("RGB", (SIZE * 3, SIZE), "red")
+    image.paste((0, 255, 0), (SIZE, 0, 2 * SIZE, SIZE))
+    assert (pixels_of(tmp_path, image).transpose(1, 2, 0) == (0, 255, 0)).all()
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    image = Image.new("RGB", (SIZE, SIZE), "white")
+    image.paste((0, 0, 0), (0, 0, SIZE, SIZE // 2))
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    pixels = pixels_of(tmp_path, image, exif=exif)
+    assert pixels[0, 0, 0] == 255
+    assert pixels[0, -1, 0] == 0
+
+
+@pytest.mark.parametrize("kind", ["truncated", "text", "empty"])
+def test_no_whole_image_is_refused_by_name(folder, monkeypatch, tmp_path, kind):
+    path = folder / "deep" / "er" / "3.png"
+    good = path.read_bytes()
+    path.write_bytes({"truncated": good[: len(good) // 2], "text": b"hello", "empty": b""}[kind])
+    with pytest.raises(InputError) as caught:
+        run_prepare(monkeypatch, data_of(folder), tmp_path / "out")
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+# ---------------------------------------------------------------- splits
+
+
+def test_splits_hold_what_was_asked_and_share_no_concept(folder, monkeypatch, tmp_path):
+    run_prepare(monkeypatch, data_of(folder), tmp_path)
+    rows = {split: rows_of(tmp_path, split) for split in prepare.SPLITS}
+    assert {split: len(found) for split, found in rows.items()} == {
+        "train": 18,
+        "validation": 6,  # 4 asked; a concept has 3 images
+        "test": 6,
+    }
+    concepts = [{row["concept"] for row in found} for found in rows.values()]
+    assert sum(map(len, concepts)) == len(set.union(*concepts)) == 10
+
+
+def test_captions_stand_in_the_order_of_the_images(folder, monkeypatch, tmp_path):
+    run_prepare(monkeypatch, data_of(folder), tmp_path)
+    for split in prepare.SPLITS:
+        images = map_array(tmp_path / f"{split}.safetensors", "images")
+        rows = rows_of(tmp_path, split)
+        assert [int(row["index"]) for row in rows] == list(range(len(images)))
+        for image, row in zip(images, rows, strict=True):
+            number = int(Path(row["name"]).stem)
+            assert row["caption"] == f"caption, number {number}"
+            np.testing.assert_array_equal(image, np.asarray(picture(number)).transpose(2, 0, 1))
+
+
+def test_same_seed_same_files_and_other_seed_other_files(folder, monkeypatch, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        run_prepare(monkeypatch, data_of(folder), tmp_path / name, seed)
+    for file in ("train.safetensors", "test.safetensors", "validation.csv", "train.csv"):
+        a, b, c = ((tmp_path / name / file).read_bytes() for name in "abc")
+        assert a == b != c
+
+
+def test_changed_pixels_change_the_fingerprint(folder, monkeypatch, tmp_path):
+    run_prepare(monkeypatch, data_of(folder), tmp_path / "a")
+    for number in range(0, 30, 2):
+        picture(number + 1000).save(folder / f"{number}.png")
+    run_prepare(monkeypatch, data_of(folder), tmp_path / "b")
+    a, b = (fingerprint_of(tmp_path / name / "train.safetensors") for name in "ab")
+    assert a != b
+
+
+def test_exact_copies_are_dropped(folder, monkeypatch, tmp_path, capsys):
+    for number in (2, 4, 6):
+        picture(0).save(folder / f"{number}.png")
+    run_prepare(monkeypatch, data_of(folder), tmp_path)
+    assert "3 exact copies dropped" in capsys.readouterr().out
+    images = np.concatenate(
+        [map_array(tmp_path / f"{split}.safetensors", "images") for split in prepare.SPLITS]
+    )
+    assert len(images) == len(np.unique(images, axis=0)) == 27
+
+
+def test_max_images_takes_whole_concepts(folder, monkeypatch, tmp_path):
+    run_prepare(monkeypatch, data_of(folder, max_images=16), tmp_path)
+    rows = [row for split in prepare.SPLITS for row in rows_of(tmp_path, split)]
+    assert len(rows) == 18
+    assert {sum(r["concept"] == row["concept"] for r in rows) for row in rows} == {3}
+
+
+@pytest.mark.parametrize("more", [{"test": 30}, {"validation": 24}, {"max_images": 12}])
+def test_too_few_images_names_folder_and_key(folder, monkeypatch, tmp_path, more):
+    with pytest.raises(InputError) as caught:
+        run_prepare(monkeypatch, data_of(folder, **more), tmp_path / "out")
+    message = str(caught.value)
+    assert message.startswith("data.splits: ")
+    assert str(folder) in message
+    assert "only 30" in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_empty_metadata_is_too_few_images(folder, monkeypatch, tmp_path):
+    metadata(folder)
+    with pytest.raises(InputError, match="has only 0"):
+        run_prepare(monkeypatch, data_of(folder), tmp_path / "out")
+
+
+# ---------------------------------------------------------------- emoji
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A zip of four concepts in two styles."""
+    path = tmp_path / "emoji.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("labels.json", json.dumps({f"1F60{n}": f"face {n}" for n in range(4)}))
+        for number in range(4):
+            for style, kind in (("noto", "png"), ("fluent", "webp")):
+                stream = io.BytesIO()
+                picture(number + 10 * (kind == "webp")).save(stream, kind, lossless=True)
+                file.writestr(f"{style}/1F60{number}.{kind}", stream.getvalue())
+    return path
+
+
+def test_emoji_records_know_style_and_concept(archive):
+    records = emoji.records(data_of(None, styles=["noto", "fluent"]), archive)
+    assert len(records) == 8
+    assert {record.concept for record in records} == {f"1F60{number}" for number in range(4)}
+    captions = [record.caption for record in records if record.concept == "1F602"]
+    assert captions == ["face 2, noto emoji style", "face 2, 3d fluent style"]
+    fluent = next(record for record in records if record.name == "fluent/1F603.webp")
+    np.testing.assert_array_equal(
+        load_pixels(fluent, SIZE), np.asarray(picture(13)).transpose(2, 0, 1)
+    )
+
+
+def test_other_styles_are_left_out(archive):
+    records = emoji.records(data_of(None, styles=["noto"]), archive)
+    assert {record.name.partition("/")[0] for record in records} == {"noto"}
+
+
+def test_styles_of_a_concept_share_a_split(archive, monkeypatch, tmp_path):
+    data = data_of(None, 2, 2, styles=["noto", "fluent"])
+    run_prepare(monkeypatch, data, tmp_path / "out", archive=archive)
+    for split, count in (("test", 2), ("validation", 2), ("train", 4)):
+        rows = rows_of(tmp_path / "out", split)
+        assert len(rows) == count
+        assert len({row["concept"] for row in rows}) == count // 2
+
+
+def test_archive_is_asked_for():
+    with pytest.raises(InputError, match="--archive"):
+        emoji.records(data_of(None), None)
+
+
+@pytest.mark.parametrize("kind", ["missing", "cut", "text", "labels"])
+def test_unusable_archive_is_named(archive, kind):
+    good = archive.read_bytes()
+    archive.write_bytes({"cut": good[: len(good) // 2], "text": b"hello"}.get(kind, good))
+    if kind == "missing":
+        archive.unlink()
+    if kind == "labels":
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("labels.json", "{")
+    with pytest.raises(InputError, match=r"emoji\.zip is unusable"):
+        emoji.records(data_of(None), archive)
+
+
+def test_damaged_member_is_named(archive):
+    content = bytearray(archive.read_bytes())
+    start = content.index(b"noto/1F602.png")
+    content[start + 60 : start + 100] = bytes(40)
+    archive.write_bytes(content)
+    with pytest.raises(InputError, match=r"noto/1F602\.png is missing, truncated or no usable"):
+        for record in emoji.records(data_of(None), archive):
+            load_pixels(record, SIZE)
+
+
+def test_hexcodes_have_one_spelling():
+    assert normalize_hexcode("2764-fe0f-200d-1f525") == "2764-200D-1F525"
+
+
+def test_pack_takes_labelled_images_once(tmp_path):
+    modules = tmp_path / "node_modules"
+    (modules / "emojibase-data" / "en").mkdir(parents=True)
+    labels = [{"hexcode": "2764-FE0F", "label": "red heart"}]
+    (modules / "emojibase-data" / "en" / "data.json").write_text(json.dumps(labels))
+    for inside in (
+        "emoji-datasource-google/img/google/64/2764-fe0f.png",
+        "emoji-datasource-google/img/google/64/2764.png",
+        "emoji-datasource-google/img/google/64/1f44d-1f3fb.png",  # a skin tone has no label
+        "emoji-datasource-twitter/img/twitter/64/2764-fe0f.png",
+        "@lobehub/fluent-emoji-3d/assets/2764.webp",
+    ):
+        (modules / inside).parent.mkdir(parents=True, exist_ok=True)
+        (modules / inside).write_bytes(b"image")
+    assert pack(modules, tmp_path / "emoji.zip") == 3
+    assert sorted(zipfile.ZipFile(tmp_path / "emoji.zip").namelist()) == [
+        "fluent/2764.webp",
+        "labels.json",
+        "noto/2764.png",
+        "twemoji/2764.png",
+    ]

@@ -1,0 +1,226 @@
+"""Wrong studies are refused in one line, and a key changes the specs that depend on it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from ldm_scaling.study import Specs, Study, StudyError, load_study, schema_text
+
+MISSING = object()
+
+
+def put(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """Set (or remove) a dotted key."""
+    *sections, last = key.split(".")
+    for section in sections:
+        config = config[section]
+    if value is MISSING:
+        del config[last]
+    else:
+        config[last] = value
+    return config
+
+
+def test_pocket_is_valid(pocket_config):
+    study = load_study(pocket_config)
+    assert study.name == "pocket"
+    assert study.results == "results"
+
+
+def test_another_name_has_its_own_results(pocket_config):
+    pocket_config["name"] = "mine"
+    assert load_study(pocket_config).results == "results/mine"
+
+
+def test_overlays_are_valid(pocket_config, root):
+    from snakemake.utils import update_config
+
+    for overlay in sorted((root / "studies").glob("*.yaml")):
+        config = yaml.safe_load((root / "config.yaml").read_text())
+        update_config(config, yaml.safe_load(overlay.read_text()))
+        assert load_study(config).name == overlay.stem
+
+
+WRONG = [
+    ("colour", 1, "colour", "unknown key"),
+    ("training.learning_rate", 1e-4, "training.learning_rate", "unknown key; known here: images"),
+    ("latents.autoencoder.depth", 3, "latents.autoencoder.depth", "unknown key"),
+    ("data.splits.val", 9, "data.splits.val", "known here: validation, test"),
+    ("name", "My Study", "name", "match"),
+    ("seed", -1, "seed", "greater than or equal to 0"),
+    ("seed", MISSING, "seed", "missing"),
+    ("training", MISSING, "training", "missing"),
+    ("training", None, "training", "dictionary"),
+    ("family.sizes", ["c8x"], "family.sizes.0", "c8x"),
+    ("family.sizes", ["c48", "16"], "family.sizes.1", "16"),
+    ("family.sizes", [16], "family.sizes.0", "valid string"),
+    ("family.sizes", ["c0"], "family.sizes.0", "c0"),
+    ("family.sizes", [], "family.sizes", "at least 1"),
+    ("family.sizes", ["c48", "c48"], "family.sizes", "twice"),
+    ("family.sizes", ["c12", "c48"], "family.sizes", "c12 is no multiple of norm_groups (8)"),
+    ("family.reference_size", "c64", "family.reference_size", "c64 is not in sizes"),
+    ("sampling.guidance", ["abc"], "sampling.guidance.0", "abc"),
+    ("sampling.guidance", [0.5], "sampling.guidance.0", "greater than or equal to 1"),
+    ("sampling.guidance", 3, "sampling.guidance", "valid list"),
+    ("sampling.guidance", [float("nan")], "sampling.guidance.0", "finite"),
+    ("sampling.n", 100000, "sampling.n", "larger than data.splits.test"),
+    ("sampling.steps", [4, 4], "sampling.steps", "twice"),
+    ("sampling.steps", [2.5], "sampling.steps.0", "integer"),
+    ("sampling.steps", [2000], "sampling.steps", "train_timesteps"),
+    ("sampling.samplers", ["ddimm"], "sampling.samplers.0", "ddim"),
+    ("training.seeds", [1, 1], "training.seeds", "twice"),
+    ("training.keep", [0.5, 0.5], "training.keep", "twice"),
+    ("training.lr", "fast", "training.lr", "valid number"),
+    ("training.lr", float("inf"), "training.lr", "finite"),
+    ("training.warmup_images", 10**9, "training.warmup_images", "smaller than images"),
+    ("data.image_size", 20, "data.image_size", "multiple of 8"),
+    ("data.source", "imagefolder", "data.path", "folder"),
+    ("data.source", "imagenet", "data.source", "imagefolder"),
+    ("metrics.components", 10**6, "metrics.components", "smaller than data.splits.test"),
+    ("metrics.bootstrap", 1, "metrics.bootstrap", "greater than or equal to 10"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "named", "says"), WRONG)
+def test_wrong_input_is_one_line_that_names_the_key(pocket_config, key, value, named, says):
+    put(pocket_config, key, value)
+    with pytest.raises(StudyError) as caught:
+        load_study(pocket_config)
+    message = str(caught.value)
+    assert message.startswith(f"config key {named}: ")
+    assert says in message
+    assert "\n" not in message
+    assert len(message) < 300
+
+
+def test_several_errors_are_counted(pocket_config):
+    pocket_config["colour"] = pocket_config["size"] = 1
+    with pytest.raises(StudyError, match=r"\(and 1 more\)$"):
+        load_study(pocket_config)
+
+
+def test_a_number_that_yaml_reads_as_text_is_a_number(pocket_config):
+    value = yaml.safe_load("1e-4")
+    assert value == "1e-4", "YAML 1.1 wants 1.0e-4"
+    pocket_config["training"]["lr"] = value
+    assert load_study(pocket_config).training.lr == 1e-4
+
+
+# ---------------------------------------------------------------- schema
+
+
+def test_the_schema_file_is_up_to_date(root):
+    committed = (root / "schemas" / "study.schema.json").read_text()
+    assert committed == schema_text(), "run: python -m ldm_scaling.study"
+
+
+def test_every_field_has_a_description():
+    schema = Study.model_json_schema()
+    nameless = []
+    for model, body in {"Study": schema, **schema["$defs"]}.items():
+        for name, field in body["properties"].items():
+            described = "description" in field or "description" in schema["$defs"].get(
+                field.get("$ref", "").rpartition("/")[2], {}
+            )
+            if not described:
+                nameless.append(f"{model}.{name}")
+    assert nameless == []
+
+
+def test_the_study_loads_without_torch():
+    code = "import sys, ldm_scaling.study; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# ---------------------------------------------------------------- specs
+
+
+def all_specs(config: dict[str, Any]) -> dict[str, str]:
+    """The JSON of every spec; of models, those of c16 with seed 0."""
+    specs = Specs(load_study(config))
+    named = {
+        "prepare": specs.prepare(),
+        "autoencoder": specs.autoencoder(),
+        "encode_images": specs.encode_images("folder"),
+        "encode_text": specs.encode_text(),
+        "pretrain": specs.pretrain("c16", 0),
+        "sweep": specs.sweep("ddim"),
+        "features": specs.features(),
+        "measure": specs.measure(),
+        "cost": specs.cost(),
+    }
+    return {name: spec.model_dump_json() for name, spec in named.items()}
+
+
+CHANGES = [
+    ("name", "mine", ""),
+    ("seed", 7, "prepare autoencoder measure"),
+    ("data.image_size", 64, "prepare"),
+    ("data.styles", ["noto"], "prepare"),
+    ("data.max_images", 3000, "prepare"),
+    ("data.splits.test", 900, "prepare"),
+    ("latents.autoencoder.width", 64, "autoencoder"),
+    ("latents.autoencoder.lr", 0.5, "autoencoder"),
+    ("latents.autoencoder.revision", "abc", "autoencoder encode_images"),
+    ("latents.text_encoder.pretrained", "other", "encode_text"),
+    ("latents.text_encoder.max_tokens", 32, "encode_text"),
+    ("family.sizes", ["c8", "c16", "c24", "c32", "c48"], "cost"),
+    ("family.reference_size", "c32", "cost"),
+    ("family.res_blocks", 2, "pretrain cost"),
+    ("family.channel_multipliers", [1, 2], "pretrain cost"),
+    ("diffusion.prediction", "epsilon", "pretrain sweep"),
+    ("diffusion.beta_end", 0.02, "pretrain sweep"),
+    ("training.lr", 0.5, "pretrain"),
+    ("training.images", 64000, "pretrain"),
+    ("training.caption_dropout", 0.2, "pretrain"),
+    ("training.seeds", [0, 1], ""),
+    ("sampling.guidance", [1, 2, 3], "sweep"),
+    ("sampling.steps", [2, 4], "sweep"),
+    ("sampling.seed", 5, "sweep"),
+    ("sampling.n", 256, "sweep measure"),
+    ("metrics.bootstrap", 100, "measure"),
+    ("metrics.confidence", 0.9, "measure"),
+    ("metrics.components", 32, "measure"),
+    ("metrics.input_size", 128, "sweep features measure"),
+    ("figures.budgets", [1], ""),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "names"), CHANGES)
+def test_a_key_changes_the_specs_that_depend_on_it(pocket_config, key, value, names):
+    before = all_specs(pocket_config)
+    put(pocket_config, key, value)
+    after = all_specs(pocket_config)
+    assert {name for name in before if before[name] != after[name]} == set(names.split())
+
+
+def test_select_by_only_chooses_among_measured_cells(pocket_config):
+    before = all_specs(pocket_config)
+    pocket_config["metrics"]["select_by"] = "kid"
+    assert all_specs(pocket_config) == before
+
+
+def test_order_and_number_types_of_the_grid_do_not_matter(pocket_config):
+    before = all_specs(pocket_config)
+    sampling = pocket_config["sampling"]
+    sampling["guidance"] = [float(value) for value in reversed(sampling["guidance"])]
+    sampling["steps"] = sampling["steps"][::-1]
+    assert all_specs(pocket_config) == before
+
+
+def test_the_sweep_has_every_cell_once(pocket_config):
+    sampling = pocket_config["sampling"]
+    cells = Specs(load_study(pocket_config)).sweep("ddim").cells
+    grid = {(cell.steps, cell.guidance) for cell in cells}
+    assert len(grid) == len(cells) == len(sampling["steps"]) * len(sampling["guidance"])
+
+
+def test_specs_survive_json(pocket_config):
+    study = load_study(pocket_config)
+    spec = Specs(study).pretrain("c16", 0)
+    assert type(spec).model_validate_json(spec.model_dump_json()) == spec
