@@ -12,7 +12,9 @@ from snakemake.utils import min_version
 
 min_version("9.25")
 
-sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+SOURCE = Path(workflow.basedir) / "src"
+sys.path.insert(0, str(SOURCE))
+shell.prefix(f"export PYTHONPATH='{SOURCE}'; ")  # also for jobs in environments of their own
 
 
 configfile: "config.yaml"

@@ -8,7 +8,8 @@ from ldm_scaling.study import Specs, StudyError, channels, load_study
 try:
     STUDY = load_study(config)
 except StudyError as error:
-    sys.exit(f"error: {error}")
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
 SPECS = Specs(STUDY)
 
 ENVIRONMENT = "../envs/ldm-scaling.yaml"

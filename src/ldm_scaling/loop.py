@@ -135,7 +135,8 @@ class Trainer:
         )
 
     def _read(self, path: Path) -> dict[str, Any]:
-        return torch.load(path, map_location=self.device, weights_only=True)
+        # on the CPU: a device that is out of memory must not make a good state look unreadable
+        return torch.load(path, map_location="cpu", weights_only=True)
 
     def _resume(self) -> None:
         saved = self.work.load(self._read)
@@ -143,7 +144,7 @@ class Trainer:
             return
         self.accelerator.unwrap_model(self.module).load_state_dict(saved["module"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.averaged = saved["averaged"]
+        self.averaged = {k: v.to(self.device) for k, v in saved["averaged"].items()}
         self.state = State(**{name: saved[name] for name in vars(self.state)})
 
     def _save(self) -> None:

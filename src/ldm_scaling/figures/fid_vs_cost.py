@@ -31,11 +31,13 @@ def draw(best: pd.DataFrame, floors: pd.DataFrame, budgets: list[float], metric:
     n = style.only_n(rows, floors)
     sizes = style.by_channels(rows["size"])
     with style.theme():
-        figure = Figure(figsize=(style.WIDTH, 3.3), layout="constrained")
+        height = 3.3 + 0.12 * max(0, len(sizes) - 6)  # room for a longer legend
+        figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(2, 3))
         _draw_costs(left, rows, sizes)
         _draw_quality(right, rows, floors, sizes)
         _mark_winners(right, winners(best, metric, budgets), style.size_colors(sizes))
+        style.log_ticks(right.xaxis)
         right.set_ylabel(f"{style.metric_label(metric)}\nn = {n} images a cell")
         left.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=2)
         figure.legend(handles=_legend(rows), loc="outside lower center", ncols=3)
@@ -106,7 +108,6 @@ def _draw_quality(axes: Axes, rows: pd.DataFrame, floors: pd.DataFrame, sizes: l
     style.draw_floors(axes, floors)
     style.scale_values(axes, rows, floors)
     axes.set_xlabel(style.COST_LABEL)
-    style.log_ticks(axes.xaxis)
     _name_floors(axes, floors)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_hex
@@ -29,15 +28,14 @@ FLOORS = {"real": ("real against real", (0, (4, 2))), "reconstruction": ("recons
 """name and line style of each kind of floor"""
 _EXTRACTORS = {"effnet_lite0": "EfficientNet-Lite0"}
 _LOG_FROM = 5
+_DENSE_BELOW = 2000
 _MAX_PIXELS = 1600
 
 
 def theme() -> AbstractContextManager[None]:
     """A context in which figures are made and saved."""
     return mpl.rc_context(
-        sns.axes_style("ticks")
-        | sns.plotting_context("paper")
-        | {
+        {
             "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: same figure everywhere
             "axes.linewidth": 0.7,
             "axes.spines.top": False,
@@ -118,8 +116,10 @@ def scale_values(axes: Axes, *tables: pd.DataFrame) -> None:
 
 
 def log_ticks(axis: Axis) -> None:
-    """Plain numbers at 1, 2, 5 of each decade of a logarithmic axis."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=40))
+    """Plain numbers on a logarithmic axis: at 1, 2, 5 of each decade, or at 1 if it is long."""
+    low, high = axis.get_view_interval()
+    subs = (1, 2, 5) if high < _DENSE_BELOW * low else (1,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=40))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
@@ -164,6 +164,8 @@ def save(figure: Figure, pdf: Path, png: Path) -> None:
     """Write a figure as PDF and PNG, each whole or not at all; equal figures give equal bytes."""
     dpi = min(200, int(_MAX_PIXELS / figure.get_figwidth()))
     with theme():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # each further draw would move things by a hair
         with atomic_path(pdf) as path:
             figure.savefig(path, format="pdf", metadata={"CreationDate": None})
         with atomic_path(png) as path:

@@ -43,8 +43,13 @@ def count_params(unet: torch.nn.Module) -> int:
 
 
 def count_gflops(unet: UNet2DConditionModel, text_tokens: int) -> float:
-    """GFLOPs of one forward pass for one image (2 FLOPs a multiply-add, zero padding counted)."""
+    """GFLOPs of one forward pass for one image (2 FLOPs a multiply-add, zero padding counted).
+
+    The U-Net must be on the meta device: a processor's own attention kernels escape the counter.
+    """
     config, device = unet.config, unet.device
+    if device.type != "meta":
+        raise ValueError("count FLOPs of a network that was built under torch.device('meta')")
     shape = (1, config.in_channels, config.sample_size, config.sample_size)
     text = torch.empty(1, text_tokens, config.cross_attention_dim, device=device)
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -1,0 +1,114 @@
+"""Forward process, guidance and samplers against diffusers' own."""
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers.training_utils import compute_snr
+
+from ldm_scaling.diffusion.guidance import forwards_per_step, guided_prediction
+from ldm_scaling.diffusion.samplers import make_scheduler, network_evaluations, sample_latents
+from ldm_scaling.diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
+from ldm_scaling.study import Diffusion
+
+DIFFUSION = Diffusion(prediction="v_prediction")
+REFERENCE = DDPMScheduler(
+    beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", num_train_timesteps=1000
+)
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    clean, noise = torch.randn(2, 5, 3, 4, 4, generator=generator)
+    return clean, noise, torch.tensor([0, 1, 500, 998, 999])
+
+
+def test_alphas_are_diffusers():
+    torch.testing.assert_close(alphas_cumprod(DIFFUSION), REFERENCE.alphas_cumprod)
+
+
+def test_noising_and_velocity_are_diffusers(batch):
+    clean, noise, steps = batch
+    alpha = alphas_cumprod(DIFFUSION)[steps]
+    noisy = add_noise(clean, noise, alpha)
+    torch.testing.assert_close(noisy, REFERENCE.add_noise(clean, noise, steps))
+    velocity = REFERENCE.get_velocity(clean, noise, steps)
+    torch.testing.assert_close(target("v_prediction", clean, noise, alpha), velocity)
+    assert target("epsilon", clean, noise, alpha) is noise
+
+
+def test_min_snr_weights_are_diffusers_recipe(batch):
+    steps = batch[2]
+    alpha, snr = alphas_cumprod(DIFFUSION)[steps], compute_snr(REFERENCE, steps)
+    clipped = torch.minimum(snr, torch.full_like(snr, 5.0))
+    torch.testing.assert_close(loss_weights("epsilon", alpha, 5.0), clipped / snr, rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        loss_weights("v_prediction", alpha, 5.0), clipped / (snr + 1), rtol=1e-4, atol=1e-9
+    )
+    assert torch.equal(loss_weights("epsilon", alpha, None), torch.ones(5))
+
+
+class Linear(torch.nn.Module):
+    """A stand-in U-Net whose output is known: a * latents + mean of the text."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def forward(self, latents, timestep, text, return_dict):
+        self.calls.append(len(latents))
+        return (0.3 * latents + text.mean(dim=(1, 2))[:, None, None, None],)
+
+
+def test_guidance_formula_on_all_channels(batch):
+    latents, unet = batch[0], Linear()
+    text, empty = torch.randn(5, 6, 7), torch.randn(6, 7)
+    step = torch.tensor(10)
+    conditional = unet(latents, step, text, False)[0]
+    unconditional = unet(latents, step, empty.expand_as(text), False)[0]
+    unet.calls.clear()
+    guided = guided_prediction(unet, latents, step, text, empty, 3.5)
+    torch.testing.assert_close(guided, unconditional + 3.5 * (conditional - unconditional))
+    assert unet.calls == [10]
+    unguided = guided_prediction(unet, latents, step, text, empty, 1.0)
+    torch.testing.assert_close(unguided, conditional)
+    assert unet.calls == [10, 5]
+
+
+@pytest.mark.parametrize(("steps", "guidance"), [(1, 1.0), (7, 1.0), (7, 2.5)])
+def test_network_evaluations_are_counted(batch, steps, guidance):
+    unet = Linear()
+    noise, text, empty = batch[0], torch.zeros(5, 2, 2), torch.zeros(2, 2)
+    sample_latents(unet, make_scheduler("ddim", DIFFUSION), noise, text, empty, steps, guidance)
+    assert sum(unet.calls) == len(noise) * network_evaluations(steps, guidance)
+    assert forwards_per_step(1) == 1
+    assert forwards_per_step(1.0001) == 2
+
+
+def test_ddim_starts_at_the_noisiest_level():
+    scheduler = make_scheduler("ddim", DIFFUSION)
+    assert isinstance(scheduler, DDIMScheduler)
+    for steps in (1, 2, 50):
+        scheduler.set_timesteps(steps)
+        assert scheduler.timesteps[0] == 999
+        assert len(scheduler.timesteps) == steps
+
+
+def test_ddim_solves_gaussian_data():
+    # data N(0, s^2) has the exact v-prediction below; DDIM then maps unit noise to N(0, s^2)
+    data_scale = 0.5
+    alphas = alphas_cumprod(DIFFUSION)
+
+    class Exact(torch.nn.Module):
+        def forward(self, latents, timestep, text, return_dict):
+            a = alphas[int(timestep)]
+            variance = a * data_scale**2 + (1 - a)
+            clean = a.sqrt() * data_scale**2 / variance * latents
+            noise = (1 - a).sqrt() / variance * latents
+            return (a.sqrt() * noise - (1 - a).sqrt() * clean,)
+
+    noise = torch.randn(20000, 1, 1, 1, generator=torch.Generator().manual_seed(1))
+    text, empty = torch.zeros(1, 1, 1), torch.zeros(1, 1)
+    scheduler = make_scheduler("ddim", DIFFUSION)
+    samples = sample_latents(Exact(), scheduler, noise, text, empty, 200, 1.0)
+    assert samples.std().item() == pytest.approx(data_scale, rel=0.03)

@@ -1,0 +1,211 @@
+"""Tables of cells and floors, by their commands on small arrays."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from cleanfid.fid import frechet_distance, kernel_distance
+
+from ldm_scaling.cells.measure import read_features, read_records, table
+from ldm_scaling.cli import InputError
+from ldm_scaling.shards import write_arrays
+
+pytestmark = pytest.mark.filterwarnings("ignore:The `disp` argument")  # of clean-fid
+
+N, D, COMPONENTS = 32, 12, 4
+SPEC = {
+    "seed": 3,
+    "n": N,
+    "metrics": {
+        "extractor": "effnet_lite0",
+        "input_size": 64,
+        "components": COMPONENTS,
+        "bootstrap": 40,
+        "select_by": "fd",
+    },
+}
+
+
+def features(seed, n=N, shift=0.0):
+    generator = np.random.default_rng(seed)
+    scales = np.geomspace(2, 0.1, D)
+    return (generator.standard_normal((n, D)) * scales + shift).astype(np.float16)
+
+
+def record(steps, guidance, **changes):
+    return {
+        "name": f"steps{steps}_guidance{guidance:g}",
+        "steps": steps,
+        "guidance": guidance,
+        "n": N,
+        "nfe": 2 * steps,
+        "seconds": 0.0123456789,
+        "status": "ok",
+        **changes,
+    }
+
+
+def command(module, folder, **paths):
+    paths = {"out": "out.csv", **paths}
+    arguments = [f"--{name}={folder / path}" for name, path in paths.items()]
+    program = [sys.executable, "-m", f"ldm_scaling.cells.{module}"]
+    return subprocess.run(
+        [*program, "--spec", json.dumps(SPEC), *arguments], capture_output=True, text=True
+    )
+
+
+def save(path, **arrays):
+    write_arrays(path, arrays, "abc")
+
+
+def expected_metrics(generated, reference):
+    """(FD, KID) by numpy's SVD and clean-fid; KID on as many reference images as generated."""
+    generated, reference = generated.astype(np.float64), reference.astype(np.float64)
+    mean = reference.mean(0)
+    basis = np.linalg.svd(reference - mean)[2][:COMPONENTS].T
+    first, second = ((x - mean) @ basis for x in (generated, reference))
+    fd = frechet_distance(first.mean(0), np.cov(first.T), second.mean(0), np.cov(second.T))
+    return fd, kernel_distance(generated, reference, num_subsets=1)
+
+
+@pytest.fixture
+def cells(tmp_path):
+    """A reference, three cells (the last diverged, without features) and their records."""
+    save(tmp_path / "reference", features=features(0))
+    save(tmp_path / "cells", steps2_guidance1=features(1), **{"steps4_guidance2.5": features(2)})
+    records = [
+        record(2, 1.0),
+        record(4, 2.5),
+        record(8, 4.0, status="diverged"),
+    ]
+    (tmp_path / "records").write_text(json.dumps(records))
+    return tmp_path
+
+
+def measure(folder):
+    return command("measure", folder, reference="reference", cells="cells", records="records")
+
+
+def read(path):
+    return list(csv.DictReader(path.open()))
+
+
+def test_measure_writes_a_row_for_each_cell_and_metric(cells):
+    result = measure(cells)
+    assert result.returncode == 0, result.stderr
+    text = (cells / "out.csv").read_text()
+    assert text.startswith("steps,guidance,metric,value,lo,hi,n,nfe,seconds,status\n")
+    rows = read(cells / "out.csv")
+    assert [(r["steps"], r["guidance"], r["metric"], r["status"]) for r in rows] == [
+        (steps, guidance, metric, status)
+        for steps, guidance, status in (
+            ("2", "1", "ok"),
+            ("4", "2.5", "ok"),
+            ("8", "4", "diverged"),
+        )
+        for metric in ("fd_effnet_lite0", "kid_effnet_lite0")
+    ]
+    for cell, generated in enumerate((features(1), features(2))):
+        for row, expected in zip(
+            rows[2 * cell :], expected_metrics(generated, features(0)), strict=False
+        ):
+            assert float(row["value"]) == pytest.approx(expected, rel=1e-4)
+            assert float(row["lo"]) < float(row["value"]) < float(row["hi"])
+    for row in rows:
+        assert (row["n"], row["seconds"]) == (str(N), "0.0123457")
+        assert row["nfe"] == str(2 * int(row["steps"]))
+    for row in rows[4:]:
+        assert (row["value"], row["lo"], row["hi"]) == ("", "", "")
+
+
+def test_measure_is_reproducible(cells):
+    measure(cells)
+    first = (cells / "out.csv").read_bytes()
+    measure(cells)
+    assert (cells / "out.csv").read_bytes() == first
+
+
+def test_a_worse_cell_is_worse(cells):
+    save(
+        cells / "cells",
+        steps2_guidance1=features(1, shift=1),
+        **{"steps4_guidance2.5": features(1)},
+    )
+    measure(cells)
+    worse_fd, worse_kid, fd, kid, *_ = (row["value"] for row in read(cells / "out.csv"))
+    assert float(worse_fd) > float(fd) and float(worse_kid) > float(kid)
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([record(2, 1.0, n=16)], "different n are never compared"),
+        ([record(2, 1.0, status="lost")], "status"),
+        ([record(3, 1.0)], "no array steps3_guidance1"),
+    ],
+)
+def test_measure_refuses_in_one_line(cells, records, message):
+    (cells / "records").write_text(json.dumps(records))
+    result = measure(cells)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (cells / "out.csv").exists()
+
+
+def test_a_cell_with_fewer_features_than_recorded_is_refused(cells):
+    save(cells / "cells", steps2_guidance1=features(1, n=16))
+    result = measure(cells)
+    assert result.returncode == 2
+    assert "steps2_guidance1 has 16 images, its record 32" in result.stderr
+
+
+def test_features_must_be_finite(tmp_path):
+    broken = features(0)
+    broken[3, 4] = np.inf
+    save(tmp_path / "broken", features=broken)
+    with pytest.raises(InputError, match="features is not finite"):
+        read_features(tmp_path / "broken")
+
+
+def test_missing_records_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"cells\.json is missing"):
+        read_records(tmp_path / "cells.json", N)
+
+
+def test_table_prints_six_digits_and_empty_cells():
+    assert table(("a", "b", "c"), [(1, 1 / 3, None)]) == "a,b,c\n1,0.333333,\n"
+
+
+def test_floors_take_the_first_n(tmp_path):
+    reference, real, through = features(0), features(1, n=N + 9), features(2, n=N + 5)
+    for name, array in (("reference", reference), ("real", real), ("through", through)):
+        save(tmp_path / name, features=array)
+    paths = {"reference": "reference", "real": "real", "reconstruction": "through"}
+    result = command("floors", tmp_path, **paths)
+    assert result.returncode == 0, result.stderr
+    rows = read(tmp_path / "out.csv")
+    assert list(rows[0]) == ["kind", "metric", "value", "lo", "hi", "n"]
+    assert [(r["kind"], r["metric"], r["n"]) for r in rows] == [
+        (kind, metric, str(N))
+        for kind in ("real", "reconstruction")
+        for metric in ("fd_effnet_lite0", "kid_effnet_lite0")
+    ]
+    expected = expected_metrics(real[:N], reference) + expected_metrics(through[:N], reference)
+    assert [float(r["value"]) for r in rows] == pytest.approx(expected, rel=1e-4)
+
+    save(tmp_path / "real", features=features(1, n=N - 1))
+    result = command("floors", tmp_path, **paths)
+    assert result.returncode == 2
+    assert f"has {N - 1} images, fewer than sampling.n = {N}" in result.stderr
+
+
+def test_measuring_does_not_import_torch():
+    code = (
+        "import sys, ldm_scaling.cells.measure, ldm_scaling.cells.floors;"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
