@@ -14,7 +14,9 @@ min_version("9.25")
 
 SOURCE = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCE))
-shell.prefix(f"export PYTHONPATH='{SOURCE}'; ")  # also for jobs in environments of their own
+shell.prefix(
+    f"export PYTHONPATH='{SOURCE}'; "
+)  # also for jobs in environments of their own
 
 
 configfile: "config.yaml"
@@ -35,6 +37,17 @@ wildcard_constraints:
     size=r"c\d+",
     seed=r"\d+",
     sampler=r"[a-z]+",
+
+
+localrules:
+    all,
+
+
+rule all:
+    """Every table and figure of the study."""
+    input:
+        expand("<results>/figures/{name}.{kind}", name=FIGURES, kind=["pdf", "png"]),
+        expand("<results>/tables/{name}.csv", name=TABLES),
 
 
 include: "rules/data.smk"

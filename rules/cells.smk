@@ -19,10 +19,8 @@ rule sweep:
         features="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/features.safetensors",
         records="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/cells.json",
         sheets=expand(
-            "<results>/cells/{{stage}}/{{size}}/seed{{seed}}/{{sampler}}/sheets"
-            "/steps{steps}_guidance{guidance:g}.png",
-            steps=STUDY.sampling.steps,
-            guidance=STUDY.sampling.guidance,
+            "<results>/cells/{{stage}}/{{size}}/seed{{seed}}/{{sampler}}/sheets/{cell}.png",
+            cell=CELL_NAMES,
         ),
     log:
         "<logs>/sweep/{stage}_{size}_seed{seed}_{sampler}.log",

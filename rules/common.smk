@@ -17,10 +17,18 @@ SELECT_BY = f"{STUDY.metrics.select_by}_{STUDY.metrics.extractor}"
 AUTOENCODER = (
     STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
 )
+FIGURES = ["fid_vs_cost", "guidance_sweep"]
+TABLES = ["cells", "best", "family", "floors"]
 MODELS = [
     ("pretrain", size, seed)
     for size in STUDY.family.sizes
     for seed in STUDY.training.seeds
+]
+
+CELL_NAMES = [
+    f"steps{steps}_guidance{guidance:g}"
+    for steps in STUDY.sampling.steps
+    for guidance in STUDY.sampling.guidance
 ]
 
 
@@ -81,7 +89,7 @@ def work_dir(rule):
     """A function of wildcards: where a rule's jobs keep their state between interruptions."""
 
     def of_job(wildcards):
-        return "/".join([STUDY.results, "work", rule, *wildcards])
+        return str(Path(STUDY.results, "work", rule, *wildcards))
 
     return of_job
 

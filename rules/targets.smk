@@ -1,11 +1,10 @@
-"""Targets by name: what people ask for without naming files.
+"""Targets by name, beside `all` in the Snakefile: a part of the study.
 
-Needs: nothing of its own. Gives: `all` (the default), `figures`, `tables`, `models`.
+Needs: nothing of its own. Gives: `figures`, `tables`, `models`.
 """
 
 
 localrules:
-    all,
     figures,
     tables,
     models,
@@ -14,19 +13,13 @@ localrules:
 rule figures:
     """Every figure."""
     input:
-        expand(
-            "<results>/figures/{name}.{kind}",
-            name=["fid_vs_cost", "guidance_sweep"],
-            kind=["pdf", "png"],
-        ),
+        expand("<results>/figures/{name}.{kind}", name=FIGURES, kind=["pdf", "png"]),
 
 
 rule tables:
     """Every table."""
     input:
-        expand(
-            "<results>/tables/{name}.csv", name=["cells", "best", "family", "floors"]
-        ),
+        expand("<results>/tables/{name}.csv", name=TABLES),
 
 
 rule models:
@@ -36,11 +29,3 @@ rule models:
             f"<results>/models/{stage}/{size}/seed{seed}/summary.json"
             for stage, size, seed in MODELS
         ],
-
-
-rule all:
-    """Every figure and table of the study."""
-    default_target: True
-    input:
-        rules.figures.input,
-        rules.tables.input,

@@ -123,7 +123,7 @@ def bench_startup() -> None:
         print(f"start-up {name}: {time.perf_counter() - began:.1f} s")
 
 
-def _networks(study: Study, size: str):  # noqa: ANN202 - three networks
+def _networks(study: Study, size: str):
     settings = study.latents.autoencoder
     trained = settings.pretrained and Path(settings.pretrained).exists()
     autoencoder = load(settings.pretrained) if trained else build(settings).eval()

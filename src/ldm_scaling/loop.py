@@ -71,7 +71,8 @@ class Plan:
     seed: int
     keep: tuple[float, ...] = ()
     log_images: int = 4096
-    save_seconds: float = 30
+    save_seconds: float = 5
+    """state is saved so often, or less often where saving itself takes over a twentieth of it"""
 
     @property
     def steps(self) -> int:
@@ -203,7 +204,7 @@ class Trainer:
         keep_at = {max(1, round(part * plan.steps)): f"{part:g}" for part in plan.keep}
         progress = Progress(self.label, plan.images, min(state.step * plan.batch, plan.images))
         log_steps = max(1, plan.log_images // plan.batch)
-        running, clock, saved = [], time.monotonic(), time.monotonic()
+        running, clock, save_at = [], time.monotonic(), time.monotonic() + plan.save_seconds
         while state.step < plan.steps:
             loss = self._step()
             self._check(loss)
@@ -221,9 +222,10 @@ class Trainer:
             if time_slice.ended():
                 self._save()
                 raise SliceEnded(f"{self.label}: stopped at {images} images; state is saved")
-            if now - saved > plan.save_seconds or state.step == plan.steps:
+            if now > save_at or state.step == plan.steps:
                 self._save()
-                saved = now
+                took = time.monotonic() - now
+                save_at = now + max(plan.save_seconds, 20 * took)
         self.accelerator.end_training()
         return state
 

@@ -41,7 +41,9 @@ def test_min_snr_weights_are_diffusers_recipe(batch):
     steps = batch[2]
     alpha, snr = alphas_cumprod(DIFFUSION)[steps], compute_snr(REFERENCE, steps)
     clipped = torch.minimum(snr, torch.full_like(snr, 5.0))
-    torch.testing.assert_close(loss_weights("epsilon", alpha, 5.0), clipped / snr, rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        loss_weights("epsilon", alpha, 5.0), clipped / snr, rtol=1e-4, atol=0
+    )
     torch.testing.assert_close(
         loss_weights("v_prediction", alpha, 5.0), clipped / (snr + 1), rtol=1e-4, atol=1e-9
     )

@@ -92,7 +92,7 @@ def main() -> None:
     arguments.add_argument(
         "--autoencoder", help="diffusers folder or hub id; images first go through it"
     )
-    arguments.add_argument("--revision", help="commit of the autoencoder's hub id")
+    arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
     arguments.add_argument("--out", required=True, type=Path, help="file of features")
     options = arguments.parse_args()
     spec: FeaturesSpec = options.spec
@@ -101,7 +101,7 @@ def main() -> None:
     extractor = load_extractor(spec.extractor, spec.input_size, device)
     autoencoder = None
     if options.autoencoder:
-        autoencoder = load(options.autoencoder, options.revision).to(device)
+        autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
     progress = Progress("features", len(images))
     parts = []
     for rows in batches(len(images), BATCH):

@@ -27,7 +27,8 @@ def _schedule(diffusion: Diffusion) -> dict:
 
 
 def _ddim(diffusion: Diffusion) -> DDIMScheduler:
-    return DDIMScheduler(clip_sample=False, set_alpha_to_one=False, **_schedule(diffusion))
+    settings = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}
+    return DDIMScheduler(**settings, **_schedule(diffusion))
 
 
 SAMPLERS: dict[str, Callable[[Diffusion], SchedulerMixin]] = {"ddim": _ddim}

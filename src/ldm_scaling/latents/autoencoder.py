@@ -43,10 +43,10 @@ def load(folder_or_id: str, revision: str | None = None) -> nn.Module:
     try:
         config = AutoencoderTiny.load_config(folder_or_id, revision=revision)
         classes = {"AutoencoderTiny": AutoencoderTiny, "AutoencoderKL": AutoencoderKL}
-        kind = classes.get(config["_class_name"])
-        if kind is None:
+        name = config.get("_class_name", "a model without a class name")
+        if (kind := classes.get(name)) is None:
             raise InputError(
-                f"latents.autoencoder.pretrained: {config['_class_name']} is not supported "
+                f"latents.autoencoder.pretrained: {name} is not supported "
                 f"(known: {', '.join(classes)})"
             )
         return kind.from_pretrained(folder_or_id, revision=revision).eval().requires_grad_(False)

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from ..cli import Progress, Slice, SliceEnded, batches
 from ..workdir import WorkDir
 
-SAVE_SECONDS = 30
+SAVE_SECONDS = 10
 
 
 def rows_in_pieces(

@@ -1,0 +1,138 @@
+"""The smoke study, end to end on real emoji: results, reruns, kill -9, one more scale."""
+
+import json
+
+import pandas as pd
+import pytest
+import yaml
+from project import Project
+
+SMOKE = ("--cores", "2", "--configfile=studies/smoke.yaml")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The smoke study after an undisturbed run."""
+    project = Project(tmp_path_factory.mktemp("e2e") / "undisturbed")
+    project.snakemake(*SMOKE)
+    return project
+
+
+def cells(project):
+    return pd.read_csv(project.folder / "results/smoke/tables/cells.csv")
+
+
+def overlay(project, **sections):
+    """The option that puts one more overlay on the smoke study."""
+    path = project.folder / "overlay.yaml"
+    path.write_text(yaml.safe_dump(sections))
+    return ("--cores", "2", "--configfile", "studies/smoke.yaml", "overlay.yaml")
+
+
+def test_every_result_is_there_and_sane(finished):
+    results = finished.folder / "results/smoke"
+    for name in ("fid_vs_cost", "guidance_sweep"):
+        assert (results / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+    table = cells(finished)
+    assert len(table) == 2 * 2 * 2 * 2  # sizes, steps, scales, metrics
+    assert (table["status"] == "ok").all()
+    assert table[["value", "lo", "hi", "seconds"]].notna().all(axis=None)
+    assert ((table["lo"] <= table["value"]) & (table["value"] <= table["hi"])).all()
+    frechet = table[table["metric"] == "fd_effnet_lite0"]
+    floors = pd.read_csv(results / "tables/floors.csv").query("metric == 'fd_effnet_lite0'")
+    assert frechet["value"].min() > floors.query("kind == 'real'")["value"].item()
+    assert set(floors["kind"]) == {"real", "reconstruction"}
+    best = pd.read_csv(results / "tables/best.csv").query("metric == 'fd_effnet_lite0'")
+    chosen = frechet.groupby(["size", "steps"])["value"].min()
+    pd.testing.assert_series_equal(best.groupby(["size", "steps"])["value"].min(), chosen)
+    for size in ("c8", "c16"):
+        summary = json.loads((results / f"models/pretrain/{size}/seed0/summary.json").read_text())
+        family = pd.read_csv(results / "tables/family.csv").set_index("size")
+        assert summary["params"] == family.loc[size, "params"]
+        assert summary["images"] == 6144
+
+
+def test_splits_share_no_concept(finished):
+    splits = {
+        name: pd.read_csv(finished.folder / f"results/smoke/data/{name}.csv")
+        for name in ("train", "validation", "test")
+    }
+    concepts = [set(table["concept"]) for table in splits.values()]
+    assert sum(map(len, concepts)) == len(set.union(*concepts))
+
+
+@pytest.mark.parametrize(
+    ("changes", "jobs"),
+    [
+        ({}, {}),
+        (
+            {"training": {"lr": 0.001}},
+            {"pretrain": 2, "sweep": 2, "measure": 2, "collect": 1},
+        ),
+        ({"sampling": {"guidance": [1, 2, 3]}}, {"sweep": 2, "measure": 2, "collect": 1}),
+        ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 2, "measure": 2, "collect": 1}),
+        (
+            {"family": {"sizes": ["c8", "c16", "c24"]}},
+            {"family": 1, "pretrain": 1, "sweep": 1, "measure": 1, "collect": 1},
+        ),
+        ({"metrics": {"bootstrap": 60}}, {"measure": 2, "floors": 1, "collect": 1}),
+        ({"metrics": {"select_by": "kid"}}, {"collect": 1}),
+    ],
+)
+def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
+    figures = {"fid_vs_cost": 1, "guidance_sweep": 1, "all": 1} if changes else {}
+    assert finished.jobs(*overlay(finished, **changes)) == jobs | figures
+
+
+def test_budgets_redraw_one_figure(finished):
+    changed = overlay(finished, figures={"budgets": [3]})
+    assert finished.jobs(*changed) == {"fid_vs_cost": 1, "all": 1}
+
+
+def test_a_figures_module_redraws_that_figure(finished):
+    module = finished.folder / "src/ldm_scaling/figures/guidance_sweep.py"
+    text = module.read_text()
+    try:
+        module.write_text(text + "\n# changed\n")
+        assert finished.jobs(*SMOKE) == {"guidance_sweep": 1, "all": 1}
+    finally:
+        module.write_text(text)
+
+
+def test_one_more_scale_samples_the_new_cells_only(finished):
+    work = finished.folder / "results/smoke/work/sweep"
+    before = {path: path.stat().st_mtime_ns for path in work.rglob("state-*")}
+    old = cells(finished)
+    changed = overlay(finished, sampling={"guidance": [1, 2, 3]})
+    finished.snakemake(*changed, "results/smoke/tables/cells.csv")
+    after = {path: path.stat().st_mtime_ns for path in work.rglob("state-*")}
+    assert {path: after[path] for path in before} == before
+    assert len(after) == len(before) + 2 * 2  # sizes, steps
+    new = cells(finished)
+    pd.testing.assert_frame_equal(new[new["guidance"] != 3].reset_index(drop=True), old)
+
+
+def test_killed_at_three_moments_it_ends_with_the_same_cells(finished, tmp_path):
+    expected = cells(finished)
+    project = Project(tmp_path / "killed")
+    results = project.folder / "results/smoke"
+    again = (*SMOKE, "--rerun-incomplete", "--nolock")
+
+    project.kill_when(lambda: project.running("ldm_scaling.latents.encode_images"), *SMOKE)
+    assert not (results / "latents/train.safetensors").exists()
+
+    training = results / "work/pretrain"
+    project.kill_when(lambda: any(training.rglob("state-*")), *again)
+    assert not list(results.glob("models/pretrain/*/seed0/summary.json"))
+
+    sweep = results / "work/sweep"
+    project.kill_when(lambda: any(sweep.rglob("state-*")), *again)
+    log = (results / "logs/pretrain").glob("*.log")
+    assert any("continuing after" in path.read_text() for path in log)
+
+    project.snakemake(*again)
+    table = cells(project)
+    expected = expected[expected["guidance"] != 3].reset_index(drop=True)
+    # seconds are measured and differ between any two runs; everything else is the same
+    pd.testing.assert_frame_equal(table.drop(columns="seconds"), expected.drop(columns="seconds"))

@@ -1,0 +1,88 @@
+"""A copy of the project in a temporary folder, and Snakemake on it as a user types it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PARTS = ["Snakefile", "config.yaml", "rules", "envs", "src", "studies", "profiles", "pretrained"]
+SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
+
+
+class Project:
+    """A copy of what a run needs, sharing the fetched emoji with the checkout."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir()
+        for name in PARTS:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, folder / name)
+        (folder / "slurm").symlink_to("profiles/slurm")
+        archive = ROOT / "resources" / "emoji.zip"
+        if not archive.exists():
+            command = [sys.executable, "-m", "ldm_scaling.data.fetch_emoji", "--out", str(archive)]
+            subprocess.run(command, check=True)
+        (folder / "resources").mkdir()
+        shutil.copy2(archive, folder / "resources")
+
+    def _start(self, arguments: tuple[str, ...]) -> subprocess.Popen:
+        binaries = str(Path(sys.executable).parent)
+        return subprocess.Popen(
+            [SNAKEMAKE, *arguments],
+            cwd=self.folder,
+            env=os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def snakemake(self, *arguments: str, fails: bool = False) -> str:
+        """Run to the end and return what was printed; asserts the exit status."""
+        process = self._start(arguments)
+        output = process.communicate()[0]
+        assert (process.returncode != 0) == fails, output[-6000:]
+        return output
+
+    def kill_when(self, moment: Callable[[], bool], *arguments: str) -> None:
+        """Start, and kill -9 every process of the run as soon as `moment()` is true."""
+        process = self._start(arguments)
+        while not moment():
+            assert process.poll() is None, f"ended too soon: {process.communicate()[0][-6000:]}"
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+    def jobs(self, *arguments: str) -> dict[str, int]:
+        """Rule names and numbers of jobs of a dry run."""
+        output = self.snakemake("--dry-run", *arguments)
+        table = re.search(r"Job stats:\njob\s+count\n[- ]+\n((?:\w+\s+\d+\n)+)", output)
+        if table is None:
+            assert "Nothing to be done" in output, output[-3000:]
+            return {}
+        rows = [line.split() for line in table[1].splitlines()]
+        return {name: int(count) for name, count in rows if name != "total"}
+
+    def running(self, module: str) -> bool:
+        """Whether a command of this project's is running."""
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                same_folder = (entry / "cwd").resolve() == self.folder.resolve()
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if same_folder and words[1:3] == ["-m", module]:
+                return True
+        return False

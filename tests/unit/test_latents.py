@@ -1,0 +1,155 @@
+"""Autoencoder and text encoder: scale, loaders, and agreement with the libraries' own calls."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from ldm_scaling.cli import InputError, Slice, SliceEnded
+from ldm_scaling.latents.autoencoder import (
+    build,
+    decode,
+    encode,
+    latent_scale,
+    load,
+    psnr,
+    reconstruct,
+    save_model,
+)
+from ldm_scaling.latents.pieces import rows_in_pieces
+from ldm_scaling.latents.text_encoder import CaptionEncoder, locate
+from ldm_scaling.study import Autoencoder, TextEncoder
+from ldm_scaling.workdir import WorkDir
+
+SETTINGS = Autoencoder(pretrained=None, latent_channels=4, width=8, images=1, batch=1, lr=1.0)
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
+
+
+def test_latents_have_unit_scale_and_decode_undoes_the_scale(images, tmp_path):
+    torch.manual_seed(0)
+    model = build(SETTINGS).eval()
+    plain = decode(model, encode(model, images))
+    model.register_to_config(scaling_factor=latent_scale(model, images))
+    assert encode(model, images).std().item() == pytest.approx(1, rel=1e-4)
+    assert np.abs(decode(model, encode(model, images)).astype(int) - plain).max() <= 1
+    save_model(model, tmp_path / "ae", WEIGHTS)
+    loaded = load(str(tmp_path / "ae"))
+    assert torch.equal(encode(loaded, images), encode(model, images))
+    assert np.array_equal(reconstruct(loaded, images, batch=7), reconstruct(model, images))
+
+
+def test_a_kl_autoencoder_of_stable_diffusion_loads(images, tmp_path):
+    torch.manual_seed(0)
+    small = AutoencoderKL(
+        block_out_channels=(8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        norm_num_groups=4,
+        latent_channels=4,
+        scaling_factor=0.18215,
+    )
+    small.save_pretrained(tmp_path)
+    pixels = torch.from_numpy(images).float() / 127.5 - 1
+    expected = small.encode(pixels).latent_dist.mode() * 0.18215
+    torch.testing.assert_close(encode(load(str(tmp_path)), images), expected)
+
+
+def test_psnr_by_its_definition(images):
+    other = images.copy()
+    other[:, :, 0, 0] = np.where(images[:, :, 0, 0] > 127, 0, 255)
+    error = np.mean((images[0].astype(float) - other[0]) ** 2)
+    one = 10 * np.log10(255**2 / error)
+    assert psnr(images[:1], other[:1]) == pytest.approx(one)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "text", "unet"])
+def test_what_is_no_autoencoder_is_named(tmp_path, name):
+    folder = tmp_path / name
+    if name == "text":
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+    if name == "unet":
+        folder.mkdir()
+        (folder / "config.json").write_text('{"_class_name": "UNet2DModel"}')
+    with pytest.raises(InputError, match=r"latents\.autoencoder\.pretrained") as error:
+        load(str(folder))
+    assert "\n" not in str(error.value)
+
+
+def test_truncated_weights_are_named(tmp_path):
+    save_model(build(SETTINGS), tmp_path, WEIGHTS)
+    path = tmp_path / WEIGHTS
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(InputError, match=r"latents\.autoencoder\.pretrained"):
+        load(str(tmp_path))
+
+
+def test_text_does_not_depend_on_the_batch_and_padding_is_masked():
+    encoder = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=10))
+    captions = ["wolf", "a much longer caption about a wolf that is cut"]
+    both = encoder(captions)
+    assert both.shape == (2, 10, 384)
+    torch.testing.assert_close(encoder(captions[:1])[0], both[0], rtol=0, atol=1e-5)
+    short = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=4))
+    # [CLS] wolf [SEP] must not see the padding that follows
+    torch.testing.assert_close(short(["wolf"])[0, :3], both[0, :3], rtol=0, atol=1e-5)
+
+
+def test_a_clip_text_model_is_read_as_diffusers_reads_it(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    torch.manual_seed(0)
+    words = {w: i for i, w in enumerate(["<pad>", "<s>", "</s>", "<unk>", "a", "wolf"])}
+    raw = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    )
+    config = CLIPTextConfig(
+        vocab_size=6,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=8,
+        eos_token_id=2,
+    )
+    model = CLIPTextModel(config).eval()
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    encoder = CaptionEncoder(TextEncoder(pretrained=str(tmp_path), max_tokens=8))
+    tokens = tokenizer(["a wolf"], padding="max_length", max_length=8, return_tensors="pt")
+    torch.testing.assert_close(encoder(["a wolf"]), model(tokens.input_ids).last_hidden_state)
+    assert encoder.is_clip
+
+
+def test_a_missing_text_encoder_is_named():
+    with pytest.raises(InputError, match=r"latents\.text_encoder\.pretrained: /nowhere"):
+        CaptionEncoder(TextEncoder(pretrained="/nowhere", max_tokens=8))
+    assert locate("some/id") == "some/id"
+
+
+def test_rows_in_pieces_go_on_where_they_stopped(tmp_path):
+    calls = []
+
+    def compute(rows):
+        calls.append(rows)
+        return np.arange(rows.start, rows.stop)[:, None] * 2.0
+
+    class EndsAtOnce(Slice):
+        def ended(self):
+            return True
+
+    with WorkDir(tmp_path, "x") as work, pytest.raises(SliceEnded):
+        rows_in_pieces("test", 10, 4, compute, work, EndsAtOnce(None))
+    with WorkDir(tmp_path, "x") as work:
+        result = rows_in_pieces("test", 10, 4, compute, work, Slice(None))
+    assert np.array_equal(result[:, 0], np.arange(10) * 2.0)
+    assert [rows.start for rows in calls] == [0, 4, 8]

@@ -1,0 +1,169 @@
+"""Sampling against diffusers' own pipeline, and independence of the batch size."""
+
+import numpy as np
+import pytest
+import torch
+
+from ldm_scaling.cells.sheet import SHEET_IMAGES, draw_sheet
+from ldm_scaling.cells.sweep import Sampler, cell_name, initial_noise, sample_cell
+from ldm_scaling.cli import Slice, SliceEnded
+from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
+from ldm_scaling.latents.autoencoder import build, decode
+from ldm_scaling.latents.text_encoder import CaptionEncoder
+from ldm_scaling.models.family import build_unet
+from ldm_scaling.models.pipeline import make_pipeline
+from ldm_scaling.study import Autoencoder, CellSpec, Diffusion, Family, TextEncoder, load_study
+from ldm_scaling.workdir import WorkDir
+
+CAPTIONS = ["grinning cat, flat twemoji style", "wolf, noto emoji style", "flag: Peru, 3d style"]
+CELL = CellSpec(
+    sampler="ddim", steps=3, guidance=2.5, n=70, seed=5, extractor="effnet_lite0", input_size=32
+)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """An untrained U-Net and autoencoder, and the real text encoder."""
+    torch.manual_seed(0)
+    family = Family(
+        sizes=["c8"],
+        reference_size="c8",
+        channel_multipliers=[1, 2],
+        res_blocks=1,
+        heads=2,
+        norm_groups=4,
+    )
+    encoder = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=12))
+    unet = build_unet(family, "c8", (4, 4, 4), encoder.model.config.hidden_size)
+    settings = {"latent_channels": 4, "width": 8, "images": 1, "batch": 1, "lr": 1.0}
+    autoencoder = build(Autoencoder(pretrained=None, **settings))
+    return unet.eval().requires_grad_(False), autoencoder.eval().requires_grad_(False), encoder
+
+
+@pytest.mark.parametrize("prediction", ["v_prediction", "epsilon"])
+@pytest.mark.parametrize(("steps", "guidance"), [(2, 1.0), (5, 3.0)])
+def test_latents_equal_diffusers_pipeline(networks, prediction, steps, guidance):
+    unet, autoencoder, encoder = networks
+    diffusion = Diffusion(prediction=prediction)
+    noise = initial_noise(0, range(3), (4, 4, 4))
+    text, empty = encoder(CAPTIONS), encoder([""])[0]
+    ours = sample_latents(
+        unet, make_scheduler("ddim", diffusion), noise, text, empty, steps, guidance
+    )
+    pipeline = make_pipeline(unet, autoencoder, encoder, make_scheduler("ddim", diffusion))
+    settings = {"num_inference_steps": steps, "guidance_scale": guidance, "latents": noise}
+    theirs = pipeline(CAPTIONS, output_type="latent", **settings).images
+    assert ours.abs().max() > 0.1
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+    pixels = pipeline(CAPTIONS, output_type="np", **settings).images
+    theirs_uint8 = (pixels * 255).round().astype(np.uint8).transpose(0, 3, 1, 2)
+    assert np.abs(decode(autoencoder, ours).astype(int) - theirs_uint8).max() <= 1
+
+
+def test_the_pipeline_survives_a_round_trip_through_a_folder(networks, tmp_path):
+    from diffusers import StableDiffusionPipeline
+
+    unet, autoencoder, encoder = networks
+    scheduler = make_scheduler("ddim", Diffusion(prediction="v_prediction"))
+    make_pipeline(unet, autoencoder, encoder, scheduler).save_pretrained(tmp_path)
+    loaded = StableDiffusionPipeline.from_pretrained(tmp_path, safety_checker=None)
+    noise = initial_noise(0, range(2), (4, 4, 4))
+    text, empty = encoder(CAPTIONS[:2]), encoder([""])[0]
+    ours = sample_latents(unet, scheduler, noise, text, empty, 2, 2.0)
+    theirs = loaded(
+        CAPTIONS[:2],
+        num_inference_steps=2,
+        guidance_scale=2.0,
+        latents=noise,
+        output_type="latent",
+    ).images
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+
+
+class Flat:
+    """A stand-in extractor: mean colour."""
+
+    def __call__(self, images):
+        return images.mean(axis=(2, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def sampler(networks):
+    unet, autoencoder, encoder = networks
+    text = encoder(CAPTIONS).numpy()
+    text = np.concatenate([text] * 24)[:70]
+    empty = encoder([""])[0].numpy()
+    return Sampler(unet, autoencoder, Diffusion(prediction="v_prediction"), text, empty)
+
+
+def test_image_i_is_the_same_for_every_batch_size(sampler):
+    whole, finite = sampler.images(CELL, range(70))
+    assert finite
+    assert len(np.unique(whole.reshape(70, -1), axis=0)) == 70
+    for size in (1, 7, 64):
+        for start in (0, 35, 69):
+            rows = range(start, min(start + size, 70))
+            part, _ = sampler.images(CELL, rows)
+            difference = part.astype(int) - whole[rows.start : rows.stop]
+            assert np.abs(difference).max() <= 1  # rounding to 8 bits
+            assert np.abs(difference).mean() < 0.01
+
+
+def test_noise_is_shared_by_cells_and_differs_between_images():
+    noise = initial_noise(0, range(4), (2, 3, 3))
+    assert torch.equal(noise[2:], initial_noise(0, range(2, 4), (2, 3, 3)))
+    assert not torch.equal(noise[0], noise[1])
+    assert not torch.equal(noise, initial_noise(1, range(4), (2, 3, 3)))
+
+
+class EndsAtOnce(Slice):
+    def __init__(self):
+        super().__init__(None)
+
+    def ended(self):
+        return True
+
+
+def test_a_cell_continues_where_it_stopped(sampler, tmp_path, monkeypatch):
+    monkeypatch.setattr("ldm_scaling.cells.sweep.BATCH", 32)
+    with WorkDir(tmp_path / "a", "cell") as work:
+        whole, status = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+    assert status == "ok"
+    assert whole.features.shape == (70, 3)
+    assert whole.sheet.shape[0] == SHEET_IMAGES
+    for expected in (32, 64):
+        with WorkDir(tmp_path / "b", "cell") as work, pytest.raises(SliceEnded):
+            sample_cell(sampler, Flat(), CELL, work, EndsAtOnce())
+        newest = sorted((tmp_path / "b" / "cell").glob("state-*"))[-1]
+        assert int(newest.name.split("-")[1]) == expected
+    with WorkDir(tmp_path / "b", "cell") as work:
+        resumed, _ = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+    assert torch.equal(whole.features, resumed.features)
+    assert torch.equal(whole.sheet, resumed.sheet)
+
+
+def test_a_finished_cell_is_not_sampled_again(sampler, tmp_path, monkeypatch):
+    with WorkDir(tmp_path, "cell") as work:
+        first, _ = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        monkeypatch.setattr(sampler, "images", None)
+        second, status = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+    assert status == "ok"
+    assert torch.equal(first.features, second.features)
+
+
+def test_a_diverged_model_is_a_status(sampler, tmp_path, monkeypatch):
+    monkeypatch.setattr(sampler, "_empty", sampler._empty * torch.nan)
+    with WorkDir(tmp_path, "cell") as work:
+        _, status = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+    assert status == "diverged"
+
+
+def test_sheet_holds_every_image(pocket_config):
+    images = np.random.default_rng(0).integers(0, 255, (9, 3, 16, 16), dtype=np.uint8)
+    sheet = np.asarray(draw_sheet(images, ["a caption"] * 9))
+    for image in images:
+        corner = image[:, 0, 0]
+        assert (sheet == corner).all(axis=2).any()
+    study = load_study(pocket_config)
+    assert study.sampling.n > SHEET_IMAGES
+    assert cell_name(CELL) == "steps3_guidance2.5"
