@@ -37,6 +37,7 @@ wildcard_constraints:
     size=r"c\d+",
     seed=r"\d+",
     sampler=r"[a-z]+",
+    cell=r"steps\d+_guidance[\d.]+",
 
 
 localrules:

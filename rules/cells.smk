@@ -1,8 +1,12 @@
 """Sampled and measured cells.
 
-Needs: <results>/models, the autoencoder, the embeddings of the test captions. Gives: features,
-contact sheets and metrics in <results>/cells/{stage}/{size}/seed{seed}/{sampler}, and the features
-of real and reconstructed images in <results>/cells/reference.
+Needs: <results>/models, the autoencoder, the embeddings of the test captions. Gives: features and
+metrics in <results>/cells/{stage}/{size}/seed{seed}/{sampler}, there on demand the contact sheet
+sheets/steps{steps}_guidance{guidance}.png of any cell, and the features of real and reconstructed
+images in <results>/cells/reference.
+
+Outputs of `sweep` are the same files whatever the grid: Snakemake does not notice changed
+parameters of a job that has a new, missing output which nobody asked for.
 """
 
 
@@ -14,14 +18,10 @@ rule sweep:
         summary="<results>/models/{stage}/{size}/seed{seed}/summary.json",
         autoencoder=autoencoder_files,
         text="<results>/latents/text_test.safetensors",
-        captions="<results>/data/test.csv",
     output:
         features="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/features.safetensors",
         records="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/cells.json",
-        sheets=expand(
-            "<results>/cells/{{stage}}/{{size}}/seed{{seed}}/{{sampler}}/sheets/{cell}.png",
-            cell=CELL_NAMES,
-        ),
+        images="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/images.safetensors",
     log:
         "<logs>/sweep/{stage}_{size}_seed{seed}_{sampler}.log",
     benchmark:
@@ -44,8 +44,31 @@ rule sweep:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.sweep --spec {params.spec:q} --model {params.model:q}"
         " --autoencoder {params.autoencoder:q} {params.revision}"
-        " --text {input.text:q} --captions {input.captions:q} --out {params.out:q}"
+        " --text {input.text:q} --out {params.out:q}"
         " --work-dir {params.work:q}"
+
+
+rule contact_sheet:
+    """Draw the first images of one cell above their captions."""
+    input:
+        images="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/images.safetensors",
+        captions="<results>/data/test.csv",
+        module="src/ldm_scaling/cells/sheet.py",
+    output:
+        "<results>/cells/{stage}/{size}/seed{seed}/{sampler}/sheets/{cell}.png",
+    log:
+        "<logs>/contact_sheet/{stage}_{size}_seed{seed}_{sampler}_{cell}.log",
+    benchmark:
+        "<benchmarks>/contact_sheet/{stage}_{size}_seed{seed}_{sampler}_{cell}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.cells.sheet --images {input.images:q}"
+        " --cell {wildcards.cell:q} --captions {input.captions:q} --out {output:q}"
 
 
 rule real_features:
@@ -106,6 +129,7 @@ rule measure:
         features="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/features.safetensors",
         records="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/cells.json",
         reference="<results>/cells/reference/test.safetensors",
+        captions="<results>/data/test.csv",
     output:
         "<results>/cells/{stage}/{size}/seed{seed}/{sampler}/metrics.csv",
     log:
@@ -123,4 +147,4 @@ rule measure:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.measure --spec {params.spec:q}"
         " --reference {input.reference:q} --cells {input.features:q}"
-        " --records {input.records:q} --out {output:q}"
+        " --records {input.records:q} --captions {input.captions:q} --out {output:q}"

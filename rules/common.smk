@@ -25,12 +25,6 @@ MODELS = [
     for seed in STUDY.training.seeds
 ]
 
-CELL_NAMES = [
-    f"steps{steps}_guidance{guidance:g}"
-    for steps in STUDY.sampling.steps
-    for guidance in STUDY.sampling.guidance
-]
-
 
 # ------------------------------------------------------------ inputs
 

@@ -34,6 +34,8 @@ rule floors:
         reference="<results>/cells/reference/test.safetensors",
         real="<results>/cells/reference/validation.safetensors",
         reconstruction="<results>/cells/reference/reconstruction.safetensors",
+        captions="<results>/data/test.csv",
+        real_captions="<results>/data/validation.csv",
     output:
         "<results>/tables/floors.csv",
     log:
@@ -51,7 +53,8 @@ rule floors:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.floors --spec {params.spec:q}"
         " --reference {input.reference:q} --real {input.real:q}"
-        " --reconstruction {input.reconstruction:q} --out {output:q}"
+        " --reconstruction {input.reconstruction:q} --captions {input.captions:q}"
+        " --real-captions {input.real_captions:q} --out {output:q}"
 
 
 rule collect:

@@ -223,7 +223,7 @@ class Metrics(Strict):
     components: Positive
     """leading principal components of the reference on which the Frechet distance is taken"""
     bootstrap: Annotated[int, Field(ge=10)]
-    """resamples over images behind every interval"""
+    """resamples over concepts behind every interval"""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """coverage of every interval"""
     select_by: Literal["fd", "kid"]

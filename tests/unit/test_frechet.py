@@ -92,7 +92,7 @@ def test_more_components_than_there_are_is_refused(images, k):
 
 
 def test_weighted_statistics_are_those_of_the_drawn_images():
-    features, weights = gaussian(3, 20, 4), resample_weights(20, 6, 1)
+    features, weights = gaussian(3, 20, 4), resample_weights(range(20), 6, 1)
     means, covariances = weighted_statistics(features, weights)
     for row, mean, covariance in zip(weights, means, covariances, strict=True):
         drawn = np.repeat(features, row.astype(int), axis=0)
@@ -102,12 +102,38 @@ def test_weighted_statistics_are_those_of_the_drawn_images():
 
 
 def test_resamples_depend_on_n_and_seed_only():
-    first = resample_weights(30, 50, 7)
-    assert (first == resample_weights(30, 50, 7)).all()
-    assert (first[:10] == resample_weights(30, 10, 7)).all()
-    assert (first != resample_weights(30, 50, 8)).any()
+    first = resample_weights(range(30), 50, 7)
+    assert (first == resample_weights(range(30), 50, 7)).all()
+    assert (first[:10] == resample_weights(range(30), 10, 7)).all()
+    assert (first != resample_weights(range(30), 50, 8)).any()
     assert (first.sum(axis=1) == 30).all()
     assert first.var() == pytest.approx(1, abs=0.15)  # of a count of n draws with 1 / n each
+
+
+def test_whole_concepts_are_drawn():
+    concepts = ["a", "b", "b", "c", "b", "c", "d"]
+    weights = resample_weights(concepts, 200, 0)
+    np.testing.assert_allclose(weights.sum(axis=1), 7)
+    assert (weights[:, 1] == weights[:, 2]).all() and (weights[:, 3] == weights[:, 5]).all()
+    assert (weights[:, 0] != weights[:, 3]).any()
+
+
+def test_images_of_one_concept_widen_the_interval():
+    # three copies of every image carry no more information than one of each
+    once = gaussian(1, 60, 4)
+    reference = statistics(gaussian(2, 300, 4))
+    concepts = list(range(60)) * 3
+    naive, honest, single = (
+        fd_interval(images, *reference, resample_weights(groups, 400, 0), 0.95)
+        for images, groups in (
+            (np.tile(once, (3, 1)), range(180)),
+            (np.tile(once, (3, 1)), concepts),
+            (once, range(60)),
+        )
+    )
+    width = single.hi - single.lo
+    assert honest.hi - honest.lo == pytest.approx(width, rel=0.15)
+    assert naive.hi - naive.lo < 0.75 * width
 
 
 def test_centred_interval_removes_the_bias_and_keeps_the_skew():
@@ -120,7 +146,7 @@ def test_centred_interval_removes_the_bias_and_keeps_the_skew():
 def test_interval_covers_at_about_its_rate():
     generator = np.random.default_rng(0)
     reference = statistics(generator.standard_normal((600, 6)))
-    weights = resample_weights(150, 200, 0)
+    weights = resample_weights(range(150), 200, 0)
 
     def sample():
         return 1.1 * generator.standard_normal((150, 6)) + 0.2
@@ -136,7 +162,9 @@ def test_interval_covers_at_about_its_rate():
 
 def test_interval_value_is_the_distance_of_the_sample():
     reference, features = gaussian(1, 200, 4), gaussian(2, 50, 4)
-    interval = fd_interval(features, *statistics(reference), resample_weights(50, 30, 0), 0.95)
+    interval = fd_interval(
+        features, *statistics(reference), resample_weights(range(50), 30, 0), 0.95
+    )
     expected = cleanfid_distance(*statistics(reference), *statistics(features))
     assert interval.value == pytest.approx(expected)
     assert interval.lo < interval.value < interval.hi

@@ -41,7 +41,7 @@ def test_matches_cleanfid_when_its_one_subset_is_everything():
 
 def test_blocks_change_nothing(monkeypatch):
     x, y = features(1, 23), features(2, 31)
-    weights = resample_weights(23, 4, 0)
+    weights = resample_weights(range(23), 4, 0)
     whole = kid(x, y), within(x, weights), across(x, y)
     monkeypatch.setattr(kid_module, "BLOCK", 5)
     for blocked, expected in zip((kid(x, y), within(x, weights), across(x, y)), whole, strict=True):
@@ -64,7 +64,7 @@ def test_float16_features_are_not_multiplied_in_float16():
 
 
 def test_weighted_pairs_leave_out_copies_of_an_image():
-    x, weights = features(1, 8), resample_weights(8, 5, 3)
+    x, weights = features(1, 8), resample_weights(range(8), 5, 3)
     for row, result in zip(weights, within(x, weights), strict=True):
         drawn = [i for i, count in enumerate(row) for _ in range(int(count))]
         pairs = [(x[i] @ x[j] / 7 + 1) ** 3 for i in drawn for j in drawn if i != j]
@@ -79,7 +79,8 @@ def test_one_image_is_refused():
 def test_interval_holds_the_value_and_is_reproducible():
     x, y = features(1, 40), features(2, 50)
     first, again = (
-        kid_interval(x, y, within(y)[0], resample_weights(40, 100, 5), 0.95) for _ in range(2)
+        kid_interval(x, y, within(y)[0], resample_weights(range(40), 100, 5), 0.95)
+        for _ in range(2)
     )
     assert first == again
     assert first.value == pytest.approx(loop_kid(x, y))
@@ -87,7 +88,7 @@ def test_interval_holds_the_value_and_is_reproducible():
 
 
 def test_interval_follows_the_resampled_kid():
-    x, y, weights = features(1, 12), features(2, 15), resample_weights(12, 40, 0)
+    x, y, weights = features(1, 12), features(2, 15), resample_weights(range(12), 40, 0)
     own = within(x, weights)
     cross = np.array([across(np.repeat(x, row.astype(int), axis=0), y).mean() for row in weights])
     resampled = own - 2 * cross
@@ -99,7 +100,7 @@ def test_interval_follows_the_resampled_kid():
 def test_interval_covers_at_about_its_rate():
     generator = np.random.default_rng(0)
     reference = generator.standard_normal((300, 6))
-    weights = resample_weights(150, 200, 0)
+    weights = resample_weights(range(150), 200, 0)
 
     def sample(n=150):
         return 1.1 * generator.standard_normal((n, 6)) + 0.3

@@ -49,7 +49,9 @@ def record(steps, guidance, **changes):
 
 
 def command(module, folder, **paths):
-    paths = {"out": "out.csv", **paths}
+    concepts = "".join(f"{row},concept {row},a caption,a file\n" for row in range(2 * N))
+    (folder / "captions.csv").write_text("index,concept,caption,name\n" + concepts)
+    paths = {"out": "out.csv", "captions": "captions.csv", **paths}
     arguments = [f"--{name}={folder / path}" for name, path in paths.items()]
     program = [sys.executable, "-m", f"ldm_scaling.cells.{module}"]
     return subprocess.run(
@@ -185,6 +187,7 @@ def test_floors_take_the_first_n(tmp_path):
     for name, array in (("reference", reference), ("real", real), ("through", through)):
         save(tmp_path / name, features=array)
     paths = {"reference": "reference", "real": "real", "reconstruction": "through"}
+    paths["real-captions"] = "captions.csv"
     result = command("floors", tmp_path, **paths)
     assert result.returncode == 0, result.stderr
     rows = read(tmp_path / "out.csv")

@@ -4,11 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from ldm_scaling.cells.sheet import SHEET_IMAGES, draw_sheet
-from ldm_scaling.cells.sweep import Sampler, cell_name, initial_noise, sample_cell
-from ldm_scaling.cli import Slice, SliceEnded
+from ldm_scaling.cells.sheet import draw_sheet
+from ldm_scaling.cells.sweep import (
+    SHEET_IMAGES,
+    Sampler,
+    cell_name,
+    initial_noise,
+    load_unet,
+    sample_cell,
+)
+from ldm_scaling.cli import InputError, Slice, SliceEnded
 from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
-from ldm_scaling.latents.autoencoder import build, decode
+from ldm_scaling.latents.autoencoder import build, decode, save_model
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.models.family import build_unet
 from ldm_scaling.models.pipeline import make_pipeline
@@ -167,3 +174,13 @@ def test_sheet_holds_every_image(pocket_config):
     study = load_study(pocket_config)
     assert study.sampling.n > SHEET_IMAGES
     assert cell_name(CELL) == "steps3_guidance2.5"
+
+
+def test_a_truncated_model_is_named(networks, tmp_path):
+    save_model(networks[0], tmp_path / "unet", "diffusion_pytorch_model.safetensors")
+    assert load_unet(tmp_path).config.in_channels == 4
+    path = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match="cannot be loaded") as error:
+        load_unet(tmp_path)
+    assert "\n" not in str(error.value)

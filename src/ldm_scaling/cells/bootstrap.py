@@ -1,4 +1,4 @@
-"""Intervals of the metrics by resampling the generated images.
+"""Intervals of the metrics by resampling the generated images, concept by concept.
 
 All cells of the same n use the same resamples (common random numbers), so that differences between
 cells vary less than the cells do. The reference is shared by all cells and is not resampled.
@@ -6,6 +6,7 @@ cells vary less than the cells do. The reference is shared by all cells and is n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,19 +26,24 @@ class Interval(NamedTuple):
     hi: float
 
 
-def resample_weights(n: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each of n images is drawn in each resample: float64, [resamples, n].
+def resample_weights(concepts: Sequence[str], resamples: int, seed: int) -> np.ndarray:
+    """Weight of each of n images in each resample: float64, [resamples, n]; rows sum to n.
 
-    Depends on the arguments only; every row sums to n.
+    Whole concepts are drawn, with all of their images: prompts that name one thing in several
+    styles give images that vary together, and drawing images one by one would understate by how
+    much. Depends on the arguments only.
     """
-    generator = np.random.default_rng((seed, n))
-    return generator.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
+    names, concept_of = np.unique(np.asarray(concepts), return_inverse=True)
+    generator = np.random.default_rng((seed, len(names)))
+    drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    weights = drawn[:, concept_of].astype(np.float64)
+    return weights * (len(concept_of) / weights.sum(axis=1, keepdims=True))
 
 
 def weighted_statistics(features: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`statistics` of every resample: means [R, k] and covariances [R, k, k].
 
-    Features are [n, k] and weights [R, n], counts that sum to n in every row.
+    Features are [n, k] and weights [R, n], which sum to n in every row.
     """
     features = features.astype(np.float64)
     n = len(features)

@@ -12,8 +12,7 @@ from pathlib import Path
 from ..cli import InputError, parser, run
 from ..study import MeasureSpec
 from ..workdir import write_text
-from .bootstrap import resample_weights
-from .measure import compare, prepare, read_features, table
+from .measure import compare, concept_weights, prepare, read_features, table
 
 COLUMNS = ("kind", "metric", "value", "lo", "hi", "n")
 
@@ -26,22 +25,27 @@ def main() -> None:
     arguments.add_argument(
         "--reconstruction", required=True, type=Path, help="of test images, autoencoded"
     )
+    arguments.add_argument("--captions", required=True, type=Path, help="of the test images")
+    arguments.add_argument("--real-captions", required=True, type=Path, help="of validation images")
     arguments.add_argument("--out", required=True, type=Path, help="table to write")
     options = arguments.parse_args()
     spec: MeasureSpec = options.spec
     reference = prepare(read_features(options.reference), spec.metrics.components)
-    weights = resample_weights(spec.n, spec.metrics.bootstrap, spec.seed)
+    kinds = (
+        ("real", options.real, options.real_captions),
+        ("reconstruction", options.reconstruction, options.captions),
+    )
     rows = []
-    for kind, path in (("real", options.real), ("reconstruction", options.reconstruction)):
+    for kind, path, captions in kinds:
         features = read_features(path, like=reference)
         if len(features) < spec.n:
             raise InputError(
                 f"{path} has {len(features)} images, fewer than sampling.n = {spec.n}; "
                 "different n are never compared"
             )
-        for metric, interval in compare(
-            features[: spec.n], reference, spec.metrics, weights
-        ).items():
+        weights = concept_weights(captions, spec)
+        chosen = features[: spec.n]
+        for metric, interval in compare(chosen, reference, spec.metrics, weights).items():
             rows.append([kind, metric, *interval, spec.n])
     write_text(options.out, table(COLUMNS, rows))
 

@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from ..cli import InputError, Progress, parser, run
+from ..data.captions import read_column
 from ..shards import map_array
 from ..study import MeasureSpec, Metrics, Strict
 from ..workdir import write_text
@@ -140,14 +141,29 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | float | None]]) 
     return text.getvalue()
 
 
+def concept_weights(captions: Path, spec: MeasureSpec) -> np.ndarray:
+    """`resample_weights` of the first n rows of a split's captions.
+
+    Raises InputError if the file has fewer.
+    """
+    concepts = read_column(captions, "concept")
+    if len(concepts) < spec.n:
+        raise InputError(f"{captions} has {len(concepts)} rows, fewer than sampling.n = {spec.n}")
+    return resample_weights(concepts[: spec.n], spec.metrics.bootstrap, spec.seed)
+
+
 def measure(
-    records: Sequence[CellRecord], cells: Path, reference: Reference, spec: MeasureSpec
+    records: Sequence[CellRecord],
+    cells: Path,
+    reference: Reference,
+    spec: MeasureSpec,
+    weights: np.ndarray,
 ) -> list[list[str | float | None]]:
     """Rows of the table, see COLUMNS, of the cells whose features are arrays in a file.
 
+    Weights [R, n] are those of `resample_weights`, the same for all cells.
     Raises InputError if a cell has not as many features as its record says.
     """
-    weights = resample_weights(spec.n, spec.metrics.bootstrap, spec.seed)
     progress = Progress("measuring cells", len(records))
     rows = []
     for number, record in enumerate(records, start=1):
@@ -175,12 +191,15 @@ def main() -> None:
     arguments.add_argument("--reference", required=True, type=Path, help="features of real images")
     arguments.add_argument("--cells", required=True, type=Path, help="features of the cells")
     arguments.add_argument("--records", required=True, type=Path, help="cells.json beside them")
+    arguments.add_argument("--captions", required=True, type=Path, help="the prompts, for concepts")
     arguments.add_argument("--out", required=True, type=Path, help="table to write")
     options = arguments.parse_args()
     spec: MeasureSpec = options.spec
     records = read_records(options.records, spec.n)
+    weights = concept_weights(options.captions, spec)
     reference = prepare(read_features(options.reference), spec.metrics.components)
-    write_text(options.out, table(COLUMNS, measure(records, options.cells, reference, spec)))
+    rows = measure(records, options.cells, reference, spec, weights)
+    write_text(options.out, table(COLUMNS, rows))
 
 
 if __name__ == "__main__":

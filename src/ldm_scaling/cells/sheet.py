@@ -1,4 +1,4 @@
-"""Contact sheets: the first images of a cell above their captions."""
+"""Draw the contact sheet of a cell: its first images above their captions, as PNG."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..cli import parser, run
+from ..data.captions import read_column
+from ..shards import map_array
 from ..workdir import atomic_path
 
-SHEET_IMAGES = 32
 COLUMNS = 8
 TILE = 128
 """pixels a side of a shown image"""
@@ -35,7 +37,19 @@ def draw_sheet(images: np.ndarray, captions: list[str]) -> Image.Image:
     return sheet
 
 
-def save_sheet(target: Path, images: np.ndarray, captions: list[str]) -> None:
-    """Write a contact sheet as PNG."""
-    with atomic_path(target) as path:
-        draw_sheet(images, captions).save(path, format="png")
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--images", required=True, type=Path, help="kept images of the cells")
+    arguments.add_argument("--cell", required=True, help="name of the cell")
+    arguments.add_argument("--captions", required=True, type=Path, help="the prompts")
+    arguments.add_argument("--out", required=True, type=Path, help="PNG to write")
+    options = arguments.parse_args()
+    images = map_array(options.images, options.cell)
+    sheet = draw_sheet(images, read_column(options.captions, "caption"))
+    with atomic_path(options.out) as path:
+        sheet.save(path, format="png")
+
+
+if __name__ == "__main__":
+    run(main)

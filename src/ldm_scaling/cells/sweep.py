@@ -2,8 +2,9 @@
 
 Image i of a cell starts from its own seeded noise, the same for every model, sampler, step count,
 guidance scale and batch size. Writes `features.safetensors` (one float16 array [n, D] a cell),
-`cells.json` (steps, guidance, n, NFE, seconds an image, status) and one contact sheet a cell. What
-has been sampled stays in the work folder: a new scale or step count samples the new cells only.
+`images.safetensors` (the first images of a cell, uint8, for contact sheets) and `cells.json`
+(steps, guidance, n, NFE, seconds an image, status). What has been sampled stays in the work folder:
+a new scale or step count samples the new cells only.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from torch import nn
 from ..cli import InputError, Progress, Slice, SliceEnded, add_work_dir, parser, run
 from ..diffusion.samplers import make_scheduler, network_evaluations, sample_latents
 from ..latents.autoencoder import decode, load, weights_hash
-from ..latents.encode_text import read_captions
 from ..loop import row_generators
 from ..shards import fingerprint_of, map_array, write_arrays
 from ..study import CellSpec, Diffusion, SweepSpec
 from ..workdir import WorkDir, fingerprint, write_json
 from .features import Extractor, load_extractor
-from .sheet import SHEET_IMAGES, save_sheet
 
 BATCH = 128
+SHEET_IMAGES = 32
+"""images of a cell that are kept as pixels"""
 
 
 @dataclass
@@ -110,7 +111,8 @@ def sample_cell(
         images, finite = sampler.images(cell, rows)
         seconds = torch.tensor(time.monotonic() - began, dtype=torch.float64)
         if not finite:
-            return state or Sampled(torch.empty(0), torch.empty(0), seconds), "diverged"
+            nothing = torch.empty(0, 3, *images.shape[2:], dtype=torch.uint8)
+            return state or Sampled(torch.empty(0), nothing, seconds), "diverged"
         features = torch.from_numpy(extractor(images)).half()
         shown = torch.from_numpy(images[: max(0, SHEET_IMAGES - done)])
         if state is None:
@@ -159,15 +161,15 @@ def main() -> None:
     arguments.add_argument("--autoencoder", required=True, help="diffusers folder or hub id")
     arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
     arguments.add_argument("--text", required=True, type=Path, help="embeddings of the prompts")
-    arguments.add_argument("--captions", required=True, type=Path, help="the prompts")
     arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
     add_work_dir(arguments)
     options = arguments.parse_args()
     spec: SweepSpec = options.spec
     time_slice = Slice(options.max_seconds)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    unet = load_unet(options.model).to(device)
-    autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
+    unet = load_unet(options.model).to(device, memory_format=torch.channels_last)
+    autoencoder = load(options.autoencoder, options.autoencoder_revision)
+    autoencoder = autoencoder.to(device, memory_format=torch.channels_last)
     sampler = Sampler(
         unet,
         autoencoder,
@@ -175,10 +177,9 @@ def main() -> None:
         map_array(options.text, "text"),
         map_array(options.text, "empty"),
     )
-    captions = read_captions(options.captions)
     decides = [weights_hash(unet), weights_hash(autoencoder), fingerprint_of(options.text)]
     extractors: dict[tuple, Extractor] = {}
-    features, records = {}, []
+    features, images, records = {}, {}, []
     progress = Progress(f"cells of {options.out}", len(spec.cells))
     for number, cell in enumerate(spec.cells, start=1):
         key = (cell.extractor, cell.input_size)
@@ -189,10 +190,11 @@ def main() -> None:
             state, status = sample_cell(sampler, extractors[key], cell, work, time_slice)
         records.append(record(cell, state, status))
         features[cell_name(cell)] = state.features.numpy()
-        sheet = options.out / "sheets" / f"{cell_name(cell)}.png"
-        save_sheet(sheet, state.sheet.numpy(), captions)
+        images[cell_name(cell)] = state.sheet.numpy()
         progress.update(number, f"{cell_name(cell)}: {status}")
-    write_arrays(options.out / "features.safetensors", features, fingerprint(spec, *decides))
+    everything = fingerprint(spec, *decides)
+    write_arrays(options.out / "features.safetensors", features, everything)
+    write_arrays(options.out / "images.safetensors", images, everything)
     write_json(options.out / "cells.json", records)
 
 

@@ -6,13 +6,13 @@ the empty caption, which guidance calls unconditional).
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ..cli import InputError, Slice, add_work_dir, parser, run
+from ..cli import Slice, add_work_dir, parser, run
+from ..data.captions import read_column
 from ..shards import write_arrays
 from ..study import EncodeTextSpec
 from ..workdir import WorkDir, file_hash, fingerprint
@@ -20,15 +20,6 @@ from .pieces import rows_in_pieces
 from .text_encoder import CaptionEncoder
 
 BATCH = 64
-
-
-def read_captions(path: Path) -> list[str]:
-    """The captions of a split, in its order. Raises InputError if the file is unusable."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [row["caption"] for row in csv.DictReader(file)]
-    except (OSError, KeyError, csv.Error) as error:
-        raise InputError(f"{path} has no captions ({error}); delete it and run again") from None
 
 
 def main() -> None:
@@ -40,7 +31,7 @@ def main() -> None:
     options = arguments.parse_args()
     spec: EncodeTextSpec = options.spec
     time_slice = Slice(options.max_seconds)
-    captions = read_captions(options.captions)
+    captions = read_column(options.captions, "caption")
     encoder = CaptionEncoder(spec.text_encoder, "cuda" if torch.cuda.is_available() else "cpu")
 
     def compute(rows: slice) -> np.ndarray:

@@ -34,7 +34,8 @@ class Denoising:
         self, spec: PretrainSpec, latents: np.ndarray, text: np.ndarray, empty: np.ndarray
     ):
         torch.manual_seed(spec.seed)
-        self.module = build_unet(spec.family, spec.size, latents.shape[1:], text.shape[-1])
+        unet = build_unet(spec.family, spec.size, latents.shape[1:], text.shape[-1])
+        self.module = unet.to(memory_format=torch.channels_last)  # a tenth to a third faster
         self.count = len(latents)
         self._spec, self._latents, self._text = spec, latents, text
         self._empty = np.array(empty)

@@ -1,0 +1,22 @@
+"""The captions of a split, as rule prepare_data writes them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from ..cli import InputError
+
+
+def read_column(path: Path, column: str) -> list[str]:
+    """A column (caption, concept, name) of a split, in its order.
+
+    Raises InputError if the file is unusable.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [row[column] for row in csv.DictReader(file)]
+    except (OSError, KeyError, csv.Error) as error:
+        raise InputError(
+            f"{path} has no column {column} ({error}); delete it and run again"
+        ) from None
