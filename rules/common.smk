@@ -3,7 +3,8 @@
 Needs: the merged configuration. Gives: STUDY, SPECS, and functions that rules name.
 """
 
-from ldm_scaling.study import Specs, StudyError, channels, load_study
+from ldm_scaling.specs import Specs
+from ldm_scaling.study import StudyError, channels, load_study
 
 try:
     STUDY = load_study(config)

@@ -18,7 +18,8 @@ from ldm_scaling.data import emoji, imagefolder, prepare
 from ldm_scaling.data.fetch_emoji import normalize_hexcode, pack
 from ldm_scaling.data.records import load_pixels
 from ldm_scaling.shards import fingerprint_of, map_array
-from ldm_scaling.study import Data, PrepareSpec
+from ldm_scaling.specs import PrepareSpec
+from ldm_scaling.study import Data
 
 SIZE = 8
 

@@ -19,7 +19,8 @@ from ldm_scaling.latents.autoencoder import build, decode, save_model
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.models.family import build_unet
 from ldm_scaling.models.pipeline import make_pipeline
-from ldm_scaling.study import Autoencoder, CellSpec, Diffusion, Family, TextEncoder, load_study
+from ldm_scaling.specs import CellSpec
+from ldm_scaling.study import Autoencoder, Diffusion, Family, TextEncoder, load_study
 from ldm_scaling.workdir import WorkDir
 
 CAPTIONS = ["grinning cat, flat twemoji style", "wolf, noto emoji style", "flag: Peru, 3d style"]
@@ -44,7 +45,9 @@ def networks():
     unet = build_unet(family, "c8", (4, 4, 4), encoder.model.config.hidden_size)
     settings = {"latent_channels": 4, "width": 8, "images": 1, "batch": 1, "lr": 1.0}
     autoencoder = build(Autoencoder(pretrained=None, **settings))
-    return unet.eval().requires_grad_(False), autoencoder.eval().requires_grad_(False), encoder
+    for network in (unet, autoencoder):  # as the commands hold them
+        network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return unet, autoencoder, encoder
 
 
 @pytest.mark.parametrize("prediction", ["v_prediction", "epsilon"])

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ldm_scaling.study import Specs, Study, StudyError, load_study, schema_text
+from ldm_scaling.specs import Specs
+from ldm_scaling.study import Study, StudyError, load_study, schema_text
 
 MISSING = object()
 

@@ -19,7 +19,7 @@ from cleanfid.resize import make_resizer
 from ..cli import InputError, Progress, batches, parser, run
 from ..latents.autoencoder import load, reconstruct, weights_hash
 from ..shards import fingerprint_of, map_array, write_arrays
-from ..study import FeaturesSpec
+from ..specs import FeaturesSpec
 from ..workdir import fingerprint
 
 BATCH = 64

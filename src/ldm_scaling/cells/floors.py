@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..cli import InputError, parser, run
-from ..study import MeasureSpec
+from ..specs import MeasureSpec
 from ..workdir import write_text
 from .measure import compare, concept_weights, prepare, read_features, table
 

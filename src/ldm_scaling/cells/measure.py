@@ -20,7 +20,8 @@ from pydantic import TypeAdapter, ValidationError
 from ..cli import InputError, Progress, parser, run
 from ..data.captions import read_column
 from ..shards import map_array
-from ..study import MeasureSpec, Metrics, Strict
+from ..specs import MeasureSpec
+from ..study import Metrics, Strict
 from ..workdir import write_text
 from .bootstrap import Interval, fd_interval, kid_interval, resample_weights
 from .frechet import principal_components, project, statistics

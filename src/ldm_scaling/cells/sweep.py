@@ -24,7 +24,8 @@ from ..diffusion.samplers import make_scheduler, network_evaluations, sample_lat
 from ..latents.autoencoder import decode, load, weights_hash
 from ..loop import row_generators
 from ..shards import fingerprint_of, map_array, write_arrays
-from ..study import CellSpec, Diffusion, SweepSpec
+from ..specs import CellSpec, SweepSpec
+from ..study import Diffusion
 from ..workdir import WorkDir, fingerprint, write_json
 from .features import Extractor, load_extractor
 

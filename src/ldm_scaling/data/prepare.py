@@ -17,7 +17,8 @@ import numpy as np
 
 from ..cli import InputError, Progress, parser, run
 from ..shards import write_arrays
-from ..study import Data, PrepareSpec
+from ..specs import PrepareSpec
+from ..study import Data
 from ..workdir import file_hash, fingerprint, write_text
 from . import emoji, imagefolder
 from .records import Record, load_pixels

@@ -17,7 +17,8 @@ from torch import nn
 from ..cli import InputError, Slice, add_work_dir, batches, parser, run
 from ..loop import Plan, Trainer, jsonl, row_generators, training_summary, warmup_then
 from ..shards import fingerprint_of, map_array
-from ..study import Autoencoder, AutoencoderSpec
+from ..specs import AutoencoderSpec
+from ..study import Autoencoder
 from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 
 LATENT_NOISE = 0.05
@@ -77,7 +78,7 @@ def decode(autoencoder: nn.Module, latents: torch.Tensor) -> np.ndarray:
     """uint8 images [B, 3, S, S] of scaled latents, rounded as diffusers' pipelines round."""
     images = autoencoder.decode(latents / autoencoder.config.scaling_factor).sample
     images = (images.float() / 2 + 0.5).clamp(0, 1)
-    return (images * 255).round().byte().cpu().numpy()
+    return (images * 255).round().byte().contiguous().cpu().numpy()
 
 
 def weights_hash(model: nn.Module) -> str:

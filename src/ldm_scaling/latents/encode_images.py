@@ -13,7 +13,7 @@ import torch
 
 from ..cli import Slice, add_work_dir, parser, run
 from ..shards import fingerprint_of, map_array, write_arrays
-from ..study import EncodeImagesSpec
+from ..specs import EncodeImagesSpec
 from ..workdir import WorkDir, fingerprint
 from .autoencoder import encode, load, weights_hash
 from .pieces import rows_in_pieces

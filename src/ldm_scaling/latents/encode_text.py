@@ -14,7 +14,7 @@ import torch
 from ..cli import Slice, add_work_dir, parser, run
 from ..data.captions import read_column
 from ..shards import write_arrays
-from ..study import EncodeTextSpec
+from ..specs import EncodeTextSpec
 from ..workdir import WorkDir, file_hash, fingerprint
 from .pieces import rows_in_pieces
 from .text_encoder import CaptionEncoder

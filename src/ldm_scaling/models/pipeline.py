@@ -15,7 +15,7 @@ from torch import nn
 from ..cli import parser, run
 from ..latents.autoencoder import load
 from ..latents.text_encoder import CaptionEncoder
-from ..study import EncodeTextSpec
+from ..specs import EncodeTextSpec
 
 
 def make_pipeline(

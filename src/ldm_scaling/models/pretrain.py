@@ -20,7 +20,7 @@ from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
 from ..latents.autoencoder import save_model, weights_hash
 from ..loop import Plan, Trainer, jsonl, row_generators, training_summary, warmup_then
 from ..shards import fingerprint_of, map_array
-from ..study import PretrainSpec
+from ..specs import PretrainSpec
 from ..workdir import WorkDir, fingerprint, write_json, write_text
 from .family import build_unet
 

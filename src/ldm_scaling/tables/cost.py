@@ -11,7 +11,8 @@ import torch
 from ..cli import parser, run
 from ..models.family import build_unet, count_gflops, count_params
 from ..shards import map_array
-from ..study import CostSpec, channels
+from ..specs import CostSpec
+from ..study import channels
 from ..workdir import write_text
 
 

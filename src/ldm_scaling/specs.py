@@ -1,0 +1,182 @@
+"""The spec of every job: the JSON of exactly what decides its result.
+
+Specs are parameters of Snakemake's rules, so a changed key of the study reruns the jobs whose spec
+it changes, what depends on them, and nothing else. Fields that a job does not read do not enter
+its spec; hardware never does. A `recipe` number is raised by hand when a job's code changes its
+results.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .study import (
+    Autoencoder,
+    Data,
+    Diffusion,
+    Family,
+    Metrics,
+    Size,
+    Strict,
+    Study,
+    TextEncoder,
+    Training,
+)
+
+
+class PrepareSpec(Strict):
+    """Split the data and pack its images."""
+
+    recipe: Literal[1] = 1
+    seed: int
+    data: Data
+
+
+class AutoencoderSpec(Strict):
+    """Train the autoencoder."""
+
+    recipe: Literal[1] = 1
+    seed: int
+    autoencoder: Autoencoder
+
+
+class EncodeImagesSpec(Strict):
+    """Turn images into latents."""
+
+    recipe: Literal[1] = 1
+    autoencoder: str
+    revision: str | None
+
+
+class EncodeTextSpec(Strict):
+    """Turn captions into text embeddings."""
+
+    recipe: Literal[1] = 1
+    text_encoder: TextEncoder
+
+
+class PretrainSpec(Strict):
+    """Train one model."""
+
+    recipe: Literal[1] = 1
+    stage: Literal["pretrain"] = "pretrain"
+    size: Size
+    seed: int
+    family: Family
+    diffusion: Diffusion
+    training: Training
+
+
+class CellSpec(Strict):
+    """Sample one cell: (model, sampler, steps, guidance)."""
+
+    recipe: Literal[1] = 1
+    sampler: str
+    steps: int
+    guidance: float
+    n: int
+    seed: int
+    extractor: str
+    input_size: int
+
+
+class SweepSpec(Strict):
+    """Sample all cells of one (model, sampler)."""
+
+    diffusion: Diffusion
+    cells: list[CellSpec]
+
+
+class FeaturesSpec(Strict):
+    """Features of real and of reconstructed images."""
+
+    recipe: Literal[1] = 1
+    extractor: str
+    input_size: int
+
+
+class MeasureSpec(Strict):
+    """Compare features with the reference's."""
+
+    recipe: Literal[1] = 1
+    seed: int
+    n: int
+    metrics: Metrics
+
+
+class CostSpec(Strict):
+    """Count parameters and FLOPs of the family."""
+
+    recipe: Literal[1] = 1
+    family: Family
+
+
+class Specs:
+    """The spec of each job of a study. Fields that a job does not read do not enter its spec."""
+
+    def __init__(self, study: Study):
+        self.study = study
+
+    def prepare(self) -> PrepareSpec:
+        """Of rule prepare_data."""
+        return PrepareSpec(seed=self.study.seed, data=self.study.data)
+
+    def autoencoder(self) -> AutoencoderSpec:
+        """Of rule train_autoencoder."""
+        return AutoencoderSpec(seed=self.study.seed, autoencoder=self.study.latents.autoencoder)
+
+    def encode_images(self, autoencoder: str) -> EncodeImagesSpec:
+        """Of rule encode_images, with the folder or hub id that stands for the autoencoder."""
+        return EncodeImagesSpec(
+            autoencoder=autoencoder, revision=self.study.latents.autoencoder.revision
+        )
+
+    def encode_text(self) -> EncodeTextSpec:
+        """Of rule encode_text."""
+        return EncodeTextSpec(text_encoder=self.study.latents.text_encoder)
+
+    def pretrain(self, size: str, seed: int) -> PretrainSpec:
+        """Of rule pretrain: the family is reduced to this size, the seeds to this seed."""
+        family = self.study.family.model_copy(update={"sizes": [size], "reference_size": size})
+        training = self.study.training.model_copy(update={"seeds": [seed]})
+        return PretrainSpec(
+            size=size,
+            seed=seed,
+            family=family,
+            diffusion=self.study.diffusion,
+            training=training,
+        )
+
+    def sweep(self, sampler: str) -> SweepSpec:
+        """Of rule sweep: one cell for each (steps, guidance), few steps first."""
+        sampling, metrics = self.study.sampling, self.study.metrics
+        return SweepSpec(
+            diffusion=self.study.diffusion,
+            cells=[
+                CellSpec(
+                    sampler=sampler,
+                    steps=steps,
+                    guidance=guidance,
+                    n=sampling.n,
+                    seed=sampling.seed,
+                    extractor=metrics.extractor,
+                    input_size=metrics.input_size,
+                )
+                for steps in sorted(sampling.steps)
+                for guidance in sorted(sampling.guidance)
+            ],
+        )
+
+    def features(self) -> FeaturesSpec:
+        """Of rule reference_features."""
+        metrics = self.study.metrics
+        return FeaturesSpec(extractor=metrics.extractor, input_size=metrics.input_size)
+
+    def measure(self) -> MeasureSpec:
+        """Of rules measure and floors; without select_by, which chooses among measured cells."""
+        metrics = self.study.metrics.model_copy(update={"select_by": "fd"})
+        return MeasureSpec(seed=self.study.seed, n=self.study.sampling.n, metrics=metrics)
+
+    def cost(self) -> CostSpec:
+        """Of rule cost."""
+        return CostSpec(family=self.study.family)
