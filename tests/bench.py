@@ -129,7 +129,7 @@ def _networks(study: Study, size: str):
     trained = settings.pretrained and Path(settings.pretrained).exists()
     autoencoder = load(settings.pretrained) if trained else build(settings).eval()
     encoder = CaptionEncoder(study.latents.text_encoder)
-    side = study.data.image_size // 4
+    side = study.data.image_size // settings.downsampling
     width = encoder.model.config.hidden_size
     unet = build_unet(study.family, size, (settings.latent_channels, side, side), width).eval()
     return autoencoder.requires_grad_(False), encoder, unet.requires_grad_(False)

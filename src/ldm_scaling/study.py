@@ -87,6 +87,8 @@ class Autoencoder(Strict):
     """a diffusers folder or hub id; null trains one on the training split"""
     revision: str | None = None
     """commit of the hub id"""
+    downsampling: Literal[2, 4, 8]
+    """pixels a latent pixel, a side"""
     latent_channels: Positive
     """channels of the latents"""
     width: Positive
@@ -128,6 +130,8 @@ class Family(Strict):
     """channels of each level over c"""
     res_blocks: Positive
     """residual blocks a level on the way down (one more on the way up)"""
+    attention: list[bool] = Field(min_length=2)
+    """levels that have transformer blocks, from the highest resolution down"""
     heads: Positive
     """attention heads in every transformer block"""
     norm_groups: Positive
@@ -135,6 +139,8 @@ class Family(Strict):
 
     @model_validator(mode="after")
     def _check_sizes(self) -> Family:
+        if len(self.attention) != len(self.channel_multipliers):
+            raise ValueError("attention: must have one entry for each of channel_multipliers")
         if len(set(self.sizes)) < len(self.sizes):
             raise ValueError("sizes: a size stands twice")
         if self.reference_size not in self.sizes:

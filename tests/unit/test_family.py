@@ -28,6 +28,7 @@ def paper_unet(size: str, text_width: int):
         sizes=[size],
         reference_size=size,
         channel_multipliers=[1, 2, 4, 4],
+        attention=[True, True, True, False],
         res_blocks=2,
         heads=8,
         norm_groups=32,

@@ -22,7 +22,9 @@ from ldm_scaling.latents.text_encoder import CaptionEncoder, locate
 from ldm_scaling.study import Autoencoder, TextEncoder
 from ldm_scaling.workdir import WorkDir
 
-SETTINGS = Autoencoder(pretrained=None, latent_channels=4, width=8, images=1, batch=1, lr=1.0)
+SETTINGS = Autoencoder(
+    pretrained=None, downsampling=4, latent_channels=4, width=8, images=1, batch=1, lr=1.0
+)
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 

@@ -37,13 +37,21 @@ def networks():
         sizes=["c8"],
         reference_size="c8",
         channel_multipliers=[1, 2],
+        attention=[True, True],
         res_blocks=1,
         heads=2,
         norm_groups=4,
     )
     encoder = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=12))
     unet = build_unet(family, "c8", (4, 4, 4), encoder.model.config.hidden_size)
-    settings = {"latent_channels": 4, "width": 8, "images": 1, "batch": 1, "lr": 1.0}
+    settings = {
+        "downsampling": 4,
+        "latent_channels": 4,
+        "width": 8,
+        "images": 1,
+        "batch": 1,
+        "lr": 1.0,
+    }
     autoencoder = build(Autoencoder(pretrained=None, **settings))
     for network in (unet, autoencoder):  # as the commands hold them
         network.eval().requires_grad_(False).to(memory_format=torch.channels_last)

@@ -1,6 +1,6 @@
 """Train the autoencoder on the training split, and load any autoencoder.
 
-The network is diffusers' AutoencoderTiny with two halvings (f = 4). The loss is L1 + L2 in pixels;
+The network is diffusers' AutoencoderTiny with one halving for each factor 2. The loss is L1 + L2 in pixels;
 a little noise on the latents makes the decoder forgive what a diffusion model gets slightly wrong.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers.utils import logging as diffusers_logging
 from torch import nn
 
 from ..cli import InputError, Slice, add_work_dir, batches, parser, run
@@ -21,17 +22,20 @@ from ..specs import AutoencoderSpec
 from ..study import Autoencoder
 from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 
+diffusers_logging.set_verbosity_error()  # it warns of a key that AutoencoderTiny itself writes
+
 LATENT_NOISE = 0.05
 """standard deviation of the training noise over that of the latents"""
 
 
 def build(spec: Autoencoder) -> AutoencoderTiny:
-    """An untrained autoencoder: images [B, 3, S, S] in [-1, 1] to latents [B, C, S/4, S/4]."""
+    """An untrained autoencoder: images [B, 3, S, S] in [-1, 1] to latents [B, C, S/f, S/f]."""
+    halvings = spec.downsampling.bit_length() - 1
     return AutoencoderTiny(
-        encoder_block_out_channels=(spec.width,) * 3,
-        decoder_block_out_channels=(spec.width,) * 3,
-        num_encoder_blocks=(1, 3, 3),
-        num_decoder_blocks=(3, 3, 1),
+        encoder_block_out_channels=(spec.width,) * (halvings + 1),
+        decoder_block_out_channels=(spec.width,) * (halvings + 1),
+        num_encoder_blocks=(1,) + (3,) * halvings,
+        num_decoder_blocks=(3,) * halvings + (1,),
         latent_channels=spec.latent_channels,
     )
 
@@ -97,16 +101,15 @@ class Reconstruction:
         self.module = build(spec.autoencoder).to(memory_format=torch.channels_last)
         self.count = len(images)
         self._images, self._seed = images, spec.seed
+        self._factor = spec.autoencoder.downsampling
 
     def losses(
         self, module: nn.Module, indices: np.ndarray, positions: range, device: torch.device
     ) -> torch.Tensor:
         """L1 + L2 of each image; shape [len(indices)]."""
         images, noises = [], []
-        latent_shape = (
-            self.module.config.latent_channels,
-            *(s // 4 for s in self._images.shape[2:]),
-        )
+        side = self._images.shape[-1] // self._factor
+        latent_shape = (self.module.config.latent_channels, side, side)
         for index, generator in zip(indices, row_generators(self._seed, positions), strict=True):
             turn, mirror = torch.randint(4, (2,), generator=generator).tolist()
             image = np.rot90(self._images[index], turn, axes=(1, 2))

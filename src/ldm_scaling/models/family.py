@@ -1,9 +1,10 @@
 """The family: Stable Diffusion's U-Net at any base channel count, and what a forward pass costs.
 
 Layout (Rombach et al. 2022; diffusers' UNet2DConditionModel): `res_blocks` residual blocks a level
-on the way down and one more on the way up, a transformer block after each of them at the three
-highest resolutions and in the middle. With four levels [c, 2c, 4c, 4c], two residual blocks and a
-text width of 1024 this gives the parameter counts of arXiv 2404.01367, Table 1.
+on the way down and one more on the way up, a transformer block after each of them at the levels
+with attention, and one in the middle. With four levels [c, 2c, 4c, 4c], attention at the three
+highest resolutions, two residual blocks and a text width of 1024 this gives the parameter counts
+of arXiv 2404.01367, Table 1.
 """
 
 from __future__ import annotations
@@ -14,15 +15,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..study import Family, channels
 
-ATTENTION_LEVELS = 3
-
 
 def build_unet(
     family: Family, size: str, latent_shape: tuple[int, int, int], text_width: int
 ) -> UNet2DConditionModel:
     """An untrained U-Net of a size for latents [C, h, w] and text embeddings [..., text_width]."""
     widths = [channels(size) * factor for factor in family.channel_multipliers]
-    attends = [level < ATTENTION_LEVELS for level in range(len(widths))]
+    attends = family.attention
     return UNet2DConditionModel(
         sample_size=latent_shape[1],
         in_channels=latent_shape[0],
