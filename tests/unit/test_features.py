@@ -104,7 +104,9 @@ def test_command_with_and_without_an_autoencoder(tmp_path, extractor, command):
     images = random_images(5)
     write_arrays(tmp_path / "images.safetensors", {"images": images}, "abc")
     torch.manual_seed(0)
-    settings = Autoencoder(pretrained=None, latent_channels=4, width=8, images=1, batch=1, lr=1e-3)
+    settings = Autoencoder(
+        pretrained=None, downsampling=4, latent_channels=4, width=8, images=1, batch=1, lr=1e-3
+    )
     save_model(build(settings), tmp_path / "ae", "diffusion_pytorch_model.safetensors")
     spec = json.dumps({"extractor": "effnet_lite0", "input_size": 64})
     common = ("--spec", spec, "--images", tmp_path / "images.safetensors")

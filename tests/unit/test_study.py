@@ -173,7 +173,7 @@ CHANGES = [
     ("family.sizes", ["c8", "c16", "c24", "c32", "c48"], "cost"),
     ("family.reference_size", "c32", "cost"),
     ("family.res_blocks", 2, "pretrain cost"),
-    ("family.channel_multipliers", [1, 2], "pretrain cost"),
+    ("family.channel_multipliers", [1, 2, 3], "pretrain cost"),
     ("diffusion.prediction", "epsilon", "pretrain sweep"),
     ("diffusion.beta_end", 0.02, "pretrain sweep"),
     ("training.lr", 0.5, "pretrain"),

@@ -1,7 +1,8 @@
 """Train the autoencoder on the training split, and load any autoencoder.
 
-The network is diffusers' AutoencoderTiny with one halving for each factor 2. The loss is L1 + L2 in pixels;
-a little noise on the latents makes the decoder forgive what a diffusion model gets slightly wrong.
+The network is diffusers' AutoencoderTiny with one halving for each factor 2. The loss is L1 + L2 in
+pixels; a little noise on the latents makes the decoder forgive what a diffusion model gets slightly
+wrong.
 """
 
 from __future__ import annotations
