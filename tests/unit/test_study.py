@@ -170,7 +170,7 @@ CHANGES = [
     ("latents.autoencoder.revision", "abc", "autoencoder encode_images"),
     ("latents.text_encoder.pretrained", "other", "encode_text"),
     ("latents.text_encoder.max_tokens", 32, "encode_text"),
-    ("family.sizes", ["c8", "c16", "c24", "c32", "c48"], "cost"),
+    ("family.sizes", ["c12", "c20", "c24", "c32", "c48"], "cost"),
     ("family.reference_size", "c32", "cost"),
     ("family.res_blocks", 2, "pretrain cost"),
     ("family.channel_multipliers", [1, 2, 3], "pretrain cost"),
