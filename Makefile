@@ -13,9 +13,10 @@ export PYTHONWARNINGS ?= ignore::FutureWarning,ignore::DeprecationWarning
 
 # One run at a time. The lock goes away with its process even on kill -9, unlike Snakemake's own,
 # which would have to be removed by hand; hence --nolock. Where there is no flock, Snakemake's is used.
-LOCK := $(shell command -v flock >/dev/null && echo "flock --nonblock --no-fork .snakemake/make.lock")
+LOCK := $(shell command -v flock >/dev/null && echo "flock --nonblock --conflict-exit-code 75 --no-fork .snakemake/make.lock")
 SNAKEMAKE := mkdir -p .snakemake && $(LOCK) snakemake --cores $(CORES) --rerun-incomplete \
 	$(if $(LOCK),--nolock)
+BUSY := || { code=$$?; [ $$code -ne 75 ] || echo "error: another make runs here; wait for it"; exit $$code; }
 
 .PHONY: help figure all smoke test lint bench lock clean
 
@@ -23,13 +24,13 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 figure: $(READY) ## results/figures/fid_vs_cost.pdf of the pocket study
-	$(SNAKEMAKE) results/figures/fid_vs_cost.pdf
+	$(SNAKEMAKE) results/figures/fid_vs_cost.pdf $(BUSY)
 
 all: $(READY) ## every table and figure of the pocket study
-	$(SNAKEMAKE)
+	$(SNAKEMAKE) $(BUSY)
 
 smoke: $(READY) ## the whole chain on tiny models, in minutes; for tests
-	$(SNAKEMAKE) --configfile=studies/smoke.yaml
+	$(SNAKEMAKE) --configfile=studies/smoke.yaml $(BUSY)
 
 test: $(READY) ## the whole test suite
 	python -m pytest

@@ -13,11 +13,7 @@ rule pretrain:
     output:
         weights="<results>/models/pretrain/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
         config="<results>/models/pretrain/{size}/seed{seed}/unet/config.json",
-        kept=expand(
-            "<results>/models/pretrain/{{size}}/seed{{seed}}/kept/{part:g}/unet/{file}",
-            part=STUDY.training.keep,
-            file=["config.json", "diffusion_pytorch_model.safetensors"],
-        ),
+        kept="<results>/models/pretrain/{size}/seed{seed}/kept.safetensors",
         scheduler="<results>/models/pretrain/{size}/seed{seed}/scheduler/scheduler_config.json",
         metrics="<results>/models/pretrain/{size}/seed{seed}/metrics.jsonl",
         summary="<results>/models/pretrain/{size}/seed{seed}/summary.json",

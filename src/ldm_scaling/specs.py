@@ -46,6 +46,8 @@ class EncodeImagesSpec(Strict):
     recipe: Literal[1] = 1
     autoencoder: str
     revision: str | None
+    downsampling: int
+    latent_channels: int
 
 
 class EncodeTextSpec(Strict):
@@ -127,8 +129,12 @@ class Specs:
 
     def encode_images(self, autoencoder: str) -> EncodeImagesSpec:
         """Of rule encode_images, with the folder or hub id that stands for the autoencoder."""
+        settings = self.study.latents.autoencoder
         return EncodeImagesSpec(
-            autoencoder=autoencoder, revision=self.study.latents.autoencoder.revision
+            autoencoder=autoencoder,
+            revision=settings.revision,
+            downsampling=settings.downsampling,
+            latent_channels=settings.latent_channels,
         )
 
     def encode_text(self) -> EncodeTextSpec:
@@ -168,7 +174,7 @@ class Specs:
         )
 
     def features(self) -> FeaturesSpec:
-        """Of rule reference_features."""
+        """Of rules real_features and reconstruction_features."""
         metrics = self.study.metrics
         return FeaturesSpec(extractor=metrics.extractor, input_size=metrics.input_size)
 
@@ -178,5 +184,5 @@ class Specs:
         return MeasureSpec(seed=self.study.seed, n=self.study.sampling.n, metrics=metrics)
 
     def cost(self) -> CostSpec:
-        """Of rule cost."""
+        """Of rule family."""
         return CostSpec(family=self.study.family)

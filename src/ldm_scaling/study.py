@@ -259,6 +259,13 @@ class Study(Strict):
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> Study:
+        halvings = 2 ** (len(self.family.channel_multipliers) - 1)
+        latent_side, rest = divmod(self.data.image_size, self.latents.autoencoder.downsampling)
+        if rest or latent_side % halvings:
+            raise ValueError(
+                f"data.image_size: {self.data.image_size} over latents.autoencoder.downsampling"
+                f" must be a multiple of {halvings}, for the levels of family.channel_multipliers"
+            )
         splits = self.data.splits
         for split, count in (("test", splits.test), ("validation", splits.validation)):
             if self.sampling.n > count:

@@ -70,6 +70,10 @@ def test_splits_share_no_concept(finished):
             {"training": {"lr": 0.001}},
             {"pretrain": 2, "sweep": 2, "measure": 2, "collect": 1},
         ),
+        (
+            {"training": {"lr": 0.001, "keep": [0.25, 0.5]}},
+            {"pretrain": 2, "sweep": 2, "measure": 2, "collect": 1},
+        ),
         ({"sampling": {"guidance": [1, 2, 3]}}, {"sweep": 2, "measure": 2, "collect": 1}),
         ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 2, "measure": 2, "collect": 1}),
         (

@@ -55,6 +55,11 @@ def load(folder_or_id: str, revision: str | None = None) -> nn.Module:
                 f"latents.autoencoder.pretrained: {name} is not supported "
                 f"(known: {', '.join(classes)})"
             )
+        if config.get("shift_factor"):
+            raise InputError(
+                "latents.autoencoder.pretrained: an autoencoder whose latents are shifted "
+                "(shift_factor) does not fit Stable Diffusion's pipeline; choose another"
+            )
         return kind.from_pretrained(folder_or_id, revision=revision).eval().requires_grad_(False)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
@@ -88,7 +93,7 @@ def decode(autoencoder: nn.Module, latents: torch.Tensor) -> np.ndarray:
 
 def weights_hash(model: nn.Module) -> str:
     """A hash of a model's weights, and of the latents' scale if it has one."""
-    digest = hashlib.sha256(repr(model.config.get("scaling_factor")).encode())
+    digest = hashlib.sha256(repr(getattr(model.config, "scaling_factor", None)).encode())
     for name, value in sorted(model.state_dict().items()):
         digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:24]

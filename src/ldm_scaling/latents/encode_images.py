@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..cli import Slice, add_work_dir, parser, run
+from ..cli import InputError, Slice, add_work_dir, parser, run
 from ..shards import fingerprint_of, map_array, write_arrays
 from ..specs import EncodeImagesSpec
 from ..workdir import WorkDir, fingerprint
@@ -33,6 +33,15 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     autoencoder = load(spec.autoencoder, spec.revision).to(device)
     images = map_array(options.images, "images")
+
+    side = images.shape[-1] // spec.downsampling
+    expected = (spec.latent_channels, side, side)
+    found = tuple(encode(autoencoder, images[:1]).shape[1:])
+    if found != expected:
+        raise InputError(
+            f"latents.autoencoder: {spec.autoencoder} makes latents of {found}, "
+            f"latent_channels and downsampling say {expected}"
+        )
 
     def compute(rows: slice) -> np.ndarray:
         return encode(autoencoder, images[rows]).cpu().numpy()

@@ -16,6 +16,7 @@ from ..data.captions import read_column
 from ..shards import write_arrays
 from ..specs import EncodeTextSpec
 from ..workdir import WorkDir, file_hash, fingerprint
+from .autoencoder import weights_hash
 from .pieces import rows_in_pieces
 from .text_encoder import CaptionEncoder
 
@@ -37,7 +38,7 @@ def main() -> None:
     def compute(rows: slice) -> np.ndarray:
         return encoder(captions[rows]).cpu().numpy().astype(np.float16)
 
-    content = fingerprint(spec, file_hash(options.captions))
+    content = fingerprint(spec, file_hash(options.captions), weights_hash(encoder.model))
     with WorkDir(options.work_dir, content) as work:
         text = rows_in_pieces("encoding captions", len(captions), BATCH, compute, work, time_slice)
         empty = encoder([""])[0].cpu().numpy().astype(np.float16)

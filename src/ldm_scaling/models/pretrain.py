@@ -1,7 +1,8 @@
 """Pretrain one size on cached latents and text embeddings.
 
 Writes a diffusers folder: `unet/` with the averaged weights, `scheduler/`, `summary.json`,
-`metrics.jsonl`, and `kept/{fraction}/unet/` for every fraction of the run that the study keeps.
+`metrics.jsonl`, and `kept.safetensors`: the averaged weights at every fraction of the run that the
+study keeps, named `{fraction}/{parameter}`.
 Running the same command again continues, on a CPU bit by bit.
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
+from safetensors.torch import save_file
 from torch import nn
 
 from ..cli import Slice, add_work_dir, parser, run
@@ -21,7 +23,7 @@ from ..latents.autoencoder import save_model, weights_hash
 from ..loop import Plan, Trainer, jsonl, row_generators, training_summary, warmup_then
 from ..shards import fingerprint_of, map_array
 from ..specs import PretrainSpec
-from ..workdir import WorkDir, fingerprint, write_json, write_text
+from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 from .family import build_unet
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -84,9 +86,13 @@ def make_plan(spec: PretrainSpec) -> Plan:
 def export(unet: UNet2DConditionModel, trainer: Trainer, spec: PretrainSpec, out: Path) -> None:
     """Write the model's folder; the summary comes last."""
     state = trainer.state
-    for part, weights in state.kept.items():
-        unet.load_state_dict(weights)
-        save_model(unet, out / "kept" / part / "unet", WEIGHTS)
+    kept = {
+        f"{part}/{name}": value.contiguous().cpu()
+        for part, weights in state.kept.items()
+        for name, value in weights.items()
+    }
+    with atomic_path(out / "kept.safetensors") as path:
+        save_file(kept, path)
     unet.load_state_dict(trainer.averaged)
     save_model(unet, out / "unet", WEIGHTS)
     scheduler = make_scheduler("ddim", spec.diffusion)
