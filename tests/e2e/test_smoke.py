@@ -109,7 +109,7 @@ def test_one_more_scale_samples_the_new_cells_only(finished):
     before = {path: path.stat().st_mtime_ns for path in work.rglob("state-*")}
     old = cells(finished)
     changed = overlay(finished, sampling={"guidance": [1, 2, 3]})
-    finished.snakemake(*changed, "results/smoke/tables/cells.csv")
+    finished.snakemake("results/smoke/tables/cells.csv", *changed)
     after = {path: path.stat().st_mtime_ns for path in work.rglob("state-*")}
     assert {path: after[path] for path in before} == before
     assert len(after) == len(before) + 2 * 2  # sizes, steps

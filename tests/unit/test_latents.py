@@ -97,10 +97,10 @@ def test_text_does_not_depend_on_the_batch_and_padding_is_masked():
     captions = ["wolf", "a much longer caption about a wolf that is cut"]
     both = encoder(captions)
     assert both.shape == (2, 10, 384)
-    torch.testing.assert_close(encoder(captions[:1])[0], both[0], rtol=0, atol=1e-5)
+    torch.testing.assert_close(encoder(captions[:1])[0], both[0], rtol=0, atol=1e-4)
     short = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=4))
     # [CLS] wolf [SEP] must not see the padding that follows
-    torch.testing.assert_close(short(["wolf"])[0, :3], both[0, :3], rtol=0, atol=1e-5)
+    torch.testing.assert_close(short(["wolf"])[0, :3], both[0, :3], rtol=0, atol=1e-4)
 
 
 def test_a_clip_text_model_is_read_as_diffusers_reads_it(tmp_path):
