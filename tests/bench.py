@@ -10,6 +10,7 @@ Untrained networks of the study's sizes are as fast as trained ones.
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def bench_sampling(study: Study, size: str, steps: int, images: int) -> None:
     captions = [f"a thing number {number}, flat twemoji style" for number in range(images)]
     text = encoder(captions).cpu().numpy()
     empty = encoder([""])[0].cpu().numpy()
-    sampler = Sampler(unet, autoencoder, study.diffusion, text, empty)
+    sampler = Sampler(copy.deepcopy(unet), copy.deepcopy(autoencoder), study.diffusion, text, empty)
     cells = Specs(study).sweep("ddim").cells
     guidance = max(cell.guidance for cell in cells)
     cell = cells[0].model_copy(update={"steps": steps, "guidance": guidance})
@@ -117,7 +118,7 @@ def bench_startup() -> None:
     """Print seconds until each command's --help, and of a dry run."""
     lines = [([sys.executable, "-m", f"ldm_scaling.{name}", "--help"], name) for name in COMMANDS]
     snakemake = str(Path(sys.executable).parent / "snakemake")
-    lines.append(([snakemake, "-n", "--quiet", "all", "figures"], "snakemake -n figures"))
+    lines.append(([snakemake, "-n", "figures", "--quiet", "all"], "snakemake -n figures"))
     for command, name in lines:
         began = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True)

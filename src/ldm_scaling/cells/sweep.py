@@ -76,7 +76,9 @@ class Sampler:
         text: np.ndarray,
         empty: np.ndarray,
     ):
-        self.unet, self.autoencoder, self.diffusion = unet, autoencoder, diffusion
+        self.unet = unet.to(memory_format=torch.channels_last)  # up to a third faster
+        self.autoencoder = autoencoder.to(memory_format=torch.channels_last)
+        self.diffusion = diffusion
         self._text = text
         self._empty = torch.from_numpy(np.array(empty)).to(unet.device).float()
 
@@ -168,9 +170,8 @@ def main() -> None:
     spec: SweepSpec = options.spec
     time_slice = Slice(options.max_seconds)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    unet = load_unet(options.model).to(device, memory_format=torch.channels_last)
-    autoencoder = load(options.autoencoder, options.autoencoder_revision)
-    autoencoder = autoencoder.to(device, memory_format=torch.channels_last)
+    unet = load_unet(options.model).to(device)
+    autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
     sampler = Sampler(
         unet,
         autoencoder,
