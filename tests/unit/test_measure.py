@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cleanfid.fid import frechet_distance, kernel_distance
 
+from ldm_scaling.cells.bootstrap import centred_interval
 from ldm_scaling.cells.measure import read_features, read_records, table
 from ldm_scaling.cli import InputError
 from ldm_scaling.shards import write_arrays
@@ -176,6 +177,12 @@ def test_features_must_be_finite(tmp_path):
 def test_missing_records_are_named(tmp_path):
     with pytest.raises(InputError, match=r"cells\.json is missing"):
         read_records(tmp_path / "cells.json", N)
+
+
+@pytest.mark.parametrize("outlier", [1000, -1000])
+def test_an_interval_holds_its_value_though_outliers_drag_the_mean(outlier):
+    interval = centred_interval(10, np.array([0] * 99 + [outlier]), confidence=0.1)
+    assert interval.lo <= interval.value <= interval.hi
 
 
 def test_table_prints_six_digits_and_empty_cells():

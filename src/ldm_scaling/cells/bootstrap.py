@@ -53,14 +53,15 @@ def weighted_statistics(features: np.ndarray, weights: np.ndarray) -> tuple[np.n
 
 
 def centred_interval(value: float, resampled: np.ndarray, confidence: float) -> Interval:
-    """The spread of resampled values around a value, without their bias.
+    """The spread of resampled values around a value, without their bias; lo <= value <= hi.
 
     Resamples hold fewer distinct images, which raises a Frechet distance; only the deviations
-    from their own mean are used.
+    from their own mean are used. Where a few outliers drag that mean beyond a quantile, the
+    interval ends at the value.
     """
     tail = (1 - confidence) / 2
     lo, hi = np.quantile(resampled, [tail, 1 - tail]) - resampled.mean()
-    return Interval(value, float(value + lo), float(value + hi))
+    return Interval(value, float(value + min(lo, 0)), float(value + max(hi, 0)))
 
 
 def fd_interval(
