@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -22,10 +23,9 @@ from pydantic import (
 DEFAULT_STUDY = "pocket"
 SIZE_PATTERN = r"^c[1-9]\d*$"
 
-Positive = Annotated[int, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
-Guidance = Annotated[float, Field(ge=1, le=100)]
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _distinct(values: list) -> list:
@@ -34,6 +34,11 @@ def _distinct(values: list) -> list:
     return values
 
 
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
+Downsampling = Annotated[Literal[2, 4, 8], BeforeValidator(_number)]
+Guidance = Annotated[float, Field(ge=1, le=100)]
 Distinct = AfterValidator(_distinct)
 
 
@@ -87,7 +92,7 @@ class Autoencoder(Strict):
     """a diffusers folder or hub id; null trains one on the training split"""
     revision: str | None = None
     """commit of the hub id"""
-    downsampling: Literal[2, 4, 8]
+    downsampling: Downsampling
     """pixels a latent pixel, a side"""
     latent_channels: Positive
     """channels of the latents"""
@@ -292,10 +297,12 @@ def channels(size: str) -> int:
 def load_study(config: dict[str, Any]) -> Study:
     """The study that a merged configuration describes.
 
+    Snakemake's `--config` gives the leaves of nested keys as text. What is a number is for each
+    key's type to say: a hub's revision 123e4 is none.
     Raises StudyError with one line that names the key and what is wrong with it.
     """
     try:
-        return Study.model_validate(config)
+        return Study.model_validate(_with_nulls(config))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "study"
@@ -311,6 +318,12 @@ def load_study(config: dict[str, Any]) -> Study:
             key = ".".join([*map(str, first["loc"]), name])
         more = f" (and {len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
         raise StudyError(f"config key {key}: {message}{more}") from None
+
+
+def _with_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_nulls(part) for key, part in value.items()}
+    return None if value in ("null", "~", "") else value
 
 
 def _known_keys(location: tuple) -> str:

@@ -112,6 +112,28 @@ def test_a_number_that_yaml_reads_as_text_is_a_number(pocket_config):
     assert load_study(pocket_config).training.lr == 1e-4
 
 
+def test_text_of_the_command_line_is_what_yaml_reads(pocket_config, root):
+    text = yaml.load((root / "config.yaml").read_text(), yaml.BaseLoader)
+    assert text["data"]["max_images"] == "null", "as Snakemake's --config gives nested keys"
+    assert load_study(text) == load_study(pocket_config)
+
+
+@pytest.mark.parametrize("null", ["null", "~", ""])
+def test_null_as_text_is_none(pocket_config, null):
+    keys = ("latents.autoencoder.pretrained", "data.max_images", "training.min_snr_gamma")
+    for key in keys:
+        put(pocket_config, key, null)
+    study = load_study(pocket_config)
+    assert study.latents.autoencoder.pretrained is None
+    assert study.data.max_images is study.training.min_snr_gamma is None
+
+
+@pytest.mark.parametrize("revision", ["123e4", "0123456", "1234567"])
+def test_a_revision_of_digits_stays_text(pocket_config, revision):
+    pocket_config["latents"]["autoencoder"]["revision"] = revision
+    assert load_study(pocket_config).latents.autoencoder.revision == revision
+
+
 # ---------------------------------------------------------------- schema
 
 
