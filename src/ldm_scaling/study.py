@@ -7,6 +7,7 @@ stay free of torch and quick to import.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,14 @@ from pydantic import (
 )
 
 DEFAULT_STUDY = "pocket"
+RESULT_FOLDERS = "data latents models cells tables figures work logs benchmarks"
 SIZE_PATTERN = r"^c[1-9]\d*$"
+
+
+def _new_folder(name: str) -> str:
+    if name in RESULT_FOLDERS.split():
+        raise ValueError(f"results/{name} belongs to study {DEFAULT_STUDY}; choose another name")
+    return name
 
 
 def _number(value: Any) -> Any:
@@ -29,13 +37,17 @@ def _number(value: Any) -> Any:
 
 
 def _distinct(values: list) -> list:
-    if len(set(values)) < len(values):
-        raise ValueError("a value stands twice")
+    names = [f"{value:g}" if isinstance(value, float) else value for value in values]
+    if twice := [name for name in names if names.count(name) > 1]:
+        digits = "" if len(set(values)) < len(values) else " to six digits"
+        raise ValueError(f"{twice[0]} stands twice{digits}")
     return values
 
 
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), AfterValidator(_new_folder)]
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Beta = Annotated[float, Field(gt=0, lt=1)]
 Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 Downsampling = Annotated[Literal[2, 4, 8], BeforeValidator(_number)]
 Guidance = Annotated[float, Field(ge=1, le=100)]
@@ -166,10 +178,16 @@ class Diffusion(Strict):
     """what the U-Net predicts"""
     train_timesteps: Positive = 1000
     """discrete noise levels"""
-    beta_start: Annotated[float, Field(gt=0, lt=1)] = 0.00085
+    beta_start: Beta = 0.00085
     """first beta of the scaled-linear schedule"""
-    beta_end: Annotated[float, Field(gt=0, lt=1)] = 0.012
+    beta_end: Beta = 0.012
     """last beta of the scaled-linear schedule"""
+
+    @model_validator(mode="after")
+    def _noise_grows(self) -> Diffusion:
+        if self.beta_end < self.beta_start:
+            raise ValueError("beta_end: must not be smaller than beta_start")
+        return self
 
 
 class Training(Strict):
@@ -201,9 +219,12 @@ class Training(Strict):
     """training seeds; each is a model of its own"""
 
     @model_validator(mode="after")
-    def _warmup_ends(self) -> Training:
+    def _check_lengths(self) -> Training:
         if self.warmup_images >= self.images:
             raise ValueError("warmup_images: must be smaller than images")
+        steps = math.ceil(self.images / self.batch)
+        if len({max(1, round(part * steps)) for part in self.keep}) < len(self.keep):
+            raise ValueError(f"keep: two fractions are the same step of {steps}")
         return self
 
 
@@ -249,7 +270,7 @@ class Figures(Strict):
 class Study(Strict):
     """One merged configuration."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+    name: Name
     """names the folder of results (the default study writes to results/ itself)"""
     seed: Annotated[int, Field(ge=0)]
     """of the split and of the order of the prompts"""
@@ -277,8 +298,10 @@ class Study(Strict):
                 raise ValueError(
                     f"sampling.n: {self.sampling.n} is larger than data.splits.{split} ({count})"
                 )
-        if self.metrics.components >= splits.test:
-            raise ValueError("metrics.components: must be smaller than data.splits.test")
+        if self.metrics.components >= self.sampling.n:
+            raise ValueError(
+                f"metrics.components: must be smaller than sampling.n ({self.sampling.n})"
+            )
         if max(self.sampling.steps) > self.diffusion.train_timesteps:
             raise ValueError("sampling.steps: more steps than diffusion.train_timesteps")
         return self

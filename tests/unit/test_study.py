@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from ldm_scaling.specs import Specs
-from ldm_scaling.study import Study, StudyError, load_study, schema_text
+from ldm_scaling.study import RESULT_FOLDERS, Study, StudyError, load_study, schema_text
 
 MISSING = object()
 
@@ -82,7 +83,13 @@ WRONG = [
     ("data.image_size", 20, "data.image_size", "multiple of 8"),
     ("data.source", "imagefolder", "data.path", "folder"),
     ("data.source", "imagenet", "data.source", "imagefolder"),
-    ("metrics.components", 10**6, "metrics.components", "smaller than data.splits.test"),
+    ("name", "tables", "name", "choose another name"),
+    ("sampling.guidance", [1, 1.0000001], "sampling.guidance", "1 stands twice to six digits"),
+    ("training.keep", [0.5, 0.50001], "training.keep", "same step"),
+    ("diffusion.beta_end", 0.0001, "diffusion.beta_end", "smaller than beta_start"),
+    ("latents.autoencoder.downsampling", 16, "latents.autoencoder.downsampling", "2, 4 or 8"),
+    ("data.max_images", "many", "data.max_images", "integer"),
+    ("metrics.components", 512, "metrics.components", "smaller than sampling.n"),
     ("metrics.bootstrap", 1, "metrics.bootstrap", "greater than or equal to 10"),
 ]
 
@@ -132,6 +139,12 @@ def test_null_as_text_is_none(pocket_config, null):
 def test_a_revision_of_digits_stays_text(pocket_config, revision):
     pocket_config["latents"]["autoencoder"]["revision"] = revision
     assert load_study(pocket_config).latents.autoencoder.revision == revision
+
+
+def test_every_folder_of_results_is_no_name_of_a_study(root):
+    rules = [root / "Snakefile", *(root / "rules").glob("*.smk")]
+    used = re.findall(r"results(?:>|})/(\w+)", " ".join(path.read_text() for path in rules))
+    assert {*used, "work"} == set(RESULT_FOLDERS.split())
 
 
 # ---------------------------------------------------------------- schema
