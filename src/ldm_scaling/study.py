@@ -6,6 +6,7 @@ stay free of torch and quick to import.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 from pathlib import Path
@@ -48,6 +49,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), AfterValidator(_new_
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0)]
 Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 Downsampling = Annotated[Literal[2, 4, 8], BeforeValidator(_number)]
 Guidance = Annotated[float, Field(ge=1, le=100)]
@@ -272,8 +274,8 @@ class Study(Strict):
 
     name: Name
     """names the folder of results (the default study writes to results/ itself)"""
-    seed: Annotated[int, Field(ge=0)]
-    """of the split and of the order of the prompts"""
+    seed: Seed
+    """of the split and its order, the autoencoder's training and the bootstrap"""
     data: Data
     latents: Latents
     family: Family
@@ -357,14 +359,27 @@ def _known_keys(location: tuple) -> str:
 
 
 def schema_text() -> str:
-    """The JSON schema of a study, as it stands in schemas/study.schema.json."""
+    """The JSON schema of a study, as it stands in schemas/study.schema.json.
+
+    No key is required: an overlay has few. `load_study` demands what the merged study needs.
+    """
     schema = Study.model_json_schema()
+    for section in (schema, *schema["$defs"].values()):
+        section.pop("required", None)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return json.dumps(schema, indent=2) + "\n"
 
 
+def main() -> None:
+    """Command line."""
+    arguments = argparse.ArgumentParser(description="Renew the JSON schema of a study.")
+    path = Path("schemas/study.schema.json")
+    arguments.add_argument("--out", type=Path, default=path, help="file to write (%(default)s)")
+    out = arguments.parse_args().out
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(schema_text())
+    print(f"wrote {out}")
+
+
 if __name__ == "__main__":
-    target = Path("schemas/study.schema.json")
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(schema_text())
-    print(f"wrote {target}")
+    main()

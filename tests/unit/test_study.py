@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -14,6 +17,7 @@ from ldm_scaling.specs import Specs
 from ldm_scaling.study import RESULT_FOLDERS, Study, StudyError, load_study, schema_text
 
 MISSING = object()
+OVERLAYS = [f"studies/{path.name}" for path in Path(__file__).parents[2].glob("studies/*.yaml")]
 
 
 def put(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -153,6 +157,25 @@ def test_every_folder_of_results_is_no_name_of_a_study(root):
 def test_the_schema_file_is_up_to_date(root):
     committed = (root / "schemas" / "study.schema.json").read_text()
     assert committed == schema_text(), "run: python -m ldm_scaling.study"
+
+
+@pytest.mark.parametrize("path", ["config.yaml", *OVERLAYS])
+def test_files_fit_the_schema_that_they_name(root, path):
+    text = (root / path).read_text()
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)", text)[1]
+    schema = json.loads(((root / path).parent / named).read_text())
+    jsonschema.validate(yaml.safe_load(text), schema)
+    with pytest.raises(jsonschema.ValidationError, match="sise"):
+        jsonschema.validate({"data": {"sise": 32}}, schema)
+
+
+def test_the_schema_command_writes_only_where_it_is_told(tmp_path):
+    command = [sys.executable, "-m", "ldm_scaling.study"]
+    shown = subprocess.run([*command, "--help"], cwd=tmp_path, capture_output=True, text=True)
+    assert "--out" in shown.stdout
+    assert list(tmp_path.iterdir()) == []
+    subprocess.run([*command, "--out", tmp_path / "a" / "schema.json"], check=True)
+    assert (tmp_path / "a" / "schema.json").read_text() == schema_text()
 
 
 def test_every_field_has_a_description():
