@@ -1,9 +1,9 @@
 """The spec of every job: the JSON of exactly what decides its result.
 
 Specs are parameters of Snakemake's rules, so a changed key of the study reruns the jobs whose spec
-it changes, what depends on them, and nothing else. Fields that a job does not read do not enter
-its spec; hardware never does. A `recipe` number is raised by hand when a job's code changes its
-results.
+it changes, what depends on them, and nothing else. What a job does not read does not enter its
+spec, or with the same value in every study; hardware never does. A `recipe` number is raised by
+hand when a job's code changes its results.
 """
 
 from __future__ import annotations
@@ -14,8 +14,15 @@ from .study import (
     Autoencoder,
     Data,
     Diffusion,
+    Downsampling,
+    Extractor,
     Family,
+    Guidance,
+    InputSize,
     Metrics,
+    Positive,
+    Sampler,
+    Seed,
     Size,
     Strict,
     Study,
@@ -28,7 +35,7 @@ class PrepareSpec(Strict):
     """Split the data and pack its images."""
 
     recipe: Literal[1] = 1
-    seed: int
+    seed: Seed
     data: Data
 
 
@@ -36,7 +43,7 @@ class AutoencoderSpec(Strict):
     """Train the autoencoder."""
 
     recipe: Literal[1] = 1
-    seed: int
+    seed: Seed
     autoencoder: Autoencoder
 
 
@@ -46,8 +53,8 @@ class EncodeImagesSpec(Strict):
     recipe: Literal[1] = 1
     autoencoder: str
     revision: str | None
-    downsampling: int
-    latent_channels: int
+    downsampling: Downsampling
+    latent_channels: Positive
 
 
 class EncodeTextSpec(Strict):
@@ -63,7 +70,7 @@ class PretrainSpec(Strict):
     recipe: Literal[1] = 1
     stage: Literal["pretrain"] = "pretrain"
     size: Size
-    seed: int
+    seed: Seed
     family: Family
     diffusion: Diffusion
     training: Training
@@ -73,13 +80,13 @@ class CellSpec(Strict):
     """Sample one cell: (model, sampler, steps, guidance)."""
 
     recipe: Literal[1] = 1
-    sampler: str
-    steps: int
-    guidance: float
-    n: int
-    seed: int
-    extractor: str
-    input_size: int
+    sampler: Sampler
+    steps: Positive
+    guidance: Guidance
+    n: Positive
+    seed: Seed
+    extractor: Extractor
+    input_size: InputSize
 
 
 class SweepSpec(Strict):
@@ -93,16 +100,16 @@ class FeaturesSpec(Strict):
     """Features of real and of reconstructed images."""
 
     recipe: Literal[1] = 1
-    extractor: str
-    input_size: int
+    extractor: Extractor
+    input_size: InputSize
 
 
 class MeasureSpec(Strict):
     """Compare features with the reference's."""
 
     recipe: Literal[1] = 1
-    seed: int
-    n: int
+    seed: Seed
+    n: Positive
     metrics: Metrics
 
 
@@ -114,18 +121,22 @@ class CostSpec(Strict):
 
 
 class Specs:
-    """The spec of each job of a study. Fields that a job does not read do not enter its spec."""
+    """The spec of each job of a study."""
 
     def __init__(self, study: Study):
         self.study = study
 
     def prepare(self) -> PrepareSpec:
-        """Of rule prepare_data."""
-        return PrepareSpec(seed=self.study.seed, data=self.study.data)
+        """Of rule prepare_data; without what only another source reads."""
+        data = self.study.data
+        unread = {"path": None} if data.source == "emoji" else {"styles": ["noto"]}
+        return PrepareSpec(seed=self.study.seed, data=data.model_copy(update=unread))
 
     def autoencoder(self) -> AutoencoderSpec:
-        """Of rule train_autoencoder."""
-        return AutoencoderSpec(seed=self.study.seed, autoencoder=self.study.latents.autoencoder)
+        """Of rule train_autoencoder; without what names another one."""
+        settings = self.study.latents.autoencoder
+        trained = settings.model_copy(update={"pretrained": None, "revision": None})
+        return AutoencoderSpec(seed=self.study.seed, autoencoder=trained)
 
     def encode_images(self, autoencoder: str) -> EncodeImagesSpec:
         """Of rule encode_images, with the folder or hub id that stands for the autoencoder."""
@@ -179,8 +190,13 @@ class Specs:
         return FeaturesSpec(extractor=metrics.extractor, input_size=metrics.input_size)
 
     def measure(self) -> MeasureSpec:
-        """Of rules measure and floors; without select_by, which chooses among measured cells."""
-        metrics = self.study.metrics.model_copy(update={"select_by": "fd"})
+        """Of rules measure and floors.
+
+        Without select_by, which chooses among measured cells, and input_size, which the features
+        have seen.
+        """
+        unread = {"select_by": "fd", "input_size": 64}
+        metrics = self.study.metrics.model_copy(update=unread)
         return MeasureSpec(seed=self.study.seed, n=self.study.sampling.n, metrics=metrics)
 
     def cost(self) -> CostSpec:

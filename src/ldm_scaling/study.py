@@ -52,7 +52,10 @@ Beta = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0)]
 Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 Downsampling = Annotated[Literal[2, 4, 8], BeforeValidator(_number)]
+Sampler = Literal["ddim"]
 Guidance = Annotated[float, Field(ge=1, le=100)]
+Extractor = Literal["effnet_lite0"]
+InputSize = Annotated[int, Field(ge=32)]
 Distinct = AfterValidator(_distinct)
 
 
@@ -217,7 +220,7 @@ class Training(Strict):
     """gamma of min-SNR weighting (Hang et al. 2023); null weights all noise levels alike"""
     keep: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Distinct]
     """fractions of the run at which a checkpoint of the averaged weights is kept"""
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Distinct] = Field(min_length=1)
+    seeds: Annotated[list[Seed], Distinct] = Field(min_length=1)
     """training seeds; each is a model of its own"""
 
     @model_validator(mode="after")
@@ -235,22 +238,22 @@ class Sampling(Strict):
 
     n: Annotated[int, Field(ge=16)]
     """images a cell; prompts are the first n test captions"""
-    samplers: Annotated[list[Literal["ddim"]], Distinct] = Field(min_length=1)
+    samplers: Annotated[list[Sampler], Distinct] = Field(min_length=1)
     """diffusers' schedulers"""
     steps: Annotated[list[Positive], Distinct] = Field(min_length=1)
     """denoising steps"""
     guidance: Annotated[list[Guidance], Distinct] = Field(min_length=1)
     """classifier-free guidance scales; 1 is off and costs one forward"""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """of the initial noise; image i has the same noise in every cell"""
 
 
 class Metrics(Strict):
     """How samples are compared with the held-out images."""
 
-    extractor: Literal["effnet_lite0"]
+    extractor: Extractor
     """network whose features are compared"""
-    input_size: Annotated[int, Field(ge=32)]
+    input_size: InputSize
     """pixels a side at which the extractor sees an image"""
     components: Positive
     """leading principal components of the reference on which the Frechet distance is taken"""

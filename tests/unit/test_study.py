@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 import yaml
 
-from ldm_scaling.specs import Specs
+from ldm_scaling.cli import parser
+from ldm_scaling.specs import Specs, SweepSpec
 from ldm_scaling.study import RESULT_FOLDERS, Study, StudyError, load_study, schema_text
 
 MISSING = object()
@@ -201,11 +202,12 @@ def test_the_study_loads_without_torch():
 
 def all_specs(config: dict[str, Any]) -> dict[str, str]:
     """The JSON of every spec; of models, those of c16 with seed 0."""
-    specs = Specs(load_study(config))
+    study = load_study(config)
+    specs = Specs(study)
     named = {
         "prepare": specs.prepare(),
         "autoencoder": specs.autoencoder(),
-        "encode_images": specs.encode_images("folder"),
+        "encode_images": specs.encode_images(study.latents.autoencoder.pretrained or "trained"),
         "encode_text": specs.encode_text(),
         "pretrain": specs.pretrain("c16", 0),
         "sweep": specs.sweep("ddim"),
@@ -221,11 +223,14 @@ CHANGES = [
     ("seed", 7, "prepare autoencoder measure"),
     ("data.image_size", 64, "prepare"),
     ("data.styles", ["noto"], "prepare"),
+    ("data.path", "folder", ""),
     ("data.max_images", 3000, "prepare"),
     ("data.splits.test", 900, "prepare"),
     ("latents.autoencoder.width", 64, "autoencoder"),
     ("latents.autoencoder.lr", 0.5, "autoencoder"),
-    ("latents.autoencoder.revision", "abc", "autoencoder encode_images"),
+    ("latents.autoencoder.pretrained", "other", "encode_images"),
+    ("latents.autoencoder.pretrained", None, "encode_images"),
+    ("latents.autoencoder.revision", "abc", "encode_images"),
     ("latents.text_encoder.pretrained", "other", "encode_text"),
     ("latents.text_encoder.max_tokens", 32, "encode_text"),
     ("family.sizes", ["c12", "c20", "c24", "c32", "c48"], "cost"),
@@ -245,7 +250,7 @@ CHANGES = [
     ("metrics.bootstrap", 100, "measure"),
     ("metrics.confidence", 0.9, "measure"),
     ("metrics.components", 32, "measure"),
-    ("metrics.input_size", 128, "sweep features measure"),
+    ("metrics.input_size", 128, "sweep features"),
     ("figures.budgets", [1], ""),
 ]
 
@@ -256,6 +261,16 @@ def test_a_key_changes_the_specs_that_depend_on_it(pocket_config, key, value, na
     put(pocket_config, key, value)
     after = all_specs(pocket_config)
     assert {name for name in before if before[name] != after[name]} == set(names.split())
+
+
+def test_an_image_folder_has_a_path_and_no_styles(pocket_config):
+    pocket_config["data"] |= {"source": "imagefolder", "path": "folder"}
+    before = all_specs(pocket_config)
+    pocket_config["data"]["styles"] = ["fluent"]
+    assert all_specs(pocket_config) == before
+    pocket_config["data"]["path"] = "other"
+    after = all_specs(pocket_config)
+    assert {name for name in before if before[name] != after[name]} == {"prepare"}
 
 
 def test_select_by_only_chooses_among_measured_cells(pocket_config):
@@ -283,3 +298,28 @@ def test_specs_survive_json(pocket_config):
     study = load_study(pocket_config)
     spec = Specs(study).pretrain("c16", 0)
     assert type(spec).model_validate_json(spec.model_dump_json()) == spec
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("sampler", "ddimm", "'ddim'"),
+        ("steps", 0, "greater than 0"),
+        ("guidance", 0.5, "greater than or equal to 1"),
+        ("n", 0, "greater than 0"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("extractor", "vgg", "'effnet_lite0'"),
+        ("input_size", 8, "greater than or equal to 32"),
+    ],
+)
+def test_a_wrong_cell_of_a_spec_written_by_hand_is_one_line(
+    pocket_config, capsys, field, value, says
+):
+    spec = Specs(load_study(pocket_config)).sweep("ddim").model_dump()
+    spec["cells"][0][field] = value
+    with pytest.raises(SystemExit) as stopped:
+        parser("Sample.", SweepSpec).parse_args(["--spec", json.dumps(spec)])
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert f"cells.0.{field}: " in error and says in error
+    assert error.count("\n") == 1
