@@ -1,14 +1,16 @@
 """Fetch the emoji packages that npm/package-lock.json pins, and pack what is used into one zip.
 
 The archive has `{style}/{hexcode}.png|webp` and `labels.json` (hexcode -> label). Licences and
-attribution: LICENSES/ at the top of the repository.
+attribution: LICENSES/ at the top of the repository. The same packages give the same bytes.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -23,6 +25,8 @@ STYLES = {
     "twemoji": "emoji-datasource-twitter/img/twitter/64",
     "fluent": "@lobehub/fluent-emoji-3d/assets",
 }
+PAUSES = (5, 15, 45)
+"""seconds between tries"""
 
 
 def normalize_hexcode(name: str) -> str:
@@ -31,18 +35,44 @@ def normalize_hexcode(name: str) -> str:
 
 
 def install(folder: Path) -> Path:
-    """Install the pinned packages below `folder`; returns node_modules. Retries twice."""
+    """Install the pinned packages below `folder`; returns node_modules.
+
+    Raises InputError with npm's reason if no try succeeds.
+    """
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copy(NPM / name, folder / name)
-    command = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    for _ in range(3):
+    # A cache of its own: npm's usual one may be read-only. It lasts from one try to the next.
+    command = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0"]
+    command += ["--cache", str(folder / "cache")]
+    tries = len(PAUSES) + 1
+    for number, pause in enumerate((*PAUSES, 0), start=1):
+        _say(f"fetching the emoji packages with npm, about 150 MB (try {number} of {tries})")
         done = npm(
             command, return_completed_process=True, cwd=folder, capture_output=True, text=True
         )
         if done.returncode == 0:
             return folder / "node_modules"
-    reason = [line for line in done.stderr.splitlines() if line.strip()][:2]
-    raise InputError(f"npm could not fetch the emoji packages: {' '.join(reason)}")
+        if pause:
+            _say(f"npm failed: {_reason(done.stderr)}; next try in {pause} s")
+            time.sleep(pause)
+    raise InputError(
+        f"npm could not fetch the emoji packages ({_reason(done.stderr)}); check the network and"
+        " npm's proxy (https-proxy in ~/.npmrc, or HTTPS_PROXY), or copy resources/emoji.zip from"
+        " another machine"
+    )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _reason(stderr: str) -> str:
+    """What npm says about its failure, on one line: the code, and the request if it names one."""
+    prefix = "npm error "
+    errors = [line for line in stderr.splitlines() if line.startswith(prefix)]
+    lines = [line.removeprefix(prefix).strip() for line in errors] or stderr.split("\n")[-2:-1]
+    request = [line for line in lines[1:] if "reason: " in line]
+    return ", ".join([*lines[:1], *(request or lines[1:])[:1]]) or "no message"
 
 
 def pack(modules: Path, target: Path) -> int:
@@ -51,14 +81,24 @@ def pack(modules: Path, target: Path) -> int:
     labels = {normalize_hexcode(row["hexcode"]): row["label"] for row in rows}
     packed = set()  # two files may differ only in the variation selector: the first one counts
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("labels.json", json.dumps(labels, ensure_ascii=False, sort_keys=True))
+        text = json.dumps(labels, ensure_ascii=False, sort_keys=True)
+        archive.writestr(_member("labels.json"), text)
         for style, folder in STYLES.items():
             for path in sorted((modules / folder).iterdir()):
                 hexcode = normalize_hexcode(path.stem)
                 if hexcode in labels and (style, hexcode) not in packed:
-                    archive.write(path, f"{style}/{hexcode}{path.suffix}")
+                    member = _member(f"{style}/{hexcode}{path.suffix}")
+                    archive.writestr(member, path.read_bytes())
                     packed.add((style, hexcode))
     return len(packed)
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """A member whose header depends on its name alone."""
+    member = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    member.create_system = 3  # Unix, on every system
+    member.external_attr = 0o644 << 16
+    return member
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from ..cli import InputError, Progress, parser, run
 from ..shards import write_arrays
 from ..specs import PrepareSpec
 from ..study import Data
-from ..workdir import file_hash, fingerprint, write_text
+from ..workdir import fingerprint, write_text
 from . import emoji, imagefolder
 from .records import Record, load_pixels
 
@@ -99,15 +99,12 @@ def main() -> None:
     records = SOURCES[spec.data.source](spec.data, options.archive)
     kept, pixels = drop_copies(records, spec.data.image_size)
     splits = split_by_concept(kept, spec.data, spec.seed)
-    source = file_hash(options.archive) if options.archive else ""
-    if not source:  # a folder: its images may change under the same names
-        content_hash = hashlib.sha256()
-        for image in pixels.values():
-            content_hash.update(image.tobytes())
-        source = content_hash.hexdigest()
+    source = hashlib.sha256()
+    for image in pixels.values():
+        source.update(image.tobytes())
     for split, chosen in splits.items():
         images = np.stack([pixels[record.name] for record in chosen])
-        content = fingerprint(spec, source, split, captions_csv(chosen))
+        content = fingerprint(spec, source.hexdigest(), split, captions_csv(chosen))
         write_arrays(options.out / f"{split}.safetensors", {"images": images}, content)
         write_text(options.out / f"{split}.csv", captions_csv(chosen))
     counts = ", ".join(f"{len(chosen)} {split}" for split, chosen in splits.items())
