@@ -87,6 +87,13 @@ def test_missing_image(folder, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_missing_column(folder, tmp_path):
+    path = folder / "metadata.csv"
+    path.write_text(path.read_text().replace("file_name,text", "file_name,title"))
+    done = command("--spec", spec(folder), "--out", tmp_path / "out")
+    assert f"{path} has no column text or caption; it has file_name, title" in refused(done)
+
+
 def test_broken_image(folder, tmp_path):
     (folder / "3.png").write_text("no image")
     done = command("--spec", spec(folder), "--out", tmp_path / "out")

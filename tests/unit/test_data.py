@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pictures import SIZE, data_of, picture, rows_of, run_prepare
 from PIL import Image
 
 from ldm_scaling.cli import InputError
-from ldm_scaling.data import emoji, imagefolder, prepare
-from ldm_scaling.data.fetch_emoji import normalize_hexcode, pack
+from ldm_scaling.data import imagefolder, prepare
+from ldm_scaling.data.captions import read_column
 from ldm_scaling.data.records import load_pixels
 from ldm_scaling.shards import fingerprint_of, map_array
-from ldm_scaling.specs import PrepareSpec
-from ldm_scaling.study import Data
-
-SIZE = 8
-
-
-def data_of(path: Path | None, validation: int = 4, test: int = 6, **more: Any) -> Data:
-    """Settings of an image folder (or of the emoji source, without a path)."""
-    return Data(
-        source="imagefolder" if path else "emoji",
-        path=str(path) if path else None,
-        image_size=SIZE,
-        splits={"validation": validation, "test": test},
-        **{"styles": ["noto"], **more},
-    )
-
-
-def picture(number: int, mode: str = "RGB", size: tuple[int, int] = (SIZE, SIZE)) -> Image.Image:
-    """A picture of noise that no other number has."""
-    noise = np.random.default_rng(number).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
-    return Image.fromarray(noise).convert(mode)
 
 
 @pytest.fixture
@@ -60,20 +37,6 @@ def metadata(folder: Path, *rows: dict[str, Any]) -> Path:
     (folder / "metadata.csv").unlink(missing_ok=True)
     (folder / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     return folder
-
-
-def run_prepare(monkeypatch, data: Data, out: Path, seed: int = 0, archive: Path | None = None):
-    """Run the command in this process."""
-    spec = PrepareSpec(seed=seed, data=data).model_dump_json()
-    more = ["--archive", str(archive)] if archive else []
-    monkeypatch.setattr("sys.argv", ["prepare", "--spec", spec, "--out", str(out), *more])
-    prepare.main()
-
-
-def rows_of(out: Path, split: str) -> list[dict[str, str]]:
-    """The captions of a split."""
-    with (out / f"{split}.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 # ---------------------------------------------------------------- image folders
@@ -116,6 +79,7 @@ def test_jsonl_and_the_column_caption(folder):
         ({"text": "a wolf"}, "no file_name"),
         ({"file_name": "gone.png", "text": "a wolf"}, "gone.png does not exist"),
         ({"file_name": "deep", "text": "a wolf"}, "deep does not exist"),
+        ({"file_name": "a" * 300, "text": "a wolf"}, "a does not exist"),
         (["0.png", "a wolf"], "no JSON object"),
     ],
 )
@@ -127,14 +91,51 @@ def test_wrong_row_is_named(folder, row, says):
     assert f"{folder / 'metadata.jsonl'}, row 2" in str(caught.value)
 
 
-def test_broken_metadata_is_named(folder):
-    (folder / "metadata.csv").write_bytes(b"file_name,text\n0.png,\xff\xfe\n")
-    with pytest.raises(InputError, match=r"metadata\.csv cannot be read"):
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("csv", "file_name,text\n0.png,a wolf\n1.png,W\xf6lfe", "line 3: not UTF-8; save it in"),
+        (
+            "csv",
+            "file_name,title\n0.png,a wolf",
+            "no column text or caption; it has",
+        ),
+        ("csv", "file;text\n0.png;a wolf", "no column file_name; it has file;text. Rename one"),
+        (
+            "jsonl",
+            '{"file_name": "0.png", "txt": 1}',
+            "no column text or caption; it has",
+        ),
+        ("jsonl", '{"text": "W\xf6lfe"}', "line 1: not UTF-8; save it in"),
+        (
+            "jsonl",
+            '{"file_name": 5, "text": "x"}',
+            "row 1: file_name 5 is no text; put",
+        ),
+        (
+            "jsonl",
+            '{"file_name": ',
+            "row 1: no JSON object (Expecting value, column 15);",
+        ),
+    ],
+)
+def test_broken_metadata_is_named_with_its_remedy(folder, name, content, says):
+    (folder / "metadata.csv").unlink()
+    path = folder / f"metadata.{name}"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(InputError) as caught:
         imagefolder.records(data_of(folder))
-    metadata(folder)
-    (folder / "metadata.jsonl").write_text('{"file_name": ')
-    with pytest.raises(InputError, match=r"metadata\.jsonl cannot be read"):
-        imagefolder.records(data_of(folder))
+    assert str(caught.value).startswith(str(path))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_and_line_separators_in_json_lines(folder):
+    line = '{"file_name": "0.png", "text": "a\u2028b", "concept": 0}\r\n'
+    (folder / "metadata.csv").unlink()
+    (folder / "metadata.jsonl").write_bytes(2 * line.encode())
+    records = imagefolder.records(data_of(folder))
+    assert [(r.caption, r.concept) for r in records] == [("a\u2028b", "0")] * 2
 
 
 def test_folder_without_metadata_names_the_key(tmp_path):
@@ -303,99 +304,18 @@ def test_empty_metadata_is_too_few_images(folder, monkeypatch, tmp_path):
         run_prepare(monkeypatch, data_of(folder), tmp_path / "out")
 
 
-# ---------------------------------------------------------------- emoji
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    """A zip of four concepts in two styles."""
-    path = tmp_path / "emoji.zip"
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("labels.json", json.dumps({f"1F60{n}": f"face {n}" for n in range(4)}))
-        for number in range(4):
-            for style, kind in (("noto", "png"), ("fluent", "webp")):
-                stream = io.BytesIO()
-                picture(number + 10 * (kind == "webp")).save(stream, kind, lossless=True)
-                file.writestr(f"{style}/1F60{number}.{kind}", stream.getvalue())
-    return path
-
-
-def test_emoji_records_know_style_and_concept(archive):
-    records = emoji.records(data_of(None, styles=["noto", "fluent"]), archive)
-    assert len(records) == 8
-    assert {record.concept for record in records} == {f"1F60{number}" for number in range(4)}
-    captions = [record.caption for record in records if record.concept == "1F602"]
-    assert captions == ["face 2, noto emoji style", "face 2, 3d fluent style"]
-    fluent = next(record for record in records if record.name == "fluent/1F603.webp")
-    np.testing.assert_array_equal(
-        load_pixels(fluent, SIZE), np.asarray(picture(13)).transpose(2, 0, 1)
-    )
-
-
-def test_other_styles_are_left_out(archive):
-    records = emoji.records(data_of(None, styles=["noto"]), archive)
-    assert {record.name.partition("/")[0] for record in records} == {"noto"}
-
-
-def test_styles_of_a_concept_share_a_split(archive, monkeypatch, tmp_path):
-    data = data_of(None, 2, 2, styles=["noto", "fluent"])
-    run_prepare(monkeypatch, data, tmp_path / "out", archive=archive)
-    for split, count in (("test", 2), ("validation", 2), ("train", 4)):
-        rows = rows_of(tmp_path / "out", split)
-        assert len(rows) == count
-        assert len({row["concept"] for row in rows}) == count // 2
-
-
-def test_archive_is_asked_for():
-    with pytest.raises(InputError, match="--archive"):
-        emoji.records(data_of(None), None)
-
-
-@pytest.mark.parametrize("kind", ["missing", "cut", "text", "labels"])
-def test_unusable_archive_is_named(archive, kind):
-    good = archive.read_bytes()
-    archive.write_bytes({"cut": good[: len(good) // 2], "text": b"hello"}.get(kind, good))
-    if kind == "missing":
-        archive.unlink()
-    if kind == "labels":
-        with zipfile.ZipFile(archive, "w") as file:
-            file.writestr("labels.json", "{")
-    with pytest.raises(InputError, match=r"emoji\.zip is unusable"):
-        emoji.records(data_of(None), archive)
-
-
-def test_damaged_member_is_named(archive):
-    content = bytearray(archive.read_bytes())
-    start = content.index(b"noto/1F602.png")
-    content[start + 60 : start + 100] = bytes(40)
-    archive.write_bytes(content)
-    with pytest.raises(InputError, match=r"noto/1F602\.png is missing, truncated or no usable"):
-        for record in emoji.records(data_of(None), archive):
-            load_pixels(record, SIZE)
-
-
-def test_hexcodes_have_one_spelling():
-    assert normalize_hexcode("2764-fe0f-200d-1f525") == "2764-200D-1F525"
-
-
-def test_pack_takes_labelled_images_once(tmp_path):
-    modules = tmp_path / "node_modules"
-    (modules / "emojibase-data" / "en").mkdir(parents=True)
-    labels = [{"hexcode": "2764-FE0F", "label": "red heart"}]
-    (modules / "emojibase-data" / "en" / "data.json").write_text(json.dumps(labels))
-    for inside in (
-        "emoji-datasource-google/img/google/64/2764-fe0f.png",
-        "emoji-datasource-google/img/google/64/2764.png",
-        "emoji-datasource-google/img/google/64/1f44d-1f3fb.png",  # a skin tone has no label
-        "emoji-datasource-twitter/img/twitter/64/2764-fe0f.png",
-        "@lobehub/fluent-emoji-3d/assets/2764.webp",
-    ):
-        (modules / inside).parent.mkdir(parents=True, exist_ok=True)
-        (modules / inside).write_bytes(b"image")
-    assert pack(modules, tmp_path / "emoji.zip") == 3
-    assert sorted(zipfile.ZipFile(tmp_path / "emoji.zip").namelist()) == [
-        "fluent/2764.webp",
-        "labels.json",
-        "noto/2764.png",
-        "twemoji/2764.png",
-    ]
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "is missing; rule prepare_data writes it"),
+        (b"index,text\n0,a wolf\n", "has no column caption; delete it and run again"),
+        (b"index,caption\n0,\xff\n", "cannot be read"),
+    ],
+)
+def test_unusable_captions_are_named(tmp_path, content, says):
+    path = tmp_path / "test.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_column(path, "caption")
+    assert str(caught.value).startswith(f"{path} {says}")

@@ -16,7 +16,10 @@ def read_column(path: Path, column: str) -> list[str]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [row[column] for row in csv.DictReader(file)]
-    except (OSError, KeyError, csv.Error) as error:
-        raise InputError(
-            f"{path} has no column {column} ({error}); delete it and run again"
-        ) from None
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; rule prepare_data writes it") from None
+    except KeyError:
+        reason = f"has no column {column}"
+    except (OSError, ValueError, csv.Error) as error:
+        reason = f"cannot be read ({error})"
+    raise InputError(f"{path} {reason}; delete it and run again")

@@ -8,6 +8,7 @@ caption is a concept of its own.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from functools import partial
 from pathlib import Path
@@ -18,20 +19,72 @@ from ..cli import InputError
 from ..study import Data
 from .records import Record
 
+NAMES = ("file_name",)
+CAPTIONS = ("text", "caption")
+
 
 def _rows(folder: Path) -> tuple[Path, list[dict]]:
+    """The metadata file and its rows. Raises InputError naming what is wrong with it."""
     if not folder.is_dir():
         raise InputError(f"data.path: {folder} is no folder")
+    found = [path for kind in ("csv", "jsonl") if (path := folder / f"metadata.{kind}").exists()]
+    if not found:
+        raise InputError(
+            f"data.path: {folder} has neither metadata.csv nor metadata.jsonl; docs/guide.md"
+            " shows what to write"
+        )
+    path = found[0]
     try:
-        if (path := folder / "metadata.csv").exists():
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                return path, list(csv.DictReader(file))
-        if (path := folder / "metadata.jsonl").exists():
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-            return path, [json.loads(line) for line in lines if line.strip()]
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read ({error})") from None
-    raise InputError(f"data.path: {folder} has neither metadata.csv nor metadata.jsonl")
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix == ".csv":
+            reader = csv.DictReader(io.StringIO(text, newline=""))
+            rows = list(reader)
+            columns = reader.fieldnames or []
+        else:
+            rows = _json_rows(path, text)
+            columns = [column for row in rows for column in row]
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}, line {line}: not UTF-8; save it in that encoding") from None
+    except (OSError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read ({error}); mend it") from None
+    for accepted in (NAMES, CAPTIONS):
+        if rows and not set(accepted) & set(columns):
+            raise InputError(
+                f"{path} has no column {' or '.join(accepted)}; it has"
+                f" {', '.join(dict.fromkeys(columns))}. Rename one, or add it"
+            )
+    return path, rows
+
+
+def _json_rows(path: Path, text: str) -> list[dict]:
+    rows = []
+    lines = text.split("\n")  # not splitlines(): a caption may hold other line separators
+    for line in filter(str.strip, lines):
+        row, reason = None, ""
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            reason = f" ({error.msg}, column {error.colno})"
+        if not isinstance(row, dict):
+            raise InputError(
+                f"{path}, row {len(rows) + 1}: no JSON object{reason}; write one on each line"
+            )
+        rows.append(row)
+    return rows
+
+
+def _text(row: dict, columns: tuple[str, ...]) -> str:
+    """The first of these columns that is not empty."""
+    texts = (str(row[column]).strip() for column in columns if row.get(column) is not None)
+    return next(filter(None, texts), "")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long, a folder that may not be read
+        return False
 
 
 def records(data: Data, archive_path: Path | None = None) -> list[Record]:
@@ -43,17 +96,21 @@ def records(data: Data, archive_path: Path | None = None) -> list[Record]:
     path, rows = _rows(folder)
     result = []
     for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict):
-            raise InputError(f"{path}, row {number}: no JSON object")
-        name = row.get("file_name")
-        caption = str(row.get("text") or row.get("caption") or "").strip()
+        place = f"{path}, row {number}"
+        name, caption = row.get("file_name"), _text(row, CAPTIONS)
         if not name:
-            raise InputError(f"{path}, row {number}: no file_name")
+            raise InputError(f"{place}: no file_name; give it one, or remove the row")
+        if not isinstance(name, str):
+            raise InputError(f"{place}: file_name {json.dumps(name)} is no text; put it in quotes")
         if not caption:
-            raise InputError(f"{path}, row {number}: {name} has no text (or caption)")
-        if not (folder / name).is_file():
-            raise InputError(f"{path}, row {number}: {folder / name} does not exist")
-        concept = str(row.get("concept") or caption)
+            raise InputError(
+                f"{place}: {name} has no text (or caption); give it one, or remove the row"
+            )
+        if not _is_file(folder / name):
+            raise InputError(
+                f"{place}: {folder / name} does not exist; mend file_name, or remove the row"
+            )
+        concept = _text(row, ("concept",)) or caption
         opener = partial(Image.open, folder / name)
         result.append(Record(concept, caption, str(folder / name), opener))
     return result
