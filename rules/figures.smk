@@ -40,6 +40,7 @@ rule guidance_sweep:
         best="<results>/tables/best.csv",
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/guidance_sweep.py",
+        budgets="src/ldm_scaling/tables/budgets.py",
         style="src/ldm_scaling/figures/style.py",
     output:
         multiext("<results>/figures/guidance_sweep", pdf=".pdf", png=".png"),

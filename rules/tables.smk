@@ -9,6 +9,7 @@ rule family:
     input:
         latents="<results>/latents/train.safetensors",
         text="<results>/latents/text_train.safetensors",
+        module="src/ldm_scaling/tables/cost.py",
     output:
         "<results>/tables/family.csv",
     log:
@@ -36,6 +37,7 @@ rule floors:
         reconstruction="<results>/cells/reference/reconstruction.safetensors",
         captions="<results>/data/test.csv",
         real_captions="<results>/data/validation.csv",
+        module="src/ldm_scaling/cells/floors.py",
     output:
         "<results>/tables/floors.csv",
     log:

@@ -43,7 +43,7 @@ def cells(seeds=(0,), n=64, failed=("c16", 2)):
 
 def floors(n=64):
     rows = [("real", METRIC, 4, 3.5, 4.5, n), ("reconstruction", METRIC, 6, 5.5, 6.5, n)]
-    return pd.DataFrame(rows, columns=fid_vs_cost.FLOOR_COLUMNS)
+    return pd.DataFrame(rows, columns=style.FLOOR_COLUMNS)
 
 
 @cache

@@ -18,7 +18,6 @@ from ..tables.budgets import mean_over_seeds, of_metric, winners
 from ..tables.collect import BEST, OK, read_table
 from . import style
 
-FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
 _MOST_TIES = 2
 
 
@@ -185,7 +184,7 @@ def main() -> None:
     arguments.add_argument("--pdf", required=True, type=Path)
     arguments.add_argument("--png", required=True, type=Path)
     options = arguments.parse_args()
-    best, floors = read_table(options.best, BEST), read_table(options.floors, FLOOR_COLUMNS)
+    best, floors = read_table(options.best, BEST), read_table(options.floors, style.FLOOR_COLUMNS)
     style.save(draw(best, floors, options.budgets, options.metric), options.pdf, options.png)
 
 

@@ -14,7 +14,6 @@ from ..cli import parser, run
 from ..tables.budgets import mean_over_seeds, of_metric
 from ..tables.collect import BEST, CELLS, OK, read_table
 from . import style
-from .fid_vs_cost import FLOOR_COLUMNS
 
 _COLUMNS = 4
 
@@ -122,7 +121,7 @@ def main() -> None:
     figure = draw(
         read_table(options.cells, CELLS),
         read_table(options.best, BEST),
-        read_table(options.floors, FLOOR_COLUMNS),
+        read_table(options.floors, style.FLOOR_COLUMNS),
         options.metric,
     )
     style.save(figure, options.pdf, options.png)

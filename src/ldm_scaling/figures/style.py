@@ -26,6 +26,8 @@ GREY = "0.35"
 COST_LABEL = "Sampling cost (normalized cost \N{MULTIPLICATION SIGN} steps)"
 FLOORS = {"real": ("real against real", (0, (4, 2))), "reconstruction": ("reconstruction", ":")}
 """name and line style of each kind of floor"""
+FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
+"""of floors.csv"""
 _EXTRACTORS = {"effnet_lite0": "EfficientNet-Lite0"}
 _LOG_FROM = 5
 _DENSE_BELOW = 2000
