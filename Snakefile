@@ -5,6 +5,7 @@ The study is config.yaml, overlaid by `--configfile studies/<name>.yaml`. Every 
 top of its file.
 """
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -14,9 +15,9 @@ min_version("9.25")
 
 SOURCE = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCE))
-shell.prefix(
-    f"export PYTHONPATH='{SOURCE}'; "
-)  # also for jobs in environments of their own
+# Jobs in environments of their own import from it too. Braces are doubled: Snakemake formats this.
+QUOTED = shlex.quote(str(SOURCE)).replace("{", "{{").replace("}", "}}")
+shell.prefix(f"export PYTHONPATH={QUOTED}; ")
 
 
 configfile: "config.yaml"
