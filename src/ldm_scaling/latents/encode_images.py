@@ -39,8 +39,8 @@ def main() -> None:
     found = tuple(encode(autoencoder, images[:1]).shape[1:])
     if found != expected:
         raise InputError(
-            f"latents.autoencoder: {spec.autoencoder} makes latents of {found}, "
-            f"latent_channels and downsampling say {expected}"
+            f"latents.autoencoder: {spec.autoencoder} makes latents of {found}, not {expected}; "
+            f"set latent_channels: {found[0]} and downsampling: {images.shape[-1] // found[-1]}"
         )
 
     def compute(rows: slice) -> np.ndarray:
