@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
+from project import command_modules
 
 from ldm_scaling.cells.sweep import Sampler
 from ldm_scaling.diffusion.samplers import make_scheduler
@@ -31,23 +32,6 @@ from ldm_scaling.models.pipeline import make_pipeline
 from ldm_scaling.models.pretrain import Denoising
 from ldm_scaling.specs import Specs
 from ldm_scaling.study import Study, load_study
-
-COMMANDS = [
-    "data.fetch_emoji",
-    "data.prepare",
-    "latents.autoencoder",
-    "latents.encode_images",
-    "latents.encode_text",
-    "models.pretrain",
-    "cells.sweep",
-    "cells.features",
-    "cells.measure",
-    "cells.floors",
-    "tables.cost",
-    "tables.collect",
-    "figures.fid_vs_cost",
-    "figures.guidance_sweep",
-]
 
 
 def seconds(*functions: Callable[[], object], repeats: int = 3) -> list[float]:
@@ -116,7 +100,8 @@ def bench_training(study: Study, size: str) -> None:
 
 def bench_startup() -> None:
     """Print seconds until each command's --help, and of a dry run."""
-    lines = [([sys.executable, "-m", f"ldm_scaling.{name}", "--help"], name) for name in COMMANDS]
+    commands = [name.removeprefix("ldm_scaling.") for name in command_modules()]
+    lines = [([sys.executable, "-m", f"ldm_scaling.{name}", "--help"], name) for name in commands]
     snakemake = str(Path(sys.executable).parent / "snakemake")
     lines.append(([snakemake, "-n", "figures", "--quiet", "all"], "snakemake -n figures"))
     for command, name in lines:

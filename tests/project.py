@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import re
 import shutil
 import signal
@@ -12,9 +14,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import ldm_scaling
+
 ROOT = Path(__file__).parents[1]
 PARTS = ["Snakefile", "config.yaml", "rules", "envs", "src", "studies", "profiles", "pretrained"]
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
+
+
+def command_modules() -> list[str]:
+    """The modules in the package's rooms that are commands."""
+    names = [info.name for info in pkgutil.walk_packages(ldm_scaling.__path__, "ldm_scaling.")]
+    in_rooms = [name for name in names if name.count(".") == 2]
+    return [name for name in in_rooms if hasattr(importlib.import_module(name), "main")]
 
 
 class Project:

@@ -23,6 +23,7 @@ EXIT_WRONG_INPUT = 2
 EXIT_CONTINUE = 75
 
 SpecType = TypeVar("SpecType", bound=Strict)
+Number = TypeVar("Number", int, float)
 
 
 class InputError(ValueError):
@@ -58,9 +59,22 @@ def add_work_dir(to: argparse.ArgumentParser) -> None:
     to.add_argument("--work-dir", required=True, type=Path, help="where state is kept")
     to.add_argument(
         "--max-seconds",
-        type=float,
+        type=positive(float),
         help=f"save and exit with code {EXIT_CONTINUE} after so many seconds",
     )
+
+
+def positive(kind: type[Number]) -> Callable[[str], Number]:
+    """An argument type: a number above 0."""
+
+    def parse(text: str) -> Number:
+        value = kind(text)
+        if value <= 0:
+            raise argparse.ArgumentTypeError(f"{text} must be above 0")
+        return value
+
+    parse.__name__ = kind.__name__  # argparse names it in "invalid int value"
+    return parse
 
 
 def _parse_spec(kind: type[SpecType], text: str) -> SpecType:
@@ -76,7 +90,7 @@ def _parse_spec(kind: type[SpecType], text: str) -> SpecType:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a command: input errors and a full disk become one line and exit code 2."""
+    """Run a command: wrong input, files out of reach, a full disk are one line and exit code 2."""
     try:
         main()
     except InputError as error:
@@ -84,14 +98,23 @@ def run(main: Callable[[], None]) -> None:
     except SliceEnded as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_CONTINUE)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if _disk_is_full(error):
             _fail("no disk space left; free some and run the same command again")
+        if isinstance(error, OSError) and error.filename is not None:
+            _fail(f"{error.filename}: {error.strerror}")
         raise
-    except Exception as error:  # torch and safetensors wrap a full disk in errors of their own
-        if any(text in str(error) for text in ("No space left", "file write failed", "ENOSPC")):
-            _fail("no disk space left; free some and run the same command again")
-        raise
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    # torch raises an error of its own while it handles the system's; safetensors quotes it
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if "No space left" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _fail(message: str) -> NoReturn:

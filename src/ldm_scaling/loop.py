@@ -7,12 +7,14 @@ number of processes nor an interruption changes them.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,17 +32,29 @@ def order(count: int, seed: int, start: int, length: int) -> np.ndarray:
     positions = np.arange(start, start + length)
     result = np.empty(length, dtype=np.int64)
     for epoch in np.unique(positions // count):
-        shuffled = np.random.default_rng((seed, int(epoch))).permutation(count)
         chosen = positions // count == epoch
-        result[chosen] = shuffled[positions[chosen] % count]
+        result[chosen] = _shuffled(count, seed, int(epoch))[positions[chosen] % count]
     return result
 
 
-def row_generators(seed: int, positions: range) -> Iterator[torch.Generator]:
+@functools.lru_cache(maxsize=2)  # a step may lie in two epochs
+def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+class Stream(IntEnum):
+    """What random numbers are for: one seed gives each purpose numbers of its own."""
+
+    AUTOENCODER = 0
+    TRAINING = 1
+    SAMPLING = 2
+
+
+def row_generators(stream: Stream, seed: int, positions: range) -> Iterator[torch.Generator]:
     """One CPU generator for each position: draws that no batch size can change."""
     for position in positions:
-        mixed = int(np.random.SeedSequence((seed, position)).generate_state(1, np.uint64)[0])
-        yield torch.Generator().manual_seed(mixed)
+        mixed = np.random.SeedSequence((seed, position, stream)).generate_state(1, np.uint64)[0]
+        yield torch.Generator().manual_seed(int(mixed))
 
 
 class Task(Protocol):
@@ -65,6 +79,8 @@ class Plan:
     batch: int
     lr: Callable[[float], float]
     """learning rate at a fraction of the run"""
+    lr_key: str
+    """the study's key of that rate"""
     weight_decay: float
     clip_norm: float
     ema_images: float
@@ -106,13 +122,15 @@ class State:
 class Trainer:
     """Runs a task by a plan in a work folder; `run()` returns its state, `averaged` the weights."""
 
-    def __init__(self, task: Task, plan: Plan, work: WorkDir, label: str, micro_batch: int = 0):
+    def __init__(
+        self, task: Task, plan: Plan, work: WorkDir, label: str, micro_batch: int | None = None
+    ):
         self.task, self.plan, self.work, self.label = task, plan, work, label
         self.accelerator = Accelerator(log_with="tensorboard", project_dir=str(work.path))
         self.device = self.accelerator.device
-        # Adam's epsilon is not tuned here; the betas are its defaults
+        # fused: three to five times faster than the default on a CPU, for networks this small
         optimizer = torch.optim.AdamW(
-            task.module.parameters(), lr=0.0, weight_decay=plan.weight_decay
+            task.module.parameters(), lr=0.0, weight_decay=plan.weight_decay, fused=True
         )
         self.module, self.optimizer = self.accelerator.prepare(task.module, optimizer)
         self.averaged = {k: v.detach().clone() for k, v in self._weights().items()}
@@ -125,15 +143,16 @@ class Trainer:
     # ------------------------------------------------------------ state
 
     def _write(self, path: Path) -> None:
-        torch.save(
-            {
-                "module": self._weights(),
-                "averaged": self.averaged,
-                "optimizer": self.optimizer.state_dict(),
-                **vars(self.state),
-            },
-            path,
-        )
+        with path.open("wb") as file:  # given a path, torch hides that a disk is full
+            torch.save(
+                {
+                    "module": self._weights(),
+                    "averaged": self.averaged,
+                    "optimizer": self.optimizer.state_dict(),
+                    **vars(self.state),
+                },
+                file,
+            )
 
     def _read(self, path: Path) -> dict[str, Any]:
         # on the CPU: a device that is out of memory must not make a good state look unreadable
@@ -237,7 +256,7 @@ class Trainer:
         write_json(self.work.path / "status.json", status)
         raise InputError(
             f"{self.label}: the loss is {loss} after {images} images; no model is saved "
-            f"(status in {self.work.path}/status.json). Lower lr or clip_norm"
+            f"(status in {self.work.path}/status.json). Lower {self.plan.lr_key}"
         )
 
 

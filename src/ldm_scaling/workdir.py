@@ -31,10 +31,16 @@ def atomic_path(target: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp's own mode is for secrets
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    value = os.umask(0)
+    os.umask(value)
+    return value
 
 
 def write_text(target: str | os.PathLike, text: str) -> None:
@@ -82,6 +88,8 @@ class WorkDir:
         except BlockingIOError:
             print(f"another process works in {self.path}; waiting for it", file=sys.stderr)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
+        except OSError as error:  # some network filesystems have no locks
+            print(f"{self.path} cannot be locked ({error.strerror}); going on", file=sys.stderr)
         for left in self.path.glob("partial-*"):  # of a save that was killed
             left.unlink()
         return self

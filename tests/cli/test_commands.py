@@ -1,19 +1,17 @@
 """Every command explains itself, and answers a bad specification with one line and exit code 2."""
 
 import importlib
-import pkgutil
 import sys
+from pathlib import Path
 
 import pytest
+from project import command_modules
+from safetensors import SafetensorError
 
-import ldm_scaling
 from ldm_scaling.cli import run
+from ldm_scaling.workdir import write_json
 
-COMMANDS = [
-    info.name
-    for info in pkgutil.walk_packages(ldm_scaling.__path__, "ldm_scaling.")
-    if hasattr(importlib.import_module(info.name), "main")
-]
+COMMANDS = command_modules()
 
 
 def exit_of(module, monkeypatch, *arguments):
@@ -49,3 +47,36 @@ def test_a_bad_spec_is_one_line(spec, monkeypatch, capsys):
     error = capsys.readouterr().err.strip()
     assert len(error.splitlines()) == 1
     assert "--spec" in error
+
+
+def write_as_safetensors_does():
+    raise SafetensorError(
+        "Error while serializing: I/O error: No space left on device (os error 28)"
+    )
+
+
+@pytest.mark.parametrize(
+    "write", [lambda: Path("/dev/full").write_text("text"), write_as_safetensors_does]
+)
+def test_a_full_disk_is_one_line(write, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(write)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("error: no disk space left")
+
+
+def test_a_path_that_cannot_be_used_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as stop:
+        run(lambda: write_json(tmp_path / "file" / "a.json", 1))
+    assert stop.value.code == 2
+    error = capsys.readouterr().err.strip()
+    assert str(tmp_path / "file") in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--micro-batch", "--max-seconds"])
+@pytest.mark.parametrize("value", ["-4", "0", "many"])
+def test_counts_are_above_zero(option, value, monkeypatch, capsys):
+    assert exit_of("ldm_scaling.models.pretrain", monkeypatch, option, value) == 2
+    assert option in capsys.readouterr().err

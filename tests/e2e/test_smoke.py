@@ -123,8 +123,9 @@ def test_killed_at_three_moments_it_ends_with_the_same_cells(finished, tmp_path)
     results = project.folder / "results/smoke"
     again = (*SMOKE, "--rerun-incomplete", "--nolock")
 
-    project.kill_when(lambda: project.running("ldm_scaling.latents.encode_images"), *SMOKE)
-    assert not (results / "latents/train.safetensors").exists()
+    encoding = results / "work/encode_images"
+    project.kill_when(lambda: any(encoding.rglob("state-*")), *SMOKE)
+    assert not (results / "models").exists()
 
     training = results / "work/pretrain"
     project.kill_when(lambda: any(training.rglob("state-*")), *again)

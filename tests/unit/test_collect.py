@@ -73,7 +73,7 @@ def test_rows_are_sorted_by_channels_not_by_name():
 
 @pytest.mark.parametrize(
     ("size", "steps", "guidance", "at_boundary"),
-    [("c8", 2, 2, False), ("c8", 4, 1, True), ("c16", 2, 5, True), ("c16", 4, 3, False)],
+    [("c8", 2, 2, False), ("c8", 4, 1, False), ("c16", 2, 5, True), ("c16", 4, 3, False)],
 )
 def test_planted_optimum_and_boundary(size, steps, guidance, at_boundary):
     best = best_table(cells_table(measured(), family()), "fd_x")
@@ -87,6 +87,17 @@ def test_planted_optimum_and_boundary(size, steps, guidance, at_boundary):
         )
         assert (row["guidance"], row["at_boundary"]) == (guidance, at_boundary)
         assert row["value"] == sign * lowest
+
+
+@pytest.mark.parametrize(
+    ("grid", "guidance", "at_boundary"),
+    [([2, 3, 5], 2, True), ([1, 2], 1, False), ([1], 1, True)],
+)
+def test_only_an_end_that_can_be_extended_is_a_boundary(grid, guidance, at_boundary):
+    table = measured()
+    best = best_table(cells_table(table[table["guidance"].isin(grid)], family()), "fd_x")
+    row = best_of(best, "c8", 4)
+    assert (row["guidance"], row["at_boundary"]) == (guidance, at_boundary)
 
 
 def test_select_by_another_metric_chooses_another_cell():

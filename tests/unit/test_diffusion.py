@@ -5,7 +5,11 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from diffusers.training_utils import compute_snr
 
-from ldm_scaling.diffusion.guidance import forwards_per_step, guided_prediction
+from ldm_scaling.diffusion.guidance import (
+    forwards_per_step,
+    guidance_text,
+    guided_prediction,
+)
 from ldm_scaling.diffusion.samplers import make_scheduler, network_evaluations, sample_latents
 from ldm_scaling.diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
 from ldm_scaling.study import Diffusion
@@ -69,10 +73,10 @@ def test_guidance_formula_on_all_channels(batch):
     conditional = unet(latents, step, text, False)[0]
     unconditional = unet(latents, step, empty.expand_as(text), False)[0]
     unet.calls.clear()
-    guided = guided_prediction(unet, latents, step, text, empty, 3.5)
+    guided = guided_prediction(unet, latents, step, guidance_text(text, empty, 3.5), 3.5)
     torch.testing.assert_close(guided, unconditional + 3.5 * (conditional - unconditional))
     assert unet.calls == [10]
-    unguided = guided_prediction(unet, latents, step, text, empty, 1.0)
+    unguided = guided_prediction(unet, latents, step, guidance_text(text, empty, 1), 1)
     torch.testing.assert_close(unguided, conditional)
     assert unet.calls == [10, 5]
 

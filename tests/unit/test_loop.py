@@ -1,11 +1,13 @@
 """The training loop: order, seeds, resuming, micro-batches, averages, divergence."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from ldm_scaling.cli import InputError, Slice, SliceEnded
-from ldm_scaling.loop import Plan, Trainer, order, row_generators, warmup_then
+from ldm_scaling.cli import InputError, Slice, SliceEnded, run
+from ldm_scaling.loop import Plan, Stream, Trainer, order, row_generators, warmup_then
 from ldm_scaling.workdir import WorkDir
 
 
@@ -22,7 +24,9 @@ class Regression:
 
     def losses(self, module, indices, positions, device):
         self.seen += list(positions)
-        noise = torch.stack([torch.randn(3, generator=g) for g in row_generators(7, positions)])
+        noise = torch.stack(
+            [torch.randn(3, generator=g) for g in row_generators(Stream.TRAINING, 7, positions)]
+        )
         error = module(self._inputs[indices] + 0.1 * noise)[:, 0] - torch.from_numpy(indices) / 10
         if self._diverge_at is not None and positions[-1] >= self._diverge_at:
             error = error * torch.nan
@@ -34,6 +38,7 @@ def plan(**changes):
         "images": 96,
         "batch": 8,
         "lr": warmup_then("cosine", 1e-2, 0.1),
+        "lr_key": "training.lr",
         "weight_decay": 0.01,
         "clip_norm": 1.0,
         "ema_images": 32,
@@ -45,7 +50,7 @@ def plan(**changes):
     return Plan(**settings | changes)
 
 
-def train(path, task=None, micro_batch=0, time_slice=None, **changes):
+def train(path, task=None, micro_batch=None, time_slice=None, **changes):
     with WorkDir(path, "test") as work:
         trainer = Trainer(task or Regression(), plan(**changes), work, "test", micro_batch)
         trainer.run(time_slice or Slice(None))
@@ -119,12 +124,26 @@ def test_order_is_a_shuffle_of_every_epoch_whatever_the_batches():
 
 
 def test_row_generators_depend_on_seed_and_position_only():
-    first = [torch.randn(4, generator=g) for g in row_generators(0, range(5))]
-    later = [torch.randn(4, generator=g) for g in row_generators(0, range(3, 5))]
+    first = [torch.randn(4, generator=g) for g in row_generators(Stream.TRAINING, 0, range(5))]
+    later = [torch.randn(4, generator=g) for g in row_generators(Stream.TRAINING, 0, range(3, 5))]
     assert torch.equal(torch.stack(first[3:]), torch.stack(later))
     assert not torch.equal(first[0], first[1])
-    other = next(iter(row_generators(1, range(1))))
+    other = next(iter(row_generators(Stream.TRAINING, 1, range(1))))
     assert not torch.equal(first[0], torch.randn(4, generator=other))
+
+
+def test_each_purpose_has_random_numbers_of_its_own():
+    first = [next(row_generators(stream, 0, range(1))) for stream in Stream]
+    numbers = torch.stack([torch.randn(8, generator=generator) for generator in first])
+    assert len(numbers.unique()) == numbers.numel()
+
+
+def test_a_full_disk_is_one_line(tmp_path, capsys):
+    trainer = train(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        run(lambda: trainer._write(Path("/dev/full")))
+    assert ended.value.code == 2
+    assert "no disk space left" in capsys.readouterr().err
 
 
 def test_learning_rate():
@@ -151,7 +170,7 @@ def test_the_average_has_the_stated_half_life(tmp_path):
 
 
 def test_divergence_stops_with_a_message_and_a_status_and_no_model(tmp_path):
-    with pytest.raises(InputError, match=r"the loss is nan after 48 images.*Lower lr"):
+    with pytest.raises(InputError, match=r"the loss is nan after 48 images.*Lower training.lr"):
         train(tmp_path, task=Regression(diverge_at=40))
     assert '"diverged"' in (tmp_path / "test" / "status.json").read_text()
     assert max(int(p.name.split("-")[1]) for p in (tmp_path / "test").glob("state-*")) < 6

@@ -1,5 +1,7 @@
 """Sampling against diffusers' own pipeline, and independence of the batch size."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -10,14 +12,14 @@ from ldm_scaling.cells.sweep import (
     Sampler,
     cell_name,
     initial_noise,
-    load_unet,
+    record,
     sample_cell,
 )
 from ldm_scaling.cli import InputError, Slice, SliceEnded
 from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
-from ldm_scaling.latents.autoencoder import build, decode, save_model
+from ldm_scaling.latents.autoencoder import build, decode, save_model, to_uint8
 from ldm_scaling.latents.text_encoder import CaptionEncoder
-from ldm_scaling.models.family import build_unet
+from ldm_scaling.models.family import build_unet, load_unet
 from ldm_scaling.models.pipeline import make_pipeline
 from ldm_scaling.specs import CellSpec
 from ldm_scaling.study import Autoencoder, Diffusion, Family, TextEncoder, load_study
@@ -75,7 +77,25 @@ def test_latents_equal_diffusers_pipeline(networks, prediction, steps, guidance)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
     pixels = pipeline(CAPTIONS, output_type="np", **settings).images
     theirs_uint8 = (pixels * 255).round().astype(np.uint8).transpose(0, 3, 1, 2)
-    assert np.abs(decode(autoencoder, ours).astype(int) - theirs_uint8).max() <= 1
+    assert np.abs(to_uint8(decode(autoencoder, ours)).astype(int) - theirs_uint8).max() <= 1
+
+
+def test_a_text_is_projected_once_for_all_steps(networks):
+    unet, _, encoder = networks
+    unet = copy.deepcopy(unet)
+    projections = [m for n, m in unet.named_modules() if n.endswith("attn2.to_k")]
+    projected = []
+    for projection in projections:
+        projection.register_forward_hook(lambda *seen: projected.append(id(seen[2])))
+    scheduler = make_scheduler("ddim", Diffusion(prediction="v_prediction"))
+    noise, empty = initial_noise(0, range(3), (4, 4, 4)), encoder([""])[0]
+    for captions in (CAPTIONS, CAPTIONS[::-1]):
+        projected.clear()
+        sample_latents(unet, scheduler, noise, encoder(captions), empty, 4, 3.0)
+        assert len(projected) == 4 * len(projections)
+        assert len(set(projected)) == len(projections)
+    unet(noise, 5, encoder(CAPTIONS))  # outside of a trajectory nothing is remembered
+    assert not any("forward" in vars(projection) for projection in projections)
 
 
 def test_the_pipeline_survives_a_round_trip_through_a_folder(networks, tmp_path):
@@ -145,8 +165,8 @@ class EndsAtOnce(Slice):
 def test_a_cell_continues_where_it_stopped(sampler, tmp_path, monkeypatch):
     monkeypatch.setattr("ldm_scaling.cells.sweep.BATCH", 32)
     with WorkDir(tmp_path / "a", "cell") as work:
-        whole, status = sample_cell(sampler, Flat(), CELL, work, Slice(None))
-    assert status == "ok"
+        whole = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+    assert not whole.diverged
     assert whole.features.shape == (70, 3)
     assert whole.sheet.shape[0] == SHEET_IMAGES
     for expected in (32, 64):
@@ -155,25 +175,46 @@ def test_a_cell_continues_where_it_stopped(sampler, tmp_path, monkeypatch):
         newest = sorted((tmp_path / "b" / "cell").glob("state-*"))[-1]
         assert int(newest.name.split("-")[1]) == expected
     with WorkDir(tmp_path / "b", "cell") as work:
-        resumed, _ = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        resumed = sample_cell(sampler, Flat(), CELL, work, Slice(None))
     assert torch.equal(whole.features, resumed.features)
     assert torch.equal(whole.sheet, resumed.sheet)
 
 
 def test_a_finished_cell_is_not_sampled_again(sampler, tmp_path, monkeypatch):
     with WorkDir(tmp_path, "cell") as work:
-        first, _ = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        first = sample_cell(sampler, Flat(), CELL, work, Slice(None))
         monkeypatch.setattr(sampler, "images", None)
-        second, status = sample_cell(sampler, Flat(), CELL, work, Slice(None))
-    assert status == "ok"
+        second = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+    assert record(CELL, second)["status"] == "ok"
     assert torch.equal(first.features, second.features)
 
 
-def test_a_diverged_model_is_a_status(sampler, tmp_path, monkeypatch):
-    monkeypatch.setattr(sampler, "_empty", sampler._empty * torch.nan)
+def test_a_diverged_cell_is_a_status_and_is_not_sampled_again(sampler, tmp_path, monkeypatch):
+    monkeypatch.setattr("ldm_scaling.cells.sweep.BATCH", 32)
+    healthy = sampler.images
+
+    def diverges(cell, rows):
+        images, _ = healthy(cell, rows)
+        return images, rows.start == 0
+
+    monkeypatch.setattr(sampler, "images", diverges)
     with WorkDir(tmp_path, "cell") as work:
-        _, status = sample_cell(sampler, Flat(), CELL, work, Slice(None))
-    assert status == "diverged"
+        state = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        monkeypatch.setattr(sampler, "images", None)
+        again = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+    assert record(CELL, state)["status"] == record(CELL, again)["status"] == "diverged"
+    assert record(CELL, state)["seconds"] == pytest.approx(state.seconds / 64, rel=1e-3)
+    assert len(state.features) == 32
+
+
+@pytest.mark.parametrize("part", ["unet", "autoencoder"])
+def test_numbers_that_are_not_finite_are_noticed(sampler, part, monkeypatch):
+    network = copy.deepcopy(getattr(sampler, part))
+    for parameter in network.parameters():
+        parameter.mul_(torch.nan)
+    monkeypatch.setattr(sampler, part, network)
+    _, finite = sampler.images(CELL, range(2))
+    assert not finite
 
 
 def test_sheet_holds_every_image(pocket_config):

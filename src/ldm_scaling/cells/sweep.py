@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ..cli import InputError, Progress, Slice, SliceEnded, add_work_dir, parser, run
 from ..diffusion.samplers import make_scheduler, network_evaluations, sample_latents
-from ..latents.autoencoder import decode, load, weights_hash
-from ..loop import row_generators
+from ..latents.autoencoder import decode, load, to_uint8, weights_hash
+from ..loop import Stream, row_generators
+from ..models.family import load_unet
 from ..shards import fingerprint_of, map_array, write_arrays
 from ..specs import CellSpec, SweepSpec
 from ..study import Diffusion
@@ -42,17 +42,21 @@ class Sampled:
     """float16, [images, D]"""
     sheet: torch.Tensor
     """uint8, [at most SHEET_IMAGES, 3, S, S]"""
-    seconds: torch.Tensor
-    """float64 scalar: sampling and decoding so far"""
+    seconds: float = 0.0
+    """sampling and decoding so far"""
+    sampled: int = 0
+    """images so far, the diverged ones too"""
+    diverged: bool = False
 
     @classmethod
     def read(cls, path: Path) -> Sampled:
         """From a state file."""
-        return cls(**load_file(path))
+        return cls(**torch.load(path, weights_only=True))
 
     def write(self, path: Path) -> None:
         """To a state file."""
-        save_file(vars(self), path)
+        with path.open("wb") as file:  # given a path, torch hides that a disk is full
+            torch.save(vars(self), file)
 
 
 def cell_name(cell: CellSpec) -> str:
@@ -62,7 +66,9 @@ def cell_name(cell: CellSpec) -> str:
 
 def initial_noise(seed: int, rows: range, shape: tuple[int, ...]) -> torch.Tensor:
     """Unit noise [len(rows), *shape]; a row depends on the seed and its number only."""
-    return torch.stack([torch.randn(shape, generator=g) for g in row_generators(seed, rows)])
+    return torch.stack(
+        [torch.randn(shape, generator=g) for g in row_generators(Stream.SAMPLING, seed, rows)]
+    )
 
 
 class Sampler:
@@ -96,43 +102,38 @@ class Sampler:
             cell.steps,
             cell.guidance,
         )
-        return decode(self.autoencoder, latents), bool(latents.isfinite().all())
+        pixels = decode(self.autoencoder, latents)
+        finite = latents.isfinite().all() and pixels.isfinite().all()
+        return to_uint8(pixels), bool(finite)
 
 
 def sample_cell(
     sampler: Sampler, extractor: Extractor, cell: CellSpec, work: WorkDir, time_slice: Slice
-) -> tuple[Sampled, str]:
-    """Sample a cell, from its newest saved state; returns it with its status.
+) -> Sampled:
+    """Sample a cell, from its newest saved state, to its end or until it diverges.
 
     Raises SliceEnded if the slice is over; what has been sampled is saved.
     """
-    state = work.load(Sampled.read)
-    while state is None or len(state.features) < cell.n:
-        done = 0 if state is None else len(state.features)
-        rows = range(done, min(done + BATCH, cell.n))
+    nothing = Sampled(torch.empty(0, dtype=torch.half), torch.empty(0, dtype=torch.uint8))
+    state = work.load(Sampled.read) or nothing
+    while state.sampled < cell.n and not state.diverged:
+        rows = range(state.sampled, min(state.sampled + BATCH, cell.n))
         began = time.monotonic()
         images, finite = sampler.images(cell, rows)
-        seconds = torch.tensor(time.monotonic() - began, dtype=torch.float64)
-        if not finite:
-            nothing = torch.empty(0, 3, *images.shape[2:], dtype=torch.uint8)
-            return state or Sampled(torch.empty(0), nothing, seconds), "diverged"
-        features = torch.from_numpy(extractor(images)).half()
-        shown = torch.from_numpy(images[: max(0, SHEET_IMAGES - done)])
-        if state is None:
-            state = Sampled(features, shown, seconds)
-        else:
-            state = Sampled(
-                torch.cat([state.features, features]),
-                torch.cat([state.sheet, shown]),
-                state.seconds + seconds,
-            )
-        work.save(len(state.features), state.write)
+        state.seconds += time.monotonic() - began
+        if finite:
+            features = torch.from_numpy(extractor(images)).half()
+            state.features = torch.cat([state.features, features])
+            shown = torch.from_numpy(images[: max(0, SHEET_IMAGES - rows.start)])
+            state.sheet = torch.cat([state.sheet, shown])
+        state.sampled, state.diverged = rows.stop, not finite
+        work.save(state.sampled, state.write)
         if time_slice.ended():
             raise SliceEnded("sweep: slice ended; what has been sampled is saved")
-    return state, "ok"
+    return state
 
 
-def record(cell: CellSpec, state: Sampled, status: str) -> dict:
+def record(cell: CellSpec, state: Sampled) -> dict:
     """A cell's entry in cells.json."""
     return {
         "name": cell_name(cell),
@@ -140,21 +141,19 @@ def record(cell: CellSpec, state: Sampled, status: str) -> dict:
         "guidance": cell.guidance,
         "n": cell.n,
         "nfe": network_evaluations(cell.steps, cell.guidance),
-        "seconds": float(f"{state.seconds.item() / max(len(state.features), 1):.4g}"),
-        "status": status,
+        "seconds": float(f"{state.seconds / state.sampled:.4g}"),
+        "status": "diverged" if state.diverged else "ok",
     }
 
 
-def load_unet(folder: Path) -> UNet2DConditionModel:
-    """A frozen U-Net from a model's folder. Raises InputError naming it if it is unusable."""
-    try:
-        unet = UNet2DConditionModel.from_pretrained(folder / "unet")
-    except Exception as error:  # a torn file raises whatever its reader raises
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{folder}/unet cannot be loaded ({reason}); delete {folder} and run again"
-        ) from None
-    return unet.eval().requires_grad_(False)
+def _check_text(spec: SweepSpec, path: Path, sampler: Sampler) -> None:
+    rows, width = map_array(path, "text").shape[::2]
+    wanted = sampler.unet.config.cross_attention_dim
+    if width != wanted:
+        raise InputError(f"{path}: embeddings are {width} wide, the model attends to {wanted}")
+    largest = max(cell.n for cell in spec.cells)
+    if rows < largest:
+        raise InputError(f"{path} has {rows} prompts, fewer than n = {largest}")
 
 
 def main() -> None:
@@ -179,6 +178,7 @@ def main() -> None:
         map_array(options.text, "text"),
         map_array(options.text, "empty"),
     )
+    _check_text(spec, options.text, sampler)
     decides = [weights_hash(unet), weights_hash(autoencoder), fingerprint_of(options.text)]
     extractors: dict[tuple, Extractor] = {}
     features, images, records = {}, {}, []
@@ -189,11 +189,11 @@ def main() -> None:
             extractors[key] = load_extractor(*key, device)
         content = fingerprint(cell, spec.diffusion, *decides)
         with WorkDir(options.work_dir, content) as work:
-            state, status = sample_cell(sampler, extractors[key], cell, work, time_slice)
-        records.append(record(cell, state, status))
+            state = sample_cell(sampler, extractors[key], cell, work, time_slice)
+        records.append(record(cell, state))
         features[cell_name(cell)] = state.features.numpy()
         images[cell_name(cell)] = state.sheet.numpy()
-        progress.update(number, f"{cell_name(cell)}: {status}")
+        progress.update(number, f"{cell_name(cell)}: {records[-1]['status']}")
     everything = fingerprint(spec, *decides)
     write_arrays(options.out / "features.safetensors", features, everything)
     write_arrays(options.out / "images.safetensors", images, everything)

@@ -14,19 +14,25 @@ def forwards_per_step(scale: float) -> int:
     return 1 if scale == 1 else 2
 
 
+def guidance_text(text: torch.Tensor, empty: torch.Tensor, scale: float) -> torch.Tensor:
+    """What the U-Net attends to, for captions [B, L, D] and the empty caption [L, D].
+
+    [B, L, D] without guidance, [2B, L, D] with it: the unconditional half first.
+    """
+    return text if scale == 1 else torch.cat([empty.expand_as(text), text])
+
+
 def guided_prediction(
     unet: nn.Module,
     latents: torch.Tensor,
     timestep: torch.Tensor,
     text: torch.Tensor,
-    empty: torch.Tensor,
     scale: float,
 ) -> torch.Tensor:
-    """The guided prediction for latents [B, C, h, w], captions [B, L, D], empty caption [L, D]."""
+    """The guided prediction for latents [B, C, h, w] and `guidance_text` of the same scale."""
     if scale == 1:
         return unet(latents, timestep, text, return_dict=False)[0]
-    both = torch.cat([empty.expand_as(text), text])
     unconditional, conditional = unet(
-        torch.cat([latents, latents]), timestep, both, return_dict=False
+        torch.cat([latents, latents]), timestep, text, return_dict=False
     )[0].chunk(2)
     return unconditional + scale * (conditional - unconditional)

@@ -17,7 +17,7 @@ from diffusers.utils import logging as diffusers_logging
 from torch import nn
 
 from ..cli import InputError, Slice, add_work_dir, batches, parser, run
-from ..loop import Plan, Trainer, jsonl, row_generators, training_summary, warmup_then
+from ..loop import Plan, Stream, Trainer, jsonl, row_generators, training_summary, warmup_then
 from ..shards import fingerprint_of, map_array
 from ..specs import AutoencoderSpec
 from ..study import Autoencoder
@@ -84,10 +84,14 @@ def encode(autoencoder: nn.Module, images: np.ndarray) -> torch.Tensor:
 
 
 @torch.no_grad()
-def decode(autoencoder: nn.Module, latents: torch.Tensor) -> np.ndarray:
-    """uint8 images [B, 3, S, S] of scaled latents, rounded as diffusers' pipelines round."""
+def decode(autoencoder: nn.Module, latents: torch.Tensor) -> torch.Tensor:
+    """Images [B, 3, S, S] in [0, 1] of scaled latents."""
     images = autoencoder.decode(latents / autoencoder.config.scaling_factor).sample
-    images = (images.float() / 2 + 0.5).clamp(0, 1)
+    return (images.float() / 2 + 0.5).clamp(0, 1)
+
+
+def to_uint8(images: torch.Tensor) -> np.ndarray:
+    """uint8 images of images in [0, 1], rounded as diffusers' pipelines round."""
     return (images * 255).round().byte().contiguous().cpu().numpy()
 
 
@@ -116,7 +120,8 @@ class Reconstruction:
         images, noises = [], []
         side = self._images.shape[-1] // self._factor
         latent_shape = (self.module.config.latent_channels, side, side)
-        for index, generator in zip(indices, row_generators(self._seed, positions), strict=True):
+        generators = row_generators(Stream.AUTOENCODER, self._seed, positions)
+        for index, generator in zip(indices, generators, strict=True):
             turn, mirror = torch.randint(4, (2,), generator=generator).tolist()
             image = np.rot90(self._images[index], turn, axes=(1, 2))
             images.append(image[:, :, ::-1] if mirror % 2 else image)
@@ -138,7 +143,7 @@ def psnr(images: np.ndarray, others: np.ndarray) -> float:
 def reconstruct(autoencoder: nn.Module, images: np.ndarray, batch: int = 64) -> np.ndarray:
     """Images through the autoencoder and back."""
     parts = [
-        decode(autoencoder, encode(autoencoder, images[rows]))
+        to_uint8(decode(autoencoder, encode(autoencoder, images[rows])))
         for rows in batches(len(images), batch)
     ]
     return np.concatenate(parts)
@@ -176,6 +181,7 @@ def main() -> None:
         images=settings.images,
         batch=settings.batch,
         lr=warmup_then("cosine", settings.lr, warmup=0.1),
+        lr_key="latents.autoencoder.lr",
         weight_decay=1e-4,
         clip_norm=1.0,
         ema_images=100 * settings.batch,

@@ -29,7 +29,7 @@ def rows_in_pieces(
     saved = work.load(load_file)
     parts = [] if saved is None else [saved["rows"]]
     start = sum(len(part) for part in parts)
-    progress, last = Progress(label, total, start), time.monotonic()
+    progress, save_at = Progress(label, total, start), time.monotonic()
 
     def save(done: int) -> None:
         work.save(done, lambda path: save_file({"rows": np.concatenate(parts)}, path))
@@ -40,7 +40,7 @@ def rows_in_pieces(
         if time_slice.ended():
             save(rows.stop)
             raise SliceEnded(f"{label}: stopped at {rows.stop} of {total}; state is saved")
-        if time.monotonic() - last > SAVE_SECONDS:
+        if time.monotonic() > save_at:
             save(rows.stop)
-            last = time.monotonic()
+            save_at = time.monotonic() + SAVE_SECONDS
     return np.concatenate(parts)

@@ -47,12 +47,20 @@ class CaptionEncoder:
             self.is_clip = config.model_type in ("clip", "clip_text_model")
             kind = CLIPTextModel if self.is_clip else AutoModel
             self.tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision)
-            model: nn.Module = kind.from_pretrained(source, revision=spec.revision)
+            model: nn.Module = kind.from_pretrained(
+                source, revision=spec.revision, dtype=torch.float32
+            )
         except (OSError, ValueError) as error:
             raise InputError(
                 f"latents.text_encoder.pretrained: {spec.pretrained} is no text model that "
                 f"transformers can load ({str(error).splitlines()[0]})"
             ) from None
+        positions = getattr(model.config, "max_position_embeddings", spec.max_tokens)
+        if spec.max_tokens > positions:
+            raise InputError(
+                f"latents.text_encoder.max_tokens: {spec.pretrained} reads at most {positions} "
+                f"tokens, not {spec.max_tokens}"
+            )
         self.model = model.eval().requires_grad_(False).to(device)
         self.max_tokens = spec.max_tokens
         self.revision = spec.revision

@@ -9,10 +9,13 @@ of arXiv 2404.01367, Table 1.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from diffusers import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..cli import InputError
 from ..study import Family, channels
 
 
@@ -54,3 +57,15 @@ def count_gflops(unet: UNet2DConditionModel, text_tokens: int) -> float:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         unet(torch.empty(shape, device=device), torch.zeros(1, device=device), text)
     return counter.get_total_flops() / 1e9
+
+
+def load_unet(folder: Path) -> UNet2DConditionModel:
+    """A frozen U-Net from a model's folder. Raises InputError naming it if it is unusable."""
+    try:
+        unet = UNet2DConditionModel.from_pretrained(folder / "unet")
+    except Exception as error:  # a torn file raises whatever its reader raises
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{folder}/unet cannot be loaded ({reason}); delete {folder} and run again"
+        ) from None
+    return unet.eval().requires_grad_(False)

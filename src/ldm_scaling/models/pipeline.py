@@ -16,6 +16,7 @@ from ..cli import parser, run
 from ..latents.autoencoder import load
 from ..latents.text_encoder import CaptionEncoder
 from ..specs import EncodeTextSpec
+from .family import load_unet
 
 
 def make_pipeline(
@@ -51,7 +52,7 @@ def main() -> None:
     arguments.add_argument("--out", required=True, type=Path, help="folder of the pipeline")
     options = arguments.parse_args()
     pipeline = make_pipeline(
-        UNet2DConditionModel.from_pretrained(options.model / "unet"),
+        load_unet(options.model),
         load(options.autoencoder, options.autoencoder_revision),
         CaptionEncoder(options.spec.text_encoder),
         DDIMScheduler.from_pretrained(options.model / "scheduler"),

@@ -16,11 +16,11 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import nn
 
-from ..cli import Slice, add_work_dir, parser, run
+from ..cli import Slice, add_work_dir, parser, positive, run
 from ..diffusion.samplers import make_scheduler
 from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
 from ..latents.autoencoder import save_model, weights_hash
-from ..loop import Plan, Trainer, jsonl, row_generators, training_summary, warmup_then
+from ..loop import Plan, Stream, Trainer, jsonl, row_generators, training_summary, warmup_then
 from ..shards import fingerprint_of, map_array
 from ..specs import PretrainSpec
 from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
@@ -50,7 +50,7 @@ class Denoising:
         spec = self._spec
         text = np.array(self._text[indices])
         noise, timesteps = [], []
-        for row, generator in enumerate(row_generators(spec.seed, positions)):
+        for row, generator in enumerate(row_generators(Stream.TRAINING, spec.seed, positions)):
             timesteps.append(torch.randint(len(self._alphas), (), generator=generator))
             if torch.rand((), generator=generator) < spec.training.caption_dropout:
                 text[row] = self._empty
@@ -75,6 +75,7 @@ def make_plan(spec: PretrainSpec) -> Plan:
         images=training.images,
         batch=training.batch,
         lr=warmup_then(training.decay, training.lr, training.warmup_images / training.images),
+        lr_key="training.lr",
         weight_decay=training.weight_decay,
         clip_norm=training.clip_norm,
         ema_images=training.ema_images,
@@ -112,7 +113,7 @@ def main() -> None:
     arguments.add_argument("--text", required=True, type=Path, help="their text embeddings")
     arguments.add_argument("--out", required=True, type=Path, help="folder of the model")
     arguments.add_argument(
-        "--micro-batch", type=int, default=0, help="images a forward pass; 0: the whole batch"
+        "--micro-batch", type=positive(int), help="images a forward pass (default: the batch)"
     )
     add_work_dir(arguments)
     options = arguments.parse_args()

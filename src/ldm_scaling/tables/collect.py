@@ -2,8 +2,8 @@
 
 `cells.csv` has one row for each cell and metric, with what the cell costs. `best.csv` has, for
 each (stage, size, seed, sampler, steps), the rows of the cell whose guidance gives the lowest
-value of the selecting metric; `at_boundary` says that this guidance is at an end of the grid, so
-that the true optimum may lie outside.
+value of the selecting metric; `at_boundary` says that this guidance is at an end of the grid and
+that a scale beyond it could be better: guidance 1 is the lowest there is.
 """
 
 from __future__ import annotations
@@ -112,8 +112,9 @@ def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:
         return rows.astype({"nfe": "Int64"})
     guidance = candidates.loc[candidates["value"].idxmin(), "guidance"]
     # Failed cells are part of the grid: a choice beside a diverged one is bracketed by it.
-    ends = (group["guidance"].min(), group["guidance"].max())
-    return group[group["guidance"] == guidance].assign(at_boundary=guidance in ends)
+    lowest, highest = group["guidance"].min(), group["guidance"].max()
+    at_boundary = guidance == highest or guidance == lowest > 1
+    return group[group["guidance"] == guidance].assign(at_boundary=at_boundary)
 
 
 def to_csv(table: pd.DataFrame) -> str:
