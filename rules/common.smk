@@ -115,6 +115,11 @@ def model_memory(wildcards, attempt):
     return attempt * (4000 + channels(wildcards.size) ** 2 // 5)
 
 
+def model_gpus(wildcards):
+    """GPUs that train one model: the paper's two largest sizes do not fit on one."""
+    return 1 if channels(wildcards.size) < 512 else 8
+
+
 def model_runtime(wildcards, attempt):
     """Minutes of one walltime slice; jobs continue in the next one."""
     return min(240 * attempt, 1440)

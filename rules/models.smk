@@ -27,13 +27,15 @@ rule pretrain:
     resources:
         mem_mb=model_memory,
         runtime=model_runtime,
-        gpu=1,
+        gpu=model_gpus,
     params:
         spec=pretrain_spec,
         out=subpath(output.summary, parent=True),
         work=work_dir("pretrain"),
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.models.pretrain --spec {params.spec:q}"
+        "launch=python; [ {resources.gpu} -le 1 ] ||"
+        " launch='accelerate launch --multi_gpu --num_processes {resources.gpu}'; "
+        "$launch -m ldm_scaling.models.pretrain --spec {params.spec:q}"
         " --latents {input.latents:q} --text {input.text:q} --out {params.out:q}"
         " --work-dir {params.work:q}"

@@ -12,7 +12,8 @@ import json
 import math
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -50,10 +51,14 @@ class Stream(IntEnum):
     SAMPLING = 2
 
 
-def row_generators(stream: Stream, seed: int, positions: range) -> Iterator[torch.Generator]:
+def row_generators(
+    stream: Stream, seed: int, positions: Iterable[int]
+) -> Iterator[torch.Generator]:
     """One CPU generator for each position: draws that no batch size can change."""
     for position in positions:
-        mixed = np.random.SeedSequence((seed, position, stream)).generate_state(1, np.uint64)[0]
+        mixed = np.random.SeedSequence((seed, int(position), stream)).generate_state(1, np.uint64)[
+            0
+        ]
         yield torch.Generator().manual_seed(int(mixed))
 
 
@@ -65,7 +70,7 @@ class Task(Protocol):
     """images in the data"""
 
     def losses(
-        self, module: nn.Module, indices: np.ndarray, positions: range, device: torch.device
+        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """The loss of each image; shape [len(indices)]."""
         ...
@@ -127,6 +132,11 @@ class Trainer:
     ):
         self.task, self.plan, self.work, self.label = task, plan, work, label
         self.accelerator = Accelerator(log_with="tensorboard", project_dir=str(work.path))
+        if plan.batch < self.accelerator.num_processes:
+            raise InputError(
+                f"{label}: a batch of {plan.batch} cannot be shared by "
+                f"{self.accelerator.num_processes} processes; start fewer"
+            )
         self.device = self.accelerator.device
         # fused: three to five times faster than the default on a CPU, for networks this small
         optimizer = torch.optim.AdamW(
@@ -173,30 +183,33 @@ class Trainer:
 
     # ------------------------------------------------------------ steps
 
-    def _step(self) -> float:
+    def _step(self, time_slice: Slice) -> tuple[float, bool]:
+        """One optimiser step; the loss of the batch, and whether any process has to stop."""
         plan, step, ranks = self.plan, self.state.step, self.accelerator.num_processes
         rate = plan.lr((step + 1) / plan.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        # processes share the batch; the gradients' mean over them is the batch's mean
+        mine = np.arange(plan.batch)[self.accelerator.process_index :: ranks]
         indices = order(self.task.count, plan.seed, step * plan.batch, plan.batch)
-        mine = range(plan.batch)[self.accelerator.process_index :: ranks]
         total = torch.zeros((), device=self.device)
         for begin in range(0, len(mine), self._micro):
             rows = mine[begin : begin + self._micro]
-            positions = range(
-                step * plan.batch + rows.start, step * plan.batch + rows.stop, rows.step
-            )
-            losses = self.task.losses(
-                self.module, indices[rows.start : rows.stop : rows.step], positions, self.device
-            )
-            self.accelerator.backward(losses.sum() * (ranks / plan.batch))
+            last = begin + self._micro >= len(mine)
+            with nullcontext() if last else self.accelerator.no_sync(self.module):
+                losses = self.task.losses(
+                    self.module, indices[rows], step * plan.batch + rows, self.device
+                )
+                self.accelerator.backward(losses.sum() * (ranks / plan.batch))
             total += losses.detach().sum() * (ranks / plan.batch)
         self.accelerator.clip_grad_norm_(self.module.parameters(), plan.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self._average()
         self.state.step += 1
-        return self.accelerator.reduce(total, "mean").item()
+        ended = torch.tensor(float(time_slice.ended()), device=self.device)
+        loss, ended = self.accelerator.reduce(torch.stack([total, ended]), "mean").tolist()
+        return loss, ended > 0
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -217,7 +230,7 @@ class Trainer:
         plan, state = self.plan, self.state
         self._resume()
         state = self.state
-        if state.step:
+        if state.step and self.accelerator.is_main_process:
             print(f"{self.label}: continuing after {state.step * plan.batch} images", flush=True)
         self.accelerator.init_trackers("tensorboard")
         keep_at = {max(1, round(part * plan.steps)): f"{part:g}" for part in plan.keep}
@@ -225,7 +238,7 @@ class Trainer:
         log_steps = max(1, plan.log_images // plan.batch)
         running, clock, save_at = [], time.monotonic(), time.monotonic() + plan.save_seconds
         while state.step < plan.steps:
-            loss = self._step()
+            loss, ended = self._step(time_slice)
             self._check(loss)
             running.append(loss)
             now = time.monotonic()
@@ -237,9 +250,11 @@ class Trainer:
                 row = {"images": state.step * plan.batch, "loss": loss}
                 state.log.append(row)
                 self.accelerator.log({"loss": loss}, step=row["images"])
-            progress.update(images, f"loss {np.mean(running[-50:]):.4f}")
-            if time_slice.ended():
+            if self.accelerator.is_main_process:
+                progress.update(images, f"loss {np.mean(running[-50:]):.4f}")
+            if ended:
                 self._save()
+                self.accelerator.wait_for_everyone()  # the launcher ends all when one has ended
                 raise SliceEnded(f"{self.label}: stopped at {images} images; state is saved")
             if now > save_at or state.step == plan.steps:
                 self._save()
@@ -252,8 +267,10 @@ class Trainer:
         if math.isfinite(loss):
             return
         images = self.state.step * self.plan.batch
-        status = {"status": "diverged", "images": images, "loss": repr(loss)}
-        write_json(self.work.path / "status.json", status)
+        if self.accelerator.is_main_process:
+            status = {"status": "diverged", "images": images, "loss": repr(loss)}
+            write_json(self.work.path / "status.json", status)
+        self.accelerator.wait_for_everyone()
         raise InputError(
             f"{self.label}: the loss is {loss} after {images} images; no model is saved "
             f"(status in {self.work.path}/status.json). Lower {self.plan.lr_key}"

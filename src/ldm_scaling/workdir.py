@@ -72,8 +72,9 @@ def file_hash(path: str | os.PathLike) -> str:
 class WorkDir:
     """State of one long job, in numbered files that are written atomically.
 
-    `WorkDir(path, fingerprint)` is a context manager: it holds a lock so that a second process
-    with the same folder waits until the first has ended. Only the two newest states are kept.
+    `WorkDir(path, fingerprint)` is a context manager: it holds a lock so that a second job with the
+    same folder waits until the first has ended. Of a job of several processes the first one holds
+    it, and only that one may save. Only the two newest states are kept.
     """
 
     def __init__(self, path: str | os.PathLike, fingerprint: str):
@@ -83,6 +84,8 @@ class WorkDir:
     def __enter__(self) -> WorkDir:
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = (self.path / "lock").open("w")
+        if int(os.environ.get("RANK", 0)) > 0:  # set by torch's launcher for each process
+            return self
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -114,7 +114,7 @@ class Reconstruction:
         self._factor = spec.autoencoder.downsampling
 
     def losses(
-        self, module: nn.Module, indices: np.ndarray, positions: range, device: torch.device
+        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """L1 + L2 of each image; shape [len(indices)]."""
         images, noises = [], []
@@ -127,10 +127,9 @@ class Reconstruction:
             images.append(image[:, :, ::-1] if mirror % 2 else image)
             noises.append(torch.randn(latent_shape, generator=generator))
         target = to_unit(np.stack(images)).to(device, memory_format=torch.channels_last)
-        network = module.module if hasattr(module, "module") else module
-        latents = network.encoder(target)
+        latents = module.encoder(target)
         noise = torch.stack(noises).to(device) * latents.detach().std() * LATENT_NOISE
-        error = network.decoder(latents + noise) - target
+        error = module.decoder(latents + noise) - target
         return error.abs().mean(dim=(1, 2, 3)) + error.square().mean(dim=(1, 2, 3))
 
 
@@ -189,6 +188,8 @@ def main() -> None:
     )
     with WorkDir(options.work_dir, fingerprint(spec, fingerprint_of(options.train))) as work:
         trainer = Trainer(task, plan, work, "autoencoder")
+        if trainer.accelerator.num_processes > 1:
+            raise InputError("the autoencoder is trained in one process; start it with python")
         trainer.run(time_slice)
         model = trainer.accelerator.unwrap_model(trainer.module)
         model.load_state_dict(trainer.averaged)

@@ -44,7 +44,7 @@ class Denoising:
         self._alphas = alphas_cumprod(spec.diffusion)
 
     def losses(
-        self, module: nn.Module, indices: np.ndarray, positions: range, device: torch.device
+        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """Weighted squared error of each image; shape [len(indices)]."""
         spec = self._spec
