@@ -67,11 +67,11 @@ def test_splits_share_no_concept(finished):
     [
         ({}, {}),
         (
-            {"training": {"lr": 0.001}},
+            {"training": {"lr": 0.0007}},
             {"pretrain": 2, "sweep": 2, "measure": 2, "collect": 1},
         ),
         (
-            {"training": {"lr": 0.001, "keep": [0.25, 0.5]}},
+            {"training": {"lr": 0.0007, "keep": [0.25, 0.5]}},
             {"pretrain": 2, "sweep": 2, "measure": 2, "collect": 1},
         ),
         ({"sampling": {"guidance": [1, 2, 3]}}, {"sweep": 2, "measure": 2, "collect": 1}),

@@ -48,7 +48,7 @@ def network_evaluations(steps: int, guidance: float) -> int:
 @contextlib.contextmanager
 def _text_projected_once(unet: nn.Module) -> Iterator[None]:
     # the text is the same tensor at every step, and so are its keys and values in cross-attention:
-    # a fifth of the arithmetic of a small U-Net
+    # half of the arithmetic of the smallest U-Nets
     projections = [m for n, m in unet.named_modules() if n.endswith(("attn2.to_k", "attn2.to_v"))]
     for projection in projections:
         projection.forward = _remembering(projection.forward)

@@ -30,7 +30,7 @@ def draw(best: pd.DataFrame, floors: pd.DataFrame, budgets: list[float], metric:
     n = style.only_n(rows, floors)
     sizes = style.by_channels(rows["size"])
     with style.theme():
-        height = 3.3 + 0.12 * max(0, len(sizes) - 6)  # room for a longer legend
+        height = 4.4 + 0.12 * max(0, len(sizes) - 6)  # room for a longer legend
         figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(2, 3))
         _draw_costs(left, rows, sizes)

@@ -30,7 +30,7 @@ def draw(cells: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, metric: 
     columns = min(len(sizes), _COLUMNS)
     lines = -(-len(sizes) // columns)
     with style.theme():
-        figure = Figure(figsize=(style.WIDTH, 0.8 + 2 * lines), layout="constrained")
+        figure = Figure(figsize=(style.WIDTH, 0.8 + 2.6 * lines), layout="constrained")
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
         panels = list(panels.flat)
         for axes in panels[len(sizes) :]:
