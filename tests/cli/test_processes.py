@@ -21,10 +21,13 @@ def pretrain(tmp_path, pocket_config):
     """A function that runs the command on made-up latents and returns its log."""
     pocket_config["family"] |= {"sizes": ["c8"], "reference_size": "c8"}
     pocket_config["training"] |= {"images": 192, "batch": 12, "warmup_images": 24, "keep": []}
-    draw = np.random.default_rng(0)
-    write_arrays(tmp_path / "latents", {"latents": draw.normal(size=(40, 8, 8, 8))}, "latents")
-    text = {"text": draw.normal(size=(40, 6, 16)), "empty": draw.normal(size=(6, 16))}
-    write_arrays(tmp_path / "text", text, "text")
+    random = np.random.default_rng(0)
+
+    def draw(*shape):
+        return random.normal(size=shape).astype(np.float32)
+
+    write_arrays(tmp_path / "latents", {"latents": draw(40, 8, 8, 8)}, "latents")
+    write_arrays(tmp_path / "text", {"text": draw(40, 6, 16), "empty": draw(6, 16)}, "text")
     spec = Specs(load_study(pocket_config)).pretrain("c8", 0).model_dump_json()
 
     def run(name, *options, processes=1, code=0):
