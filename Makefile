@@ -4,6 +4,9 @@
 
 PYTHON ?= python3
 CORES ?= all
+STUDY ?= config.yaml
+DEVICE ?= a100
+UTILISATION ?= 30
 VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -17,7 +20,7 @@ SNAKEMAKE := mkdir -p .snakemake && $(LOCK) snakemake --cores $(CORES) --rerun-i
 	$(if $(LOCK),--nolock)
 BUSY := || { code=$$?; [ $$code -ne 75 ] || echo "error: another make runs here; wait for it"; exit $$code; }
 
-.PHONY: help figure all smoke test lint bench lock clean
+.PHONY: help figure all smoke plan test lint bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -30,6 +33,10 @@ all: $(READY) ## every table and figure of the pocket study
 
 smoke: $(READY) ## the whole chain on tiny models, in minutes; for tests
 	$(SNAKEMAKE) --configfile=studies/smoke.yaml $(BUSY)
+
+plan: $(READY) ## what a study would cost: make plan STUDY=studies/paper.yaml DEVICE=h100
+	@snakemake plan --cores 1 --nolock --quiet all --configfile=$(STUDY) \
+		--set-resources plan:device=$(DEVICE) plan:utilisation=$(UTILISATION)
 
 test: $(READY) ## the whole test suite
 	python -m pytest

@@ -18,7 +18,7 @@ SELECT_BY = f"{STUDY.metrics.select_by}_{STUDY.metrics.extractor}"
 AUTOENCODER = (
     STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
 )
-FIGURES = ["fid_vs_cost", "guidance_sweep"]
+FIGURES = ["fid_vs_cost", "guidance_sweep", "model_family"]
 TABLES = ["cells", "best", "family", "floors"]
 MODELS = [
     ("pretrain", size, seed)
@@ -118,6 +118,12 @@ def model_memory(wildcards, attempt):
 def model_gpus(wildcards):
     """GPUs that train one model: the paper's two largest sizes do not fit on one."""
     return 1 if channels(wildcards.size) < 512 else 8
+
+
+def family_memory(wildcards, attempt):
+    """MB for the weights of the largest size (about 40,000 bytes times c squared) and the rest."""
+    largest = max(map(channels, STUDY.family.sizes))
+    return attempt * (4000 + largest**2 // 25)
 
 
 def model_runtime(wildcards, attempt):

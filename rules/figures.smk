@@ -60,3 +60,50 @@ rule guidance_sweep:
         "python -m ldm_scaling.figures.guidance_sweep --cells {input.cells:q}"
         " --best {input.best:q} --floors {input.floors:q} --metric {params.metric:q}"
         " --pdf {output.pdf:q} --png {output.png:q}"
+
+
+rule model_family:
+    """Parameters and cost of every size, beside what the paper prints of them."""
+    input:
+        family="<results>/tables/family.csv",
+        module="src/ldm_scaling/figures/model_family.py",
+        style="src/ldm_scaling/figures/style.py",
+    output:
+        multiext("<results>/figures/model_family", pdf=".pdf", png=".png"),
+    log:
+        "<logs>/model_family.log",
+    benchmark:
+        "<benchmarks>/model_family.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.figures.model_family --family {input.family:q}"
+        " --pdf {output.pdf:q} --png {output.png:q}"
+
+
+rule latency_vs_cost:
+    """Measured seconds of a forward pass against its FLOPs; made when asked for by name."""
+    input:
+        latency="<results>/tables/latency.csv",
+        family="<results>/tables/family.csv",
+        module="src/ldm_scaling/figures/latency_vs_cost.py",
+        style="src/ldm_scaling/figures/style.py",
+    output:
+        multiext("<results>/figures/latency_vs_cost", pdf=".pdf", png=".png"),
+    log:
+        "<logs>/latency_vs_cost.log",
+    benchmark:
+        "<benchmarks>/latency_vs_cost.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.figures.latency_vs_cost --latency {input.latency:q}"
+        " --family {input.family:q} --pdf {output.pdf:q} --png {output.png:q}"

@@ -1,15 +1,18 @@
 """Tidy tables.
 
-Needs: <results>/cells, and shapes of <results>/latents. Gives: <results>/tables/*.csv.
+Needs: <results>/cells. Gives: <results>/tables/*.csv, and what the study would cost.
 """
+
+
+localrules:
+    plan,
 
 
 rule family:
     """Parameters, GFLOPs and normalized cost of every size."""
     input:
-        latents="<results>/latents/train.safetensors",
-        text="<results>/latents/text_train.safetensors",
         module="src/ldm_scaling/tables/cost.py",
+        published="src/ldm_scaling/tables/published.py",
     output:
         "<results>/tables/family.csv",
     log:
@@ -25,8 +28,7 @@ rule family:
         spec=SPECS.cost().model_dump_json(),
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.tables.cost --spec {params.spec:q}"
-        " --latents {input.latents:q} --text {input.text:q} --out {output:q}"
+        "python -m ldm_scaling.tables.cost --spec {params.spec:q} --out {output:q}"
 
 
 rule floors:
@@ -85,3 +87,46 @@ rule collect:
         "python -m ldm_scaling.tables.collect {params.metrics} --family {input.family:q}"
         " --select-by {params.select_by:q}"
         " --cells-out {output.cells:q} --best-out {output.best:q}"
+
+
+rule latency:
+    """Seconds of a forward pass by size on this device; no other target needs it, none beside it."""
+    input:
+        module="src/ldm_scaling/tables/latency.py",
+    output:
+        "<results>/tables/latency.csv",
+    log:
+        "<logs>/latency.log",
+    benchmark:
+        "<benchmarks>/latency.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=family_memory,
+        runtime=120,
+        gpu=1,
+        dtype="float32",
+    params:
+        spec=SPECS.latency().model_dump_json(),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.latency --spec {params.spec:q}"
+        " --dtype {resources.dtype:q} --out {output:q}"
+
+
+rule plan:
+    """What the study would cost, without running it: results/plan.csv, anew at every call."""
+    log:
+        "<logs>/plan.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        device="a100",
+        utilisation=30,
+    params:
+        study=STUDY.model_dump_json(),
+        out=f"{STUDY.results}/plan.csv",
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.plan --spec {params.study:q}"
+        " --device {resources.device:q} --utilisation {resources.utilisation} --out {params.out:q}"

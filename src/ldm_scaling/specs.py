@@ -19,6 +19,7 @@ from .study import (
     Family,
     Guidance,
     InputSize,
+    Latency,
     Metrics,
     Positive,
     Sampler,
@@ -118,6 +119,16 @@ class CostSpec(Strict):
 
     recipe: Literal[1] = 1
     family: Family
+    latent_shape: tuple[Positive, Positive, Positive]
+    """channels, height and width"""
+    text_shape: tuple[Positive, Positive]
+    """tokens and width"""
+
+
+class LatencySpec(CostSpec):
+    """Time forward passes of the family."""
+
+    latency: Latency
 
 
 class Specs:
@@ -201,4 +212,14 @@ class Specs:
 
     def cost(self) -> CostSpec:
         """Of rule family."""
-        return CostSpec(family=self.study.family)
+        study = self.study
+        return CostSpec(
+            family=study.family, latent_shape=study.latent_shape, text_shape=study.text_shape
+        )
+
+    def latency(self) -> LatencySpec:
+        """Of rule latency, which needs no reference size."""
+        family = self.study.family
+        timed = family.model_copy(update={"reference_size": family.sizes[0]})
+        cost = self.cost().model_copy(update={"family": timed})
+        return LatencySpec(**dict(cost), latency=self.study.latency)

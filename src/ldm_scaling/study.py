@@ -132,6 +132,8 @@ class TextEncoder(Strict):
     """commit of the hub id"""
     max_tokens: Annotated[int, Field(ge=4, le=512)]
     """captions are padded and cut to this many tokens"""
+    width: Positive
+    """channels of an embedding"""
 
 
 class Latents(Strict):
@@ -272,6 +274,15 @@ class Figures(Strict):
     """sampling costs at which the winning size is named"""
 
 
+class Latency(Strict):
+    """How forward passes are timed, for the table that is asked for by its name."""
+
+    batches: Annotated[list[Positive], Distinct] = Field(min_length=1)
+    """images of a forward pass"""
+    repeats: Positive
+    """timed forward passes, after a warm-up"""
+
+
 class Study(Strict):
     """One merged configuration."""
 
@@ -286,6 +297,7 @@ class Study(Strict):
     training: Training
     sampling: Sampling
     metrics: Metrics
+    latency: Latency
     figures: Figures
 
     @model_validator(mode="after")
@@ -315,6 +327,18 @@ class Study(Strict):
     def results(self) -> str:
         """Folder of this study's results."""
         return "results" if self.name == DEFAULT_STUDY else f"results/{self.name}"
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image's latents."""
+        autoencoder = self.latents.autoencoder
+        side = self.data.image_size // autoencoder.downsampling
+        return autoencoder.latent_channels, side, side
+
+    @property
+    def text_shape(self) -> tuple[int, int]:
+        """Tokens and width of a caption's embedding."""
+        return self.latents.text_encoder.max_tokens, self.latents.text_encoder.width
 
 
 def channels(size: str) -> int:

@@ -6,6 +6,11 @@ import pandas as pd
 import pytest
 import yaml
 from project import Project
+from snakemake.utils import update_config
+
+from ldm_scaling.study import load_study
+from ldm_scaling.tables.networks import count_networks
+from ldm_scaling.tables.plan import split_images, study_jobs
 
 SMOKE = ("--cores", "2", "--configfile=studies/smoke.yaml")
 
@@ -31,7 +36,7 @@ def overlay(project, **sections):
 
 def test_every_result_is_there_and_sane(finished):
     results = finished.folder / "results/smoke"
-    for name in ("fid_vs_cost", "guidance_sweep"):
+    for name in ("fid_vs_cost", "guidance_sweep", "model_family"):
         assert (results / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     table = cells(finished)
@@ -78,7 +83,14 @@ def test_splits_share_no_concept(finished):
         ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 2, "measure": 2, "collect": 1}),
         (
             {"family": {"sizes": ["c8", "c16", "c24"]}},
-            {"family": 1, "pretrain": 1, "sweep": 1, "measure": 1, "collect": 1},
+            {
+                "family": 1,
+                "model_family": 1,
+                "pretrain": 1,
+                "sweep": 1,
+                "measure": 1,
+                "collect": 1,
+            },
         ),
         ({"metrics": {"bootstrap": 60}}, {"measure": 2, "floors": 1, "collect": 1}),
         ({"metrics": {"select_by": "kid"}}, {"collect": 1}),
@@ -87,6 +99,38 @@ def test_splits_share_no_concept(finished):
 def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
     figures = {"fid_vs_cost": 1, "guidance_sweep": 1, "all": 1} if changes else {}
     assert finished.jobs(*overlay(finished, **changes)) == jobs | figures
+
+
+def test_the_plan_finds_every_output(finished):
+    printed = finished.snakemake("plan", *SMOKE)
+    assert "jobs are done; nothing is left" in printed
+    table = pd.read_csv(finished.folder / "results/smoke/plan.csv").set_index("rule")
+    assert (table["jobs"] == 0).all()
+    assert table.loc[["pretrain", "sweep", "encode_text"], "done"].tolist() == [2, 2, 2]
+
+
+def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
+    config = yaml.safe_load((finished.folder / "config.yaml").read_text())
+    update_config(config, yaml.safe_load((finished.folder / "studies/smoke.yaml").read_text()))
+    study = load_study(config)
+    monkeypatch.chdir(tmp_path)  # where nothing is done
+    jobs = study_jobs(study, count_networks(study), split_images(study))
+    folders = {
+        "prepare_data": ["data"],
+        "pretrain": ["models", "work/pretrain"],
+        "sweep": ["cells/pretrain", "work/sweep"],
+    }
+    for rule, names in folders.items():
+        planned = sum(job.bytes for job in jobs if job.rule == rule)
+        parts = [finished.folder / "results/smoke" / name for name in names]
+        # files of weights and arrays; captions, logs and TensorBoard's events are not planned for
+        left = [
+            path.stat().st_size
+            for part in parts
+            for path in part.rglob("*")
+            if path.suffix == ".safetensors" or path.name.startswith("state-")
+        ]
+        assert 0.3 * planned < sum(left) < 1.1 * planned, rule
 
 
 def test_budgets_redraw_one_figure(finished):

@@ -6,7 +6,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ldm_scaling.models.family import build_unet, count_gflops, count_params
-from ldm_scaling.study import Family
+from ldm_scaling.specs import CostSpec, Specs
+from ldm_scaling.study import Family, load_study
+from ldm_scaling.tables.cost import family_table
+from ldm_scaling.tables.published import COLUMNS, published_columns
 
 PUBLISHED = {  # size: (millions of parameters, as printed; GFLOPs or None where it is a slip)
     "c64": ("39", None),
@@ -44,6 +47,63 @@ def test_sizes_are_the_papers(size):
     assert f"{count_params(unet) / 1e6:.0f}" == millions
     if gflops is not None:
         assert count_gflops(unet, 77) == pytest.approx(gflops, rel=0.03)
+
+
+def test_the_family_table_has_the_costs_of_the_studys_own_shapes(pocket_config):
+    study = load_study(pocket_config)
+    rows = {row["size"]: row for row in family_table(Specs(study).cost())}
+    assert list(rows) == ["c12", "c20", "c32", "c48"]
+    for size, row in rows.items():
+        with torch.device("meta"):
+            unet = build_unet(study.family, size, (8, 8, 8), 384)
+        assert row["params"] == count_params(unet)
+        assert row["gflops"] == pytest.approx(count_gflops(unet, 20), rel=1e-12)
+    assert rows["c48"]["normalized_cost"] == 1
+    ratio = rows["c12"]["gflops"] / rows["c48"]["gflops"]
+    assert rows["c12"]["normalized_cost"] == pytest.approx(ratio)
+
+
+def paper_spec(**changes):
+    family = {
+        "sizes": ["c64", "c80", "c320"],
+        "reference_size": "c320",
+        "channel_multipliers": [1, 2, 4, 4],
+        "attention": [True, True, True, False],
+        "res_blocks": 2,
+        "heads": 8,
+        "norm_groups": 16,
+    }
+    shapes = {"latent_shape": (4, 64, 64), "text_shape": (77, 1024)}
+    changed = {name: value for name, value in changes.items() if name in shapes}
+    family |= {name: value for name, value in changes.items() if name not in shapes}
+    return CostSpec(family=family, **shapes | changed)
+
+
+def test_printed_numbers_stand_beside_the_counted_ones():
+    rows = {row["size"]: row for row in family_table(paper_spec())}
+    printed = {name: rows["c320"][name] for name in COLUMNS}
+    assert list(printed.values()) == [866e6, 789.3, 1.0, None]
+    assert [rows["c80"][name] for name in COLUMNS] == [None] * 4, "no size of the paper"
+    slip = rows["c64"]
+    assert slip["published_gflops"] == 25.3 and "57" in slip["published_note"]
+    # the printed normalized cost speaks for what is counted here, and against the printed GFLOPs
+    assert abs(slip["normalized_cost"] - 0.07) < 0.005 < abs(25.3 / 789.3 - 0.07)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"channel_multipliers": [1, 2, 4, 8]},
+        {"attention": [False, True, True, False]},
+        {"res_blocks": 1},
+        {"latent_shape": (4, 32, 32)},
+        {"latent_shape": (8, 64, 64)},
+        {"text_shape": (77, 768)},
+    ],
+)
+def test_another_layout_has_no_printed_numbers(change):
+    assert published_columns(paper_spec(), "c320")["published_params"] == 866e6
+    assert set(published_columns(paper_spec(**change), "c320").values()) == {None}
 
 
 def test_stable_diffusion_1_is_a_member():

@@ -12,7 +12,8 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from ldm_scaling.cli import InputError
-from ldm_scaling.figures import fid_vs_cost, guidance_sweep, style
+from ldm_scaling.figures import fid_vs_cost, guidance_sweep, latency_vs_cost, model_family, style
+from ldm_scaling.tables import published
 from ldm_scaling.tables.collect import FAMILY, MEASURED, MODEL, best_table, cells_table, to_csv
 
 METRIC = "fd_effnet_lite0"
@@ -55,6 +56,37 @@ def cost_figure(**options):
 def sweep_figure(**options):
     table = cells(**options)
     return guidance_sweep.draw(table, best_table(table, METRIC), floors(), METRIC)
+
+
+def family(**printed):
+    """A family table; `printed` is what the paper prints of a size."""
+    rows = [("c64", 64, 39e6, 57.0, 0.072), ("c96", 96, 83e6, 100.0, 0.127)]
+    rows.append(("c320", 320, 866e6, 789.3, 1.0))
+    table = pd.DataFrame(rows, columns=FAMILY)
+    printed = {
+        size: dict(zip(published.COLUMNS, row, strict=True)) for size, row in printed.items()
+    }
+    beside = [printed.get(size, {}) for size in table["size"]]
+    return table.join(pd.DataFrame(beside, columns=published.COLUMNS))
+
+
+@cache
+def family_figure():
+    slip = (39e6, 25.3, 0.07, "25.3 is a slip: 57 would fit")
+    return model_family.draw(family(c64=slip, c96=(83e6, 102.7, 0.13, None)))
+
+
+@cache
+def latency_figure():
+    rows = [
+        # size, batch, seconds an image, least and most seconds of a forward, status
+        ("c64", 1, 2.0, 1.5, 2.5, "ok"),
+        ("c64", 8, 0.5, 3.2, 4.8, "ok"),
+        ("c320", 1, 4.0, 3.0, 5.0, "ok"),
+        ("c320", 8, np.nan, np.nan, np.nan, "out of memory"),
+    ]
+    table = pd.DataFrame(rows, columns=latency_vs_cost.LATENCY[:-2])
+    return latency_vs_cost.draw(table.assign(dtype="float32", device="cpu"), family())
 
 
 def line(axes, label):
@@ -228,7 +260,8 @@ def no_overlap(figure):
     canvas.draw()
     renderer = canvas.get_renderer()
     boxes = []
-    for axes in figure.axes:
+    inner = [child for axes in figure.axes for child in axes.child_axes]
+    for axes in [*figure.axes, *inner]:
         shown = [axes.xaxis.label, axes.yaxis.label, axes.title, *axes.texts]
         for axis in (axes.xaxis, axes.yaxis):
             low, high = axis.get_view_interval()
@@ -247,12 +280,53 @@ def no_overlap(figure):
             assert not (a.x0 < b.x1 and b.x0 < a.x1 and a.y0 < b.y1 and b.y0 < a.y1)
 
 
-@pytest.mark.parametrize("make", [cost_figure, sweep_figure])
+def test_family_figure_shows_each_size_and_the_cost_of_the_reference_as_1():
+    left, right = family_figure().axes
+    assert line(left, "c96").get_xydata().tolist() == [[96, 83]]
+    assert line(right, "c96").get_xydata().tolist() == [[96, 100]]
+    (beside,) = right.child_axes
+    assert beside.get_ylabel() == "Normalized cost (c320 = 1)"
+    ends = np.array(beside.get_ylim()) * 789.3
+    assert np.allclose(ends, right.get_ylim())
+
+
+def test_printed_numbers_stand_beside_and_a_slip_is_named():
+    left, right = family_figure().axes
+    assert line(left, "published").get_xydata().tolist() == [[64, 39], [96, 83]]
+    assert line(right, "published").get_xydata().tolist() == [[64, 25.3], [96, 102.7]]
+    assert texts(right) == ["25.3 is a slip:\n57 would fit"]
+    assert texts(left) == []
+
+
+def test_another_family_shows_no_printed_numbers():
+    figure = model_family.draw(family())
+    labels = [item.get_label() for axes in figure.axes for item in axes.get_lines()]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "published" not in labels
+    assert legend == ["c64 (39 M)", "c96 (83 M)", "c320 (866 M)"]
+
+
+def test_latency_figure_shows_seconds_and_rates_of_what_was_measured():
+    left, right = latency_figure().axes
+    assert line(left, "batch 1").get_xydata().tolist() == [[57, 2], [789.3, 4]]
+    assert line(left, "batch 8").get_xydata().tolist() == [[57, 0.5]]
+    assert np.allclose(line(right, "batch 1").get_ydata(), [57 / 2, 789.3 / 4])
+    # proportional to FLOPs, through the largest size at its fastest batch
+    assert np.allclose(line(left, "as FLOPs").get_xydata(), [[57, 4 * 57 / 789.3], [789.3, 4]])
+    spans = [lines.get_segments() for lines in left.collections]
+    assert np.allclose(spans[1], [[[57, 3.2 / 8], [57, 4.8 / 8]]])
+    assert latency_figure().get_suptitle() == "cpu, float32"
+
+
+FIGURES = [cost_figure, sweep_figure, family_figure, latency_figure]
+
+
+@pytest.mark.parametrize("make", FIGURES)
 def test_nothing_is_cut_off_or_overlaps(make):
     no_overlap(make())
 
 
-@pytest.mark.parametrize("make", [cost_figure, sweep_figure])
+@pytest.mark.parametrize("make", FIGURES)
 def test_saving_twice_gives_identical_bytes(make, tmp_path):
     once = make.__wrapped__()
     for name, figure in (("a", once), ("b", once), ("c", make.__wrapped__())):

@@ -94,12 +94,12 @@ def test_truncated_weights_are_named(tmp_path):
 
 
 def test_text_does_not_depend_on_the_batch_and_padding_is_masked():
-    encoder = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=10))
+    encoder = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=10, width=384))
     captions = ["wolf", "a much longer caption about a wolf that is cut"]
     both = encoder(captions)
     assert both.shape == (2, 10, 384)
     torch.testing.assert_close(encoder(captions[:1])[0], both[0], rtol=0, atol=1e-4)
-    short = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=4))
+    short = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=4, width=384))
     # [CLS] wolf [SEP] must not see the padding that follows
     torch.testing.assert_close(short(["wolf"])[0, :3], both[0, :3], rtol=0, atol=1e-4)
 
@@ -127,15 +127,22 @@ def test_a_clip_text_model_is_read_as_diffusers_reads_it(tmp_path):
     model = CLIPTextModel(config).eval()
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    encoder = CaptionEncoder(TextEncoder(pretrained=str(tmp_path), max_tokens=8))
+    encoder = CaptionEncoder(TextEncoder(pretrained=str(tmp_path), max_tokens=8, width=16))
     tokens = tokenizer(["a wolf"], padding="max_length", max_length=8, return_tensors="pt")
     torch.testing.assert_close(encoder(["a wolf"]), model(tokens.input_ids).last_hidden_state)
     assert encoder.is_clip
 
 
+def test_a_text_encoder_of_another_width_is_one_line():
+    with pytest.raises(InputError) as error:
+        CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=10, width=512))
+    message = "latents.text_encoder: minilm-l6 makes embeddings 384 wide, not 512; set width: 384"
+    assert str(error.value) == message
+
+
 def test_a_missing_text_encoder_is_named():
     with pytest.raises(InputError, match=r"latents\.text_encoder\.pretrained: /nowhere"):
-        CaptionEncoder(TextEncoder(pretrained="/nowhere", max_tokens=8))
+        CaptionEncoder(TextEncoder(pretrained="/nowhere", max_tokens=8, width=16))
     assert locate("some/id") == "some/id"
 
 

@@ -44,7 +44,7 @@ def networks():
         heads=2,
         norm_groups=4,
     )
-    encoder = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=12))
+    encoder = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=12, width=384))
     unet = build_unet(family, "c8", (4, 4, 4), encoder.model.config.hidden_size)
     settings = {
         "downsampling": 4,

@@ -148,7 +148,7 @@ def test_a_revision_of_digits_stays_text(pocket_config, revision):
 
 def test_every_folder_of_results_is_no_name_of_a_study(root):
     rules = [root / "Snakefile", *(root / "rules").glob("*.smk")]
-    used = re.findall(r"results(?:>|})/(\w+)", " ".join(path.read_text() for path in rules))
+    used = re.findall(r"results(?:>|})/(\w+)\b(?!\.)", " ".join(path.read_text() for path in rules))
     assert {*used, "work"} == set(RESULT_FOLDERS.split())
 
 
@@ -214,6 +214,7 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         "features": specs.features(),
         "measure": specs.measure(),
         "cost": specs.cost(),
+        "latency": specs.latency(),
     }
     return {name: spec.model_dump_json() for name, spec in named.items()}
 
@@ -221,22 +222,25 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
 CHANGES = [
     ("name", "mine", ""),
     ("seed", 7, "prepare autoencoder measure"),
-    ("data.image_size", 64, "prepare"),
+    ("data.image_size", 64, "prepare cost latency"),
     ("data.styles", ["noto"], "prepare"),
     ("data.path", "folder", ""),
     ("data.max_images", 3000, "prepare"),
     ("data.splits.test", 900, "prepare"),
+    ("latents.autoencoder.downsampling", 8, "autoencoder encode_images cost latency"),
+    ("latents.autoencoder.latent_channels", 4, "autoencoder encode_images cost latency"),
     ("latents.autoencoder.width", 64, "autoencoder"),
     ("latents.autoencoder.lr", 0.5, "autoencoder"),
     ("latents.autoencoder.pretrained", "other", "encode_images"),
     ("latents.autoencoder.pretrained", None, "encode_images"),
     ("latents.autoencoder.revision", "abc", "encode_images"),
     ("latents.text_encoder.pretrained", "other", "encode_text"),
-    ("latents.text_encoder.max_tokens", 32, "encode_text"),
-    ("family.sizes", ["c12", "c20", "c24", "c32", "c48"], "cost"),
+    ("latents.text_encoder.max_tokens", 32, "encode_text cost latency"),
+    ("latents.text_encoder.width", 512, "encode_text cost latency"),
+    ("family.sizes", ["c12", "c20", "c24", "c32", "c48"], "cost latency"),
     ("family.reference_size", "c32", "cost"),
-    ("family.res_blocks", 2, "pretrain cost"),
-    ("family.channel_multipliers", [1, 2, 3], "pretrain cost"),
+    ("family.res_blocks", 2, "pretrain cost latency"),
+    ("family.channel_multipliers", [1, 2, 3], "pretrain cost latency"),
     ("diffusion.prediction", "epsilon", "pretrain sweep"),
     ("diffusion.beta_end", 0.02, "pretrain sweep"),
     ("training.lr", 0.5, "pretrain"),
@@ -251,6 +255,7 @@ CHANGES = [
     ("metrics.confidence", 0.9, "measure"),
     ("metrics.components", 32, "measure"),
     ("metrics.input_size", 128, "sweep features"),
+    ("latency.batches", [1, 4], "latency"),
     ("figures.budgets", [1], ""),
 ]
 

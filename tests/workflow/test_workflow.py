@@ -2,9 +2,14 @@
 
 import subprocess
 import sys
+import zipfile
+from collections import Counter
 
+import pandas as pd
 import pytest
 from project import Project
+
+from ldm_scaling.data.emoji import ARCHIVE_BYTES, IMAGES
 
 FIGURE = "results/figures/fid_vs_cost.pdf"
 
@@ -35,10 +40,15 @@ def test_the_pocket_figure(project):
 
 
 def test_every_target_of_the_pocket_study(project):
-    assert project.jobs() == POCKET_JOBS | {"guidance_sweep": 1, "all": 1}
-    assert project.jobs("figures") == POCKET_JOBS | {"guidance_sweep": 1, "figures": 1}
+    others = {"guidance_sweep": 1, "model_family": 1}
+    assert project.jobs() == POCKET_JOBS | others | {"all": 1}
+    assert project.jobs("figures") == POCKET_JOBS | others | {"figures": 1}
     assert project.jobs("models")["pretrain"] == 4
     assert project.jobs("results/figures/guidance_sweep.png")["guidance_sweep"] == 1
+    # shapes are known from the study: no data are needed
+    assert project.jobs("results/figures/model_family.pdf") == {"family": 1, "model_family": 1}
+    alone = {"latency": 1, "family": 1, "latency_vs_cost": 1}
+    assert project.jobs("results/figures/latency_vs_cost.pdf") == alone
 
 
 def test_slurm_as_typed(project):
@@ -49,6 +59,44 @@ def test_training_the_autoencoder_is_another_value_of_the_same_key(project):
     path = project.folder / "overlay.yaml"
     path.write_text("latents: {autoencoder: {pretrained: null}}\n")
     assert project.jobs(FIGURE, "--configfile", str(path)) == POCKET_JOBS | {"train_autoencoder": 1}
+
+
+@pytest.mark.parametrize("study", ["smoke", "paper"])
+def test_the_plan_has_the_jobs_that_would_run(project, study):
+    overlay = f"--configfile=studies/{study}.yaml"
+    printed = project.snakemake("plan", "--cores", "1", overlay)
+    table = pd.read_csv(project.folder / "results" / study / "plan.csv").set_index("rule")
+    planned = table.loc[table["jobs"] > 0, "jobs"].to_dict()
+    assert planned | {"all": 1} == project.jobs(overlay)
+    assert f"total{sum(planned.values()):>25}" in printed
+    assert not (project.folder / "results" / study / "data").exists()
+
+
+def test_the_plan_of_another_device(project):
+    hardware = ("--set-resources", "plan:device=h100", "plan:utilisation=10")
+    printed = project.snakemake("plan", "--cores", "1", *hardware)
+    assert "hours of one h100 at 10 % of its 989 TFLOP/s" in printed
+
+
+def test_the_emoji_are_as_many_as_the_plan_says(project):
+    with zipfile.ZipFile(project.folder / "resources/emoji.zip") as archive:
+        styles = Counter(name.partition("/")[0] for name in archive.namelist() if "/" in name)
+    assert styles == IMAGES
+    size = (project.folder / "resources/emoji.zip").stat().st_size
+    assert size == pytest.approx(ARCHIVE_BYTES, rel=0.01)
+
+
+@pytest.mark.parametrize("study", ["gpu", "paper"])
+def test_large_studies_parse_and_plan_without_their_data(project, study):
+    target = f"results/{study}/figures/fid_vs_cost.pdf"
+    jobs = project.jobs(target, f"--configfile=studies/{study}.yaml")
+    assert jobs["pretrain"] == jobs["sweep"] == jobs["measure"] == {"gpu": 6, "paper": 11}[study]
+
+
+def test_the_paper_study_says_where_its_images_belong(project):
+    arguments = ("results/paper/data/train.csv", "--cores", "1", "--configfile=studies/paper.yaml")
+    output = project.snakemake(*arguments, fails=True)
+    assert "error: data.path: resources/paper is no folder" in output
 
 
 @pytest.mark.parametrize(
@@ -88,6 +136,7 @@ def test_tables_and_figures_import_no_torch():
     code = (
         "import sys; import ldm_scaling.cells.measure, ldm_scaling.cells.floors, "
         "ldm_scaling.tables.collect, ldm_scaling.figures.fid_vs_cost, "
-        "ldm_scaling.figures.guidance_sweep; sys.exit('torch' in sys.modules)"
+        "ldm_scaling.figures.guidance_sweep, ldm_scaling.figures.model_family, "
+        "ldm_scaling.figures.latency_vs_cost; sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

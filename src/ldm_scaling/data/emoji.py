@@ -20,6 +20,11 @@ STYLE_WORDS = {
     "fluent": "3d fluent style",
 }
 
+IMAGES = {"noto": 1911, "twemoji": 1911, "fluent": 1852}
+"""images of each style in the pinned packages, for plans made before they are fetched"""
+ARCHIVE_BYTES = 20.8e6
+"""of the zip that fetch_emoji writes"""
+
 
 def _open_member(archive: zipfile.ZipFile, member: str) -> Image.Image:
     return Image.open(io.BytesIO(archive.read(member)))

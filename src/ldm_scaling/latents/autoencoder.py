@@ -25,6 +25,8 @@ from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 
 diffusers_logging.set_verbosity_error()  # it warns of a key that AutoencoderTiny itself writes
 
+CLASSES = {"AutoencoderTiny": AutoencoderTiny, "AutoencoderKL": AutoencoderKL}
+"""supported autoencoders by diffusers' name"""
 LATENT_NOISE = 0.05
 """standard deviation of the training noise over that of the latents"""
 
@@ -48,12 +50,11 @@ def load(folder_or_id: str, revision: str | None = None) -> nn.Module:
     """
     try:
         config = AutoencoderTiny.load_config(folder_or_id, revision=revision)
-        classes = {"AutoencoderTiny": AutoencoderTiny, "AutoencoderKL": AutoencoderKL}
         name = config.get("_class_name", "a model without a class name")
-        if (kind := classes.get(name)) is None:
+        if (kind := CLASSES.get(name)) is None:
             raise InputError(
                 f"latents.autoencoder.pretrained: {name} is not supported "
-                f"(known: {', '.join(classes)})"
+                f"(known: {', '.join(CLASSES)})"
             )
         if config.get("shift_factor"):
             raise InputError(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, CLIPTextModel
+from transformers import AutoConfig, AutoModel, AutoTokenizer, CLIPTextModel, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from ..cli import InputError
@@ -33,6 +33,11 @@ def locate(pretrained: str) -> str:
     return str(Path(found.origin).parent / folder)
 
 
+def is_clip(config: PretrainedConfig) -> bool:
+    """Whether a configuration is that of a CLIP model or of its text half."""
+    return config.model_type in ("clip", "clip_text_model")
+
+
 class CaptionEncoder:
     """Encodes captions as Stable Diffusion does: padded to max_tokens, last hidden state.
 
@@ -44,7 +49,7 @@ class CaptionEncoder:
         source = locate(spec.pretrained)
         try:
             config = AutoConfig.from_pretrained(source, revision=spec.revision)
-            self.is_clip = config.model_type in ("clip", "clip_text_model")
+            self.is_clip = is_clip(config)
             kind = CLIPTextModel if self.is_clip else AutoModel
             self.tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision)
             model: nn.Module = kind.from_pretrained(
@@ -60,6 +65,11 @@ class CaptionEncoder:
             raise InputError(
                 f"latents.text_encoder.max_tokens: {spec.pretrained} reads at most {positions} "
                 f"tokens, not {spec.max_tokens}"
+            )
+        if (width := model.config.hidden_size) != spec.width:
+            raise InputError(
+                f"latents.text_encoder: {spec.pretrained} makes embeddings {width} wide, not "
+                f"{spec.width}; set width: {width}"
             )
         self.model = model.eval().requires_grad_(False).to(device)
         self.max_tokens = spec.max_tokens

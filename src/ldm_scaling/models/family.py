@@ -9,7 +9,9 @@ of arXiv 2404.01367, Table 1.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -17,6 +19,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..cli import InputError
 from ..study import Family, channels
+
+Number = TypeVar("Number", int, float)
 
 
 def build_unet(
@@ -57,6 +61,35 @@ def count_gflops(unet: UNet2DConditionModel, text_tokens: int) -> float:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         unet(torch.empty(shape, device=device), torch.zeros(1, device=device), text)
     return counter.get_total_flops() / 1e9
+
+
+def count_family(
+    family: Family, latent_shape: tuple[int, int, int], text_shape: tuple[int, int]
+) -> dict[str, tuple[int, float]]:
+    """Parameters and GFLOPs of a forward pass of every size, smallest first.
+
+    Both are polynomials of degree 2 in c, since a layer joins widths that are constant or multiples
+    of c. So three widths are counted and the sizes follow by Newton's differences, exactly; one by
+    one, those of the paper would take longer than everything else in a plan.
+    """
+    unit = math.lcm(family.norm_groups, family.heads)
+    counts = []
+    for width in (unit, 2 * unit, 3 * unit):
+        with torch.device("meta"):
+            unet = build_unet(family, f"c{width}", latent_shape, text_shape[1])
+        counts.append((count_params(unet), count_gflops(unet, text_shape[0])))
+    params, gflops = zip(*counts, strict=True)
+    return {
+        size: (_parabola(params, channels(size) // unit), _parabola(gflops, channels(size) // unit))
+        for size in sorted(family.sizes, key=channels)
+    }
+
+
+def _parabola(values: tuple[Number, Number, Number], k: int) -> Number:
+    # through values at 1, 2 and 3
+    first, second, third = values
+    slope, bend = second - first, third - 2 * second + first
+    return first + (k - 1) * slope + (k - 1) * (k - 2) // 2 * bend
 
 
 def load_unet(folder: Path) -> UNet2DConditionModel:

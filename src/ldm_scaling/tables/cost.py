@@ -1,4 +1,7 @@
-"""Parameters and FLOPs of every size, counted on the network itself without its weights."""
+"""Parameters and FLOPs of every size, counted on the network itself without its weights.
+
+Where a size is one of the paper's, what the paper prints stands beside.
+"""
 
 from __future__ import annotations
 
@@ -6,58 +9,51 @@ import csv
 import io
 from pathlib import Path
 
-import torch
-
 from ..cli import parser, run
-from ..models.family import build_unet, count_gflops, count_params
-from ..shards import map_array
+from ..models.family import count_family
 from ..specs import CostSpec
 from ..study import channels
 from ..workdir import write_text
+from .published import published_columns
 
 
-def family_table(
-    spec: CostSpec, latent_shape: tuple[int, int, int], text_shape: tuple[int, int]
-) -> list[dict]:
+def family_table(spec: CostSpec) -> list[dict]:
     """One row a size: size, channels, params, gflops (one forward, one image), normalized_cost.
 
-    `latent_shape` is [C, h, w], `text_shape` is [tokens, width].
+    Then what the paper prints of it, if it is one of the paper's.
     """
-    rows = []
-    for size in sorted(spec.family.sizes, key=channels):
-        with torch.device("meta"):
-            unet = build_unet(spec.family, size, latent_shape, text_shape[1])
-        gflops = count_gflops(unet, text_shape[0])
-        rows.append(
-            {
-                "size": size,
-                "channels": channels(size),
-                "params": count_params(unet),
-                "gflops": gflops,
-            }
-        )
-    reference = next(r["gflops"] for r in rows if r["size"] == spec.family.reference_size)
+    counts = count_family(spec.family, spec.latent_shape, spec.text_shape)
+    _, reference = counts[spec.family.reference_size]
     return [
-        row
-        | {"gflops": f"{row['gflops']:.6g}", "normalized_cost": f"{row['gflops'] / reference:.6g}"}
-        for row in rows
+        {
+            "size": size,
+            "channels": channels(size),
+            "params": params,
+            "gflops": gflops,
+            "normalized_cost": gflops / reference,
+        }
+        | published_columns(spec, size)
+        for size, (params, gflops) in counts.items()
     ]
+
+
+def to_csv(rows: list[dict]) -> str:
+    """Rows as CSV text, numbers to six digits."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, rows[0], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        digits = {name: f"{value:.6g}" for name, value in row.items() if isinstance(value, float)}
+        writer.writerow(row | digits)
+    return table.getvalue()
 
 
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, CostSpec)
-    arguments.add_argument("--latents", required=True, type=Path, help="latents, for their shape")
-    arguments.add_argument("--text", required=True, type=Path, help="embeddings, for their shape")
     arguments.add_argument("--out", required=True, type=Path, help="family.csv")
     options = arguments.parse_args()
-    latents, text = map_array(options.latents, "latents"), map_array(options.text, "text")
-    rows = family_table(options.spec, latents.shape[1:], text.shape[1:])
-    table = io.StringIO()
-    writer = csv.DictWriter(table, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(options.out, table.getvalue())
+    write_text(options.out, to_csv(family_table(options.spec)))
 
 
 if __name__ == "__main__":

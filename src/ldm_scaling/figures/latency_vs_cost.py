@@ -1,0 +1,115 @@
+"""How far FLOPs are from seconds: measured time of a forward pass against its FLOPs.
+
+Left: seconds an image; the dashed line is what they would be if they followed FLOPs. Right: FLOPs a
+second, what each size makes of the device.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..cli import InputError, parser, run
+from ..tables.collect import FAMILY, OK, read_table
+from . import style
+
+LATENCY = ["size", "batch", "seconds_per_image", "lo", "hi", "status", "dtype", "device"]
+_LEGEND_COLUMNS = 5
+
+
+def draw(latency: pd.DataFrame, family: pd.DataFrame) -> Figure:
+    """The figure, from the tables latency.csv and family.csv.
+
+    Raises InputError if nothing was measured, or a size is not in the family.
+    """
+    rows = latency[latency["status"] == OK].merge(family, on="size").sort_values("channels")
+    if rows.empty:
+        raise InputError("latency.csv has no row with status ok of a size in family.csv")
+    rows["lo"], rows["hi"] = rows["lo"] / rows["batch"], rows["hi"] / rows["batch"]
+    handles = _legend(rows)
+    with style.theme():
+        height = 2.7 + 0.17 * -(-len(handles) // _LEGEND_COLUMNS)
+        figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _draw_seconds(left, rows)
+        _draw_rate(right, rows)
+        for axes in (left, right):
+            axes.set(xscale="log", yscale="log", xlabel="GFLOPs of a forward pass")
+            style.log_ticks(axes.xaxis)
+            style.log_ticks(axes.yaxis)
+        figure.suptitle(f"{rows['device'].iloc[0]}, {rows['dtype'].iloc[0]}", fontsize=7.5)
+        figure.legend(handles=handles, loc="outside lower center", ncols=_LEGEND_COLUMNS)
+    return figure
+
+
+def _draw_seconds(axes: Axes, rows: pd.DataFrame) -> None:
+    marks, colors = style.markers(style.by_channels(rows["size"])), _colors(rows)
+    for batch, own in rows.groupby("batch"):
+        color = colors[batch]
+        axes.plot(own["gflops"], own["seconds_per_image"], color=color, label=f"batch {batch}")
+        axes.vlines(own["gflops"], own["lo"], own["hi"], color=color, linewidth=0.8)
+        for row in own.itertuples():
+            axes.plot(row.gflops, row.seconds_per_image, color=color, marker=marks[row.size])
+    largest = rows[rows["channels"] == rows["channels"].max()]
+    fastest = largest.loc[largest["seconds_per_image"].idxmin()]
+    rate = fastest["seconds_per_image"] / fastest["gflops"]
+    ends = [rows["gflops"].min(), rows["gflops"].max()]
+    axes.plot(
+        ends,
+        [end * rate for end in ends],
+        color=style.GREY,
+        linestyle=(0, (4, 2)),
+        linewidth=0.9,
+        zorder=1,
+        label="as FLOPs",
+    )
+    axes.set_ylabel("Seconds of a forward pass, an image")
+
+
+def _draw_rate(axes: Axes, rows: pd.DataFrame) -> None:
+    marks, colors = style.markers(style.by_channels(rows["size"])), _colors(rows)
+    for batch, own in rows.groupby("batch"):
+        color, rate = colors[batch], own["gflops"] / own["seconds_per_image"]
+        axes.plot(own["gflops"], rate, color=color, label=f"batch {batch}")
+        for row, value in zip(own.itertuples(), rate, strict=True):
+            axes.plot(row.gflops, value, color=color, marker=marks[row.size])
+    axes.set_ylabel("GFLOPs a second")
+
+
+def _colors(rows: pd.DataFrame) -> dict[int, str]:
+    return style.sequence(sorted(set(rows["batch"])), "viridis")
+
+
+def _legend(rows: pd.DataFrame) -> list[Line2D]:
+    marks = style.markers(style.by_channels(rows["size"]))
+    sizes = [
+        Line2D([], [], color=style.GREY, marker=marks[row.size], ls="none", label=label)
+        for row in rows.drop_duplicates("size").itertuples()
+        for label in [style.size_label(row.size, row.params)]
+    ]
+    batches = [
+        Line2D([], [], color=color, label=f"batch {batch}")
+        for batch, color in _colors(rows).items()
+    ]
+    proportional = Line2D([], [], color=style.GREY, ls=(0, (4, 2)), lw=0.9, label="as FLOPs")
+    return [*sizes, *batches, proportional]
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--latency", required=True, type=Path, help="latency.csv")
+    arguments.add_argument("--family", required=True, type=Path, help="family.csv")
+    arguments.add_argument("--pdf", required=True, type=Path)
+    arguments.add_argument("--png", required=True, type=Path)
+    options = arguments.parse_args()
+    figure = draw(read_table(options.latency, LATENCY), read_table(options.family, FAMILY))
+    style.save(figure, options.pdf, options.png)
+
+
+if __name__ == "__main__":
+    run(main)

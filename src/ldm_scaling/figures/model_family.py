@@ -1,0 +1,123 @@
+"""What each size is and costs: parameters, GFLOPs and normalized cost against base channels.
+
+Rings are what Mei et al. print of the same sizes, arXiv 2404.01367, Table 1.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..cli import parser, run
+from ..tables.collect import FAMILY, read_table
+from ..tables.published import COLUMNS
+from . import style
+
+_RING = {"marker": "o", "ms": 9, "mew": 0.8, "mfc": "none", "color": style.GREY, "ls": "none"}
+_LEGEND_COLUMNS = 4
+
+
+def draw(family: pd.DataFrame) -> Figure:
+    """The figure, from the table family.csv."""
+    family = family.sort_values("channels")
+    handles = _legend(family)
+    with style.theme():
+        height = 2.6 + 0.17 * -(-len(handles) // _LEGEND_COLUMNS)
+        figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _draw_panel(left, family, "params", 1e6)
+        _draw_panel(right, family, "gflops", 1)
+        left.set_ylabel("Parameters (millions)")
+        right.set_ylabel("GFLOPs of a forward pass")
+        _add_normalized_cost(right, family)
+        _note_slips(right, family)
+        figure.legend(handles=handles, loc="outside lower center", ncols=_LEGEND_COLUMNS)
+    return figure
+
+
+def _draw_panel(axes: Axes, family: pd.DataFrame, column: str, unit: float) -> None:
+    sizes = list(family["size"])
+    colors, marks = style.size_colors(sizes), style.markers(sizes)
+    axes.plot(family["channels"], family[column] / unit, color="0.8", zorder=1, label="family")
+    for row in family.itertuples():
+        axes.plot(
+            row.channels,
+            getattr(row, column) / unit,
+            color=colors[row.size],
+            marker=marks[row.size],
+            linestyle="none",
+            label=row.size,
+            zorder=3,
+        )
+    printed = family[family[f"published_{column}"].notna()]
+    if len(printed):
+        axes.plot(
+            printed["channels"],
+            printed[f"published_{column}"] / unit,
+            label="published",
+            zorder=2,
+            **_RING,
+        )
+    axes.set(xscale="log", yscale="log", xlabel="Base channels")
+    style.log_ticks(axes.xaxis)
+    style.log_ticks(axes.yaxis)
+
+
+def _add_normalized_cost(axes: Axes, family: pd.DataFrame) -> None:
+    reference = family.loc[(family["normalized_cost"] - 1).abs().idxmin()]
+    gflops = reference["gflops"]
+    beside = axes.secondary_yaxis("right", functions=(lambda g: g / gflops, lambda n: n * gflops))
+    beside.set_ylabel(f"Normalized cost ({reference['size']} = 1)")
+    low, high = axes.get_ylim()
+    beside.set_ylim(low / gflops, high / gflops)
+    style.log_ticks(beside.yaxis)
+
+
+def _note_slips(axes: Axes, family: pd.DataFrame) -> None:
+    for row in family[family["published_note"].notna()].itertuples():
+        axes.annotate(
+            row.published_note.replace(": ", ":\n"),
+            (row.channels, row.published_gflops),
+            xytext=(9, -4),
+            textcoords="offset points",
+            va="bottom",
+            fontsize=6.5,
+            color=style.GREY,
+        )
+
+
+def _legend(family: pd.DataFrame) -> list[Line2D]:
+    sizes = list(family["size"])
+    colors, marks = style.size_colors(sizes), style.markers(sizes)
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=colors[row.size],
+            marker=marks[row.size],
+            ls="none",
+            label=style.size_label(row.size, row.params),
+        )
+        for row in family.itertuples()
+    ]
+    if family["published_params"].notna().any():
+        handles.append(Line2D([], [], **_RING, label="printed by the paper"))
+    return handles
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--family", required=True, type=Path, help="family.csv")
+    arguments.add_argument("--pdf", required=True, type=Path)
+    arguments.add_argument("--png", required=True, type=Path)
+    options = arguments.parse_args()
+    style.save(draw(read_table(options.family, [*FAMILY, *COLUMNS])), options.pdf, options.png)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,156 @@
+"""What one image or caption costs in each of the study's networks, counted without weights.
+
+A network of a hub id is built from what its authors publish of it (`HUB_AUTOENCODERS`,
+`HUB_TEXT_ENCODERS`) or from its configuration in the hub's cache on this machine. Where there is
+neither, its cost is nan: unknown.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from huggingface_hub import try_to_load_from_cache
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import AutoConfig, AutoModel, CLIPTextConfig, CLIPTextModel, PretrainedConfig
+
+from ..cells.features import NETWORKS
+from ..latents.autoencoder import CLASSES, build
+from ..latents.text_encoder import is_clip, locate
+from ..models.family import count_params
+from ..specs import Specs
+from ..study import Autoencoder, Study, TextEncoder
+from .cost import family_table
+
+# Rombach et al. 2022, https://arxiv.org/abs/2112.10752; 83,653,863 parameters
+HUB_AUTOENCODERS = {
+    "stabilityai/sd-vae-ft-mse": {
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "block_out_channels": (128, 256, 512, 512),
+        "layers_per_block": 2,
+        "latent_channels": 4,
+    }
+}
+# OpenCLIP's ViT-H-14, https://github.com/mlfoundations/open_clip; 354.03 M parameters in its text
+# tower, a projection of 1024 x 1024 included that embeddings of tokens do not go through
+HUB_TEXT_ENCODERS = {
+    "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": {
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+    }
+}
+
+
+@dataclass(frozen=True)
+class Networks:
+    """FLOPs (2 a multiply-add) and sizes; nan is unknown."""
+
+    forward: dict[str, float]
+    """of the U-Net, by size"""
+    params: dict[str, int]
+    """of the U-Net, by size"""
+    encode: float
+    """of an image to latents"""
+    decode: float
+    autoencoder_params: float
+    caption: float
+    features: float
+    """of an image's features"""
+    feature_width: int
+
+
+def count_networks(study: Study) -> Networks:
+    """What the study's networks cost, at its image size and numbers of tokens and channels."""
+    family = family_table(Specs(study).cost())
+    encode, decode, autoencoder_params = _autoencoder_costs(study)
+    features, feature_width = _extractor_cost(study)
+    return Networks(
+        forward={row["size"]: row["gflops"] * 1e9 for row in family},
+        params={row["size"]: row["params"] for row in family},
+        encode=encode,
+        decode=decode,
+        autoencoder_params=autoencoder_params,
+        caption=_caption_cost(study),
+        features=features,
+        feature_width=feature_width,
+    )
+
+
+def meta_autoencoder(settings: Autoencoder) -> nn.Module | None:
+    """The autoencoder on the meta device, or None if its architecture is unknown here."""
+    name = settings.pretrained
+    with torch.device("meta"):
+        if name is None:
+            return build(settings)
+        if name in HUB_AUTOENCODERS:
+            return AutoencoderKL(**HUB_AUTOENCODERS[name])
+        try:
+            in_folder = Path(name, "config.json")
+            path = in_folder if in_folder.exists() else _cached(name, settings.revision)
+            config = json.loads(Path(path).read_text())
+            return CLASSES[config["_class_name"]].from_config(config)
+        except (OSError, ValueError, KeyError):
+            return None
+
+
+def meta_text_encoder(settings: TextEncoder) -> nn.Module | None:
+    """The text encoder on the meta device, or None if its architecture is unknown here."""
+    with torch.device("meta"):
+        if settings.pretrained in HUB_TEXT_ENCODERS:
+            return CLIPTextModel(CLIPTextConfig(**HUB_TEXT_ENCODERS[settings.pretrained]))
+        try:
+            config: PretrainedConfig = AutoConfig.from_pretrained(
+                locate(settings.pretrained), revision=settings.revision, local_files_only=True
+            )
+        except (OSError, ValueError):
+            return None
+        if is_clip(config):
+            return CLIPTextModel(getattr(config, "text_config", config))
+        return AutoModel.from_config(config)
+
+
+def _cached(hub_id: str, revision: str | None) -> str:
+    found = try_to_load_from_cache(hub_id, "config.json", revision=revision)
+    if not isinstance(found, str):
+        raise FileNotFoundError(f"{hub_id} is not in the hub's cache")
+    return found
+
+
+def _count(call: Callable[[], object]) -> float:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        call()
+    return float(counter.get_total_flops())
+
+
+def _autoencoder_costs(study: Study) -> tuple[float, float, float]:
+    model = meta_autoencoder(study.latents.autoencoder)
+    if model is None:
+        return math.nan, math.nan, math.nan
+    side = study.data.image_size
+    image = torch.empty(1, 3, side, side, device="meta")
+    latents = torch.empty(1, *study.latent_shape, device="meta")
+    encode, decode = _count(lambda: model.encode(image)), _count(lambda: model.decode(latents))
+    return encode, decode, count_params(model)
+
+
+def _caption_cost(study: Study) -> float:
+    model = meta_text_encoder(study.latents.text_encoder)
+    if model is None:
+        return math.nan
+    tokens = torch.zeros(1, study.text_shape[0], dtype=torch.long, device="meta")
+    return _count(lambda: model(tokens))
+
+
+def _extractor_cost(study: Study) -> tuple[float, int]:
+    network, side = NETWORKS[study.metrics.extractor]("meta"), study.metrics.input_size
+    pixels = torch.empty(1, 3, side, side, device="meta")
+    return _count(lambda: network(pixels)), network(pixels).shape[-1]

@@ -1,0 +1,313 @@
+"""What a study would cost: jobs, FLOPs, hours of a device and disk, by rule, without running it.
+
+Writes plan.csv, one row a rule, and prints it with its total. A job whose last output is there is
+done and left out. A training step counts as three forward passes (Kaplan et al. 2020, section 2.1),
+a guided denoising step as two. Tables, figures and metrics run on a processor in minutes and count
+as jobs only.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from ..cells.sweep import SHEET_IMAGES
+from ..cli import parser, positive, run
+from ..data import emoji, imagefolder
+from ..data.prepare import SPLITS
+from ..diffusion.samplers import network_evaluations
+from ..shards import map_array
+from ..specs import Specs
+from ..study import Data, Study
+from ..workdir import write_text
+from .collect import to_csv
+from .networks import Networks, count_networks
+
+DEVICES = {
+    "a100": (312e12, "bfloat16"),
+    "h100": (989e12, "bfloat16"),
+    "h200": (989e12, "bfloat16"),
+    "l40s": (362e12, "bfloat16"),
+    "rtx4090": (165e12, "bfloat16"),
+    "v100": (125e12, "float16"),
+    "core": (96e9, "float32"),
+}
+"""peak FLOP/s of dense matrix products, and their precision: GPUs by their makers' data sheets; a
+processor's core with two fused multiply-adds of 8 numbers a cycle (AVX2) at 3 GHz"""
+COLUMNS = ["rule", "jobs", "done", "flops", "hours", "gigabytes", "uncounted"]
+TRAINING_FORWARDS = 3
+"""forward passes that a training step costs: one forward, two for the two gradients"""
+FIGURES = ["fid_vs_cost", "guidance_sweep", "model_family"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the study."""
+
+    rule: str
+    output: str
+    """the file that it writes last"""
+    flops_of: dict[str, float] = field(default_factory=dict)
+    """FLOPs of each of its parts; nan where they are unknown"""
+    bytes: float = 0
+    """that it leaves: its outputs, and its state in work/ at most"""
+    name: str = ""
+    """what tells it from the other jobs of its rule"""
+
+    @property
+    def flops(self) -> float:
+        """FLOPs of the parts that are known."""
+        return sum(value for value in self.flops_of.values() if not math.isnan(value))
+
+    @property
+    def uncounted(self) -> list[str]:
+        """What is not in `flops` and `bytes`."""
+        parts = [part for part, value in self.flops_of.items() if math.isnan(value)]
+        return parts + ["disk"] * math.isnan(self.bytes)
+
+
+# ---------------------------------------------------------------- jobs
+
+
+def split_images(study: Study) -> dict[str, float]:
+    """Images of each split: as prepared, else as configured; of training nan if unknown."""
+    files = {split: Path(study.results, "data", f"{split}.safetensors") for split in SPLITS}
+    if all(path.exists() for path in files.values()):
+        return {split: len(map_array(path, "images")) for split, path in files.items()}
+    held_out = study.data.splits
+    train = _source_images(study.data) - held_out.validation - held_out.test
+    return {"train": train, "validation": held_out.validation, "test": held_out.test}
+
+
+def _source_images(data: Data) -> float:
+    limit = data.max_images or math.inf
+    if data.source == "emoji":
+        return min(limit, sum(emoji.IMAGES[style] for style in data.styles))
+    if limit < math.inf:  # the planner does not look at millions of files
+        return limit
+    return len(imagefolder.records(data)) if Path(data.path).is_dir() else math.nan
+
+
+def study_jobs(study: Study, networks: Networks, images: dict[str, float]) -> list[Job]:
+    """Every job of rule `all`, done or not, upstream first."""
+    return [
+        *_data_jobs(study, images),
+        *_latent_jobs(study, networks, images),
+        *_model_jobs(study, networks),
+        *_reference_jobs(study, networks, images),
+        *_table_jobs(study),
+    ]
+
+
+def _data_jobs(study: Study, images: dict[str, float]) -> list[Job]:
+    pixels = 3 * study.data.image_size**2
+    prepare = Job(
+        "prepare_data", f"{study.results}/data/test.csv", bytes=sum(images.values()) * pixels
+    )
+    if study.data.source != "emoji":
+        return [prepare]
+    return [Job("fetch_emoji", "resources/emoji.zip", bytes=emoji.ARCHIVE_BYTES), prepare]
+
+
+def _latent_jobs(study: Study, networks: Networks, images: dict[str, float]) -> list[Job]:
+    folder, autoencoder = f"{study.results}/latents", study.latents.autoencoder
+    jobs = []
+    if autoencoder.pretrained is None:
+        seen = _whole_batches(autoencoder.images, autoencoder.batch)
+        flops = TRAINING_FORWARDS * seen * (networks.encode + networks.decode)
+        weights = 4 * networks.autoencoder_params
+        summary = f"{folder}/autoencoder/summary.json"
+        jobs.append(
+            Job("train_autoencoder", summary, {"autoencoder": flops}, weights + _state(weights))
+        )
+    encoded = images["train"] * 4 * math.prod(study.latent_shape)
+    flops = {"autoencoder": images["train"] * networks.encode}
+    jobs.append(Job("encode_images", f"{folder}/train.safetensors", flops, 3 * encoded))
+    for split in ("train", "test"):
+        flops = {"text encoder": images[split] * networks.caption}
+        size = 3 * images[split] * 2 * math.prod(study.text_shape)
+        jobs.append(
+            Job("encode_text", f"{folder}/text_{split}.safetensors", flops, size, name=split)
+        )
+    return jobs
+
+
+def _model_jobs(study: Study, networks: Networks) -> list[Job]:
+    pretrains, sweeps, measures = [], [], []
+    training = study.training
+    seen = _whole_batches(training.images, training.batch)
+    for size in study.family.sizes:
+        for seed in training.seeds:
+            path, name = f"pretrain/{size}/seed{seed}", f"{size} seed{seed}"
+            flops = {"U-Net": TRAINING_FORWARDS * seen * networks.forward[size]}
+            weights = 4 * networks.params[size]
+            kept = weights * len(training.keep)
+            disk = weights + kept + _state(weights, kept)
+            summary = f"{study.results}/models/{path}/summary.json"
+            pretrains.append(Job("pretrain", summary, flops, disk, name))
+            for sampler in study.sampling.samplers:
+                folder = f"{study.results}/cells/{path}/{sampler}"
+                flops, disk = _sweep_costs(study, networks, size, sampler)
+                cells = f"{name} {sampler}"
+                sweeps.append(Job("sweep", f"{folder}/cells.json", flops, disk, cells))
+                measures.append(Job("measure", f"{folder}/metrics.csv", name=cells))
+    return [*pretrains, *sweeps, *measures]
+
+
+def _sweep_costs(
+    study: Study, networks: Networks, size: str, sampler: str
+) -> tuple[dict[str, float], float]:
+    cells = Specs(study).sweep(sampler).cells
+    images = sum(cell.n for cell in cells)
+    forwards = sum(cell.n * network_evaluations(cell.steps, cell.guidance) for cell in cells)
+    flops = {
+        "U-Net": forwards * networks.forward[size],
+        "decoding": images * networks.decode,
+        "features": images * networks.features,
+    }
+    shown = len(cells) * SHEET_IMAGES * 3 * study.data.image_size**2
+    return flops, 3 * (images * 2 * networks.feature_width + shown)
+
+
+def _reference_jobs(study: Study, networks: Networks, images: dict[str, float]) -> list[Job]:
+    folder, width = f"{study.results}/cells/reference", 2 * networks.feature_width
+    jobs = []
+    for split in ("validation", "test"):
+        flops = {"features": images[split] * networks.features}
+        output = f"{folder}/{split}.safetensors"
+        jobs.append(Job("real_features", output, flops, images[split] * width, name=split))
+    test = images["test"]
+    flops = {
+        "autoencoder": test * (networks.encode + networks.decode),
+        "features": test * networks.features,
+    }
+    output = f"{folder}/reconstruction.safetensors"
+    return [*jobs, Job("reconstruction_features", output, flops, test * width)]
+
+
+def _table_jobs(study: Study) -> list[Job]:
+    tables = {"floors": "floors.csv", "family": "family.csv", "collect": "best.csv"}
+    return [
+        *(Job(rule, f"{study.results}/tables/{name}") for rule, name in tables.items()),
+        *(Job(name, f"{study.results}/figures/{name}.png") for name in FIGURES),
+    ]
+
+
+def _whole_batches(images: int, batch: int) -> int:
+    return math.ceil(images / batch) * batch
+
+
+def _state(weights: float, kept: float = 0) -> float:
+    # the two newest states: weights, their average, two moments of AdamW, and what was kept
+    return 2 * (4 * weights + kept)
+
+
+# ---------------------------------------------------------------- what they cost
+
+
+def plan_table(jobs: list[Job], flops_per_second: float) -> pd.DataFrame:
+    """One row a rule, in the columns `COLUMNS`; costs are those of jobs that are not done.
+
+    `uncounted` names parts whose FLOPs or bytes are unknown and missing in the sums.
+    """
+    rows = []
+    for rule in dict.fromkeys(job.rule for job in jobs):
+        own = [job for job in jobs if job.rule == rule]
+        left = to_do(own)
+        flops = sum(job.flops for job in left)
+        disk = sum(job.bytes for job in left if not math.isnan(job.bytes))
+        uncounted = dict.fromkeys(part for job in left for part in job.uncounted)
+        done = len(own) - len(left)
+        hours = flops / flops_per_second / 3600
+        rows.append((rule, len(left), done, flops, hours, disk / 1e9, ", ".join(uncounted)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def to_do(jobs: list[Job]) -> list[Job]:
+    """The jobs whose output is not there."""
+    return [job for job in jobs if not Path(job.output).exists()]
+
+
+def concentration(jobs: list[Job]) -> tuple[list[Job], float, int]:
+    """The costliest tenth of the jobs, its share of all FLOPs, and how many have nine tenths."""
+    by_cost = sorted(jobs, key=lambda job: job.flops, reverse=True)
+    total = sum(job.flops for job in jobs)
+    tenth = by_cost[: math.ceil(len(jobs) / 10)]
+    share = sum(job.flops for job in tenth) / total if total else 0.0
+    running, count = 0.0, 0
+    while running < 0.9 * total:
+        running += by_cost[count].flops
+        count += 1
+    return tenth, share, count
+
+
+def report(table: pd.DataFrame, jobs: list[Job], device: str, utilisation: float) -> str:
+    """What the command prints."""
+    left = to_do(jobs)
+    if not left:
+        return f"all {len(jobs)} jobs are done; nothing is left to pay for"
+    lines = [_line("rule", "jobs", "FLOPs", f"{device}-hours", "disk", "")]
+    for row in table[table["jobs"] > 0].itertuples():
+        more = f"without {row.uncounted}" if row.uncounted else ""
+        flops = f"{row.flops:.2e}" if row.flops else "-"
+        hours = _hours(row.hours) if row.flops else "-"
+        lines.append(_line(row.rule, row.jobs, flops, hours, _disk(row.gigabytes), more))
+    total = table[["flops", "hours", "gigabytes"]].sum()
+    hours, disk = _hours(total["hours"]), _disk(total["gigabytes"])
+    lines.append(_line("total", len(left), f"{total['flops']:.2e}", hours, disk, ""))
+    peak, precision = DEVICES[device]
+    lines.append(
+        f"\n{hours} hours of one {device} at {utilisation:g} % of its {peak / 1e12:g} TFLOP/s"
+        f" ({precision}). {len(jobs) - len(left)} of {len(jobs)} jobs are done and left out."
+    )
+    if total["flops"]:
+        tenth, share, count = concentration(left)
+        lines.append(
+            f"The costliest tenth, {len(tenth)} of {len(left)} jobs, has {share:.0%} of the cost:"
+            f" {', '.join(f'{job.rule} {job.name}'.strip() for job in tenth)}."
+            f" Nine tenths are in {count} jobs."
+        )
+    return "\n".join(lines)
+
+
+def _line(rule: str, jobs: object, flops: str, hours: str, disk: str, more: str) -> str:
+    return f"{rule:<24}{jobs:>6}{flops:>11}{hours:>16}{disk:>10}  {more}".rstrip()
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 99.5 else f"{hours:.2g}"
+
+
+def _disk(gigabytes: float) -> str:
+    for unit, size in (("TB", 1000), ("GB", 1), ("MB", 0.001)):
+        if gigabytes >= size:
+            return f"{gigabytes / size:.3g} {unit}"
+    return "-"
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, Study)
+    arguments.add_argument("--device", choices=DEVICES, default="a100", help="(%(default)s)")
+    arguments.add_argument(
+        "--utilisation",
+        type=positive(float),
+        default=30,
+        help="percent of the device's peak that jobs reach (%(default)s)",
+    )
+    arguments.add_argument("--out", required=True, type=Path, help="plan.csv")
+    options = arguments.parse_args()
+    study: Study = options.spec
+    jobs = study_jobs(study, count_networks(study), split_images(study))
+    peak, _ = DEVICES[options.device]
+    table = plan_table(jobs, peak * options.utilisation / 100)
+    hardware = {"device": options.device, "utilisation_percent": options.utilisation}
+    write_text(options.out, to_csv(table.assign(**hardware)))
+    print(report(table, jobs, options.device, options.utilisation))
+
+
+if __name__ == "__main__":
+    run(main)

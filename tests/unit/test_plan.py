@@ -1,0 +1,240 @@
+"""The plan against published numbers, counts by hand, and the files that are there."""
+
+import math
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from ldm_scaling.data.emoji import IMAGES
+from ldm_scaling.models.family import count_params
+from ldm_scaling.study import Study, TextEncoder, load_study
+from ldm_scaling.tables.networks import (
+    Networks,
+    count_networks,
+    meta_autoencoder,
+    meta_text_encoder,
+)
+from ldm_scaling.tables.plan import Job, concentration, plan_table, report, split_images, study_jobs
+
+ROOT = Path(__file__).parents[2]
+ONES = Networks(
+    forward={"c12": 1.0, "c20": 10.0, "c32": 100.0, "c48": 1000.0},
+    params={"c12": 1, "c20": 10, "c32": 100, "c48": 1000},
+    encode=0.5,
+    decode=0.25,
+    autoencoder_params=7,
+    caption=0.125,
+    features=0.0625,
+    feature_width=3,
+)
+
+
+@cache
+def study_of(overlay: str = "") -> Study:
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    if overlay:
+        update_config(config, yaml.safe_load((ROOT / "studies" / f"{overlay}.yaml").read_text()))
+    return load_study(config)
+
+
+def changed(**sections) -> Study:
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    update_config(config, sections)
+    return load_study(config)
+
+
+def jobs_of(study: Study, networks: Networks = ONES) -> list[Job]:
+    return study_jobs(study, networks, split_images(study))
+
+
+def rule(jobs: list[Job], name: str) -> list[Job]:
+    return [job for job in jobs if job.rule == name]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_done(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def paper_networks():
+    return count_networks(study_of("paper"))
+
+
+# ---------------------------------------------------------------- the paper
+
+
+def test_training_flops_of_the_paper(paper_networks):
+    # 3 x published GFLOPs of a forward pass x 2048 x 500,000, arXiv 2404.01367, Table 1
+    published = {"c96": 102.7, "c320": 789.3, "c512": 1887.5, "c768": 4082.6}
+    pretrain = rule(jobs_of(study_of("paper"), paper_networks), "pretrain")
+    flops = {job.name.split()[0]: job.flops for job in pretrain}
+    assert len(flops) == 11
+    for size, gflops in published.items():
+        assert flops[size] == pytest.approx(3 * gflops * 1e9 * 2048 * 500_000, rel=0.03)
+    assert flops["c320"] == pytest.approx(2.4e21, rel=0.05)
+    assert flops["c768"] == pytest.approx(1.25e22, rel=0.05)
+
+
+def test_hub_networks_have_their_published_sizes_and_costs(paper_networks):
+    latents = study_of("paper").latents
+    assert count_params(meta_autoencoder(latents.autoencoder)) == 83_653_863
+    # the published 354.03 M count the projection of the pooled embedding too
+    text = count_params(meta_text_encoder(latents.text_encoder))
+    assert (text + 1024**2) / 1e6 == pytest.approx(354.03, abs=0.005)
+    layer = 2 * 77 * 12 * 1024**2 + 4 * 77**2 * 1024  # projections and MLP; attention's products
+    assert paper_networks.caption == pytest.approx(24 * layer, rel=1e-3)
+    assert paper_networks.decode > paper_networks.forward["c320"], "at 512 x 512 pixels"
+
+
+# ---------------------------------------------------------------- counts by hand
+
+
+def test_a_training_step_is_three_forwards_and_the_last_batch_is_full():
+    study = changed(training={"images": 1000, "batch": 64, "warmup_images": 1})
+    costs = [job.flops for job in rule(jobs_of(study), "pretrain")]
+    assert costs == [3 * 1024 * forward for forward in ONES.forward.values()]
+
+
+def test_guided_cells_cost_two_forwards():
+    study = changed(sampling={"n": 100, "steps": [2, 4], "guidance": [1, 3]})
+    smallest = rule(jobs_of(study), "sweep")[0]
+    assert smallest.flops_of == {
+        "U-Net": 100 * (2 + 4) * (1 + 2) * ONES.forward["c12"],
+        "decoding": 100 * 4 * ONES.decode,
+        "features": 100 * 4 * ONES.features,
+    }
+
+
+def test_every_image_is_encoded_once_and_seeds_multiply_models():
+    study = changed(training={"seeds": [0, 1, 2]}, data={"max_images": 3000})
+    jobs = jobs_of(study)
+    train = 3000 - 768 - 768
+    assert [job.flops for job in rule(jobs, "encode_images")] == [train * ONES.encode]
+    text = [job.flops for job in rule(jobs, "encode_text")]
+    assert text == [train * ONES.caption, 768 * ONES.caption]
+    assert len(rule(jobs, "pretrain")) == len(rule(jobs, "sweep")) == 4 * 3
+
+
+def test_training_the_autoencoder_is_a_job_only_if_it_is_trained():
+    assert rule(jobs_of(study_of()), "train_autoencoder") == []
+    study = changed(latents={"autoencoder": {"pretrained": None, "images": 10, "batch": 4}})
+    (job,) = rule(jobs_of(study), "train_autoencoder")
+    assert job.flops == 3 * 12 * (ONES.encode + ONES.decode)
+
+
+def test_counted_networks_of_the_pocket_study(monkeypatch):
+    monkeypatch.chdir(ROOT)  # its autoencoder is a folder of the checkout
+    study = study_of()
+    pocket = count_networks(study)
+    assert pocket.autoencoder_params == 431_691  # of its summary.json
+    assert pocket.feature_width == 1280
+    layer = 2 * 20 * 12 * 384**2 + 4 * 20**2 * 384
+    pooler = 2 * 384**2
+    assert pocket.caption == pytest.approx(6 * layer + pooler, rel=1e-6)
+    larger = count_networks(changed(data={"image_size": 64}))
+    assert larger.decode == 4 * pocket.decode
+    assert larger.encode == 4 * pocket.encode
+
+
+# ---------------------------------------------------------------- what is unknown
+
+
+def test_an_architecture_that_is_not_here_is_named_and_not_guessed(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    other = changed(latents={"autoencoder": {"pretrained": "someone/something"}})
+    assert meta_autoencoder(other.latents.autoencoder) is None
+    assert meta_text_encoder(TextEncoder(pretrained="someone/text", max_tokens=8, width=16)) is None
+    unknown = Networks(**vars(ONES) | {"decode": math.nan, "encode": math.nan})
+    jobs = jobs_of(other, unknown)
+    sweep = rule(jobs, "sweep")[0]
+    assert sweep.uncounted == ["decoding"]
+    assert sweep.flops == sweep.flops_of["U-Net"] + sweep.flops_of["features"]
+    table = plan_table(jobs, 1e12).set_index("rule")
+    assert table.loc["sweep", "uncounted"] == "decoding"
+    assert table.loc["encode_images", ["flops", "uncounted"]].tolist() == [0, "autoencoder"]
+    assert "without decoding" in report(table.reset_index(), jobs, "a100", 30)
+
+
+def test_a_folder_that_is_not_there_leaves_the_number_of_images_unknown():
+    study = changed(data={"source": "imagefolder", "path": "nowhere"})
+    images = split_images(study)
+    assert math.isnan(images["train"]) and images["test"] == 768
+    (encode,) = rule(jobs_of(study), "encode_images")
+    assert encode.uncounted == ["autoencoder", "disk"]
+    limited = changed(data={"source": "imagefolder", "path": "nowhere", "max_images": 5000})
+    assert split_images(limited)["train"] == 5000 - 768 - 768
+
+
+def test_images_of_a_folder_are_counted(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.png").touch()
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.png,one\nb.png,two\n")
+    splits = {"validation": 16, "test": 16}
+    data = {"source": "imagefolder", "path": str(tmp_path), "splits": splits}
+    study = changed(data=data, sampling={"n": 16}, metrics={"components": 8})
+    assert split_images(study)["train"] == 2 - 32
+    one_style = changed(data={"styles": ["noto"]})
+    assert split_images(one_style)["train"] == IMAGES["noto"] - 2 * 768
+
+
+# ---------------------------------------------------------------- what is left
+
+
+def test_done_jobs_are_left_out_and_the_rest_keeps_its_cost():
+    study = study_of()
+    jobs = jobs_of(study)
+    before = plan_table(jobs, 1e12).set_index("rule")
+    for done in ("results/models/pretrain/c48/seed0/summary.json", "results/tables/family.csv"):
+        Path(done).parent.mkdir(parents=True)
+        Path(done).touch()
+    after = plan_table(jobs, 1e12).set_index("rule")
+    assert after.loc["pretrain", ["jobs", "done"]].tolist() == [3, 1]
+    assert after.loc["family", ["jobs", "done"]].tolist() == [0, 1]
+    lost = before.loc["pretrain", "flops"] - after.loc["pretrain", "flops"]
+    assert lost == 3 * 120_000 * ONES.forward["c48"]
+    rest = [name for name in before.index if name not in ("pretrain", "family")]
+    assert after.loc[rest].equals(before.loc[rest])
+    printed = report(after.reset_index(), jobs, "a100", 30)
+    assert "\nfamily " not in printed
+    assert f"2 of {len(jobs)} jobs are done" in printed
+
+
+def test_nothing_is_left():
+    Path("done").touch()
+    jobs = [Job("pretrain", "done", {"U-Net": 1e18})]
+    table = plan_table(jobs, 1e12)
+    assert table[["jobs", "done", "flops"]].values.tolist() == [[0, 1, 0]]
+    assert "nothing is left" in report(table, jobs, "a100", 30)
+
+
+def test_hours_are_flops_over_what_the_device_reaches():
+    jobs = [Job("pretrain", "a", {"U-Net": 312e12 * 3600 * 5})]
+    table = plan_table(jobs, 312e12 * 0.5)
+    assert table["hours"].tolist() == [10]
+    printed = report(table, jobs, "a100", 50)
+    assert "10 hours of one a100 at 50 % of its 312 TFLOP/s (bfloat16)" in printed
+
+
+def test_concentration_names_the_costliest_tenth():
+    costs = [1, 1, 50, 1, 1, 1, 40, 1, 1, 1, 2]
+    jobs = [Job("sweep", str(i), {"U-Net": cost}, name=str(i)) for i, cost in enumerate(costs)]
+    tenth, share, count = concentration(jobs)
+    assert [job.name for job in tenth] == ["2", "6"]
+    assert share == 0.9
+    assert count == 2
+    assert concentration([Job("floors", "x")]) == ([Job("floors", "x")], 0, 0)
+
+
+def test_disk_of_arrays_and_weights():
+    jobs = jobs_of(changed(data={"max_images": 3000}, training={"keep": [0.5]}))
+    (prepare,) = rule(jobs, "prepare_data")
+    assert prepare.bytes == 3000 * 3 * 32 * 32
+    (encode,) = rule(jobs, "encode_images")
+    assert encode.bytes == 3 * (3000 - 2 * 768) * 8 * 8 * 8 * 4  # the array and two states of it
+    largest = rule(jobs, "pretrain")[-1]
+    model, kept = 4 * 1000, 4 * 1000
+    assert largest.bytes == model + kept + 2 * (4 * model + kept)
