@@ -129,3 +129,27 @@ def family_memory(wildcards, attempt):
 def model_runtime(wildcards, attempt):
     """Minutes of one walltime slice; jobs continue in the next one."""
     return min(240 * attempt, 1440)
+
+
+# ------------------------------------------------------------ cluster
+
+
+def unfilled():
+    """Resources of the jobs to run that profiles/slurm still leaves open."""
+    return {
+        name
+        for job in workflow.dag.needrun_jobs()
+        for name, value in job.resources.items()
+        if value == "FILL_IN"
+    }
+
+
+onstart:
+    # not while parsing: a dry run, which skips this, needs no account
+    if names := unfilled():
+        print(
+            "error: profiles/slurm/config.yaml, default-resources: fill in"
+            f" {' and '.join(sorted(names))}, or delete what your cluster does without",
+            file=sys.stderr,
+        )
+        sys.exit(2)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import ldm_scaling
 
@@ -48,13 +49,14 @@ class Project:
         (folder / "resources").mkdir()
         shutil.copy2(archive, folder / "resources")
 
-    def _start(self, arguments: tuple[str, ...]) -> subprocess.Popen:
+    def start(self, *arguments: str, output: IO | int = subprocess.PIPE) -> subprocess.Popen:
+        """Start Snakemake in a process group of its own."""
         binaries = str(Path(sys.executable).parent)
         return subprocess.Popen(
             [SNAKEMAKE, *arguments],
             cwd=self.folder,
             env=os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"},
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
@@ -62,14 +64,14 @@ class Project:
 
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
         """Run to the end and return what was printed; asserts the exit status."""
-        process = self._start(arguments)
+        process = self.start(*arguments)
         output = process.communicate()[0]
         assert (process.returncode != 0) == fails, output[-6000:]
         return output
 
     def kill_when(self, moment: Callable[[], bool], *arguments: str) -> None:
         """Start, and kill -9 every process of the run as soon as `moment()` is true."""
-        process = self._start(arguments)
+        process = self.start(*arguments)
         while not moment():
             assert process.poll() is None, f"ended too soon: {process.communicate()[0][-6000:]}"
             time.sleep(0.02)
