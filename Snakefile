@@ -1,8 +1,7 @@
 """Scaling study of latent diffusion models: data -> latents -> models -> cells -> tables -> figures.
 
-The study is config.yaml, overlaid by `--configfile studies/<name>.yaml`. Every figure is a target:
-`snakemake --cores all results/figures/fid_vs_cost.pdf`. What a rule needs and gives stands at the
-top of its file.
+The study is config.yaml, overlaid by `--configfile=studies/<name>.yaml`. Every figure is a target.
+What a rule needs and gives stands at the top of its file.
 """
 
 import shlex
@@ -24,6 +23,7 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/hardware.smk"
 
 
 pathvars:

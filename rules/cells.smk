@@ -30,9 +30,9 @@ rule sweep:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=model_memory,
-        runtime=model_runtime,
-        gpu=1,
+        mem_mb=sampling_memory,
+        runtime=walltime,
+        gpu=sampling_gpus,
     params:
         spec=sweep_spec,
         model=subpath(input.summary, parent=True),
@@ -42,10 +42,11 @@ rule sweep:
         work=work_dir("sweep"),
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.cells.sweep --spec {params.spec:q} --model {params.model:q}"
+        + LAUNCH
+        + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} --model {params.model:q}"
         " --autoencoder {params.autoencoder:q} {params.revision}"
         " --text {input.text:q} --out {params.out:q}"
-        " --work-dir {params.work:q}"
+        " --work-dir {params.work:q} --gpus {resources.gpu}"
 
 
 rule contact_sheet:

@@ -20,6 +20,12 @@ AUTOENCODER = (
 )
 FIGURES = ["fid_vs_cost", "guidance_sweep", "model_family"]
 TABLES = ["cells", "best", "family", "floors"]
+# one process a GPU, of a command that is given after `$launch -m`
+LAUNCH = (
+    "launch=python; [ {resources.gpu} -le 1 ] || launch='accelerate launch --multi_gpu"
+    " --num_processes {resources.gpu} --num_machines 1 --mixed_precision no"
+    " --dynamo_backend no --main_process_port 0'; "
+)
 MODELS = [
     ("pretrain", size, seed)
     for size in STUDY.family.sizes
@@ -100,35 +106,6 @@ def metrics_arguments(wildcards, input):
             identities, input.metrics, strict=True
         )
     ]
-
-
-# ------------------------------------------------------------ resources
-
-
-def large_first(wildcards):
-    """Priority: the longest jobs first, so that none is left alone at the end."""
-    return channels(wildcards.size)
-
-
-def model_memory(wildcards, attempt):
-    """MB for weights, optimiser and average of a size (about 24 bytes a parameter) and the rest."""
-    return attempt * (4000 + channels(wildcards.size) ** 2 // 5)
-
-
-def model_gpus(wildcards):
-    """GPUs that train one model: the paper's two largest sizes do not fit on one."""
-    return 1 if channels(wildcards.size) < 512 else 8
-
-
-def family_memory(wildcards, attempt):
-    """MB for the weights of the largest size (about 40,000 bytes times c squared) and the rest."""
-    largest = max(map(channels, STUDY.family.sizes))
-    return attempt * (4000 + largest**2 // 25)
-
-
-def model_runtime(wildcards, attempt):
-    """Minutes of one walltime slice; jobs continue in the next one."""
-    return min(240 * attempt, 1440)
 
 
 # ------------------------------------------------------------ cluster

@@ -25,17 +25,19 @@ rule pretrain:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=model_memory,
-        runtime=model_runtime,
-        gpu=model_gpus,
+        mem_mb=training_memory,
+        runtime=walltime,
+        gpu=training_gpus,
+        micro_batch=micro_batch,
+        switches=training_switches,
     params:
         spec=pretrain_spec,
         out=subpath(output.summary, parent=True),
         work=work_dir("pretrain"),
     shell:
         "exec &> >(tee {log:q}); "
-        "launch=python; [ {resources.gpu} -le 1 ] ||"
-        " launch='accelerate launch --multi_gpu --num_processes {resources.gpu}'; "
-        "$launch -m ldm_scaling.models.pretrain --spec {params.spec:q}"
+        + LAUNCH
+        + "$launch -m ldm_scaling.models.pretrain --spec {params.spec:q}"
         " --latents {input.latents:q} --text {input.text:q} --out {params.out:q}"
-        " --work-dir {params.work:q}"
+        " --work-dir {params.work:q} --gpus {resources.gpu}"
+        " --micro-batch {resources.micro_batch} {resources.switches}"

@@ -13,7 +13,7 @@ import math
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -25,7 +25,10 @@ from accelerate import Accelerator
 from torch import nn
 
 from .cli import InputError, Progress, Slice, SliceEnded
+from .devices import Switches, divided, local, shard, whole
 from .workdir import WorkDir, write_json
+
+DEFAULTS = Switches()
 
 
 def order(count: int, seed: int, start: int, length: int) -> np.ndarray:
@@ -124,45 +127,51 @@ class State:
     kept: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
 
 
+def write_state(state: dict[str, Any], path: Path) -> None:
+    """Write a state file."""
+    with path.open("wb") as file:  # given a path, torch hides that a disk is full
+        torch.save(state, file)
+
+
 class Trainer:
-    """Runs a task by a plan in a work folder; `run()` returns its state, `averaged` the weights."""
+    """Runs a task by a plan in a work folder; `averaged` then holds the averaged weights."""
 
     def __init__(
-        self, task: Task, plan: Plan, work: WorkDir, label: str, micro_batch: int | None = None
+        self, task: Task, plan: Plan, work: WorkDir, label: str, switches: Switches = DEFAULTS
     ):
         self.task, self.plan, self.work, self.label = task, plan, work, label
-        self.accelerator = Accelerator(log_with="tensorboard", project_dir=str(work.path))
+        self.accelerator = Accelerator(
+            log_with="tensorboard",
+            project_dir=str(work.path),
+            mixed_precision=switches.precision,
+        )
         if plan.batch < self.accelerator.num_processes:
             raise InputError(
                 f"{label}: a batch of {plan.batch} cannot be shared by "
                 f"{self.accelerator.num_processes} processes; start fewer"
             )
         self.device = self.accelerator.device
+        self._sharded = switches.sharded and self.accelerator.num_processes > 1
+        if switches.compiled:
+            task.module.compile()
+        if self._sharded:
+            self.module = shard(task.module, self.device)
+        else:
+            self.module = self.accelerator.prepare(task.module)
         # fused: three to five times faster than the default on a CPU, for networks this small
-        optimizer = torch.optim.AdamW(
-            task.module.parameters(), lr=0.0, weight_decay=plan.weight_decay, fused=True
+        self.optimizer = self.accelerator.prepare(
+            torch.optim.AdamW(
+                self.module.parameters(), lr=0.0, weight_decay=plan.weight_decay, fused=True
+            )
         )
-        self.module, self.optimizer = self.accelerator.prepare(task.module, optimizer)
         self.averaged = {k: v.detach().clone() for k, v in self._weights().items()}
         self.state = State()
-        self._micro = micro_batch or plan.batch
+        self._micro = switches.micro_batch or plan.batch
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return self.accelerator.unwrap_model(self.module).state_dict()
 
     # ------------------------------------------------------------ state
-
-    def _write(self, path: Path) -> None:
-        with path.open("wb") as file:  # given a path, torch hides that a disk is full
-            torch.save(
-                {
-                    "module": self._weights(),
-                    "averaged": self.averaged,
-                    "optimizer": self.optimizer.state_dict(),
-                    **vars(self.state),
-                },
-                file,
-            )
 
     def _read(self, path: Path) -> dict[str, Any]:
         # on the CPU: a device that is out of memory must not make a good state look unreadable
@@ -172,14 +181,27 @@ class Trainer:
         saved = self.work.load(self._read)
         if saved is None:
             return
-        self.accelerator.unwrap_model(self.module).load_state_dict(saved["module"])
+        weights = self._weights()
+        self.averaged = {k: divided(v, weights[k]) for k, v in saved["averaged"].items()}
+        module = {k: divided(v, weights[k]) for k, v in saved["module"].items()}
+        self.accelerator.unwrap_model(self.module).load_state_dict(module)
+        for number, parameter in enumerate(self.module.parameters()):
+            moments = saved["optimizer"]["state"].get(number, {})
+            for name in moments.keys() & {"exp_avg", "exp_avg_sq"}:
+                moments[name] = divided(moments[name], parameter)
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.averaged = {k: v.to(self.device) for k, v in saved["averaged"].items()}
         self.state = State(**{name: saved[name] for name in vars(self.state)})
 
     def _save(self) -> None:
+        state = {
+            "module": self._weights(),
+            "averaged": self.averaged,
+            "optimizer": self.optimizer.state_dict(),
+            **vars(self.state),
+        }
+        state = whole(state, self.accelerator.is_main_process)
         if self.accelerator.is_main_process:
-            self.work.save(self.state.step, self._write)
+            self.work.save(self.state.step, functools.partial(write_state, state))
 
     # ------------------------------------------------------------ steps
 
@@ -196,10 +218,11 @@ class Trainer:
         for begin in range(0, len(mine), self._micro):
             rows = mine[begin : begin + self._micro]
             last = begin + self._micro >= len(mine)
-            with nullcontext() if last else self.accelerator.no_sync(self.module):
-                losses = self.task.losses(
-                    self.module, indices[rows], step * plan.batch + rows, self.device
-                )
+            with self._exchange(last):
+                with self.accelerator.autocast():
+                    losses = self.task.losses(
+                        self.module, indices[rows], step * plan.batch + rows, self.device
+                    )
                 self.accelerator.backward(losses.sum() * (ranks / plan.batch))
             total += losses.detach().sum() * (ranks / plan.batch)
         self.accelerator.clip_grad_norm_(self.module.parameters(), plan.clip_norm)
@@ -211,6 +234,16 @@ class Trainer:
         loss, ended = self.accelerator.reduce(torch.stack([total, ended]), "mean").tolist()
         return loss, ended > 0
 
+    @contextmanager
+    def _exchange(self, now: bool) -> Iterator[None]:
+        """Whether a backward pass exchanges gradients: only the step's last one has to."""
+        if self._sharded:
+            self.module.set_requires_gradient_sync(now)
+            yield
+        else:
+            with nullcontext() if now else self.accelerator.no_sync(self.module):
+                yield
+
     @torch.no_grad()
     def _average(self) -> None:
         # a half-life of ema_images, but never longer than a tenth of what has been seen (EDM2)
@@ -219,7 +252,9 @@ class Trainer:
         weights = self._weights()
         floats = [name for name, value in weights.items() if value.is_floating_point()]
         torch._foreach_lerp_(
-            [self.averaged[n] for n in floats], [weights[n] for n in floats], 1 - decay
+            [local(self.averaged[n]) for n in floats],
+            [local(weights[n]) for n in floats],
+            1 - decay,
         )
 
     def run(self, time_slice: Slice) -> State:
@@ -245,7 +280,8 @@ class Trainer:
             state.seconds, clock = state.seconds + now - clock, now
             images = min(state.step * plan.batch, plan.images)
             if state.step in keep_at:
-                state.kept[keep_at[state.step]] = {k: v.clone() for k, v in self.averaged.items()}
+                kept = {k: v.clone() for k, v in self.averaged.items()}
+                state.kept[keep_at[state.step]] = whole(kept, self.accelerator.is_main_process)
             if state.step % log_steps == 0 or state.step == plan.steps:
                 row = {"images": state.step * plan.batch, "loss": loss}
                 state.log.append(row)
@@ -260,7 +296,8 @@ class Trainer:
                 self._save()
                 took = time.monotonic() - now
                 save_at = now + max(plan.save_seconds, 20 * took)
-        self.accelerator.end_training()
+        self.averaged = whole(self.averaged, self.accelerator.is_main_process)
+        self.accelerator.end_training()  # and no exchange between processes from here on
         return state
 
     def _check(self, loss: float) -> None:
@@ -288,6 +325,8 @@ def training_summary(trainer: Trainer, **more: Any) -> dict[str, Any]:
         "steps": state.step,
         "seconds": round(state.seconds, 1),
         "device": device_name(trainer.device),
+        "processes": trainer.accelerator.num_processes,
+        "precision": trainer.accelerator.mixed_precision,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "revision": git_revision(),

@@ -69,26 +69,37 @@ def file_hash(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:24]
 
 
+class Busy(Exception):
+    """Another process works in the folder."""
+
+
 class WorkDir:
     """State of one long job, in numbered files that are written atomically.
 
-    `WorkDir(path, fingerprint)` is a context manager: it holds a lock so that a second job with the
-    same folder waits until the first has ended. Of a job of several processes the first one holds
-    it, and only that one may save. Only the two newest states are kept.
+    `WorkDir(path, fingerprint)` is a context manager: it holds a lock so that a second process
+    with the same folder waits until the first has ended, or raises Busy if it is not to wait.
+    Processes that train one model together share the lock of their first one (`lock=False` for the
+    others), and only that one may save. Only the two newest states are kept.
     """
 
-    def __init__(self, path: str | os.PathLike, fingerprint: str):
+    def __init__(
+        self, path: str | os.PathLike, fingerprint: str, lock: bool = True, wait: bool = True
+    ):
         self.path = Path(path) / fingerprint
+        self._locks, self._waits = lock, wait
         self._lock = None
 
     def __enter__(self) -> WorkDir:
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = (self.path / "lock").open("w")
-        if int(os.environ.get("RANK", 0)) > 0:  # set by torch's launcher for each process
+        if not self._locks:
             return self
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if not self._waits:
+                self._lock.close()
+                raise Busy(self.path) from None
             print(f"another process works in {self.path}; waiting for it", file=sys.stderr)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         except OSError as error:  # some network filesystems have no locks

@@ -1,5 +1,6 @@
-"""Training in two processes is training in one, also when their number changes on the way."""
+"""Two processes train and sample as one does, also when their number changes on the way."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,43 +10,62 @@ import pytest
 from project import ROOT
 from safetensors.numpy import load_file
 
+from ldm_scaling.latents.autoencoder import save_model
+from ldm_scaling.models.family import build_unet
+from ldm_scaling.models.pretrain import WEIGHTS
 from ldm_scaling.shards import write_arrays
 from ldm_scaling.specs import Specs
 from ldm_scaling.study import load_study
 
-LAUNCH = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines=1"]
+# as rule pretrain launches it; the processes talk through gloo where there is no GPU
+LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"]
+LAUNCH += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
+LAUNCH += ["--main_process_port=0"]
+
+
+def command(module, *options, processes=1, code=0):
+    """Run a command of the project in so many processes and return its log."""
+    words = [sys.executable, *(LAUNCH if processes == 2 else []), "-m", f"ldm_scaling.{module}"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(
+        [*words, *options], env=environment, capture_output=True, text=True, cwd=ROOT
+    )
+    log = done.stdout + done.stderr
+    assert ("state is saved" in log) == (code == 75) == (done.returncode != 0), log[-4000:]
+    return log
 
 
 @pytest.fixture
-def pretrain(tmp_path, pocket_config):
-    """A function that runs the command on made-up latents and returns its log."""
+def specs(pocket_config):
+    """Of a tiny study."""
     pocket_config["family"] |= {"sizes": ["c8"], "reference_size": "c8"}
-    pocket_config["training"] |= {"images": 192, "batch": 12, "warmup_images": 24, "keep": []}
-    random = np.random.default_rng(0)
+    pocket_config["training"] |= {"images": 96, "batch": 12, "warmup_images": 12, "keep": []}
+    pocket_config["sampling"] |= {"n": 24, "steps": [1, 2], "guidance": [1, 3]}
+    pocket_config["metrics"] |= {"components": 8}
+    return Specs(load_study(pocket_config))
 
-    def draw(*shape):
-        return random.normal(size=shape).astype(np.float32)
 
-    write_arrays(tmp_path / "latents", {"latents": draw(40, 8, 8, 8)}, "latents")
-    write_arrays(tmp_path / "text", {"text": draw(40, 6, 16), "empty": draw(6, 16)}, "text")
-    spec = Specs(load_study(pocket_config)).pretrain("c8", 0).model_dump_json()
+@pytest.fixture
+def text(tmp_path):
+    """A file of made-up embeddings."""
+    random = np.random.default_rng(1)
+    shapes = {"text": (40, 6, 16), "empty": (6, 16)}
+    arrays = {name: random.normal(size=shape).astype("f4") for name, shape in shapes.items()}
+    write_arrays(tmp_path / "text", arrays, "text")
+    return tmp_path / "text"
 
-    def run(name, *options, processes=1, code=0):
-        command = [sys.executable, *(LAUNCH if processes == 2 else []), "-m"]
-        command += [
-            "ldm_scaling.models.pretrain",
-            "--spec",
-            spec,
-            "--latents",
-            tmp_path / "latents",
-        ]
-        command += ["--text", tmp_path / "text", "--out", tmp_path / name]
-        command += ["--work-dir", tmp_path / f"work-{name}", *options]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
-        log = done.stdout + done.stderr
-        assert (done.returncode != 0) == (code != 0), log[-4000:]
-        return log
+
+@pytest.fixture
+def pretrain(tmp_path, specs, text):
+    """A function that runs the command on made-up latents and returns its log."""
+    latents = np.random.default_rng(0).normal(size=(40, 8, 8, 8)).astype("f4")
+    write_arrays(tmp_path / "latents", {"latents": latents}, "latents")
+
+    def run(name, *options, **launch):
+        data = ("--latents", tmp_path / "latents", "--text", text)
+        folders = ("--out", tmp_path / name, "--work-dir", tmp_path / f"work-{name}")
+        spec = specs.pretrain("c8", 0).model_dump_json()
+        return command("models.pretrain", "--spec", spec, *data, *folders, *options, **launch)
 
     return run
 
@@ -54,17 +74,41 @@ def weights(folder):
     return load_file(folder / "unet" / "diffusion_pytorch_model.safetensors")
 
 
+def processes(folder):
+    return json.loads((folder / "summary.json").read_text())["processes"]
+
+
 def test_two_processes_train_as_one_and_hand_over(pretrain, tmp_path):
+    def one_step(name, *options, **launch):
+        return pretrain(name, "--max-seconds", "0.001", *options, code=75, **launch)
+
     pretrain("one", "--micro-batch", "5")
-    log = pretrain("two", "--max-seconds", "0.001", processes=2, code=75)
-    assert "state is saved" in log
-    log = pretrain("two", "--micro-batch", "4")
+    assert "state is saved" in one_step("copies", processes=2)
+    log = one_step("copies", "--sharded", processes=2)
     assert "continuing after 12 images" in log
-    log = pretrain("three", "--max-seconds", "0.001", code=75)
-    pretrain("three", processes=2)
+    log = pretrain("copies", "--micro-batch", "4")
+    assert "continuing after 24 images" in log
+    one_step("shards")
+    pretrain("shards", "--sharded", "--checkpointing", "--micro-batch", "4", processes=2)
+    assert [processes(tmp_path / name) for name in ("one", "copies", "shards")] == [1, 1, 2]
     expected = weights(tmp_path / "one")
-    for name in ("two", "three"):
+    for name in ("copies", "shards"):
         found = weights(tmp_path / name)
         assert found.keys() == expected.keys()
         for key, value in expected.items():
             np.testing.assert_allclose(found[key], value, rtol=0, atol=2e-5, err_msg=key)
+
+
+def test_two_processes_sample_as_one(specs, text, tmp_path):
+    spec = specs.sweep("ddim").model_dump_json()
+    save_model(
+        build_unet(specs.study.family, "c8", (8, 8, 8), 16), tmp_path / "model/unet", WEIGHTS
+    )
+    for count in (1, 2):
+        model = ("--model", tmp_path / "model", "--autoencoder", "pretrained/autoencoder-emoji32")
+        out = ("--text", text, "--out", tmp_path / f"{count}", "--work-dir", tmp_path / f"w{count}")
+        command("cells.sweep", "--spec", spec, *model, *out, processes=count)
+    for name in ("features.safetensors", "images.safetensors"):
+        assert (tmp_path / "2" / name).read_bytes() == (tmp_path / "1" / name).read_bytes()
+    one, two = (json.loads((tmp_path / n / "cells.json").read_text()) for n in "12")
+    assert [row | {"seconds": 0} for row in one] == [row | {"seconds": 0} for row in two]

@@ -4,13 +4,18 @@ Image i of a cell starts from its own seeded noise, the same for every model, sa
 guidance scale and batch size. Writes `features.safetensors` (one float16 array [n, D] a cell),
 `images.safetensors` (the first images of a cell, uint8, for contact sheets) and `cells.json`
 (steps, guidance, n, NFE, seconds an image, status). What has been sampled stays in the work folder:
-a new scale or step count samples the new cells only.
+a new scale or step count samples the new cells only. Several processes, by torch's launcher, share
+the cells and give the same files as one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
+from argparse import ArgumentParser
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +24,14 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from ..cli import InputError, Progress, Slice, SliceEnded, add_work_dir, parser, run
+from ..devices import (
+    check_gpus,
+    in_precision,
+    own_device,
+    precision,
+    process_count,
+    process_index,
+)
 from ..diffusion.samplers import make_scheduler, network_evaluations, sample_latents
 from ..latents.autoencoder import decode, load, to_uint8, weights_hash
 from ..loop import Stream, row_generators
@@ -26,7 +39,7 @@ from ..models.family import load_unet
 from ..shards import fingerprint_of, map_array, write_arrays
 from ..specs import CellSpec, SweepSpec
 from ..study import Diffusion
-from ..workdir import WorkDir, fingerprint, write_json
+from ..workdir import Busy, WorkDir, fingerprint, write_json
 from .features import Extractor, load_extractor
 
 BATCH = 128
@@ -156,40 +169,66 @@ def _check_text(spec: SweepSpec, path: Path, sampler: Sampler) -> None:
         raise InputError(f"{path} has {rows} prompts, fewer than n = {largest}")
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, SweepSpec)
+def sample_among_processes(cells: list[CellSpec], sample: Callable[[CellSpec], object]) -> None:
+    """Sample every cell that no other process is at, this one's share of them first."""
+    index, count = process_index(), process_count()
+    cells = cells[index::count] + [c for n, c in enumerate(cells) if n % count != index]
+    progress = Progress(f"process {index}: cells", len(cells))
+    for number, cell in enumerate(cells, start=1):
+        with contextlib.suppress(Busy):
+            sample(cell)
+        progress.update(number, cell_name(cell))
+
+
+def add_arguments(arguments: ArgumentParser) -> None:
+    """Add the command's arguments, the spec and the work folder aside."""
     arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
     arguments.add_argument("--autoencoder", required=True, help="diffusers folder or hub id")
     arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
     arguments.add_argument("--text", required=True, type=Path, help="embeddings of the prompts")
     arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
+    arguments.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, SweepSpec)
+    add_arguments(arguments)
     add_work_dir(arguments)
     options = arguments.parse_args()
+    check_gpus(options.gpus)
     spec: SweepSpec = options.spec
     time_slice = Slice(options.max_seconds)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = own_device()
     unet = load_unet(options.model).to(device)
     autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
+    decides = [weights_hash(unet), weights_hash(autoencoder), fingerprint_of(options.text)]
     sampler = Sampler(
-        unet,
+        in_precision(unet, precision()),
         autoencoder,
         spec.diffusion,
         map_array(options.text, "text"),
         map_array(options.text, "empty"),
     )
     _check_text(spec, options.text, sampler)
-    decides = [weights_hash(unet), weights_hash(autoencoder), fingerprint_of(options.text)]
     extractors: dict[tuple, Extractor] = {}
-    features, images, records = {}, {}, []
-    progress = Progress(f"cells of {options.out}", len(spec.cells))
-    for number, cell in enumerate(spec.cells, start=1):
+
+    def sample(cell: CellSpec, wait: bool) -> Sampled:
         key = (cell.extractor, cell.input_size)
         if key not in extractors:
             extractors[key] = load_extractor(*key, device)
         content = fingerprint(cell, spec.diffusion, *decides)
-        with WorkDir(options.work_dir, content) as work:
-            state = sample_cell(sampler, extractors[key], cell, work, time_slice)
+        with WorkDir(options.work_dir, content, wait=wait) as work:
+            return sample_cell(sampler, extractors[key], cell, work, time_slice)
+
+    if process_count() > 1:
+        sample_among_processes(spec.cells, partial(sample, wait=False))
+        if process_index() > 0:
+            return
+    features, images, records = {}, {}, []
+    progress = Progress(f"cells of {options.out}", len(spec.cells))
+    for number, cell in enumerate(spec.cells, start=1):
+        state = sample(cell, wait=True)
         records.append(record(cell, state))
         features[cell_name(cell)] = state.features.numpy()
         images[cell_name(cell)] = state.sheet.numpy()

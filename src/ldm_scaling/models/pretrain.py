@@ -8,6 +8,7 @@ Running the same command again continues, on a CPU bit by bit.
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ..cli import Slice, add_work_dir, parser, positive, run
+from ..devices import Switches, check_gpus, precision, process_index
 from ..diffusion.samplers import make_scheduler
 from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
 from ..latents.autoencoder import save_model, weights_hash
@@ -35,13 +37,17 @@ class Denoising:
     def __init__(
         self, spec: PretrainSpec, latents: np.ndarray, text: np.ndarray, empty: np.ndarray
     ):
-        torch.manual_seed(spec.seed)
-        unet = build_unet(spec.family, spec.size, latents.shape[1:], text.shape[-1])
-        self.module = unet.to(memory_format=torch.channels_last)  # a tenth to a third faster
-        self.count = len(latents)
         self._spec, self._latents, self._text = spec, latents, text
+        torch.manual_seed(spec.seed)
+        self.module = self.build().to(memory_format=torch.channels_last)  # up to a third faster
+        self.count = len(latents)
         self._empty = np.array(empty)
         self._alphas = alphas_cumprod(spec.diffusion)
+
+    def build(self) -> UNet2DConditionModel:
+        """An untrained network of this spec."""
+        spec = self._spec
+        return build_unet(spec.family, spec.size, self._latents.shape[1:], self._text.shape[-1])
 
     def losses(
         self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
@@ -85,7 +91,7 @@ def make_plan(spec: PretrainSpec) -> Plan:
 
 
 def export(unet: UNet2DConditionModel, trainer: Trainer, spec: PretrainSpec, out: Path) -> None:
-    """Write the model's folder; the summary comes last."""
+    """Write the model's folder, with the averaged weights in `unet`; the summary comes last."""
     state = trainer.state
     kept = {
         f"{part}/{name}": value.contiguous().cpu()
@@ -106,17 +112,36 @@ def export(unet: UNet2DConditionModel, trainer: Trainer, spec: PretrainSpec, out
     write_json(out / "summary.json", summary)
 
 
+def _add_switches(arguments: ArgumentParser) -> None:
+    group = arguments.add_argument_group("hardware", "these change results by rounding only")
+    group.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
+    group.add_argument(
+        "--micro-batch", type=positive(int), help="images a forward pass (default: the batch)"
+    )
+    group.add_argument(
+        "--precision",
+        choices=["no", "bf16"],
+        help="arithmetic (default: bf16 on a GPU that has it)",
+    )
+    group.add_argument(
+        "--checkpointing", action="store_true", help="compute activations twice, keep few of them"
+    )
+    group.add_argument(
+        "--sharded", action="store_true", help="divide the weights among the processes (FSDP)"
+    )
+    group.add_argument("--compiled", action="store_true", help="by torch.compile")
+
+
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, PretrainSpec)
     arguments.add_argument("--latents", required=True, type=Path, help="latents to train on")
     arguments.add_argument("--text", required=True, type=Path, help="their text embeddings")
     arguments.add_argument("--out", required=True, type=Path, help="folder of the model")
-    arguments.add_argument(
-        "--micro-batch", type=positive(int), help="images a forward pass (default: the batch)"
-    )
+    _add_switches(arguments)
     add_work_dir(arguments)
     options = arguments.parse_args()
+    check_gpus(options.gpus)
     spec: PretrainSpec = options.spec
     time_slice = Slice(options.max_seconds)
     task = Denoising(
@@ -126,12 +151,17 @@ def main() -> None:
         map_array(options.text, "empty"),
     )
     content = fingerprint(spec, fingerprint_of(options.latents), fingerprint_of(options.text))
-    with WorkDir(options.work_dir, content) as work:
+    switches = Switches(
+        options.micro_batch, options.precision or precision(), options.sharded, options.compiled
+    )
+    if options.checkpointing:
+        task.module.enable_gradient_checkpointing()
+    with WorkDir(options.work_dir, content, lock=process_index() == 0) as work:
         label = f"{spec.stage} {spec.size} seed {spec.seed}"
-        trainer = Trainer(task, make_plan(spec), work, label, options.micro_batch)
+        trainer = Trainer(task, make_plan(spec), work, label, switches)
         trainer.run(time_slice)
         if trainer.accelerator.is_main_process:
-            export(trainer.accelerator.unwrap_model(trainer.module), trainer, spec, options.out)
+            export(task.build(), trainer, spec, options.out)
     print(f"{label}: {trainer.state.seconds:.0f} s of training")
 
 

@@ -1,0 +1,76 @@
+"""What jobs ask of the machine, by model size and attempt: the one place to adapt it.
+
+None of it is part of a spec, so a change reruns nothing. One run: --set-resources RULE:NAME=VALUE.
+The switches are chosen for GPUs of 80 GB and 64 x 64 latents; they were not measured there.
+"""
+
+# up to channels: GPUs of one node, images that a GPU takes at a time, options of pretrain
+TRAINING = {
+    64: (1, 128, ""),
+    128: (1, 64, "--compiled"),
+    288: (4, 32, "--compiled"),
+    320: (8, 32, "--compiled"),
+    512: (8, 16, "--checkpointing --sharded"),
+    1024: (8, 8, "--checkpointing --sharded"),
+}
+
+
+def training_row(size):
+    """The row of the table for a size."""
+    fits = [limit for limit in TRAINING if channels(size) <= limit]
+    return TRAINING[min(fits, default=max(TRAINING))]
+
+
+def training_gpus(wildcards):
+    """GPUs that train one model."""
+    return training_row(wildcards.size)[0]
+
+
+def micro_batch(wildcards):
+    """Images that one GPU takes through the network at a time."""
+    return training_row(wildcards.size)[1]
+
+
+def training_switches(wildcards):
+    """Options of pretrain that change how it uses the machine."""
+    return training_row(wildcards.size)[2]
+
+
+def large_first(wildcards):
+    """Priority: the longest jobs first, so that none is left alone at the end."""
+    return channels(wildcards.size)
+
+
+def parameters(size):
+    """Parameters of a size, about, as the paper's family has them."""
+    return 8500 * channels(size) ** 2
+
+
+def training_memory(wildcards, attempt):
+    """MB: each process builds the weights, the first one collects its state and what was kept."""
+    copies = training_gpus(wildcards) + 8
+    return attempt * (4000 + 4 * copies * parameters(wildcards.size) // 10**6)
+
+
+def sampling_gpus(wildcards):
+    """GPUs that sample the cells of one model, each a part of them."""
+    return training_gpus(wildcards)
+
+
+def sampling_memory(wildcards, attempt):
+    """MB for the weights, and twice the features of all cells: 2048 of two bytes an image."""
+    sampling = STUDY.sampling
+    images = sampling.n * len(sampling.steps) * len(sampling.guidance)
+    data = 8 * parameters(wildcards.size) + 8192 * images
+    return attempt * (4000 + data // 10**6)
+
+
+def family_memory(wildcards, attempt):
+    """MB for the weights of the largest size and the rest."""
+    largest = max(STUDY.family.sizes, key=channels)
+    return attempt * (4000 + 5 * parameters(largest) // 10**6)
+
+
+def walltime(wildcards, attempt):
+    """Minutes of one walltime slice; jobs continue in the next one."""
+    return min(240 * attempt, 1440)

@@ -1,0 +1,62 @@
+"""Devices: what a job asks for and sees, and the precision of a network."""
+
+import copy
+
+import pytest
+import torch
+
+from ldm_scaling.cli import InputError
+from ldm_scaling.devices import check_gpus, divided, in_precision, own_device, precision
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen", "on_slurm", "message"),
+    [
+        (0, 0, True, None),
+        (1, 1, True, None),
+        (1, 0, False, None),
+        (1, 4, False, None),
+        (2, 4, False, None),
+        (1, 0, True, "asked for 1 GPU, but torch sees 0; check the partition"),
+        (8, 4, True, "asked for 8 GPUs, but torch sees 4; check the partition"),
+        (2, 1, False, "start Snakemake with --resources gpu=1"),
+        (1, 2, True, "some of them perhaps another job's"),
+    ],
+)
+def test_a_job_sees_the_gpus_that_it_asked_for(monkeypatch, asked, seen, on_slurm, message):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: seen)
+    monkeypatch.delenv("ACCELERATE_USE_CPU", raising=False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    if on_slurm:
+        monkeypatch.setenv("SLURM_JOB_ID", "1")
+    if message is None:
+        check_gpus(asked)
+        return
+    with pytest.raises(InputError, match=message):
+        check_gpus(asked)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    check_gpus(asked)
+    assert own_device().type == "cpu"
+    assert precision() == "no"
+
+
+def test_bfloat16_rounds_and_returns_float32():
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.SiLU(), torch.nn.Linear(64, 8))
+    inputs = torch.randn(16, 64)
+    exact = network(inputs)
+    assert torch.equal(in_precision(copy.deepcopy(network), "no")(inputs), exact)
+    rounded = in_precision(network, "bf16")(inputs)
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(rounded, exact)
+    torch.testing.assert_close(rounded, exact, rtol=0, atol=0.02)
+    assert all(parameter.dtype == torch.float32 for parameter in network.parameters())
+
+
+def test_a_loaded_moment_has_the_layout_of_its_weight():
+    # fused AdamW would pair their elements wrongly otherwise
+    weight = torch.zeros(4, 3, 2, 2).to(memory_format=torch.channels_last)
+    moment = torch.randn(4, 3, 2, 2)
+    loaded = divided(moment, weight)
+    assert torch.equal(loaded, moment)
+    assert loaded.stride() == weight.stride()
