@@ -25,11 +25,13 @@ rule fid_vs_cost:
         runtime=20,
     params:
         metric=SELECT_BY,
+        sampler=STUDY.sampling.samplers[0],
         budgets=STUDY.figures.budgets,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.figures.fid_vs_cost --best {input.best:q}"
-        " --floors {input.floors:q} --metric {params.metric:q} --budgets {params.budgets}"
+        " --floors {input.floors:q} --metric {params.metric:q} --sampler {params.sampler:q}"
+        " --budgets {params.budgets}"
         " --pdf {output.pdf:q} --png {output.png:q}"
 
 
@@ -55,11 +57,12 @@ rule guidance_sweep:
         runtime=20,
     params:
         metric=SELECT_BY,
+        sampler=STUDY.sampling.samplers[0],
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.figures.guidance_sweep --cells {input.cells:q}"
         " --best {input.best:q} --floors {input.floors:q} --metric {params.metric:q}"
-        " --pdf {output.pdf:q} --png {output.png:q}"
+        " --sampler {params.sampler:q} --pdf {output.pdf:q} --png {output.png:q}"
 
 
 rule model_family:

@@ -52,6 +52,7 @@ class Stream(IntEnum):
     AUTOENCODER = 0
     TRAINING = 1
     SAMPLING = 2
+    SAMPLING_STEPS = 3
 
 
 def row_generators(

@@ -52,7 +52,7 @@ Beta = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0)]
 Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 Downsampling = Annotated[Literal[2, 4, 8], BeforeValidator(_number)]
-Sampler = Literal["ddim"]
+Sampler = Literal["ddim", "ddpm", "dpmpp"]
 Guidance = Annotated[float, Field(ge=1, le=100)]
 Extractor = Literal["effnet_lite0"]
 InputSize = Annotated[int, Field(ge=32)]
@@ -241,7 +241,7 @@ class Sampling(Strict):
     n: Annotated[int, Field(ge=16)]
     """images a cell; prompts are the first n test captions"""
     samplers: Annotated[list[Sampler], Distinct] = Field(min_length=1)
-    """diffusers' schedulers"""
+    """ddim, ddpm (ancestral) or dpmpp (DPM-Solver++ 2M); figures of one sampler draw the first"""
     steps: Annotated[list[Positive], Distinct] = Field(min_length=1)
     """denoising steps"""
     guidance: Annotated[list[Guidance], Distinct] = Field(min_length=1)

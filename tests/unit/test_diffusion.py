@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 
 from ldm_scaling.diffusion.guidance import (
@@ -10,8 +10,14 @@ from ldm_scaling.diffusion.guidance import (
     guidance_text,
     guided_prediction,
 )
-from ldm_scaling.diffusion.samplers import make_scheduler, network_evaluations, sample_latents
+from ldm_scaling.diffusion.samplers import (
+    SAMPLERS,
+    make_scheduler,
+    network_evaluations,
+    sample_latents,
+)
 from ldm_scaling.diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
+from ldm_scaling.loop import Stream, row_generators
 from ldm_scaling.study import Diffusion
 
 DIFFUSION = Diffusion(prediction="v_prediction")
@@ -85,23 +91,24 @@ def test_guidance_formula_on_all_channels(batch):
 def test_network_evaluations_are_counted(batch, steps, guidance):
     unet = Linear()
     noise, text, empty = batch[0], torch.zeros(5, 2, 2), torch.zeros(2, 2)
-    sample_latents(unet, make_scheduler("ddim", DIFFUSION), noise, text, empty, steps, guidance)
+    sample_latents(unet, make_scheduler("ddim", DIFFUSION), noise, text, empty, steps, guidance, [])
     assert sum(unet.calls) == len(noise) * network_evaluations(steps, guidance)
     assert forwards_per_step(1) == 1
     assert forwards_per_step(1.0001) == 2
 
 
-def test_ddim_starts_at_the_noisiest_level():
-    scheduler = make_scheduler("ddim", DIFFUSION)
-    assert isinstance(scheduler, DDIMScheduler)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_samplers_start_at_the_noisiest_level(sampler):
+    scheduler = make_scheduler(sampler, DIFFUSION)
     for steps in (1, 2, 50):
         scheduler.set_timesteps(steps)
         assert scheduler.timesteps[0] == 999
         assert len(scheduler.timesteps) == steps
 
 
-def test_ddim_solves_gaussian_data():
-    # data N(0, s^2) has the exact v-prediction below; DDIM then maps unit noise to N(0, s^2)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_samplers_solve_gaussian_data(sampler):
+    # data N(0, s^2) has the exact v-prediction below; samplers then map unit noise to N(0, s^2)
     data_scale = 0.5
     alphas = alphas_cumprod(DIFFUSION)
 
@@ -113,8 +120,9 @@ def test_ddim_solves_gaussian_data():
             noise = (1 - a).sqrt() / variance * latents
             return (a.sqrt() * noise - (1 - a).sqrt() * clean,)
 
-    noise = torch.randn(20000, 1, 1, 1, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(5000, 1, 1, 1, generator=torch.Generator().manual_seed(1))
     text, empty = torch.zeros(1, 1, 1), torch.zeros(1, 1)
-    scheduler = make_scheduler("ddim", DIFFUSION)
-    samples = sample_latents(Exact(), scheduler, noise, text, empty, 200, 1.0)
+    scheduler = make_scheduler(sampler, DIFFUSION)
+    generators = list(row_generators(Stream.SAMPLING_STEPS, 0, range(len(noise))))
+    samples = sample_latents(Exact(), scheduler, noise, text, empty, 200, 1.0, generators)
     assert samples.std().item() == pytest.approx(data_scale, rel=0.03)

@@ -344,6 +344,7 @@ def test_commands_write_both_files(tmp_path, monkeypatch):
     (tmp_path / "best.csv").write_text(to_csv(best_table(table, METRIC)))
     (tmp_path / "floors.csv").write_text(to_csv(floors()))
     shared = ["--best", "best.csv", "--floors", "floors.csv", "--metric", METRIC]
+    shared += ["--sampler", "ddim"]
     command = ["--budgets", "0.5", "2", "4", "--pdf", "out/cost.pdf", "--png", "out/cost.png"]
     command = [sys.executable, "-m", "ldm_scaling.figures.fid_vs_cost", *shared, *command]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

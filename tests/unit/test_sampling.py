@@ -16,9 +16,10 @@ from ldm_scaling.cells.sweep import (
     sample_cell,
 )
 from ldm_scaling.cli import InputError, Slice, SliceEnded
-from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
+from ldm_scaling.diffusion.samplers import SAMPLERS, make_scheduler, sample_latents
 from ldm_scaling.latents.autoencoder import build, decode, save_model, to_uint8
 from ldm_scaling.latents.text_encoder import CaptionEncoder
+from ldm_scaling.loop import Stream, row_generators
 from ldm_scaling.models.family import build_unet, load_unet
 from ldm_scaling.models.pipeline import make_pipeline
 from ldm_scaling.specs import CellSpec
@@ -60,22 +61,27 @@ def networks():
     return unet, autoencoder, encoder
 
 
+def step_noise(count):
+    return list(row_generators(Stream.SAMPLING_STEPS, 0, range(count)))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("prediction", ["v_prediction", "epsilon"])
 @pytest.mark.parametrize(("steps", "guidance"), [(2, 1.0), (5, 3.0)])
-def test_latents_equal_diffusers_pipeline(networks, prediction, steps, guidance):
+def test_latents_equal_diffusers_pipeline(networks, sampler, prediction, steps, guidance):
     unet, autoencoder, encoder = networks
     diffusion = Diffusion(prediction=prediction)
     noise = initial_noise(0, range(3), (4, 4, 4))
     text, empty = encoder(CAPTIONS), encoder([""])[0]
     ours = sample_latents(
-        unet, make_scheduler("ddim", diffusion), noise, text, empty, steps, guidance
+        unet, make_scheduler(sampler, diffusion), noise, text, empty, steps, guidance, step_noise(3)
     )
-    pipeline = make_pipeline(unet, autoencoder, encoder, make_scheduler("ddim", diffusion))
+    pipeline = make_pipeline(unet, autoencoder, encoder, make_scheduler(sampler, diffusion))
     settings = {"num_inference_steps": steps, "guidance_scale": guidance, "latents": noise}
-    theirs = pipeline(CAPTIONS, output_type="latent", **settings).images
+    theirs = pipeline(CAPTIONS, output_type="latent", generator=step_noise(3), **settings).images
     assert ours.abs().max() > 0.1
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
-    pixels = pipeline(CAPTIONS, output_type="np", **settings).images
+    pixels = pipeline(CAPTIONS, output_type="np", generator=step_noise(3), **settings).images
     theirs_uint8 = (pixels * 255).round().astype(np.uint8).transpose(0, 3, 1, 2)
     assert np.abs(to_uint8(decode(autoencoder, ours)).astype(int) - theirs_uint8).max() <= 1
 
@@ -91,7 +97,7 @@ def test_a_text_is_projected_once_for_all_steps(networks):
     noise, empty = initial_noise(0, range(3), (4, 4, 4)), encoder([""])[0]
     for captions in (CAPTIONS, CAPTIONS[::-1]):
         projected.clear()
-        sample_latents(unet, scheduler, noise, encoder(captions), empty, 4, 3.0)
+        sample_latents(unet, scheduler, noise, encoder(captions), empty, 4, 3.0, [])
         assert len(projected) == 4 * len(projections)
         assert len(set(projected)) == len(projections)
     unet(noise, 5, encoder(CAPTIONS))  # outside of a trajectory nothing is remembered
@@ -107,7 +113,7 @@ def test_the_pipeline_survives_a_round_trip_through_a_folder(networks, tmp_path)
     loaded = StableDiffusionPipeline.from_pretrained(tmp_path, safety_checker=None)
     noise = initial_noise(0, range(2), (4, 4, 4))
     text, empty = encoder(CAPTIONS[:2]), encoder([""])[0]
-    ours = sample_latents(unet, scheduler, noise, text, empty, 2, 2.0)
+    ours = sample_latents(unet, scheduler, noise, text, empty, 2, 2.0, [])
     theirs = loaded(
         CAPTIONS[:2],
         num_inference_steps=2,

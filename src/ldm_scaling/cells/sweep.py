@@ -114,6 +114,7 @@ class Sampler:
             self._empty,
             cell.steps,
             cell.guidance,
+            list(row_generators(Stream.SAMPLING_STEPS, cell.seed, rows)),
         )
         pixels = decode(self.autoencoder, latents)
         finite = latents.isfinite().all() and pixels.isfinite().all()

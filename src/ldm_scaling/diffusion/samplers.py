@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from torch import nn
 
@@ -24,15 +24,30 @@ def _schedule(diffusion: Diffusion) -> dict:
         "beta_schedule": "scaled_linear",
         "prediction_type": diffusion.prediction,
         "timestep_spacing": "trailing",
+        "steps_offset": 1,  # has no effect here; Stable Diffusion's pipeline asks for it
     }
 
 
 def _ddim(diffusion: Diffusion) -> DDIMScheduler:
-    settings = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}
+    settings = {"clip_sample": False, "set_alpha_to_one": False}
     return DDIMScheduler(**settings, **_schedule(diffusion))
 
 
-SAMPLERS: dict[str, Callable[[Diffusion], SchedulerMixin]] = {"ddim": _ddim}
+def _ddpm(diffusion: Diffusion) -> DDPMScheduler:
+    # ancestral sampling (Ho et al. 2020, algorithm 2) on the respaced steps
+    return DDPMScheduler(clip_sample=False, **_schedule(diffusion))
+
+
+def _dpmpp(diffusion: Diffusion) -> DPMSolverMultistepScheduler:
+    # DPM-Solver++ 2M (Lu et al. 2022, algorithm 2)
+    return DPMSolverMultistepScheduler(**_schedule(diffusion))
+
+
+SAMPLERS: dict[str, Callable[[Diffusion], SchedulerMixin]] = {
+    "ddim": _ddim,
+    "ddpm": _ddpm,
+    "dpmpp": _dpmpp,
+}
 
 
 def make_scheduler(sampler: str, diffusion: Diffusion) -> SchedulerMixin:
@@ -79,8 +94,12 @@ def sample_latents(
     empty: torch.Tensor,
     steps: int,
     guidance: float,
+    generators: list[torch.Generator],
 ) -> torch.Tensor:
-    """Latents [B, C, h, w] from unit noise of that shape and captions' embeddings [B, L, D]."""
+    """Latents [B, C, h, w] from unit noise of that shape and captions' embeddings [B, L, D].
+
+    A sampler that draws noise at its steps takes that of an image from the image's own generator.
+    """
     scheduler.set_timesteps(steps, device=noise.device)
     latents = noise * scheduler.init_noise_sigma
     text = guidance_text(text, empty, guidance)
@@ -88,5 +107,7 @@ def sample_latents(
         for timestep in scheduler.timesteps:
             scaled = scheduler.scale_model_input(latents, timestep)
             prediction = guided_prediction(unet, scaled, timestep, text, guidance)
-            latents = scheduler.step(prediction, timestep, latents, return_dict=False)[0]
+            latents = scheduler.step(
+                prediction, timestep, latents, generator=generators, return_dict=False
+            )[0]
     return latents

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..cli import parser, run
-from ..tables.budgets import mean_over_seeds, of_metric, winners
+from ..tables.budgets import mean_over_seeds, of_metric, of_sampler, winners
 from ..tables.collect import BEST, OK, read_table
 from . import style
 
@@ -178,13 +178,15 @@ def main() -> None:
     arguments.add_argument("--best", required=True, type=Path, help="best.csv")
     arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
     arguments.add_argument("--metric", required=True, help="metric to draw")
+    arguments.add_argument("--sampler", required=True, help="sampler to draw")
     arguments.add_argument(
         "--budgets", required=True, nargs="+", type=float, help="sampling costs to name winners at"
     )
     arguments.add_argument("--pdf", required=True, type=Path)
     arguments.add_argument("--png", required=True, type=Path)
     options = arguments.parse_args()
-    best, floors = read_table(options.best, BEST), read_table(options.floors, style.FLOOR_COLUMNS)
+    best = of_sampler(read_table(options.best, BEST), options.sampler)
+    floors = read_table(options.floors, style.FLOOR_COLUMNS)
     style.save(draw(best, floors, options.budgets, options.metric), options.pdf, options.png)
 
 

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..cli import parser, run
-from ..tables.budgets import mean_over_seeds, of_metric
+from ..tables.budgets import mean_over_seeds, of_metric, of_sampler
 from ..tables.collect import BEST, CELLS, OK, read_table
 from . import style
 
@@ -115,12 +115,13 @@ def main() -> None:
     arguments.add_argument("--best", required=True, type=Path, help="best.csv")
     arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
     arguments.add_argument("--metric", required=True, help="metric to draw")
+    arguments.add_argument("--sampler", required=True, help="sampler to draw")
     arguments.add_argument("--pdf", required=True, type=Path)
     arguments.add_argument("--png", required=True, type=Path)
     options = arguments.parse_args()
     figure = draw(
-        read_table(options.cells, CELLS),
-        read_table(options.best, BEST),
+        of_sampler(read_table(options.cells, CELLS), options.sampler),
+        of_sampler(read_table(options.best, BEST), options.sampler),
         read_table(options.floors, style.FLOOR_COLUMNS),
         options.metric,
     )

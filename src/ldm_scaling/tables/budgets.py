@@ -12,6 +12,15 @@ from .collect import OK
 WINNERS = ["budget", "size", "value", "lo", "hi", "steps", "guidance", "tied_with"]
 
 
+def of_sampler(table: pd.DataFrame, sampler: str) -> pd.DataFrame:
+    """The rows of one sampler. Raises InputError if there are none."""
+    rows = table[table["sampler"] == sampler]
+    if rows.empty:
+        known = ", ".join(sorted(table["sampler"].unique()))
+        raise InputError(f"sampler {sampler} is not in the table (known: {known})")
+    return rows
+
+
 def of_metric(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The rows of one metric.
 
