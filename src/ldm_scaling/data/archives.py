@@ -66,6 +66,7 @@ def downloads(study: Study) -> list[Path]:
         (latents.autoencoder.pretrained, latents.autoencoder.revision),
         (latents.text_encoder.pretrained, latents.text_encoder.revision),
     ]
-    hub = [marker(name, revision) for name, revision in named if name and revision]
-    archives = ["emoji.zip"] if study.data.source == "emoji" else []
-    return [*hub, *(RESOURCES / name for name in archives)]
+    files = [marker(name, revision) for name, revision in named if name and revision]
+    if study.data.source == "emoji":
+        files.append(RESOURCES / "emoji.zip")
+    return list(dict.fromkeys(files))

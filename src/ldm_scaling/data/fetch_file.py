@@ -16,7 +16,6 @@ from ..cli import InputError, Progress, parser, run
 from ..workdir import file_sha256, hold_lock, write_text
 from .tries import Failure, persist, say
 
-CHUNK = 1 << 20
 TIMEOUT = 60
 """seconds without a byte"""
 
@@ -99,7 +98,7 @@ def _write(response: httpx2.Response, start: int, partial: Path, out: Path) -> N
     progress = Progress(f"MB of {out.name}", total // 10**6, start // 10**6) if total else None
     with partial.open("r+b" if start else "wb") as file:
         file.seek(start)
-        for chunk in response.iter_raw(CHUNK):
+        for chunk in response.iter_raw():
             file.write(chunk)
             if progress:
                 progress.update(file.tell() // 10**6)
