@@ -6,7 +6,7 @@ Needs: the merged configuration. Gives: STUDY, SPECS, and functions that rules n
 import re
 
 from ldm_scaling import hub
-from ldm_scaling.data.archives import ARCHIVES, downloads
+from ldm_scaling.data.archives import ARCHIVES, downloads, hub_downloads
 from ldm_scaling.specs import Specs
 from ldm_scaling.study import StudyError, channels, load_study
 
@@ -88,6 +88,17 @@ def autoencoder_revision(wildcards):
 def hub_id_of(wildcards):
     """The hub id that a folder of resources/hub is named after."""
     return hub.hub_id(wildcards.name)
+
+
+def hub_include(wildcards):
+    """The option that names the files of a hub id, where the study needs other than the usual."""
+    patterns = [
+        pattern
+        for download in hub_downloads(STUDY)
+        if (download.id, download.kind) == (hub_id_of(wildcards), wildcards.kind)
+        for pattern in download.include
+    ]
+    return f"--include {shlex.join(patterns)}" if patterns else ""
 
 
 def archive_url(wildcards):

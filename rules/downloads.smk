@@ -30,10 +30,11 @@ rule fetch_hub:
         runtime=1440,
     params:
         id=hub_id_of,
+        include=hub_include,
     shell:
         "exec &> >(tee {log:q}); "
         "HF_HUB_OFFLINE=0 python -m ldm_scaling.data.fetch_hub --kind {wildcards.kind}"
-        " --id {params.id:q} --revision {wildcards.revision}"
+        " --id {params.id:q} --revision {wildcards.revision} {params.include}"
 
 
 rule fetch_file:

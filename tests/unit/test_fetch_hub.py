@@ -17,16 +17,10 @@ import httpx2
 import numpy as np
 import pytest
 import torch
+from checkpoints import save_autoencoder, save_clip
 from diffusers import AutoencoderKL
 from servers import Hub, answer, serving
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import (
-    CLIPConfig,
-    CLIPModel,
-    CLIPTextConfig,
-    CLIPVisionConfig,
-    PreTrainedTokenizerFast,
-)
+from transformers import CLIPModel
 
 from ldm_scaling.cli import InputError
 from ldm_scaling.data import fetch_hub, tries
@@ -64,42 +58,6 @@ def run(url: str, *options: str, name: str = NAME, kind: str = "models"):
     command += ["--revision", REVISION, *options]
     environment = os.environ | {"HF_ENDPOINT": url}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-
-def save_clip(folder, vision: bool = True) -> CLIPModel:
-    """A whole CLIP model with a tokenizer, as such repositories have it."""
-    torch.manual_seed(0)
-    words = {w: i for i, w in enumerate(["<pad>", "<s>", "</s>", "<unk>", "a", "wolf"])}
-    raw = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    raw.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=raw, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    )
-    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2}
-    small["num_attention_heads"] = 2
-    text = CLIPTextConfig(
-        **small, vocab_size=6, max_position_embeddings=8, eos_token_id=2, projection_dim=8
-    )
-    image = CLIPVisionConfig(**small, image_size=8, patch_size=4, projection_dim=8)
-    config = CLIPConfig(text_config=text.to_dict(), vision_config=image.to_dict(), projection_dim=8)
-    model = CLIPModel(config).eval()
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return model
-
-
-def save_autoencoder(folder) -> AutoencoderKL:
-    torch.manual_seed(0)
-    model = AutoencoderKL(
-        block_out_channels=(8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        norm_num_groups=4,
-        latent_channels=4,
-        scaling_factor=0.18215,
-    ).eval()
-    model.save_pretrained(folder)
-    return model
 
 
 @pytest.fixture
@@ -227,7 +185,7 @@ def test_what_is_complete_is_not_asked_for_again(autoencoder):
     ],
 )
 def test_the_files_of_a_model(files, chosen):
-    assert fetch_hub.wanted(files, "models", []) == [files[index] for index in chosen]
+    assert fetch_hub.wanted(files, []) == [files[index] for index in chosen]
 
 
 def test_the_id_of_a_folder():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..hub import RESOURCES, marker
+from ..hub import RESOURCES, Kind, marker
 
 if TYPE_CHECKING:
     from ..study import Study
@@ -59,14 +59,36 @@ ARCHIVES = {
 """by their path below resources/"""
 
 
-def downloads(study: Study) -> list[Path]:
-    """Every file that is there once the study's downloads are: archives, markers of hub ids."""
-    latents = study.latents
-    named = [
-        (latents.autoencoder.pretrained, latents.autoencoder.revision),
-        (latents.text_encoder.pretrained, latents.text_encoder.revision),
+@dataclass(frozen=True)
+class HubDownload:
+    """A model or data set of the hub at a commit."""
+
+    id: str
+    revision: str
+    kind: Kind = "models"
+    include: tuple[str, ...] = ()
+    """patterns of its files; none: the usual ones of its kind"""
+
+    @property
+    def marker(self) -> Path:
+        """The file that is there once it is downloaded."""
+        return marker(self.id, self.revision, self.kind)
+
+
+def hub_downloads(study: Study) -> list[HubDownload]:
+    """What the study downloads from the hub."""
+    networks = (study.latents.autoencoder, study.latents.text_encoder)
+    found = [
+        HubDownload(network.pretrained, network.revision)
+        for network in networks
+        if network.pretrained and network.revision
     ]
-    files = [marker(name, revision) for name, revision in named if name and revision]
+    return list(dict.fromkeys(found))
+
+
+def downloads(study: Study) -> list[Path]:
+    """Every file that is there once the study's downloads are: markers of hub ids, archives."""
+    files = [download.marker for download in hub_downloads(study)]
     if study.data.source == "emoji":
         files.append(RESOURCES / "emoji.zip")
-    return list(dict.fromkeys(files))
+    return files

@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatch
 from pathlib import Path
@@ -37,6 +37,8 @@ from .tries import Failure, persist
 
 WORKERS = 8
 """files at a time"""
+SHARDS = ["*.tar"]
+"""of data sets"""
 CONFIGURATION = ["*.json", "*.txt", "*.model", "*.jinja"]
 """of models and their tokenizers, at the top of a repository"""
 WEIGHTS = [
@@ -48,23 +50,20 @@ WEIGHTS = [
 Result = TypeVar("Result")
 
 
-def wanted(names: list[str], kind: Kind, include: list[str]) -> list[str]:
-    """Which of a repository's files to download: those that match `include`, or the usual ones."""
-    if kind == "datasets":
-        include = include or ["*.tar"]
-    if include:
-        return [name for name in names if any(fnmatch(name, pattern) for pattern in include)]
+def wanted(names: list[str], patterns: Sequence[str]) -> list[str]:
+    """Which of a repository's files match one of the patterns; without any, those of a model."""
+    if patterns:
+        return [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
     top = [name for name in names if "/" not in name]
-    weights = [[name for name in top if re.fullmatch(pattern, name)] for pattern in WEIGHTS]
-    chosen = next(filter(None, weights), [])
-    if not chosen:
-        return []
-    configuration = [name for name in top if any(fnmatch(name, p) for p in CONFIGURATION)]
-    return [*configuration, *chosen]
+    kinds = [[name for name in top if re.fullmatch(pattern, name)] for pattern in WEIGHTS]
+    weights = next(filter(None, kinds), [])
+    return weights and wanted(top, CONFIGURATION) + weights
 
 
-def fetch(name: str, revision: str, kind: Kind, include: list[str]) -> Path:
+def fetch(name: str, revision: str, kind: Kind, include: Sequence[str] = ()) -> Path:
     """Download what is missing; returns the folder.
+
+    `include` are patterns of paths, instead of the usual files.
 
     Raises InputError, with the remedy, if the hub has no such thing or gives a wrong file, or if it
     cannot be reached after several tries.
@@ -77,13 +76,12 @@ def fetch(name: str, revision: str, kind: Kind, include: list[str]) -> Path:
         if not (folder / MARKER).exists():
             _clear(folder, partial)
             files = _asked(name, revision, lambda: _listing(name, revision, kind))
-            chosen = wanted(list(files), kind, include)
+            patterns = include or (SHARDS if kind == "datasets" else ())
+            chosen = wanted(list(files), patterns)
             if not chosen:
-                patterns = " or ".join(
-                    include or (["*.tar"] if kind == "datasets" else ["weights"])
-                )
                 found = ", ".join(list(files)[:20]) or "no file"
-                raise InputError(f"{name} at {revision} has no {patterns}; it has {found}")
+                missing = " or ".join(patterns) or "weights"
+                raise InputError(f"{name} at {revision} has no {missing}; it has {found}")
             listed = _download(name, revision, kind, [files[file] for file in chosen], partial)
             shutil.rmtree(partial / ".cache", ignore_errors=True)
             what = {"id": name, "kind": kind, "revision": revision, "files": listed}
@@ -212,7 +210,7 @@ def main() -> None:
     arguments.add_argument("--revision", required=True, help="commit, 40 hexadecimal digits")
     arguments.add_argument("--kind", choices=["models", "datasets"], default="models")
     arguments.add_argument(
-        "--include", nargs="+", default=[], help="patterns of files, instead of the usual ones"
+        "--include", nargs="+", default=[], help="patterns of paths, instead of the usual files"
     )
     options = arguments.parse_args()
     if not re.fullmatch(r"[0-9a-f]{40}", options.revision):
