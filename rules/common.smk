@@ -3,6 +3,10 @@
 Needs: the merged configuration. Gives: STUDY, SPECS, and functions that rules name.
 """
 
+import re
+
+from ldm_scaling import hub
+from ldm_scaling.data.archives import ARCHIVES, downloads, hub_downloads
 from ldm_scaling.specs import Specs
 from ldm_scaling.study import StudyError, channels, load_study
 
@@ -44,13 +48,24 @@ def source_files(wildcards):
 
 
 def autoencoder_files(wildcards):
-    """The autoencoder's files: trained here, or in a folder; nothing for a hub id."""
-    if STUDY.latents.autoencoder.pretrained and not Path(AUTOENCODER).is_dir():
-        return []
+    """The autoencoder's files: trained here, downloaded, or in a folder."""
+    settings = STUDY.latents.autoencoder
+    if settings.pretrained and settings.revision:
+        return [str(hub.marker(settings.pretrained, settings.revision))]
+    if settings.pretrained and not Path(AUTOENCODER).is_dir():
+        return []  # the job says so
     return [
         f"{AUTOENCODER}/config.json",
         f"{AUTOENCODER}/diffusion_pytorch_model.safetensors",
     ]
+
+
+def text_encoder_files(wildcards):
+    """The text encoder's download, if it is a hub id."""
+    settings = STUDY.latents.text_encoder
+    if settings.revision:
+        return [str(hub.marker(settings.pretrained, settings.revision))]
+    return []
 
 
 def cells_of_models(name):
@@ -74,6 +89,32 @@ def autoencoder_revision(wildcards):
     """The option that names the autoencoder's revision on the hub, if it has one."""
     revision = STUDY.latents.autoencoder.revision
     return f"--autoencoder-revision {revision}" if revision else ""
+
+
+def hub_id_of(wildcards):
+    """The hub id that a folder of resources/hub is named after."""
+    return hub.hub_id(wildcards.name)
+
+
+def hub_include(wildcards):
+    """The option that names the files of a hub id, where the study needs other than the usual."""
+    patterns = [
+        pattern
+        for download in hub_downloads(STUDY)
+        if (download.id, download.kind) == (hub_id_of(wildcards), wildcards.kind)
+        for pattern in download.include
+    ]
+    return f"--include {shlex.join(patterns)}" if patterns else ""
+
+
+def archive_url(wildcards):
+    """The address of a file below resources/."""
+    return ARCHIVES[wildcards.archive].url
+
+
+def archive_sha256(wildcards):
+    """The hash of a file below resources/."""
+    return ARCHIVES[wildcards.archive].sha256
 
 
 def pretrain_spec(wildcards):

@@ -22,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from .hub import Revision, revision_has_an_id
+
 DEFAULT_STUDY = "pocket"
 RESULT_FOLDERS = "data latents models cells tables figures work logs benchmarks"
 SIZE_PATTERN = r"^c[1-9]\d*$"
@@ -106,9 +108,9 @@ class Autoencoder(Strict):
     """The image autoencoder between pixels and latents."""
 
     pretrained: str | None
-    """a diffusers folder or hub id; null trains one on the training split"""
-    revision: str | None = None
-    """commit of the hub id"""
+    """a diffusers folder, or a hub id with its revision; null trains one on the training split"""
+    revision: Revision | None = None
+    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
     downsampling: Downsampling
     """pixels a latent pixel, a side"""
     latent_channels: Positive
@@ -122,18 +124,22 @@ class Autoencoder(Strict):
     lr: Annotated[float, Field(gt=0)]
     """peak learning rate (one-cycle), when trained here"""
 
+    _check_revision = model_validator(mode="after")(revision_has_an_id)
+
 
 class TextEncoder(Strict):
     """The frozen text encoder."""
 
     pretrained: str
-    """minilm-l6 (from its package), a folder, or a hub id of a CLIP or BERT text model"""
-    revision: str | None = None
-    """commit of the hub id"""
+    """minilm-l6 (of a package), a folder, or a hub id (CLIP or BERT) with its revision"""
+    revision: Revision | None = None
+    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder or minilm-l6"""
     max_tokens: Annotated[int, Field(ge=4, le=512)]
     """captions are padded and cut to this many tokens"""
     width: Positive
     """channels of an embedding"""
+
+    _check_revision = model_validator(mode="after")(revision_has_an_id)
 
 
 class Latents(Strict):

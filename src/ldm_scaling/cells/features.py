@@ -90,7 +90,7 @@ def main() -> None:
     arguments = parser(__doc__, FeaturesSpec)
     arguments.add_argument("--images", required=True, type=Path, help="images of a split")
     arguments.add_argument(
-        "--autoencoder", help="diffusers folder or hub id; images first go through it"
+        "--autoencoder", help="diffusers folder or downloaded hub id; images first go through it"
     )
     arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
     arguments.add_argument("--out", required=True, type=Path, help="file of features")

@@ -184,7 +184,9 @@ def sample_among_processes(cells: list[CellSpec], sample: Callable[[CellSpec], o
 def add_arguments(arguments: ArgumentParser) -> None:
     """Add the command's arguments, the spec and the work folder aside."""
     arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
-    arguments.add_argument("--autoencoder", required=True, help="diffusers folder or hub id")
+    arguments.add_argument(
+        "--autoencoder", required=True, help="diffusers folder or downloaded hub id"
+    )
     arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
     arguments.add_argument("--text", required=True, type=Path, help="embeddings of the prompts")
     arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
