@@ -14,7 +14,7 @@ except StudyError as error:
 SPECS = Specs(STUDY)
 
 ENVIRONMENT = "../envs/ldm-scaling.yaml"
-SELECT_BY = f"{STUDY.metrics.select_by}_{STUDY.metrics.extractor}"
+SELECT_BY = STUDY.metrics.names[STUDY.metrics.select_by]
 AUTOENCODER = (
     STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
 )
@@ -47,6 +47,19 @@ def autoencoder_files(wildcards):
     ]
 
 
+def extractor_files(wildcards):
+    """The file of an extractor whose weights no package brings."""
+    return [str(STUDY.metrics.weights)] if STUDY.metrics.weights else []
+
+
+def clip_files(wildcards):
+    """The CLIP model's files, and the captions of the images that it scores."""
+    if STUDY.metrics.clip is None or wildcards.get("split", "test") != "test":
+        return []
+    captions = f"{STUDY.results}/data/test.csv"
+    return [captions, *map(str, STUDY.metrics.clip.files)]
+
+
 def cells_of_models(name):
     """A file's path for each (model, sampler) of the study."""
     return [
@@ -68,6 +81,18 @@ def autoencoder_revision(wildcards):
     """The option that names the autoencoder's revision on the hub, if it has one."""
     revision = STUDY.latents.autoencoder.revision
     return f"--autoencoder-revision {revision}" if revision else ""
+
+
+def measuring_options(wildcards, input):
+    """The options that name the extractor's file and the captions, where they are needed."""
+    weights = [f"--weights {path}" for path in input.extractor]
+    captions = [f"--captions {path}" for path in input.clip[:1]]
+    return [*weights, *captions]
+
+
+def features_spec(wildcards):
+    """What decides the features of a split."""
+    return SPECS.features(wildcards.split).model_dump_json()
 
 
 def pretrain_spec(wildcards):
@@ -118,6 +143,17 @@ def model_memory(wildcards, attempt):
 def model_gpus(wildcards):
     """GPUs that train one model: the paper's two largest sizes do not fit on one."""
     return 1 if channels(wildcards.size) < 512 else 8
+
+
+def measure_threads(wildcards):
+    """Threads for the kernel matrices of KID, which grow with the square of n."""
+    return max(1, STUDY.sampling.n // 4000)
+
+
+def measure_runtime(wildcards, attempt, threads):
+    """Minutes: a cell of n = 30,000 takes a core about 10 for the kernel matrices of KID."""
+    cells = len(SPECS.sweep(wildcards.sampler).cells)
+    return attempt * round(60 + 10 * cells * (STUDY.sampling.n / 30000) ** 2 / threads)
 
 
 def family_memory(wildcards, attempt):

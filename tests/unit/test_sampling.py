@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ldm_scaling.cells.features import Measuring
 from ldm_scaling.cells.sheet import draw_sheet
 from ldm_scaling.cells.sweep import (
     SHEET_IMAGES,
@@ -125,6 +126,17 @@ class Flat:
         return images.mean(axis=(2, 3)).astype(np.float32)
 
 
+class Brightness:
+    """A stand-in CLIP score: the image's mean plus the number of its prompt."""
+
+    def __call__(self, images, rows):
+        means = images.mean(axis=(1, 2, 3))
+        return (means + np.arange(rows.start, rows.stop)).astype(np.float32)
+
+
+FLAT = Measuring(Flat(), None)
+
+
 @pytest.fixture
 def sampler(networks):
     unet, autoencoder, encoder = networks
@@ -165,26 +177,42 @@ class EndsAtOnce(Slice):
 def test_a_cell_continues_where_it_stopped(sampler, tmp_path, monkeypatch):
     monkeypatch.setattr("ldm_scaling.cells.sweep.BATCH", 32)
     with WorkDir(tmp_path / "a", "cell") as work:
-        whole = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        whole = sample_cell(sampler, FLAT, CELL, work, Slice(None))
     assert not whole.diverged
     assert whole.features.shape == (70, 3)
     assert whole.sheet.shape[0] == SHEET_IMAGES
     for expected in (32, 64):
         with WorkDir(tmp_path / "b", "cell") as work, pytest.raises(SliceEnded):
-            sample_cell(sampler, Flat(), CELL, work, EndsAtOnce())
+            sample_cell(sampler, FLAT, CELL, work, EndsAtOnce())
         newest = sorted((tmp_path / "b" / "cell").glob("state-*"))[-1]
         assert int(newest.name.split("-")[1]) == expected
     with WorkDir(tmp_path / "b", "cell") as work:
-        resumed = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        resumed = sample_cell(sampler, FLAT, CELL, work, Slice(None))
     assert torch.equal(whole.features, resumed.features)
     assert torch.equal(whole.sheet, resumed.sheet)
 
 
+def test_prompts_are_scored_with_their_own_images(sampler, tmp_path, monkeypatch):
+    monkeypatch.setattr("ldm_scaling.cells.sweep.BATCH", 32)
+    measuring = Measuring(Flat(), Brightness())
+    for _ in range(2):
+        with WorkDir(tmp_path, "cell") as work, pytest.raises(SliceEnded):
+            sample_cell(sampler, measuring, CELL, work, EndsAtOnce())
+    with WorkDir(tmp_path, "cell") as work:
+        state = sample_cell(sampler, measuring, CELL, work, Slice(None))
+    whole, _ = sampler.images(CELL, range(70))
+    expected = Brightness()(whole, slice(0, 70))
+    assert state.clip.dtype == torch.float32
+    np.testing.assert_allclose(state.clip, expected, atol=0.05)  # rounding to 8 bits
+    with WorkDir(tmp_path / "without", "cell") as work:
+        assert len(sample_cell(sampler, FLAT, CELL, work, Slice(None)).clip) == 0
+
+
 def test_a_finished_cell_is_not_sampled_again(sampler, tmp_path, monkeypatch):
     with WorkDir(tmp_path, "cell") as work:
-        first = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        first = sample_cell(sampler, FLAT, CELL, work, Slice(None))
         monkeypatch.setattr(sampler, "images", None)
-        second = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        second = sample_cell(sampler, FLAT, CELL, work, Slice(None))
     assert record(CELL, second)["status"] == "ok"
     assert torch.equal(first.features, second.features)
 
@@ -199,9 +227,9 @@ def test_a_diverged_cell_is_a_status_and_is_not_sampled_again(sampler, tmp_path,
 
     monkeypatch.setattr(sampler, "images", diverges)
     with WorkDir(tmp_path, "cell") as work:
-        state = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        state = sample_cell(sampler, FLAT, CELL, work, Slice(None))
         monkeypatch.setattr(sampler, "images", None)
-        again = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        again = sample_cell(sampler, FLAT, CELL, work, Slice(None))
     assert record(CELL, state)["status"] == record(CELL, again)["status"] == "diverged"
     assert record(CELL, state)["seconds"] == pytest.approx(state.seconds / 64, rel=1e-3)
     assert len(state.features) == 32

@@ -70,6 +70,37 @@ def test_training_the_autoencoder_is_another_value_of_the_same_key(project):
     assert project.jobs(FIGURE, "--configfile", str(path)) == POCKET_JOBS | {"train_autoencoder": 1}
 
 
+def test_files_of_metrics_are_inputs_and_reach_the_jobs(project):
+    overlay = project.folder / "metrics.yaml"
+    overlay.write_text(
+        "metrics: {extractor: inception_v3, input_size: 299, components: null,"
+        " clip: {pretrained: my-clip}}\n"
+    )
+    weights = project.folder / "resources" / "inception-2015-12-05.pt"
+    model = [f"my-clip/open_clip_{name}" for name in ("config.json", "model.safetensors")]
+    files = [weights, *(project.folder / path for path in model)]
+    (project.folder / "my-clip").mkdir()
+    for path in files:
+        path.touch()
+    try:
+        printed = project.snakemake("--dry-run", "-p", FIGURE, f"--configfile={overlay}")
+        assert project.jobs(FIGURE, f"--configfile={overlay}") == POCKET_JOBS
+        files[-1].unlink()
+        missing = project.snakemake("-n", FIGURE, f"--configfile={overlay}", fails=True)
+    finally:
+        for path in files:
+            path.unlink(missing_ok=True)
+    measuring = "--weights resources/inception-2015-12-05.pt --captions results/data/test.csv"
+    for command in ("cells.sweep", "cells.features"):
+        lines = [line for line in printed.splitlines() if f"-m ldm_scaling.{command} " in line]
+        assert lines and all("--weights resources/inception" in line for line in lines)
+        scored = [line for line in lines if "data/validation" not in line]
+        assert all(measuring in line for line in scored)
+        assert all("--captions" not in line for line in lines if line not in scored)
+    assert "--metric fid " in printed and "--select-by fid " in printed
+    assert model[-1] in missing
+
+
 @pytest.mark.parametrize("study", ["smoke", "paper"])
 def test_the_plan_has_the_jobs_that_would_run(project, study):
     overlay = f"--configfile=studies/{study}.yaml"
