@@ -20,7 +20,7 @@ SNAKEMAKE := mkdir -p .snakemake && $(LOCK) snakemake --cores $(CORES) --rerun-i
 	$(if $(LOCK),--nolock)
 BUSY := || { code=$$?; [ $$code -ne 75 ] || echo "error: another make runs here; wait for it"; exit $$code; }
 
-.PHONY: help figure all smoke plan test lint bench lock clean
+.PHONY: help figure all smoke plan prefetch test lint bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,9 @@ smoke: $(READY) ## the whole chain on tiny models, in minutes; for tests
 plan: $(READY) ## what a study would cost: make plan STUDY=studies/paper.yaml DEVICE=h100
 	@snakemake plan --cores 1 --nolock --quiet all --configfile=$(STUDY) \
 		--set-resources plan:device=$(DEVICE) plan:utilisation=$(UTILISATION)
+
+prefetch: $(READY) ## all downloads of a study: make prefetch STUDY=studies/paper.yaml
+	$(SNAKEMAKE) prefetch --configfile=$(STUDY) $(BUSY)
 
 test: $(READY) ## the whole test suite
 	python -m pytest

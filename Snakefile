@@ -17,7 +17,8 @@ SOURCE = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCE))
 # Jobs in environments of their own import from it too. Braces are doubled: Snakemake formats this.
 QUOTED = shlex.quote(str(SOURCE)).replace("{", "{{").replace("}", "}}")
-shell.prefix(f"export PYTHONPATH={QUOTED}; ")
+# No job but the fetching ones looks for anything in the network: what is missing is an error.
+shell.prefix(f"export PYTHONPATH={QUOTED} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1; ")
 
 
 configfile: "config.yaml"
@@ -38,6 +39,8 @@ wildcard_constraints:
     size=r"c\d+",
     seed=r"\d+",
     sampler=r"[a-z]+",
+    kind="models|datasets",
+    revision="[0-9a-f]{40}",
     cell=r"steps\d+_guidance[\d.]+",
 
 
@@ -52,6 +55,7 @@ rule all:
         expand("<results>/tables/{name}.csv", name=TABLES),
 
 
+include: "rules/downloads.smk"
 include: "rules/data.smk"
 include: "rules/latents.smk"
 include: "rules/models.smk"

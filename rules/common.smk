@@ -3,6 +3,10 @@
 Needs: the merged configuration. Gives: STUDY, SPECS, and functions that rules name.
 """
 
+import re
+
+from ldm_scaling import hub
+from ldm_scaling.data.archives import ARCHIVES, downloads, hub_downloads
 from ldm_scaling.specs import Specs
 from ldm_scaling.study import StudyError, channels, load_study
 
@@ -38,9 +42,12 @@ def source_files(wildcards):
 
 
 def autoencoder_files(wildcards):
-    """The autoencoder's files: trained here, or in a folder; nothing for a hub id."""
-    if STUDY.latents.autoencoder.pretrained and not Path(AUTOENCODER).is_dir():
-        return []
+    """The autoencoder's files: trained here, downloaded, or in a folder."""
+    settings = STUDY.latents.autoencoder
+    if settings.pretrained and settings.revision:
+        return [str(hub.marker(settings.pretrained, settings.revision))]
+    if settings.pretrained and not Path(AUTOENCODER).is_dir():
+        return []  # the job says so
     return [
         f"{AUTOENCODER}/config.json",
         f"{AUTOENCODER}/diffusion_pytorch_model.safetensors",
@@ -57,7 +64,15 @@ def clip_files(wildcards):
     if STUDY.metrics.clip is None or wildcards.get("split", "test") != "test":
         return []
     captions = f"{STUDY.results}/data/test.csv"
-    return [captions, *map(str, STUDY.metrics.clip.files)]
+    return [captions, *map(str, STUDY.metrics.clip.inputs)]
+
+
+def text_encoder_files(wildcards):
+    """The text encoder's download, if it is a hub id."""
+    settings = STUDY.latents.text_encoder
+    if settings.revision:
+        return [str(hub.marker(settings.pretrained, settings.revision))]
+    return []
 
 
 def cells_of_models(name):
@@ -93,6 +108,32 @@ def measuring_options(wildcards, input):
 def features_spec(wildcards):
     """What decides the features of a split."""
     return SPECS.features(wildcards.split).model_dump_json()
+
+
+def hub_id_of(wildcards):
+    """The hub id that a folder of resources/hub is named after."""
+    return hub.hub_id(wildcards.name)
+
+
+def hub_include(wildcards):
+    """The option that names the files of a hub id, where the study needs other than the usual."""
+    patterns = [
+        pattern
+        for download in hub_downloads(STUDY)
+        if (download.id, download.kind) == (hub_id_of(wildcards), wildcards.kind)
+        for pattern in download.include
+    ]
+    return f"--include {shlex.join(patterns)}" if patterns else ""
+
+
+def archive_url(wildcards):
+    """The address of a file below resources/."""
+    return ARCHIVES[wildcards.archive].url
+
+
+def archive_sha256(wildcards):
+    """The hash of a file below resources/."""
+    return ARCHIVES[wildcards.archive].sha256
 
 
 def pretrain_spec(wildcards):

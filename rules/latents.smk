@@ -66,7 +66,8 @@ rule encode_images:
 rule encode_text:
     """Turn a split's captions into text embeddings."""
     input:
-        "<results>/data/{split}.csv",
+        captions="<results>/data/{split}.csv",
+        encoder=text_encoder_files,
     output:
         "<results>/latents/text_{split}.safetensors",
     log:
@@ -85,4 +86,4 @@ rule encode_text:
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.latents.encode_text --spec {params.spec:q}"
-        " --captions {input:q} --out {output:q} --work-dir {params.work:q}"
+        " --captions {input.captions:q} --out {output:q} --work-dir {params.work:q}"

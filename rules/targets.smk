@@ -1,13 +1,20 @@
 """Targets by name, beside `all` in the Snakefile: a part of the study.
 
-Needs: nothing of its own. Gives: `figures`, `tables`, `models`.
+Needs: nothing of its own. Gives: `prefetch`, `figures`, `tables`, `models`.
 """
 
 
 localrules:
+    prefetch,
     figures,
     tables,
     models,
+
+
+rule prefetch:
+    """Everything that the study downloads; all other jobs then need no network."""
+    input:
+        downloads(STUDY),
 
 
 rule figures:

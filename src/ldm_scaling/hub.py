@@ -5,16 +5,44 @@ Free of torch, since the Snakefile's rules name these files.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 RESOURCES = Path("resources")
+MARKER = "prefetched.json"
+"""written last into the folder of a download: what was downloaded, with sizes and hashes"""
+
+Kind = Literal["models", "datasets"]
+Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+"""a full commit of a hub repository; a branch or a tag may move"""
 
 
-def local_folder(
-    path_or_id: str, revision: str | None, kind: Literal["models", "datasets"] = "models"
-) -> Path:
+def local_folder(path_or_id: str, revision: str | None, kind: Kind = "models") -> Path:
     """The folder of something that is a folder (no revision) or a hub id at a pinned revision."""
     if revision is None:
         return Path(path_or_id)
     return RESOURCES / "hub" / kind / path_or_id.replace("/", "--") / revision
+
+
+def hub_id(folder_name: str) -> str:
+    """The hub id of a folder's name: ORG/NAME of ORG--NAME, which no id itself contains."""
+    return folder_name.replace("--", "/")
+
+
+def marker(path_or_id: str, revision: str, kind: Kind = "models") -> Path:
+    """The file that is there once a hub id is downloaded."""
+    return local_folder(path_or_id, revision, kind) / MARKER
+
+
+def revision_has_an_id(section: Any) -> Any:
+    """Check a section of the study that has `pretrained` and `revision`.
+
+    Raises ValueError if a revision is given for what is no hub id.
+    """
+    named = section.pretrained
+    if section.revision and named and not re.fullmatch(r"[\w.-]+/[\w.-]+", named):
+        raise ValueError(f"revision: {named} is no hub id (ORG/NAME); set revision: null")
+    return section

@@ -10,15 +10,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from .data.archives import INCEPTION
 from .fields import Positive, Strict
-from .hub import RESOURCES, local_folder
+from .hub import RESOURCES, Revision, local_folder, marker, revision_has_an_id
 
 Extractor = Literal["effnet_lite0", "inception_v3"]
 InputSize = Annotated[int, Field(ge=32)]
 
 INCEPTION_SIZE = 299
 """pixels a side that clean-fid's Inception-v3 sees"""
-INCEPTION_WEIGHTS = RESOURCES / "inception-2015-12-05.pt"
+INCEPTION_WEIGHTS = RESOURCES / INCEPTION
 """clean-fid's network, as TorchScript"""
 FID = "fid"
 CLIP_SCORE = "clip_score"
@@ -30,14 +31,21 @@ class Clip(Strict):
     """The CLIP model of metric clip_score."""
 
     pretrained: str
-    """a folder as OpenCLIP saves it, or a hub id with open_clip_model.safetensors"""
-    revision: str | None = None
-    """commit of the hub id"""
+    """a folder as OpenCLIP saves it, or a hub id of one with its revision"""
+    revision: Revision | None = None
+    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
+
+    _check_revision = model_validator(mode="after")(revision_has_an_id)
 
     @property
     def folder(self) -> Path:
         """Where its files lie."""
         return local_folder(self.pretrained, self.revision)
+
+    @property
+    def inputs(self) -> list[Path]:
+        """What must be there before images are scored."""
+        return [marker(self.pretrained, self.revision)] if self.revision else self.files
 
     @property
     def files(self) -> list[Path]:

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from .fields import Positive, Strict
+from .hub import Revision, revision_has_an_id
 from .metrics import Metrics
 
 DEFAULT_STUDY = "pocket"
@@ -96,9 +97,9 @@ class Autoencoder(Strict):
     """The image autoencoder between pixels and latents."""
 
     pretrained: str | None
-    """a diffusers folder or hub id; null trains one on the training split"""
-    revision: str | None = None
-    """commit of the hub id"""
+    """a diffusers folder, or a hub id with its revision; null trains one on the training split"""
+    revision: Revision | None = None
+    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
     downsampling: Downsampling
     """pixels a latent pixel, a side"""
     latent_channels: Positive
@@ -112,18 +113,22 @@ class Autoencoder(Strict):
     lr: Annotated[float, Field(gt=0)]
     """peak learning rate (one-cycle), when trained here"""
 
+    _check_revision = model_validator(mode="after")(revision_has_an_id)
+
 
 class TextEncoder(Strict):
     """The frozen text encoder."""
 
     pretrained: str
-    """minilm-l6 (from its package), a folder, or a hub id of a CLIP or BERT text model"""
-    revision: str | None = None
-    """commit of the hub id"""
+    """minilm-l6 (of a package), a folder, or a hub id (CLIP or BERT) with its revision"""
+    revision: Revision | None = None
+    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder or minilm-l6"""
     max_tokens: Annotated[int, Field(ge=4, le=512)]
     """captions are padded and cut to this many tokens"""
     width: Positive
     """channels of an embedding"""
+
+    _check_revision = model_validator(mode="after")(revision_has_an_id)
 
 
 class Latents(Strict):
@@ -291,6 +296,12 @@ class Study(Strict):
         if (self.metrics.components or 0) >= self.sampling.n:
             raise ValueError(
                 f"metrics.components: must be smaller than sampling.n ({self.sampling.n})"
+            )
+        clip, text_encoder = self.metrics.clip, self.latents.text_encoder
+        if clip and clip.pretrained == text_encoder.pretrained:
+            raise ValueError(
+                "metrics.clip: scores of the text encoder that conditions the models flatter them;"
+                " choose another model"
             )
         if max(self.sampling.steps) > self.diffusion.train_timesteps:
             raise ValueError("sampling.steps: more steps than diffusion.train_timesteps")

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 @contextlib.contextmanager
@@ -63,10 +63,31 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+def file_sha256(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def file_hash(path: str | os.PathLike) -> str:
     """A hash of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:24]
+    return file_sha256(path)[:24]
+
+
+def hold_lock(path: Path, what: Path) -> IO:
+    """An open file that holds the lock `path` of `what` until it is closed, or its process ends.
+
+    Waits, and says so, while another process holds it.
+    """
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"another process works in {what}; waiting for it", file=sys.stderr, flush=True)
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:  # some network filesystems have no locks
+        print(f"{what} cannot be locked ({error.strerror}); going on", file=sys.stderr)
+    return file
 
 
 class WorkDir:
@@ -83,22 +104,16 @@ class WorkDir:
 
     def __enter__(self) -> WorkDir:
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / "lock").open("w")
         if int(os.environ.get("RANK", 0)) > 0:  # set by torch's launcher for each process
             return self
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"another process works in {self.path}; waiting for it", file=sys.stderr)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-        except OSError as error:  # some network filesystems have no locks
-            print(f"{self.path} cannot be locked ({error.strerror}); going on", file=sys.stderr)
+        self._lock = hold_lock(self.path / "lock", self.path)
         for left in self.path.glob("partial-*"):  # of a save that was killed
             left.unlink()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def save(self, position: int, write: Callable[[Path], None]) -> None:
         """Save state `position` (for example images seen) by `write(path)`, then prune."""

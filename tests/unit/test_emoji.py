@@ -14,7 +14,7 @@ import pytest
 from pictures import SIZE, data_of, picture, rows_of, run_prepare
 
 from ldm_scaling.cli import InputError
-from ldm_scaling.data import emoji, fetch_emoji
+from ldm_scaling.data import emoji, fetch_emoji, tries
 from ldm_scaling.data.fetch_emoji import install, normalize_hexcode, pack
 from ldm_scaling.data.records import load_pixels
 
@@ -149,7 +149,7 @@ def npm(monkeypatch):
             return subprocess.CompletedProcess(command, code, "", stderr)
 
         monkeypatch.setattr(fetch_emoji, "npm", run)
-        monkeypatch.setattr(fetch_emoji.time, "sleep", pauses.append)
+        monkeypatch.setattr(tries.time, "sleep", pauses.append)
         return calls, pauses
 
     return failing
@@ -161,9 +161,10 @@ def test_install_says_each_try_and_waits_longer_each_time(npm, tmp_path, capsys)
     assert len(calls) == 3
     assert pauses == [5, 15]
     lines = capsys.readouterr().err.splitlines()
-    assert [line.partition("(")[2] for line in lines[::2]] == [f"try {n} of 4)" for n in (1, 2, 3)]
-    assert lines[1].startswith("npm failed: code ENOTFOUND, network request to https://nowhere/x")
-    assert lines[1].endswith("; next try in 5 s")
+    assert len(lines) == 3
+    assert lines[1].startswith("failed: code ENOTFOUND, network request to https://nowhere/x")
+    assert lines[1].endswith("; try 2 of 4 in 5 s")
+    assert lines[2].endswith("; try 3 of 4 in 15 s")
 
 
 def test_install_keeps_npms_cache_in_its_folder(npm, tmp_path):

@@ -19,7 +19,7 @@ from ldm_scaling.latents.autoencoder import (
     to_uint8,
 )
 from ldm_scaling.latents.pieces import rows_in_pieces
-from ldm_scaling.latents.text_encoder import CaptionEncoder, locate
+from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.study import Autoencoder, TextEncoder
 from ldm_scaling.workdir import WorkDir
 
@@ -141,9 +141,12 @@ def test_a_text_encoder_of_another_width_is_one_line():
 
 
 def test_a_missing_text_encoder_is_named():
-    with pytest.raises(InputError, match=r"latents\.text_encoder\.pretrained: /nowhere"):
-        CaptionEncoder(TextEncoder(pretrained="/nowhere", max_tokens=8, width=16))
-    assert locate("some/id") == "some/id"
+    with pytest.raises(InputError) as caught:
+        CaptionEncoder(TextEncoder(pretrained="some/where", max_tokens=8, width=16))
+    assert str(caught.value) == (
+        "latents.text_encoder.pretrained: some/where: no such folder; for a hub id, set"
+        " latents.text_encoder.revision to a commit of it"
+    )
 
 
 def test_rows_in_pieces_go_on_where_they_stopped(tmp_path):

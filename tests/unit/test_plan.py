@@ -146,6 +146,23 @@ def test_clip_scores_cost_every_image_once_and_every_caption_once_a_job():
     assert reconstruction.flops_of["CLIP score"] == 768 * 3.5
 
 
+def test_downloads_are_jobs_until_they_are_there():
+    named = {
+        "autoencoder": {"pretrained": "org/images", "revision": "a" * 40},
+        "text_encoder": {"pretrained": "org/text", "revision": "b" * 40},
+    }
+    study = changed(latents=named)
+    fetches = rule(jobs_of(study), "fetch_hub")
+    assert [job.name for job in fetches] == ["org/images", "org/text"]
+    assert fetches[0].uncounted == ["disk"]
+    marker = Path(fetches[0].output)
+    marker.parent.mkdir(parents=True)
+    marker.write_text("{}")
+    table = plan_table(jobs_of(study), 1e12).set_index("rule")
+    assert table.loc["fetch_hub", ["jobs", "done"]].tolist() == [1, 1]
+    assert rule(jobs_of(study_of()), "fetch_emoji")[0].output == "resources/emoji.zip"
+
+
 def test_training_the_autoencoder_is_a_job_only_if_it_is_trained():
     assert rule(jobs_of(study_of()), "train_autoencoder") == []
     study = changed(latents={"autoencoder": {"pretrained": None, "images": 10, "batch": 4}})
@@ -170,12 +187,13 @@ def test_counted_networks_of_the_pocket_study(monkeypatch):
 # ---------------------------------------------------------------- what is unknown
 
 
-def test_an_architecture_that_is_not_here_is_named_and_not_guessed(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    other = changed(latents={"autoencoder": {"pretrained": "someone/something"}})
+@pytest.mark.parametrize("revision", [None, "a" * 40])
+def test_an_architecture_that_is_not_here_is_named_and_not_guessed(revision):
+    named = {"pretrained": "someone/something", "revision": revision}
+    other = changed(latents={"autoencoder": named})
     assert meta_autoencoder(other.latents.autoencoder) is None
-    assert meta_clip(Clip(pretrained="someone/clip", revision="a" * 40)) is None
-    assert meta_text_encoder(TextEncoder(pretrained="someone/text", max_tokens=8, width=16)) is None
+    assert meta_clip(Clip(**named)) is None
+    assert meta_text_encoder(TextEncoder(**named, max_tokens=8, width=16)) is None
     unknown = Networks(**vars(ONES) | {"decode": math.nan, "encode": math.nan})
     jobs = jobs_of(other, unknown)
     sweep = rule(jobs, "sweep")[0]

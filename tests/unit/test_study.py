@@ -93,12 +93,18 @@ WRONG = [
     ("training.keep", [0.5, 0.50001], "training.keep", "same step"),
     ("diffusion.beta_end", 0.0001, "diffusion.beta_end", "smaller than beta_start"),
     ("latents.autoencoder.downsampling", 16, "latents.autoencoder.downsampling", "2, 4 or 8"),
+    ("latents.autoencoder.revision", "main", "latents.autoencoder.revision", "[0-9a-f]{40}"),
+    ("latents.autoencoder.revision", "a1b2c3d", "latents.autoencoder.revision", "[0-9a-f]{40}"),
+    ("latents.text_encoder.revision", "a" * 40, "latents.text_encoder.revision", "no hub id"),
     ("data.max_images", "many", "data.max_images", "integer"),
     ("metrics.components", 512, "metrics.components", "smaller than sampling.n"),
     ("metrics.bootstrap", 1, "metrics.bootstrap", "greater than or equal to 10"),
     ("metrics.extractor", "inception_v3", "metrics.input_size", "inception_v3 needs 299"),
     ("metrics.extractor", "vgg", "metrics.extractor", "'inception_v3'"),
     ("metrics.select_by", "clip", "metrics.select_by", "'fd' or 'kid'"),
+    ("metrics.clip", {"pretrained": "minilm-l6"}, "metrics.clip", "choose another model"),
+    ("metrics.clip", {"pretrained": "a/b", "revision": "main"}, "metrics.clip.revision", "match"),
+    ("metrics.clip", {"pretrained": "ab", "revision": "a" * 40}, "metrics.clip.revision", "no hub"),
     ("metrics.clip", {"pretrained": 3}, "metrics.clip.pretrained", "valid string"),
     ("metrics.clip", {"model": "x", "pretrained": "x"}, "metrics.clip.model", "known here: pretr"),
 ]
@@ -162,7 +168,7 @@ def test_null_as_text_is_none(pocket_config, null):
     assert study.data.max_images is study.training.min_snr_gamma is None
 
 
-@pytest.mark.parametrize("revision", ["123e4", "0123456", "1234567"])
+@pytest.mark.parametrize("revision", ["1" * 38 + "e4", "0" * 40, "1" * 40])
 def test_a_revision_of_digits_stays_text(pocket_config, revision):
     pocket_config["latents"]["autoencoder"]["revision"] = revision
     assert load_study(pocket_config).latents.autoencoder.revision == revision
@@ -256,7 +262,7 @@ CHANGES = [
     ("latents.autoencoder.lr", 0.5, "autoencoder"),
     ("latents.autoencoder.pretrained", "other", "encode_images"),
     ("latents.autoencoder.pretrained", None, "encode_images"),
-    ("latents.autoencoder.revision", "abc", "encode_images"),
+    ("latents.autoencoder.revision", "ab" * 20, "encode_images"),
     ("latents.text_encoder.pretrained", "other", "encode_text"),
     ("latents.text_encoder.max_tokens", 32, "encode_text cost latency"),
     ("latents.text_encoder.width", 512, "encode_text cost latency"),

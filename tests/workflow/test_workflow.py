@@ -1,16 +1,23 @@
 """The workflow without running it: dry runs, the Slurm profile, wrong input, a light parse."""
 
+import os
+import re
 import subprocess
 import sys
 import zipfile
 from collections import Counter
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from project import Project
+from checkpoints import save_clip
+from project import SNAKEMAKE, Project
+from servers import Hub, serving
 
 from ldm_scaling.data.emoji import ARCHIVE_BYTES, IMAGES
+from ldm_scaling.shards import map_array
 
+REVISION = "3f2a9c51d07be648a1b3c95e7d2046f8e19ab7c4"
 FIGURE = "results/figures/fid_vs_cost.pdf"
 
 
@@ -99,6 +106,76 @@ def test_files_of_metrics_are_inputs_and_reach_the_jobs(project):
         assert all("--captions" not in line for line in lines if line not in scored)
     assert "--metric fid " in printed and "--select-by fid " in printed
     assert model[-1] in missing
+
+
+def test_prefetch_is_all_that_a_study_downloads(project):
+    assert project.jobs("prefetch", "--configfile=studies/paper.yaml") == {
+        "fetch_hub": 3,
+        "fetch_file": 1,
+        "prefetch": 1,
+    }
+    archive, elsewhere = project.folder / "resources/emoji.zip", project.folder / "emoji.zip"
+    assert project.jobs("prefetch") == {}
+    archive.rename(elsewhere)
+    assert project.jobs("prefetch") == {"fetch_emoji": 1, "prefetch": 1}
+    elsewhere.rename(archive)
+    coco = [f"resources/coco/{name}2014.zip" for name in ("annotations_trainval", "train", "val")]
+    assert project.jobs(*coco, "resources/inception-2015-12-05.pt") == {"fetch_file": 4}
+
+
+def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
+    printed = project.snakemake("--dry-run", "--configfile=studies/paper.yaml")
+    jobs = re.findall(r"(?:local)?rule (\w+):\n    input: (.*)\n", printed)
+    reads = {
+        rule: re.findall(r"hub/models/([\w-]+)[.\w]*/\w{40}/prefetched", text)
+        for rule, text in jobs
+    }
+    autoencoder = ["stabilityai--sd-vae-ft-mse"]
+    clip = ["timm--vit_large_patch14_clip_224"]
+    assert {rule: names for rule, names in reads.items() if names} == {
+        "encode_images": autoencoder,
+        "encode_text": ["laion--CLIP-ViT-H-14-laion2B-s32B-b79K"],
+        "real_features": clip,
+        "reconstruction_features": autoencoder + clip,
+        "sweep": autoencoder + clip,
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "offline"), [("results/tables/family.csv", "1"), ("resources/hub", "0")]
+)
+def test_only_jobs_that_fetch_use_the_network(project, tmp_path, target, offline):
+    (tmp_path / "python").write_text('#!/bin/sh\nenv > "$RECORD"\nexit 1\n')
+    (tmp_path / "python").chmod(0o755)
+    record = tmp_path / "environment"
+    if target == "resources/hub":
+        target += f"/models/org--name/{REVISION}/prefetched.json"
+    path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
+    subprocess.run(
+        [SNAKEMAKE, "--cores", "1", target],
+        cwd=project.folder,
+        env=os.environ | {"PATH": path, "RECORD": str(record)},
+        capture_output=True,
+        check=False,
+    )
+    assert f"\nHF_HUB_OFFLINE={offline}\n" in record.read_text()
+
+
+def test_a_study_runs_offline_once_its_downloads_are_there(project, tmp_path, monkeypatch):
+    save_clip(tmp_path / "remote")
+    hub = Hub("models", "org/tiny", REVISION, tmp_path / "remote")
+    overlay = project.folder / "hub.yaml"
+    encoder = f"{{pretrained: org/tiny, revision: '{REVISION}', max_tokens: 8, width: 16}}"
+    overlay.write_text(f"name: hub\nlatents: {{text_encoder: {encoder}}}\n")
+    arguments = ("--cores", "2", "--configfile", "studies/smoke.yaml", "hub.yaml")
+    with serving(hub.get, hub.file) as url:
+        monkeypatch.setenv("HF_ENDPOINT", url)
+        project.snakemake("prefetch", *arguments)
+    asked = list(hub.asked)
+    project.snakemake("results/hub/latents/text_test.safetensors", *arguments)
+    assert hub.asked == asked
+    text = map_array(project.folder / "results/hub/latents/text_test.safetensors", "text")
+    assert text.shape[1:] == (8, 16)
 
 
 @pytest.mark.parametrize("study", ["smoke", "paper"])

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from ..cli import InputError, batches
+from ..latents.pretrained import find
 from ..metrics import Clip
 
 BATCH = 64
@@ -29,16 +30,16 @@ class ClipScore:
         """
         import open_clip  # seconds of import that other studies need not pay
 
-        for path in clip.files:
-            if not path.exists():
-                raise InputError(f"{path} is missing; run: snakemake --cores 1 prefetch")
-        name = f"local-dir:{clip.folder}"
+        folder = find("metrics.clip", clip.pretrained, clip.revision)
+        if missing := [path for path in clip.files if not path.exists()]:
+            raise InputError(f"metrics.clip: {missing[0]} is missing; OpenCLIP needs it")
+        name = f"local-dir:{folder}"
         try:
             model, self._preprocess = open_clip.create_model_from_pretrained(name, device=device)
             tokenizer = open_clip.get_tokenizer(name)
         except Exception as error:  # whatever a wrong configuration or torn weights lead to
             raise InputError(
-                f"metrics.clip: {clip.folder} is no model that OpenCLIP can load"
+                f"metrics.clip: {folder} is no model that OpenCLIP can load"
                 f" ({str(error).splitlines()[0][:200]})"
             ) from None
         self._model, self._device = model.eval().requires_grad_(False), device

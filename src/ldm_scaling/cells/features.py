@@ -29,6 +29,7 @@ from ..workdir import file_hash, fingerprint
 from .clip_score import ClipScore
 
 BATCH = 64
+PREFETCH = "run: snakemake --cores 1 prefetch (with the study's --configfile)"
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 """resized RGB images [B, 3, s, s], float32 in [0, 255], to features [B, D]"""
@@ -67,14 +68,14 @@ def inception_v3(device: str, weights: Path | None) -> Network:
     if weights is None:
         raise InputError("metrics.extractor: inception_v3 needs --weights FILE")
     if not weights.exists():
-        raise InputError(f"{weights} is missing; run: snakemake --cores 1 prefetch")
+        raise InputError(f"{weights} is missing; {PREFETCH}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # torch would like other formats
             layers = torch.jit.load(weights, map_location=device).eval().layers
     except (RuntimeError, AttributeError):
         raise InputError(
-            f"{weights} is not clean-fid's network; delete it and run: snakemake --cores 1 prefetch"
+            f"{weights} is not clean-fid's network; delete it and {PREFETCH}"
         ) from None
 
     def features(pixels: torch.Tensor) -> torch.Tensor:
@@ -167,7 +168,7 @@ def main() -> None:
     arguments = parser(__doc__, FeaturesSpec)
     arguments.add_argument("--images", required=True, type=Path, help="images of a split")
     arguments.add_argument(
-        "--autoencoder", help="diffusers folder or hub id; images first go through it"
+        "--autoencoder", help="diffusers folder or downloaded hub id; images first go through it"
     )
     arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
     arguments.add_argument("--out", required=True, type=Path, help="file of features")

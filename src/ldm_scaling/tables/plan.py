@@ -17,8 +17,10 @@ import pandas as pd
 from ..cells.sweep import SHEET_IMAGES
 from ..cli import parser, positive, run
 from ..data import emoji, imagefolder
+from ..data.archives import ARCHIVES, downloads
 from ..data.prepare import SPLITS
 from ..diffusion.samplers import network_evaluations
+from ..hub import MARKER, RESOURCES, hub_id
 from ..shards import map_array
 from ..specs import Specs
 from ..study import Data, Study
@@ -107,9 +109,17 @@ def _data_jobs(study: Study, images: dict[str, float]) -> list[Job]:
     prepare = Job(
         "prepare_data", f"{study.results}/data/test.csv", bytes=sum(images.values()) * pixels
     )
-    if study.data.source != "emoji":
-        return [prepare]
-    return [Job("fetch_emoji", "resources/emoji.zip", bytes=emoji.ARCHIVE_BYTES), prepare]
+    return [*map(_fetch, downloads(study)), prepare]
+
+
+def _fetch(path: Path) -> Job:
+    """The job that downloads a file, or what a marker is of."""
+    if path.name == MARKER:
+        return Job("fetch_hub", str(path), bytes=math.nan, name=hub_id(path.parents[1].name))
+    name = path.relative_to(RESOURCES).as_posix()
+    if name in ARCHIVES:
+        return Job("fetch_file", str(path), bytes=ARCHIVES[name].bytes, name=name)
+    return Job("fetch_emoji", str(path), bytes=emoji.ARCHIVE_BYTES)
 
 
 def _latent_jobs(study: Study, networks: Networks, images: dict[str, float]) -> list[Job]:

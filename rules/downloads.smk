@@ -1,0 +1,61 @@
+"""Downloads, each at a pinned commit or hash; no other rule uses the network.
+
+Needs: a network. Gives: <resources>/hub/{kind}/{name}/{revision}/prefetched.json, written when all
+files of a hub id are there, and files by their address, such as <resources>/coco/val2014.zip. Rules
+that read a download name these as inputs. All run where Snakemake runs: on a cluster, the login
+node.
+"""
+
+
+localrules:
+    fetch_emoji,
+    fetch_file,
+    fetch_hub,
+
+
+rule fetch_hub:
+    """Download a model or data set of the hub at a commit."""
+    output:
+        "<resources>/hub/{kind}/{name}/{revision}/prefetched.json",
+    log:
+        "<logs>/fetch_hub/{kind}_{name}_{revision}.log",
+    benchmark:
+        "<benchmarks>/fetch_hub/{kind}_{name}_{revision}.tsv"
+    wildcard_constraints:
+        name="[^/]+",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=1440,
+    params:
+        id=hub_id_of,
+        include=hub_include,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "HF_HUB_OFFLINE=0 python -m ldm_scaling.data.fetch_hub --kind {wildcards.kind}"
+        " --id {params.id:q} --revision {wildcards.revision} {params.include}"
+
+
+rule fetch_file:
+    """Download a file by its address."""
+    output:
+        "<resources>/{archive}",
+    log:
+        "<logs>/fetch_file/{archive}.log",
+    benchmark:
+        "<benchmarks>/fetch_file/{archive}.tsv"
+    wildcard_constraints:
+        archive="|".join(map(re.escape, ARCHIVES)),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=1440,
+    params:
+        url=archive_url,
+        sha256=archive_sha256,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.data.fetch_file --url {params.url:q}"
+        " --sha256 {params.sha256} --out {output:q}"

@@ -1,0 +1,102 @@
+"""The files below resources/ that are fetched by their address, and what a study downloads.
+
+Free of torch, since the Snakefile imports it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..hub import RESOURCES, Kind, marker
+
+if TYPE_CHECKING:
+    from ..study import Study
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file at an address that must have this content."""
+
+    url: str
+    sha256: str
+    bytes: int
+
+
+INCEPTION = "inception-2015-12-05.pt"
+COCO = ("coco/annotations_trainval2014.zip", "coco/val2014.zip", "coco/train2014.zip")
+_COCO_URL = "http://images.cocodataset.org"  # its certificate is another host's: no https
+ARCHIVES = {
+    # The TorchScript Inception-v3 of StyleGAN2-ADA that clean-fid computes FID with; the address is
+    # clean-fid's (cleanfid/downloads_helper.py). The hash is also k-diffusion's
+    # (k_diffusion/evaluation.py), which checks it on every download.
+    INCEPTION: Archive(
+        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
+        "inception-2015-12-05.pt",
+        "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+        95_607_719,
+    ),
+    # COCO 2014. Hashes and sizes as TensorFlow Datasets has them
+    # (tensorflow_datasets/url_checksums/coco.txt); the hashes are also torchvision's
+    # (torchvision/prototype/datasets/_builtin/coco.py).
+    COCO[0]: Archive(
+        f"{_COCO_URL}/annotations/annotations_trainval2014.zip",
+        "031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009",
+        252_872_794,
+    ),
+    COCO[1]: Archive(
+        f"{_COCO_URL}/zips/val2014.zip",
+        "fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0",
+        6_645_013_297,
+    ),
+    COCO[2]: Archive(
+        f"{_COCO_URL}/zips/train2014.zip",
+        "ede4087e640bddba550e090eae701092534b554b42b05ac33f0300b984b31775",
+        13_510_573_713,
+    ),
+}
+"""by their path below resources/"""
+
+
+CLIP_FILES = ("*.json", "*.txt", "open_clip_model.safetensors")
+"""of a CLIP model as OpenCLIP saves it; other weights beside them are the same in other formats"""
+
+
+@dataclass(frozen=True)
+class HubDownload:
+    """A model or data set of the hub at a commit."""
+
+    id: str
+    revision: str
+    kind: Kind = "models"
+    include: tuple[str, ...] = ()
+    """patterns of its files; none: the usual ones of its kind"""
+
+    @property
+    def marker(self) -> Path:
+        """The file that is there once it is downloaded."""
+        return marker(self.id, self.revision, self.kind)
+
+
+def hub_downloads(study: Study) -> list[HubDownload]:
+    """What the study downloads from the hub."""
+    networks = (study.latents.autoencoder, study.latents.text_encoder)
+    found = [
+        HubDownload(network.pretrained, network.revision)
+        for network in networks
+        if network.pretrained and network.revision
+    ]
+    if (clip := study.metrics.clip) and clip.revision:
+        found.append(HubDownload(clip.pretrained, clip.revision, include=CLIP_FILES))
+    return list(dict.fromkeys(found))
+
+
+def downloads(study: Study) -> list[Path]:
+    """Every file that is there once the study's downloads are: markers of hub ids, archives."""
+    files = [download.marker for download in hub_downloads(study)]
+    if study.metrics.weights:
+        files.append(study.metrics.weights)
+    if study.data.source == "emoji":
+        files.append(RESOURCES / "emoji.zip")
+    return files

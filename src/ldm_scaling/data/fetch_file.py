@@ -1,0 +1,149 @@
+"""Fetch one file by its address, and keep it only if its SHA-256 is the expected one.
+
+What has come stays in `partial-NAME` beside the file. It survives an interruption, and the same
+command continues there. A file that is complete is left alone, so this also checks a copied one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import httpx2
+
+from ..cli import InputError, Progress, parser, run
+from ..workdir import file_sha256, hold_lock, write_text
+from .tries import Failure, persist, say
+
+TIMEOUT = 60
+"""seconds without a byte"""
+
+
+def fetch(url: str, sha256: str, out: Path) -> None:
+    """Fetch `url` to `out`, continuing what is there of it.
+
+    Raises InputError, with the remedy, if the address gives no file or another content, if there is
+    no network after several tries, or too little disk.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f"partial-{out.name}")
+    lock = out.with_name(f"partial-{out.name}.lock")
+    with hold_lock(lock, out):
+        if not out.exists() or file_sha256(out) != sha256:
+            try:
+                persist(lambda: _receive(url, sha256, partial, out))
+            except Failure as failure:
+                raise InputError(
+                    f"{out}: {url} could not be fetched ({failure}); check the network and"
+                    " HTTPS_PROXY and run the same command again, which continues, or copy the file"
+                    " from another machine"
+                ) from None
+            _accept(url, sha256, partial, out)
+        lock.unlink()
+
+
+def _receive(url: str, sha256: str, partial: Path, out: Path) -> None:
+    """One try to get what is missing of `partial`."""
+    begun = partial.stat().st_size if partial.exists() else 0
+    validator = _validator_of(partial)
+    headers = {"Accept-Encoding": "identity"}
+    if begun:
+        headers["Range"] = f"bytes={begun}-"
+        if validator.exists():
+            headers["If-Range"] = validator.read_text()
+    try:
+        with httpx2.stream(
+            "GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT
+        ) as response:
+            if response.status_code == 416 and file_sha256(partial) == sha256:
+                return  # killed between the last byte and the check
+            start = _start(response, begun, partial, url)
+            if start == 0:
+                _remember(response, validator)
+            _write(response, start, partial, out)
+    except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+        raise InputError(f"{url} is no address ({error})") from None
+    except httpx2.RequestError as error:
+        now = partial.stat().st_size if partial.exists() else 0
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise Failure(reason, progress=now > begun) from None
+
+
+def _start(response: httpx2.Response, begun: int, partial: Path, url: str) -> int:
+    """The position of the response's first byte; `begun`, or 0 where the server starts anew."""
+    status = response.status_code
+    if status == 200:
+        return 0
+    if status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {begun}-"):
+        return begun
+    if status in (206, 416):  # what is here does not fit what is there
+        partial.unlink()
+        raise Failure(f"{url} cannot be continued at byte {begun}; starting anew")
+    reason = f"HTTP status {status} {response.reason_phrase}"
+    if status in (408, 429) or status >= 500:
+        raise Failure(reason)
+    raise InputError(f"{url} gives no file ({reason}); copy it from another machine")
+
+
+def _write(response: httpx2.Response, start: int, partial: Path, out: Path) -> None:
+    length = response.headers.get("Content-Length")
+    total = start + int(length) if length else None
+    free = shutil.disk_usage(partial.parent).free
+    if total and total - start > free:
+        raise InputError(
+            f"{out}: {(total - start) / 1e9:.3g} GB are missing and {free / 1e9:.3g} GB of disk are"
+            " free; free some, or make resources a link to a larger disk"
+        )
+    progress = Progress(f"MB of {out.name}", total // 10**6, start // 10**6) if total else None
+    with partial.open("r+b" if start else "wb") as file:
+        file.seek(start)
+        for chunk in response.iter_raw():
+            file.write(chunk)
+            if progress:
+                progress.update(file.tell() // 10**6)
+
+
+def _remember(response: httpx2.Response, validator: Path) -> None:
+    """Keep what tells this version of the file from later ones, for If-Range."""
+    etag = response.headers.get("ETag", "W/")
+    value = response.headers.get("Last-Modified") if etag.startswith("W/") else etag
+    if value:
+        write_text(validator, value)
+    else:
+        validator.unlink(missing_ok=True)
+
+
+def _validator_of(partial: Path) -> Path:
+    return partial.with_name(f"{partial.name}.version")
+
+
+def _accept(url: str, sha256: str, partial: Path, out: Path) -> None:
+    """Give the file its name if its content is the expected one; else remove it."""
+    found = file_sha256(partial)
+    _validator_of(partial).unlink(missing_ok=True)
+    if found != sha256:
+        partial.unlink()
+        raise InputError(
+            f"{out}: {url} has another content than expected (SHA-256 {found}, not {sha256});"
+            " run the same command again, or copy the file from another machine"
+        )
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, out)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--url", required=True, help="address, http or https")
+    arguments.add_argument("--sha256", required=True, help="of the whole file")
+    arguments.add_argument("--out", required=True, type=Path, help="file to write")
+    options = arguments.parse_args()
+    say(f"fetching {options.url}")
+    fetch(options.url, options.sha256.lower(), options.out)
+    print(f"{options.out} is complete, {options.out.stat().st_size / 1e6:.4g} MB")
+
+
+if __name__ == "__main__":
+    run(main)
