@@ -1,12 +1,16 @@
 """Sampling against diffusers' own pipeline, and independence of the batch size."""
 
 import copy
+import sys
 
+import networks as stand_ins
 import numpy as np
 import pytest
 import torch
 
-from ldm_scaling.cells.features import Measuring
+from ldm_scaling.cells import sweep
+from ldm_scaling.cells.clip_score import ClipScore
+from ldm_scaling.cells.features import Measuring, load_extractor
 from ldm_scaling.cells.sheet import draw_sheet
 from ldm_scaling.cells.sweep import (
     SHEET_IMAGES,
@@ -16,13 +20,15 @@ from ldm_scaling.cells.sweep import (
     record,
     sample_cell,
 )
-from ldm_scaling.cli import InputError, Slice, SliceEnded
+from ldm_scaling.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
 from ldm_scaling.latents.autoencoder import build, decode, save_model, to_uint8
 from ldm_scaling.latents.text_encoder import CaptionEncoder
+from ldm_scaling.metrics import Clip
 from ldm_scaling.models.family import build_unet, load_unet
 from ldm_scaling.models.pipeline import make_pipeline
-from ldm_scaling.specs import CellSpec
+from ldm_scaling.shards import map_array, write_arrays
+from ldm_scaling.specs import CellSpec, SweepSpec
 from ldm_scaling.study import Autoencoder, Diffusion, Family, TextEncoder, load_study
 from ldm_scaling.workdir import WorkDir
 
@@ -264,3 +270,30 @@ def test_a_truncated_model_is_named(networks, tmp_path):
     with pytest.raises(InputError, match="cannot be loaded") as error:
         load_unet(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_the_command_measures_with_downloaded_networks(networks, tmp_path, monkeypatch):
+    unet, autoencoder, encoder = networks
+    for model, folder in ((unet, "model/unet"), (autoencoder, "ae")):
+        save_model(model, tmp_path / folder, "diffusion_pytorch_model.safetensors")
+    text = {"text": encoder(CAPTIONS).half().numpy(), "empty": encoder([""])[0].half().numpy()}
+    write_arrays(tmp_path / "text", text, "abc")
+    captions = "\n".join(["caption", *(f'"{caption}"' for caption in CAPTIONS)])
+    (tmp_path / "test.csv").write_text(captions + "\n")
+    clip = Clip(pretrained=str(stand_ins.clip(tmp_path / "clip")))
+    changes = {"n": 3, "extractor": "inception_v3", "input_size": 299, "clip": clip}
+    spec = SweepSpec(
+        diffusion=Diffusion(prediction="v_prediction"), cells=[CELL.model_copy(update=changes)]
+    )
+    paths = {"model": "model", "autoencoder": "ae", "text": "text", "captions": "test.csv"}
+    words = [f"--{name}={tmp_path / path}" for name, path in paths.items()]
+    words += [f"--weights={stand_ins.inception(tmp_path)}", f"--out={tmp_path / 'out'}"]
+    words += ["--spec", spec.model_dump_json(), f"--work-dir={tmp_path / 'work'}"]
+    monkeypatch.setattr(sys, "argv", ["sweep", *words])
+    run(sweep.main)
+    file, name = tmp_path / "out/features.safetensors", cell_name(CELL)
+    images = map_array(tmp_path / "out/images.safetensors", name)
+    extractor = load_extractor("inception_v3", 299, weights=tmp_path / "inception-2015-12-05.pt")
+    np.testing.assert_allclose(map_array(file, name), extractor(images), rtol=2e-3, atol=2e-3)
+    cosines = ClipScore(clip, CAPTIONS)(images, slice(0, 3))
+    np.testing.assert_allclose(map_array(file, f"{name}/clip"), cosines, atol=1e-6)
