@@ -1,6 +1,7 @@
 """Sampled and measured cells.
 
-Needs: <results>/models, the autoencoder, the embeddings of the test captions. Gives: features and
+Needs: <results>/models, the autoencoder, the embeddings of the test captions, and what is not in
+packages of the extractor and the CLIP model. Gives: features and
 metrics in <results>/cells/{stage}/{size}/seed{seed}/{sampler}, there on demand the contact sheet
 sheets/steps{steps}_guidance{guidance}.png of any cell, and the features of real and reconstructed
 images in <results>/cells/reference.
@@ -18,6 +19,8 @@ rule sweep:
         summary="<results>/models/{stage}/{size}/seed{seed}/summary.json",
         autoencoder=autoencoder_files,
         text="<results>/latents/text_test.safetensors",
+        extractor=extractor_files,
+        clip=clip_files,
     output:
         features="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/features.safetensors",
         records="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/cells.json",
@@ -38,6 +41,7 @@ rule sweep:
         model=subpath(input.summary, parent=True),
         autoencoder=AUTOENCODER,
         revision=autoencoder_revision,
+        measuring=measuring_options,
         out=subpath(output.records, parent=True),
         work=work_dir("sweep"),
     shell:
@@ -45,7 +49,7 @@ rule sweep:
         + LAUNCH
         + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} --model {params.model:q}"
         " --autoencoder {params.autoencoder:q} {params.revision}"
-        " --text {input.text:q} --out {params.out:q}"
+        " --text {input.text:q} {params.measuring} --out {params.out:q}"
         " --work-dir {params.work:q} --gpus {resources.gpu}"
 
 
@@ -75,7 +79,9 @@ rule contact_sheet:
 rule real_features:
     """Features of a held-out split's images."""
     input:
-        "<results>/data/{split}.safetensors",
+        images="<results>/data/{split}.safetensors",
+        extractor=extractor_files,
+        clip=clip_files,
     output:
         "<results>/cells/reference/{split}.safetensors",
     log:
@@ -89,11 +95,12 @@ rule real_features:
         runtime=120,
         gpu=1,
     params:
-        spec=SPECS.features().model_dump_json(),
+        spec=features_spec,
+        measuring=measuring_options,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.features --spec {params.spec:q}"
-        " --images {input:q} --out {output:q}"
+        " --images {input.images:q} {params.measuring} --out {output:q}"
 
 
 rule reconstruction_features:
@@ -101,6 +108,8 @@ rule reconstruction_features:
     input:
         images="<results>/data/test.safetensors",
         autoencoder=autoencoder_files,
+        extractor=extractor_files,
+        clip=clip_files,
     output:
         "<results>/cells/reference/reconstruction.safetensors",
     log:
@@ -117,10 +126,11 @@ rule reconstruction_features:
         spec=SPECS.features().model_dump_json(),
         autoencoder=AUTOENCODER,
         revision=autoencoder_revision,
+        measuring=measuring_options,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.features --spec {params.spec:q}"
-        " --images {input.images:q} --out {output:q}"
+        " --images {input.images:q} {params.measuring} --out {output:q}"
         " --autoencoder {params.autoencoder:q} {params.revision}"
 
 
@@ -139,9 +149,10 @@ rule measure:
         "<benchmarks>/measure/{stage}_{size}_seed{seed}_{sampler}.tsv"
     conda:
         ENVIRONMENT
+    threads: measure_threads
     resources:
         mem_mb=8000,
-        runtime=60,
+        runtime=measure_runtime,
     params:
         spec=SPECS.measure().model_dump_json(),
     shell:

@@ -18,7 +18,7 @@ except StudyError as error:
 SPECS = Specs(STUDY)
 
 ENVIRONMENT = "../envs/ldm-scaling.yaml"
-SELECT_BY = f"{STUDY.metrics.select_by}_{STUDY.metrics.extractor}"
+SELECT_BY = STUDY.metrics.names[STUDY.metrics.select_by]
 AUTOENCODER = (
     STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
 )
@@ -60,6 +60,19 @@ def autoencoder_files(wildcards):
     ]
 
 
+def extractor_files(wildcards):
+    """The file of an extractor whose weights no package brings."""
+    return [str(STUDY.metrics.weights)] if STUDY.metrics.weights else []
+
+
+def clip_files(wildcards):
+    """The CLIP model's files, and the captions of the images that it scores."""
+    if STUDY.metrics.clip is None or wildcards.get("split", "test") != "test":
+        return []
+    captions = f"{STUDY.results}/data/test.csv"
+    return [captions, *map(str, STUDY.metrics.clip.inputs)]
+
+
 def text_encoder_files(wildcards):
     """The text encoder's download, if it is a hub id."""
     settings = STUDY.latents.text_encoder
@@ -89,6 +102,18 @@ def autoencoder_revision(wildcards):
     """The option that names the autoencoder's revision on the hub, if it has one."""
     revision = STUDY.latents.autoencoder.revision
     return f"--autoencoder-revision {revision}" if revision else ""
+
+
+def measuring_options(wildcards, input):
+    """The options that name the extractor's file and the captions, where they are needed."""
+    weights = [f"--weights {path}" for path in input.extractor]
+    captions = [f"--captions {path}" for path in input.clip[:1]]
+    return [*weights, *captions]
+
+
+def features_spec(wildcards):
+    """What decides the features of a split."""
+    return SPECS.features(wildcards.split).model_dump_json()
 
 
 def hub_id_of(wildcards):

@@ -65,6 +65,17 @@ def sampling_memory(wildcards, attempt):
     return attempt * (4000 + data // 10**6)
 
 
+def measure_threads(wildcards):
+    """Threads for the kernel matrices of KID, which grow with the square of n."""
+    return max(1, STUDY.sampling.n // 4000)
+
+
+def measure_runtime(wildcards, attempt, threads):
+    """Minutes: a cell of n = 30,000 takes a core about 10 for the kernel matrices of KID."""
+    cells = len(SPECS.sweep(wildcards.sampler).cells)
+    return attempt * round(60 + 10 * cells * (STUDY.sampling.n / 30000) ** 2 / threads)
+
+
 def family_memory(wildcards, attempt):
     """MB for the weights of the largest size and the rest."""
     largest = max(STUDY.family.sizes, key=channels)

@@ -17,7 +17,7 @@ from typing import NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from .study import Strict
+from .fields import Strict
 
 EXIT_WRONG_INPUT = 2
 EXIT_CONTINUE = 75

@@ -10,22 +10,19 @@ from __future__ import annotations
 
 from typing import Literal
 
+from .fields import Positive, Strict
+from .metrics import INCEPTION_SIZE, Clip, Extractor, InputSize, Metrics
 from .study import (
     Autoencoder,
     Data,
     Diffusion,
     Downsampling,
-    Extractor,
     Family,
     Guidance,
-    InputSize,
     Latency,
-    Metrics,
-    Positive,
     Sampler,
     Seed,
     Size,
-    Strict,
     Study,
     TextEncoder,
     Training,
@@ -88,6 +85,7 @@ class CellSpec(Strict):
     seed: Seed
     extractor: Extractor
     input_size: InputSize
+    clip: Clip | None = None
 
 
 class SweepSpec(Strict):
@@ -103,6 +101,7 @@ class FeaturesSpec(Strict):
     recipe: Literal[1] = 1
     extractor: Extractor
     input_size: InputSize
+    clip: Clip | None = None
 
 
 class MeasureSpec(Strict):
@@ -189,16 +188,21 @@ class Specs:
                     seed=sampling.seed,
                     extractor=metrics.extractor,
                     input_size=metrics.input_size,
+                    clip=metrics.clip,
                 )
                 for steps in sorted(sampling.steps)
                 for guidance in sorted(sampling.guidance)
             ],
         )
 
-    def features(self) -> FeaturesSpec:
-        """Of rules real_features and reconstruction_features."""
+    def features(self, split: str = "test") -> FeaturesSpec:
+        """Of rules real_features and reconstruction_features; captions are those of test only."""
         metrics = self.study.metrics
-        return FeaturesSpec(extractor=metrics.extractor, input_size=metrics.input_size)
+        return FeaturesSpec(
+            extractor=metrics.extractor,
+            input_size=metrics.input_size,
+            clip=metrics.clip if split == "test" else None,
+        )
 
     def measure(self) -> MeasureSpec:
         """Of rules measure and floors.
@@ -206,7 +210,7 @@ class Specs:
         Without select_by, which chooses among measured cells, and input_size, which the features
         have seen.
         """
-        unread = {"select_by": "fd", "input_size": 64}
+        unread = {"select_by": "fd", "input_size": INCEPTION_SIZE}
         metrics = self.study.metrics.model_copy(update=unread)
         return MeasureSpec(seed=self.study.seed, n=self.study.sampling.n, metrics=metrics)
 

@@ -10,19 +10,19 @@ import argparse
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 
+from .fields import Positive, Strict
 from .hub import Revision, revision_has_an_id
+from .metrics import Metrics
 
 DEFAULT_STUDY = "pocket"
 RESULT_FOLDERS = "data latents models cells tables figures work logs benchmarks"
@@ -48,7 +48,6 @@ def _distinct(values: list) -> list:
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), AfterValidator(_new_folder)]
-Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0)]
@@ -56,21 +55,11 @@ Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 Downsampling = Annotated[Literal[2, 4, 8], BeforeValidator(_number)]
 Sampler = Literal["ddim", "ddpm", "dpmpp"]
 Guidance = Annotated[float, Field(ge=1, le=100)]
-Extractor = Literal["effnet_lite0"]
-InputSize = Annotated[int, Field(ge=32)]
 Distinct = AfterValidator(_distinct)
 
 
 class StudyError(ValueError):
     """A study that cannot be run; the message is one line and names the key."""
-
-
-class Strict(BaseModel):
-    """A section in which an unknown key is an error."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
 
 
 class Splits(Strict):
@@ -256,23 +245,6 @@ class Sampling(Strict):
     """of the initial noise; image i has the same noise in every cell"""
 
 
-class Metrics(Strict):
-    """How samples are compared with the held-out images."""
-
-    extractor: Extractor
-    """network whose features are compared"""
-    input_size: InputSize
-    """pixels a side at which the extractor sees an image"""
-    components: Positive
-    """leading principal components of the reference on which the Frechet distance is taken"""
-    bootstrap: Annotated[int, Field(ge=10)]
-    """resamples over concepts behind every interval"""
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    """coverage of every interval"""
-    select_by: Literal["fd", "kid"]
-    """metric that chooses the guidance scale"""
-
-
 class Figures(Strict):
     """What figures mark."""
 
@@ -321,9 +293,15 @@ class Study(Strict):
                 raise ValueError(
                     f"sampling.n: {self.sampling.n} is larger than data.splits.{split} ({count})"
                 )
-        if self.metrics.components >= self.sampling.n:
+        if (self.metrics.components or 0) >= self.sampling.n:
             raise ValueError(
                 f"metrics.components: must be smaller than sampling.n ({self.sampling.n})"
+            )
+        clip, text_encoder = self.metrics.clip, self.latents.text_encoder
+        if clip and clip.pretrained == text_encoder.pretrained:
+            raise ValueError(
+                "metrics.clip: scores of the text encoder that conditions the models flatter them;"
+                " choose another model"
             )
         if max(self.sampling.steps) > self.diffusion.train_timesteps:
             raise ValueError("sampling.steps: more steps than diffusion.train_timesteps")
@@ -387,7 +365,8 @@ def _with_nulls(value: Any) -> Any:
 def _known_keys(location: tuple) -> str:
     model: Any = Study
     for part in location[:-1]:
-        model = model.model_fields[part].annotation
+        annotation = model.model_fields[part].annotation
+        model = next(iter(get_args(annotation)), annotation)  # of a section that may be null
     return f"known here: {', '.join(model.model_fields)}"
 
 

@@ -104,3 +104,8 @@ def test_mixed_experiments_are_refused(column):
 def test_unknown_metric_names_the_known_ones():
     with pytest.raises(InputError, match=r"fid is not in the table \(known: fd_x\)"):
         of_metric(table(), "fid")
+
+
+def test_a_metric_of_which_more_is_better_has_no_winner():
+    with pytest.raises(InputError, match="clip_score: higher is better"):
+        winners(table().assign(metric="clip_score"), "clip_score", [1])

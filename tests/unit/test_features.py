@@ -3,14 +3,17 @@
 import json
 import sys
 
+import networks
 import numpy as np
 import pytest
 import torch
 from cleanfid.resize import make_resizer
 
+from ldm_scaling.cells.clip_score import ClipScore
 from ldm_scaling.cells.features import BATCH, Extractor, load_extractor, main
 from ldm_scaling.cli import InputError, run
 from ldm_scaling.latents.autoencoder import build, load, reconstruct, save_model
+from ldm_scaling.metrics import Clip
 from ldm_scaling.shards import fingerprint_of, map_array, write_arrays
 from ldm_scaling.study import Autoencoder
 
@@ -119,6 +122,33 @@ def test_command_with_and_without_an_autoencoder(tmp_path, extractor, command):
         assert features.dtype == np.float16
         np.testing.assert_allclose(features, extractor(seen), rtol=2e-3, atol=2e-3)
     assert fingerprint_of(plain) and fingerprint_of(plain) != fingerprint_of(through)
+
+
+def test_command_scores_images_with_their_captions(tmp_path, command, capsys):
+    images = random_images(5)
+    write_arrays(tmp_path / "images", {"images": images}, "abc")
+    captions = ["a", "b", "c", "d", "e"]
+    (tmp_path / "test.csv").write_text("\n".join(["caption", *captions]) + "\n")
+    folder = str(networks.clip(tmp_path / "clip"))
+    spec = {"extractor": "effnet_lite0", "input_size": 64, "clip": {"pretrained": folder}}
+    common = ("--spec", json.dumps(spec), "--images", tmp_path / "images", "--out", tmp_path / "o")
+    command(*common, "--captions", tmp_path / "test.csv")
+    scores = map_array(tmp_path / "o", "clip")
+    assert scores.dtype == np.float32
+    expected = ClipScore(Clip(pretrained=folder), captions)(images, slice(0, 5))
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+    first = fingerprint_of(tmp_path / "o")
+    (tmp_path / "test.csv").write_text("\n".join(["caption", *captions[::-1]]) + "\n")
+    command(*common, "--captions", tmp_path / "test.csv")
+    assert fingerprint_of(tmp_path / "o") != first
+
+    (tmp_path / "test.csv").write_text("caption\na\n")
+    for captions in (["--captions", tmp_path / "test.csv"], []):
+        with pytest.raises(SystemExit) as stopped:
+            command(*common, *captions)
+        assert stopped.value.code == 2
+        error = capsys.readouterr().err
+        assert ("has 1 rows, fewer than 5 images" if captions else "--captions FILE") in error
 
 
 def test_command_names_a_missing_file(tmp_path, command, capsys):

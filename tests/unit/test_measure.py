@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cleanfid.fid import frechet_distance, kernel_distance
 
-from ldm_scaling.cells.bootstrap import centred_interval
+from ldm_scaling.cells.bootstrap import centred_interval, mean_interval, resample_weights
 from ldm_scaling.cells.measure import read_features, read_records, table
 from ldm_scaling.cli import InputError
 from ldm_scaling.shards import write_arrays
@@ -49,14 +49,17 @@ def record(steps, guidance, **changes):
     }
 
 
-def command(module, folder, **paths):
+WITH_CLIP = SPEC | {"metrics": SPEC["metrics"] | {"clip": {"pretrained": "a folder"}}}
+
+
+def command(module, folder, spec=SPEC, **paths):
     concepts = "".join(f"{row},concept {row},a caption,a file\n" for row in range(2 * N))
     (folder / "captions.csv").write_text("index,concept,caption,name\n" + concepts)
     paths = {"out": "out.csv", "captions": "captions.csv", **paths}
     arguments = [f"--{name}={folder / path}" for name, path in paths.items()]
     program = [sys.executable, "-m", f"ldm_scaling.cells.{module}"]
     return subprocess.run(
-        [*program, "--spec", json.dumps(SPEC), *arguments], capture_output=True, text=True
+        [*program, "--spec", json.dumps(spec), *arguments], capture_output=True, text=True
     )
 
 
@@ -88,8 +91,13 @@ def cells(tmp_path):
     return tmp_path
 
 
-def measure(folder):
-    return command("measure", folder, reference="reference", cells="cells", records="records")
+def measure(folder, spec=SPEC):
+    paths = {"reference": "reference", "cells": "cells", "records": "records"}
+    return command("measure", folder, spec, **paths)
+
+
+def cosines(seed, n=N):
+    return np.random.default_rng(seed).uniform(0.1, 0.4, n).astype(np.float32)
 
 
 def read(path):
@@ -185,6 +193,15 @@ def test_an_interval_holds_its_value_though_outliers_drag_the_mean(outlier):
     assert interval.lo <= interval.value <= interval.hi
 
 
+def test_the_interval_of_a_mean_is_as_wide_as_its_closed_form():
+    values = cosines(0, 200)
+    weights = resample_weights(range(200), 3000, 0)
+    value, lo, hi = mean_interval(values, weights, confidence=0.9)
+    assert value == pytest.approx(values.mean(dtype=np.float64))
+    half = 1.645 * float(values.std()) / 200**0.5
+    assert (lo, hi) == pytest.approx((value - half, value + half), abs=0.1 * half)
+
+
 def test_table_prints_six_digits_and_empty_cells():
     assert table(("a", "b", "c"), [(1, 1 / 3, None)]) == "a,b,c\n1,0.333333,\n"
 
@@ -211,6 +228,51 @@ def test_floors_take_the_first_n(tmp_path):
     result = command("floors", tmp_path, **paths)
     assert result.returncode == 2
     assert f"has {N - 1} images, fewer than sampling.n = {N}" in result.stderr
+
+
+def test_clip_score_is_the_mean_of_the_cosines(cells):
+    arrays = {"steps2_guidance1": features(1), "steps4_guidance2.5": features(2)}
+    scores = {f"{name}/clip": cosines(seed) for seed, name in enumerate(arrays)}
+    save(cells / "cells", **arrays, **scores)
+    result = measure(cells, WITH_CLIP)
+    assert result.returncode == 0, result.stderr
+    rows = read(cells / "out.csv")
+    names = ["fd_effnet_lite0", "kid_effnet_lite0", "clip_score"]
+    assert [row["metric"] for row in rows[:3]] == names
+    scored = [row for row in rows if row["metric"] == "clip_score"]
+    assert [row["status"] for row in scored] == ["ok", "ok", "diverged"]
+    for row, own in zip(scored, scores.values(), strict=False):
+        assert float(row["value"]) == pytest.approx(own.mean(dtype=np.float64), rel=1e-5)
+        assert float(row["lo"]) < float(row["value"]) < float(row["hi"])
+    save(cells / "cells", **arrays, **{name: own[:9] for name, own in scores.items()})
+    result = measure(cells, WITH_CLIP)
+    assert result.returncode == 2
+    assert "steps2_guidance1/clip is not 32 finite numbers" in result.stderr
+
+
+def test_floors_of_the_clip_score_are_those_of_the_prompts_own_images(tmp_path):
+    save(tmp_path / "reference", features=features(0, n=N + 4), clip=cosines(0, N + 4))
+    save(tmp_path / "real", features=features(1))
+    save(tmp_path / "through", features=features(2), clip=cosines(2))
+    paths = {"reference": "reference", "real": "real", "reconstruction": "through"}
+    result = command("floors", tmp_path, WITH_CLIP, **paths, **{"real-captions": "captions.csv"})
+    assert result.returncode == 0, result.stderr
+    rows = [row for row in read(tmp_path / "out.csv") if row["metric"] == "clip_score"]
+    assert [row["kind"] for row in rows] == ["real", "reconstruction"]
+    expected = [own[:N].mean(dtype=np.float64) for own in (cosines(0, N + 4), cosines(2))]
+    assert [float(row["value"]) for row in rows] == pytest.approx(expected, rel=1e-5)
+
+
+def test_fid_is_taken_on_all_dimensions(cells):
+    metrics = {"extractor": "inception_v3", "input_size": 299, "components": None}
+    result = measure(cells, SPEC | {"metrics": SPEC["metrics"] | metrics})
+    assert result.returncode == 0, result.stderr
+    rows = read(cells / "out.csv")
+    assert [row["metric"] for row in rows] == ["fid", "kid_inception_v3"] * 3
+    first, second = (features(seed).astype(np.float64) for seed in (1, 0))
+    fid = frechet_distance(first.mean(0), np.cov(first.T), second.mean(0), np.cov(second.T))
+    assert float(rows[0]["value"]) == pytest.approx(fid, rel=1e-4)
+    assert float(rows[0]["lo"]) < fid < float(rows[0]["hi"])
 
 
 def test_measuring_does_not_import_torch():

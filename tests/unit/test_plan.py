@@ -9,12 +9,14 @@ import yaml
 from snakemake.utils import update_config
 
 from ldm_scaling.data.emoji import IMAGES
+from ldm_scaling.metrics import Clip
 from ldm_scaling.models.family import count_params
 from ldm_scaling.study import Study, TextEncoder, load_study
 from ldm_scaling.tables.networks import (
     Networks,
     count_networks,
     meta_autoencoder,
+    meta_clip,
     meta_text_encoder,
 )
 from ldm_scaling.tables.plan import Job, concentration, plan_table, report, split_images, study_jobs
@@ -90,6 +92,18 @@ def test_hub_networks_have_their_published_sizes_and_costs(paper_networks):
     assert paper_networks.decode > paper_networks.forward["c320"], "at 512 x 512 pixels"
 
 
+def test_metric_networks_of_the_paper_have_their_published_costs(paper_networks):
+    # Szegedy et al. 2016, https://arxiv.org/abs/1512.00567: 5.7 G multiply-adds, 2048 features
+    assert paper_networks.features == pytest.approx(2 * 5.7e9, rel=0.01)
+    assert paper_networks.feature_width == 2048
+    # ViT-L/14 at 224 pixels: 256 patches and the class token; the text tower of width 768
+    layer = 2 * 257 * 12 * 1024**2 + 4 * 257**2 * 1024
+    patches, head = 2 * 256 * (3 * 14**2) * 1024, 2 * 1024 * 768
+    assert paper_networks.clip_image == pytest.approx(24 * layer + patches + head, rel=1e-6)
+    layer = 2 * 77 * 12 * 768**2 + 4 * 77**2 * 768
+    assert paper_networks.clip_caption == pytest.approx(12 * layer + 2 * 768**2, rel=1e-6)
+
+
 # ---------------------------------------------------------------- counts by hand
 
 
@@ -117,6 +131,19 @@ def test_every_image_is_encoded_once_and_seeds_multiply_models():
     text = [job.flops for job in rule(jobs, "encode_text")]
     assert text == [train * ONES.caption, 768 * ONES.caption]
     assert len(rule(jobs, "pretrain")) == len(rule(jobs, "sweep")) == 4 * 3
+
+
+def test_clip_scores_cost_every_image_once_and_every_caption_once_a_job():
+    clip = {"clip": {"pretrained": "folder"}}
+    study = changed(sampling={"n": 100, "steps": [2, 4], "guidance": [1, 3]}, metrics=clip)
+    networks = Networks(**vars(ONES) | {"clip_image": 3.0, "clip_caption": 0.5})
+    jobs = jobs_of(study, networks)
+    assert rule(jobs, "sweep")[0].flops_of["CLIP score"] == 4 * 100 * 3 + 100 * 0.5
+    real = {job.name: job.flops_of for job in rule(jobs, "real_features")}
+    assert "CLIP score" not in real["validation"]
+    assert real["test"]["CLIP score"] == 768 * 3.5
+    (reconstruction,) = rule(jobs, "reconstruction_features")
+    assert reconstruction.flops_of["CLIP score"] == 768 * 3.5
 
 
 def test_downloads_are_jobs_until_they_are_there():
@@ -165,6 +192,7 @@ def test_an_architecture_that_is_not_here_is_named_and_not_guessed(revision):
     named = {"pretrained": "someone/something", "revision": revision}
     other = changed(latents={"autoencoder": named})
     assert meta_autoencoder(other.latents.autoencoder) is None
+    assert meta_clip(Clip(**named)) is None
     assert meta_text_encoder(TextEncoder(**named, max_tokens=8, width=16)) is None
     unknown = Networks(**vars(ONES) | {"decode": math.nan, "encode": math.nan})
     jobs = jobs_of(other, unknown)

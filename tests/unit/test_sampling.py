@@ -1,11 +1,16 @@
 """Sampling against diffusers' own pipeline, and independence of the batch size."""
 
 import copy
+import sys
 
+import networks as stand_ins
 import numpy as np
 import pytest
 import torch
 
+from ldm_scaling.cells import sweep
+from ldm_scaling.cells.clip_score import ClipScore
+from ldm_scaling.cells.features import Measuring, load_extractor
 from ldm_scaling.cells.sheet import draw_sheet
 from ldm_scaling.cells.sweep import (
     SHEET_IMAGES,
@@ -15,14 +20,16 @@ from ldm_scaling.cells.sweep import (
     record,
     sample_cell,
 )
-from ldm_scaling.cli import InputError, Slice, SliceEnded
+from ldm_scaling.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.diffusion.samplers import SAMPLERS, make_scheduler, sample_latents
 from ldm_scaling.latents.autoencoder import build, decode, save_model, to_uint8
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.loop import Stream, row_generators
+from ldm_scaling.metrics import Clip
 from ldm_scaling.models.family import build_unet, load_unet
 from ldm_scaling.models.pipeline import make_pipeline
-from ldm_scaling.specs import CellSpec
+from ldm_scaling.shards import map_array, write_arrays
+from ldm_scaling.specs import CellSpec, SweepSpec
 from ldm_scaling.study import Autoencoder, Diffusion, Family, TextEncoder, load_study
 from ldm_scaling.workdir import WorkDir
 
@@ -131,6 +138,17 @@ class Flat:
         return images.mean(axis=(2, 3)).astype(np.float32)
 
 
+class Brightness:
+    """A stand-in CLIP score: the image's mean plus the number of its prompt."""
+
+    def __call__(self, images, rows):
+        means = images.mean(axis=(1, 2, 3))
+        return (means + np.arange(rows.start, rows.stop)).astype(np.float32)
+
+
+FLAT = Measuring(Flat(), None)
+
+
 @pytest.fixture
 def sampler(networks):
     unet, autoencoder, encoder = networks
@@ -171,26 +189,42 @@ class EndsAtOnce(Slice):
 def test_a_cell_continues_where_it_stopped(sampler, tmp_path, monkeypatch):
     monkeypatch.setattr("ldm_scaling.cells.sweep.BATCH", 32)
     with WorkDir(tmp_path / "a", "cell") as work:
-        whole = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        whole = sample_cell(sampler, FLAT, CELL, work, Slice(None))
     assert not whole.diverged
     assert whole.features.shape == (70, 3)
     assert whole.sheet.shape[0] == SHEET_IMAGES
     for expected in (32, 64):
         with WorkDir(tmp_path / "b", "cell") as work, pytest.raises(SliceEnded):
-            sample_cell(sampler, Flat(), CELL, work, EndsAtOnce())
+            sample_cell(sampler, FLAT, CELL, work, EndsAtOnce())
         newest = sorted((tmp_path / "b" / "cell").glob("state-*"))[-1]
         assert int(newest.name.split("-")[1]) == expected
     with WorkDir(tmp_path / "b", "cell") as work:
-        resumed = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        resumed = sample_cell(sampler, FLAT, CELL, work, Slice(None))
     assert torch.equal(whole.features, resumed.features)
     assert torch.equal(whole.sheet, resumed.sheet)
 
 
+def test_prompts_are_scored_with_their_own_images(sampler, tmp_path, monkeypatch):
+    monkeypatch.setattr("ldm_scaling.cells.sweep.BATCH", 32)
+    measuring = Measuring(Flat(), Brightness())
+    for _ in range(2):
+        with WorkDir(tmp_path, "cell") as work, pytest.raises(SliceEnded):
+            sample_cell(sampler, measuring, CELL, work, EndsAtOnce())
+    with WorkDir(tmp_path, "cell") as work:
+        state = sample_cell(sampler, measuring, CELL, work, Slice(None))
+    whole, _ = sampler.images(CELL, range(70))
+    expected = Brightness()(whole, slice(0, 70))
+    assert state.clip.dtype == torch.float32
+    np.testing.assert_allclose(state.clip, expected, atol=0.05)  # rounding to 8 bits
+    with WorkDir(tmp_path / "without", "cell") as work:
+        assert len(sample_cell(sampler, FLAT, CELL, work, Slice(None)).clip) == 0
+
+
 def test_a_finished_cell_is_not_sampled_again(sampler, tmp_path, monkeypatch):
     with WorkDir(tmp_path, "cell") as work:
-        first = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        first = sample_cell(sampler, FLAT, CELL, work, Slice(None))
         monkeypatch.setattr(sampler, "images", None)
-        second = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        second = sample_cell(sampler, FLAT, CELL, work, Slice(None))
     assert record(CELL, second)["status"] == "ok"
     assert torch.equal(first.features, second.features)
 
@@ -205,9 +239,9 @@ def test_a_diverged_cell_is_a_status_and_is_not_sampled_again(sampler, tmp_path,
 
     monkeypatch.setattr(sampler, "images", diverges)
     with WorkDir(tmp_path, "cell") as work:
-        state = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        state = sample_cell(sampler, FLAT, CELL, work, Slice(None))
         monkeypatch.setattr(sampler, "images", None)
-        again = sample_cell(sampler, Flat(), CELL, work, Slice(None))
+        again = sample_cell(sampler, FLAT, CELL, work, Slice(None))
     assert record(CELL, state)["status"] == record(CELL, again)["status"] == "diverged"
     assert record(CELL, state)["seconds"] == pytest.approx(state.seconds / 64, rel=1e-3)
     assert len(state.features) == 32
@@ -242,3 +276,30 @@ def test_a_truncated_model_is_named(networks, tmp_path):
     with pytest.raises(InputError, match="cannot be loaded") as error:
         load_unet(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_the_command_measures_with_downloaded_networks(networks, tmp_path, monkeypatch):
+    unet, autoencoder, encoder = networks
+    for model, folder in ((unet, "model/unet"), (autoencoder, "ae")):
+        save_model(model, tmp_path / folder, "diffusion_pytorch_model.safetensors")
+    text = {"text": encoder(CAPTIONS).half().numpy(), "empty": encoder([""])[0].half().numpy()}
+    write_arrays(tmp_path / "text", text, "abc")
+    captions = "\n".join(["caption", *(f'"{caption}"' for caption in CAPTIONS)])
+    (tmp_path / "test.csv").write_text(captions + "\n")
+    clip = Clip(pretrained=str(stand_ins.clip(tmp_path / "clip")))
+    changes = {"n": 3, "extractor": "inception_v3", "input_size": 299, "clip": clip}
+    spec = SweepSpec(
+        diffusion=Diffusion(prediction="v_prediction"), cells=[CELL.model_copy(update=changes)]
+    )
+    paths = {"model": "model", "autoencoder": "ae", "text": "text", "captions": "test.csv"}
+    words = [f"--{name}={tmp_path / path}" for name, path in paths.items()]
+    words += [f"--weights={stand_ins.inception(tmp_path)}", f"--out={tmp_path / 'out'}"]
+    words += ["--spec", spec.model_dump_json(), f"--work-dir={tmp_path / 'work'}"]
+    monkeypatch.setattr(sys, "argv", ["sweep", *words])
+    run(sweep.main)
+    file, name = tmp_path / "out/features.safetensors", cell_name(CELL)
+    images = map_array(tmp_path / "out/images.safetensors", name)
+    extractor = load_extractor("inception_v3", 299, weights=tmp_path / "inception-2015-12-05.pt")
+    np.testing.assert_allclose(map_array(file, name), extractor(images), rtol=2e-3, atol=2e-3)
+    cosines = ClipScore(clip, CAPTIONS)(images, slice(0, 3))
+    np.testing.assert_allclose(map_array(file, f"{name}/clip"), cosines, atol=1e-6)

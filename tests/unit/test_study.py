@@ -99,6 +99,14 @@ WRONG = [
     ("data.max_images", "many", "data.max_images", "integer"),
     ("metrics.components", 512, "metrics.components", "smaller than sampling.n"),
     ("metrics.bootstrap", 1, "metrics.bootstrap", "greater than or equal to 10"),
+    ("metrics.extractor", "inception_v3", "metrics.input_size", "inception_v3 needs 299"),
+    ("metrics.extractor", "vgg", "metrics.extractor", "'inception_v3'"),
+    ("metrics.select_by", "clip", "metrics.select_by", "'fd' or 'kid'"),
+    ("metrics.clip", {"pretrained": "minilm-l6"}, "metrics.clip", "choose another model"),
+    ("metrics.clip", {"pretrained": "a/b", "revision": "main"}, "metrics.clip.revision", "match"),
+    ("metrics.clip", {"pretrained": "ab", "revision": "a" * 40}, "metrics.clip.revision", "no hub"),
+    ("metrics.clip", {"pretrained": 3}, "metrics.clip.pretrained", "valid string"),
+    ("metrics.clip", {"model": "x", "pretrained": "x"}, "metrics.clip.model", "known here: pretr"),
 ]
 
 
@@ -112,6 +120,23 @@ def test_wrong_input_is_one_line_that_names_the_key(pocket_config, key, value, n
     assert says in message
     assert "\n" not in message
     assert len(message) < 300
+
+
+def test_only_all_dimensions_are_fid(pocket_config):
+    pocket_config["metrics"] |= {"extractor": "inception_v3", "input_size": 299}
+    with pytest.raises(StudyError, match=r"^config key metrics\.components: .* needs null"):
+        load_study(pocket_config)
+    pocket_config["metrics"]["components"] = None
+    metrics = load_study(pocket_config).metrics
+    assert metrics.names == {"fd": "fid", "kid": "kid_inception_v3"}
+    assert str(metrics.weights) == "resources/inception-2015-12-05.pt"
+
+
+def test_metrics_have_their_extractors_name(pocket_config):
+    pocket_config["metrics"] |= {"components": None, "clip": {"pretrained": "folder"}}
+    metrics = load_study(pocket_config).metrics
+    assert list(metrics.names.values()) == ["fd_effnet_lite0", "kid_effnet_lite0", "clip_score"]
+    assert metrics.weights is None
 
 
 def test_several_errors_are_counted(pocket_config):
@@ -215,6 +240,7 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         "pretrain": specs.pretrain("c16", 0),
         "sweep": specs.sweep("ddim"),
         "features": specs.features(),
+        "validation-features": specs.features("validation"),
         "measure": specs.measure(),
         "cost": specs.cost(),
         "latency": specs.latency(),
@@ -257,7 +283,9 @@ CHANGES = [
     ("metrics.bootstrap", 100, "measure"),
     ("metrics.confidence", 0.9, "measure"),
     ("metrics.components", 32, "measure"),
-    ("metrics.input_size", 128, "sweep features"),
+    ("metrics.components", None, "measure"),
+    ("metrics.input_size", 128, "sweep features validation-features"),
+    ("metrics.clip", {"pretrained": "folder"}, "sweep features measure"),
     ("latency.batches", [1, 4], "latency"),
     ("figures.budgets", [1], ""),
 ]
@@ -279,6 +307,15 @@ def test_an_image_folder_has_a_path_and_no_styles(pocket_config):
     pocket_config["data"]["path"] = "other"
     after = all_specs(pocket_config)
     assert {name for name in before if before[name] != after[name]} == {"prepare"}
+
+
+def test_another_clip_model_samples_again(pocket_config):
+    pocket_config["metrics"]["clip"] = {"pretrained": "some/model", "revision": "a" * 40}
+    before = all_specs(pocket_config)
+    pocket_config["metrics"]["clip"]["revision"] = "b" * 40
+    after = all_specs(pocket_config)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"sweep", "features", "measure"}
 
 
 def test_select_by_only_chooses_among_measured_cells(pocket_config):
@@ -316,7 +353,7 @@ def test_specs_survive_json(pocket_config):
         ("guidance", 0.5, "greater than or equal to 1"),
         ("n", 0, "greater than 0"),
         ("seed", -1, "greater than or equal to 0"),
-        ("extractor", "vgg", "'effnet_lite0'"),
+        ("extractor", "vgg", "'effnet_lite0' or 'inception_v3'"),
         ("input_size", 8, "greater than or equal to 32"),
     ],
 )

@@ -77,9 +77,41 @@ def test_training_the_autoencoder_is_another_value_of_the_same_key(project):
     assert project.jobs(FIGURE, "--configfile", str(path)) == POCKET_JOBS | {"train_autoencoder": 1}
 
 
+def test_files_of_metrics_are_inputs_and_reach_the_jobs(project):
+    overlay = project.folder / "metrics.yaml"
+    overlay.write_text(
+        "metrics: {extractor: inception_v3, input_size: 299, components: null,"
+        " clip: {pretrained: my-clip}}\n"
+    )
+    weights = project.folder / "resources" / "inception-2015-12-05.pt"
+    model = [f"my-clip/open_clip_{name}" for name in ("config.json", "model.safetensors")]
+    files = [weights, *(project.folder / path for path in model)]
+    (project.folder / "my-clip").mkdir()
+    for path in files:
+        path.touch()
+    try:
+        printed = project.snakemake("--dry-run", "-p", FIGURE, f"--configfile={overlay}")
+        assert project.jobs(FIGURE, f"--configfile={overlay}") == POCKET_JOBS
+        files[-1].unlink()
+        missing = project.snakemake("-n", FIGURE, f"--configfile={overlay}", fails=True)
+    finally:
+        for path in files:
+            path.unlink(missing_ok=True)
+    measuring = "--weights resources/inception-2015-12-05.pt --captions results/data/test.csv"
+    for command in ("cells.sweep", "cells.features"):
+        lines = [line for line in printed.splitlines() if f"-m ldm_scaling.{command} " in line]
+        assert lines and all("--weights resources/inception" in line for line in lines)
+        scored = [line for line in lines if "data/validation" not in line]
+        assert all(measuring in line for line in scored)
+        assert all("--captions" not in line for line in lines if line not in scored)
+    assert "--metric fid " in printed and "--select-by fid " in printed
+    assert model[-1] in missing
+
+
 def test_prefetch_is_all_that_a_study_downloads(project):
     assert project.jobs("prefetch", "--configfile=studies/paper.yaml") == {
-        "fetch_hub": 2,
+        "fetch_hub": 3,
+        "fetch_file": 1,
         "prefetch": 1,
     }
     archive, elsewhere = project.folder / "resources/emoji.zip", project.folder / "emoji.zip"
@@ -95,14 +127,17 @@ def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
     printed = project.snakemake("--dry-run", "--configfile=studies/paper.yaml")
     jobs = re.findall(r"(?:local)?rule (\w+):\n    input: (.*)\n", printed)
     reads = {
-        rule: re.findall(r"hub/models/([\w-]+)/\w{40}/prefetched", text) for rule, text in jobs
+        rule: re.findall(r"hub/models/([\w-]+)[.\w]*/\w{40}/prefetched", text)
+        for rule, text in jobs
     }
     autoencoder = ["stabilityai--sd-vae-ft-mse"]
+    clip = ["timm--vit_large_patch14_clip_224"]
     assert {rule: names for rule, names in reads.items() if names} == {
         "encode_images": autoencoder,
         "encode_text": ["laion--CLIP-ViT-H-14-laion2B-s32B-b79K"],
-        "reconstruction_features": autoencoder,
-        "sweep": autoencoder,
+        "real_features": clip,
+        "reconstruction_features": autoencoder + clip,
+        "sweep": autoencoder + clip,
     }
 
 

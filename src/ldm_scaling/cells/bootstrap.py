@@ -64,6 +64,12 @@ def centred_interval(value: float, resampled: np.ndarray, confidence: float) -> 
     return Interval(value, float(value + min(lo, 0)), float(value + max(hi, 0)))
 
 
+def mean_interval(values: np.ndarray, weights: np.ndarray, confidence: float) -> Interval:
+    """Mean of values [n]; weights [R, n] are those of `resample_weights`."""
+    values = values.astype(np.float64)
+    return centred_interval(float(values.mean()), weights @ values / len(values), confidence)
+
+
 def fd_interval(
     features: np.ndarray,
     mu: np.ndarray,

@@ -1,15 +1,19 @@
 """Features of images, by a frozen network; the images may first go through the autoencoder.
 
-Writes `features` (float16, [N, D]) of the images of a split. Images are resized by clean-fid
-(Parmar et al. 2022, https://arxiv.org/abs/2104.11222): an antialiased float resize without a
-second rounding to 8 bits.
+Writes `features` (float16, [N, D]) of the images of a split, and with a CLIP model `clip`
+(float32, [N]), their cosines with their captions. Images are resized by clean-fid (Parmar et al.
+2022, https://arxiv.org/abs/2104.11222): an antialiased float resize without a second rounding to
+8 bits.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +21,24 @@ import torch
 from cleanfid.resize import make_resizer
 
 from ..cli import InputError, Progress, batches, parser, run
+from ..data.captions import read_column
 from ..latents.autoencoder import load, reconstruct, weights_hash
 from ..shards import fingerprint_of, map_array, write_arrays
-from ..specs import FeaturesSpec
-from ..workdir import fingerprint
+from ..specs import CellSpec, FeaturesSpec
+from ..workdir import file_hash, fingerprint
+from .clip_score import ClipScore
 
 BATCH = 64
+PREFETCH = "run: snakemake --cores 1 prefetch (with the study's --configfile)"
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 """resized RGB images [B, 3, s, s], float32 in [0, 255], to features [B, D]"""
 
 
-def effnet_lite0(device: str) -> Network:
+def effnet_lite0(device: str, weights: Path | None = None) -> Network:
     """EfficientNet-Lite0 trained on ImageNet; the 1280 averaged channels before its classifier.
+
+    Its package brings its weights.
 
     Source: Tan and Le 2019, https://arxiv.org/abs/1905.11946, in its Lite form; weights converted
     from Google's.
@@ -49,8 +58,37 @@ def effnet_lite0(device: str) -> Network:
     return features
 
 
-NETWORKS: dict[str, Callable[[str], Network]] = {"effnet_lite0": effnet_lite0}
-"""extractors by name, each made for a device"""
+def inception_v3(device: str, weights: Path | None) -> Network:
+    """The Inception-v3 of FID, from clean-fid's TorchScript file; its 2048 pooled features.
+
+    Source: Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, with the weights of Heusel et
+    al. 2017; input and output as in cleanfid.inception_torchscript.
+    Raises InputError if the file is missing or another one.
+    """
+    if weights is None:
+        raise InputError("metrics.extractor: inception_v3 needs --weights FILE")
+    if not weights.exists():
+        raise InputError(f"{weights} is missing; {PREFETCH}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch would like other formats
+            layers = torch.jit.load(weights, map_location=device).eval().layers
+    except (RuntimeError, AttributeError):
+        raise InputError(
+            f"{weights} is not clean-fid's network; delete it and {PREFETCH}"
+        ) from None
+
+    def features(pixels: torch.Tensor) -> torch.Tensor:
+        return layers((pixels.contiguous() - 128) / 128).flatten(1)
+
+    return features
+
+
+NETWORKS: dict[str, Callable[[str, Path | None], Network]] = {
+    "effnet_lite0": effnet_lite0,
+    "inception_v3": inception_v3,
+}
+"""extractors by name, each made for a device, from a file if no package brings its weights"""
 
 
 class Extractor:
@@ -73,16 +111,56 @@ class Extractor:
         return self._network(pixels).float().cpu().numpy()
 
 
-def load_extractor(name: str, input_size: int, device: str = "cpu") -> Extractor:
+def load_extractor(
+    name: str, input_size: int, device: str = "cpu", weights: Path | None = None
+) -> Extractor:
     """The extractor of this name, which sees images of `input_size` pixels a side.
 
-    Raises InputError for an unknown name.
+    Raises InputError for an unknown name, or if its weights are unusable.
     """
     if name not in NETWORKS:
         raise InputError(
             f"metrics.extractor: {name} is not known (known: {', '.join(sorted(NETWORKS))})"
         )
-    return Extractor(NETWORKS[name](device), input_size, device)
+    return Extractor(NETWORKS[name](device, weights), input_size, device)
+
+
+def add_measuring(to: argparse.ArgumentParser) -> None:
+    """Add the arguments of a job that measures images."""
+    to.add_argument("--weights", type=Path, help="file of an extractor that no package brings")
+    to.add_argument("--captions", type=Path, help="captions of the images, for a CLIP model")
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What turns images into the numbers that metrics are made of."""
+
+    extractor: Extractor
+    clip: ClipScore | None
+    """None without a CLIP model"""
+    files: tuple[str, ...] = ()
+    """hashes of the files behind them"""
+
+
+def load_measuring(
+    spec: CellSpec | FeaturesSpec, options: argparse.Namespace, n: int, device: str
+) -> Measuring:
+    """What measures n images, from the arguments of `add_measuring`.
+
+    Raises InputError if there are fewer captions, or if a network's files are unusable.
+    """
+    extractor = load_extractor(spec.extractor, spec.input_size, device, options.weights)
+    paths = [] if options.weights is None else [options.weights]
+    if spec.clip is None:
+        return Measuring(extractor, None, tuple(map(file_hash, paths)))
+    if options.captions is None:
+        raise InputError("metrics.clip: --captions FILE is needed")
+    captions = read_column(options.captions, "caption")
+    if len(captions) < n:
+        raise InputError(f"{options.captions} has {len(captions)} rows, fewer than {n} images")
+    clip = ClipScore(spec.clip, captions[:n], device)
+    paths += [*spec.clip.files, options.captions]
+    return Measuring(extractor, clip, tuple(map(file_hash, paths)))
 
 
 def main() -> None:
@@ -94,24 +172,33 @@ def main() -> None:
     )
     arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
     arguments.add_argument("--out", required=True, type=Path, help="file of features")
+    add_measuring(arguments)
     options = arguments.parse_args()
     spec: FeaturesSpec = options.spec
     device = "cuda" if torch.cuda.is_available() else "cpu"
     images = map_array(options.images, "images")
-    extractor = load_extractor(spec.extractor, spec.input_size, device)
+    measuring = load_measuring(spec, options, len(images), device)
     autoencoder = None
     if options.autoencoder:
         autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
     progress = Progress("features", len(images))
-    parts = []
+    parts: dict[str, list[np.ndarray]] = {"features": []}
+    if measuring.clip:
+        parts["clip"] = []
     for rows in batches(len(images), BATCH):
         seen = images[rows] if autoencoder is None else reconstruct(autoencoder, images[rows])
-        parts.append(extractor(seen).astype(np.float16))
+        parts["features"].append(measuring.extractor(seen).astype(np.float16))
+        if measuring.clip:
+            parts["clip"].append(measuring.clip(seen, rows))
         progress.update(rows.stop)
     content = fingerprint(
-        spec, fingerprint_of(options.images), autoencoder and weights_hash(autoencoder)
+        spec,
+        fingerprint_of(options.images),
+        autoencoder and weights_hash(autoencoder),
+        *measuring.files,
     )
-    write_arrays(options.out, {"features": np.concatenate(parts)}, content)
+    arrays = {name: np.concatenate(own) for name, own in parts.items()}
+    write_arrays(options.out, arrays, content)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 `real` compares other real images with the reference, as many as a cell has: what is left is the
 metric's error at that n. `reconstruction` compares reference images that went through the
-autoencoder: what the autoencoder alone costs. Writes kind, metric, value, lo, hi, n.
+autoencoder: what the autoencoder alone costs. The CLIP score, which has no reference, is for `real`
+that of the test images with their own captions. Writes kind, metric, value, lo, hi, n.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from ..cli import InputError, parser, run
 from ..specs import MeasureSpec
 from ..workdir import write_text
-from .measure import compare, concept_weights, prepare, read_features, table
+from .measure import clip_score, compare, prepare, read_features, read_prompts, table
 
 COLUMNS = ("kind", "metric", "value", "lo", "hi", "n")
 
@@ -31,22 +32,22 @@ def main() -> None:
     options = arguments.parse_args()
     spec: MeasureSpec = options.spec
     reference = prepare(read_features(options.reference), spec.metrics.components)
+    prompts = read_prompts(options.captions, spec)
     kinds = (
-        ("real", options.real, options.real_captions),
-        ("reconstruction", options.reconstruction, options.captions),
+        ("real", options.real, read_prompts(options.real_captions, spec), options.reference),
+        ("reconstruction", options.reconstruction, prompts, options.reconstruction),
     )
     rows = []
-    for kind, path, captions in kinds:
+    for kind, path, own_prompts, scored in kinds:
         features = read_features(path, like=reference)
         if len(features) < spec.n:
             raise InputError(
                 f"{path} has {len(features)} images, fewer than sampling.n = {spec.n}; "
                 "different n are never compared"
             )
-        weights = concept_weights(captions, spec)
-        chosen = features[: spec.n]
-        for metric, interval in compare(chosen, reference, spec.metrics, weights).items():
-            rows.append([kind, metric, *interval, spec.n])
+        results = compare(features[: spec.n], reference, spec.metrics, own_prompts)
+        results |= clip_score(scored, "clip", spec, prompts)
+        rows += [[kind, metric, *interval, spec.n] for metric, interval in results.items()]
     write_text(options.out, table(COLUMNS, rows))
 
 

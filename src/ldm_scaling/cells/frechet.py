@@ -23,7 +23,7 @@ def principal_components(reference: np.ndarray, k: int) -> tuple[np.ndarray, np.
             f"have no {k} principal components"
         )
     mean, covariance = statistics(reference)
-    _require_finite(mean, covariance)
+    require_finite(mean, covariance)
     _, directions = np.linalg.eigh(covariance)  # ascending
     return mean, directions[:, ::-1][:, :k]
 
@@ -58,9 +58,8 @@ def frechet_distances(
 
     Raises InputError if anything is not finite.
     """
-    _require_finite(mu, sigma, mus, sigmas)
-    values, vectors = np.linalg.eigh(sigma)
-    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+    require_finite(mu, sigma, mus, sigmas)
+    root = square_root(sigma)
     # sigma sigma2 has the eigenvalues of the symmetric root sigma2 root: no sqrtm, nothing
     # complex; a singular covariance may leave tiny negative ones
     shared = np.sqrt(np.linalg.eigvalsh(root @ sigmas @ root).clip(min=0)).sum(axis=-1)
@@ -68,6 +67,13 @@ def frechet_distances(
     return ((mus - mu) ** 2).sum(axis=-1) + traces - 2 * shared
 
 
-def _require_finite(*arrays: np.ndarray) -> None:
+def square_root(sigma: np.ndarray) -> np.ndarray:
+    """The symmetric square root [D, D] of a covariance [D, D]."""
+    values, vectors = np.linalg.eigh(sigma)
+    return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+
+
+def require_finite(*arrays: np.ndarray) -> None:
+    """Raise InputError if anything in these arrays is not finite."""
     if not all(np.isfinite(array).all() for array in arrays):
         raise InputError("features are not finite; sample or extract them again")

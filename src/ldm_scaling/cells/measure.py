@@ -1,8 +1,10 @@
-"""Compare the features of sampled cells with the reference's: two metrics, each with an interval.
+"""Compare the features of sampled cells with the reference's: metrics, each with an interval.
 
 Writes one row for each cell and metric: steps, guidance, metric, value, lo, hi, n, nfe, seconds
 (an image), status. `fd_<extractor>` is the Frechet distance on the leading principal components of
-the reference, `kid_<extractor>` the unscaled KID on all features. A diverged cell has no value.
+the reference, `fid` that on all dimensions of clean-fid's Inception-v3, `kid_<extractor>` the
+unscaled KID on all features, `clip_score` the mean cosine of images with their captions. A diverged
+cell has no value.
 """
 
 from __future__ import annotations
@@ -12,19 +14,21 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from ..cli import InputError, Progress, parser, run
 from ..data.captions import read_column
+from ..fields import Strict
+from ..metrics import Metrics
 from ..shards import map_array
 from ..specs import MeasureSpec
-from ..study import Metrics, Strict
 from ..workdir import write_text
-from .bootstrap import Interval, fd_interval, kid_interval, resample_weights
-from .frechet import principal_components, project, statistics
+from .bootstrap import Interval, fd_interval, kid_interval, mean_interval, resample_weights
+from .frechet import principal_components, project, square_root, statistics
+from .influence import linearised_fd_interval
 from .kid import within
 
 COLUMNS = (
@@ -56,47 +60,89 @@ class CellRecord(Strict):
     status: Literal["ok", "diverged"]
 
 
+class OnComponents(NamedTuple):
+    """The reference's Gaussian on its leading principal components."""
+
+    origin: np.ndarray
+    """[D]"""
+    basis: np.ndarray
+    """[D, components]"""
+    mu: np.ndarray
+    sigma: np.ndarray
+
+
+class OnAll(NamedTuple):
+    """The reference's Gaussian on all dimensions."""
+
+    mu: np.ndarray
+    """[D]"""
+    root: np.ndarray
+    """[D, D], of the covariance"""
+
+
 @dataclass(frozen=True)
 class Reference:
     """What every cell is compared with, prepared once."""
 
     features: np.ndarray
     """[M, D]"""
-    mean: np.ndarray
-    """[D], origin of the principal components"""
-    basis: np.ndarray
-    """[D, components]"""
-    mu: np.ndarray
-    """mean on the components"""
-    sigma: np.ndarray
-    """covariance on the components"""
+    gaussian: OnComponents | OnAll
     pairs: float
     """mean kernel value of two different images"""
 
 
-def prepare(features: np.ndarray, components: int) -> Reference:
+@dataclass(frozen=True)
+class Prompts:
+    """The concepts of a cell's n images, and how intervals resample them."""
+
+    concepts: list[str]
+    weights: np.ndarray
+    """[R, n], those of `resample_weights`"""
+
+
+def prepare(features: np.ndarray, components: int | None) -> Reference:
     """The reference of features [M, D].
 
     Raises InputError if they have not so many principal components.
     """
-    mean, basis = principal_components(features, components)
-    mu, sigma = statistics(project(features, mean, basis))
-    return Reference(features, mean, basis, mu, sigma, float(within(features)[0]))
+    pairs = float(within(features)[0])
+    if components is None:
+        mu, sigma = statistics(features)
+        return Reference(features, OnAll(mu, square_root(sigma)), pairs)
+    axes = principal_components(features, components)
+    gaussian = OnComponents(*axes, *statistics(project(features, *axes)))
+    return Reference(features, gaussian, pairs)
 
 
 def compare(
-    features: np.ndarray, reference: Reference, metrics: Metrics, weights: np.ndarray
+    features: np.ndarray, reference: Reference, metrics: Metrics, prompts: Prompts
 ) -> dict[str, Interval]:
-    """Every metric of features [n, D], by its name; weights [R, n] resample them."""
-    projected = project(features, reference.mean, reference.basis)
-    fd = fd_interval(projected, reference.mu, reference.sigma, weights, metrics.confidence)
-    kid = kid_interval(features, reference.features, reference.pairs, weights, metrics.confidence)
-    return dict(zip(metric_names(metrics), (fd, kid), strict=True))
+    """Every metric of features [n, D], by its name."""
+    gaussian, confidence = reference.gaussian, metrics.confidence
+    if isinstance(gaussian, OnAll):
+        fd = linearised_fd_interval(features, *gaussian, prompts.concepts, confidence)
+    else:
+        origin, basis, mu, sigma = gaussian
+        projected = project(features, origin, basis)
+        fd = fd_interval(projected, mu, sigma, prompts.weights, confidence)
+    kid = kid_interval(features, reference.features, reference.pairs, prompts.weights, confidence)
+    return {metrics.names["fd"]: fd, metrics.names["kid"]: kid}
 
 
-def metric_names(metrics: Metrics) -> tuple[str, str]:
-    """Names of the metrics in tables: the extractor is a part of them."""
-    return f"fd_{metrics.extractor}", f"kid_{metrics.extractor}"
+def clip_score(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> dict[str, Interval]:
+    """The mean of a file's first n cosines, by the metric's name; nothing without a CLIP model.
+
+    Raises InputError if they are fewer or not finite.
+    """
+    if spec.metrics.clip is None:
+        return {}
+    cosines = map_array(path, name)[: spec.n]
+    if cosines.shape != (spec.n,) or not np.isfinite(cosines).all():
+        raise InputError(
+            f"{path}: {name} is not {spec.n} finite numbers; delete the file and run again"
+        )
+    interval = mean_interval(cosines, prompts.weights, spec.metrics.confidence)
+    return {spec.metrics.names["clip"]: interval}
 
 
 def read_features(path: Path, name: str = "features", like: Reference | None = None) -> np.ndarray:
@@ -142,15 +188,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | float | None]]) 
     return text.getvalue()
 
 
-def concept_weights(captions: Path, spec: MeasureSpec) -> np.ndarray:
-    """`resample_weights` of the first n rows of a split's captions.
+def read_prompts(captions: Path, spec: MeasureSpec) -> Prompts:
+    """The first n rows of a split's captions.
 
     Raises InputError if the file has fewer.
     """
-    concepts = read_column(captions, "concept")
+    concepts = read_column(captions, "concept")[: spec.n]
     if len(concepts) < spec.n:
         raise InputError(f"{captions} has {len(concepts)} rows, fewer than sampling.n = {spec.n}")
-    return resample_weights(concepts[: spec.n], spec.metrics.bootstrap, spec.seed)
+    return Prompts(concepts, resample_weights(concepts, spec.metrics.bootstrap, spec.seed))
 
 
 def measure(
@@ -158,11 +204,10 @@ def measure(
     cells: Path,
     reference: Reference,
     spec: MeasureSpec,
-    weights: np.ndarray,
+    prompts: Prompts,
 ) -> list[list[str | float | None]]:
     """Rows of the table, see COLUMNS, of the cells whose features are arrays in a file.
 
-    Weights [R, n] are those of `resample_weights`, the same for all cells.
     Raises InputError if a cell has not as many features as its record says.
     """
     progress = Progress("measuring cells", len(records))
@@ -176,9 +221,10 @@ def measure(
                     f"{cells}: {record.name} has {len(features)} images, its record {record.n}; "
                     "sample the cell again"
                 )
-            results = dict(compare(features, reference, spec.metrics, weights))
+            results = dict(compare(features, reference, spec.metrics, prompts))
+            results |= clip_score(cells, f"{record.name}/clip", spec, prompts)
         else:
-            results = dict.fromkeys(metric_names(spec.metrics), (None, None, None))
+            results = dict.fromkeys(spec.metrics.names.values(), (None, None, None))
         for metric, values in results.items():
             tail = (record.n, record.nfe, record.seconds, record.status)
             rows.append([record.steps, record.guidance, metric, *values, *tail])
@@ -197,9 +243,9 @@ def main() -> None:
     options = arguments.parse_args()
     spec: MeasureSpec = options.spec
     records = read_records(options.records, spec.n)
-    weights = concept_weights(options.captions, spec)
+    prompts = read_prompts(options.captions, spec)
     reference = prepare(read_features(options.reference), spec.metrics.components)
-    rows = measure(records, options.cells, reference, spec, weights)
+    rows = measure(records, options.cells, reference, spec, prompts)
     write_text(options.out, table(COLUMNS, rows))
 
 

@@ -1,7 +1,8 @@
 """Sample all cells of one (model, sampler): noise to latents to images to features, in memory.
 
 Image i of a cell starts from its own seeded noise, the same for every model, sampler, step count,
-guidance scale and batch size. Writes `features.safetensors` (one float16 array [n, D] a cell),
+guidance scale and batch size. Writes `features.safetensors` (of each cell a float16 array [n, D];
+with a CLIP model also {cell}/clip, float32 [n], cosines of images and prompts),
 `images.safetensors` (the first images of a cell, uint8, for contact sheets) and `cells.json`
 (steps, guidance, n, NFE, seconds an image, status). What has been sampled stays in the work folder:
 a new scale or step count samples the new cells only. Several processes, by torch's launcher, share
@@ -40,7 +41,7 @@ from ..shards import fingerprint_of, map_array, write_arrays
 from ..specs import CellSpec, SweepSpec
 from ..study import Diffusion
 from ..workdir import Busy, WorkDir, fingerprint, write_json
-from .features import Extractor, load_extractor
+from .features import Measuring, add_measuring, load_measuring
 
 BATCH = 128
 SHEET_IMAGES = 32
@@ -55,6 +56,8 @@ class Sampled:
     """float16, [images, D]"""
     sheet: torch.Tensor
     """uint8, [at most SHEET_IMAGES, 3, S, S]"""
+    clip: torch.Tensor
+    """float32, [images]; empty without a CLIP model"""
     seconds: float = 0.0
     """sampling and decoding so far"""
     sampled: int = 0
@@ -122,24 +125,28 @@ class Sampler:
 
 
 def sample_cell(
-    sampler: Sampler, extractor: Extractor, cell: CellSpec, work: WorkDir, time_slice: Slice
+    sampler: Sampler, measuring: Measuring, cell: CellSpec, work: WorkDir, time_slice: Slice
 ) -> Sampled:
     """Sample a cell, from its newest saved state, to its end or until it diverges.
 
     Raises SliceEnded if the slice is over; what has been sampled is saved.
     """
-    nothing = Sampled(torch.empty(0, dtype=torch.half), torch.empty(0, dtype=torch.uint8))
-    state = work.load(Sampled.read) or nothing
+    empty = [torch.empty(0, dtype=dtype) for dtype in (torch.half, torch.uint8, torch.float)]
+    state = work.load(Sampled.read) or Sampled(*empty)
     while state.sampled < cell.n and not state.diverged:
         rows = range(state.sampled, min(state.sampled + BATCH, cell.n))
         began = time.monotonic()
         images, finite = sampler.images(cell, rows)
         state.seconds += time.monotonic() - began
         if finite:
-            features = torch.from_numpy(extractor(images)).half()
+            features = torch.from_numpy(measuring.extractor(images)).half()
             state.features = torch.cat([state.features, features])
             shown = torch.from_numpy(images[: max(0, SHEET_IMAGES - rows.start)])
             state.sheet = torch.cat([state.sheet, shown])
+            if cell.clip:
+                prompts = slice(rows.start, rows.stop)
+                cosines = torch.from_numpy(measuring.clip(images, prompts))
+                state.clip = torch.cat([state.clip, cosines])
         state.sampled, state.diverged = rows.stop, not finite
         work.save(state.sampled, state.write)
         if time_slice.ended():
@@ -197,6 +204,7 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__, SweepSpec)
     add_arguments(arguments)
+    add_measuring(arguments)
     add_work_dir(arguments)
     options = arguments.parse_args()
     check_gpus(options.gpus)
@@ -214,15 +222,15 @@ def main() -> None:
         map_array(options.text, "empty"),
     )
     _check_text(spec, options.text, sampler)
-    extractors: dict[tuple, Extractor] = {}
+    loaded: dict[tuple, Measuring] = {}
 
     def sample(cell: CellSpec, wait: bool) -> Sampled:
-        key = (cell.extractor, cell.input_size)
-        if key not in extractors:
-            extractors[key] = load_extractor(*key, device)
-        content = fingerprint(cell, spec.diffusion, *decides)
+        key = (cell.extractor, cell.input_size, cell.clip, cell.n)
+        if key not in loaded:
+            loaded[key] = load_measuring(cell, options, cell.n, device)
+        content = fingerprint(cell, spec.diffusion, *decides, *loaded[key].files)
         with WorkDir(options.work_dir, content, wait=wait) as work:
-            return sample_cell(sampler, extractors[key], cell, work, time_slice)
+            return sample_cell(sampler, loaded[key], cell, work, time_slice)
 
     if process_count() > 1:
         sample_among_processes(spec.cells, partial(sample, wait=False))
@@ -234,6 +242,8 @@ def main() -> None:
         state = sample(cell, wait=True)
         records.append(record(cell, state))
         features[cell_name(cell)] = state.features.numpy()
+        if cell.clip:
+            features[f"{cell_name(cell)}/clip"] = state.clip.numpy()
         images[cell_name(cell)] = state.sheet.numpy()
         progress.update(number, f"{cell_name(cell)}: {records[-1]['status']}")
     everything = fingerprint(spec, *decides)

@@ -59,6 +59,10 @@ ARCHIVES = {
 """by their path below resources/"""
 
 
+CLIP_FILES = ("*.json", "*.txt", "open_clip_model.safetensors")
+"""of a CLIP model as OpenCLIP saves it; other weights beside them are the same in other formats"""
+
+
 @dataclass(frozen=True)
 class HubDownload:
     """A model or data set of the hub at a commit."""
@@ -83,12 +87,16 @@ def hub_downloads(study: Study) -> list[HubDownload]:
         for network in networks
         if network.pretrained and network.revision
     ]
+    if (clip := study.metrics.clip) and clip.revision:
+        found.append(HubDownload(clip.pretrained, clip.revision, include=CLIP_FILES))
     return list(dict.fromkeys(found))
 
 
 def downloads(study: Study) -> list[Path]:
     """Every file that is there once the study's downloads are: markers of hub ids, archives."""
     files = [download.marker for download in hub_downloads(study)]
+    if study.metrics.weights:
+        files.append(study.metrics.weights)
     if study.data.source == "emoji":
         files.append(RESOURCES / "emoji.zip")
     return files

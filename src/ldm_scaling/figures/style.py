@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from ..cli import InputError
+from ..metrics import CLIP_SCORE, FID
 from ..study import channels
 from ..workdir import atomic_path
 
@@ -28,7 +29,8 @@ FLOORS = {"real": ("real against real", (0, (4, 2))), "reconstruction": ("recons
 """name and line style of each kind of floor"""
 FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
 """of floors.csv"""
-_EXTRACTORS = {"effnet_lite0": "EfficientNet-Lite0"}
+_EXTRACTORS = {"effnet_lite0": "EfficientNet-Lite0", "inception_v3": "Inception-v3"}
+_WITHOUT_EXTRACTOR = {FID: "FID", CLIP_SCORE: "CLIP score"}
 _LOG_FROM = 5
 _DENSE_BELOW = 2000
 _MAX_PIXELS = 1600
@@ -91,8 +93,8 @@ def size_label(size: str, params: int) -> str:
 
 def metric_label(metric: str) -> str:
     """A metric's name for readers. Only `fid` is FID; other features give a Fréchet distance."""
-    if metric == "fid":
-        return "FID"
+    if metric in _WITHOUT_EXTRACTOR:
+        return _WITHOUT_EXTRACTOR[metric]
     kind, _, extractor = metric.partition("_")
     names = {"fd": "Fréchet distance", "kid": "KID"}
     if kind not in names or not extractor:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from ..cli import InputError
-from .collect import OK
+from .collect import OK, require_lower_is_better
 
 WINNERS = ["budget", "size", "value", "lo", "hi", "steps", "guidance", "tied_with"]
 
@@ -57,7 +57,9 @@ def winners(best: pd.DataFrame, metric: str, budgets: Iterable[float]) -> pd.Dat
     Each size does the best it can with the step counts whose sampling cost is within the budget.
     `tied_with` names, best first and separated by spaces, the sizes whose intervals reach into
     the winner's (their lo <= its hi). If nothing can be sampled within a budget, size is "".
+    Raises InputError for a metric whose lowest value is not the best.
     """
+    require_lower_is_better(metric)
     means = mean_over_seeds(of_metric(best, metric), ["size", "steps"]).sort_values("value")
     rows = []
     for budget in budgets:

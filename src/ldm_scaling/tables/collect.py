@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..cli import InputError, parser, run
+from ..metrics import HIGHER_IS_BETTER
 from ..workdir import write_text
 
 OK = "ok"
@@ -88,7 +89,9 @@ def best_table(cells: pd.DataFrame, select_by: str) -> pd.DataFrame:
 
     The best cell has the lowest `select_by` among those with status ok. A group without one keeps
     a row for each metric, with its status and without guidance and value.
+    Raises InputError for a metric that was not measured, or whose lowest value is not the best.
     """
+    require_lower_is_better(select_by)
     if select_by not in set(cells["metric"]):
         known = ", ".join(sorted(cells["metric"].unique()))
         raise InputError(f"--select-by {select_by}: no such metric was measured (known: {known})")
@@ -96,6 +99,12 @@ def best_table(cells: pd.DataFrame, select_by: str) -> pd.DataFrame:
     best = pd.concat([_choose(group, select_by) for _, group in groups], ignore_index=True)
     best.loc[best["status"] != OK, ["value", "lo", "hi"]] = float("nan")
     return best[BEST]
+
+
+def require_lower_is_better(metric: str) -> None:
+    """Raise InputError for a metric whose lowest value is not the best."""
+    if metric in HIGHER_IS_BETTER:
+        raise InputError(f"metric {metric}: higher is better, it chooses nothing; name another")
 
 
 def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:

@@ -1,13 +1,14 @@
 """What one image or caption costs in each of the study's networks, counted without weights.
 
 A network of a hub id is built from what its authors publish of it (`HUB_AUTOENCODERS`,
-`HUB_TEXT_ENCODERS`) or from its configuration, once it is downloaded. Where there is neither, its
-cost is nan: unknown.
+`HUB_TEXT_ENCODERS`, `HUB_CLIPS`) or from its configuration, once it is downloaded. Where there is
+neither, its cost is nan: unknown.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models import inception_v3
 from transformers import AutoConfig, AutoModel, CLIPTextConfig, CLIPTextModel, PretrainedConfig
 
 from ..cells.features import NETWORKS
 from ..hub import local_folder
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import is_clip, locate
+from ..metrics import Clip
 from ..models.family import count_params
 from ..specs import Specs
 from ..study import Autoencoder, Study, TextEncoder
@@ -47,6 +50,8 @@ HUB_TEXT_ENCODERS = {
         "num_attention_heads": 16,
     }
 }
+# by OpenCLIP's names of architectures
+HUB_CLIPS = {"timm/vit_large_patch14_clip_224.openai": "ViT-L-14-quickgelu"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,9 @@ class Networks:
     features: float
     """of an image's features"""
     feature_width: int
+    clip_image: float = 0
+    """of an image's CLIP embedding; 0 without a CLIP model"""
+    clip_caption: float = 0
 
 
 def count_networks(study: Study) -> Networks:
@@ -72,6 +80,7 @@ def count_networks(study: Study) -> Networks:
     family = family_table(Specs(study).cost())
     encode, decode, autoencoder_params = _autoencoder_costs(study)
     features, feature_width = _extractor_cost(study)
+    clip_image, clip_caption = _clip_costs(study.metrics.clip)
     return Networks(
         forward={row["size"]: row["gflops"] * 1e9 for row in family},
         params={row["size"]: row["params"] for row in family},
@@ -81,6 +90,8 @@ def count_networks(study: Study) -> Networks:
         caption=_caption_cost(study),
         features=features,
         feature_width=feature_width,
+        clip_image=clip_image,
+        clip_caption=clip_caption,
     )
 
 
@@ -142,6 +153,42 @@ def _caption_cost(study: Study) -> float:
 
 
 def _extractor_cost(study: Study) -> tuple[float, int]:
-    network, side = NETWORKS[study.metrics.extractor]("meta"), study.metrics.input_size
+    network, side = _meta_extractor(study.metrics.extractor), study.metrics.input_size
     pixels = torch.empty(1, 3, side, side, device="meta")
     return _count(lambda: network(pixels)), network(pixels).shape[-1]
+
+
+def _meta_extractor(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    if name != "inception_v3":
+        return NETWORKS[name]("meta", None)
+    # clean-fid's is a file of weights. torchvision's has the same convolutions: 5.7 G multiply-adds
+    with torch.device("meta"):
+        network = inception_v3(weights=None, aux_logits=False, init_weights=False)
+    network.fc = nn.Identity()
+    return network.eval()
+
+
+def meta_clip(clip: Clip) -> nn.Module | None:
+    """The CLIP model on the meta device, or None if its architecture is unknown here."""
+    import open_clip  # seconds of import that other studies need not pay
+
+    name = HUB_CLIPS.get(clip.pretrained, f"local-dir:{clip.folder}")
+    logging.disable(logging.WARNING)  # that the weights are random
+    try:
+        with torch.device("meta"):
+            return open_clip.create_model(name, load_weights=False, device="meta").eval()
+    except (OSError, ValueError):
+        return None
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _clip_costs(clip: Clip | None) -> tuple[float, float]:
+    if clip is None:
+        return 0, 0
+    model = meta_clip(clip)
+    if model is None:
+        return math.nan, math.nan
+    image = torch.empty(1, 3, *model.visual.image_size, device="meta")
+    tokens = torch.zeros(1, model.context_length, dtype=torch.long, device="meta")
+    return _count(lambda: model.encode_image(image)), _count(lambda: model.encode_text(tokens))

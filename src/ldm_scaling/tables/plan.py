@@ -177,22 +177,34 @@ def _sweep_costs(
         "U-Net": forwards * networks.forward[size],
         "decoding": images * networks.decode,
         "features": images * networks.features,
+        **_clip_score(study, networks, images, max(cell.n for cell in cells)),
     }
     shown = len(cells) * SHEET_IMAGES * 3 * study.data.image_size**2
     return flops, 3 * (images * 2 * networks.feature_width + shown)
+
+
+def _clip_score(
+    study: Study, networks: Networks, images: float, captions: float
+) -> dict[str, float]:
+    if study.metrics.clip is None:
+        return {}
+    return {"CLIP score": images * networks.clip_image + captions * networks.clip_caption}
 
 
 def _reference_jobs(study: Study, networks: Networks, images: dict[str, float]) -> list[Job]:
     folder, width = f"{study.results}/cells/reference", 2 * networks.feature_width
     jobs = []
     for split in ("validation", "test"):
-        flops = {"features": images[split] * networks.features}
+        count = images[split]
+        scored = _clip_score(study, networks, count, count) if split == "test" else {}
+        flops = {"features": count * networks.features, **scored}
         output = f"{folder}/{split}.safetensors"
         jobs.append(Job("real_features", output, flops, images[split] * width, name=split))
     test = images["test"]
     flops = {
         "autoencoder": test * (networks.encode + networks.decode),
         "features": test * networks.features,
+        **_clip_score(study, networks, test, test),
     }
     output = f"{folder}/reconstruction.safetensors"
     return [*jobs, Job("reconstruction_features", output, flops, test * width)]

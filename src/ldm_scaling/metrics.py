@@ -1,0 +1,97 @@
+"""The section `metrics` of a study: which metrics there are, their names and their files.
+
+Free of torch, as `study`, of which this is a part.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .data.archives import INCEPTION
+from .fields import Positive, Strict
+from .hub import RESOURCES, Revision, local_folder, marker, revision_has_an_id
+
+Extractor = Literal["effnet_lite0", "inception_v3"]
+InputSize = Annotated[int, Field(ge=32)]
+
+INCEPTION_SIZE = 299
+"""pixels a side that clean-fid's Inception-v3 sees"""
+INCEPTION_WEIGHTS = RESOURCES / INCEPTION
+"""clean-fid's network, as TorchScript"""
+FID = "fid"
+CLIP_SCORE = "clip_score"
+HIGHER_IS_BETTER = {CLIP_SCORE}
+"""metrics whose minimum is not the best; they choose nothing"""
+
+
+class Clip(Strict):
+    """The CLIP model of metric clip_score."""
+
+    pretrained: str
+    """a folder as OpenCLIP saves it, or a hub id of one with its revision"""
+    revision: Revision | None = None
+    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
+
+    _check_revision = model_validator(mode="after")(revision_has_an_id)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return local_folder(self.pretrained, self.revision)
+
+    @property
+    def inputs(self) -> list[Path]:
+        """What must be there before images are scored."""
+        return [marker(self.pretrained, self.revision)] if self.revision else self.files
+
+    @property
+    def files(self) -> list[Path]:
+        """What decides its scores: architecture with preprocessing, and weights."""
+        names = ("open_clip_config.json", "open_clip_model.safetensors")
+        return [self.folder / name for name in names]
+
+
+class Metrics(Strict):
+    """How samples are compared with the held-out images."""
+
+    extractor: Extractor
+    """network whose features are compared; inception_v3 is clean-fid's and gives FID"""
+    input_size: InputSize
+    """pixels a side at which the extractor sees an image; 299 for inception_v3"""
+    components: Positive | None
+    """leading principal components of the reference on which the Frechet distance is taken; null
+    means all dimensions of the features, as FID has them"""
+    bootstrap: Annotated[int, Field(ge=10)]
+    """resamples over concepts behind every interval, except for that of all dimensions"""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """coverage of every interval"""
+    select_by: Literal["fd", "kid"]
+    """metric that chooses the guidance scale; fd is FID with inception_v3"""
+    clip: Clip | None = None
+    """model of the CLIP score of images with their captions; null measures none"""
+
+    @model_validator(mode="after")
+    def _only_all_dimensions_at_299_pixels_are_fid(self) -> Metrics:
+        if self.extractor == "inception_v3":
+            if self.input_size != INCEPTION_SIZE:
+                raise ValueError(f"input_size: inception_v3 needs {INCEPTION_SIZE}")
+            if self.components is not None:
+                raise ValueError(
+                    "components: inception_v3 needs null; only all dimensions give FID"
+                )
+        return self
+
+    @property
+    def weights(self) -> Path | None:
+        """The extractor's file, for one that no package brings."""
+        return INCEPTION_WEIGHTS if self.extractor == "inception_v3" else None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The metrics' names in tables, by kind (fd, kid, and clip if there is a CLIP model)."""
+        fd = FID if self.extractor == "inception_v3" else f"fd_{self.extractor}"
+        clip = {"clip": CLIP_SCORE} if self.clip else {}
+        return {"fd": fd, "kid": f"kid_{self.extractor}"} | clip

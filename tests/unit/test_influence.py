@@ -1,0 +1,124 @@
+"""The linearised interval against a numerical derivative, the bootstrap, and repeated sampling."""
+
+import numpy as np
+import pytest
+
+from ldm_scaling.cells.bootstrap import fd_interval, resample_weights, weighted_statistics
+from ldm_scaling.cells.frechet import (
+    frechet_distance,
+    frechet_distances,
+    square_root,
+    statistics,
+)
+from ldm_scaling.cells.influence import influences, linearised_fd_interval
+from ldm_scaling.cli import InputError
+
+
+def gaussian(seed, n, k):
+    generator = np.random.default_rng(seed)
+    return generator.standard_normal((n, k)) @ generator.standard_normal((k, k)) + seed
+
+
+def rooted(features):
+    """Mean and root covariance, which the influences are taken from."""
+    mean, covariance = statistics(features)
+    return mean, square_root(covariance)
+
+
+def heavier(features, reference, image, by):
+    """The distance with the weight of one image changed by `by`."""
+    weights = np.ones((1, len(features)))
+    weights[0, image] += by
+    weights *= len(features) / weights.sum()
+    return frechet_distances(*reference, *weighted_statistics(features, weights))[0]
+
+
+def derivative(features, reference, image, step=1e-4):
+    more, less = (heavier(features, reference, image, sign * step) for sign in (1, -1))
+    return (more - less) / (2 * step)
+
+
+def test_influences_are_the_derivative_with_respect_to_weights():
+    features, real = gaussian(1, 40, 5), gaussian(2, 200, 5)
+    value, found = influences(features, *rooted(real))
+    reference = statistics(real)
+    assert value == pytest.approx(frechet_distance(*reference, *statistics(features)), rel=1e-9)
+    expected = [40 * derivative(features, reference, image) for image in range(40)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    assert found.sum() == pytest.approx(0, abs=1e-9 * np.abs(found).sum())
+
+
+@pytest.mark.parametrize("lacking", ["reference", "features", "both"])
+def test_directions_without_variance_are_left_out(lacking):
+    flat = np.array([1, 1, 1, 0, 0])
+    features = gaussian(1, 40, 5) * (flat if lacking in ("features", "both") else 1)
+    real = gaussian(2, 200, 5) * (flat if lacking in ("reference", "both") else 1)
+    value, found = influences(features, *rooted(real))
+    reference = statistics(real)
+    assert value == pytest.approx(frechet_distance(*reference, *statistics(features)), rel=1e-6)
+    expected = [40 * derivative(features, reference, image) for image in range(40)]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+def test_more_dimensions_than_images_are_fine():
+    features, real = gaussian(1, 12, 30), gaussian(2, 400, 30)
+    _, found = influences(features, *rooted(real))
+    reference = statistics(real)
+    expected = [12 * derivative(features, reference, image) for image in range(12)]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_width_is_that_of_the_bootstrap(copies):
+    # images of one concept that are alike count once, in both
+    ratios = []
+    for seed in range(20):
+        features = np.tile(gaussian(seed, 300, 6) / 6, (copies, 1))
+        real = gaussian(seed + 100, 600, 6) / 6
+        concepts = list(range(300)) * copies
+        weights = resample_weights(concepts, 400, seed)
+        resampled = fd_interval(features, *statistics(real), weights, 0.9)
+        linear = linearised_fd_interval(features, *rooted(real), concepts, 0.9)
+        assert linear.value == pytest.approx(resampled.value)
+        ratios.append((linear.hi - linear.lo) / (resampled.hi - resampled.lo))
+    assert np.mean(ratios) == pytest.approx(1, abs=0.05)
+    assert np.std(ratios) < 0.1
+
+
+def test_interval_covers_at_about_its_rate():
+    generator = np.random.default_rng(0)
+    real = generator.standard_normal((600, 6))
+    reference = statistics(real)
+
+    def sample():
+        return 1.1 * generator.standard_normal((150, 6)) + 0.2
+
+    values = [frechet_distance(*reference, *statistics(sample())) for _ in range(1000)]
+    intervals = [
+        linearised_fd_interval(sample(), *rooted(real), range(150), 0.9) for _ in range(300)
+    ]
+    covered = [lo <= np.mean(values) <= hi for _, lo, hi in intervals]
+    assert 0.83 <= np.mean(covered) <= 0.96
+    width = np.mean([hi - lo for _, lo, hi in intervals])
+    assert width == pytest.approx(2 * 1.645 * np.std(values), rel=0.15)
+
+
+def test_the_interval_ends_at_zero():
+    features = gaussian(1, 50, 3)
+    reference = rooted(features + 0.01)
+    value, lo, hi = linearised_fd_interval(features, *reference, range(50), 0.95)
+    assert value == pytest.approx(3e-4)
+    assert lo == 0
+    assert hi > 2 * value
+
+
+def test_one_concept_has_no_interval():
+    with pytest.raises(InputError, match="two concepts"):
+        linearised_fd_interval(gaussian(1, 20, 3), *rooted(gaussian(2, 50, 3)), ["a"] * 20, 0.9)
+
+
+def test_not_finite_is_refused():
+    features, reference = gaussian(1, 20, 3), rooted(gaussian(2, 50, 3))
+    features[3, 1] = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        influences(features, *reference)
