@@ -38,6 +38,7 @@ wildcard_constraints:
     size=r"c\d+",
     seed=r"\d+",
     sampler=r"[a-z]+",
+    part=r"\d+",
     cell=r"steps\d+_guidance[\d.]+",
 
 

@@ -1,4 +1,4 @@
-"""Pretrain one size on cached latents and text embeddings.
+"""Pretrain one size on latents and text embeddings, cached or encoded on the way.
 
 Writes a diffusers folder: `unet/` with the averaged weights, `scheduler/`, `summary.json`,
 `metrics.jsonl`, and `kept.safetensors`: the averaged weights at every fraction of the run that the
@@ -20,8 +20,8 @@ from ..cli import Slice, add_work_dir, parser, positive, run
 from ..diffusion.samplers import make_scheduler
 from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
 from ..latents.autoencoder import save_model, weights_hash
+from ..latents.pairs import Pairs, open_pairs
 from ..loop import Plan, Stream, Trainer, jsonl, row_generators, training_summary, warmup_then
-from ..shards import fingerprint_of, map_array
 from ..specs import PretrainSpec
 from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 from .family import build_unet
@@ -32,15 +32,12 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 class Denoising:
     """The task of the training loop: predict the noise (or v) in noisy latents."""
 
-    def __init__(
-        self, spec: PretrainSpec, latents: np.ndarray, text: np.ndarray, empty: np.ndarray
-    ):
+    def __init__(self, spec: PretrainSpec, pairs: Pairs):
         torch.manual_seed(spec.seed)
-        unet = build_unet(spec.family, spec.size, latents.shape[1:], text.shape[-1])
+        unet = build_unet(spec.family, spec.size, pairs.latent_shape, pairs.text_width)
         self.module = unet.to(memory_format=torch.channels_last)  # a tenth to a third faster
-        self.count = len(latents)
-        self._spec, self._latents, self._text = spec, latents, text
-        self._empty = np.array(empty)
+        self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
+        self._spec, self._pairs = spec, pairs
         self._alphas = alphas_cumprod(spec.diffusion)
 
     def losses(
@@ -48,18 +45,17 @@ class Denoising:
     ) -> torch.Tensor:
         """Weighted squared error of each image; shape [len(indices)]."""
         spec = self._spec
-        text = np.array(self._text[indices])
-        noise, timesteps = [], []
+        clean, captions = self._pairs.read(indices, device)
+        noise, timesteps, dropped = [], [], []
         for row, generator in enumerate(row_generators(Stream.TRAINING, spec.seed, positions)):
             timesteps.append(torch.randint(len(self._alphas), (), generator=generator))
             if torch.rand((), generator=generator) < spec.training.caption_dropout:
-                text[row] = self._empty
-            noise.append(torch.randn(self._latents.shape[1:], generator=generator))
+                dropped.append(row)
+            noise.append(torch.randn(self._pairs.latent_shape, generator=generator))
+        captions[dropped] = self._pairs.empty.to(device)
         steps = torch.stack(timesteps)
         alpha = self._alphas[steps].to(device)
-        clean = torch.from_numpy(np.array(self._latents[indices])).to(device)
         eps = torch.stack(noise).to(device)
-        captions = torch.from_numpy(text).to(device).float()
         kind = spec.diffusion.prediction
         predicted = module(
             add_noise(clean, eps, alpha), steps.to(device), captions, return_dict=False
@@ -109,8 +105,11 @@ def export(unet: UNet2DConditionModel, trainer: Trainer, spec: PretrainSpec, out
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, PretrainSpec)
-    arguments.add_argument("--latents", required=True, type=Path, help="latents to train on")
-    arguments.add_argument("--text", required=True, type=Path, help="their text embeddings")
+    files = {"type": Path, "nargs": "+", "default": []}
+    arguments.add_argument("--latents", **files, help="latents to train on, or parts of them")
+    arguments.add_argument("--text", **files, help="their text embeddings")
+    arguments.add_argument("--index", type=Path, help="index of the tar shards that parts are of")
+    arguments.add_argument("--shards", type=Path, help="folder of tar shards, to encode on the way")
     arguments.add_argument("--out", required=True, type=Path, help="folder of the model")
     arguments.add_argument(
         "--micro-batch", type=positive(int), help="images a forward pass (default: the batch)"
@@ -119,13 +118,11 @@ def main() -> None:
     options = arguments.parse_args()
     spec: PretrainSpec = options.spec
     time_slice = Slice(options.max_seconds)
-    task = Denoising(
-        spec,
-        map_array(options.latents, "latents"),
-        map_array(options.text, "text"),
-        map_array(options.text, "empty"),
+    pairs, sources = open_pairs(
+        options.latents, options.text, options.index, options.shards, spec.encoding
     )
-    content = fingerprint(spec, fingerprint_of(options.latents), fingerprint_of(options.text))
+    task = Denoising(spec, pairs)
+    content = fingerprint(spec, *sources)
     with WorkDir(options.work_dir, content) as work:
         label = f"{spec.stage} {spec.size} seed {spec.seed}"
         trainer = Trainer(task, make_plan(spec), work, label, options.micro_batch)
