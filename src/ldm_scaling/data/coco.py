@@ -29,6 +29,8 @@ ARCHIVES = {
     "val2014": "val2014.zip",
 }
 """folders, and the archives that hold them"""
+TRAIN_IMAGES = 82_783
+"""of train2014 as published, for plans made before it is there"""
 
 Reader = Callable[[str], bytes]
 """the content of a file by its path in the folder; raises OSError if there is none"""
