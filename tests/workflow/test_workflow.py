@@ -108,7 +108,7 @@ SHARDS = """
 data:
   source: webdataset
   path: resources/shards
-  evaluation: {source: coco, path: resources/coco}
+  evaluation: {source: coco, path: resources/held_out}
 """
 
 
@@ -130,7 +130,7 @@ def test_tar_shards_are_indexed_and_encoded_by_several_jobs(project, latents, en
 
 def test_only_the_index_and_the_held_out_images_are_made_from_files(project):
     write_shards(project.folder / "resources/shards", [2, 2])
-    write_coco(project.folder / "resources/coco")
+    write_coco(project.folder / "resources/held_out")
     path = project.folder / "shards.yaml"
     path.write_text(f"name: shards\n{SHARDS}\nlatents: {{parts: 2}}\n")
     target = "results/shards/models/pretrain/c12/seed0/summary.json"
@@ -138,7 +138,7 @@ def test_only_the_index_and_the_held_out_images_are_made_from_files(project):
     inputs = re.findall(r"rule (\w+):\n    input: (.*)", output)
     assert {rule for rule, files in inputs if ".tar" in files} == {"index_shards"}
     output = project.snakemake("-n", "results/shards/data/test.csv", f"--configfile={path}")
-    assert "resources/coco/annotations/captions_val2014.json" in output
+    assert "resources/held_out/annotations/captions_val2014.json" in output
 
 
 def test_the_paper_study_says_where_its_images_belong(project):
