@@ -41,6 +41,7 @@ wildcard_constraints:
     sampler=r"[a-z]+",
     kind="models|datasets",
     revision="[0-9a-f]{40}",
+    part=r"\d+",
     cell=r"steps\d+_guidance[\d.]+",
 
 

@@ -6,7 +6,13 @@ Needs: the merged configuration. Gives: STUDY, SPECS, and functions that rules n
 import re
 
 from ldm_scaling import hub
-from ldm_scaling.data.archives import ARCHIVES, downloads, hub_downloads
+from ldm_scaling.data.archives import (
+    ARCHIVES,
+    COCO,
+    COCO_FOLDER,
+    downloads,
+    hub_downloads,
+)
 from ldm_scaling.specs import Specs
 from ldm_scaling.study import StudyError, channels, load_study
 
@@ -19,6 +25,17 @@ SPECS = Specs(STUDY)
 
 ENVIRONMENT = "../envs/ldm-scaling.yaml"
 SELECT_BY = STUDY.metrics.names[STUDY.metrics.select_by]
+SHARDS = str(STUDY.data.folder) if STUDY.data.source == "webdataset" else ""
+PARTS = [
+    f"<results>/latents/train/part{part}.safetensors"
+    for part in range(STUDY.latents.parts)
+]
+PREPARED = {
+    f"{split}{name}": f"<results>/data/{split}.{kind}"
+    for split in ("train", "validation", "test")
+    if (split, STUDY.data.source) != ("train", "webdataset")
+    for name, kind in (("", "safetensors"), ("_captions", "csv"))
+}
 AUTOENCODER = (
     STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
 )
@@ -41,10 +58,47 @@ MODELS = [
 
 
 def source_files(wildcards):
-    """What the data are made from: the emoji archive, or an image folder's metadata."""
-    if STUDY.data.source == "emoji":
-        return ["<resources>/emoji.zip"]
-    return [str(path) for path in sorted(Path(STUDY.data.path).glob("metadata.*"))]
+    """What the packed images are made from: the training source's files first."""
+    data, files = STUDY.data, []
+    if data.source == "emoji":
+        files.append("<resources>/emoji.zip")
+    elif data.source != "webdataset":
+        files += folder_files(data)
+    return files + (folder_files(data.evaluation) if data.evaluation else [])
+
+
+def folder_files(source):
+    """The files that stand for a folder of images: its lists, or the marker of a hub's data set.
+
+    Of a folder that is not there yet, none: the job says what is missing.
+    """
+    if getattr(source, "revision", None):
+        return [str(hub.marker(source.path, source.revision, "datasets"))]
+    if source.source == "coco" and source.folder == COCO_FOLDER:
+        return [str(hub.RESOURCES / name) for name in COCO]
+    pattern = {"imagefolder": "metadata.*", "coco": "*.zip", "webdataset": "**/*.tar"}
+    files = sorted(source.folder.glob(pattern[source.source]))
+    if source.source == "coco":
+        files += sorted(source.folder.glob("annotations/captions_*2014.json"))
+    return [str(path) for path in files]
+
+
+def shard_files(wildcards):
+    """The tar shards, or the marker of the hub's data set that they are."""
+    return folder_files(STUDY.data)
+
+
+def training_files(wildcards):
+    """What every model reads, by name: cached latents and text, or the index of tar shards."""
+    if STUDY.data.source != "webdataset":
+        return {
+            "latents": "<results>/latents/train.safetensors",
+            "text": "<results>/latents/text_train.safetensors",
+        }
+    index = {"index": "<results>/data/index.safetensors"}
+    if STUDY.latents.cache:
+        return index | {"latents": PARTS, "text": PARTS}
+    return index | {"autoencoder": autoencoder_files(wildcards)}
 
 
 def autoencoder_files(wildcards):
@@ -142,9 +196,30 @@ def archive_sha256(wildcards):
     return ARCHIVES[wildcards.archive].sha256
 
 
+def training_options(wildcards, input):
+    """The options that name what a model reads."""
+    files = {name: input.get(name, []) for name in ("latents", "text", "index")}
+    lists = {
+        name: [found] if isinstance(found, str) else found
+        for name, found in files.items()
+    }
+    options = [
+        f"--{name} {shlex.join(found)}" for name, found in lists.items() if found
+    ]
+    return options + (
+        [] if STUDY.latents.cache else [f"--shards {shlex.quote(SHARDS)}"]
+    )
+
+
+def encode_part_spec(wildcards):
+    """What decides the latents and embeddings of one part of the tar shards."""
+    return SPECS.encode_part(AUTOENCODER, int(wildcards.part)).model_dump_json()
+
+
 def pretrain_spec(wildcards):
     """What decides a trained model."""
-    return SPECS.pretrain(wildcards.size, int(wildcards.seed)).model_dump_json()
+    spec = SPECS.pretrain(wildcards.size, int(wildcards.seed), AUTOENCODER)
+    return spec.model_dump_json()
 
 
 def sweep_spec(wildcards):

@@ -1,6 +1,7 @@
 """Captioned images, split by concept.
 
-Needs: the study's source. Gives: <results>/data/{split}.safetensors (images) and .csv (captions).
+Needs: the study's source. Gives: <results>/data/{split}.safetensors (images) and .csv (captions);
+of tar shards, which are not packed, <results>/data/index.safetensors.
 """
 
 
@@ -27,12 +28,7 @@ rule prepare_data:
     input:
         source_files,
     output:
-        train="<results>/data/train.safetensors",
-        train_captions="<results>/data/train.csv",
-        validation="<results>/data/validation.safetensors",
-        validation_captions="<results>/data/validation.csv",
-        test="<results>/data/test.safetensors",
-        test_captions="<results>/data/test.csv",
+        **PREPARED,
     log:
         "<logs>/prepare_data.log",
     benchmark:
@@ -41,12 +37,37 @@ rule prepare_data:
         ENVIRONMENT
     resources:
         mem_mb=4000,
-        runtime=60,
+        runtime=240,
     params:
         spec=SPECS.prepare().model_dump_json(),
         archive=archive_option,
-        out=subpath(output.train, parent=True),
+        out=subpath(output.test, parent=True),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.data.prepare"
         " --spec {params.spec:q} {params.archive} --out {params.out:q}"
+
+
+rule index_shards:
+    """Find where every sample of the tar shards lies."""
+    input:
+        shard_files,
+    output:
+        "<results>/data/index.safetensors",
+    log:
+        "<logs>/index_shards.log",
+    benchmark:
+        "<benchmarks>/index_shards.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=480,
+    params:
+        spec=SPECS.index().model_dump_json(),
+        shards=SHARDS,
+        work=work_dir("index_shards"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.data.index_shards --spec {params.spec:q}"
+        " --shards {params.shards:q} --out {output:q} --work-dir {params.work:q}"

@@ -31,6 +31,11 @@ def micro_batch(wildcards):
     return training_row(wildcards.size)[1]
 
 
+def training_threads(wildcards):
+    """Threads of a training: one, or those that read and decode images for each GPU."""
+    return 1 if STUDY.latents.cache else 8 * training_gpus(wildcards)
+
+
 def training_switches(wildcards):
     """Options of pretrain that change how it uses the machine."""
     return training_row(wildcards.size)[2]

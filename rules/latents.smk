@@ -1,7 +1,8 @@
 """Autoencoder latents and text embeddings, computed once.
 
 Needs: <results>/data. Gives: <results>/latents/{split}.safetensors, <results>/latents/text_{split}
-.safetensors, and <results>/latents/autoencoder where the study trains one.
+.safetensors, and <results>/latents/autoencoder where the study trains one. Of tar shards, both of
+the training data are in the parts <results>/latents/train/part{part}.safetensors.
 """
 
 
@@ -87,3 +88,33 @@ rule encode_text:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.latents.encode_text --spec {params.spec:q}"
         " --captions {input.captions:q} --out {output:q} --work-dir {params.work:q}"
+
+
+rule encode_part:
+    """Turn one part of the tar shards' images and captions into latents and embeddings."""
+    input:
+        index="<results>/data/index.safetensors",
+        autoencoder=autoencoder_files,
+        encoder=text_encoder_files,
+    output:
+        "<results>/latents/train/part{part}.safetensors",
+    log:
+        "<logs>/encode_part/{part}.log",
+    benchmark:
+        "<benchmarks>/encode_part/{part}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        mem_mb=16000,
+        runtime=walltime,
+        gpu=1,
+    params:
+        spec=encode_part_spec,
+        shards=SHARDS,
+        work=work_dir("encode_part"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.latents.encode_part --spec {params.spec:q}"
+        " --index {input.index:q} --shards {params.shards:q} --out {output:q}"
+        " --work-dir {params.work:q}"

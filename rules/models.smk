@@ -1,6 +1,6 @@
 """Trained models.
 
-Needs: <results>/latents of the training split. Gives: a diffusers folder a model,
+Needs: <results>/latents of the training split, or the index of tar shards. Gives: a diffusers folder a model,
 <results>/models/{stage}/{size}/seed{seed}.
 """
 
@@ -8,8 +8,7 @@ Needs: <results>/latents of the training split. Gives: a diffusers folder a mode
 rule pretrain:
     """Pretrain one size with one seed."""
     input:
-        latents="<results>/latents/train.safetensors",
-        text="<results>/latents/text_train.safetensors",
+        unpack(training_files),
     output:
         weights="<results>/models/pretrain/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
         config="<results>/models/pretrain/{size}/seed{seed}/unet/config.json",
@@ -24,6 +23,7 @@ rule pretrain:
     priority: large_first
     conda:
         ENVIRONMENT
+    threads: training_threads
     resources:
         mem_mb=training_memory,
         runtime=walltime,
@@ -32,12 +32,12 @@ rule pretrain:
         switches=training_switches,
     params:
         spec=pretrain_spec,
+        data=training_options,
         out=subpath(output.summary, parent=True),
         work=work_dir("pretrain"),
     shell:
         "exec &> >(tee {log:q}); "
         + LAUNCH
         + "$launch -m ldm_scaling.models.pretrain --spec {params.spec:q}"
-        " --latents {input.latents:q} --text {input.text:q} --out {params.out:q}"
-        " --work-dir {params.work:q} --gpus {resources.gpu}"
-        " --micro-batch {resources.micro_batch} {resources.switches}"
+        " {params.data} --out {params.out:q} --work-dir {params.work:q}"
+        " --gpus {resources.gpu} --micro-batch {resources.micro_batch} {resources.switches}"

@@ -26,6 +26,7 @@ from project import command_modules
 from ldm_scaling.cells.sweep import Sampler
 from ldm_scaling.diffusion.samplers import make_scheduler
 from ldm_scaling.latents.autoencoder import build, encode, load
+from ldm_scaling.latents.pairs import PackedPairs
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.models.family import build_unet
 from ldm_scaling.models.pipeline import make_pipeline
@@ -77,7 +78,7 @@ def bench_training(study: Study, size: str) -> None:
     latents = encode(autoencoder, pixels).cpu().numpy()
     text, empty = encoder(captions).cpu().numpy(), encoder([""])[0].cpu().numpy()
     spec = Specs(study).pretrain(size, 0)
-    task = Denoising(spec, latents, text, empty)
+    task = Denoising(spec, PackedPairs(latents, text, empty))
     unet = task.module
     optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-4)
 

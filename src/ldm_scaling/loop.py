@@ -67,7 +67,11 @@ def row_generators(
 
 
 class Task(Protocol):
-    """What a training loop optimises."""
+    """What a training loop optimises.
+
+    It may have an `order(seed, start, length)` of its own, and `announce(indices)`, which is told
+    the images of this process's next step while the current one runs.
+    """
 
     module: nn.Module
     count: int
@@ -168,6 +172,8 @@ class Trainer:
         self.averaged = {k: v.detach().clone() for k, v in self._weights().items()}
         self.state = State()
         self._micro = switches.micro_batch or plan.batch
+        self._order = getattr(task, "order", functools.partial(order, task.count))
+        self._announce = getattr(task, "announce", None)
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return self.accelerator.unwrap_model(self.module).state_dict()
@@ -214,7 +220,9 @@ class Trainer:
             group["lr"] = rate
         # processes share the batch; the gradients' mean over them is the batch's mean
         mine = np.arange(plan.batch)[self.accelerator.process_index :: ranks]
-        indices = order(self.task.count, plan.seed, step * plan.batch, plan.batch)
+        indices = self._order(plan.seed, step * plan.batch, plan.batch)
+        if self._announce and step + 1 < plan.steps:
+            self._announce(self._order(plan.seed, (step + 1) * plan.batch, plan.batch)[mine])
         total = torch.zeros((), device=self.device)
         for begin in range(0, len(mine), self._micro):
             rows = mine[begin : begin + self._micro]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -13,7 +16,7 @@ from safetensors.numpy import save_file
 from .cli import InputError
 from .workdir import atomic_path
 
-_DTYPES = {"U8": "u1", "I32": "<i4", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8"}
+_DTYPES = {"U8": "u1", "F16": "<f2", "I32": "<i4", "F32": "<f4", "F64": "<f8", "I64": "<i8"}
 
 
 def write_arrays(
@@ -26,6 +29,51 @@ def write_arrays(
             path,
             metadata={"fingerprint": fingerprint, **notes},
         )
+
+
+class RowWriter:
+    """Writes rows of a file's arrays, in any order; made by `row_writer`."""
+
+    def __init__(self, file: BinaryIO, start: int, entries: Mapping[str, dict]):
+        self._file, self._start, self._entries = file, start, entries
+
+    def write(self, name: str, row: int, rows: np.ndarray) -> None:
+        """Write consecutive rows of an array from `row` on, in the array's own precision."""
+        entry = self._entries[name]
+        count, *shape = entry["shape"]
+        if list(rows.shape[1:]) != shape or row + len(rows) > count:
+            raise ValueError(f"{name}: rows {rows.shape} at {row} do not fit {entry['shape']}")
+        data = np.ascontiguousarray(rows, dtype=_DTYPES[entry["dtype"]])
+        begin = self._start + entry["data_offsets"][0]
+        self._file.seek(begin + row * math.prod(shape) * data.itemsize)
+        self._file.write(data.tobytes())
+
+
+@contextlib.contextmanager
+def row_writer(
+    target: Path, arrays: Mapping[str, tuple[str, Sequence[int]]], fingerprint: str, **notes: str
+) -> Iterator[RowWriter]:
+    """A file of arrays {name: (dtype, shape)} that is written row by row and appears when whole.
+
+    Its bytes are those that `write_arrays` writes. Rows that nobody writes are zero.
+    """
+    kinds = {np.dtype(numpy): kind for kind, numpy in _DTYPES.items()}
+    types = {name: np.dtype(dtype) for name, (dtype, _) in arrays.items()}
+    order = list(_DTYPES)
+    # as safetensors sorts them: the widest type first, for alignment
+    names = sorted(arrays, key=lambda name: (-order.index(kinds[types[name]]), name))
+    entries, end = {}, 0
+    for name in names:
+        shape = list(arrays[name][1])
+        begin, end = end, end + math.prod(shape) * types[name].itemsize
+        entries[name] = {"dtype": kinds[types[name]], "shape": shape, "data_offsets": [begin, end]}
+    header = {"__metadata__": {"fingerprint": fingerprint, **notes}, **entries}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with atomic_path(target) as path, path.open("r+b") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + end)
+        yield RowWriter(file, 8 + len(text), entries)
 
 
 def read_header(path: Path) -> dict:
@@ -88,3 +136,30 @@ def map_array(path: Path, name: str) -> np.ndarray:
         offset=start + entry["data_offsets"][0],
         shape=tuple(entry["shape"]),
     )
+
+
+class ConcatenatedRows:
+    """Arrays of equal rows, one after the other, as one array that is read by row numbers."""
+
+    def __init__(self, arrays: Sequence[np.ndarray]):
+        if len({array.shape[1:] for array in arrays}) != 1:
+            raise ValueError("no arrays, or rows of different shapes")
+        self._arrays = arrays
+        self._ends = np.cumsum([len(array) for array in arrays])
+        self.shape = (int(self._ends[-1]), *arrays[0].shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """A copy of the rows with these numbers (0 or more), in their order."""
+        indices = np.asarray(indices)
+        if indices.size and not 0 <= indices.min() <= indices.max() < len(self):
+            raise IndexError(f"rows {indices.min()} to {indices.max()} of {len(self)}")
+        result = np.empty((len(indices), *self.shape[1:]), dtype=self._arrays[0].dtype)
+        which = np.searchsorted(self._ends, indices, side="right")
+        for number in np.unique(which):
+            rows = which == number
+            array = self._arrays[number]
+            result[rows] = array[indices[rows] - (self._ends[number] - len(array))]
+        return result

@@ -8,20 +8,21 @@ hand when a job's code changes its results.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from .fields import Positive, Strict
+from pydantic import Field, model_validator
+
+from .data_section import Data
+from .fields import Positive, Seed, Strict, is_none
 from .metrics import INCEPTION_SIZE, Clip, Extractor, InputSize, Metrics
 from .study import (
     Autoencoder,
-    Data,
     Diffusion,
     Downsampling,
     Family,
     Guidance,
     Latency,
     Sampler,
-    Seed,
     Size,
     Study,
     TextEncoder,
@@ -62,6 +63,36 @@ class EncodeTextSpec(Strict):
     text_encoder: TextEncoder
 
 
+class IndexSpec(Strict):
+    """Index the samples of tar shards."""
+
+    recipe: Literal[1] = 1
+    max_images: Positive | None
+
+
+class EncodingSpec(Strict):
+    """Turn captioned images of tar shards into latents and text embeddings."""
+
+    recipe: Literal[1] = 1
+    image_size: Positive
+    images: EncodeImagesSpec
+    text: EncodeTextSpec
+
+
+class EncodePartSpec(Strict):
+    """Encode one of several parts of an index."""
+
+    encoding: EncodingSpec
+    part: Annotated[int, Field(ge=0)]
+    parts: Positive
+
+    @model_validator(mode="after")
+    def _part_is_one_of_them(self) -> EncodePartSpec:
+        if self.part >= self.parts:
+            raise ValueError(f"part {self.part}: there are {self.parts}, from 0 on")
+        return self
+
+
 class PretrainSpec(Strict):
     """Train one model."""
 
@@ -72,6 +103,8 @@ class PretrainSpec(Strict):
     family: Family
     diffusion: Diffusion
     training: Training
+    encoding: Annotated[EncodingSpec | None, Field(exclude_if=is_none)] = None
+    """given if images and captions are encoded while training"""
 
 
 class CellSpec(Strict):
@@ -139,7 +172,11 @@ class Specs:
     def prepare(self) -> PrepareSpec:
         """Of rule prepare_data; without what only another source reads."""
         data = self.study.data
-        unread = {"path": None} if data.source == "emoji" else {"styles": ["noto"]}
+        unread: dict = {} if data.source == "emoji" else {"styles": ["noto"]}
+        if data.source == "emoji":
+            unread |= {"path": None, "revision": None}
+        elif data.source == "webdataset":  # whose images are not packed
+            unread |= {"path": "unread", "revision": None, "max_images": None}
         return PrepareSpec(seed=self.study.seed, data=data.model_copy(update=unread))
 
     def autoencoder(self) -> AutoencoderSpec:
@@ -162,8 +199,28 @@ class Specs:
         """Of rule encode_text."""
         return EncodeTextSpec(text_encoder=self.study.latents.text_encoder)
 
-    def pretrain(self, size: str, seed: int) -> PretrainSpec:
-        """Of rule pretrain: the family is reduced to this size, the seeds to this seed."""
+    def index(self) -> IndexSpec:
+        """Of rule index_shards."""
+        return IndexSpec(max_images=self.study.data.max_images)
+
+    def encoding(self, autoencoder: str) -> EncodingSpec:
+        """Of what encodes tar shards, with the folder or hub id that stands for the autoencoder."""
+        return EncodingSpec(
+            image_size=self.study.data.image_size,
+            images=self.encode_images(autoencoder),
+            text=self.encode_text(),
+        )
+
+    def encode_part(self, autoencoder: str, part: int) -> EncodePartSpec:
+        """Of rule encode_part."""
+        encoding = self.encoding(autoencoder)
+        return EncodePartSpec(encoding=encoding, part=part, parts=self.study.latents.parts)
+
+    def pretrain(self, size: str, seed: int, autoencoder: str = "") -> PretrainSpec:
+        """Of rule pretrain: the family is reduced to this size, the seeds to this seed.
+
+        The autoencoder enters if nothing is encoded before.
+        """
         family = self.study.family.model_copy(update={"sizes": [size], "reference_size": size})
         training = self.study.training.model_copy(update={"seeds": [seed]})
         return PretrainSpec(
@@ -172,6 +229,7 @@ class Specs:
             family=family,
             diffusion=self.study.diffusion,
             training=training,
+            encoding=None if self.study.latents.cache else self.encoding(autoencoder),
         )
 
     def sweep(self, sampler: str) -> SweepSpec:

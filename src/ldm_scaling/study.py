@@ -20,7 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from .fields import Positive, Strict
+from .data_section import Data
+from .fields import Distinct, Fraction, Positive, Seed, Strict
 from .hub import Revision, revision_has_an_id
 from .metrics import Metrics
 
@@ -39,58 +40,16 @@ def _number(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-def _distinct(values: list) -> list:
-    names = [f"{value:g}" if isinstance(value, float) else value for value in values]
-    if twice := [name for name in names if names.count(name) > 1]:
-        digits = "" if len(set(values)) < len(values) else " to six digits"
-        raise ValueError(f"{twice[0]} stands twice{digits}")
-    return values
-
-
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), AfterValidator(_new_folder)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0)]
 Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 Downsampling = Annotated[Literal[2, 4, 8], BeforeValidator(_number)]
 Sampler = Literal["ddim", "ddpm", "dpmpp"]
 Guidance = Annotated[float, Field(ge=1, le=100)]
-Distinct = AfterValidator(_distinct)
 
 
 class StudyError(ValueError):
     """A study that cannot be run; the message is one line and names the key."""
-
-
-class Splits(Strict):
-    """Images held out from training; the rest is for training. No concept is in two splits."""
-
-    validation: Positive
-    """images for the real-against-real floor"""
-    test: Positive
-    """images that every metric compares with; their captions are the prompts"""
-
-
-class Data(Strict):
-    """Image-caption pairs."""
-
-    source: Literal["emoji", "imagefolder"]
-    """emoji (npm packages) or imagefolder (a folder with metadata.csv or metadata.jsonl)"""
-    path: str | None = None
-    """the folder, for source imagefolder"""
-    styles: Annotated[list[Literal["noto", "twemoji", "fluent"]], Distinct] = Field(min_length=1)
-    """drawing styles, for source emoji"""
-    max_images: Positive | None = None
-    """use only so many images, a seeded choice of whole concepts; null means all"""
-    image_size: Annotated[int, Field(ge=8, multiple_of=8)]
-    """pixels a side"""
-    splits: Splits
-
-    @model_validator(mode="after")
-    def _path_belongs_to_imagefolder(self) -> Data:
-        if self.source == "imagefolder" and not self.path:
-            raise ValueError("path: source imagefolder needs the folder's path")
-        return self
 
 
 class Autoencoder(Strict):
@@ -136,6 +95,11 @@ class Latents(Strict):
 
     autoencoder: Autoencoder
     text_encoder: TextEncoder
+    cache: bool = True
+    """encode the training data once and keep the latents; false, for source webdataset only,
+    encodes them anew at every step of every training and needs no disk"""
+    parts: Positive = 1
+    """jobs that encode the training data side by side, for source webdataset"""
 
 
 class Family(Strict):
@@ -286,6 +250,14 @@ class Study(Strict):
             raise ValueError(
                 f"data.image_size: {self.data.image_size} over latents.autoencoder.downsampling"
                 f" must be a multiple of {halvings}, for the levels of family.channel_multipliers"
+            )
+        packed = self.data.source != "webdataset"
+        if packed and not self.latents.cache:
+            raise ValueError("latents.cache: false is for data.source webdataset only")
+        if not packed and self.latents.autoencoder.pretrained is None:
+            raise ValueError(
+                "latents.autoencoder.pretrained: null trains one on packed images; data.source"
+                " webdataset needs one that is trained"
             )
         splits = self.data.splits
         for split, count in (("test", splits.test), ("validation", splits.validation)):

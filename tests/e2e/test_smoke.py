@@ -168,7 +168,8 @@ def test_killed_at_three_moments_it_ends_with_the_same_cells(finished, tmp_path)
     again = (*SMOKE, "--rerun-incomplete", "--nolock")
 
     encoding = results / "work/encode_images"
-    project.kill_when(lambda: any(encoding.rglob("state-*")), *SMOKE)
+    latents = results / "latents"
+    project.kill_when(lambda: any(encoding.rglob("piece-*")) or any(latents.glob("train*")), *SMOKE)
     assert not (results / "models").exists()
 
     training = results / "work/pretrain"

@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from ldm_scaling.cli import InputError, Slice, SliceEnded
+from ldm_scaling.cli import InputError
 from ldm_scaling.latents.autoencoder import (
     build,
     decode,
@@ -18,10 +18,8 @@ from ldm_scaling.latents.autoencoder import (
     save_model,
     to_uint8,
 )
-from ldm_scaling.latents.pieces import rows_in_pieces
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.study import Autoencoder, TextEncoder
-from ldm_scaling.workdir import WorkDir
 
 SETTINGS = Autoencoder(
     pretrained=None, downsampling=4, latent_channels=4, width=8, images=1, batch=1, lr=1.0
@@ -147,22 +145,3 @@ def test_a_missing_text_encoder_is_named():
         "latents.text_encoder.pretrained: some/where: no such folder; for a hub id, set"
         " latents.text_encoder.revision to a commit of it"
     )
-
-
-def test_rows_in_pieces_go_on_where_they_stopped(tmp_path):
-    calls = []
-
-    def compute(rows):
-        calls.append(rows)
-        return np.arange(rows.start, rows.stop)[:, None] * 2.0
-
-    class EndsAtOnce(Slice):
-        def ended(self):
-            return True
-
-    with WorkDir(tmp_path, "x") as work, pytest.raises(SliceEnded):
-        rows_in_pieces("test", 10, 4, compute, work, EndsAtOnce(None))
-    with WorkDir(tmp_path, "x") as work:
-        result = rows_in_pieces("test", 10, 4, compute, work, Slice(None))
-    assert np.array_equal(result[:, 0], np.arange(10) * 2.0)
-    assert [rows.start for rows in calls] == [0, 4, 8]

@@ -11,7 +11,14 @@ import pytest
 from safetensors.numpy import load_file
 
 from ldm_scaling.cli import InputError
-from ldm_scaling.shards import fingerprint_of, map_array, read_header, write_arrays
+from ldm_scaling.shards import (
+    ConcatenatedRows,
+    fingerprint_of,
+    map_array,
+    read_header,
+    row_writer,
+    write_arrays,
+)
 
 ARRAYS = {
     "images": np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4),
@@ -116,3 +123,61 @@ def test_a_failed_write_leaves_the_old_shard(shard):
         write_arrays(shard, {"bad": np.array([object()])}, "f")
     assert shard.read_bytes() == before
     assert list(shard.parent.iterdir()) == [shard]
+
+
+# ---------------------------------------------------------------- rows
+
+
+def test_rows_in_any_order_give_the_bytes_of_the_library(tmp_path):
+    arrays = {name: array for name, array in ARRAYS.items() if array.ndim}
+    arrays["none"] = np.zeros((0, 4), np.float16)
+    write_arrays(tmp_path / "whole", arrays, "prüfung")
+    shapes = {name: (array.dtype.str, array.shape) for name, array in arrays.items()}
+    with row_writer(tmp_path / "rows", shapes, "prüfung") as writer:
+        for name, array in arrays.items():
+            for row in reversed(range(len(array))):
+                writer.write(name, row, array[row : row + 1])
+    assert (tmp_path / "rows").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_notes_stand_in_the_header(tmp_path):
+    with row_writer(tmp_path / "x", {"a": ("uint8", (1, 2))}, "f", part="0 of 2"):
+        pass
+    assert read_header(tmp_path / "x")["__metadata__"] == {"fingerprint": "f", "part": "0 of 2"}
+
+
+def test_a_file_of_rows_appears_whole_or_not_at_all(tmp_path):
+    shapes = {"a": ("float32", (4, 3))}
+    with pytest.raises(KeyboardInterrupt), row_writer(tmp_path / "x", shapes, "f") as writer:
+        writer.write("a", 0, np.ones((2, 3), np.float32))
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("row", "shape"), [(3, (2, 3)), (0, (2, 4)), (0, (5, 3))])
+def test_rows_that_do_not_fit_are_an_error(tmp_path, row, shape):
+    shapes = {"a": ("float32", (4, 3))}
+    with (
+        pytest.raises(ValueError, match="do not fit"),
+        row_writer(tmp_path / "x", shapes, "f") as writer,
+    ):
+        writer.write("a", row, np.ones(shape, np.float32))
+    assert not (tmp_path / "x").exists()
+
+
+def test_concatenated_rows_are_those_of_the_whole_array():
+    whole = np.random.default_rng(0).normal(size=(10, 2, 3)).astype(np.float16)
+    parts = ConcatenatedRows([whole[:4], whole[4:4], whole[4:5], whole[5:]])
+    assert len(parts) == 10 and parts.shape == whole.shape
+    for indices in ([3, 4, 5], [9, 0, 0, 7], list(range(10)), []):
+        rows = parts[np.array(indices, np.int64)]
+        np.testing.assert_array_equal(rows, whole[indices] if indices else whole[:0])
+        assert rows.dtype == np.float16
+    for outside in (-1, 10):
+        with pytest.raises(IndexError):
+            parts[np.array([outside])]
+
+
+def test_rows_of_different_shapes_are_not_concatenated():
+    with pytest.raises(ValueError, match="different shapes"):
+        ConcatenatedRows([np.ones((2, 3)), np.ones((2, 4))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import subprocess
@@ -88,6 +89,15 @@ WRONG = [
     ("data.image_size", 20, "data.image_size", "multiple of 8"),
     ("data.source", "imagefolder", "data.path", "folder"),
     ("data.source", "imagenet", "data.source", "imagefolder"),
+    ("data.source", "coco", "data.path", "source coco needs the folder's path"),
+    ("data.source", "webdataset", "data.path", "source webdataset needs the folder's path"),
+    ("data", "webdataset", "data", "dictionary"),
+    ("data.evaluation", {"source": "emoji", "path": "x"}, "data.evaluation.source", "'coco' or"),
+    ("data.evaluation", {"source": "coco"}, "data.evaluation.path", "missing"),
+    ("data.evaluation", {"source": "coco", "path": "x", "n": 3}, "data.evaluation.n", "path"),
+    ("latents.cache", False, "latents.cache", "data.source webdataset only"),
+    ("latents.cache", "often", "latents.cache", "boolean"),
+    ("latents.parts", 0, "latents.parts", "greater than 0"),
     ("name", "tables", "name", "choose another name"),
     ("sampling.guidance", [1, 1.0000001], "sampling.guidance", "1 stands twice to six digits"),
     ("training.keep", [0.5, 0.50001], "training.keep", "same step"),
@@ -237,7 +247,9 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         "autoencoder": specs.autoencoder(),
         "encode_images": specs.encode_images(study.latents.autoencoder.pretrained or "trained"),
         "encode_text": specs.encode_text(),
-        "pretrain": specs.pretrain("c16", 0),
+        "index": specs.index(),
+        "encode_part": specs.encode_part(study.latents.autoencoder.pretrained or "trained", 0),
+        "pretrain": specs.pretrain("c16", 0, "autoencoder"),
         "sweep": specs.sweep("ddim"),
         "features": specs.features(),
         "validation-features": specs.features("validation"),
@@ -251,21 +263,28 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
 CHANGES = [
     ("name", "mine", ""),
     ("seed", 7, "prepare autoencoder measure"),
-    ("data.image_size", 64, "prepare cost latency"),
+    ("data.image_size", 64, "prepare encode_part cost latency"),
     ("data.styles", ["noto"], "prepare"),
     ("data.path", "folder", ""),
-    ("data.max_images", 3000, "prepare"),
+    ("data.max_images", 3000, "prepare index"),
+    ("data.revision", "abc", ""),
+    ("data.evaluation", {"source": "coco", "path": "x"}, "prepare"),
+    ("latents.parts", 4, "encode_part"),
     ("data.splits.test", 900, "prepare"),
-    ("latents.autoencoder.downsampling", 8, "autoencoder encode_images cost latency"),
-    ("latents.autoencoder.latent_channels", 4, "autoencoder encode_images cost latency"),
+    ("latents.autoencoder.downsampling", 8, "autoencoder encode_images encode_part cost latency"),
+    (
+        "latents.autoencoder.latent_channels",
+        4,
+        "autoencoder encode_images encode_part cost latency",
+    ),
     ("latents.autoencoder.width", 64, "autoencoder"),
     ("latents.autoencoder.lr", 0.5, "autoencoder"),
-    ("latents.autoencoder.pretrained", "other", "encode_images"),
-    ("latents.autoencoder.pretrained", None, "encode_images"),
-    ("latents.autoencoder.revision", "ab" * 20, "encode_images"),
-    ("latents.text_encoder.pretrained", "other", "encode_text"),
-    ("latents.text_encoder.max_tokens", 32, "encode_text cost latency"),
-    ("latents.text_encoder.width", 512, "encode_text cost latency"),
+    ("latents.autoencoder.pretrained", "other", "encode_images encode_part"),
+    ("latents.autoencoder.pretrained", None, "encode_images encode_part"),
+    ("latents.autoencoder.revision", "ab" * 20, "encode_images encode_part"),
+    ("latents.text_encoder.pretrained", "other", "encode_text encode_part"),
+    ("latents.text_encoder.max_tokens", 32, "encode_text encode_part cost latency"),
+    ("latents.text_encoder.width", 512, "encode_text encode_part cost latency"),
     ("family.sizes", ["c12", "c20", "c24", "c32", "c48"], "cost latency"),
     ("family.reference_size", "c32", "cost"),
     ("family.res_blocks", 2, "pretrain cost latency"),
@@ -316,6 +335,52 @@ def test_another_clip_model_samples_again(pocket_config):
     after = all_specs(pocket_config)
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"sweep", "features", "measure"}
+
+
+def of_shards(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with tar shards for training."""
+    evaluation = {"source": "coco", "path": "coco"}
+    config["data"] |= {"source": "webdataset", "path": "shards", "evaluation": evaluation}
+    return config
+
+
+def test_shards_need_evaluation_and_a_trained_autoencoder(pocket_config):
+    config = of_shards(pocket_config)
+    load_study(config)
+    for key, value in (("data.evaluation", None), ("latents.autoencoder.pretrained", None)):
+        wrong = copy.deepcopy(config)
+        put(wrong, key, value)
+        with pytest.raises(StudyError, match=f"^config key {re.escape(key)}: .*webdataset"):
+            load_study(wrong)
+
+
+def test_coco_is_not_evaluated_with_itself(pocket_config):
+    evaluation = {"source": "coco", "path": "coco"}
+    pocket_config["data"] |= {"source": "coco", "path": "coco", "evaluation": evaluation}
+    with pytest.raises(StudyError, match=r"^config key data\.evaluation: .*splits of its own"):
+        load_study(pocket_config)
+
+
+def test_a_cache_moves_encoding_between_specs(pocket_config):
+    config = of_shards(pocket_config)
+    cached = all_specs(config)
+    put(config, "latents.cache", False)
+    streamed = all_specs(config)
+    assert {name for name in cached if cached[name] != streamed[name]} == {"pretrain"}
+    assert "encoding" not in json.loads(cached["pretrain"])
+    assert json.loads(streamed["pretrain"])["encoding"]["image_size"] == 32
+    # what is not packed is not what prepare_data reads
+    for key, value in (("path", "other"), ("revision", "ab" * 20), ("max_images", 5)):
+        config["data"][key] = value
+        assert all_specs(config)["prepare"] == cached["prepare"], key
+
+
+def test_a_revision_is_a_folder_of_downloads(pocket_config):
+    config = of_shards(pocket_config)
+    assert load_study(config).data.folder == Path("shards")
+    config["data"] |= {"path": "someone/shards", "revision": "ab" * 20}
+    folder = load_study(config).data.folder
+    assert folder == Path("resources/hub/datasets/someone--shards" / ("ab" * 20))
 
 
 def test_select_by_only_chooses_among_measured_cells(pocket_config):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from checkpoints import save_clip
+from collections_on_disk import write_coco, write_shards
 from project import SNAKEMAKE, Project
 from servers import Hub, serving
 
@@ -210,10 +211,49 @@ def test_large_studies_parse_and_plan_without_their_data(project, study):
     assert jobs["pretrain"] == jobs["sweep"] == jobs["measure"] == {"gpu": 6, "paper": 11}[study]
 
 
+SHARDS = """
+data:
+  source: webdataset
+  path: resources/shards
+  evaluation: {source: coco, path: resources/held_out}
+"""
+
+
+@pytest.mark.parametrize(
+    ("latents", "encoding"),
+    [("{parts: 3}", {"encode_part": 3}), ("{}", {"encode_part": 1}), ("{cache: false}", {})],
+)
+def test_tar_shards_are_indexed_and_encoded_by_several_jobs(project, latents, encoding):
+    path = project.folder / "shards.yaml"
+    path.write_text(f"name: shards\n{SHARDS}\nlatents: {latents}\n")
+    figure, overlay = "results/shards/figures/fid_vs_cost.pdf", f"--configfile={path}"
+    rest = {name: count for name, count in POCKET_JOBS.items() if name != "encode_images"}
+    expected = rest | {"encode_text": 1, "index_shards": 1} | encoding
+    assert project.jobs(figure, overlay) == expected
+    printed = project.snakemake("plan", "--cores", "1", overlay)
+    for name, count in ({"index_shards": 1} | encoding).items():
+        assert re.search(rf"^{name} +{count} ", printed, re.MULTILINE)
+
+
+def test_only_the_index_and_the_held_out_images_are_made_from_files(project):
+    write_shards(project.folder / "resources/shards", [2, 2])
+    write_coco(project.folder / "resources/held_out")
+    path = project.folder / "shards.yaml"
+    path.write_text(f"name: shards\n{SHARDS}\nlatents: {{parts: 2}}\n")
+    target = "results/shards/models/pretrain/c12/seed0/summary.json"
+    output = project.snakemake("-n", target, f"--configfile={path}")
+    inputs = re.findall(r"rule (\w+):\n    input: (.*)", output)
+    assert {rule for rule, files in inputs if ".tar" in files} == {"index_shards"}
+    output = project.snakemake("-n", "results/shards/data/test.csv", f"--configfile={path}")
+    assert "resources/held_out/annotations/captions_val2014.json" in output
+
+
 def test_the_paper_study_says_where_its_images_belong(project):
-    arguments = ("results/paper/data/train.csv", "--cores", "1", "--configfile=studies/paper.yaml")
-    output = project.snakemake(*arguments, fails=True)
-    assert "error: data.path: resources/paper is no folder" in output
+    overlay = ("--cores", "1", "--configfile=studies/paper.yaml")
+    output = project.snakemake("results/paper/data/index.safetensors", *overlay, fails=True)
+    assert "error: data.path: resources/cc12m is no folder" in output
+    output = project.snakemake("results/paper/data/test.csv", *overlay, fails=True)
+    assert "error: data.evaluation.path: resources/coco is no folder" in output
 
 
 @pytest.mark.parametrize(

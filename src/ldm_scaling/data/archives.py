@@ -26,6 +26,7 @@ class Archive:
 
 INCEPTION = "inception-2015-12-05.pt"
 COCO = ("coco/annotations_trainval2014.zip", "coco/val2014.zip", "coco/train2014.zip")
+COCO_FOLDER = RESOURCES / "coco"
 _COCO_URL = "http://images.cocodataset.org"  # its certificate is another host's: no https
 ARCHIVES = {
     # The TorchScript Inception-v3 of StyleGAN2-ADA that clean-fid computes FID with; the address is
@@ -89,6 +90,8 @@ def hub_downloads(study: Study) -> list[HubDownload]:
     ]
     if (clip := study.metrics.clip) and clip.revision:
         found.append(HubDownload(clip.pretrained, clip.revision, include=CLIP_FILES))
+    if study.data.revision:
+        found.append(HubDownload(study.data.path, study.data.revision, "datasets"))
     return list(dict.fromkeys(found))
 
 
@@ -99,4 +102,7 @@ def downloads(study: Study) -> list[Path]:
         files.append(study.metrics.weights)
     if study.data.source == "emoji":
         files.append(RESOURCES / "emoji.zip")
+    sources = [study.data, *([study.data.evaluation] if study.data.evaluation else [])]
+    if any(source.source == "coco" and source.folder == COCO_FOLDER for source in sources):
+        files += [RESOURCES / name for name in COCO]
     return files

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from PIL import Image
 
 from ..cli import InputError
-from ..study import Data
+from ..data_section import Data
 from .records import Record
 
 STYLE_WORDS = {

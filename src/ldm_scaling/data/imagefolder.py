@@ -16,21 +16,22 @@ from pathlib import Path
 from PIL import Image
 
 from ..cli import InputError
-from ..study import Data
+from ..data_section import Data, Evaluation
 from .records import Record
 
 NAMES = ("file_name",)
 CAPTIONS = ("text", "caption")
 
 
-def _rows(folder: Path) -> tuple[Path, list[dict]]:
+def _rows(source: Data | Evaluation) -> tuple[Path, list[dict]]:
     """The metadata file and its rows. Raises InputError naming what is wrong with it."""
+    folder = source.folder
     if not folder.is_dir():
-        raise InputError(f"data.path: {folder} is no folder")
+        raise InputError(f"{source.KEY}: {folder} is no folder")
     found = [path for kind in ("csv", "jsonl") if (path := folder / f"metadata.{kind}").exists()]
     if not found:
         raise InputError(
-            f"data.path: {folder} has neither metadata.csv nor metadata.jsonl; docs/guide.md"
+            f"{source.KEY}: {folder} has neither metadata.csv nor metadata.jsonl; docs/guide.md"
             " shows what to write"
         )
     path = found[0]
@@ -87,13 +88,13 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def records(data: Data, archive_path: Path | None = None) -> list[Record]:
+def records(source: Data | Evaluation, archive_path: Path | None = None) -> list[Record]:
     """Records in the order of the metadata.
 
     Raises InputError naming file and row for a missing file, column or caption.
     """
-    folder = Path(data.path)
-    path, rows = _rows(folder)
+    folder = source.folder
+    path, rows = _rows(source)
     result = []
     for number, row in enumerate(rows, start=1):
         place = f"{path}, row {number}"

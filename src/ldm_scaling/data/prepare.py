@@ -7,46 +7,54 @@ A split is `{split}.safetensors` (images: uint8, [N, 3, S, S], in the order of t
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import random
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
-
 from ..cli import InputError, Progress, parser, run
-from ..shards import write_arrays
+from ..data_section import Data, Splits
+from ..shards import row_writer
 from ..specs import PrepareSpec
-from ..study import Data
 from ..workdir import fingerprint, write_text
-from . import emoji, imagefolder
-from .records import Record, load_pixels
+from . import coco, emoji, imagefolder
+from .records import Record
+from .spool import Spool
 
 SOURCES = {"emoji": emoji.records, "imagefolder": imagefolder.records}
 SPLITS = ("train", "validation", "test")
 
 
-def drop_copies(records: list[Record], size: int) -> tuple[list[Record], dict[str, np.ndarray]]:
-    """Records whose pixels have not been seen before, and the pixels by name."""
-    kept, pixels, seen = [], {}, set()
+def drop_copies(records: list[Record], spool: Spool) -> list[Record]:
+    """Records whose pixels are not in the spool yet; they are then."""
+    kept = []
     progress = Progress("reading images", len(records))
     for number, record in enumerate(records, start=1):
-        image = load_pixels(record, size)
-        content = image.tobytes()
-        if content not in seen:
-            seen.add(content)
+        if spool.add(record):
             kept.append(record)
-            pixels[record.name] = image
         progress.update(number)
-    return kept, pixels
+    return kept
 
 
-def split_by_concept(records: list[Record], data: Data, seed: int) -> dict[str, list[Record]]:
+def take(records: Iterator[Record], count: int, spool: Spool) -> list[Record]:
+    """The next `count` records whose pixels are new, fewer if there are no more."""
+    kept: list[Record] = []
+    progress = Progress("reading images", count)
+    while len(kept) < count and (record := next(records, None)) is not None:
+        if spool.add(record):
+            kept.append(record)
+            progress.update(len(kept))
+    return kept
+
+
+def split_by_concept(
+    records: list[Record], splits: Mapping[str, int], limit: int | None, seed: int
+) -> dict[str, list[Record]]:
     """Deal whole concepts to test, then validation, then train; shuffle each split.
 
-    A held-out split may be a little larger than asked, by the last concept's other images.
-    Raises InputError if nothing would be left for training.
+    A held-out split may be a little larger than asked, by the last concept's other images; so may
+    all of them together be than `limit`.
     """
     generator = random.Random(seed)
     concepts = defaultdict(list)
@@ -55,28 +63,81 @@ def split_by_concept(records: list[Record], data: Data, seed: int) -> dict[str, 
     order = sorted(concepts)
     generator.shuffle(order)
     result: dict[str, list[Record]] = {split: [] for split in SPLITS}
-    limit = data.max_images or len(records)
+    limit = limit or len(records)
     taken = 0
     for concept in order:
         if taken >= limit:
             break
         split = "train"
         for name in ("test", "validation"):
-            if len(result[name]) < getattr(data.splits, name):
+            if len(result[name]) < splits[name]:
                 split = name
                 break
         result[split] += concepts[concept]
         taken += len(concepts[concept])
-    asked = data.splits.test + data.splits.validation
-    if not result["train"]:
-        raise InputError(
-            f"data.splits: {asked} images are held out, but"
-            f" {data.path or 'the source'} has only {len(records)}"
-            f" different ones (data.max_images: {data.max_images}); nothing is left for training"
-        )
     for name in SPLITS:
         generator.shuffle(result[name])
     return result
+
+
+def choose(spec: PrepareSpec, archive: Path | None, spool: Spool) -> dict[str, list[Record]]:
+    """The records of every split, in its order; their pixels are in the spool.
+
+    Of source webdataset there is no split for training here. Raises InputError if there are too
+    few images.
+    """
+    data, asked = spec.data, spec.data.splits
+    if data.evaluation is not None:
+        result = _held_out(spec, spool)
+        if data.source != "webdataset":
+            result = {"train": _training(spec, archive, spool), **result}
+    elif data.source == "coco":
+        parts = coco.records(data, spec.seed)
+        test, rest = take(iter(parts["val2014"]), asked.test, spool), iter(parts["train2014"])
+        validation = take(rest, asked.validation, spool)
+        left = (data.max_images or len(spool) + len(parts["train2014"])) - len(spool)
+        result = {"train": take(rest, left, spool), "validation": validation, "test": test}
+    else:
+        kept = drop_copies(SOURCES[data.source](data, archive), spool)
+        result = split_by_concept(kept, dict(asked), data.max_images, spec.seed)
+    _check(result, data, asked, len(spool))
+    return result
+
+
+def _held_out(spec: PrepareSpec, spool: Spool) -> dict[str, list[Record]]:
+    source, asked = spec.data.evaluation, spec.data.splits
+    if source.source == "coco":
+        parts = coco.records(source, spec.seed)
+        test = take(iter(parts["val2014"]), asked.test, spool)
+        return {"validation": take(iter(parts["train2014"]), asked.validation, spool), "test": test}
+    kept = drop_copies(imagefolder.records(source), spool)
+    found = split_by_concept(kept, dict(asked), None, spec.seed)
+    return {name: found[name] for name in ("validation", "test")}
+
+
+def _training(spec: PrepareSpec, archive: Path | None, spool: Spool) -> list[Record]:
+    data = spec.data
+    if data.source == "coco":
+        part = coco.records(data, spec.seed)["train2014"]
+        return take(iter(part), data.max_images or len(part), spool)
+    kept = drop_copies(SOURCES[data.source](data, archive), spool)
+    return split_by_concept(kept, {"test": 0, "validation": 0}, data.max_images, spec.seed)["train"]
+
+
+def _check(result: dict[str, list[Record]], data: Data, asked: Splits, different: int) -> None:
+    if "train" in result and not result["train"]:
+        raise InputError(
+            f"data.splits: {asked.test + asked.validation} images are held out, but"
+            f" {data.path or 'the source'} has only {different}"
+            f" different ones (data.max_images: {data.max_images}); nothing is left for training"
+        )
+    for split, count in asked:
+        if len(result[split]) < count:
+            raise InputError(
+                f"data.splits.{split}: {count} images are asked for, but"
+                f" {(data.evaluation or data).path} has only {len(result[split])} different ones"
+                " for it"
+            )
 
 
 def captions_csv(records: list[Record]) -> str:
@@ -96,19 +157,22 @@ def main() -> None:
     arguments.add_argument("--out", required=True, type=Path, help="folder to write the splits to")
     options = arguments.parse_args()
     spec: PrepareSpec = options.spec
-    records = SOURCES[spec.data.source](spec.data, options.archive)
-    kept, pixels = drop_copies(records, spec.data.image_size)
-    splits = split_by_concept(kept, spec.data, spec.seed)
-    source = hashlib.sha256()
-    for image in pixels.values():
-        source.update(image.tobytes())
-    for split, chosen in splits.items():
-        images = np.stack([pixels[record.name] for record in chosen])
-        content = fingerprint(spec, source.hexdigest(), split, captions_csv(chosen))
-        write_arrays(options.out / f"{split}.safetensors", {"images": images}, content)
-        write_text(options.out / f"{split}.csv", captions_csv(chosen))
-    counts = ", ".join(f"{len(chosen)} {split}" for split, chosen in splits.items())
-    print(f"{len(records)} images, {len(records) - len(kept)} exact copies dropped: {counts}")
+    size = spec.data.image_size
+    # beside the output, where there must be room; not in it, so that a failure leaves no folder
+    beside = next(folder for folder in options.out.absolute().parents if folder.is_dir())
+    with Spool(beside, size) as spool:
+        splits = choose(spec, options.archive, spool)
+        for split, chosen in splits.items():
+            text = captions_csv(chosen)
+            content = fingerprint(spec, spool.content(), split, text)
+            arrays = {"images": ("uint8", (len(chosen), 3, size, size))}
+            with row_writer(options.out / f"{split}.safetensors", arrays, content) as writer:
+                for row, images in spool.batches(chosen):
+                    writer.write("images", row, images)
+            write_text(options.out / f"{split}.csv", text)
+        counts = ", ".join(f"{len(chosen)} {split}" for split, chosen in splits.items())
+        read = len(spool) + spool.copies
+        print(f"{read} images, {spool.copies} exact copies dropped: {counts}")
 
 
 if __name__ == "__main__":

@@ -10,15 +10,30 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..cli import InputError, Slice, add_work_dir, parser, run
-from ..shards import fingerprint_of, map_array, write_arrays
+from ..pieces import in_pieces
+from ..shards import fingerprint_of, map_array
 from ..specs import EncodeImagesSpec
 from ..workdir import WorkDir, fingerprint
 from .autoencoder import encode, load, weights_hash
-from .pieces import rows_in_pieces
 
 BATCH = 64
+SHOWN = 4096
+"""latents whose standard deviation is printed"""
+
+
+def check_latents(autoencoder: nn.Module, spec: EncodeImagesSpec, images: np.ndarray) -> None:
+    """Raise InputError if the latents of images, uint8 [N, 3, S, S], have not the spec's shape."""
+    side = images.shape[-1] // spec.downsampling
+    expected = (spec.latent_channels, side, side)
+    found = tuple(encode(autoencoder, images).shape[1:])
+    if found != expected:
+        raise InputError(
+            f"latents.autoencoder: {spec.autoencoder} makes latents of {found}, not {expected}; "
+            f"set latent_channels: {found[0]} and downsampling: {images.shape[-1] // found[-1]}"
+        )
 
 
 def main() -> None:
@@ -34,23 +49,18 @@ def main() -> None:
     autoencoder = load(spec.autoencoder, spec.revision).to(device)
     images = map_array(options.images, "images")
 
-    side = images.shape[-1] // spec.downsampling
-    expected = (spec.latent_channels, side, side)
-    found = tuple(encode(autoencoder, images[:1]).shape[1:])
-    if found != expected:
-        raise InputError(
-            f"latents.autoencoder: {spec.autoencoder} makes latents of {found}, not {expected}; "
-            f"set latent_channels: {found[0]} and downsampling: {images.shape[-1] // found[-1]}"
-        )
+    check_latents(autoencoder, spec, images[:1])
 
-    def compute(rows: slice) -> np.ndarray:
-        return encode(autoencoder, images[rows]).cpu().numpy()
+    def compute(rows: slice) -> dict[str, np.ndarray]:
+        return {"latents": encode(autoencoder, images[rows]).cpu().numpy()}
 
     content = fingerprint(spec, fingerprint_of(options.images), weights_hash(autoencoder))
     with WorkDir(options.work_dir, content) as work:
-        latents = rows_in_pieces("encoding images", len(images), BATCH, compute, work, time_slice)
-        write_arrays(options.out, {"latents": latents}, content)
-    print(f"{len(latents)} latents of {latents.shape[1:]}, standard deviation {latents.std():.3f}")
+        pieces = in_pieces("encoding images", len(images), BATCH, compute, work, time_slice)
+        pieces.finish(options.out, content)
+    latents = map_array(options.out, "latents")
+    spread = latents[:SHOWN].std()
+    print(f"{len(latents)} latents of {latents.shape[1:]}, standard deviation {spread:.3f}")
 
 
 if __name__ == "__main__":

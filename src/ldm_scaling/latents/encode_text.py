@@ -13,11 +13,10 @@ import torch
 
 from ..cli import Slice, add_work_dir, parser, run
 from ..data.captions import read_column
-from ..shards import write_arrays
+from ..pieces import in_pieces
 from ..specs import EncodeTextSpec
 from ..workdir import WorkDir, file_hash, fingerprint
 from .autoencoder import weights_hash
-from .pieces import rows_in_pieces
 from .text_encoder import CaptionEncoder
 
 BATCH = 64
@@ -35,15 +34,15 @@ def main() -> None:
     captions = read_column(options.captions, "caption")
     encoder = CaptionEncoder(spec.text_encoder, "cuda" if torch.cuda.is_available() else "cpu")
 
-    def compute(rows: slice) -> np.ndarray:
-        return encoder(captions[rows]).cpu().numpy().astype(np.float16)
+    def compute(rows: slice) -> dict[str, np.ndarray]:
+        return {"text": encoder(captions[rows]).cpu().numpy().astype(np.float16)}
 
     content = fingerprint(spec, file_hash(options.captions), weights_hash(encoder.model))
     with WorkDir(options.work_dir, content) as work:
-        text = rows_in_pieces("encoding captions", len(captions), BATCH, compute, work, time_slice)
+        pieces = in_pieces("encoding captions", len(captions), BATCH, compute, work, time_slice)
         empty = encoder([""])[0].cpu().numpy().astype(np.float16)
-        write_arrays(options.out, {"text": text, "empty": empty}, content)
-    print(f"{len(text)} captions of {text.shape[1:]}")
+        pieces.finish(options.out, content, {"empty": empty})
+    print(f"{len(captions)} captions of {empty.shape}")
 
 
 if __name__ == "__main__":

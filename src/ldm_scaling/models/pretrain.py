@@ -1,4 +1,4 @@
-"""Pretrain one size on cached latents and text embeddings.
+"""Pretrain one size on latents and text embeddings, cached or encoded on the way.
 
 Writes a diffusers folder: `unet/` with the averaged weights, `scheduler/`, `summary.json`,
 `metrics.jsonl`, and `kept.safetensors`: the averaged weights at every fraction of the run that the
@@ -22,8 +22,8 @@ from ..devices import Switches, check_gpus, precision, process_index
 from ..diffusion.samplers import make_scheduler
 from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
 from ..latents.autoencoder import save_model, weights_hash
+from ..latents.pairs import Pairs, open_pairs
 from ..loop import Plan, Stream, Trainer, jsonl, row_generators, training_summary, warmup_then
-from ..shards import fingerprint_of, map_array
 from ..specs import PretrainSpec
 from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 from .family import build_unet
@@ -34,38 +34,34 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 class Denoising:
     """The task of the training loop: predict the noise (or v) in noisy latents."""
 
-    def __init__(
-        self, spec: PretrainSpec, latents: np.ndarray, text: np.ndarray, empty: np.ndarray
-    ):
-        self._spec, self._latents, self._text = spec, latents, text
+    def __init__(self, spec: PretrainSpec, pairs: Pairs):
+        self._spec, self._pairs = spec, pairs
         torch.manual_seed(spec.seed)
         self.module = self.build().to(memory_format=torch.channels_last)  # up to a third faster
-        self.count = len(latents)
-        self._empty = np.array(empty)
+        self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
         self._alphas = alphas_cumprod(spec.diffusion)
 
     def build(self) -> UNet2DConditionModel:
         """An untrained network of this spec."""
         spec = self._spec
-        return build_unet(spec.family, spec.size, self._latents.shape[1:], self._text.shape[-1])
+        return build_unet(spec.family, spec.size, self._pairs.latent_shape, self._pairs.text_width)
 
     def losses(
         self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """Weighted squared error of each image; shape [len(indices)]."""
         spec = self._spec
-        text = np.array(self._text[indices])
-        noise, timesteps = [], []
+        clean, captions = self._pairs.read(indices, device)
+        noise, timesteps, dropped = [], [], []
         for row, generator in enumerate(row_generators(Stream.TRAINING, spec.seed, positions)):
             timesteps.append(torch.randint(len(self._alphas), (), generator=generator))
             if torch.rand((), generator=generator) < spec.training.caption_dropout:
-                text[row] = self._empty
-            noise.append(torch.randn(self._latents.shape[1:], generator=generator))
+                dropped.append(row)
+            noise.append(torch.randn(self._pairs.latent_shape, generator=generator))
+        captions[dropped] = self._pairs.empty.to(device)
         steps = torch.stack(timesteps)
         alpha = self._alphas[steps].to(device)
-        clean = torch.from_numpy(np.array(self._latents[indices])).to(device)
         eps = torch.stack(noise).to(device)
-        captions = torch.from_numpy(text).to(device).float()
         kind = spec.diffusion.prediction
         predicted = module(
             add_noise(clean, eps, alpha), steps.to(device), captions, return_dict=False
@@ -135,8 +131,11 @@ def _add_switches(arguments: ArgumentParser) -> None:
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, PretrainSpec)
-    arguments.add_argument("--latents", required=True, type=Path, help="latents to train on")
-    arguments.add_argument("--text", required=True, type=Path, help="their text embeddings")
+    files = {"type": Path, "nargs": "+", "default": []}
+    arguments.add_argument("--latents", **files, help="latents to train on, or parts of them")
+    arguments.add_argument("--text", **files, help="their text embeddings")
+    arguments.add_argument("--index", type=Path, help="index of the tar shards that parts are of")
+    arguments.add_argument("--shards", type=Path, help="folder of tar shards, to encode on the way")
     arguments.add_argument("--out", required=True, type=Path, help="folder of the model")
     _add_switches(arguments)
     add_work_dir(arguments)
@@ -144,13 +143,11 @@ def main() -> None:
     check_gpus(options.gpus)
     spec: PretrainSpec = options.spec
     time_slice = Slice(options.max_seconds)
-    task = Denoising(
-        spec,
-        map_array(options.latents, "latents"),
-        map_array(options.text, "text"),
-        map_array(options.text, "empty"),
+    pairs, sources = open_pairs(
+        options.latents, options.text, options.index, options.shards, spec.encoding
     )
-    content = fingerprint(spec, fingerprint_of(options.latents), fingerprint_of(options.text))
+    task = Denoising(spec, pairs)
+    content = fingerprint(spec, *sources)
     switches = Switches(
         options.micro_batch, options.precision or precision(), options.sharded, options.compiled
     )

@@ -16,14 +16,15 @@ import pandas as pd
 
 from ..cells.sweep import SHEET_IMAGES
 from ..cli import parser, positive, run
-from ..data import emoji, imagefolder
+from ..data import coco, emoji, imagefolder, webdataset
 from ..data.archives import ARCHIVES, downloads
 from ..data.prepare import SPLITS
+from ..data_section import Data
 from ..diffusion.samplers import network_evaluations
 from ..hub import MARKER, RESOURCES, hub_id
 from ..shards import map_array
 from ..specs import Specs
-from ..study import Data, Study
+from ..study import Study
 from ..workdir import write_text
 from .collect import to_csv
 from .networks import Networks, count_networks
@@ -76,21 +77,30 @@ class Job:
 
 def split_images(study: Study) -> dict[str, float]:
     """Images of each split: as prepared, else as configured; of training nan if unknown."""
-    files = {split: Path(study.results, "data", f"{split}.safetensors") for split in SPLITS}
+    folder, held_out = Path(study.results, "data"), study.data.splits
+    files = {split: folder / f"{split}.safetensors" for split in SPLITS}
     if all(path.exists() for path in files.values()):
         return {split: len(map_array(path, "images")) for split, path in files.items()}
-    held_out = study.data.splits
-    train = _source_images(study.data) - held_out.validation - held_out.test
+    if (index := folder / "index.safetensors").exists():
+        train = float(map_array(index, "starts")[-1])
+    else:
+        train = _training_images(study.data)
     return {"train": train, "validation": held_out.validation, "test": held_out.test}
 
 
-def _source_images(data: Data) -> float:
-    limit = data.max_images or math.inf
+def _training_images(data: Data) -> float:
+    limit, splits = data.max_images or math.inf, data.splits
+    held_out = 0 if data.evaluation else splits.validation + splits.test
     if data.source == "emoji":
-        return min(limit, sum(emoji.IMAGES[style] for style in data.styles))
+        return min(limit, sum(emoji.IMAGES[style] for style in data.styles)) - held_out
+    if data.source == "coco":
+        validation = 0 if data.evaluation else splits.validation
+        return min(limit - held_out, coco.TRAIN_IMAGES - validation)
     if limit < math.inf:  # the planner does not look at millions of files
-        return limit
-    return len(imagefolder.records(data)) if Path(data.path).is_dir() else math.nan
+        return limit - held_out
+    if data.source == "imagefolder" and data.folder.is_dir():
+        return len(imagefolder.records(data)) - held_out
+    return math.nan
 
 
 def study_jobs(study: Study, networks: Networks, images: dict[str, float]) -> list[Job]:
@@ -105,11 +115,14 @@ def study_jobs(study: Study, networks: Networks, images: dict[str, float]) -> li
 
 
 def _data_jobs(study: Study, images: dict[str, float]) -> list[Job]:
-    pixels = 3 * study.data.image_size**2
-    prepare = Job(
-        "prepare_data", f"{study.results}/data/test.csv", bytes=sum(images.values()) * pixels
-    )
-    return [*map(_fetch, downloads(study)), prepare]
+    folder, source = f"{study.results}/data", study.data.source
+    packed = [split for split in SPLITS if (split, source) != ("train", "webdataset")]
+    pixels = sum(images[split] for split in packed) * 3 * study.data.image_size**2
+    jobs = [*map(_fetch, downloads(study)), Job("prepare_data", f"{folder}/test.csv", bytes=pixels)]
+    if source == "webdataset":
+        places = images["train"] * 8 * len(webdataset.COLUMNS)
+        jobs.append(Job("index_shards", f"{folder}/index.safetensors", bytes=places))
+    return jobs
 
 
 def _fetch(path: Path) -> Job:
@@ -133,16 +146,28 @@ def _latent_jobs(study: Study, networks: Networks, images: dict[str, float]) -> 
         jobs.append(
             Job("train_autoencoder", summary, {"autoencoder": flops}, weights + _state(weights))
         )
-    encoded = images["train"] * 4 * math.prod(study.latent_shape)
-    flops = {"autoencoder": images["train"] * networks.encode}
-    jobs.append(Job("encode_images", f"{folder}/train.safetensors", flops, 3 * encoded))
-    for split in ("train", "test"):
+    latents, text = math.prod(study.latent_shape), math.prod(study.text_shape)
+    captions = ["train", "test"]
+    if study.data.source == "webdataset":
+        captions = ["test"]
+        for part in range(study.latents.parts if study.latents.cache else 0):
+            count = images["train"] / study.latents.parts
+            flops, size = _encoding(networks, count), count * 2 * (latents + text)
+            output = f"{folder}/train/part{part}.safetensors"
+            jobs.append(Job("encode_part", output, flops, size, f"part {part}"))
+    else:
+        flops = {"autoencoder": images["train"] * networks.encode}
+        size = images["train"] * 4 * latents
+        jobs.append(Job("encode_images", f"{folder}/train.safetensors", flops, size))
+    for split in captions:
         flops = {"text encoder": images[split] * networks.caption}
-        size = 3 * images[split] * 2 * math.prod(study.text_shape)
-        jobs.append(
-            Job("encode_text", f"{folder}/text_{split}.safetensors", flops, size, name=split)
-        )
+        output, size = f"{folder}/text_{split}.safetensors", images[split] * 2 * text
+        jobs.append(Job("encode_text", output, flops, size, name=split))
     return jobs
+
+
+def _encoding(networks: Networks, count: float) -> dict[str, float]:
+    return {"autoencoder": count * networks.encode, "text encoder": count * networks.caption}
 
 
 def _model_jobs(study: Study, networks: Networks) -> list[Job]:
@@ -153,6 +178,8 @@ def _model_jobs(study: Study, networks: Networks) -> list[Job]:
         for seed in training.seeds:
             path, name = f"pretrain/{size}/seed{seed}", f"{size} seed{seed}"
             flops = {"U-Net": TRAINING_FORWARDS * seen * networks.forward[size]}
+            if not study.latents.cache:
+                flops |= _encoding(networks, seen)
             weights = 4 * networks.params[size]
             kept = weights * len(training.keep)
             disk = weights + kept + _state(weights, kept)

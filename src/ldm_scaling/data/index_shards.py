@@ -1,0 +1,60 @@
+"""Index the samples of tar shards, so that any of them can be read by its number.
+
+Writes `places` (int64 [samples, 5]: offset and size of image and caption in their shard, and
+whether the caption is JSON), `starts` (int64 [shards + 1]: numbers of the shards' first samples),
+`counts` (int64 [shards, 3]: samples, samples left out, a checksum of their places) and, in the
+header, the shards' names. Samples without an image or a caption are left out.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from ..cli import InputError, Slice, add_work_dir, parser, run
+from ..pieces import in_pieces
+from ..specs import IndexSpec
+from ..workdir import WorkDir, fingerprint
+from .webdataset import scan, shard_names
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, IndexSpec)
+    arguments.add_argument("--shards", required=True, type=Path, help="folder of tar shards")
+    arguments.add_argument("--out", required=True, type=Path, help="file of the index")
+    add_work_dir(arguments)
+    options = arguments.parse_args()
+    spec: IndexSpec = options.spec
+    time_slice = Slice(options.max_seconds)
+    names = shard_names(options.shards)
+
+    def compute(shards: slice) -> dict[str, np.ndarray]:
+        (name,) = names[shards]
+        places, left_out = scan(options.shards / name)
+        return {"places": places, "counts": np.array([[len(places), left_out, crc32(places)]])}
+
+    sizes = [(options.shards / name).stat().st_size for name in names]
+    with WorkDir(options.work_dir, fingerprint(spec, names, sizes)) as work:
+        pieces = in_pieces("indexing shards", len(names), 1, compute, work, time_slice)
+        counts = pieces.rows("counts")
+        starts = np.cumsum([0, *counts[:, 0]])
+        if spec.max_images is not None:
+            starts = np.minimum(starts, spec.max_images)
+        if not starts[-1]:
+            raise InputError(
+                f"data.path: no sample in {options.shards} has an image and a caption of one key"
+            )
+        content = fingerprint(spec, names, sizes, counts.tolist())
+        pieces.finish(options.out, content, {"starts": starts}, shards=json.dumps(names))
+    print(
+        f"{starts[-1]} samples in {len(names)} shards; left out, since they have no image or no"
+        f" caption: {counts[:, 1].sum()}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,66 @@
+"""The pixels of many images on disk while it is decided which split they belong to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from .records import Record, load_pixels
+
+ROWS = 64
+
+
+class Spool:
+    """Pixels by the name of their record, in an unnamed file that goes away with the process.
+
+    It lies in `folder`, which needs room for all images that are added; memory holds few of them.
+    """
+
+    def __init__(self, folder: Path, size: int):
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
+        self._shape = (3, size, size)
+        self._rows: dict[str, int] = {}
+        self._seen: set[bytes] = set()
+        self._content = hashlib.sha256()
+        self.copies = 0
+        """images that were refused"""
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, record: Record) -> bool:
+        """Read an image; false, and nothing added, if its pixels are a copy of another's."""
+        pixels = load_pixels(record, self._shape[1]).tobytes()
+        digest = hashlib.sha256(pixels).digest()
+        if digest in self._seen:
+            self.copies += 1
+            return False
+        self._seen.add(digest)
+        self._rows[record.name] = len(self._rows)
+        self._content.update(pixels)
+        self._file.write(pixels)
+        return True
+
+    def content(self) -> str:
+        """A hash of all pixels in the order in which they were added."""
+        return self._content.hexdigest()
+
+    def batches(self, records: list[Record]) -> Iterator[tuple[int, np.ndarray]]:
+        """(number of the first, uint8 [n, 3, S, S]) of consecutive records that were added."""
+        self._file.flush()
+        size = int(np.prod(self._shape))
+        for begin in range(0, len(records), ROWS):
+            rows = [self._rows[record.name] for record in records[begin : begin + ROWS]]
+            pixels = b"".join(os.pread(self._file.fileno(), size, row * size) for row in rows)
+            yield begin, np.frombuffer(pixels, np.uint8).reshape(-1, *self._shape)

@@ -1,0 +1,123 @@
+"""Turn one part of an index's samples into latents and text embeddings, once.
+
+Writes `latents` (float16 [N, C, h, w], scaled to about unit variance), `text` (float16 [N,
+max_tokens, D]), `kept` (int64 [N]: the numbers of the samples in the index; those that cannot be
+decoded are missing) and `empty` (float16 [max_tokens, D]: the embedding of the empty caption).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..cli import InputError, Slice, add_work_dir, parser, run
+from ..data.read_ahead import ReadAhead
+from ..data.webdataset import Index, Samples
+from ..pieces import in_pieces
+from ..shards import fingerprint_of
+from ..specs import EncodePartSpec, EncodingSpec
+from ..workdir import WorkDir, fingerprint
+from .autoencoder import encode, load, weights_hash
+from .encode_images import check_latents
+from .text_encoder import CaptionEncoder
+
+BATCH = 32
+
+
+def reading_threads() -> int:
+    """Threads that read and decode images: this process's share of the job's threads."""
+    return max(1, torch.get_num_threads() // int(os.environ.get("WORLD_SIZE", 1)))
+
+
+class PairEncoder:
+    """Encodes images and captions with the frozen networks of a spec; results are float16."""
+
+    def __init__(self, spec: EncodingSpec, device: str = "cpu"):
+        self.autoencoder = load(spec.images.autoencoder, spec.images.revision).to(device)
+        self.text = CaptionEncoder(spec.text.text_encoder, device)
+        side = spec.image_size
+        check_latents(self.autoencoder, spec.images, np.zeros((1, 3, side, side), np.uint8))
+        self.latent_shape = (spec.images.latent_channels, *(side // spec.images.downsampling,) * 2)
+        self.text_shape = (self.text.max_tokens, spec.text.text_encoder.width)
+
+    def to(self, device: torch.device) -> None:
+        """Move the networks."""
+        self.autoencoder.to(device)
+        self.text.model.to(device)
+
+    def weights(self) -> str:
+        """A hash of both networks."""
+        return fingerprint(weights_hash(self.autoencoder), weights_hash(self.text.model))
+
+    def images(self, images: np.ndarray) -> torch.Tensor:
+        """Latents [B, C, h, w] of uint8 images [B, 3, S, S]."""
+        return encode(self.autoencoder, images).half()
+
+    def captions(self, captions: list[str]) -> torch.Tensor:
+        """Embeddings [B, max_tokens, D]."""
+        return self.text(captions).half()
+
+
+def part_of(count: int, part: int, parts: int) -> range:
+    """Sample numbers of one of several consecutive parts, which differ by at most one sample.
+
+    Raises InputError if there are fewer samples than parts.
+    """
+    if parts > count:
+        raise InputError(f"latents.parts: {parts} jobs for {count} samples; lower it")
+    return range(count * part // parts, count * (part + 1) // parts)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, EncodePartSpec)
+    arguments.add_argument("--index", required=True, type=Path, help="index of the shards")
+    arguments.add_argument("--shards", required=True, type=Path, help="folder of tar shards")
+    arguments.add_argument("--out", required=True, type=Path, help="file of latents and text")
+    add_work_dir(arguments)
+    options = arguments.parse_args()
+    spec: EncodePartSpec = options.spec
+    time_slice = Slice(options.max_seconds)
+    index = Index.load(options.index)
+    numbers = part_of(len(index), spec.part, spec.parts)
+    samples = Samples(index, options.shards, spec.encoding.image_size)
+    encoder = PairEncoder(spec.encoding, "cuda" if torch.cuda.is_available() else "cpu")
+    reader = ReadAhead(samples.whole, reading_threads())
+    announced = 0
+
+    def compute(rows: slice) -> dict[str, np.ndarray]:
+        nonlocal announced
+        ahead = min(rows.stop + BATCH, len(numbers))
+        reader.announce(numbers[max(announced, rows.start) : ahead])
+        announced = ahead
+        own = numbers[rows]
+        whole = [(n, *found) for n, found in zip(own, reader(own), strict=True) if found]
+        if not whole:
+            return {
+                "latents": np.empty((0, *encoder.latent_shape), np.float16),
+                "text": np.empty((0, *encoder.text_shape), np.float16),
+                "kept": np.empty(0, np.int64),
+            }
+        kept, pixels, captions = zip(*whole, strict=True)
+        return {
+            "latents": encoder.images(np.stack(pixels)).cpu().numpy(),
+            "text": encoder.captions(list(captions)).cpu().numpy(),
+            "kept": np.array(kept, np.int64),
+        }
+
+    source = fingerprint_of(options.index)
+    content = fingerprint(spec, source, encoder.weights())
+    with WorkDir(options.work_dir, content) as work:
+        pieces = in_pieces("encoding samples", len(numbers), BATCH, compute, work, time_slice)
+        kept = len(pieces.rows("kept"))
+        whole = {"empty": encoder.captions([""])[0].cpu().numpy()}
+        notes = {"index": source, "part": f"{spec.part} of {spec.parts}"}
+        pieces.finish(options.out, content, whole, **notes)
+    print(f"{kept} samples; {len(numbers) - kept} cannot be decoded and are left out")
+
+
+if __name__ == "__main__":
+    run(main)
