@@ -8,9 +8,11 @@ hand when a job's code changes its results.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from .fields import Positive, Strict
+from pydantic import Field
+
+from .fields import Positive, Seed, Strict, is_none
 from .metrics import INCEPTION_SIZE, Clip, Extractor, InputSize, Metrics
 from .study import (
     Autoencoder,
@@ -21,7 +23,6 @@ from .study import (
     Guidance,
     Latency,
     Sampler,
-    Seed,
     Size,
     Study,
     TextEncoder,
@@ -85,7 +86,7 @@ class CellSpec(Strict):
     seed: Seed
     extractor: Extractor
     input_size: InputSize
-    clip: Clip | None = None
+    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
 
 
 class SweepSpec(Strict):
@@ -101,7 +102,7 @@ class FeaturesSpec(Strict):
     recipe: Literal[1] = 1
     extractor: Extractor
     input_size: InputSize
-    clip: Clip | None = None
+    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
 
 
 class MeasureSpec(Strict):
@@ -210,7 +211,8 @@ class Specs:
         Without select_by, which chooses among measured cells, and input_size, which the features
         have seen.
         """
-        unread = {"select_by": "fd", "input_size": INCEPTION_SIZE}
+        inception = self.study.metrics.extractor == "inception_v3"
+        unread = {"select_by": "fd", "input_size": INCEPTION_SIZE if inception else 64}
         metrics = self.study.metrics.model_copy(update=unread)
         return MeasureSpec(seed=self.study.seed, n=self.study.sampling.n, metrics=metrics)
 

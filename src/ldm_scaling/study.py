@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from .fields import Positive, Strict
+from .fields import Distinct, Fraction, Positive, Seed, Strict
 from .hub import Revision, revision_has_an_id
 from .metrics import Metrics
 
@@ -39,23 +39,12 @@ def _number(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-def _distinct(values: list) -> list:
-    names = [f"{value:g}" if isinstance(value, float) else value for value in values]
-    if twice := [name for name in names if names.count(name) > 1]:
-        digits = "" if len(set(values)) < len(values) else " to six digits"
-        raise ValueError(f"{twice[0]} stands twice{digits}")
-    return values
-
-
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), AfterValidator(_new_folder)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0)]
 Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 Downsampling = Annotated[Literal[2, 4, 8], BeforeValidator(_number)]
 Sampler = Literal["ddim"]
 Guidance = Annotated[float, Field(ge=1, le=100)]
-Distinct = AfterValidator(_distinct)
 
 
 class StudyError(ValueError):

@@ -108,6 +108,14 @@ def test_a_file_comes_whole_in_the_end(out, pauses, answers, starts, waited):
     assert pauses == waited
 
 
+@pytest.mark.parametrize("size", [0, 1, 999_999])
+def test_a_small_file(out, size):
+    content = CONTENT[:size]
+    with serving(lambda handler: answer(handler, content)) as url:
+        fetch(url, hashlib.sha256(content).hexdigest(), out)
+    assert out.read_bytes() == content
+
+
 def test_progress_starts_the_count_of_tries_anew(out, pauses):
     parts = [cut(ranges, 300_000)] * 9
     get, requests = in_turn(*parts, ranges)
@@ -149,7 +157,7 @@ def test_wrong_content_is_refused_and_removed(out, pauses):
     only_the_file(out)
 
 
-@pytest.mark.parametrize("code", [401, 403, 404, 410])
+@pytest.mark.parametrize("code", [401, 403, 404, 410, 416])
 def test_what_is_not_there_is_asked_for_once(out, pauses, code):
     get, requests = in_turn(status(code))
     with serving(get) as url, pytest.raises(InputError) as caught:

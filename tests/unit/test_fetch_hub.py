@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -270,9 +271,10 @@ def test_a_branch_is_no_revision():
     assert "error: --revision: main is no full commit" in done.stderr
 
 
-def test_a_hub_out_of_reach_is_tried_again_and_then_one_line(pauses):
+@pytest.mark.parametrize("kind", [httpx2.ConnectError, ConnectionError, RuntimeError])
+def test_a_hub_out_of_reach_is_tried_again_and_then_one_line(pauses, kind):
     def call():
-        raise httpx2.ConnectError("nobody\nlistens")
+        raise kind("nobody\nlistens")
 
     with pytest.raises(InputError) as caught:
         fetch_hub._asked(NAME, REVISION, call)
@@ -280,6 +282,15 @@ def test_a_hub_out_of_reach_is_tried_again_and_then_one_line(pauses):
     assert f"{NAME} at {REVISION} could not be fetched (nobody listens)" in message
     assert "or copy resources/hub from another machine" in message
     assert pauses == list(tries.PAUSES)
+
+
+def test_a_full_disk_is_not_the_networks_fault(pauses):
+    def call():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        fetch_hub._asked(NAME, REVISION, call)
+    assert pauses == []
 
 
 # ---------------------------------------------------------------- interruption

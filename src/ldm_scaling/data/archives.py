@@ -30,7 +30,7 @@ _COCO_URL = "http://images.cocodataset.org"  # its certificate is another host's
 ARCHIVES = {
     # The TorchScript Inception-v3 of StyleGAN2-ADA that clean-fid computes FID with; the address is
     # clean-fid's (cleanfid/downloads_helper.py). The hash is also k-diffusion's
-    # (k_diffusion/evaluation.py), which checks it on every download.
+    # (k_diffusion/evaluation.py), which checks what it downloads by it.
     INCEPTION: Archive(
         "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
         "inception-2015-12-05.pt",

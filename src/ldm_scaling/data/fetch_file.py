@@ -56,10 +56,11 @@ def _receive(url: str, sha256: str, partial: Path, out: Path) -> None:
         with httpx2.stream(
             "GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT
         ) as response:
-            if response.status_code == 416 and file_sha256(partial) == sha256:
+            if begun and response.status_code == 416 and file_sha256(partial) == sha256:
                 return  # killed between the last byte and the check
             start = _start(response, begun, partial, url)
             if start == 0:
+                partial.write_bytes(b"")
                 _remember(response, validator)
             _write(response, start, partial, out)
     except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
@@ -77,7 +78,7 @@ def _start(response: httpx2.Response, begun: int, partial: Path, url: str) -> in
         return 0
     if status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {begun}-"):
         return begun
-    if status in (206, 416):  # what is here does not fit what is there
+    if begun and status in (206, 416):  # what is here does not fit what is there
         partial.unlink()
         raise Failure(f"{url} cannot be continued at byte {begun}; starting anew")
     reason = f"HTTP status {status} {response.reason_phrase}"
@@ -95,9 +96,10 @@ def _write(response: httpx2.Response, start: int, partial: Path, out: Path) -> N
             f"{out}: {(total - start) / 1e9:.3g} GB are missing and {free / 1e9:.3g} GB of disk are"
             " free; free some, or make resources a link to a larger disk"
         )
-    progress = Progress(f"MB of {out.name}", total // 10**6, start // 10**6) if total else None
-    with partial.open("r+b" if start else "wb") as file:
-        file.seek(start)
+    progress = None
+    if total and total > 10**6:
+        progress = Progress(f"MB of {out.name}", total // 10**6, start // 10**6)
+    with partial.open("ab") as file:
         for chunk in response.iter_raw():
             file.write(chunk)
             if progress:

@@ -162,7 +162,7 @@ def _asked(name: str, revision: str, call: Callable[[], Result]) -> Result:
             if status < 500 and status not in (408, 429):
                 raise InputError(f"{name} at {revision}: {_line(error)}") from None
             raise Failure(_line(error)) from None
-        except (httpx2.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, OSError, RuntimeError) as error:  # RuntimeError: of hf_xet
             if getattr(error, "errno", None) is not None:  # of the disk, not of the network
                 raise
             raise Failure(_line(error.__cause__ or error)) from None
