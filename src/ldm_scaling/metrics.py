@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .data.archives import INCEPTION
-from .fields import Positive, Strict
+from .fields import Positive, Strict, is_none
 from .hub import RESOURCES, Revision, local_folder, marker, revision_has_an_id
 
 Extractor = Literal["effnet_lite0", "inception_v3"]
@@ -70,7 +70,7 @@ class Metrics(Strict):
     """coverage of every interval"""
     select_by: Literal["fd", "kid"]
     """metric that chooses the guidance scale; fd is FID with inception_v3"""
-    clip: Clip | None = None
+    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
     """model of the CLIP score of images with their captions; null measures none"""
 
     @model_validator(mode="after")

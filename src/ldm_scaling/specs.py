@@ -118,7 +118,7 @@ class CellSpec(Strict):
     seed: Seed
     extractor: Extractor
     input_size: InputSize
-    clip: Clip | None = None
+    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
 
 
 class SweepSpec(Strict):
@@ -134,7 +134,7 @@ class FeaturesSpec(Strict):
     recipe: Literal[1] = 1
     extractor: Extractor
     input_size: InputSize
-    clip: Clip | None = None
+    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
 
 
 class MeasureSpec(Strict):
@@ -268,7 +268,8 @@ class Specs:
         Without select_by, which chooses among measured cells, and input_size, which the features
         have seen.
         """
-        unread = {"select_by": "fd", "input_size": INCEPTION_SIZE}
+        inception = self.study.metrics.extractor == "inception_v3"
+        unread = {"select_by": "fd", "input_size": INCEPTION_SIZE if inception else 64}
         metrics = self.study.metrics.model_copy(update=unread)
         return MeasureSpec(seed=self.study.seed, n=self.study.sampling.n, metrics=metrics)
 

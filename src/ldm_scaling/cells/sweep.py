@@ -15,7 +15,7 @@ import contextlib
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -56,7 +56,7 @@ class Sampled:
     """float16, [images, D]"""
     sheet: torch.Tensor
     """uint8, [at most SHEET_IMAGES, 3, S, S]"""
-    clip: torch.Tensor
+    clip: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     """float32, [images]; empty without a CLIP model"""
     seconds: float = 0.0
     """sampling and decoding so far"""
@@ -131,8 +131,8 @@ def sample_cell(
 
     Raises SliceEnded if the slice is over; what has been sampled is saved.
     """
-    empty = [torch.empty(0, dtype=dtype) for dtype in (torch.half, torch.uint8, torch.float)]
-    state = work.load(Sampled.read) or Sampled(*empty)
+    nothing = Sampled(torch.empty(0, dtype=torch.half), torch.empty(0, dtype=torch.uint8))
+    state = work.load(Sampled.read) or nothing
     while state.sampled < cell.n and not state.diverged:
         rows = range(state.sampled, min(state.sampled + BATCH, cell.n))
         began = time.monotonic()
