@@ -69,4 +69,7 @@ $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off -r requirements.txt
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@# pip leaves it out where PYTHONDONTWRITEBYTECODE is set; every job would start 10 s later then.
+	@# Some packages bring files of other Python versions, which cannot be compiled.
+	$(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 	touch $@

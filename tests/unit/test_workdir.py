@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ldm_scaling.study import Splits
+from ldm_scaling.data_section import Splits
 from ldm_scaling.workdir import WorkDir, atomic_path, file_hash, fingerprint, write_json
 
 

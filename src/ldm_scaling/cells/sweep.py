@@ -143,7 +143,7 @@ def sample_cell(
             state.features = torch.cat([state.features, features])
             shown = torch.from_numpy(images[: max(0, SHEET_IMAGES - rows.start)])
             state.sheet = torch.cat([state.sheet, shown])
-            if cell.clip:
+            if measuring.clip:
                 prompts = slice(rows.start, rows.stop)
                 cosines = torch.from_numpy(measuring.clip(images, prompts))
                 state.clip = torch.cat([state.clip, cosines])
