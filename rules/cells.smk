@@ -32,10 +32,13 @@ rule sweep:
     priority: large_first
     conda:
         ENVIRONMENT
+    threads: sampling_threads
     resources:
         mem_mb=sampling_memory,
         runtime=walltime,
         gpu=sampling_gpus,
+        nodes=1,
+        batch=sampling_batch,
     params:
         spec=sweep_spec,
         model=subpath(input.summary, parent=True),
@@ -51,6 +54,7 @@ rule sweep:
         " --autoencoder {params.autoencoder:q} {params.revision}"
         " --text {input.text:q} {params.measuring} --out {params.out:q}"
         " --work-dir {params.work:q} --gpus {resources.gpu}"
+        " --batch {resources.batch}"
 
 
 rule contact_sheet:

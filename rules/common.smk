@@ -3,6 +3,7 @@
 Needs: the merged configuration. Gives: STUDY, SPECS, and functions that rules name.
 """
 
+import os
 import re
 
 from ldm_scaling import hub
@@ -22,6 +23,10 @@ except StudyError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
 SPECS = Specs(STUDY)
+
+if workflow.remote_exec:
+    # this is a job that was submitted to a cluster: it must see the GPUs that it asked for
+    os.environ["LDM_SCALING_SUBMITTED"] = "true"
 
 ENVIRONMENT = "../envs/ldm-scaling.yaml"
 SELECT_BY = STUDY.metrics.names[STUDY.metrics.select_by]

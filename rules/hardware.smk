@@ -1,15 +1,14 @@
 """What jobs ask of the machine, by model size and attempt: the one place to adapt it.
 
 None of it is part of a spec, so a change reruns nothing. One run: --set-resources RULE:NAME=VALUE.
-The table is chosen for GPUs of 80 GB and 64 x 64 latents, and not measured there. --compiled, for
-torch.compile, is in no row: what it gains is not measured either.
+The table is chosen for GPUs of 80 GB and 64 x 64 latents, and not measured there.
 """
 
 # up to channels: GPUs of one node, images that a GPU takes at a time, options of pretrain
 TRAINING = {
     128: (1, 64, ""),
-    288: (4, 32, ""),
-    320: (8, 32, ""),
+    224: (4, 32, ""),
+    320: (8, 16, "--checkpointing"),
     512: (8, 16, "--checkpointing --sharded"),
     1024: (8, 8, "--checkpointing --sharded"),
 }
@@ -32,8 +31,17 @@ def micro_batch(wildcards):
 
 
 def training_threads(wildcards):
-    """Threads of a training: one, or those that read and decode images for each GPU."""
-    return 1 if STUDY.latents.cache else 8 * training_gpus(wildcards)
+    """Threads: one on a small model, else a few for each GPU; more where they decode images."""
+    gpus = training_gpus(wildcards)
+    if not STUDY.latents.cache:
+        return 8 * gpus
+    return 1 if gpus == 1 else 4 * gpus
+
+
+def sampling_threads(wildcards):
+    """Threads: they resize images for the extractor."""
+    gpus = sampling_gpus(wildcards)
+    return 1 if gpus == 1 else 4 * gpus
 
 
 def training_switches(wildcards):
@@ -51,16 +59,13 @@ def parameters(size):
     return 8500 * channels(size) ** 2
 
 
-def grown(megabytes, attempt):
-    """Memory of an attempt: most attempts only continue after a walltime, so it stops growing."""
-    return min(attempt, 3) * megabytes
+def training_memory(wildcards):
+    """MB: each process builds the weights, the first one collects its state and what was kept.
 
-
-def training_memory(wildcards, attempt):
-    """MB: each process builds the weights, the first one collects its state and what was kept."""
-    copies = training_gpus(wildcards) + 8
-    megabytes = 4000 + 4 * copies * parameters(wildcards.size) // 10**6
-    return grown(megabytes, attempt)
+    The same for every attempt, since most of them only continue after a walltime.
+    """
+    copies = training_gpus(wildcards) + 8 + len(STUDY.training.keep)
+    return 4000 + 4 * copies * parameters(wildcards.size) // 10**6
 
 
 def sampling_gpus(wildcards):
@@ -68,12 +73,17 @@ def sampling_gpus(wildcards):
     return training_gpus(wildcards)
 
 
-def sampling_memory(wildcards, attempt):
+def sampling_batch(wildcards):
+    """Images that one GPU samples at a time."""
+    return 128 if channels(wildcards.size) <= 128 else micro_batch(wildcards)
+
+
+def sampling_memory(wildcards):
     """MB for the weights, and twice the features of all cells: 2048 of two bytes an image."""
     sampling = STUDY.sampling
     images = sampling.n * len(sampling.steps) * len(sampling.guidance)
-    data = 8 * parameters(wildcards.size) + 8192 * images
-    return grown(4000 + data // 10**6, attempt)
+    weights = 8 * sampling_gpus(wildcards) * parameters(wildcards.size)
+    return 4000 + (weights + 8192 * images) // 10**6
 
 
 def measure_threads(wildcards):
@@ -90,7 +100,7 @@ def measure_runtime(wildcards, attempt, threads):
 def family_memory(wildcards, attempt):
     """MB for the weights of the largest size and the rest."""
     largest = max(STUDY.family.sizes, key=channels)
-    return grown(4000 + 5 * parameters(largest) // 10**6, attempt)
+    return attempt * (4000 + 5 * parameters(largest) // 10**6)
 
 
 def walltime(wildcards, attempt):

@@ -28,6 +28,7 @@ rule pretrain:
         mem_mb=training_memory,
         runtime=walltime,
         gpu=training_gpus,
+        nodes=1,
         micro_batch=micro_batch,
         switches=training_switches,
     params:

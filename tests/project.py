@@ -49,13 +49,15 @@ class Project:
         (folder / "resources").mkdir()
         shutil.copy2(archive, folder / "resources")
 
-    def start(self, *arguments: str, output: IO | int = subprocess.PIPE) -> subprocess.Popen:
+    def start(
+        self, *arguments: str, output: IO | int = subprocess.PIPE, **environment: str
+    ) -> subprocess.Popen:
         """Start Snakemake in a process group of its own."""
         binaries = str(Path(sys.executable).parent)
         return subprocess.Popen(
             [SNAKEMAKE, *arguments],
             cwd=self.folder,
-            env=os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"},
+            env=os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"} | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,

@@ -29,8 +29,6 @@ class Switches:
     """accelerate's name: no (float32) or bf16, for the network's arithmetic, not for its weights"""
     sharded: bool = False
     """divide weights, gradients and optimizer among the processes (FSDP) instead of copying them"""
-    compiled: bool = False
-    """by torch.compile"""
 
 
 def process_index() -> int:
@@ -57,24 +55,24 @@ def own_device() -> torch.device:
 def check_gpus(asked: int) -> None:
     """Raise InputError if a job does not see the GPUs that it asked for.
 
-    On Slurm it must be exactly as many. Elsewhere a job that asks for one also runs without, as
-    does every job under ACCELERATE_USE_CPU=true.
+    Submitted to a cluster by Snakemake, it must see exactly as many. Elsewhere a job that asks for
+    one also runs without, as does every job under ACCELERATE_USE_CPU=true.
     """
-    on_slurm = "SLURM_JOB_ID" in os.environ
+    submitted = "LDM_SCALING_SUBMITTED" in os.environ
     seen = torch.cuda.device_count()
     if _on_processors():
         return
-    if seen < asked and (on_slurm or asked > 1):
+    if seen < asked and (submitted or asked > 1):
         advice = (
             "check the partition and the GPU driver of this node"
-            if on_slurm
+            if submitted
             else (f"start Snakemake with --resources gpu={max(1, seen)}")
         )
         raise InputError(
             f"asked for {asked} GPU{'s' * (asked > 1)}, but torch sees {seen}; {advice}, or set"
             " ACCELERATE_USE_CPU=true to use processors on purpose"
         )
-    if on_slurm and 0 < asked < seen:
+    if submitted and 0 < asked < seen:
         raise InputError(
             f"asked for {asked} GPU{'s' * (asked > 1)}, but torch sees {seen}, some of them perhaps"
             " another job's; ask your administrators for ConstrainDevices"

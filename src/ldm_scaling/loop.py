@@ -7,6 +7,7 @@ number of processes nor an interruption changes them.
 
 from __future__ import annotations
 
+import datetime
 import functools
 import json
 import math
@@ -22,6 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
 from torch import nn
 
 from .cli import InputError, Progress, Slice, SliceEnded
@@ -29,6 +31,9 @@ from .devices import Switches, divided, local, shard, whole
 from .workdir import WorkDir, write_json
 
 DEFAULTS = Switches()
+PATIENCE = datetime.timedelta(hours=6)
+"""for which processes wait for one that saves; the default of 10 minutes is too short for large
+models on a slow disk"""
 
 
 def order(count: int, seed: int, start: int, length: int) -> np.ndarray:
@@ -149,16 +154,16 @@ class Trainer:
             log_with="tensorboard",
             project_dir=str(work.path),
             mixed_precision=switches.precision,
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
         )
-        if plan.batch < self.accelerator.num_processes:
+        ranks = self.accelerator.num_processes
+        if plan.batch < ranks or (switches.sharded and plan.batch % ranks):
             raise InputError(
-                f"{label}: a batch of {plan.batch} cannot be shared by "
-                f"{self.accelerator.num_processes} processes; start fewer"
+                f"{label}: a batch of {plan.batch} cannot be shared by {ranks} processes"
+                f"{' alike' if switches.sharded else ''}; start fewer"
             )
         self.device = self.accelerator.device
-        self._sharded = switches.sharded and self.accelerator.num_processes > 1
-        if switches.compiled:
-            task.module.compile()
+        self._sharded = switches.sharded and ranks > 1
         if self._sharded:
             self.module = shard(task.module, self.device)
         else:
@@ -182,7 +187,8 @@ class Trainer:
 
     def _read(self, path: Path) -> dict[str, Any]:
         # on the CPU: a device that is out of memory must not make a good state look unreadable
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # and mapped, so that the processes of a node share what they read
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
     def _resume(self) -> None:
         saved = self.work.load(self._read)
@@ -198,6 +204,8 @@ class Trainer:
                 moments[name] = divided(moments[name], parameter)
         self.optimizer.load_state_dict(saved["optimizer"])
         self.state = State(**{name: saved[name] for name in vars(self.state)})
+        if not self.accelerator.is_main_process:
+            self.state.kept = {}
 
     def _save(self) -> None:
         state = {
@@ -279,7 +287,7 @@ class Trainer:
         self.accelerator.init_trackers("tensorboard")
         keep_at = {max(1, round(part * plan.steps)): f"{part:g}" for part in plan.keep}
         progress = Progress(self.label, plan.images, min(state.step * plan.batch, plan.images))
-        log_steps = max(1, plan.log_images // plan.batch)
+        log_steps = max(1, plan.log_images // plan.batch, plan.steps // 2000)
         running, clock, save_at = [], time.monotonic(), time.monotonic() + plan.save_seconds
         while state.step < plan.steps:
             loss, ended = self._step(time_slice)
@@ -289,8 +297,10 @@ class Trainer:
             state.seconds, clock = state.seconds + now - clock, now
             images = min(state.step * plan.batch, plan.images)
             if state.step in keep_at:
-                kept = {k: v.clone() for k, v in self.averaged.items()}
-                state.kept[keep_at[state.step]] = whole(kept, self.accelerator.is_main_process)
+                kept = whole(self.averaged, self.accelerator.is_main_process)
+                if self.accelerator.is_main_process:
+                    copies = {k: v.detach().to("cpu", copy=True) for k, v in kept.items()}
+                    state.kept[keep_at[state.step]] = copies
             if state.step % log_steps == 0 or state.step == plan.steps:
                 row = {"images": state.step * plan.batch, "loss": loss}
                 state.log.append(row)

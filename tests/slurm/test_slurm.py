@@ -45,6 +45,7 @@ class Cluster:
         self.project = Project(folder)
         self.results = folder / "results/smoke"
         self.output = folder / "output.txt"
+        self.environment = {"ACCELERATE_USE_CPU": "true"}  # the GPUs are pretended
         (folder / "overlay.yaml").write_text(OVERLAY)
         profile = folder / "profiles/slurm/config.yaml"
         text = profile.read_text().replace("slurm_partition: FILL_IN", "slurm_partition: main")
@@ -54,7 +55,7 @@ class Cluster:
     def snakemake(self) -> Iterator[subprocess.Popen]:
         """A run of the command; what is left of it at the end of the block is killed."""
         with self.output.open("w") as output:
-            process = self.project.start(*COMMAND, output=output)
+            process = self.project.start(*COMMAND, output=output, **self.environment)
         try:
             yield process
         finally:
@@ -203,7 +204,7 @@ def test_jobs_ask_for_what_their_rules_say(story):
 
 def test_a_retry_asks_for_more(story):
     second, last = story.cluster.training("c16")[1::2]  # after the cancelled and the late one
-    assert asked(second) == asked(last) == ("training", "1", "8156M", "08:00:00")
+    assert asked(second) == asked(last) == ("training", "1", "4078M", "08:00:00")
 
 
 def test_a_requeued_training_continues(story):

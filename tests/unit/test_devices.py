@@ -10,7 +10,7 @@ from ldm_scaling.devices import check_gpus, divided, in_precision, own_device, p
 
 
 @pytest.mark.parametrize(
-    ("asked", "seen", "on_slurm", "message"),
+    ("asked", "seen", "submitted", "message"),
     [
         (0, 0, True, None),
         (1, 1, True, None),
@@ -23,12 +23,12 @@ from ldm_scaling.devices import check_gpus, divided, in_precision, own_device, p
         (1, 2, True, "some of them perhaps another job's"),
     ],
 )
-def test_a_job_sees_the_gpus_that_it_asked_for(monkeypatch, asked, seen, on_slurm, message):
+def test_a_job_sees_the_gpus_that_it_asked_for(monkeypatch, asked, seen, submitted, message):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: seen)
     monkeypatch.delenv("ACCELERATE_USE_CPU", raising=False)
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    if on_slurm:
-        monkeypatch.setenv("SLURM_JOB_ID", "1")
+    monkeypatch.delenv("LDM_SCALING_SUBMITTED", raising=False)
+    if submitted:
+        monkeypatch.setenv("LDM_SCALING_SUBMITTED", "1")
     if message is None:
         check_gpus(asked)
         return

@@ -176,3 +176,14 @@ def test_divergence_stops_with_a_message_and_a_status_and_no_model(tmp_path):
         train(tmp_path, task=Regression(diverge_at=40))
     assert '"diverged"' in (tmp_path / "test" / "status.json").read_text()
     assert max(int(p.name.split("-")[1]) for p in (tmp_path / "test").glob("state-*")) < 6
+
+
+def test_bfloat16_trains_nearly_the_same_float32_weights(tmp_path):
+    exact, rounded = (
+        weights(train(tmp_path / "a")),
+        weights(train(tmp_path / "b", precision="bf16")),
+    )
+    for name, value in rounded.items():
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, exact[name], rtol=0, atol=0.02)
+    assert any(not torch.equal(rounded[name], exact[name]) for name in exact)

@@ -111,8 +111,8 @@ def test_files_of_metrics_are_inputs_and_reach_the_jobs(project):
 
 def test_prefetch_is_all_that_a_study_downloads(project):
     assert project.jobs("prefetch", "--configfile=studies/paper.yaml") == {
-        "fetch_hub": 3,
-        "fetch_file": 1,
+        "fetch_hub": 4,
+        "fetch_file": 4,
         "prefetch": 1,
     }
     archive, elsewhere = project.folder / "resources/emoji.zip", project.folder / "emoji.zip"
@@ -128,14 +128,15 @@ def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
     printed = project.snakemake("--dry-run", "--configfile=studies/paper.yaml")
     jobs = re.findall(r"(?:local)?rule (\w+):\n    input: (.*)\n", printed)
     reads = {
-        rule: re.findall(r"hub/models/([\w-]+)[.\w]*/\w{40}/prefetched", text)
-        for rule, text in jobs
+        rule: re.findall(r"hub/\w+/([\w-]+)[.\w]*/\w{40}/prefetched", text) for rule, text in jobs
     }
     autoencoder = ["stabilityai--sd-vae-ft-mse"]
+    text_encoder = ["laion--CLIP-ViT-H-14-laion2B-s32B-b79K"]
     clip = ["timm--vit_large_patch14_clip_224"]
     assert {rule: names for rule, names in reads.items() if names} == {
-        "encode_images": autoencoder,
-        "encode_text": ["laion--CLIP-ViT-H-14-laion2B-s32B-b79K"],
+        "index_shards": ["pixparse--cc12m-wds"],
+        "encode_part": [*autoencoder, *text_encoder],
+        "encode_text": text_encoder,
         "real_features": clip,
         "reconstruction_features": autoencoder + clip,
         "sweep": autoencoder + clip,
@@ -208,7 +209,10 @@ def test_the_emoji_are_as_many_as_the_plan_says(project):
 def test_large_studies_parse_and_plan_without_their_data(project, study):
     target = f"results/{study}/figures/fid_vs_cost.pdf"
     jobs = project.jobs(target, f"--configfile=studies/{study}.yaml")
-    assert jobs["pretrain"] == jobs["sweep"] == jobs["measure"] == {"gpu": 6, "paper": 11}[study]
+    sizes, samplers = {"gpu": (6, 1), "paper": (11, 3)}[study]
+    assert jobs["pretrain"] == sizes
+    assert jobs["sweep"] == jobs["measure"] == sizes * samplers
+    assert jobs.get("encode_part", 0) == {"gpu": 0, "paper": 64}[study]
 
 
 SHARDS = """
@@ -248,12 +252,14 @@ def test_only_the_index_and_the_held_out_images_are_made_from_files(project):
     assert "resources/held_out/annotations/captions_val2014.json" in output
 
 
-def test_the_paper_study_says_where_its_images_belong(project):
-    overlay = ("--cores", "1", "--configfile=studies/paper.yaml")
-    output = project.snakemake("results/paper/data/index.safetensors", *overlay, fails=True)
-    assert "error: data.path: resources/cc12m is no folder" in output
-    output = project.snakemake("results/paper/data/test.csv", *overlay, fails=True)
-    assert "error: data.evaluation.path: resources/coco is no folder" in output
+def test_a_study_of_shards_says_where_its_images_belong(project):
+    path = project.folder / "nowhere.yaml"
+    path.write_text(f"name: nowhere\n{SHARDS.replace('resources/', 'resources/no_')}")
+    overlay = ("--cores", "1", f"--configfile={path}")
+    output = project.snakemake("results/nowhere/data/index.safetensors", *overlay, fails=True)
+    assert "error: data.path: resources/no_shards is no folder" in output
+    output = project.snakemake("results/nowhere/data/test.csv", *overlay, fails=True)
+    assert "error: data.evaluation.path: resources/no_held_out is no folder" in output
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from cleanfid.resize import make_resizer
 
 from ..cli import InputError, Progress, batches, parser, run
 from ..data.captions import read_column
+from ..devices import own_device
 from ..latents.autoencoder import load, reconstruct, weights_hash
 from ..shards import fingerprint_of, map_array, write_arrays
 from ..specs import CellSpec, FeaturesSpec
@@ -175,7 +176,7 @@ def main() -> None:
     add_measuring(arguments)
     options = arguments.parse_args()
     spec: FeaturesSpec = options.spec
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = own_device()
     images = map_array(options.images, "images")
     measuring = load_measuring(spec, options, len(images), device)
     autoencoder = None

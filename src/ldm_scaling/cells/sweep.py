@@ -24,7 +24,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..cli import InputError, Progress, Slice, SliceEnded, add_work_dir, parser, run
+from ..cli import InputError, Progress, Slice, SliceEnded, add_work_dir, parser, positive, run
 from ..devices import (
     check_gpus,
     in_precision,
@@ -44,6 +44,8 @@ from ..workdir import Busy, WorkDir, fingerprint, write_json
 from .features import Measuring, add_measuring, load_measuring
 
 BATCH = 128
+"""images that are sampled at a time, unless the command says fewer"""
+SAVE_SECONDS = 10
 SHEET_IMAGES = 32
 """images of a cell that are kept as pixels"""
 
@@ -125,7 +127,12 @@ class Sampler:
 
 
 def sample_cell(
-    sampler: Sampler, measuring: Measuring, cell: CellSpec, work: WorkDir, time_slice: Slice
+    sampler: Sampler,
+    measuring: Measuring,
+    cell: CellSpec,
+    work: WorkDir,
+    time_slice: Slice,
+    batch: int | None = None,
 ) -> Sampled:
     """Sample a cell, from its newest saved state, to its end or until it diverges.
 
@@ -133,8 +140,9 @@ def sample_cell(
     """
     nothing = Sampled(torch.empty(0, dtype=torch.half), torch.empty(0, dtype=torch.uint8))
     state = work.load(Sampled.read) or nothing
+    batch, save_at = batch or BATCH, time.monotonic() + SAVE_SECONDS
     while state.sampled < cell.n and not state.diverged:
-        rows = range(state.sampled, min(state.sampled + BATCH, cell.n))
+        rows = range(state.sampled, min(state.sampled + batch, cell.n))
         began = time.monotonic()
         images, finite = sampler.images(cell, rows)
         state.seconds += time.monotonic() - began
@@ -148,8 +156,11 @@ def sample_cell(
                 cosines = torch.from_numpy(measuring.clip(images, prompts))
                 state.clip = torch.cat([state.clip, cosines])
         state.sampled, state.diverged = rows.stop, not finite
-        work.save(state.sampled, state.write)
-        if time_slice.ended():
+        ended, whole = time_slice.ended(), rows.stop == cell.n or state.diverged
+        if ended or whole or time.monotonic() > save_at:
+            work.save(state.sampled, state.write)
+            save_at = time.monotonic() + SAVE_SECONDS
+        if ended:
             raise SliceEnded("sweep: slice ended; what has been sampled is saved")
     return state
 
@@ -198,6 +209,9 @@ def add_arguments(arguments: ArgumentParser) -> None:
     arguments.add_argument("--text", required=True, type=Path, help="embeddings of the prompts")
     arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
     arguments.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
+    arguments.add_argument(
+        "--batch", type=positive(int), default=BATCH, help="images at a time (%(default)s)"
+    )
 
 
 def main() -> None:
@@ -230,7 +244,7 @@ def main() -> None:
             loaded[key] = load_measuring(cell, options, cell.n, device)
         content = fingerprint(cell, spec.diffusion, *decides, *loaded[key].files)
         with WorkDir(options.work_dir, content, wait=wait) as work:
-            return sample_cell(sampler, loaded[key], cell, work, time_slice)
+            return sample_cell(sampler, loaded[key], cell, work, time_slice, options.batch)
 
     if process_count() > 1:
         sample_among_processes(spec.cells, partial(sample, wait=False))

@@ -40,7 +40,7 @@ def fetch(url: str, sha256: str, out: Path) -> None:
                     " from another machine"
                 ) from None
             _accept(url, sha256, partial, out)
-        lock.unlink()
+        lock.unlink(missing_ok=True)
 
 
 def _receive(url: str, sha256: str, partial: Path, out: Path) -> None:

@@ -87,7 +87,7 @@ def fetch(name: str, revision: str, kind: Kind, include: Sequence[str] = ()) -> 
             what = {"id": name, "kind": kind, "revision": revision, "files": listed}
             write_json(partial / MARKER, what)
             os.replace(partial, folder)
-        lock.unlink()
+        lock.unlink(missing_ok=True)
     return folder
 
 

@@ -28,6 +28,9 @@ diffusers_logging.set_verbosity_error()  # it warns of a key that AutoencoderTin
 
 CLASSES = {"AutoencoderTiny": AutoencoderTiny, "AutoencoderKL": AutoencoderKL}
 """supported autoencoders by diffusers' name"""
+DECODED = 2**15
+"""latent pixels that are decoded or encoded at a time: 8 images of 512 pixels a side. At full
+resolution Stable Diffusion's decoder holds a gigabyte for each of them"""
 LATENT_NOISE = 0.05
 """standard deviation of the training noise over that of the latents"""
 
@@ -82,16 +85,23 @@ def to_unit(images: np.ndarray) -> torch.Tensor:
 @torch.no_grad()
 def encode(autoencoder: nn.Module, images: np.ndarray) -> torch.Tensor:
     """Latents of uint8 images [B, 3, S, S], scaled to about unit variance; a KL mean."""
-    output = autoencoder.encode(to_unit(images).to(autoencoder.device))
-    latents = output.latents if hasattr(output, "latents") else output.latent_dist.mode()
-    return latents * autoencoder.config.scaling_factor
+    parts = []
+    for rows in batches(len(images), max(1, 64 * DECODED // images[0, 0].size)):
+        output = autoencoder.encode(to_unit(images[rows]).to(autoencoder.device))
+        latents = output.latents if hasattr(output, "latents") else output.latent_dist.mode()
+        parts.append(latents)
+    return torch.cat(parts) * autoencoder.config.scaling_factor
 
 
 @torch.no_grad()
 def decode(autoencoder: nn.Module, latents: torch.Tensor) -> torch.Tensor:
     """Images [B, 3, S, S] in [0, 1] of scaled latents."""
-    images = autoencoder.decode(latents / autoencoder.config.scaling_factor).sample
-    return (images.float() / 2 + 0.5).clamp(0, 1)
+    latents = latents / autoencoder.config.scaling_factor
+    parts = [
+        autoencoder.decode(latents[rows]).sample.float()
+        for rows in batches(len(latents), max(1, DECODED // latents[0, 0].numel()))
+    ]
+    return (torch.cat(parts) / 2 + 0.5).clamp(0, 1)
 
 
 def to_uint8(images: torch.Tensor) -> np.ndarray:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import nn
 
 from ..cli import InputError, Slice, add_work_dir, parser, run
+from ..devices import own_device
 from ..pieces import in_pieces
 from ..shards import fingerprint_of, map_array
 from ..specs import EncodeImagesSpec
@@ -45,7 +45,7 @@ def main() -> None:
     options = arguments.parse_args()
     spec: EncodeImagesSpec = options.spec
     time_slice = Slice(options.max_seconds)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = own_device()
     autoencoder = load(spec.autoencoder, spec.revision).to(device)
     images = map_array(options.images, "images")
 

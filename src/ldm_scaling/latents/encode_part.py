@@ -16,6 +16,7 @@ import torch
 from ..cli import InputError, Slice, add_work_dir, parser, run
 from ..data.read_ahead import ReadAhead
 from ..data.webdataset import Index, Samples
+from ..devices import own_device
 from ..pieces import in_pieces
 from ..shards import fingerprint_of
 from ..specs import EncodePartSpec, EncodingSpec
@@ -84,7 +85,7 @@ def main() -> None:
     index = Index.load(options.index)
     numbers = part_of(len(index), spec.part, spec.parts)
     samples = Samples(index, options.shards, spec.encoding.image_size)
-    encoder = PairEncoder(spec.encoding, "cuda" if torch.cuda.is_available() else "cpu")
+    encoder = PairEncoder(spec.encoding, own_device())
     reader = ReadAhead(samples.whole, reading_threads())
     announced = 0
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ..cli import Slice, add_work_dir, parser, run
 from ..data.captions import read_column
+from ..devices import own_device
 from ..pieces import in_pieces
 from ..specs import EncodeTextSpec
 from ..workdir import WorkDir, file_hash, fingerprint
@@ -32,7 +32,7 @@ def main() -> None:
     spec: EncodeTextSpec = options.spec
     time_slice = Slice(options.max_seconds)
     captions = read_column(options.captions, "caption")
-    encoder = CaptionEncoder(spec.text_encoder, "cuda" if torch.cuda.is_available() else "cpu")
+    encoder = CaptionEncoder(spec.text_encoder, own_device())
 
     def compute(rows: slice) -> dict[str, np.ndarray]:
         return {"text": encoder(captions[rows]).cpu().numpy().astype(np.float16)}

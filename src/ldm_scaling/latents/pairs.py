@@ -94,9 +94,10 @@ class StreamedPairs:
         self._encoder.to(device)
         pixels, captions = zip(*self._reader(numbers.tolist()), strict=True)
         latents, text = [], []
-        for rows in batches(len(numbers), BATCH):  # what a GPU holds beside the U-Net
-            latents.append(self._encoder.images(np.stack(pixels[rows])))
-            text.append(self._encoder.captions(list(captions[rows])))
+        with torch.autocast(device.type, enabled=False):  # as a cache is encoded
+            for rows in batches(len(numbers), BATCH):  # what a GPU holds beside the U-Net
+                latents.append(self._encoder.images(np.stack(pixels[rows])))
+                text.append(self._encoder.captions(list(captions[rows])))
         return torch.cat(latents).float(), torch.cat(text).float()
 
 

@@ -125,7 +125,6 @@ def _add_switches(arguments: ArgumentParser) -> None:
     group.add_argument(
         "--sharded", action="store_true", help="divide the weights among the processes (FSDP)"
     )
-    group.add_argument("--compiled", action="store_true", help="by torch.compile")
 
 
 def main() -> None:
@@ -148,9 +147,7 @@ def main() -> None:
     )
     task = Denoising(spec, pairs)
     content = fingerprint(spec, *sources)
-    switches = Switches(
-        options.micro_batch, options.precision or precision(), options.sharded, options.compiled
-    )
+    switches = Switches(options.micro_batch, options.precision or precision(), options.sharded)
     if options.checkpointing:
         task.module.enable_gradient_checkpointing()
     with WorkDir(options.work_dir, content, lock=process_index() == 0) as work:

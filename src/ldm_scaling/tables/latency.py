@@ -15,6 +15,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from ..cli import Progress, parser, run
+from ..devices import own_device
 from ..loop import device_name
 from ..models.family import build_unet
 from ..specs import LatencySpec
@@ -88,7 +89,7 @@ def main() -> None:
     arguments.add_argument("--dtype", choices=DTYPES, default="float32", help="(%(default)s)")
     arguments.add_argument("--out", required=True, type=Path, help="latency.csv")
     options = arguments.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = own_device()
     table = latency_table(options.spec, device, DTYPES[options.dtype])
     write_text(
         options.out,
