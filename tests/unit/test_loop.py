@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from ldm_scaling.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.devices import Switches
@@ -51,11 +52,11 @@ def plan(**changes):
     return Plan(**settings | changes)
 
 
-def train(path, task=None, micro_batch=None, time_slice=None, **changes):
+def train(path, task=None, micro_batch=None, time_slice=None, precision="no", **changes):
+    switches = Switches(micro_batch, precision)
+    AcceleratorState._reset_state(reset_partial_state=True)  # a process has one precision
     with WorkDir(path, "test") as work:
-        trainer = Trainer(
-            task or Regression(), plan(**changes), work, "test", Switches(micro_batch)
-        )
+        trainer = Trainer(task or Regression(), plan(**changes), work, "test", switches)
         trainer.run(time_slice or Slice(None))
     return trainer
 
