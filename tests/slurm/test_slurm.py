@@ -181,10 +181,10 @@ def story(slurm, tmp_path_factory):
 
 # comment: partition, GPUs, memory, walltime, as the rules say for the first attempt
 ASKED = {
-    "rule_prepare_data": ("main", "0", "4000M", "01:00:00"),
+    "rule_prepare_data": ("main", "0", "4000M", "04:00:00"),
     "rule_encode_images_wildcards_train": ("main", "1", "8000M", "04:00:00"),
-    "rule_pretrain_wildcards_c8_0": ("training", "1", "4019M", "04:00:00"),
-    "rule_pretrain_wildcards_c16_0": ("training", "1", "4078M", "04:00:00"),
+    "rule_pretrain_wildcards_c8_0": ("training", "1", "4021M", "04:00:00"),
+    "rule_pretrain_wildcards_c16_0": ("training", "1", "4087M", "04:00:00"),
     "rule_sweep_wildcards_pretrain_c16_0_ddim": ("main", "1", "4018M", "04:00:00"),
     "rule_measure_wildcards_pretrain_c16_0_ddim": ("main", "0", "8000M", "01:00:00"),
     "rule_fid_vs_cost": ("main", "0", "2000M", "00:20:00"),
@@ -202,9 +202,9 @@ def test_jobs_ask_for_what_their_rules_say(story):
     assert {name: asked(first[name]) for name in ASKED} == ASKED
 
 
-def test_a_retry_asks_for_more(story):
+def test_a_retry_asks_for_more_time(story):
     second, last = story.cluster.training("c16")[1::2]  # after the cancelled and the late one
-    assert asked(second) == asked(last) == ("training", "1", "4078M", "08:00:00")
+    assert asked(second) == asked(last) == ("training", "1", "4087M", "08:00:00")
 
 
 def test_a_requeued_training_continues(story):
