@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -257,3 +258,25 @@ def test_the_archives_are_named_after_their_files():
         assert re.fullmatch(r"[0-9a-f]{64}", archive.sha256)
         assert archive.bytes > 10**7
     assert len({archive.sha256 for archive in ARCHIVES.values()}) == len(ARCHIVES)
+
+
+def test_two_at_once_fetch_it_once(out):
+    started, go = threading.Event(), threading.Event()
+    requests = []
+
+    def slow(handler):
+        requests.append(handler.path)
+        started.set()
+        go.wait(60)
+        whole(handler)
+
+    with serving(slow) as url, ThreadPoolExecutor(2) as both:
+        first = both.submit(fetch, url, SHA256, out)
+        assert started.wait(60)
+        second = both.submit(fetch, url, SHA256, out)
+        time.sleep(0.2)  # until it waits for the lock
+        go.set()
+        first.result(60)
+        second.result(60)
+    assert len(requests) == 1
+    only_the_file(out)
