@@ -15,6 +15,9 @@ RESOURCES = Path("resources")
 MARKER = "prefetched.json"
 """written last into the folder of a download: what was downloaded, with sizes and hashes"""
 
+INCEPTION = "inception-2015-12-05.pt"
+"""the file of Inception-v3 for FID, below RESOURCES"""
+
 Kind = Literal["models", "datasets"]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 """a full commit of a hub repository; a branch or a tag may move"""

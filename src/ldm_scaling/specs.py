@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from .data_section import Data
 from .fields import Positive, Seed, Strict, is_none
-from .metrics import INCEPTION_SIZE, Clip, Extractor, InputSize, Metrics
+from .metrics_section import INCEPTION_SIZE, Clip, Extractor, InputSize, Metrics
 from .study import (
     Autoencoder,
     Diffusion,

@@ -23,7 +23,7 @@ from pydantic import (
 from .data_section import Data
 from .fields import Distinct, Fraction, Positive, Seed, Strict
 from .hub import Revision, revision_has_an_id
-from .metrics import Metrics
+from .metrics_section import Metrics
 
 DEFAULT_STUDY = "pocket"
 RESULT_FOLDERS = "data latents models cells tables figures work logs benchmarks"

@@ -244,3 +244,14 @@ def test_the_study_ends_as_if_nothing_had_happened(story):
         # every row once: no image was seen twice, and none left out
         assert [json.loads(line)["images"] for line in lines] == [4096, 8192, 12288]
         assert story.cluster.training(size)[-1]["JobState"] == "COMPLETED"
+
+
+def test_a_job_that_does_not_see_its_gpus_says_so(story):
+    # last: Snakemake removes what a failed job was to write
+    target = "results/smoke/cells/pretrain/c8/seed0/ddim/cells.json"
+    arguments = (*COMMAND[:-1], target, "--forcerun", "sweep", "--retries", "0")
+    with (story.cluster.project.folder / "last.txt").open("w+") as output:
+        process = story.cluster.project.start(*arguments, output=output, ACCELERATE_USE_CPU="no")
+        assert process.wait(PATIENCE) != 0
+        output.seek(0)
+        assert "error: asked for 1 GPU, but torch sees 0" in output.read()

@@ -13,7 +13,7 @@ from ldm_scaling.cells.clip_score import ClipScore
 from ldm_scaling.cells.features import BATCH, Extractor, load_extractor, main
 from ldm_scaling.cli import InputError, run
 from ldm_scaling.latents.autoencoder import build, load, reconstruct, save_model
-from ldm_scaling.metrics import Clip
+from ldm_scaling.metrics_section import Clip
 from ldm_scaling.shards import fingerprint_of, map_array, write_arrays
 from ldm_scaling.study import Autoencoder
 

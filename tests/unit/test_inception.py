@@ -16,7 +16,7 @@ from ldm_scaling.cells.features import load_extractor
 from ldm_scaling.cells.frechet import statistics
 from ldm_scaling.cells.measure import Prompts, compare, prepare, read_features
 from ldm_scaling.cli import InputError, run
-from ldm_scaling.metrics import Metrics
+from ldm_scaling.metrics_section import Metrics
 from ldm_scaling.shards import write_arrays
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of clean-fid and of TorchScript

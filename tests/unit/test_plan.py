@@ -10,7 +10,7 @@ import yaml
 from snakemake.utils import update_config
 
 from ldm_scaling.data.emoji import IMAGES
-from ldm_scaling.metrics import Clip
+from ldm_scaling.metrics_section import Clip
 from ldm_scaling.models.family import count_params
 from ldm_scaling.shards import write_arrays
 from ldm_scaling.study import Study, TextEncoder, load_study

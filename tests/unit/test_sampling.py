@@ -25,7 +25,7 @@ from ldm_scaling.diffusion.samplers import SAMPLERS, make_scheduler, sample_late
 from ldm_scaling.latents.autoencoder import build, decode, save_model, to_uint8
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.loop import Stream, row_generators
-from ldm_scaling.metrics import Clip
+from ldm_scaling.metrics_section import Clip
 from ldm_scaling.models.family import build_unet, load_unet
 from ldm_scaling.models.pipeline import make_pipeline
 from ldm_scaling.shards import map_array, write_arrays

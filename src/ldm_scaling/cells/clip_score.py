@@ -15,7 +15,7 @@ from PIL import Image
 
 from ..cli import InputError, batches
 from ..latents.pretrained import find
-from ..metrics import Clip
+from ..metrics_section import Clip
 
 BATCH = 64
 

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..cli import InputError, Progress, parser, run
 from ..data.captions import read_column
 from ..fields import Strict
-from ..metrics import Metrics
+from ..metrics_section import Metrics
 from ..shards import map_array
 from ..specs import MeasureSpec
 from ..workdir import write_text

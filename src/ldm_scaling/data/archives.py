@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..hub import RESOURCES, Kind, marker
+from ..hub import INCEPTION, RESOURCES, Kind, marker
 
 if TYPE_CHECKING:
     from ..study import Study
@@ -24,7 +24,6 @@ class Archive:
     bytes: int
 
 
-INCEPTION = "inception-2015-12-05.pt"
 COCO = ("coco/annotations_trainval2014.zip", "coco/val2014.zip", "coco/train2014.zip")
 COCO_FOLDER = RESOURCES / "coco"
 _COCO_URL = "http://images.cocodataset.org"  # its certificate is another host's: no https

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from ..cli import InputError
-from ..metrics import CLIP_SCORE, FID
+from ..metrics_section import CLIP_SCORE, FID
 from ..study import channels
 from ..workdir import atomic_path
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..cli import InputError, parser, run
-from ..metrics import HIGHER_IS_BETTER
+from ..metrics_section import HIGHER_IS_BETTER
 from ..workdir import write_text
 
 OK = "ok"

@@ -24,7 +24,7 @@ from ..cells.features import NETWORKS
 from ..hub import local_folder
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import is_clip, locate
-from ..metrics import Clip
+from ..metrics_section import Clip
 from ..models.family import count_params
 from ..specs import Specs
 from ..study import Autoencoder, Study, TextEncoder

@@ -10,9 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .data.archives import INCEPTION
 from .fields import Positive, Strict, is_none
-from .hub import RESOURCES, Revision, local_folder, marker, revision_has_an_id
+from .hub import INCEPTION, RESOURCES, Revision, local_folder, marker, revision_has_an_id
 
 Extractor = Literal["effnet_lite0", "inception_v3"]
 InputSize = Annotated[int, Field(ge=32)]
