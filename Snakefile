@@ -4,20 +4,9 @@ The study is config.yaml, overlaid by `--configfile=studies/<name>.yaml`. Every 
 What a rule needs and gives stands at the top of its file.
 """
 
-import shlex
-import sys
-from pathlib import Path
-
 from snakemake.utils import min_version
 
 min_version("9.25")
-
-SOURCE = Path(workflow.basedir) / "src"
-sys.path.insert(0, str(SOURCE))
-# Jobs in environments of their own import from it too. Braces are doubled: Snakemake formats this.
-QUOTED = shlex.quote(str(SOURCE)).replace("{", "{{").replace("}", "}}")
-# No job but the fetching ones looks for anything in the network: what is missing is an error.
-shell.prefix(f"export PYTHONPATH={QUOTED} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1; ")
 
 
 configfile: "config.yaml"

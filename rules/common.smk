@@ -3,8 +3,20 @@
 Needs: the merged configuration. Gives: STUDY, SPECS, and functions that rules name.
 """
 
-import os
-import re
+import shlex
+import sys
+from pathlib import Path
+
+SOURCE = Path(workflow.basedir) / "src"
+sys.path.insert(0, str(SOURCE))
+# Jobs in environments of their own import from it too. Braces are doubled: Snakemake formats this.
+QUOTED = shlex.quote(str(SOURCE)).replace("{", "{{").replace("}", "}}")
+# A job that was submitted to a cluster must see the GPUs that it asked for.
+SUBMITTED = "LDM_SCALING_SUBMITTED=1" if workflow.remote_exec else ""
+# No job but the fetching ones looks for anything in the network: what is missing is an error.
+shell.prefix(
+    f"export PYTHONPATH={QUOTED} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 {SUBMITTED}; "
+)
 
 from ldm_scaling import hub
 from ldm_scaling.data.archives import (
@@ -23,10 +35,6 @@ except StudyError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
 SPECS = Specs(STUDY)
-
-if workflow.remote_exec:
-    # this is a job that was submitted to a cluster: it must see the GPUs that it asked for
-    os.environ["LDM_SCALING_SUBMITTED"] = "true"
 
 ENVIRONMENT = "../envs/ldm-scaling.yaml"
 SELECT_BY = STUDY.metrics.names[STUDY.metrics.select_by]

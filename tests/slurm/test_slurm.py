@@ -249,7 +249,7 @@ def test_the_study_ends_as_if_nothing_had_happened(story):
 def test_a_job_that_does_not_see_its_gpus_says_so(story):
     # last: Snakemake removes what a failed job was to write
     target = "results/smoke/cells/pretrain/c8/seed0/ddim/cells.json"
-    arguments = (*COMMAND[:-1], target, "--forcerun", "sweep", "--retries", "0")
+    arguments = (*COMMAND[:-2], "--forcerun", "sweep", "--retries", "0", "--", target)
     with (story.cluster.project.folder / "last.txt").open("w+") as output:
         process = story.cluster.project.start(*arguments, output=output, ACCELERATE_USE_CPU="no")
         assert process.wait(PATIENCE) != 0
