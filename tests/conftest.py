@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,3 +23,11 @@ def root() -> Path:
 def pocket_config() -> dict[str, Any]:
     """The pocket study's configuration; a fresh copy for every test."""
     return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _own_accelerator() -> Iterator[None]:
+    """accelerate lets a process choose its precision once; a test here chooses for itself."""
+    yield
+    if state := sys.modules.get("accelerate.state"):
+        state.AcceleratorState._reset_state(reset_partial_state=True)
