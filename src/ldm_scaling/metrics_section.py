@@ -53,6 +53,21 @@ class Clip(Strict):
         return [self.folder / name for name in names]
 
 
+class ClipLike(Strict):
+    """A scorer of images against captions, fitted to the training split."""
+
+    width: Positive
+    """dimensions of the space that images and captions share"""
+    epochs: Positive
+    """passes over the training split"""
+    batch: Positive
+    """pairs that are told apart at a time"""
+    lr: Annotated[float, Field(gt=0)]
+    """peak learning rate"""
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    """share of features left out at random while fitting"""
+
+
 class Metrics(Strict):
     """How samples are compared with the held-out images."""
 
@@ -71,6 +86,14 @@ class Metrics(Strict):
     """metric that chooses the guidance scale; fd is FID with inception_v3"""
     clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
     """model of the CLIP score of images with their captions; null measures none"""
+    clip_like: Annotated[ClipLike | None, Field(exclude_if=is_none)] = None
+    """how a substitute for a CLIP model is fitted, where there is none; null fits none"""
+
+    @model_validator(mode="after")
+    def _one_alignment(self) -> Metrics:
+        if self.clip and self.clip_like:
+            raise ValueError("clip_like: with a CLIP model in metrics.clip, set it to null")
+        return self
 
     @model_validator(mode="after")
     def _only_all_dimensions_at_299_pixels_are_fid(self) -> Metrics:

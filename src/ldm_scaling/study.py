@@ -27,6 +27,8 @@ from .metrics_section import Metrics
 
 DEFAULT_STUDY = "pocket"
 RESULT_FOLDERS = "data latents models cells tables figures work logs benchmarks"
+SHEET_IMAGES = 32
+"""images of a cell that are kept as pixels"""
 SIZE_PATTERN = r"^c[1-9]\d*$"
 
 
@@ -194,6 +196,17 @@ class Training(Strict):
         return self
 
 
+class FixedSetting(Strict):
+    """The setting at which every kept checkpoint is measured, and sizes compared as in Table 1."""
+
+    sampler: Sampler
+    """one of sampling.samplers"""
+    steps: Positive
+    """denoising steps, of the grid or not"""
+    guidance: Guidance
+    """classifier-free guidance scale, of the grid or not"""
+
+
 class Sampling(Strict):
     """The grid of cells: every combination is sampled and measured once."""
 
@@ -205,15 +218,29 @@ class Sampling(Strict):
     """denoising steps"""
     guidance: Annotated[list[Guidance], Distinct] = Field(min_length=1)
     """classifier-free guidance scales; 1 is off and costs one forward"""
+    fixed: FixedSetting
+    """setting at which every kept checkpoint is measured, and sizes are compared as in Table 1"""
     seed: Seed = 0
     """of the initial noise; image i has the same noise in every cell"""
+
+    @model_validator(mode="after")
+    def _fixed_sampler_is_one_of_them(self) -> Sampling:
+        if self.fixed.sampler not in self.samplers:
+            raise ValueError(f"fixed: sampler {self.fixed.sampler} is not in sampling.samplers")
+        return self
 
 
 class Figures(Strict):
     """What figures mark."""
 
     budgets: Annotated[list[Annotated[float, Field(gt=0)]], Distinct] = Field(min_length=1)
-    """sampling costs at which the winning size is named"""
+    """sampling costs at which the winning size is named, and drawn"""
+    guidance_sizes: Annotated[list[Size], Distinct] = Field(min_length=1, max_length=2)
+    """sizes whose guidance scales are drawn side by side"""
+    prompts: Annotated[list[Annotated[int, Field(ge=0, lt=SHEET_IMAGES)]], Distinct] = Field(
+        min_length=2, max_length=9
+    )
+    """rows of the test captions whose images are drawn"""
 
 
 class Latency(Strict):
@@ -275,8 +302,11 @@ class Study(Strict):
                 "metrics.clip: scores of the text encoder that conditions the models flatter them;"
                 " choose another model"
             )
-        if max(self.sampling.steps) > self.diffusion.train_timesteps:
+        steps = (*self.sampling.steps, self.sampling.fixed.steps)
+        if max(steps) > self.diffusion.train_timesteps:
             raise ValueError("sampling.steps: more steps than diffusion.train_timesteps")
+        if unknown := set(self.figures.guidance_sizes) - set(self.family.sizes):
+            raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
         return self
 
     @property

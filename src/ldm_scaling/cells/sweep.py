@@ -39,15 +39,13 @@ from ..loop import Stream, row_generators
 from ..models.family import load_unet
 from ..shards import fingerprint_of, map_array, write_arrays
 from ..specs import CellSpec, SweepSpec
-from ..study import Diffusion
+from ..study import SHEET_IMAGES, Diffusion
 from ..workdir import Busy, WorkDir, fingerprint, write_json
 from .features import Measuring, add_measuring, load_measuring
 
 BATCH = 128
 """images that are sampled at a time, unless the command says fewer"""
 SAVE_SECONDS = 10
-SHEET_IMAGES = 32
-"""images of a cell that are kept as pixels"""
 
 
 @dataclass
