@@ -31,7 +31,7 @@ wildcard_constraints:
     kind="models|datasets",
     revision="[0-9a-f]{40}",
     part=r"\d+",
-    cell=r"steps\d+_guidance[\d.]+",
+    cell=r"steps\d+_guidance[\d.]+(_trained[\d.]+)?",
 
 
 localrules:

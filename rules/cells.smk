@@ -17,6 +17,7 @@ rule sweep:
         weights="<results>/models/{stage}/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
         config="<results>/models/{stage}/{size}/seed{seed}/unet/config.json",
         summary="<results>/models/{stage}/{size}/seed{seed}/summary.json",
+        kept="<results>/models/{stage}/{size}/seed{seed}/kept.safetensors",
         autoencoder=autoencoder_files,
         text="<results>/latents/text_test.safetensors",
         extractor=extractor_files,
@@ -146,7 +147,8 @@ rule measure:
         reference="<results>/cells/reference/test.safetensors",
         captions="<results>/data/test.csv",
     output:
-        "<results>/cells/{stage}/{size}/seed{seed}/{sampler}/metrics.csv",
+        metrics="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/metrics.csv",
+        draws="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/draws.safetensors",
     log:
         "<logs>/measure/{stage}_{size}_seed{seed}_{sampler}.log",
     benchmark:
@@ -163,4 +165,5 @@ rule measure:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.measure --spec {params.spec:q}"
         " --reference {input.reference:q} --cells {input.features:q}"
-        " --records {input.records:q} --captions {input.captions:q} --out {output:q}"
+        " --records {input.records:q} --captions {input.captions:q}"
+        " --out {output.metrics:q} --draws {output.draws:q}"

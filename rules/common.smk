@@ -65,6 +65,8 @@ MODELS = [
     for size in STUDY.family.sizes
     for seed in STUDY.training.seeds
 ]
+SAMPLER = STUDY.sampling.samplers[0]
+STAGES_AND_SAMPLERS = [("pretrain", sampler) for sampler in STUDY.sampling.samplers]
 
 
 # ------------------------------------------------------------ inputs
@@ -149,12 +151,26 @@ def text_encoder_files(wildcards):
 
 
 def cells_of_models(name):
-    """A file's path for each (model, sampler) of the study."""
-    return [
-        f"<results>/cells/{stage}/{size}/seed{seed}/{sampler}/{name}"
-        for stage, size, seed in MODELS
-        for sampler in STUDY.sampling.samplers
-    ]
+    """A function of wildcards: a file's path for each model of a stage, with a sampler."""
+
+    def of_sampler(wildcards):
+        return [
+            f"<results>/cells/{stage}/{size}/seed{seed}/{wildcards.sampler}/{name}"
+            for stage, size, seed in MODELS
+            if stage == wildcards.stage
+        ]
+
+    return of_sampler
+
+
+def best_table(sampler):
+    """The table of the best guidance of each pretrained model and step count, with a sampler."""
+    return f"<results>/tables/pretrain/{sampler}/best.csv"
+
+
+def cells_table(sampler):
+    """The table of all cells of the pretrained models, with a sampler."""
+    return f"<results>/tables/pretrain/{sampler}/cells.csv"
 
 
 # ------------------------------------------------------------ params
@@ -250,14 +266,12 @@ def work_dir(rule):
 
 
 def metrics_arguments(wildcards, input):
-    """`--metrics STAGE SIZE SEED SAMPLER FILE` for each (model, sampler)."""
-    identities = [
-        (*model, sampler) for model in MODELS for sampler in STUDY.sampling.samplers
-    ]
+    """`--metrics STAGE SIZE SEED SAMPLER METRICS DRAWS` for each model."""
+    models = [model for model in MODELS if model[0] == wildcards.stage]
     return [
-        f"--metrics {stage} {size} {seed} {sampler} {path}"
-        for (stage, size, seed, sampler), path in zip(
-            identities, input.metrics, strict=True
+        f"--metrics {stage} {size} {seed} {wildcards.sampler} {metrics} {draws}"
+        for (stage, size, seed), metrics, draws in zip(
+            models, input.metrics, input.draws, strict=True
         )
     ]
 

@@ -7,7 +7,7 @@ Needs: <results>/tables. Gives: <results>/figures/{name}.pdf and .png.
 rule fid_vs_cost:
     """The headline: quality at the best guidance against sampling cost, one line a size."""
     input:
-        best="<results>/tables/best.csv",
+        best=best_table(SAMPLER),
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/fid_vs_cost.py",
         budgets="src/ldm_scaling/tables/budgets.py",
@@ -25,7 +25,7 @@ rule fid_vs_cost:
         runtime=20,
     params:
         metric=SELECT_BY,
-        sampler=STUDY.sampling.samplers[0],
+        sampler=SAMPLER,
         budgets=STUDY.figures.budgets,
     shell:
         "exec &> >(tee {log:q}); "
@@ -38,8 +38,8 @@ rule fid_vs_cost:
 rule guidance_sweep:
     """Metric against guidance for each size and step count."""
     input:
-        cells="<results>/tables/cells.csv",
-        best="<results>/tables/best.csv",
+        cells=cells_table(SAMPLER),
+        best=best_table(SAMPLER),
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/guidance_sweep.py",
         budgets="src/ldm_scaling/tables/budgets.py",
@@ -57,7 +57,7 @@ rule guidance_sweep:
         runtime=20,
     params:
         metric=SELECT_BY,
-        sampler=STUDY.sampling.samplers[0],
+        sampler=SAMPLER,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.figures.guidance_sweep --cells {input.cells:q}"

@@ -12,6 +12,7 @@ rule family:
     """Parameters, GFLOPs and normalized cost of every size."""
     input:
         module="src/ldm_scaling/tables/cost.py",
+        networks="src/ldm_scaling/tables/networks.py",
         published="src/ldm_scaling/tables/published.py",
     output:
         "<results>/tables/family.csv",
@@ -25,7 +26,7 @@ rule family:
         mem_mb=4000,
         runtime=20,
     params:
-        spec=SPECS.cost().model_dump_json(),
+        spec=SPECS.family().model_dump_json(),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.cost --spec {params.spec:q} --out {output:q}"
@@ -62,18 +63,20 @@ rule floors:
 
 
 rule collect:
-    """All cells as one tidy table, and the best guidance of each (model, sampler, steps)."""
+    """The cells of a stage and sampler as tidy tables, with the best guidance of each step count."""
     input:
         metrics=cells_of_models("metrics.csv"),
+        draws=cells_of_models("draws.safetensors"),
         family="<results>/tables/family.csv",
         module="src/ldm_scaling/tables/collect.py",
     output:
-        cells="<results>/tables/cells.csv",
-        best="<results>/tables/best.csv",
+        cells="<results>/tables/{stage}/{sampler}/cells.csv",
+        best="<results>/tables/{stage}/{sampler}/best.csv",
+        draws="<results>/tables/{stage}/{sampler}/draws.safetensors",
     log:
-        "<logs>/collect.log",
+        "<logs>/collect/{stage}_{sampler}.log",
     benchmark:
-        "<benchmarks>/collect.tsv"
+        "<benchmarks>/collect/{stage}_{sampler}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -82,11 +85,38 @@ rule collect:
     params:
         metrics=metrics_arguments,
         select_by=SELECT_BY,
+        steps=STUDY.sampling.steps,
+        guidance=STUDY.sampling.guidance,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.collect {params.metrics} --family {input.family:q}"
-        " --select-by {params.select_by:q}"
-        " --cells-out {output.cells:q} --best-out {output.best:q}"
+        " --select-by {params.select_by:q} --steps {params.steps} --guidance {params.guidance}"
+        " --cells-out {output.cells:q} --best-out {output.best:q} --draws-out {output.draws:q}"
+
+
+rule concatenate:
+    """One table of all stages and samplers."""
+    input:
+        [
+            f"<results>/tables/{stage}/{sampler}/{{table}}.csv"
+            for stage, sampler in STAGES_AND_SAMPLERS
+        ],
+    output:
+        "<results>/tables/{table}.csv",
+    log:
+        "<logs>/concatenate/{table}.log",
+    benchmark:
+        "<benchmarks>/concatenate/{table}.tsv"
+    wildcard_constraints:
+        table="cells|best",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.concatenate {input:q} --out {output:q}"
 
 
 rule latency:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .data_section import Data
-from .fields import Positive, Seed, Strict, is_none
+from .fields import Fraction, Positive, Seed, Strict, is_none
 from .metrics_section import INCEPTION_SIZE, Clip, Extractor, InputSize, Metrics
 from .study import (
     Autoencoder,
@@ -119,10 +119,12 @@ class CellSpec(Strict):
     extractor: Extractor
     input_size: InputSize
     clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
+    trained: Annotated[Fraction | None, Field(exclude_if=is_none)] = None
+    """of a kept checkpoint: its fraction of the training"""
 
 
 class SweepSpec(Strict):
-    """Sample all cells of one (model, sampler)."""
+    """Sample all cells of one (model, sampler), those of the trained model first."""
 
     diffusion: Diffusion
     cells: list[CellSpec]
@@ -155,6 +157,14 @@ class CostSpec(Strict):
     """channels, height and width"""
     text_shape: tuple[Positive, Positive]
     """tokens and width"""
+
+
+class FamilySpec(CostSpec):
+    """Count what an image costs beside the U-Net too."""
+
+    image_size: Positive
+    autoencoder: Autoencoder
+    text_encoder: TextEncoder
 
 
 class LatencySpec(CostSpec):
@@ -233,24 +243,35 @@ class Specs:
         )
 
     def sweep(self, sampler: str) -> SweepSpec:
-        """Of rule sweep: one cell for each (steps, guidance), few steps first."""
+        """Of rule sweep: one cell for each (steps, guidance), few steps first.
+
+        With the fixed setting's sampler also that setting, if it is not among them, and the same
+        at every kept checkpoint.
+        """
+        sampling, fixed = self.study.sampling, self.study.sampling.fixed
+        grid = [(s, g) for s in sorted(sampling.steps) for g in sorted(sampling.guidance)]
+        cells = [self._cell(sampler, *setting) for setting in grid]
+        if sampler == fixed.sampler:
+            setting = (fixed.steps, fixed.guidance)
+            cells += [] if setting in grid else [self._cell(sampler, *setting)]
+            kept = sorted(self.study.training.keep)
+            cells += [self._cell(sampler, *setting, trained=fraction) for fraction in kept]
+        return SweepSpec(diffusion=self.study.diffusion, cells=cells)
+
+    def _cell(
+        self, sampler: Sampler, steps: int, guidance: float, trained: float | None = None
+    ) -> CellSpec:
         sampling, metrics = self.study.sampling, self.study.metrics
-        return SweepSpec(
-            diffusion=self.study.diffusion,
-            cells=[
-                CellSpec(
-                    sampler=sampler,
-                    steps=steps,
-                    guidance=guidance,
-                    n=sampling.n,
-                    seed=sampling.seed,
-                    extractor=metrics.extractor,
-                    input_size=metrics.input_size,
-                    clip=metrics.clip,
-                )
-                for steps in sorted(sampling.steps)
-                for guidance in sorted(sampling.guidance)
-            ],
+        return CellSpec(
+            sampler=sampler,
+            steps=steps,
+            guidance=guidance,
+            n=sampling.n,
+            seed=sampling.seed,
+            extractor=metrics.extractor,
+            input_size=metrics.input_size,
+            clip=metrics.clip,
+            trained=trained,
         )
 
     def features(self, split: str = "test") -> FeaturesSpec:
@@ -274,10 +295,21 @@ class Specs:
         return MeasureSpec(seed=self.study.seed, n=self.study.sampling.n, metrics=metrics)
 
     def cost(self) -> CostSpec:
-        """Of rule family."""
+        """What the family costs at the study's shapes."""
         study = self.study
         return CostSpec(
             family=study.family, latent_shape=study.latent_shape, text_shape=study.text_shape
+        )
+
+    def family(self) -> FamilySpec:
+        """Of rule family; without what the autoencoder is trained by."""
+        latents = self.study.latents
+        training = {"images": 1, "batch": 1, "lr": 1.0}
+        return FamilySpec(
+            **dict(self.cost()),
+            image_size=self.study.data.image_size,
+            autoencoder=latents.autoencoder.model_copy(update=training),
+            text_encoder=latents.text_encoder,
         )
 
     def latency(self) -> LatencySpec:

@@ -24,6 +24,9 @@ class Interval(NamedTuple):
     value: float
     lo: float
     hi: float
+    draws: np.ndarray
+    """[R], what resamples give instead, without their common bias; the same resamples for every
+    cell, so that a difference of two cells has the differences of their draws"""
 
 
 def resample_weights(concepts: Sequence[str], resamples: int, seed: int) -> np.ndarray:
@@ -61,7 +64,8 @@ def centred_interval(value: float, resampled: np.ndarray, confidence: float) -> 
     """
     tail = (1 - confidence) / 2
     lo, hi = np.quantile(resampled, [tail, 1 - tail]) - resampled.mean()
-    return Interval(value, float(value + min(lo, 0)), float(value + max(hi, 0)))
+    draws = value + (resampled - resampled.mean())
+    return Interval(value, float(value + min(lo, 0)), float(value + max(hi, 0)), draws)
 
 
 def mean_interval(values: np.ndarray, weights: np.ndarray, confidence: float) -> Interval:

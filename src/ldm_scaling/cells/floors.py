@@ -47,7 +47,7 @@ def main() -> None:
             )
         results = compare(features[: spec.n], reference, spec.metrics, own_prompts)
         results |= clip_score(scored, "clip", spec, prompts)
-        rows += [[kind, metric, *interval, spec.n] for metric, interval in results.items()]
+        rows += [[kind, metric, *interval[:3], spec.n] for metric, interval in results.items()]
     write_text(options.out, table(COLUMNS, rows))
 
 

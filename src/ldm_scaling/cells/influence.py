@@ -50,11 +50,13 @@ def linearised_fd_interval(
     mu: np.ndarray,
     root: np.ndarray,
     concepts: Sequence[str],
+    weights: np.ndarray,
     confidence: float,
 ) -> Interval:
     """Frechet distance of features [n, D] from a reference's mean [D] and root covariance [D, D].
 
-    Images of one of the concepts [n] vary together. A distance is not negative, nor is the
+    Images of one of the concepts [n] vary together. The draws are those of the resamples' weights
+    [R, n], to first order. A distance is not negative, nor is the
     interval. Raises InputError if a feature is not finite, or if there is one concept only.
     """
     value, influence = influences(features, mu, root)
@@ -64,4 +66,6 @@ def linearised_fd_interval(
         raise InputError("an interval needs prompts of at least two concepts")
     variance = (sums**2).sum() / len(features) ** 2 * len(sums) / (len(sums) - 1)
     half = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt(variance)
-    return Interval(value, float(max(value - half, 0)), float(value + half))
+    drawn = (weights - 1) @ influence / len(features)
+    draws = value + (drawn - drawn.mean())
+    return Interval(value, float(max(value - half, 0)), float(value + half), draws)

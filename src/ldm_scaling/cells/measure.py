@@ -1,10 +1,11 @@
 """Compare the features of sampled cells with the reference's: metrics, each with an interval.
 
-Writes one row for each cell and metric: steps, guidance, metric, value, lo, hi, n, nfe, seconds
-(an image), status. `fd_<extractor>` is the Frechet distance on the leading principal components of
-the reference, `fid` that on all dimensions of clean-fid's Inception-v3, `kid_<extractor>` the
-unscaled KID on all features, `clip_score` the mean cosine of images with their captions. A diverged
-cell has no value.
+Writes one row for each cell and metric: steps, guidance, trained (the share of the training that
+the model has seen), metric, value, lo, hi, n, nfe, seconds (an image), status; and what resamples
+give instead of each value, as {cell}/{metric}, float64 [resamples]. `fd_<extractor>` is the Frechet
+distance on the leading principal components of the reference, `fid` that on all dimensions of
+clean-fid's Inception-v3, `kid_<extractor>` the unscaled KID on all features, `clip_score` the mean
+cosine of images with their captions. A diverged cell has no value.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from ..cli import InputError, Progress, parser, run
 from ..data.captions import read_column
 from ..fields import Strict
 from ..metrics_section import Metrics
-from ..shards import map_array
+from ..shards import fingerprint_of, map_array, write_arrays
 from ..specs import MeasureSpec
-from ..workdir import write_text
+from ..workdir import fingerprint, write_text
 from .bootstrap import Interval, fd_interval, kid_interval, mean_interval, resample_weights
 from .frechet import principal_components, project, square_root, statistics
 from .influence import linearised_fd_interval
@@ -34,6 +35,7 @@ from .kid import within
 COLUMNS = (
     "steps",
     "guidance",
+    "trained",
     "metric",
     "value",
     "lo",
@@ -57,6 +59,8 @@ class CellRecord(Strict):
     """network evaluations of one image"""
     seconds: float
     """of one image"""
+    trained: float
+    """share of the training that the model has seen"""
     status: Literal["ok", "diverged"]
 
 
@@ -120,7 +124,9 @@ def compare(
     """Every metric of features [n, D], by its name."""
     gaussian, confidence = reference.gaussian, metrics.confidence
     if isinstance(gaussian, OnAll):
-        fd = linearised_fd_interval(features, *gaussian, prompts.concepts, confidence)
+        fd = linearised_fd_interval(
+            features, *gaussian, prompts.concepts, prompts.weights, confidence
+        )
     else:
         origin, basis, mu, sigma = gaussian
         projected = project(features, origin, basis)
@@ -205,15 +211,17 @@ def measure(
     reference: Reference,
     spec: MeasureSpec,
     prompts: Prompts,
-) -> list[list[str | float | None]]:
+) -> tuple[list[list[str | float | None]], dict[str, np.ndarray]]:
     """Rows of the table, see COLUMNS, of the cells whose features are arrays in a file.
+
+    And the draws of each row, by {cell}/{metric}.
 
     Raises InputError if a cell has not as many features as its record says.
     """
     progress = Progress("measuring cells", len(records))
-    rows = []
+    rows, draws = [], {}
     for number, record in enumerate(records, start=1):
-        results: dict[str, Interval | tuple[None, None, None]]
+        results: dict[str, Interval] | dict[str, None]
         if record.status == "ok":
             features = read_features(cells, record.name, like=reference)
             if len(features) != record.n:
@@ -221,15 +229,19 @@ def measure(
                     f"{cells}: {record.name} has {len(features)} images, its record {record.n}; "
                     "sample the cell again"
                 )
-            results = dict(compare(features, reference, spec.metrics, prompts))
+            results = compare(features, reference, spec.metrics, prompts)
             results |= clip_score(cells, f"{record.name}/clip", spec, prompts)
         else:
-            results = dict.fromkeys(spec.metrics.names.values(), (None, None, None))
-        for metric, values in results.items():
+            results = dict.fromkeys(spec.metrics.names.values())
+        for metric, interval in results.items():
+            values = (None, None, None) if interval is None else interval[:3]
+            if interval is not None:
+                draws[f"{record.name}/{metric}"] = interval.draws
             tail = (record.n, record.nfe, record.seconds, record.status)
-            rows.append([record.steps, record.guidance, metric, *values, *tail])
+            cell = (record.steps, record.guidance, record.trained)
+            rows.append([*cell, metric, *values, *tail])
         progress.update(number)
-    return rows
+    return rows, draws
 
 
 def main() -> None:
@@ -240,12 +252,14 @@ def main() -> None:
     arguments.add_argument("--records", required=True, type=Path, help="cells.json beside them")
     arguments.add_argument("--captions", required=True, type=Path, help="the prompts, for concepts")
     arguments.add_argument("--out", required=True, type=Path, help="table to write")
+    arguments.add_argument("--draws", required=True, type=Path, help="file of resampled values")
     options = arguments.parse_args()
     spec: MeasureSpec = options.spec
     records = read_records(options.records, spec.n)
     prompts = read_prompts(options.captions, spec)
     reference = prepare(read_features(options.reference), spec.metrics.components)
-    rows = measure(records, options.cells, reference, spec, prompts)
+    rows, draws = measure(records, options.cells, reference, spec, prompts)
+    write_arrays(options.draws, draws, fingerprint(spec, fingerprint_of(options.cells)))
     write_text(options.out, table(COLUMNS, rows))
 
 

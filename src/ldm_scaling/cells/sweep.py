@@ -16,7 +16,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +77,8 @@ class Sampled:
 
 def cell_name(cell: CellSpec) -> str:
     """The name of a cell within its (model, sampler)."""
-    return f"steps{cell.steps}_guidance{cell.guidance:g}"
+    kept = "" if cell.trained is None else f"_trained{cell.trained:g}"
+    return f"steps{cell.steps}_guidance{cell.guidance:g}{kept}"
 
 
 def initial_noise(seed: int, rows: range, shape: tuple[int, ...]) -> torch.Tensor:
@@ -172,6 +173,7 @@ def record(cell: CellSpec, state: Sampled) -> dict:
         "n": cell.n,
         "nfe": network_evaluations(cell.steps, cell.guidance),
         "seconds": float(f"{state.seconds / state.sampled:.4g}"),
+        "trained": cell.trained or 1.0,
         "status": "diverged" if state.diverged else "ok",
     }
 
@@ -223,23 +225,25 @@ def main() -> None:
     spec: SweepSpec = options.spec
     time_slice = Slice(options.max_seconds)
     device = own_device()
-    unet = load_unet(options.model).to(device)
     autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
-    decides = [weights_hash(unet), weights_hash(autoencoder), fingerprint_of(options.text)]
-    sampler = Sampler(
-        in_precision(unet, precision()),
-        autoencoder,
-        spec.diffusion,
-        map_array(options.text, "text"),
-        map_array(options.text, "empty"),
-    )
-    _check_text(spec, options.text, sampler)
+    text, empty = (map_array(options.text, name) for name in ("text", "empty"))
+    others = [weights_hash(autoencoder), fingerprint_of(options.text)]
+
+    @lru_cache(maxsize=1)  # a model is large; its cells come one after the other
+    def sampler_of(trained: float | None) -> tuple[Sampler, list[str]]:
+        unet = load_unet(options.model, trained).to(device)
+        decides = [weights_hash(unet), *others]
+        unet = in_precision(unet, precision())
+        return Sampler(unet, autoencoder, spec.diffusion, text, empty), decides
+
+    _check_text(spec, options.text, sampler_of(None)[0])
     loaded: dict[tuple, Measuring] = {}
 
     def sample(cell: CellSpec, wait: bool) -> Sampled:
         key = (cell.extractor, cell.input_size, cell.clip, cell.n)
         if key not in loaded:
             loaded[key] = load_measuring(cell, options, cell.n, device)
+        sampler, decides = sampler_of(cell.trained)
         content = fingerprint(cell, spec.diffusion, *decides, *loaded[key].files)
         with WorkDir(options.work_dir, content, wait=wait) as work:
             return sample_cell(sampler, loaded[key], cell, work, time_slice, options.batch)
@@ -258,7 +262,9 @@ def main() -> None:
             features[f"{cell_name(cell)}/clip"] = state.clip.numpy()
         images[cell_name(cell)] = state.sheet.numpy()
         progress.update(number, f"{cell_name(cell)}: {records[-1]['status']}")
-    everything = fingerprint(spec, *decides)
+    kept = sorted({cell.trained for cell in spec.cells} - {None})
+    hashes = [digest for trained in (None, *kept) for digest in sampler_of(trained)[1]]
+    everything = fingerprint(spec, *hashes)
     write_arrays(options.out / "features.safetensors", features, everything)
     write_arrays(options.out / "images.safetensors", images, everything)
     write_json(options.out / "cells.json", records)

@@ -10,6 +10,7 @@ from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from torch import nn
 
+from ..models.family import text_projections
 from ..study import Diffusion
 from .guidance import forwards_per_step, guidance_text, guided_prediction
 
@@ -64,7 +65,7 @@ def network_evaluations(steps: int, guidance: float) -> int:
 def _text_projected_once(unet: nn.Module) -> Iterator[None]:
     # the text is the same tensor at every step, and so are its keys and values in cross-attention:
     # half of the arithmetic of the smallest U-Nets
-    projections = [m for n, m in unet.named_modules() if n.endswith(("attn2.to_k", "attn2.to_v"))]
+    projections = text_projections(unet)
     for projection in projections:
         projection.forward = _remembering(projection.forward)
     try:

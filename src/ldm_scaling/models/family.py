@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import torch
 from diffusers import UNet2DConditionModel
+from safetensors import safe_open
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..cli import InputError
@@ -65,8 +66,10 @@ def count_gflops(unet: UNet2DConditionModel, text_tokens: int) -> float:
 
 def count_family(
     family: Family, latent_shape: tuple[int, int, int], text_shape: tuple[int, int]
-) -> dict[str, tuple[int, float]]:
-    """Parameters and GFLOPs of a forward pass of every size, smallest first.
+) -> dict[str, tuple[int, float, float]]:
+    """Parameters, GFLOPs of a forward pass and those of the text in it, of every size.
+
+    Smallest first. The text's are its projections to keys and values, the same at every step.
 
     Both are polynomials of degree 2 in c, since a layer joins widths that are constant or multiples
     of c. So three widths are counted and the sizes follow by Newton's differences, exactly; one by
@@ -77,12 +80,19 @@ def count_family(
     for width in (unit, 2 * unit, 3 * unit):
         with torch.device("meta"):
             unet = build_unet(family, f"c{width}", latent_shape, text_shape[1])
-        counts.append((count_params(unet), count_gflops(unet, text_shape[0])))
-    params, gflops = zip(*counts, strict=True)
+        text = text_projections(unet)
+        macs = text_shape[0] * sum(layer.weight.numel() for layer in text)
+        counts.append((count_params(unet), count_gflops(unet, text_shape[0]), 2 * macs / 1e9))
     return {
-        size: (_parabola(params, channels(size) // unit), _parabola(gflops, channels(size) // unit))
+        size: tuple(_parabola(c, channels(size) // unit) for c in zip(*counts, strict=True))
         for size in sorted(family.sizes, key=channels)
     }
+
+
+def text_projections(unet: torch.nn.Module) -> list[torch.nn.Module]:
+    """The layers that see nothing but the text: of cross-attention's keys and values."""
+    names = ("attn2.to_k", "attn2.to_v")
+    return [layer for name, layer in unet.named_modules() if name.endswith(names)]
 
 
 def _parabola(values: tuple[Number, Number, Number], k: int) -> Number:
@@ -92,13 +102,26 @@ def _parabola(values: tuple[Number, Number, Number], k: int) -> Number:
     return first + (k - 1) * slope + (k - 1) * (k - 2) // 2 * bend
 
 
-def load_unet(folder: Path) -> UNet2DConditionModel:
-    """A frozen U-Net from a model's folder. Raises InputError naming it if it is unusable."""
+def load_unet(folder: Path, trained: float | None = None) -> UNet2DConditionModel:
+    """A frozen U-Net from a model's folder, or as it was at a kept fraction of its training.
+
+    Raises InputError naming the folder if it is unusable.
+    """
     try:
-        unet = UNet2DConditionModel.from_pretrained(folder / "unet")
+        if trained is None:
+            unet = UNet2DConditionModel.from_pretrained(folder / "unet")
+        else:
+            unet = UNet2DConditionModel.from_config(folder / "unet")
+            unet.load_state_dict(_kept_weights(folder / "kept.safetensors", f"{trained:g}/"))
     except Exception as error:  # a torn file raises whatever its reader raises
         reason = str(error).splitlines()[0]
         raise InputError(
             f"{folder}/unet cannot be loaded ({reason}); delete {folder} and run again"
         ) from None
     return unet.eval().requires_grad_(False)
+
+
+def _kept_weights(path: Path, prefix: str) -> dict[str, torch.Tensor]:
+    with safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}

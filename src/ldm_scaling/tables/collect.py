@@ -1,9 +1,11 @@
-"""Collect the metrics of all cells into two tidy tables.
+"""Collect the metrics of all cells of a stage and sampler into tidy tables.
 
-`cells.csv` has one row for each cell and metric, with what the cell costs. `best.csv` has, for
-each (stage, size, seed, sampler, steps), the rows of the cell whose guidance gives the lowest
-value of the selecting metric; `at_boundary` says that this guidance is at an end of the grid and
-that a scale beyond it could be better: guidance 1 is the lowest there is.
+`cells.csv` has one row for each cell and metric, with what the cell costs; `grid` says whether the
+cell is one of the guidance search, which those of the fixed setting and of kept checkpoints are
+not. `best.csv` has, for each (stage, size, seed, sampler, steps), the rows of the cell whose
+guidance gives the lowest value of the selecting metric; `at_boundary` says that this guidance is at
+an end of the grid and that a scale beyond it could be better: guidance 1 is the lowest there is.
+`draws.safetensors` has for each row of `cells.csv` what resamples give instead of its value.
 """
 
 from __future__ import annotations
@@ -15,22 +17,27 @@ import pandas as pd
 
 from ..cli import InputError, parser, run
 from ..metrics_section import HIGHER_IS_BETTER
-from ..workdir import write_text
+from ..shards import map_array, read_header, write_arrays
+from ..workdir import file_hash, write_text
 
 OK = "ok"
 MODEL = ["stage", "size", "seed", "sampler"]
-MEASURED = ["steps", "guidance", "metric", "value", "lo", "hi", "n", "nfe", "seconds", "status"]
+CELL = ["steps", "guidance", "trained"]
+"""what tells the cells of a model and sampler apart"""
+MEASURED = [*CELL, "metric", "value", "lo", "hi", "n", "nfe", "seconds", "status"]
 FAMILY = ["size", "channels", "params", "gflops", "normalized_cost"]
-COSTS = ["params", "gflops", "normalized_cost", "sampling_cost", "guided_cost", "seconds"]
-CELLS = [*MODEL, *MEASURED[:-2], *COSTS, "status"]
+PARTS = ["text_gflops", "decoder_gflops", "caption_gflops"]
+"""of family.csv: what a total counts beside the U-Net"""
+COSTS = ["params", "gflops", "normalized_cost", "sampling_cost", "guided_cost", "total_cost"]
+CELLS = [*MODEL, *MEASURED[:-2], *COSTS, "seconds", "grid", "status"]
 BEST = [*CELLS, "at_boundary"]
 
 _INTEGERS = dict.fromkeys(["seed", "steps", "n", "nfe", "channels", "params"], "Int64")
-_NUMBERS = ["guidance", "value", "lo", "hi", "seconds", "gflops", "normalized_cost"]
+_NUMBERS = ["guidance", "trained", "value", "lo", "hi", "seconds", "gflops", "normalized_cost"]
 
 
-def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    """These columns of a CSV file.
+def read_table(path: Path, columns: list[str], others: bool = False) -> pd.DataFrame:
+    """These columns of a CSV file, or all if it has these and `others` are wanted.
 
     Raises InputError if the file is missing, broken, without rows or without one of the columns.
     """
@@ -45,28 +52,43 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
         raise InputError(f"{path} has no column {', '.join(absent)}")
     if table.empty:
         raise InputError(f"{path} has no rows")
-    return table[columns]
+    return table if others else table[columns]
 
 
-def cells_table(measured: pd.DataFrame, family: pd.DataFrame) -> pd.DataFrame:
+def cells_table(
+    measured: pd.DataFrame, family: pd.DataFrame, grid: tuple[list[int], list[float]]
+) -> pd.DataFrame:
     """One row for each cell and metric, with costs, in the columns `CELLS`.
 
-    `measured` has the columns MODEL and MEASURED. The sampling cost is normalized cost x steps
-    (Mei et al., arXiv 2404.01367); the guided cost is normalized cost x NFE.
+    `measured` has the columns MODEL and MEASURED and keeps its index; `grid` has the step counts
+    and scales of the guidance search. The sampling cost is normalized cost x steps (Mei et al.,
+    arXiv 2404.01367); the guided cost is normalized cost x NFE. The total cost counts the
+    arithmetic that is really done for an image, in the same unit: each evaluation, but the text's
+    keys and values once, the decoder and the text encoder.
     Raises InputError for unknown sizes, rows that stand twice, and mixed n.
     """
     _check(measured, family)
-    cells = measured.merge(family, on="size", validate="many_to_one")
-    cells["sampling_cost"] = cells["normalized_cost"] * cells["steps"].astype(float)
-    cells["guided_cost"] = cells["normalized_cost"] * cells["nfe"].astype(float)
+    cells = measured.join(family.set_index("size"), on="size", validate="many_to_one")
+    steps, nfe = cells["steps"].astype(float), cells["nfe"].astype(float)
+    cells["sampling_cost"] = cells["normalized_cost"] * steps
+    cells["guided_cost"] = cells["normalized_cost"] * nfe
+    texts = nfe / steps  # the caption, and with guidance the empty one
+    gflops = nfe * (cells["gflops"] - cells["text_gflops"]) + texts * (
+        cells["text_gflops"] + cells["caption_gflops"]
+    )
+    reference = cells["gflops"] / cells["normalized_cost"]
+    cells["total_cost"] = (gflops + cells["decoder_gflops"]) / reference
+    cells["grid"] = (
+        (cells["trained"] == 1) & cells["steps"].isin(grid[0]) & cells["guidance"].isin(grid[1])
+    )
     order = ["stage", "channels", "seed", "sampler", "steps", "guidance", "metric"]
-    return cells.sort_values(order, ignore_index=True)[CELLS]
+    return cells.sort_values([*order, "trained"])[CELLS]
 
 
 def _check(measured: pd.DataFrame, family: pd.DataFrame) -> None:
     if unknown := sorted(set(measured["size"]) - set(family["size"])):
         raise InputError(f"size {unknown[0]} is not in the family table")
-    identity = [*MODEL, "steps", "guidance", "metric"]
+    identity = [*MODEL, *CELL, "metric"]
     if measured[[*identity, "status"]].isna().any(axis=None):
         raise InputError("a measured row lacks its steps, guidance, metric or status")
     if (twice := measured.duplicated(identity)).any():
@@ -85,7 +107,7 @@ def _check(measured: pd.DataFrame, family: pd.DataFrame) -> None:
 
 
 def best_table(cells: pd.DataFrame, select_by: str) -> pd.DataFrame:
-    """The rows of each (model, sampler, steps) at its best guidance, in the columns `BEST`.
+    """The rows of each (model, sampler, steps) at the grid's best guidance, in columns `BEST`.
 
     The best cell has the lowest `select_by` among those with status ok. A group without one keeps
     a row for each metric, with its status and without guidance and value.
@@ -95,7 +117,7 @@ def best_table(cells: pd.DataFrame, select_by: str) -> pd.DataFrame:
     if select_by not in set(cells["metric"]):
         known = ", ".join(sorted(cells["metric"].unique()))
         raise InputError(f"--select-by {select_by}: no such metric was measured (known: {known})")
-    groups = cells.groupby([*MODEL, "steps"], sort=False)
+    groups = cells[cells["grid"]].groupby([*MODEL, "steps"], sort=False)
     best = pd.concat([_choose(group, select_by) for _, group in groups], ignore_index=True)
     best.loc[best["status"] != OK, ["value", "lo", "hi"]] = float("nan")
     return best[BEST]
@@ -131,6 +153,35 @@ def to_csv(table: pd.DataFrame) -> str:
     return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
+def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
+    """The draws [rows, R] of the rows of a metrics.csv, nan where a cell failed.
+
+    Raises InputError if the file lacks one.
+    """
+    arrays = set(read_header(path)) - {"__metadata__"}
+    names = [
+        f"steps{row.steps}_guidance{row.guidance:g}"
+        f"{'' if row.trained == 1 else f'_trained{row.trained:g}'}/{row.metric}"
+        for row in measured.itertuples()
+    ]
+    lacking = [
+        name
+        for name, status in zip(names, measured["status"], strict=True)
+        if status == OK and name not in arrays
+    ]
+    if lacking:
+        raise InputError(f"{path} has no draws of {lacking[0]}; delete it and run again")
+    found = {name: np.asarray(map_array(path, name)) for name in names if name in arrays}
+    length = len(next(iter(found.values()), []))
+    return np.array([found.get(name, np.full(length, np.nan)) for name in names])
+
+
+def write_cells(cells: pd.DataFrame, draws: np.ndarray, table: Path, file: Path) -> None:
+    """Write the rows of a table of cells, and the draws [rows, R] of each beside it."""
+    write_text(table, to_csv(cells))
+    write_arrays(file, {"draws": np.ascontiguousarray(draws)}, file_hash(table))
+
+
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__)
@@ -139,25 +190,30 @@ def main() -> None:
     arguments.add_argument(
         "--metrics",
         required=True,
-        nargs=5,
+        nargs=6,
         action="append",
-        metavar=("STAGE", "SIZE", "SEED", "SAMPLER", "FILE"),
-        help="metrics of the cells of one model and sampler; repeat for each",
+        metavar=("STAGE", "SIZE", "SEED", "SAMPLER", "METRICS", "DRAWS"),
+        help="metrics of the cells of one model and sampler, and their draws; repeat for each",
     )
+    arguments.add_argument("--steps", required=True, nargs="+", type=int, help="of the grid")
+    arguments.add_argument("--guidance", required=True, nargs="+", type=float, help="of the grid")
     arguments.add_argument("--cells-out", required=True, type=Path)
     arguments.add_argument("--best-out", required=True, type=Path)
+    arguments.add_argument("--draws-out", required=True, type=Path)
     options = arguments.parse_args()
-    tables = []
-    for stage, size, seed, sampler, path in options.metrics:
+    tables, draws = [], []
+    for stage, size, seed, sampler, metrics, drawn in options.metrics:
         if not seed.isdecimal():
             arguments.error(f"argument --metrics: seed {seed} is no number")
         model = {"stage": stage, "size": size, "seed": int(seed), "sampler": sampler}
-        tables.append(read_table(Path(path), MEASURED).assign(**model))
+        tables.append(read_table(Path(metrics), MEASURED).assign(**model))
+        draws.append(draws_of(tables[-1], Path(drawn)))
     measured = pd.concat(tables, ignore_index=True)
-    cells = cells_table(measured, read_table(options.family, FAMILY))
+    grid = (options.steps, options.guidance)
+    cells = cells_table(measured, read_table(options.family, [*FAMILY, *PARTS]), grid)
     best = best_table(cells, options.select_by)
-    write_text(options.cells_out, to_csv(cells))
     write_text(options.best_out, to_csv(best))
+    write_cells(cells, np.concatenate(draws)[cells.index], options.cells_out, options.draws_out)
     chosen = best[best["metric"] == options.select_by]
     print(
         f"{len(cells)} rows; best guidance for {(chosen['status'] == OK).sum()} of {len(chosen)}"

@@ -11,19 +11,24 @@ from pathlib import Path
 
 from ..cli import parser, run
 from ..models.family import count_family
-from ..specs import CostSpec
+from ..specs import FamilySpec
 from ..study import channels
 from ..workdir import write_text
+from .networks import autoencoder_costs, caption_cost
 from .published import published_columns
 
 
-def family_table(spec: CostSpec) -> list[dict]:
+def family_table(spec: FamilySpec) -> list[dict]:
     """One row a size: size, channels, params, gflops (one forward, one image), normalized_cost.
 
-    Then what the paper prints of it, if it is one of the paper's.
+    Then what else an image costs: text_gflops, those of the forward pass that turn text into keys
+    and values, which are the same at all steps; decoder_gflops; caption_gflops of the text encoder.
+    Then what the paper prints of the size, if it is one of the paper's.
     """
     counts = count_family(spec.family, spec.latent_shape, spec.text_shape)
-    _, reference = counts[spec.family.reference_size]
+    _, reference, _ = counts[spec.family.reference_size]
+    _, decoder, _ = autoencoder_costs(spec)
+    around = {"decoder_gflops": decoder / 1e9, "caption_gflops": caption_cost(spec) / 1e9}
     return [
         {
             "size": size,
@@ -31,9 +36,11 @@ def family_table(spec: CostSpec) -> list[dict]:
             "params": params,
             "gflops": gflops,
             "normalized_cost": gflops / reference,
+            "text_gflops": text,
         }
+        | around
         | published_columns(spec, size)
-        for size, (params, gflops) in counts.items()
+        for size, (params, gflops, text) in counts.items()
     ]
 
 
@@ -50,7 +57,7 @@ def to_csv(rows: list[dict]) -> str:
 
 def main() -> None:
     """Command line."""
-    arguments = parser(__doc__, CostSpec)
+    arguments = parser(__doc__, FamilySpec)
     arguments.add_argument("--out", required=True, type=Path, help="family.csv")
     options = arguments.parse_args()
     write_text(options.out, to_csv(family_table(options.spec)))

@@ -25,10 +25,9 @@ from ..hub import local_folder
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import is_clip, locate
 from ..metrics_section import Clip
-from ..models.family import count_params
-from ..specs import Specs
+from ..models.family import count_family, count_params
+from ..specs import FamilySpec, Specs
 from ..study import Autoencoder, Study, TextEncoder
-from .cost import family_table
 
 # Rombach et al. 2022, https://arxiv.org/abs/2112.10752; 83,653,863 parameters
 HUB_AUTOENCODERS = {
@@ -77,17 +76,18 @@ class Networks:
 
 def count_networks(study: Study) -> Networks:
     """What the study's networks cost, at its image size and numbers of tokens and channels."""
-    family = family_table(Specs(study).cost())
-    encode, decode, autoencoder_params = _autoencoder_costs(study)
+    spec = Specs(study).family()
+    family = count_family(spec.family, spec.latent_shape, spec.text_shape)
+    encode, decode, autoencoder_params = autoencoder_costs(spec)
     features, feature_width = _extractor_cost(study)
     clip_image, clip_caption = _clip_costs(study.metrics.clip)
     return Networks(
-        forward={row["size"]: row["gflops"] * 1e9 for row in family},
-        params={row["size"]: row["params"] for row in family},
+        forward={size: gflops * 1e9 for size, (_, gflops, _) in family.items()},
+        params={size: params for size, (params, _, _) in family.items()},
         encode=encode,
         decode=decode,
         autoencoder_params=autoencoder_params,
-        caption=_caption_cost(study),
+        caption=caption_cost(spec),
         features=features,
         feature_width=feature_width,
         clip_image=clip_image,
@@ -133,22 +133,23 @@ def _count(call: Callable[[], object]) -> float:
     return float(counter.get_total_flops())
 
 
-def _autoencoder_costs(study: Study) -> tuple[float, float, float]:
-    model = meta_autoencoder(study.latents.autoencoder)
+def autoencoder_costs(spec: FamilySpec) -> tuple[float, float, float]:
+    """FLOPs of encoding and of decoding an image, and parameters; nan is unknown."""
+    model = meta_autoencoder(spec.autoencoder)
     if model is None:
         return math.nan, math.nan, math.nan
-    side = study.data.image_size
-    image = torch.empty(1, 3, side, side, device="meta")
-    latents = torch.empty(1, *study.latent_shape, device="meta")
+    image = torch.empty(1, 3, spec.image_size, spec.image_size, device="meta")
+    latents = torch.empty(1, *spec.latent_shape, device="meta")
     encode, decode = _count(lambda: model.encode(image)), _count(lambda: model.decode(latents))
     return encode, decode, count_params(model)
 
 
-def _caption_cost(study: Study) -> float:
-    model = meta_text_encoder(study.latents.text_encoder)
+def caption_cost(spec: FamilySpec) -> float:
+    """FLOPs of encoding a caption; nan is unknown."""
+    model = meta_text_encoder(spec.text_encoder)
     if model is None:
         return math.nan
-    tokens = torch.zeros(1, study.text_shape[0], dtype=torch.long, device="meta")
+    tokens = torch.zeros(1, spec.text_shape[0], dtype=torch.long, device="meta")
     return _count(lambda: model(tokens))
 
 
