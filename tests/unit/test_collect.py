@@ -3,24 +3,33 @@
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from ldm_scaling.cli import InputError
+from ldm_scaling.shards import write_arrays
 from ldm_scaling.tables.collect import (
     BEST,
     CELLS,
     FAMILY,
     MEASURED,
     MODEL,
+    PARTS,
     best_table,
     cells_table,
+    draws_of,
     read_table,
     to_csv,
 )
+from ldm_scaling.tables.values import read_values
 
-FAMILY_ROWS = [("c8", 8, 105_001, 0.5, 0.25), ("c16", 16, 4_123_457, 2.0, 1.0)]
+FAMILY_ROWS = [
+    ("c8", 8, 105_001, 0.5, 0.25, 0.125, 3.0, 0.5),
+    ("c16", 16, 4_123_457, 2.0, 1.0, 0.25, 3.0, 0.5),
+]
 GUIDANCE = [1, 2, 3, 5]
+GRID = ([2, 4, 6], GUIDANCE)
 # The Frechet distance of each guidance; None diverged. The planted optimum comes first in the key.
 PLANTED = {
     ("c8", 2, "inside"): [9, 4, 6, 8],
@@ -32,7 +41,7 @@ PLANTED = {
 
 
 def family():
-    return pd.DataFrame(FAMILY_ROWS, columns=FAMILY)
+    return pd.DataFrame(FAMILY_ROWS, columns=[*FAMILY, *PARTS])
 
 
 def measured():
@@ -43,7 +52,7 @@ def measured():
             for metric, sign in (("fd_x", 1), ("kid_x", -1)):  # kid would choose differently
                 numbers = [None] * 3 if value is None else [sign * value + d for d in (0, -1, 1)]
                 status = "diverged" if value is None else "ok"
-                row = (steps, guidance, metric, *numbers, 64, nfe, 0.5, status)
+                row = (steps, guidance, 1.0, metric, *numbers, 64, nfe, 0.5, status)
                 rows.append(("pretrain", size, 0, "ddim", *row))
     table = pd.DataFrame(rows, columns=[*MODEL, *MEASURED]).astype({"n": "Int64", "nfe": "Int64"})
     return table.sample(frac=1, random_state=0)  # the order of files must not matter
@@ -56,16 +65,32 @@ def best_of(best, size, steps, metric="fd_x"):
 
 
 def test_costs_follow_steps_and_network_evaluations():
-    cells = cells_table(measured(), family())
+    cells = cells_table(measured(), family(), GRID)
     assert list(cells) == CELLS
     cell = cells[(cells["size"] == "c8") & (cells["steps"] == 4) & (cells["metric"] == "fd_x")]
     assert cell["sampling_cost"].tolist() == [1, 1, 1, 1]
     assert cell["guided_cost"].tolist() == [1, 2, 2, 2]
     assert cell["params"].tolist() == [105_001] * 4
+    # 4 or 8 evaluations of 0.375 without the text, the text of 0.125 and its encoder of 0.5 once or
+    # twice, the decoder of 3; over the reference's 2
+    assert cell["total_cost"].tolist() == [(1.5 + 0.625 + 3) / 2] + [(3 + 1.25 + 3) / 2] * 3
+
+
+def test_the_fixed_setting_and_kept_checkpoints_are_outside_the_search():
+    table = measured()
+    kept = table.assign(trained=0.5, value=table["value"] - 100)
+    beyond = table[table["guidance"] == 5].assign(guidance=7.5, value=-200)
+    cells = cells_table(pd.concat([table, kept, beyond], ignore_index=True), family(), GRID)
+    assert cells["grid"].sum() == len(table)
+    assert set(cells.loc[~cells["grid"], "trained"]) == {0.5, 1}
+    alone = best_table(cells_table(table, family(), GRID), "fd_x")
+    pd.testing.assert_frame_equal(
+        best_table(cells, "fd_x").reset_index(drop=True), alone.reset_index(drop=True)
+    )
 
 
 def test_rows_are_sorted_by_channels_not_by_name():
-    cells = cells_table(measured(), family())
+    cells = cells_table(measured(), family(), GRID)
     assert cells["size"].drop_duplicates().tolist() == ["c8", "c16"]
     keys = list(cells[["steps", "guidance", "metric"]][cells["size"] == "c16"].itertuples())
     assert [key[1:] for key in keys] == sorted(key[1:] for key in keys)
@@ -76,7 +101,7 @@ def test_rows_are_sorted_by_channels_not_by_name():
     [("c8", 2, 2, False), ("c8", 4, 1, False), ("c16", 2, 5, True), ("c16", 4, 3, False)],
 )
 def test_planted_optimum_and_boundary(size, steps, guidance, at_boundary):
-    best = best_table(cells_table(measured(), family()), "fd_x")
+    best = best_table(cells_table(measured(), family(), GRID), "fd_x")
     assert list(best) == BEST
     for metric, sign in (("fd_x", 1), ("kid_x", -1)):
         row = best_of(best, size, steps, metric)
@@ -95,13 +120,13 @@ def test_planted_optimum_and_boundary(size, steps, guidance, at_boundary):
 )
 def test_only_an_end_that_can_be_extended_is_a_boundary(grid, guidance, at_boundary):
     table = measured()
-    best = best_table(cells_table(table[table["guidance"].isin(grid)], family()), "fd_x")
+    best = best_table(cells_table(table[table["guidance"].isin(grid)], family(), GRID), "fd_x")
     row = best_of(best, "c8", 4)
     assert (row["guidance"], row["at_boundary"]) == (guidance, at_boundary)
 
 
 def test_select_by_another_metric_chooses_another_cell():
-    best = best_table(cells_table(measured(), family()), "kid_x")
+    best = best_table(cells_table(measured(), family(), GRID), "kid_x")
     assert best_of(best, "c8", 2)["guidance"] == 1
     assert best_of(best, "c8", 2)["value"] == 9
 
@@ -109,7 +134,7 @@ def test_select_by_another_metric_chooses_another_cell():
 def test_a_metric_of_which_more_is_better_goes_along_but_chooses_nothing():
     clip = measured()
     clip = clip[clip["metric"] == "kid_x"].assign(metric="clip_score")
-    cells = cells_table(pd.concat([measured(), clip]), family())
+    cells = cells_table(pd.concat([measured(), clip]), family(), GRID)
     best = best_table(cells, "fd_x")
     assert best_of(best, "c8", 2, "clip_score")["guidance"] == 2  # the choice of fd_x
     with pytest.raises(InputError, match="clip_score: higher is better"):
@@ -117,7 +142,7 @@ def test_a_metric_of_which_more_is_better_goes_along_but_chooses_nothing():
 
 
 def test_group_without_a_sound_cell_stays_as_a_row():
-    best = best_table(cells_table(measured(), family()), "fd_x")
+    best = best_table(cells_table(measured(), family(), GRID), "fd_x")
     for metric in ("fd_x", "kid_x"):
         row = best_of(best, "c16", 6, metric)
         assert row["status"] == "diverged"
@@ -130,7 +155,7 @@ def test_failed_value_is_never_chosen():
     table = measured()
     failed = (table["size"] == "c8") & (table["steps"] == 2) & (table["guidance"] == 2)
     table.loc[failed, "status"] = "diverged"
-    row = best_of(best_table(cells_table(table, family()), "fd_x"), "c8", 2)
+    row = best_of(best_table(cells_table(table, family(), GRID), "fd_x"), "c8", 2)
     assert (row["guidance"], row["value"]) == (3, 6)
 
 
@@ -163,18 +188,18 @@ def test_wrong_tables_are_refused(spoil, message):
     table = measured()
     spoil(table)
     with pytest.raises(InputError, match=message):
-        cells_table(table, family())
+        cells_table(table, family(), GRID)
 
 
 def test_metrics_may_differ_in_n():
     table = measured()
     table.loc[table["metric"] == "kid_x", "n"] = 32
-    assert len(cells_table(table, family())) == len(table)
+    assert len(cells_table(table, family(), GRID)) == len(table)
 
 
 def test_unknown_selecting_metric_names_the_known_ones():
     with pytest.raises(InputError, match=r"fid.*known: fd_x, kid_x"):
-        best_table(cells_table(measured(), family()), "fid")
+        best_table(cells_table(measured(), family(), GRID), "fid")
 
 
 def test_text_is_compact_and_keeps_whole_numbers():
@@ -194,26 +219,55 @@ def test_unusable_files(tmp_path, text, message):
         read_table(path, ["n", "value"])
 
 
+def drawn(rows):
+    """Draws in which the value is easy to find again."""
+    return {
+        f"steps{row.steps}_guidance{row.guidance:g}/{row.metric}": row.value + np.array([0.1, 0.2])
+        for row in rows.itertuples()
+        if row.status == "ok"
+    }
+
+
 def collect(tmp_path, select_by="fd_x"):
     family().to_csv(tmp_path / "family.csv", index=False)
     command = [sys.executable, "-m", "ldm_scaling.tables.collect", "--select-by", select_by]
     command += ["--family", "family.csv", "--cells-out", "out/cells.csv"]
-    command += ["--best-out", "out/best.csv"]
+    command += ["--best-out", "out/best.csv", "--draws-out", "out/draws"]
+    command += ["--steps", *map(str, GRID[0]), "--guidance", *map(str, GRID[1])]
     for size, rows in measured().groupby("size"):
         rows[MEASURED].to_csv(tmp_path / f"{size}.csv", index=False)
-        command += ["--metrics", "pretrain", size, "0", "ddim", f"{size}.csv"]
+        write_arrays(tmp_path / size, drawn(rows), "abc")
+        command += ["--metrics", "pretrain", size, "0", "ddim", f"{size}.csv", size]
     return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
 
 def test_command_writes_what_the_functions_return(tmp_path):
     done = collect(tmp_path)
     assert done.returncode == 0, done.stderr
-    cells = cells_table(measured(), family())
+    cells = cells_table(measured(), family(), GRID)
     assert (tmp_path / "out/cells.csv").read_text() == to_csv(cells)
     assert (tmp_path / "out/best.csv").read_text() == to_csv(best_table(cells, "fd_x"))
     read = read_table(tmp_path / "out/best.csv", BEST)
     assert read["at_boundary"].dtype == bool
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["best.csv", "cells.csv"]
+    values = read_values(tmp_path / "out/cells.csv", tmp_path / "out/draws", "fd_x")
+    assert len(values.rows) == len(cells) / 2
+    np.testing.assert_allclose(
+        values.draws, np.add.outer(values.rows["value"].to_numpy(float), [0, 0.1, 0.2])
+    )
+    with pytest.raises(InputError, match="kid_y is not in the table"):
+        read_values(tmp_path / "out/cells.csv", tmp_path / "out/draws", "kid_y")
+    (tmp_path / "out/cells.csv").write_text(to_csv(cells[1:]))
+    with pytest.raises(InputError, match="does not belong"):
+        read_values(tmp_path / "out/cells.csv", tmp_path / "out/draws", "fd_x")
+
+
+def test_draws_that_lack_a_cell_are_refused(tmp_path):
+    rows = measured()
+    arrays = drawn(rows)
+    del arrays["steps2_guidance3/kid_x"]
+    write_arrays(tmp_path / "draws", arrays, "abc")
+    with pytest.raises(InputError, match="no draws of steps2_guidance3/kid_x"):
+        draws_of(rows[rows["size"] == "c8"], tmp_path / "draws")
 
 
 def test_command_answers_wrong_input_with_one_line(tmp_path):

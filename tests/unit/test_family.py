@@ -1,12 +1,14 @@
 """The family against the published parameter counts and GFLOPs (arXiv 2404.01367, Table 1)."""
 
+import re
+
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ldm_scaling.models.family import build_unet, count_gflops, count_params
-from ldm_scaling.specs import CostSpec, Specs
+from ldm_scaling.specs import FamilySpec, Specs
 from ldm_scaling.study import Family, load_study
 from ldm_scaling.tables.cost import family_table
 from ldm_scaling.tables.published import COLUMNS, published_columns
@@ -51,13 +53,17 @@ def test_sizes_are_the_papers(size):
 
 def test_the_family_table_has_the_costs_of_the_studys_own_shapes(pocket_config):
     study = load_study(pocket_config)
-    rows = {row["size"]: row for row in family_table(Specs(study).cost())}
+    rows = {row["size"]: row for row in family_table(Specs(study).family())}
     assert list(rows) == ["c12", "c20", "c32", "c48"]
     for size, row in rows.items():
         with torch.device("meta"):
             unet = build_unet(study.family, size, (8, 8, 8), 384)
         assert row["params"] == count_params(unet)
         assert row["gflops"] == pytest.approx(count_gflops(unet, 20), rel=1e-12)
+        projections = [m for n, m in unet.named_modules() if re.search(r"attn2\.to_[kv]$", n)]
+        text = 2 * 20 * sum(m.in_features * m.out_features for m in projections) / 1e9
+        assert row["text_gflops"] == pytest.approx(text, rel=1e-12)
+        assert 0.005 < row["decoder_gflops"] < 1 and 0.01 < row["caption_gflops"] < 1
     assert rows["c48"]["normalized_cost"] == 1
     ratio = rows["c12"]["gflops"] / rows["c48"]["gflops"]
     assert rows["c12"]["normalized_cost"] == pytest.approx(ratio)
@@ -76,7 +82,16 @@ def paper_spec(**changes):
     shapes = {"latent_shape": (4, 64, 64), "text_shape": (77, 1024)}
     changed = {name: value for name, value in changes.items() if name in shapes}
     family |= {name: value for name, value in changes.items() if name not in shapes}
-    return CostSpec(family=family, **shapes | changed)
+    around = {
+        "image_size": 512,
+        "autoencoder": {
+            **{"pretrained": "stabilityai/sd-vae-ft-mse", "revision": "a" * 40},
+            **{"downsampling": 8, "latent_channels": 4, "width": 1, "images": 1, "batch": 1},
+            "lr": 1,
+        },
+        "text_encoder": {"pretrained": "unknown", "max_tokens": 77, "width": 1024},
+    }
+    return FamilySpec(family=family, **shapes | changed, **around)
 
 
 def test_printed_numbers_stand_beside_the_counted_ones():

@@ -78,8 +78,10 @@ def test_width_is_that_of_the_bootstrap(copies):
         concepts = list(range(300)) * copies
         weights = resample_weights(concepts, 400, seed)
         resampled = fd_interval(features, *statistics(real), weights, 0.9)
-        linear = linearised_fd_interval(features, *rooted(real), concepts, 0.9)
+        linear = linearised_fd_interval(features, *rooted(real), concepts, weights, 0.9)
         assert linear.value == pytest.approx(resampled.value)
+        # each draw is that of the same resample, to first order
+        assert np.corrcoef(linear.draws, resampled.draws)[0, 1] > 0.9
         ratios.append((linear.hi - linear.lo) / (resampled.hi - resampled.lo))
     assert np.mean(ratios) == pytest.approx(1, abs=0.05)
     assert np.std(ratios) < 0.1
@@ -95,18 +97,20 @@ def test_interval_covers_at_about_its_rate():
 
     values = [frechet_distance(*reference, *statistics(sample())) for _ in range(1000)]
     intervals = [
-        linearised_fd_interval(sample(), *rooted(real), range(150), 0.9) for _ in range(300)
+        linearised_fd_interval(sample(), *rooted(real), range(150), np.ones((1, 150)), 0.9)
+        for _ in range(300)
     ]
-    covered = [lo <= np.mean(values) <= hi for _, lo, hi in intervals]
+    covered = [lo <= np.mean(values) <= hi for _, lo, hi, _ in intervals]
     assert 0.83 <= np.mean(covered) <= 0.96
-    width = np.mean([hi - lo for _, lo, hi in intervals])
+    width = np.mean([hi - lo for _, lo, hi, _ in intervals])
     assert width == pytest.approx(2 * 1.645 * np.std(values), rel=0.15)
 
 
 def test_the_interval_ends_at_zero():
     features = gaussian(1, 50, 3)
     reference = rooted(features + 0.01)
-    value, lo, hi = linearised_fd_interval(features, *reference, range(50), 0.95)
+    weights = np.ones((1, 50))
+    value, lo, hi, _ = linearised_fd_interval(features, *reference, range(50), weights, 0.95)
     assert value == pytest.approx(3e-4)
     assert lo == 0
     assert hi > 2 * value
@@ -114,7 +118,9 @@ def test_the_interval_ends_at_zero():
 
 def test_one_concept_has_no_interval():
     with pytest.raises(InputError, match="two concepts"):
-        linearised_fd_interval(gaussian(1, 20, 3), *rooted(gaussian(2, 50, 3)), ["a"] * 20, 0.9)
+        linearised_fd_interval(
+            gaussian(1, 20, 3), *rooted(gaussian(2, 50, 3)), ["a"] * 20, np.ones((1, 20)), 0.9
+        )
 
 
 def test_not_finite_is_refused():

@@ -12,7 +12,7 @@ from cleanfid.fid import frechet_distance, kernel_distance
 from ldm_scaling.cells.bootstrap import centred_interval, mean_interval, resample_weights
 from ldm_scaling.cells.measure import read_features, read_records, table
 from ldm_scaling.cli import InputError
-from ldm_scaling.shards import write_arrays
+from ldm_scaling.shards import map_array, write_arrays
 
 pytestmark = pytest.mark.filterwarnings("ignore:The `disp` argument")  # of clean-fid
 
@@ -44,6 +44,7 @@ def record(steps, guidance, **changes):
         "n": N,
         "nfe": 2 * steps,
         "seconds": 0.0123456789,
+        "trained": 1.0,
         "status": "ok",
         **changes,
     }
@@ -92,7 +93,7 @@ def cells(tmp_path):
 
 
 def measure(folder, spec=SPEC):
-    paths = {"reference": "reference", "cells": "cells", "records": "records"}
+    paths = {"reference": "reference", "cells": "cells", "records": "records", "draws": "draws"}
     return command("measure", folder, spec, **paths)
 
 
@@ -108,7 +109,7 @@ def test_measure_writes_a_row_for_each_cell_and_metric(cells):
     result = measure(cells)
     assert result.returncode == 0, result.stderr
     text = (cells / "out.csv").read_text()
-    assert text.startswith("steps,guidance,metric,value,lo,hi,n,nfe,seconds,status\n")
+    assert text.startswith("steps,guidance,trained,metric,value,lo,hi,n,nfe,seconds,status\n")
     rows = read(cells / "out.csv")
     assert [(r["steps"], r["guidance"], r["metric"], r["status"]) for r in rows] == [
         (steps, guidance, metric, status)
@@ -125,6 +126,9 @@ def test_measure_writes_a_row_for_each_cell_and_metric(cells):
         ):
             assert float(row["value"]) == pytest.approx(expected, rel=1e-4)
             assert float(row["lo"]) < float(row["value"]) < float(row["hi"])
+            name = f"steps{row['steps']}_guidance{row['guidance']}/{row['metric']}"
+            draws = map_array(cells / "draws", name)
+            assert draws.shape == (40,) and draws.mean() == pytest.approx(expected, rel=1e-4)
     for row in rows:
         assert (row["n"], row["seconds"]) == (str(N), "0.0123457")
         assert row["nfe"] == str(2 * int(row["steps"]))
@@ -196,7 +200,7 @@ def test_an_interval_holds_its_value_though_outliers_drag_the_mean(outlier):
 def test_the_interval_of_a_mean_is_as_wide_as_its_closed_form():
     values = cosines(0, 200)
     weights = resample_weights(range(200), 3000, 0)
-    value, lo, hi = mean_interval(values, weights, confidence=0.9)
+    value, lo, hi, _ = mean_interval(values, weights, confidence=0.9)
     assert value == pytest.approx(values.mean(dtype=np.float64))
     half = 1.645 * float(values.std()) / 200**0.5
     assert (lo, hi) == pytest.approx((value - half, value + half), abs=0.1 * half)

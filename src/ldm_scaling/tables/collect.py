@@ -138,7 +138,7 @@ def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:
     if candidates.empty:
         rows = group.drop_duplicates("metric").assign(at_boundary=False)
         # Nothing was chosen, so what belongs to one guidance is empty; the sampling cost stays.
-        rows[["guidance", "guided_cost", "seconds"]] = float("nan")
+        rows[["guidance", "guided_cost", "total_cost", "seconds"]] = float("nan")
         rows = rows.assign(nfe=pd.NA, status=selecting["status"].iloc[0])
         return rows.astype({"nfe": "Int64"})
     guidance = candidates.loc[candidates["value"].idxmin(), "guidance"]
