@@ -117,12 +117,22 @@ def test_a_training_step_is_three_forwards_and_the_last_batch_is_full():
 
 def test_guided_cells_cost_two_forwards():
     study = changed(sampling={"n": 100, "steps": [2, 4], "guidance": [1, 3]})
-    smallest = rule(jobs_of(study), "sweep")[0]
+    smallest = rule(jobs_of(study), "sweep")[1]  # not of the sampler of the fixed setting
     assert smallest.flops_of == {
         "U-Net": 100 * (2 + 4) * (1 + 2) * ONES.forward["c12"],
         "decoding": 100 * 4 * ONES.decode,
         "features": 100 * 4 * ONES.features,
     }
+
+
+def test_the_fixed_setting_is_sampled_at_every_kept_checkpoint_by_its_sampler():
+    study = changed(
+        sampling={"n": 100, "steps": [2], "guidance": [1], "fixed": {"steps": 8, "guidance": 7.5}},
+        training={"keep": [0.5]},
+    )
+    ddim, ddpm, _ = rule(jobs_of(study), "sweep")[:3]
+    assert ddpm.flops_of["U-Net"] == 100 * 2 * ONES.forward["c12"]
+    assert ddim.flops_of["U-Net"] == 100 * (2 + 2 * 8 * 2) * ONES.forward["c12"]
 
 
 def test_every_image_is_encoded_once_and_seeds_multiply_models():
@@ -132,15 +142,16 @@ def test_every_image_is_encoded_once_and_seeds_multiply_models():
     assert [job.flops for job in rule(jobs, "encode_images")] == [train * ONES.encode]
     text = [job.flops for job in rule(jobs, "encode_text")]
     assert text == [train * ONES.caption, 768 * ONES.caption]
-    assert len(rule(jobs, "pretrain")) == len(rule(jobs, "sweep")) == 4 * 3
+    assert len(rule(jobs, "pretrain")) == 4 * 3
+    assert len(rule(jobs, "sweep")) == 4 * 3 * 3
 
 
 def test_clip_scores_cost_every_image_once_and_every_caption_once_a_job():
-    clip = {"clip": {"pretrained": "folder"}}
+    clip = {"clip": {"pretrained": "folder"}, "clip_like": None}
     study = changed(sampling={"n": 100, "steps": [2, 4], "guidance": [1, 3]}, metrics=clip)
     networks = Networks(**vars(ONES) | {"clip_image": 3.0, "clip_caption": 0.5})
     jobs = jobs_of(study, networks)
-    assert rule(jobs, "sweep")[0].flops_of["CLIP score"] == 4 * 100 * 3 + 100 * 0.5
+    assert rule(jobs, "sweep")[1].flops_of["CLIP score"] == 4 * 100 * 3 + 100 * 0.5
     real = {job.name: job.flops_of for job in rule(jobs, "real_features")}
     assert "CLIP score" not in real["validation"]
     assert real["test"]["CLIP score"] == 768 * 3.5

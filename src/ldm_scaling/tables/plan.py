@@ -238,9 +238,14 @@ def _reference_jobs(study: Study, networks: Networks, images: dict[str, float]) 
 
 
 def _table_jobs(study: Study) -> list[Job]:
-    tables = {"floors": "floors.csv", "family": "family.csv", "collect": "best.csv"}
+    folder = f"{study.results}/tables"
     return [
-        *(Job(rule, f"{study.results}/tables/{name}") for rule, name in tables.items()),
+        *(Job(name, f"{folder}/{name}.csv") for name in ("floors", "family")),
+        *(
+            Job("collect", f"{folder}/pretrain/{sampler}/best.csv", name=sampler)
+            for sampler in study.sampling.samplers
+        ),
+        *(Job("concatenate", f"{folder}/{name}.csv", name=name) for name in ("cells", "best")),
         *(Job(name, f"{study.results}/figures/{name}.png") for name in FIGURES),
     ]
 
