@@ -262,6 +262,32 @@ def metrics_arguments(wildcards, input):
     ]
 
 
+# ------------------------------------------------------------ outputs that the report shows
+
+
+def figure(name, category):
+    """The files of a figure; the report shows the png with report/figures/{name}.rst."""
+    pdf, png = multiext(f"<results>/figures/{name}", pdf=".pdf", png=".png")
+    caption = f"../report/figures/{name}.rst"
+    return [pdf, report(png, caption=caption, category=category, labels=figure_labels)]
+
+
+def figure_labels(wildcards, output, params):
+    """What the report lists a figure as. One label: it may make a switch of a second one."""
+    name, sampler = Path(output.png).stem, params.get("sampler")
+    return {"figure": f"{name} ({sampler})" if sampler else name}
+
+
+def table(name):
+    """The file of a table; the report offers it with report/tables/{name}.rst."""
+    return report(
+        f"<results>/tables/{name}.csv",
+        caption=f"../report/tables/{name}.rst",
+        category="Tables",
+        labels={"table": f"{name}.csv"},
+    )
+
+
 # ------------------------------------------------------------ cluster
 
 

@@ -14,7 +14,7 @@ rule family:
         module="src/ldm_scaling/tables/cost.py",
         published="src/ldm_scaling/tables/published.py",
     output:
-        "<results>/tables/family.csv",
+        table("family"),
     log:
         "<logs>/family.log",
     benchmark:
@@ -41,7 +41,7 @@ rule floors:
         real_captions="<results>/data/validation.csv",
         module="src/ldm_scaling/cells/floors.py",
     output:
-        "<results>/tables/floors.csv",
+        table("floors"),
     log:
         "<logs>/floors.log",
     benchmark:
@@ -68,8 +68,8 @@ rule collect:
         family="<results>/tables/family.csv",
         module="src/ldm_scaling/tables/collect.py",
     output:
-        cells="<results>/tables/cells.csv",
-        best="<results>/tables/best.csv",
+        cells=table("cells"),
+        best=table("best"),
     log:
         "<logs>/collect.log",
     benchmark:
@@ -94,7 +94,7 @@ rule latency:
     input:
         module="src/ldm_scaling/tables/latency.py",
     output:
-        "<results>/tables/latency.csv",
+        table("latency"),
     log:
         "<logs>/latency.log",
     benchmark:
