@@ -278,14 +278,11 @@ def figure_labels(wildcards, output, params):
     return {"figure": f"{name} ({sampler})" if sampler else name}
 
 
-def table(name):
-    """The file of a table; the report offers it with report/tables/{name}.rst."""
-    return report(
-        f"<results>/tables/{name}.csv",
-        caption=f"../report/tables/{name}.rst",
-        category="Tables",
-        labels={"table": f"{name}.csv"},
-    )
+def table(path):
+    """A table or text; the report offers it with report/tables/{stem of its name}.rst."""
+    caption = f"../report/tables/{Path(path).stem}.rst"
+    labels = {"table": Path(path).name}
+    return report(path, caption=caption, category="Tables", labels=labels)
 
 
 # ------------------------------------------------------------ cluster

@@ -14,7 +14,7 @@ rule family:
         module="src/ldm_scaling/tables/cost.py",
         published="src/ldm_scaling/tables/published.py",
     output:
-        table("family"),
+        table("<results>/tables/family.csv"),
     log:
         "<logs>/family.log",
     benchmark:
@@ -41,7 +41,7 @@ rule floors:
         real_captions="<results>/data/validation.csv",
         module="src/ldm_scaling/cells/floors.py",
     output:
-        table("floors"),
+        table("<results>/tables/floors.csv"),
     log:
         "<logs>/floors.log",
     benchmark:
@@ -68,8 +68,8 @@ rule collect:
         family="<results>/tables/family.csv",
         module="src/ldm_scaling/tables/collect.py",
     output:
-        cells=table("cells"),
-        best=table("best"),
+        cells=table("<results>/tables/cells.csv"),
+        best=table("<results>/tables/best.csv"),
     log:
         "<logs>/collect.log",
     benchmark:
@@ -94,7 +94,7 @@ rule latency:
     input:
         module="src/ldm_scaling/tables/latency.py",
     output:
-        table("latency"),
+        table("<results>/tables/latency.csv"),
     log:
         "<logs>/latency.log",
     benchmark:
