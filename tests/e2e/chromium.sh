@@ -5,7 +5,7 @@ set -euo pipefail
 
 cannot() { echo "$1"; exit 77; }
 
-command -v chromium chromedriver >/dev/null && exit 0
+command -v chromium >/dev/null && command -v chromedriver >/dev/null && exit 0
 [ "$(id -u)" = 0 ] || cannot "no Chromium: only root can install it"
 command -v apt-get >/dev/null || cannot "no Chromium: its packages need Debian"
 export DEBIAN_FRONTEND=noninteractive
