@@ -5,6 +5,8 @@
 PYTHON ?= python3
 CORES ?= all
 STUDY ?= config.yaml
+# where the Snakefile puts a study's results: config.yaml's in results/, others below, by their name
+RESULTS = results$(if $(filter-out config.yaml,$(STUDY)),/$(basename $(notdir $(STUDY))))
 DEVICE ?= a100
 UTILISATION ?= 30
 VENV := .venv
@@ -20,7 +22,7 @@ SNAKEMAKE := mkdir -p .snakemake && $(LOCK) snakemake --cores $(CORES) --rerun-i
 	$(if $(LOCK),--nolock)
 BUSY := || { code=$$?; [ $$code -ne 75 ] || echo "error: another make runs here; wait for it"; exit $$code; }
 
-.PHONY: help figure all smoke plan prefetch test lint bench lock clean
+.PHONY: help figure all smoke report plan prefetch test lint bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -33,6 +35,10 @@ all: $(READY) ## every table and figure of the pocket study
 
 smoke: $(READY) ## the whole chain on tiny models, in minutes; for tests
 	$(SNAKEMAKE) --configfile=studies/smoke.yaml $(BUSY)
+
+report: $(READY) ## all of a study, and report.zip with it, for a browser: make report STUDY=studies/smoke.yaml
+	$(SNAKEMAKE) --configfile=$(STUDY) $(BUSY)
+	$(SNAKEMAKE) --configfile=$(STUDY) --report $(RESULTS)/report.zip $(BUSY)
 
 plan: $(READY) ## what a study would cost: make plan STUDY=studies/paper.yaml DEVICE=h100
 	@snakemake plan --cores 1 --nolock --quiet all --configfile=$(STUDY) \

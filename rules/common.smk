@@ -163,6 +163,14 @@ def cells_of_models(name):
     return of_sampler
 
 
+def tables_of_samplers(name):
+    """A table's path for each stage and sampler."""
+    return [
+        f"<results>/tables/{stage}/{sampler}/{name}"
+        for stage, sampler in STAGES_AND_SAMPLERS
+    ]
+
+
 def best_table(sampler):
     """The table of the best guidance of each pretrained model and step count, with a sampler."""
     return f"<results>/tables/pretrain/{sampler}/best.csv"
@@ -274,6 +282,29 @@ def metrics_arguments(wildcards, input):
             models, input.metrics, input.draws, strict=True
         )
     ]
+
+
+# ------------------------------------------------------------ outputs that the report shows
+
+
+def figure(name, category):
+    """The files of a figure; the report shows the png with report/figures/{name}.rst."""
+    pdf, png = multiext(f"<results>/figures/{name}", pdf=".pdf", png=".png")
+    caption = f"../report/figures/{name}.rst"
+    return [pdf, report(png, caption=caption, category=category, labels=figure_labels)]
+
+
+def figure_labels(wildcards, output, params):
+    """What the report lists a figure as. One label: it may make a switch of a second one."""
+    name, sampler = Path(output.png).stem, params.get("sampler")
+    return {"figure": f"{name} ({sampler})" if sampler else name}
+
+
+def table(path):
+    """A table or text; the report offers it with report/tables/{stem of its name}.rst."""
+    caption = f"../report/tables/{Path(path).stem}.rst"
+    labels = {"table": Path(path).name}
+    return report(path, caption=caption, category="Tables", labels=labels)
 
 
 # ------------------------------------------------------------ cluster

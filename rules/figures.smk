@@ -13,7 +13,7 @@ rule fid_vs_cost:
         budgets="src/ldm_scaling/tables/budgets.py",
         style="src/ldm_scaling/figures/style.py",
     output:
-        multiext("<results>/figures/fid_vs_cost", pdf=".pdf", png=".png"),
+        figure("fid_vs_cost", "Quality and cost"),
     log:
         "<logs>/fid_vs_cost.log",
     benchmark:
@@ -45,7 +45,7 @@ rule guidance_sweep:
         budgets="src/ldm_scaling/tables/budgets.py",
         style="src/ldm_scaling/figures/style.py",
     output:
-        multiext("<results>/figures/guidance_sweep", pdf=".pdf", png=".png"),
+        figure("guidance_sweep", "Guidance"),
     log:
         "<logs>/guidance_sweep.log",
     benchmark:
@@ -72,7 +72,7 @@ rule model_family:
         module="src/ldm_scaling/figures/model_family.py",
         style="src/ldm_scaling/figures/style.py",
     output:
-        multiext("<results>/figures/model_family", pdf=".pdf", png=".png"),
+        figure("model_family", "Model family"),
     log:
         "<logs>/model_family.log",
     benchmark:
@@ -96,7 +96,7 @@ rule latency_vs_cost:
         module="src/ldm_scaling/figures/latency_vs_cost.py",
         style="src/ldm_scaling/figures/style.py",
     output:
-        multiext("<results>/figures/latency_vs_cost", pdf=".pdf", png=".png"),
+        figure("latency_vs_cost", "Quality and cost"),
     log:
         "<logs>/latency_vs_cost.log",
     benchmark:

@@ -15,7 +15,7 @@ rule family:
         networks="src/ldm_scaling/tables/networks.py",
         published="src/ldm_scaling/tables/published.py",
     output:
-        "<results>/tables/family.csv",
+        table("<results>/tables/family.csv"),
     log:
         "<logs>/family.log",
     benchmark:
@@ -42,7 +42,7 @@ rule floors:
         real_captions="<results>/data/validation.csv",
         module="src/ldm_scaling/cells/floors.py",
     output:
-        "<results>/tables/floors.csv",
+        table("<results>/tables/floors.csv"),
     log:
         "<logs>/floors.log",
     benchmark:
@@ -95,20 +95,18 @@ rule collect:
 
 
 rule concatenate:
-    """One table of all stages and samplers."""
+    """The tables of all stages and samplers as one."""
     input:
-        [
-            f"<results>/tables/{stage}/{sampler}/{{table}}.csv"
-            for stage, sampler in STAGES_AND_SAMPLERS
-        ],
+        cells=tables_of_samplers("cells.csv"),
+        best=tables_of_samplers("best.csv"),
+        module="src/ldm_scaling/tables/concatenate.py",
     output:
-        "<results>/tables/{table}.csv",
+        cells=table("<results>/tables/cells.csv"),
+        best=table("<results>/tables/best.csv"),
     log:
-        "<logs>/concatenate/{table}.log",
+        "<logs>/concatenate.log",
     benchmark:
-        "<benchmarks>/concatenate/{table}.tsv"
-    wildcard_constraints:
-        table="cells|best",
+        "<benchmarks>/concatenate.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -116,7 +114,8 @@ rule concatenate:
         runtime=20,
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.tables.concatenate {input:q} --out {output:q}"
+        "python -m ldm_scaling.tables.concatenate --cells {input.cells:q} --best {input.best:q}"
+        " --cells-out {output.cells:q} --best-out {output.best:q}"
 
 
 rule latency:
@@ -124,7 +123,7 @@ rule latency:
     input:
         module="src/ldm_scaling/tables/latency.py",
     output:
-        "<results>/tables/latency.csv",
+        table("<results>/tables/latency.csv"),
     log:
         "<logs>/latency.log",
     benchmark:

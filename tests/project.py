@@ -18,7 +18,11 @@ from typing import IO
 import ldm_scaling
 
 ROOT = Path(__file__).parents[1]
-PARTS = ["Snakefile", "config.yaml", "rules", "envs", "src", "studies", "profiles", "pretrained"]
+PARTS = [
+    *("Snakefile", "config.yaml", "rules", "report", "envs", "src"),
+    *("studies", "profiles", "pretrained"),
+]
+SMOKE = ("--cores", "2", "--configfile=studies/smoke.yaml")
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 
 

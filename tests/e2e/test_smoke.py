@@ -5,22 +5,12 @@ import json
 import pandas as pd
 import pytest
 import yaml
-from project import Project
+from project import SMOKE, Project
 from snakemake.utils import update_config
 
 from ldm_scaling.study import load_study
 from ldm_scaling.tables.networks import count_networks
 from ldm_scaling.tables.plan import split_images, study_jobs
-
-SMOKE = ("--cores", "2", "--configfile=studies/smoke.yaml")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """The smoke study after an undisturbed run."""
-    project = Project(tmp_path_factory.mktemp("e2e") / "undisturbed")
-    project.snakemake(*SMOKE)
-    return project
 
 
 def cells(project):

@@ -36,8 +36,8 @@ _INTEGERS = dict.fromkeys(["seed", "steps", "n", "nfe", "channels", "params"], "
 _NUMBERS = ["guidance", "trained", "value", "lo", "hi", "seconds", "gflops", "normalized_cost"]
 
 
-def read_table(path: Path, columns: list[str], others: bool = False) -> pd.DataFrame:
-    """These columns of a CSV file, or all if it has these and `others` are wanted.
+def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
+    """These columns of a CSV file.
 
     Raises InputError if the file is missing, broken, without rows or without one of the columns.
     """
@@ -52,7 +52,7 @@ def read_table(path: Path, columns: list[str], others: bool = False) -> pd.DataF
         raise InputError(f"{path} has no column {', '.join(absent)}")
     if table.empty:
         raise InputError(f"{path} has no rows")
-    return table if others else table[columns]
+    return table[columns]
 
 
 def cells_table(

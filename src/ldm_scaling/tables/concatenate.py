@@ -1,4 +1,4 @@
-"""Put tables of the same columns one below the other."""
+"""Put the tables of several stages and samplers one below the other."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import pandas as pd
 
 from ..cli import parser, run
 from ..workdir import write_text
-from .collect import CELLS, read_table, to_csv
+from .collect import BEST, CELLS, read_table, to_csv
 
 
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("tables", nargs="+", type=Path, help="cells.csv or best.csv of samplers")
-    arguments.add_argument("--out", required=True, type=Path, help="table to write")
+    for name in ("cells", "best"):
+        many = {"required": True, "nargs": "+", "type": Path}
+        arguments.add_argument(f"--{name}", **many, help=f"a {name}.csv of each")
+        arguments.add_argument(f"--{name}-out", required=True, type=Path)
     options = arguments.parse_args()
-    tables = [read_table(path, CELLS, others=True) for path in options.tables]
-    write_text(options.out, to_csv(pd.concat(tables, ignore_index=True)))
+    kinds = ((options.cells, CELLS, options.cells_out), (options.best, BEST, options.best_out))
+    for paths, columns, out in kinds:
+        tables = [read_table(path, columns) for path in paths]
+        write_text(out, to_csv(pd.concat(tables, ignore_index=True)))
 
 
 if __name__ == "__main__":

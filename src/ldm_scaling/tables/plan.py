@@ -245,7 +245,7 @@ def _table_jobs(study: Study) -> list[Job]:
             Job("collect", f"{folder}/pretrain/{sampler}/best.csv", name=sampler)
             for sampler in study.sampling.samplers
         ),
-        *(Job("concatenate", f"{folder}/{name}.csv", name=name) for name in ("cells", "best")),
+        Job("concatenate", f"{folder}/cells.csv"),
         *(Job(name, f"{study.results}/figures/{name}.png") for name in FIGURES),
     ]
 

@@ -1,0 +1,146 @@
+"""The report of the smoke study, unzipped and opened in Chromium as its reader does."""
+
+import json
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from project import SMOKE
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+PATIENCE = 60  # seconds after which something is broken
+
+
+class Reader:
+    """A person with the report open."""
+
+    def __init__(self, browser: webdriver.Chrome, page: Path):
+        self.browser, self.page = browser, page
+        self.wait = WebDriverWait(browser, PATIENCE)
+        self.open()
+
+    def open(self) -> None:
+        """The start page."""
+        self.browser.get(self.page.as_uri())
+        self.find(".prose h1")
+
+    def find(self, selector: str):
+        """The first element of a CSS selector, as soon as there is one."""
+        return self.wait.until(lambda browser: browser.find_element(By.CSS_SELECTOR, selector))
+
+    def find_all(self, selector: str) -> list:
+        """The elements of a CSS selector that there are now."""
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def click(self, text: str) -> None:
+        """Click a link that says exactly this."""
+        self.wait.until(lambda browser: browser.find_element(By.LINK_TEXT, text)).click()
+
+
+def read(url: str) -> bytes:
+    """What the file at a file:// address holds."""
+    assert url.startswith("file://")
+    return Path(unquote(url.removeprefix("file://"))).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def unzipped(finished, tmp_path_factory):
+    """The report's page, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("unzipped")
+    finished.snakemake(*SMOKE, "--report", str(folder / "report.zip"))
+    with zipfile.ZipFile(folder / "report.zip") as archive:
+        archive.extractall(folder)
+    return folder / "report" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium that notes what it asks for; skips where there can be none."""
+    script = Path(__file__).with_name("chromium.sh")
+    installed = subprocess.run([script], text=True, capture_output=True, timeout=600)
+    if installed.returncode == 77:
+        pytest.skip(installed.stdout.strip())
+    assert installed.returncode == 0, installed.stderr
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--window-size=1500,1000"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def reader(browser, unzipped):
+    """The opened report. In the end: no error, and nothing asked for but files beside it."""
+    yield Reader(browser, unzipped)
+    errors = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert not errors
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
+    assert unzipped.as_uri() in urls
+    beside = (unzipped.parent.as_uri(), "data:", "blob:")
+    assert [url for url in urls if not url.startswith(beside)] == []
+
+
+def test_from_the_question_to_the_headline_figure(reader, finished):
+    assert "which model size gives the best images?" in reader.find(".prose h1").text
+    reader.click("fid_vs_cost.png")
+    text = reader.find("#app ul").text
+    assert "Study smoke" in text and "n = 32 images a cell" in text
+    reader.find("a[iconname=eye]").click()
+    image = reader.find("img[src$='.png']")
+    reader.wait.until(lambda _: image.get_property("naturalWidth") > 500)
+    drawn = finished.folder / "results/smoke/figures/fid_vs_cost.png"
+    assert read(image.get_property("src")) == drawn.read_bytes()
+
+
+def test_every_link_of_the_start_page_explains_a_result(reader):
+    links = reader.find_all(".prose a[href^=javascript]")
+    names = [link.text for link in links]
+    assert "fid_vs_cost.png" in names
+    for name in names:
+        reader.click(name)
+        reader.wait.until(lambda _, name=name: f"/{name}" in reader.find("#app nav").text)
+        assert "DESCRIPTION" in reader.find("#app ul").text
+
+
+def test_the_tables_are_the_studys_own(reader, finished):
+    reader.click("Tables")
+    reader.find("a[download]")
+    links = reader.find_all("a[download]")
+    offered = {link.get_property("download"): link.get_property("href") for link in links}
+    tables = list((finished.folder / "results/smoke/tables").glob("*.csv"))
+    assert {"cells.csv", "best.csv", "family.csv", "floors.csv"} <= {path.name for path in tables}
+    for path in tables:
+        assert read(offered[path.name]) == path.read_bytes()
+
+
+def test_every_figure_is_shown(reader, finished):
+    shown = set()
+    for category in reader.browser.execute_script("return Object.keys(categories)"):
+        reader.open()
+        reader.click(category)
+        reader.find("a[iconname=eye]")
+        for eye in reader.find_all("a[iconname=eye]:not([download])"):
+            eye.click()
+            image = reader.find("img[src$='.png']")
+            reader.wait.until(lambda _, image=image: image.get_property("naturalWidth") > 0)
+            shown.add(Path(image.get_property("src")).name)
+    assert shown == {path.name for path in finished.folder.glob("results/smoke/figures/*.png")}
+
+
+def test_the_rule_graph_is_drawn(reader):
+    assert reader.find(".vega-embed canvas").size["height"] > 300
+    rules = reader.browser.execute_script("return Object.keys(rules)")
+    assert {"prepare_data", "pretrain", "sweep", "fid_vs_cost"} <= set(rules)

@@ -1,0 +1,100 @@
+"""The report's texts: every figure and table has one, and they quote the study's own numbers.
+
+The study is a pretended one: every output of every job is an empty file.
+"""
+
+import json
+import re
+import zipfile
+from html import unescape
+
+import pytest
+from project import ROOT, Project
+
+FIGURES = re.findall(r"^rule (\w+):", (ROOT / "rules/figures.smk").read_text(), re.MULTILINE)
+PNGS = [f"results/figures/{name}.png" for name in FIGURES]
+PAPER = re.compile(r"Answers (Figure|Table)|Figures? \d+ of the paper|paper has no such figure")
+
+
+def write_report(project, *targets):
+    """What stands in the report of some targets, by the names of its scripts."""
+    project.snakemake("--report", "report.zip", *targets)
+    with zipfile.ZipFile(project.folder / "report.zip") as archive:
+        html = archive.read("report/report.html").decode()
+    found = re.findall(r"^    var (workflow_desc|results|categories) = (.*);$", html, re.MULTILINE)
+    return {name: json.loads(text) for name, text in found}
+
+
+def words(html):
+    """The text of a page without its tags."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", html)).split())
+
+
+def is_sound(html):
+    """Whether the text has no error of reStructuredText, and no number that the study lacks."""
+    errors = re.search(r"system-message|problematic", html)
+    return not errors and not re.search(r" [,.;]|\(\)|None|Undefined|\{\{", words(html))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The pocket study with empty files for all results."""
+    project = Project(tmp_path_factory.mktemp("report") / "project")
+    printed = project.snakemake("--dry-run", "--forceall", "all", *PNGS)
+    outputs = re.findall(r"^    output: (.*)$", printed, re.MULTILINE)
+    for path in ", ".join(outputs).split(", "):
+        file = project.folder / path
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+    return project
+
+
+@pytest.fixture(scope="module")
+def report(project):
+    return write_report(project, "all", *PNGS)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_has_a_caption_and_a_category(report, name):
+    result = report["results"][f"results/figures/{name}.png"]
+    assert is_sound(result["caption"]), words(result["caption"])
+    assert PAPER.search(words(result["caption"]))
+    assert "Study pocket" in words(result["caption"])
+    assert re.fullmatch(rf"{name}( \([a-z]+\))?", result["labels"]["figure"])
+    # in the category Other is what has none
+    assert f"results/figures/{name}.png" not in str(report["categories"].get("Other"))
+
+
+def test_every_table_has_a_caption(report, project):
+    tables = [path for path in report["results"] if not path.startswith("results/figures/")]
+    made = (project.folder / "results/tables").glob("*.csv")
+    assert {str(path.relative_to(project.folder)) for path in made} <= set(tables)
+    for path in tables:
+        caption = report["results"][path]["caption"]
+        assert caption and is_sound(caption), (path, words(caption))
+
+
+def test_captions_quote_the_study(project):
+    overlay = ("--config", "sampling={n: 321, samplers: [dpmpp, ddim]}", "metrics={select_by: kid}")
+    name = "results/figures/fid_vs_cost.png"
+    result = write_report(project, name, *overlay)["results"][name]
+    assert "n = 321" in words(result["caption"])
+    assert "kid_effnet_lite0, sampler dpmpp" in words(result["caption"])
+    assert result["labels"] == {"figure": "fid_vs_cost (dpmpp)"}
+
+
+def test_the_start_page_leads_to_the_answer(report):
+    page = report["workflow_desc"]
+    assert is_sound(page), words(page)
+    links = re.findall(r"showResultInfo\('(.*?)'\)", unescape(page))
+    assert "results/figures/fid_vs_cost.png" in links
+    assert set(links) <= set(report["results"])
+    assert "sizes c12, c20, c32, c48" in words(page)
+    assert "not FID" in words(page)
+
+
+def test_a_part_of_the_study_has_a_report_too(project):
+    part = write_report(project, "results/figures/model_family.png")
+    assert set(part["results"]) == {"results/figures/model_family.png", "results/tables/family.csv"}
+    assert is_sound(part["workflow_desc"])
