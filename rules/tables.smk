@@ -112,6 +112,8 @@ rule concatenate:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        select_by=SELECT_BY,  # the caption in the report names it
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.concatenate --cells {input.cells:q} --best {input.best:q}"
