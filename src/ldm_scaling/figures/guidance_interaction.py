@@ -14,17 +14,18 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 
 from ..cli import InputError, parser, run
 from ..tables.budgets import mean_over_seeds, of_metric, of_sampler
 from ..tables.collect import BEST, CELLS, OK, read_table
 from . import style
 
-_COLUMNS = 6
+_COLUMNS = 5
 _TINT = 0.5
 """share of white in the colours of fields, on which a number must be read"""
-_HATCH = {"hatch": "////", "edgecolor": "0.55", "linewidth": 0}
+_FEW_STEPS = 5
+"""step counts that are all named on an axis"""
 
 
 def draw(
@@ -43,7 +44,9 @@ def draw(
     scales = sorted(set(rows["guidance"]))
     with style.theme():
         every = style.by_channels(rows["size"])
-        figure = Figure(figsize=(style.WIDTH, 3.1 + 0.1 * len(every)), layout="constrained")
+        handles = _legend(rows[rows["size"].isin(sizes)], best, floors, scales)
+        height = 2.7 + 0.1 * len(every) + 0.17 * -(-len(handles) // _COLUMNS)
+        figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
         ratios = [1] * len(sizes) + [1.3]
         *panels, right = figure.subplots(1, len(sizes) + 1, width_ratios=ratios)
         for axes, size in zip(panels, style.by_channels(sizes), strict=True):
@@ -51,11 +54,9 @@ def draw(
             style.draw_floors(axes, floors)
             _draw_panel(axes, own, best[best["size"] == size], scales)
             axes.set_title(style.size_label(size, own["params"].iloc[0]))
-        drawn = rows[rows["size"].isin(sizes)]
-        _share_values(panels, drawn, floors)
+        _share_values(panels, rows[rows["size"].isin(sizes)], floors)
         panels[0].set_ylabel(f"{style.metric_label(metric)}\nn = {n} images a cell")
         _draw_map(right, best, every, scales)
-        handles = _legend(drawn, best, floors, scales)
         figure.legend(handles=handles, loc="outside lower center", ncols=_COLUMNS)
     return figure
 
@@ -97,6 +98,9 @@ def _draw_panel(axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, scales: lis
     axes.set_xlabel("Sampling steps")
     axes.margins(x=0.08)
     style.log_ticks(axes.xaxis)
+    steps = sorted(int(count) for count in set(cells["steps"]))
+    if len(steps) <= _FEW_STEPS:
+        axes.set_xticks(steps, steps)
 
 
 def _share_values(panels: list[Axes], rows: pd.DataFrame, floors: pd.DataFrame) -> None:
@@ -115,12 +119,7 @@ def _draw_map(axes: Axes, best: pd.DataFrame, sizes: list[str], scales: list[flo
             if (size, count) not in chosen.index:
                 axes.plot(x, y, color=style.GREY, marker="x", ls="none", label=f"{size} failed")
                 continue
-            field = chosen.loc[(size, count)]
-            nearest = min(scales, key=lambda scale: abs(scale - field["guidance"]))
-            axes.add_patch(_field(x, y, colors[nearest], field["at_boundary"]))
-            axes.annotate(
-                f"{field['guidance']:.3g}", (x, y), ha="center", va="center", fontsize=6.5
-            )
+            _draw_field(axes, x, y, chosen.loc[(size, count)], colors)
     axes.set(xlim=(-0.5, len(steps) - 0.5), ylim=(-0.5, len(sizes) - 0.5))
     axes.set_xticks(range(len(steps)), steps)
     axes.set_yticks(range(len(sizes)), sizes)
@@ -129,17 +128,28 @@ def _draw_map(axes: Axes, best: pd.DataFrame, sizes: list[str], scales: list[flo
     axes.set(xlabel="Sampling steps", title="Best guidance scale")
 
 
-def _field(x: float, y: float, color: str, at_boundary: bool) -> Rectangle:
-    tint = [1 - (1 - _TINT) * (1 - part) for part in to_rgb(color)]
-    hatch = _HATCH if at_boundary else {"linewidth": 0}
-    return Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, facecolor=tint, zorder=0.5, **hatch)
+def _draw_field(axes: Axes, x: int, y: int, chosen: pd.Series, colors: dict[float, str]) -> None:
+    scale = chosen["guidance"]  # between two of the grid if seeds differ
+    nearest = min(colors, key=lambda known: abs(known - scale))
+    tint = [1 - (1 - _TINT) * (1 - part) for part in to_rgb(colors[nearest])]
+    hatch = "////" if chosen["at_boundary"] else None
+    look = {"facecolor": tint, "hatch": hatch, "edgecolor": "0.45", "linewidth": 0}
+    axes.add_patch(Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, zorder=0.5, **look))
+    axes.annotate(
+        f"{scale:.3g}",
+        (x, y),
+        ha="center",
+        va="center",
+        fontsize=6.5,
+        bbox={"facecolor": tint, "linewidth": 0, "pad": 0.8},
+    )
 
 
 def _legend(
     rows: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, scales: list[float]
-) -> list[Line2D | Patch]:
+) -> list[Line2D]:
     colors, marks = style.sequence(scales, "viridis"), style.markers(scales)
-    handles: list[Line2D | Patch] = [
+    handles = [
         Line2D(
             [], [], color=colors[scale], marker=marks[scale], ms=3.5, label=f"guidance {scale:g}"
         )
@@ -148,9 +158,8 @@ def _legend(
     star = {"color": "0", "marker": "*", "markersize": 7, "linestyle": "none"}
     handles.append(Line2D([], [], **star, label="best guidance"))
     if best["at_boundary"].any():
-        label = "at an end of the grid"
+        label = "at an end of the grid (hatched)"
         handles.append(Line2D([], [], **star, markerfacecolor="white", label=label))
-        handles.append(Patch(facecolor="white", **_HATCH, label=label))
     for kind in floors["kind"]:
         name, line_style = style.FLOORS[kind]
         handles.append(Line2D([], [], color=style.GREY, linestyle=line_style, label=name))

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from ..cli import parser, positive, run
 from ..tables.budgets import of_metric
@@ -23,7 +25,7 @@ from ..tables.fixed_setting import add_cells, read_cells, with_intervals
 from . import style
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
-COMPUTE_LABEL = f"Training compute (FLOPs: 3 {_TIMES} a forward pass {_TIMES} images seen)"
+COMPUTE_LABEL = f"Training compute\n(3 {_TIMES} FLOPs of a forward pass {_TIMES} images seen)"
 _DASHES = (0, (5, 2))
 _LEGEND_COLUMNS = 3
 
@@ -39,23 +41,24 @@ def draw(checkpoints: list[pd.DataFrame], floors: pd.DataFrame, fits: pd.DataFra
     n = style.only_n(*checkpoints, *floors_of)
     laws = of_metric(fits, metrics[0])
     with style.theme():
-        handles = _legend(checkpoints[0], laws)
-        height = 3.2 + 0.17 * -(-len(handles) // _LEGEND_COLUMNS)
+        handles = _legend(checkpoints, floors_of[0], laws)
+        height = 3.4 + 0.17 * -(-len(handles) // _LEGEND_COLUMNS)
         figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
         panels = list(figure.subplots(1, len(metrics), squeeze=False).flat)
         for axes, metric, rows, own in zip(panels, metrics, checkpoints, floors_of, strict=True):
             style.draw_floors(axes, own)
             _draw_sizes(axes, rows)
             style.scale_values(axes, rows, own)
+            axes.set_xlabel(COMPUTE_LABEL)
             axes.set_ylabel(f"{style.metric_label(metric)}\nn = {n} images a cell")
+            _compute_ticks(axes.xaxis)
         _draw_fits(panels[0], checkpoints[0], laws)
-        figure.supxlabel(COMPUTE_LABEL, fontsize=7.5)
-        title = "In brackets: exponent b of the power law, value ~ compute$^{-b}$, and its interval"
+        title = "With exponent b of the dashed power law, value ~ compute$^{-b}$, [its interval]"
         figure.legend(
             handles=handles,
             loc="outside lower center",
             ncols=_LEGEND_COLUMNS,
-            title=title,
+            title=title if (laws["status"] == OK).any() else None,
             title_fontsize=7,
         )
     return figure
@@ -73,6 +76,7 @@ def _draw_sizes(axes: Axes, rows: pd.DataFrame) -> None:
             yerr=style.intervals(own),
             color=colors[size],
             marker=marks[size],
+            markersize=3.8,
             linewidth=1,
             elinewidth=0.8,
             capsize=1.5,
@@ -84,6 +88,7 @@ def _draw_sizes(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _draw_fits(axes: Axes, rows: pd.DataFrame, laws: pd.DataFrame) -> None:
     colors = style.size_colors(style.by_channels(rows["size"])) | {ENVELOPE: "0"}
+    rows = rows[rows["status"] == OK]
     for law in laws[laws["status"] == OK].itertuples():
         own = rows if law.size == ENVELOPE else rows[rows["size"] == law.size]
         compute = np.geomspace(own["compute"].min(), own["compute"].max(), 50)
@@ -98,7 +103,19 @@ def _draw_fits(axes: Axes, rows: pd.DataFrame, laws: pd.DataFrame) -> None:
         )
 
 
-def _legend(rows: pd.DataFrame, laws: pd.DataFrame) -> list[Line2D]:
+def _compute_ticks(axis: Axis) -> None:
+    """Labels such as 2 x 10^13, as many as fit beside each other."""
+    low, high = axis.get_view_interval()
+    subs = (1, 2, 5) if high < 30 * low else (1, 3) if high < 300 * low else (1,)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(LogFormatterSciNotation(minor_thresholds=(np.inf, np.inf)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _legend(
+    checkpoints: list[pd.DataFrame], floors: pd.DataFrame, laws: pd.DataFrame
+) -> list[Line2D]:
+    rows = checkpoints[0]
     sizes = style.by_channels(rows["size"])
     colors, marks = style.size_colors(sizes), style.markers(sizes)
     exponents = {law.size: law for law in laws[laws["status"] == OK].itertuples()}
@@ -115,7 +132,10 @@ def _legend(rows: pd.DataFrame, laws: pd.DataFrame) -> list[Line2D]:
     if ENVELOPE in exponents:
         label = with_exponent(ENVELOPE, "best of all sizes")
         handles.append(Line2D([], [], color="0", ls=_DASHES, label=label))
-    if (rows["status"] != OK).any():
+    for kind in floors["kind"]:
+        name, line_style = style.FLOORS[kind]
+        handles.append(Line2D([], [], color=style.GREY, ls=line_style, lw=0.9, label=name))
+    if any((own["status"] != OK).any() for own in checkpoints):
         handles.append(style.failed_mark(style.GREY))
     return handles
 
