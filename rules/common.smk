@@ -38,6 +38,7 @@ SPECS = Specs(STUDY)
 
 ENVIRONMENT = "../envs/ldm-scaling.yaml"
 SELECT_BY = STUDY.metrics.names[STUDY.metrics.select_by]
+ALIGNMENT = STUDY.metrics.names.get("clip")
 SHARDS = str(STUDY.data.folder) if STUDY.data.source == "webdataset" else ""
 PARTS = [
     f"<results>/latents/train/part{part}.safetensors"
@@ -53,7 +54,9 @@ AUTOENCODER = (
     STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
 )
 FIGURES = ["fid_vs_cost", "guidance_sweep", "model_family"]
+FIGURES += ["train_compute", "guidance_interaction"]
 TABLES = ["cells", "best", "family", "floors"]
+TABLES += ["fits", "fixed_setting"]
 # one process a GPU, of a command that is given after `$launch -m`
 LAUNCH = (
     "launch=python; [ {resources.gpu} -le 1 ] || launch='accelerate launch --multi_gpu"
@@ -66,6 +69,11 @@ MODELS = [
     for seed in STUDY.training.seeds
 ]
 SAMPLER = STUDY.sampling.samplers[0]
+FIXED = STUDY.sampling.fixed
+FIXED_SETTING = (
+    f"--steps {FIXED.steps} --guidance {FIXED.guidance:g}"
+    f" --confidence {STUDY.metrics.confidence:g}"
+)
 STAGES_AND_SAMPLERS = [("pretrain", sampler) for sampler in STUDY.sampling.samplers]
 
 
@@ -179,6 +187,11 @@ def best_table(sampler):
 def cells_table(sampler):
     """The table of all cells of the pretrained models, with a sampler."""
     return f"<results>/tables/pretrain/{sampler}/cells.csv"
+
+
+def draws_of_cells(sampler):
+    """What resamples give instead of the values of `cells_table`."""
+    return f"<results>/tables/pretrain/{sampler}/draws.safetensors"
 
 
 # ------------------------------------------------------------ params

@@ -65,6 +65,72 @@ rule guidance_sweep:
         " --sampler {params.sampler:q} --pdf {output.pdf:q} --png {output.png:q}"
 
 
+rule train_compute:
+    """Metric and alignment against training compute, with power laws, at the fixed setting."""
+    input:
+        cells=cells_table(FIXED.sampler),
+        draws=draws_of_cells(FIXED.sampler),
+        floors="<results>/tables/floors.csv",
+        fits="<results>/tables/fits.csv",
+        module="src/ldm_scaling/figures/train_compute.py",
+        setting="src/ldm_scaling/tables/fixed_setting.py",
+        values="src/ldm_scaling/tables/values.py",
+        style="src/ldm_scaling/figures/style.py",
+    output:
+        figure("train_compute", "Training"),
+    log:
+        "<logs>/train_compute.log",
+    benchmark:
+        "<benchmarks>/train_compute.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        setting=FIXED_SETTING,
+        images=STUDY.training.images,
+        metrics=[SELECT_BY, *([ALIGNMENT] if ALIGNMENT else [])],
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.figures.train_compute --cells {input.cells:q}"
+        " --draws {input.draws:q} {params.setting} --images {params.images}"
+        " --floors {input.floors:q} --fits {input.fits:q} --metrics {params.metrics:q}"
+        " --pdf {output.pdf:q} --png {output.png:q}"
+
+
+rule guidance_interaction:
+    """Metric against steps by guidance, for a size or two; the best guidance of every size."""
+    input:
+        cells=cells_table(SAMPLER),
+        best=best_table(SAMPLER),
+        floors="<results>/tables/floors.csv",
+        module="src/ldm_scaling/figures/guidance_interaction.py",
+        budgets="src/ldm_scaling/tables/budgets.py",
+        style="src/ldm_scaling/figures/style.py",
+    output:
+        figure("guidance_interaction", "Guidance"),
+    log:
+        "<logs>/guidance_interaction.log",
+    benchmark:
+        "<benchmarks>/guidance_interaction.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        metric=SELECT_BY,
+        sampler=SAMPLER,
+        sizes=STUDY.figures.guidance_sizes,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.figures.guidance_interaction --cells {input.cells:q}"
+        " --best {input.best:q} --floors {input.floors:q} --metric {params.metric:q}"
+        " --sampler {params.sampler:q} --sizes {params.sizes:q}"
+        " --pdf {output.pdf:q} --png {output.png:q}"
+
+
 rule model_family:
     """Parameters and cost of every size, beside what the paper prints of them."""
     input:

@@ -120,6 +120,62 @@ rule concatenate:
         " --cells-out {output.cells:q} --best-out {output.best:q}"
 
 
+rule fits:
+    """Power laws of every metric against training compute, at the fixed setting."""
+    input:
+        cells=cells_table(FIXED.sampler),
+        draws=draws_of_cells(FIXED.sampler),
+        module="src/ldm_scaling/tables/fits.py",
+        setting="src/ldm_scaling/tables/fixed_setting.py",
+        values="src/ldm_scaling/tables/values.py",
+    output:
+        table("<results>/tables/fits.csv"),
+    log:
+        "<logs>/fits.log",
+    benchmark:
+        "<benchmarks>/fits.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        setting=FIXED_SETTING,
+        images=STUDY.training.images,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.fits --cells {input.cells:q} --draws {input.draws:q}"
+        " {params.setting} --images {params.images} --out {output:q}"
+
+
+rule fixed_setting:
+    """Every size after its whole training, at the fixed setting."""
+    input:
+        cells=cells_table(FIXED.sampler),
+        draws=draws_of_cells(FIXED.sampler),
+        module="src/ldm_scaling/tables/fixed_setting.py",
+        published="src/ldm_scaling/tables/published.py",
+        values="src/ldm_scaling/tables/values.py",
+    output:
+        table("<results>/tables/fixed_setting.csv"),
+    log:
+        "<logs>/fixed_setting.log",
+    benchmark:
+        "<benchmarks>/fixed_setting.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        spec=SPECS.cost().model_dump_json(),
+        setting=FIXED_SETTING,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.fixed_setting --spec {params.spec:q}"
+        " --cells {input.cells:q} --draws {input.draws:q} {params.setting} --out {output:q}"
+
+
 rule latency:
     """Seconds of a forward pass by size on this device; no other target needs it, none beside it."""
     input:

@@ -26,7 +26,8 @@ def overlay(project, **sections):
 
 def test_every_result_is_there_and_sane(finished):
     results = finished.folder / "results/smoke"
-    for name in ("fid_vs_cost", "guidance_sweep", "model_family"):
+    others = ("train_compute", "guidance_interaction")
+    for name in ("fid_vs_cost", "guidance_sweep", "model_family", *others):
         assert (results / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     table = cells(finished)
@@ -88,6 +89,8 @@ def test_splits_share_no_concept(finished):
 )
 def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
     figures = {"fid_vs_cost": 1, "guidance_sweep": 1, "all": 1} if changes else {}
+    if changes:
+        figures |= {"train_compute": 1, "guidance_interaction": 1, "fits": 1, "fixed_setting": 1}
     assert finished.jobs(*overlay(finished, **changes)) == jobs | figures
 
 

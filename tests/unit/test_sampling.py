@@ -1,6 +1,7 @@
 """Sampling against diffusers' own pipeline, and independence of the batch size."""
 
 import copy
+import json
 import sys
 
 import networks as stand_ins
@@ -303,3 +304,50 @@ def test_the_command_measures_with_downloaded_networks(networks, tmp_path, monke
     np.testing.assert_allclose(map_array(file, name), extractor(images), rtol=2e-3, atol=2e-3)
     cosines = ClipScore(clip, CAPTIONS)(images, slice(0, 3))
     np.testing.assert_allclose(map_array(file, f"{name}/clip"), cosines, atol=1e-6)
+
+
+def test_kept_checkpoints_are_sampled_as_models_of_their_own(networks, tmp_path, monkeypatch):
+    unet, autoencoder, encoder = networks
+    earlier = copy.deepcopy(unet)
+    for parameter in earlier.parameters():
+        parameter.mul_(1.25)
+    for model, folder in ((unet, "model/unet"), (earlier, "earlier/unet"), (autoencoder, "ae")):
+        save_model(model, tmp_path / folder, "diffusion_pytorch_model.safetensors")
+    kept = {"0.25": earlier, "0.5": unet}
+    weights = {f"{f}/{k}": v.numpy() for f, m in kept.items() for k, v in m.state_dict().items()}
+    write_arrays(tmp_path / "model/kept.safetensors", weights, "abc")
+    text = {"text": encoder(CAPTIONS).half().numpy(), "empty": encoder([""])[0].half().numpy()}
+    write_arrays(tmp_path / "text", text, "abc")
+    cells = {
+        name: [CELL.model_copy(update={"n": 3, "trained": f}) for f in fractions]
+        for name, fractions in {"model": [None, 0.25, 0.5], "earlier": [None]}.items()
+    }
+    for name in cells:
+        spec = SweepSpec(diffusion=Diffusion(prediction="v_prediction"), cells=cells[name])
+        paths = {"model": name, "autoencoder": "ae", "text": "text", "out": f"{name}/out"}
+        words = [f"--{option}={tmp_path / path}" for option, path in paths.items()]
+        words += ["--spec", spec.model_dump_json(), f"--work-dir={tmp_path / name / 'work'}"]
+        monkeypatch.setattr(sys, "argv", ["sweep", *words])
+        run(sweep.main)
+    whole = cell_name(CELL)
+    for file in ("features.safetensors", "images.safetensors"):
+        of_model = {
+            cell.trained: map_array(tmp_path / "model/out" / file, cell_name(cell)).tobytes()
+            for cell in cells["model"]
+        }
+        of_earlier = map_array(tmp_path / "earlier/out" / file, whole).tobytes()
+        assert of_model[0.25] == of_earlier != of_model[None] == of_model[0.5]
+    records = json.loads((tmp_path / "model/out/cells.json").read_text())
+    assert [(record["name"], record["trained"]) for record in records] == [
+        (whole, 1.0),
+        (f"{whole}_trained0.25", 0.25),
+        (f"{whole}_trained0.5", 0.5),
+    ]
+
+
+def test_a_fraction_that_was_not_kept_is_one_line(networks, tmp_path):
+    save_model(networks[0], tmp_path / "unet", "diffusion_pytorch_model.safetensors")
+    write_arrays(tmp_path / "kept.safetensors", {}, "abc")
+    with pytest.raises(InputError, match="cannot be loaded") as error:
+        load_unet(tmp_path, 0.25)
+    assert "\n" not in str(error.value)

@@ -48,8 +48,9 @@ def test_the_pocket_figure(project):
 
 
 def test_every_target_of_the_pocket_study(project):
-    others = {"guidance_sweep": 1, "model_family": 1}
-    assert project.jobs() == POCKET_JOBS | others | {"all": 1}
+    others = {"guidance_sweep": 1, "model_family": 1, "fits": 1}
+    others |= {"train_compute": 1, "guidance_interaction": 1}
+    assert project.jobs() == POCKET_JOBS | others | {"fixed_setting": 1, "all": 1}
     assert project.jobs("figures") == POCKET_JOBS | others | {"figures": 1}
     assert project.jobs("models")["pretrain"] == 4
     assert project.jobs("results/figures/guidance_sweep.png")["guidance_sweep"] == 1
@@ -301,6 +302,7 @@ def test_tables_and_figures_import_no_torch():
         "import sys; import ldm_scaling.cells.measure, ldm_scaling.cells.floors, "
         "ldm_scaling.tables.collect, ldm_scaling.figures.fid_vs_cost, "
         "ldm_scaling.figures.guidance_sweep, ldm_scaling.figures.model_family, "
-        "ldm_scaling.figures.latency_vs_cost; sys.exit('torch' in sys.modules)"
+        "ldm_scaling.figures.latency_vs_cost, ldm_scaling.figures.train_compute, "
+        "ldm_scaling.figures.guidance_interaction; sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

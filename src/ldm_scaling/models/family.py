@@ -111,7 +111,8 @@ def load_unet(folder: Path, trained: float | None = None) -> UNet2DConditionMode
         if trained is None:
             unet = UNet2DConditionModel.from_pretrained(folder / "unet")
         else:
-            unet = UNet2DConditionModel.from_config(folder / "unet")
+            config = UNet2DConditionModel.load_config(folder / "unet")
+            unet = UNet2DConditionModel.from_config(config)
             unet.load_state_dict(_kept_weights(folder / "kept.safetensors", f"{trained:g}/"))
     except Exception as error:  # a torn file raises whatever its reader raises
         reason = str(error).splitlines()[0]

@@ -27,6 +27,7 @@ from ..specs import Specs
 from ..study import Study
 from ..workdir import write_text
 from .collect import to_csv
+from .fits import TRAINING_FORWARDS
 from .networks import Networks, count_networks
 
 DEVICES = {
@@ -41,9 +42,8 @@ DEVICES = {
 """peak FLOP/s of dense matrix products, and their precision: GPUs by their makers' data sheets; a
 processor's core with two fused multiply-adds of 8 numbers a cycle (AVX2) at 3 GHz"""
 COLUMNS = ["rule", "jobs", "done", "flops", "hours", "gigabytes", "uncounted"]
-TRAINING_FORWARDS = 3
-"""forward passes that a training step costs: one forward, two for the two gradients"""
 FIGURES = ["fid_vs_cost", "guidance_sweep", "model_family"]
+FIGURES += ["train_compute", "guidance_interaction"]
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,10 @@ def _reference_jobs(study: Study, networks: Networks, images: dict[str, float]) 
 def _table_jobs(study: Study) -> list[Job]:
     folder = f"{study.results}/tables"
     return [
-        *(Job(name, f"{folder}/{name}.csv") for name in ("floors", "family")),
+        *(
+            Job(name, f"{folder}/{name}.csv")
+            for name in ("floors", "family", "fits", "fixed_setting")
+        ),
         *(
             Job("collect", f"{folder}/pretrain/{sampler}/best.csv", name=sampler)
             for sampler in study.sampling.samplers

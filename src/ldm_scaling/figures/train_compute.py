@@ -1,0 +1,168 @@
+"""Image quality against training compute, at one setting of the sampler.
+
+Each size at its kept checkpoints and at the end, with the power laws of fits.csv; beside the
+metric, how well images fit their captions. The idea is that of Mei et al., arXiv 2404.01367,
+Figure 3.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
+
+from ..cli import parser, positive, run
+from ..tables.budgets import of_metric
+from ..tables.collect import OK, read_table
+from ..tables.fits import ENVELOPE, FITS, training_flops
+from ..tables.fixed_setting import add_cells, read_cells, with_intervals
+from . import style
+
+_TIMES = "\N{MULTIPLICATION SIGN}"
+COMPUTE_LABEL = f"Training compute\n(3 {_TIMES} FLOPs of a forward pass {_TIMES} images seen)"
+_DASHES = (0, (5, 2))
+_LEGEND_COLUMNS = 3
+
+
+def draw(checkpoints: list[pd.DataFrame], floors: pd.DataFrame, fits: pd.DataFrame) -> Figure:
+    """The figure, from the checkpoints of one metric a panel, floors.csv and fits.csv.
+
+    Checkpoints have the columns of cells.csv and `compute`, FLOPs. Fits are drawn in the first
+    panel. Raises InputError if a metric is not in the other tables, or if their n differ.
+    """
+    metrics = [rows["metric"].iloc[0] for rows in checkpoints]
+    floors_of = [of_metric(floors, metric) for metric in metrics]
+    n = style.only_n(*checkpoints, *floors_of)
+    laws = of_metric(fits, metrics[0])
+    with style.theme():
+        handles = _legend(checkpoints, floors_of[0], laws)
+        height = 3.4 + 0.17 * -(-len(handles) // _LEGEND_COLUMNS)
+        figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
+        panels = list(figure.subplots(1, len(metrics), squeeze=False).flat)
+        for axes, metric, rows, own in zip(panels, metrics, checkpoints, floors_of, strict=True):
+            style.draw_floors(axes, own)
+            _draw_sizes(axes, rows)
+            style.scale_values(axes, rows, own)
+            axes.set_xlabel(COMPUTE_LABEL)
+            axes.set_ylabel(f"{style.metric_label(metric)}\nn = {n} images a cell")
+            _compute_ticks(axes.xaxis)
+        _draw_fits(panels[0], checkpoints[0], laws)
+        title = "With exponent b of the dashed power law, value ~ compute$^{-b}$, [its interval]"
+        figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=_LEGEND_COLUMNS,
+            title=title if (laws["status"] == OK).any() else None,
+            title_fontsize=7,
+        )
+    return figure
+
+
+def _draw_sizes(axes: Axes, rows: pd.DataFrame) -> None:
+    sizes = style.by_channels(rows["size"])
+    colors, marks = style.size_colors(sizes), style.markers(sizes)
+    axes.set_xscale("log")
+    for size in sizes:
+        own = rows[rows["size"] == size].sort_values("compute")
+        axes.errorbar(
+            own["compute"],
+            own["value"],
+            yerr=style.intervals(own),
+            color=colors[size],
+            marker=marks[size],
+            markersize=3.8,
+            linewidth=1,
+            elinewidth=0.8,
+            capsize=1.5,
+            label=size,
+        )
+        if (failed := own[own["status"] != OK]).shape[0]:
+            style.draw_failed(axes, failed["compute"], colors[size])
+
+
+def _draw_fits(axes: Axes, rows: pd.DataFrame, laws: pd.DataFrame) -> None:
+    colors = style.size_colors(style.by_channels(rows["size"])) | {ENVELOPE: "0"}
+    rows = rows[rows["status"] == OK]
+    for law in laws[laws["status"] == OK].itertuples():
+        own = rows if law.size == ENVELOPE else rows[rows["size"] == law.size]
+        compute = np.geomspace(own["compute"].min(), own["compute"].max(), 50)
+        axes.plot(
+            compute,
+            law.coefficient * compute**-law.exponent,
+            color=colors[law.size],
+            linestyle=_DASHES,
+            linewidth=1.2 if law.size == ENVELOPE else 0.7,
+            label=f"power law of {law.size}",
+            zorder=2.5 if law.size == ENVELOPE else 1.5,
+        )
+
+
+def _compute_ticks(axis: Axis) -> None:
+    """Labels such as 2 x 10^13, as many as fit beside each other."""
+    low, high = axis.get_view_interval()
+    subs = (1, 2, 5) if high < 30 * low else (1, 3) if high < 300 * low else (1,)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(LogFormatterSciNotation(minor_thresholds=(np.inf, np.inf)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _legend(
+    checkpoints: list[pd.DataFrame], floors: pd.DataFrame, laws: pd.DataFrame
+) -> list[Line2D]:
+    rows = checkpoints[0]
+    sizes = style.by_channels(rows["size"])
+    colors, marks = style.size_colors(sizes), style.markers(sizes)
+    exponents = {law.size: law for law in laws[laws["status"] == OK].itertuples()}
+
+    def with_exponent(name: str, label: str) -> str:
+        law = exponents.get(name)
+        return label if law is None else f"{label}: {law.exponent:.3f} [{law.lo:.3f}, {law.hi:.3f}]"
+
+    handles = []
+    for size in sizes:
+        label = style.size_label(size, rows.loc[rows["size"] == size, "params"].iloc[0])
+        label = with_exponent(size, label)
+        handles.append(Line2D([], [], color=colors[size], marker=marks[size], label=label))
+    if ENVELOPE in exponents:
+        label = with_exponent(ENVELOPE, "best of all sizes")
+        handles.append(Line2D([], [], color="0", ls=_DASHES, label=label))
+    for kind in floors["kind"]:
+        name, line_style = style.FLOORS[kind]
+        handles.append(Line2D([], [], color=style.GREY, ls=line_style, lw=0.9, label=name))
+    if any((own["status"] != OK).any() for own in checkpoints):
+        handles.append(style.failed_mark(style.GREY))
+    return handles
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    add_cells(arguments)
+    arguments.add_argument(
+        "--images", required=True, type=positive(int), help="images of a whole training"
+    )
+    arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
+    arguments.add_argument("--fits", required=True, type=Path, help="fits.csv")
+    arguments.add_argument(
+        "--metrics", required=True, nargs="+", help="metrics to draw, a panel each"
+    )
+    arguments.add_argument("--pdf", required=True, type=Path)
+    arguments.add_argument("--png", required=True, type=Path)
+    options = arguments.parse_args()
+    read = read_cells(options, options.metrics)
+    checkpoints = [with_intervals(own, options.confidence) for own in read]
+    for rows in checkpoints:
+        rows["compute"] = training_flops(rows, options.images)
+    floors = read_table(options.floors, style.FLOOR_COLUMNS)
+    fits = read_table(options.fits, FITS)
+    style.save(draw(checkpoints, floors, fits), options.pdf, options.png)
+
+
+if __name__ == "__main__":
+    run(main)

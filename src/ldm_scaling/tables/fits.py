@@ -1,0 +1,119 @@
+"""Power laws of metrics against training compute: value = coefficient x compute^-exponent.
+
+Of each size along its training, and of the envelope: the best value that any size has at or below a
+compute. Least squares on logarithms. `lo` and `hi` of an exponent come from fits of the draws, so
+they say how far resampled images and seeds move it, not how well a power law describes the points.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..cli import parser, positive, run
+from ..metrics_section import HIGHER_IS_BETTER
+from ..study import channels
+from ..workdir import write_text
+from .collect import OK, to_csv
+from .fixed_setting import add_cells, read_cells
+from .values import Values, interval
+
+FITS = ["metric", "size", "exponent", "lo", "hi", "coefficient", "points", "n", "r2", "status"]
+ENVELOPE = "envelope"
+TRAINING_FORWARDS = 3
+"""forward passes that a training step costs: one forward, two for the two gradients"""
+
+
+class PowerLaws(NamedTuple):
+    """Fits of several draws, each [D]; nan where there are fewer than two different computes."""
+
+    exponent: np.ndarray
+    coefficient: np.ndarray
+    """value at a compute of 1"""
+    r2: np.ndarray
+    """of the logarithms"""
+
+
+def training_flops(rows: pd.DataFrame, images: int) -> pd.Series:
+    """FLOPs that training has cost up to a checkpoint: 3 x FLOPs of a forward x images seen.
+
+    `images` are those of the whole training; rows have gflops and trained.
+    A backward pass costs two forward passes (Kaplan et al. 2020, section 2.1).
+    """
+    return TRAINING_FORWARDS * 1e9 * rows["gflops"] * rows["trained"] * images
+
+
+def power_laws(compute: np.ndarray, values: np.ndarray, used: np.ndarray) -> PowerLaws:
+    """Fits of values [P, D] above 0, at computes [P], to the points `used` [P, D] of each draw."""
+    x = np.log(compute)[:, None]
+    y = np.log(values, where=used, out=np.zeros_like(values))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean_x, mean_y = (np.sum(used * v, axis=0) / used.sum(axis=0) for v in (x, y))
+        dx, dy = used * (x - mean_x), used * (y - mean_y)
+        xx, xy, yy = (dx**2).sum(axis=0), (dx * dy).sum(axis=0), (dy**2).sum(axis=0)
+        slope = np.where(xx > 1e-12, xy / xx, np.nan)
+        return PowerLaws(-slope, np.exp(mean_y - slope * mean_x), slope * xy / yy)
+
+
+def on_envelope(compute: np.ndarray, values: np.ndarray, higher: bool = False) -> np.ndarray:
+    """Which of the values [P, D], at computes [P], none at or below their compute beats.
+
+    The lowest value is the best, or with `higher` the highest; nan is never on the envelope.
+    """
+    badness = -values if higher else values
+    earlier = compute[None, :] <= compute[:, None]
+    beaten = (badness[None, :] < badness[:, None]) & earlier[:, :, None]
+    return np.isfinite(values) & ~beaten.any(axis=1)
+
+
+def fits_table(values: Values, images: int, confidence: float) -> pd.DataFrame:
+    """The fits of one metric's checkpoints, in the columns `FITS`, smallest size first.
+
+    `values` are of `at_setting`. Failed checkpoints are left out. What cannot be fitted has a
+    status: a power law needs values above 0, in every draw, and two checkpoints.
+    """
+    rows, draws = values.rows, values.draws
+    compute = training_flops(rows, images).to_numpy()
+    metric = rows["metric"].iloc[0]
+    curves = {}  # of each: which rows it consists of, and which of these in each draw
+    for size in sorted(set(rows["size"]), key=channels):
+        own = (rows["size"] == size).to_numpy()
+        curves[size] = own, np.isfinite(draws[own])
+    every = np.full(len(rows), True)
+    curves[ENVELOPE] = every, on_envelope(compute, draws, metric in HIGHER_IS_BETTER)
+    table = []
+    for name, (own, used) in curves.items():
+        row = {"metric": metric, "size": name, "points": used[:, 0].sum(), "n": rows["n"].iloc[0]}
+        if (draws[own] <= 0).any():
+            row["status"] = "values not above 0"
+        elif row["points"] < 2:
+            row["status"] = "fewer than 2 points"
+        else:
+            laws = power_laws(compute[own], draws[own], used)
+            row |= {"coefficient": laws.coefficient[0], "r2": laws.r2[0], "status": OK}
+            row["exponent"], row["lo"], row["hi"] = interval(laws.exponent, confidence)
+        table.append(row)
+    return pd.DataFrame(table, columns=FITS)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    add_cells(arguments)
+    arguments.add_argument(
+        "--images", required=True, type=positive(int), help="images of a whole training"
+    )
+    arguments.add_argument("--out", required=True, type=Path, help="fits.csv")
+    options = arguments.parse_args()
+    tables = [fits_table(own, options.images, options.confidence) for own in read_cells(options)]
+    for table in tables:
+        for status, rows in table[table["status"] != OK].groupby("status"):
+            print(f"{table['metric'][0]}: no power law of {', '.join(rows['size'])}: {status}")
+    write_text(options.out, to_csv(pd.concat(tables, ignore_index=True)))
+
+
+if __name__ == "__main__":
+    run(main)
