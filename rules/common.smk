@@ -52,7 +52,16 @@ PREPARED = {
 AUTOENCODER = (
     STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
 )
-FIGURES = ["fid_vs_cost", "guidance_sweep", "model_family"]
+FIGURES = [
+    "fid_vs_cost",
+    "guidance_sweep",
+    "model_family",
+    "guidance_samples",
+    "size_samples",
+    "equal_cost_samples",
+    "prompt_interpolation",
+]
+FIXED = STUDY.sampling.fixed
 TABLES = ["cells", "best", "family", "floors"]
 # one process a GPU, of a command that is given after `$launch -m`
 LAUNCH = (
@@ -157,6 +166,17 @@ def cells_of_models(name):
     ]
 
 
+def best_table(sampler):
+    """The table of the best guidance of each model and step count."""
+    return "<results>/tables/best.csv"
+
+
+def shown_models(sizes, name):
+    """A file of the cells of each size, of the first training seed: the one that figures show."""
+    seed = STUDY.training.seeds[0]
+    return [f"<results>/cells/pretrain/{size}/seed{seed}/{name}" for size in sizes]
+
+
 # ------------------------------------------------------------ params
 
 
@@ -238,6 +258,27 @@ def pretrain_spec(wildcards):
 def sweep_spec(wildcards):
     """What decides the cells of one (model, sampler)."""
     return SPECS.sweep(wildcards.sampler).model_dump_json()
+
+
+def illustrate_spec(wildcards):
+    """What decides the images of one model that figures show and no cell has."""
+    return SPECS.illustrate(wildcards.size, int(wildcards.seed)).model_dump_json()
+
+
+def guidance_steps():
+    """Steps at which guidance scales are compared: the fixed setting's, else fewer of the grid."""
+    grid, fixed = STUDY.sampling.steps, FIXED.steps
+    return max((steps for steps in grid if steps <= fixed), default=min(grid))
+
+
+def images_arguments(sizes):
+    """A function of a job's inputs: `--images SIZE FILE` for each size."""
+
+    def of_job(wildcards, input):
+        pairs = zip(sizes, input.images, strict=True)
+        return [f"--images {size} {path}" for size, path in pairs]
+
+    return of_job
 
 
 def work_dir(rule):

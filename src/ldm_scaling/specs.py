@@ -20,6 +20,7 @@ from .study import (
     Diffusion,
     Downsampling,
     Family,
+    FixedSetting,
     Guidance,
     Latency,
     Sampler,
@@ -28,6 +29,11 @@ from .study import (
     TextEncoder,
     Training,
 )
+
+
+def cell_name(steps: int, guidance: float) -> str:
+    """The name of a cell within its (model, sampler)."""
+    return f"steps{steps}_guidance{guidance:g}"
 
 
 class PrepareSpec(Strict):
@@ -120,12 +126,33 @@ class CellSpec(Strict):
     input_size: InputSize
     clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
 
+    @property
+    def name(self) -> str:
+        """Of this cell within its (model, sampler)."""
+        return cell_name(self.steps, self.guidance)
+
 
 class SweepSpec(Strict):
     """Sample all cells of one (model, sampler)."""
 
     diffusion: Diffusion
     cells: list[CellSpec]
+
+
+class IllustrateSpec(Strict):
+    """Sample the few images of one model that no cell has."""
+
+    recipe: Literal[1] = 1
+    stage: Literal["pretrain"] = "pretrain"
+    size: Size
+    training_seed: Seed
+    diffusion: Diffusion
+    setting: FixedSetting
+    """of the interpolated prompts; its sampler of all images"""
+    seed: Seed
+    prompts: list[Annotated[int, Field(ge=0)]] = Field(min_length=2)
+    """rows of the test captions; the first two are interpolated"""
+    budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
 
 
 class FeaturesSpec(Strict):
@@ -251,6 +278,19 @@ class Specs:
                 for steps in sorted(sampling.steps)
                 for guidance in sorted(sampling.guidance)
             ],
+        )
+
+    def illustrate(self, size: str, seed: int) -> IllustrateSpec:
+        """Of rule illustrate, for the model of a training seed."""
+        sampling, figures = self.study.sampling, self.study.figures
+        return IllustrateSpec(
+            size=size,
+            training_seed=seed,
+            diffusion=self.study.diffusion,
+            setting=sampling.fixed,
+            seed=sampling.seed,
+            prompts=figures.prompts,
+            budgets=sorted(figures.budgets),
         )
 
     def features(self, split: str = "test") -> FeaturesSpec:

@@ -12,13 +12,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from .data_section import Data
 from .fields import Distinct, Fraction, Positive, Seed, Strict
@@ -307,6 +301,8 @@ class Study(Strict):
             raise ValueError("sampling.steps: more steps than diffusion.train_timesteps")
         if unknown := set(self.figures.guidance_sizes) - set(self.family.sizes):
             raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
+        if (last := max(self.figures.prompts)) >= self.sampling.n:
+            raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
         return self
 
     @property
