@@ -60,7 +60,7 @@ def draw(blocks: Sequence[Block], note: str) -> Figure:
     tile = min(_WIDE, tile)
     with style.theme():
         figure = Figure()
-        axes = figure.add_axes((0, 0, 1, 1))
+        axes = figure.add_axes((0, 0, 1, 1), xticks=[], yticks=[])
         axes.set_axis_off()
         bottom = _MARGIN
         for block in blocks:
@@ -125,6 +125,8 @@ def _height(text: str) -> float:
 def wrapped(text: str, inches: float, lines: int | None = None) -> str:
     """Text in lines that are no wider, cut after so many of them; its own lines stay."""
     own = text.split("\n")
+    if len(own) <= (lines or len(own)) and _width(text) <= inches:
+        return text
     if lines is None and len(own) > 1:
         return "\n".join(wrapped(line, inches) for line in own)
     for count in range(len(text), 2, -1):
