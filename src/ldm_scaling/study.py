@@ -230,11 +230,11 @@ class Figures(Strict):
     budgets: Annotated[list[Annotated[float, Field(gt=0)]], Distinct] = Field(min_length=1)
     """sampling costs at which the winning size is named, and drawn"""
     guidance_sizes: Annotated[list[Size], Distinct] = Field(min_length=1, max_length=2)
-    """sizes whose guidance scales are drawn side by side"""
+    """sizes whose images at every guidance scale are drawn"""
     prompts: Annotated[list[Annotated[int, Field(ge=0, lt=SHEET_IMAGES)]], Distinct] = Field(
         min_length=2, max_length=9
     )
-    """rows of the test captions whose images are drawn"""
+    """rows of the test captions whose images are drawn; the first two are also interpolated"""
 
 
 class Latency(Strict):

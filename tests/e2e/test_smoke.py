@@ -23,6 +23,11 @@ def finished(tmp_path_factory):
     return project
 
 
+SAMPLES = ("guidance_samples", "size_samples", "equal_cost_samples", "prompt_interpolation")
+ILLUSTRATED = {"illustrate": 2, "equal_cost_samples": 1, "prompt_interpolation": 1}
+SAMPLED = {"illustrate": 2} | dict.fromkeys(SAMPLES, 1)
+
+
 def cells(project):
     return pd.read_csv(project.folder / "results/smoke/tables/cells.csv")
 
@@ -36,7 +41,7 @@ def overlay(project, **sections):
 
 def test_every_result_is_there_and_sane(finished):
     results = finished.folder / "results/smoke"
-    for name in ("fid_vs_cost", "guidance_sweep", "model_family"):
+    for name in ("fid_vs_cost", "guidance_sweep", "model_family", *SAMPLES):
         assert (results / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     table = cells(finished)
@@ -73,17 +78,19 @@ def test_splits_share_no_concept(finished):
         ({}, {}),
         (
             {"training": {"lr": 0.0007}},
-            {"pretrain": 2, "sweep": 2, "measure": 2, "collect": 1},
+            SAMPLED | {"pretrain": 2, "sweep": 2, "measure": 2, "collect": 1},
         ),
         (
             {"training": {"lr": 0.0007, "keep": [0.25, 0.5]}},
-            {"pretrain": 2, "sweep": 2, "measure": 2, "collect": 1},
+            SAMPLED | {"pretrain": 2, "sweep": 2, "measure": 2, "collect": 1},
         ),
-        ({"sampling": {"guidance": [1, 2, 3]}}, {"sweep": 2, "measure": 2, "collect": 1}),
-        ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 2, "measure": 2, "collect": 1}),
+        ({"sampling": {"guidance": [1, 2, 3]}}, SAMPLED | {"sweep": 2, "measure": 2, "collect": 1}),
+        ({"sampling": {"steps": [2, 4, 5]}}, SAMPLED | {"sweep": 2, "measure": 2, "collect": 1}),
         (
             {"family": {"sizes": ["c8", "c16", "c24"]}},
-            {
+            SAMPLED
+            | {
+                "illustrate": 3,
                 "family": 1,
                 "model_family": 1,
                 "pretrain": 1,
@@ -92,8 +99,11 @@ def test_splits_share_no_concept(finished):
                 "collect": 1,
             },
         ),
-        ({"metrics": {"bootstrap": 60}}, {"measure": 2, "floors": 1, "collect": 1}),
-        ({"metrics": {"select_by": "kid"}}, {"collect": 1}),
+        (
+            {"metrics": {"bootstrap": 60}},
+            ILLUSTRATED | {"guidance_samples": 1, "measure": 2, "floors": 1, "collect": 1},
+        ),
+        ({"metrics": {"select_by": "kid"}}, ILLUSTRATED | {"guidance_samples": 1, "collect": 1}),
     ],
 )
 def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
@@ -133,9 +143,13 @@ def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
         assert 0.3 * planned < sum(left) < 1.1 * planned, rule
 
 
-def test_budgets_redraw_one_figure(finished):
+def test_what_figures_show_redraws_those_figures(finished):
     changed = overlay(finished, figures={"budgets": [3]})
-    assert finished.jobs(*changed) == {"fid_vs_cost": 1, "all": 1}
+    assert finished.jobs(*changed) == ILLUSTRATED | {"fid_vs_cost": 1, "all": 1}
+    changed = overlay(finished, figures={"guidance_sizes": ["c16"]})
+    assert finished.jobs(*changed) == {"guidance_samples": 1, "all": 1}
+    changed = overlay(finished, figures={"prompts": [3, 1]})
+    assert finished.jobs(*changed) == SAMPLED | {"all": 1}
 
 
 def test_a_figures_module_redraws_that_figure(finished):

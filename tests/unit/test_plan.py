@@ -125,6 +125,23 @@ def test_guided_cells_cost_two_forwards():
     }
 
 
+def test_illustrations_cost_what_budgets_buy_and_the_prompts_between():
+    fixed = {"sampler": "ddim", "steps": 16, "guidance": 1}
+    figures = {"budgets": [0.001, 0.01, 3, 5000], "prompts": [0, 1, 2]}
+    study = changed(sampling={"fixed": fixed}, figures=figures, training={"seeds": [3, 4]})
+    jobs = {job.name: job for job in rule(jobs_of(study), "illustrate")}
+    assert list(jobs) == ["c12 seed3", "c20 seed3", "c32 seed3", "c48 seed3"]
+    # normalized costs 0.001, 0.01, 0.1, 1; at most 1000 steps, where two budgets buy the same
+    for name, steps in (("c12", 1 + 10 + 1000), ("c20", 1 + 300 + 1000), ("c48", 3 + 1000)):
+        job, different = jobs[f"{name} seed3"], 2 if name == "c48" else 3
+        images = 3 * different + 5
+        assert job.flops_of == {
+            "U-Net": (3 * 2 * steps + 5 * 16) * ONES.forward[name],
+            "decoding": images * ONES.decode,
+        }
+        assert job.bytes == images * 3 * 32 * 32
+
+
 def test_every_image_is_encoded_once_and_seeds_multiply_models():
     study = changed(training={"seeds": [0, 1, 2]}, data={"max_images": 3000})
     jobs = jobs_of(study)
@@ -132,11 +149,12 @@ def test_every_image_is_encoded_once_and_seeds_multiply_models():
     assert [job.flops for job in rule(jobs, "encode_images")] == [train * ONES.encode]
     text = [job.flops for job in rule(jobs, "encode_text")]
     assert text == [train * ONES.caption, 768 * ONES.caption]
-    assert len(rule(jobs, "pretrain")) == len(rule(jobs, "sweep")) == 4 * 3
+    assert len(rule(jobs, "pretrain")) == 4 * 3
+    assert len(rule(jobs, "sweep")) == 4 * 3 * 3
 
 
 def test_clip_scores_cost_every_image_once_and_every_caption_once_a_job():
-    clip = {"clip": {"pretrained": "folder"}}
+    clip = {"clip": {"pretrained": "folder"}, "clip_like": None}
     study = changed(sampling={"n": 100, "steps": [2, 4], "guidance": [1, 3]}, metrics=clip)
     networks = Networks(**vars(ONES) | {"clip_image": 3.0, "clip_caption": 0.5})
     jobs = jobs_of(study, networks)

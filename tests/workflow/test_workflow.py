@@ -48,15 +48,42 @@ def test_the_pocket_figure(project):
 
 
 def test_every_target_of_the_pocket_study(project):
-    others = {"guidance_sweep": 1, "model_family": 1}
+    others = {"guidance_sweep": 1, "model_family": 1, "illustrate": 4}
+    others |= {"sweep": 12, "measure": 12}  # the other samplers
+    others |= {"guidance_samples": 1, "size_samples": 1}
+    others |= {"equal_cost_samples": 1, "prompt_interpolation": 1}
     assert project.jobs() == POCKET_JOBS | others | {"all": 1}
     assert project.jobs("figures") == POCKET_JOBS | others | {"figures": 1}
     assert project.jobs("models")["pretrain"] == 4
     assert project.jobs("results/figures/guidance_sweep.png")["guidance_sweep"] == 1
+    # of images that are there, no more than they are made for
+    samples = project.jobs("results/figures/guidance_samples.png")
+    assert samples["pretrain"] == 4 and "illustrate" not in samples
     # shapes are known from the study: no data are needed
     assert project.jobs("results/figures/model_family.pdf") == {"family": 1, "model_family": 1}
     alone = {"latency": 1, "family": 1, "latency_vs_cost": 1}
     assert project.jobs("results/figures/latency_vs_cost.pdf") == alone
+
+
+def test_samples_are_of_the_first_seed_and_at_a_step_count_of_the_grid(project):
+    overlay = project.folder / "shown.yaml"
+    overlay.write_text(
+        "training: {seeds: [7, 1]}\n"
+        "sampling: {fixed: {sampler: dpmpp, steps: 10, guidance: 2.5}}\n"
+        "figures: {guidance_sizes: [c20]}\n"
+    )
+    printed = project.snakemake("-n", "-p", "figures", f"--configfile={overlay}")
+    lines = [line for line in printed.splitlines() if "-m ldm_scaling.figures." in line]
+    commands = {line.split(".figures.")[1].split()[0]: line for line in lines}
+    cells = "results/cells/pretrain/c20/seed7"
+    guidance = commands["guidance_samples"]
+    assert f"--images c20 {cells}/dpmpp/images.safetensors" in guidance
+    assert "--sampler dpmpp --seed 7 --steps 8 --guidance 1.0 3.0 6.0" in guidance
+    assert "c48" not in guidance
+    assert "--sampler dpmpp --steps 10 --guidance 2.5" in commands["size_samples"]
+    for name in ("equal_cost_samples", "prompt_interpolation"):
+        assert f"--images c20 {cells}/illustrations.safetensors" in commands[name]
+    assert "seed1" not in "".join(commands[name] for name in commands if "samples" in name)
 
 
 def test_slurm_as_typed(project):
@@ -140,6 +167,7 @@ def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
         "real_features": clip,
         "reconstruction_features": autoencoder + clip,
         "sweep": autoencoder + clip,
+        "illustrate": autoencoder,
     }
 
 
@@ -300,6 +328,8 @@ def test_tables_and_figures_import_no_torch():
         "import sys; import ldm_scaling.cells.measure, ldm_scaling.cells.floors, "
         "ldm_scaling.tables.collect, ldm_scaling.figures.fid_vs_cost, "
         "ldm_scaling.figures.guidance_sweep, ldm_scaling.figures.model_family, "
-        "ldm_scaling.figures.latency_vs_cost; sys.exit('torch' in sys.modules)"
+        "ldm_scaling.figures.latency_vs_cost, ldm_scaling.figures.guidance_samples, "
+        "ldm_scaling.figures.size_samples, ldm_scaling.figures.equal_cost_samples, "
+        "ldm_scaling.figures.prompt_interpolation; sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
