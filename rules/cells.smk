@@ -1,10 +1,10 @@
 """Sampled and measured cells.
 
 Needs: <results>/models, the autoencoder, the embeddings of the test captions, and what is not in
-packages of the extractor and the CLIP model. Gives: features and
+packages of the extractor and the CLIP model; for `illustrate` also tables. Gives: features and
 metrics in <results>/cells/{stage}/{size}/seed{seed}/{sampler}, there on demand the contact sheet
-sheets/steps{steps}_guidance{guidance}.png of any cell, and the features of real and reconstructed
-images in <results>/cells/reference.
+sheets/steps{steps}_guidance{guidance}.png of any cell, a folder above it the illustrations, and
+the features of real and reconstructed images in <results>/cells/reference.
 
 Outputs of `sweep` are the same files whatever the grid: Snakemake does not notice changed
 parameters of a job that has a new, missing output which nobody asked for.
@@ -79,6 +79,41 @@ rule contact_sheet:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.sheet --images {input.images:q}"
         " --cell {wildcards.cell:q} --captions {input.captions:q} --out {output:q}"
+
+
+rule illustrate:
+    """Sample the few images of one model that figures show and no cell has."""
+    input:
+        weights="<results>/models/pretrain/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
+        config="<results>/models/pretrain/{size}/seed{seed}/unet/config.json",
+        summary="<results>/models/pretrain/{size}/seed{seed}/summary.json",
+        autoencoder=autoencoder_files,
+        text="<results>/latents/text_test.safetensors",
+        best=best_table(FIXED.sampler),
+        family="<results>/tables/family.csv",
+    output:
+        "<results>/cells/pretrain/{size}/seed{seed}/illustrations.safetensors",
+    log:
+        "<logs>/illustrate/{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/illustrate/{size}_seed{seed}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=model_memory,
+        runtime=120,
+        gpu=1,
+    params:
+        spec=illustrate_spec,
+        model=subpath(input.summary, parent=True),
+        autoencoder=AUTOENCODER,
+        revision=autoencoder_revision,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.cells.illustrate --spec {params.spec:q} --model {params.model:q}"
+        " --autoencoder {params.autoencoder:q} {params.revision} --text {input.text:q}"
+        " --best {input.best:q} --family {input.family:q} --out {output:q}"
+        " --gpus {resources.gpu}"
 
 
 rule real_features:

@@ -28,6 +28,7 @@ from ldm_scaling.data.archives import (
 )
 from ldm_scaling.specs import Specs
 from ldm_scaling.study import StudyError, channels, load_study
+from ldm_scaling.targets import FIGURES, TABLES
 
 try:
     STUDY = load_study(config)
@@ -53,10 +54,6 @@ PREPARED = {
 AUTOENCODER = (
     STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
 )
-FIGURES = ["fid_vs_cost", "guidance_sweep", "model_family"]
-FIGURES += ["train_compute", "guidance_interaction"]
-TABLES = ["cells", "best", "family", "floors"]
-TABLES += ["fits", "fixed_setting"]
 # one process a GPU, of a command that is given after `$launch -m`
 LAUNCH = (
     "launch=python; [ {resources.gpu} -le 1 ] || launch='accelerate launch --multi_gpu"
@@ -194,6 +191,12 @@ def draws_of_cells(sampler):
     return f"<results>/tables/pretrain/{sampler}/draws.safetensors"
 
 
+def shown_models(sizes, name):
+    """A file of the cells of each size, of the first training seed: the one that figures show."""
+    seed = STUDY.training.seeds[0]
+    return [f"<results>/cells/pretrain/{size}/seed{seed}/{name}" for size in sizes]
+
+
 # ------------------------------------------------------------ params
 
 
@@ -275,6 +278,27 @@ def pretrain_spec(wildcards):
 def sweep_spec(wildcards):
     """What decides the cells of one (model, sampler)."""
     return SPECS.sweep(wildcards.sampler).model_dump_json()
+
+
+def illustrate_spec(wildcards):
+    """What decides the images of one model that figures show and no cell has."""
+    return SPECS.illustrate(wildcards.size, int(wildcards.seed)).model_dump_json()
+
+
+def guidance_steps():
+    """Steps at which guidance scales are compared: the fixed setting's, else fewer of the grid."""
+    grid, fixed = STUDY.sampling.steps, FIXED.steps
+    return max((steps for steps in grid if steps <= fixed), default=min(grid))
+
+
+def images_arguments(sizes):
+    """A function of a job's inputs: `--images SIZE FILE` for each size."""
+
+    def of_job(wildcards, input):
+        pairs = zip(sizes, input.images, strict=True)
+        return [f"--images {size} {path}" for size, path in pairs]
+
+    return of_job
 
 
 def work_dir(rule):

@@ -86,6 +86,11 @@ def sampling_memory(wildcards):
     return 4000 + (weights + 8192 * images) // 10**6
 
 
+def model_memory(wildcards):
+    """MB for the weights of one model and the rest."""
+    return 4000 + 8 * parameters(wildcards.size) // 10**6
+
+
 def measure_threads(wildcards):
     """Threads for the kernel matrices of KID, which grow with the square of n."""
     return max(1, STUDY.sampling.n // 4000)

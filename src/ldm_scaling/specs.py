@@ -20,6 +20,7 @@ from .study import (
     Diffusion,
     Downsampling,
     Family,
+    FixedSetting,
     Guidance,
     Latency,
     Sampler,
@@ -28,6 +29,12 @@ from .study import (
     TextEncoder,
     Training,
 )
+
+
+def cell_name(steps: int, guidance: float, trained: float | None = None) -> str:
+    """The name of a cell within its (model, sampler)."""
+    kept = "" if trained in (None, 1) else f"_trained{trained:g}"
+    return f"steps{steps}_guidance{guidance:g}{kept}"
 
 
 class PrepareSpec(Strict):
@@ -122,12 +129,33 @@ class CellSpec(Strict):
     trained: Annotated[Fraction | None, Field(exclude_if=is_none)] = None
     """of a kept checkpoint: its fraction of the training"""
 
+    @property
+    def name(self) -> str:
+        """Of this cell within its (model, sampler)."""
+        return cell_name(self.steps, self.guidance, self.trained)
+
 
 class SweepSpec(Strict):
     """Sample all cells of one (model, sampler), those of the trained model first."""
 
     diffusion: Diffusion
     cells: list[CellSpec]
+
+
+class IllustrateSpec(Strict):
+    """Sample the few images of one model that no cell has."""
+
+    recipe: Literal[1] = 1
+    stage: Literal["pretrain"] = "pretrain"
+    size: Size
+    training_seed: Seed
+    diffusion: Diffusion
+    setting: FixedSetting
+    """of the interpolated prompts; its sampler of all images"""
+    seed: Seed
+    prompts: list[Annotated[int, Field(ge=0)]] = Field(min_length=2)
+    """rows of the test captions; the first two are interpolated"""
+    budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
 
 
 class FeaturesSpec(Strict):
@@ -272,6 +300,19 @@ class Specs:
             input_size=metrics.input_size,
             clip=metrics.clip,
             trained=trained,
+        )
+
+    def illustrate(self, size: str, seed: int) -> IllustrateSpec:
+        """Of rule illustrate, for the model of a training seed."""
+        sampling, figures = self.study.sampling, self.study.figures
+        return IllustrateSpec(
+            size=size,
+            training_seed=seed,
+            diffusion=self.study.diffusion,
+            setting=sampling.fixed,
+            seed=sampling.seed,
+            prompts=figures.prompts,
+            budgets=sorted(figures.budgets),
         )
 
     def features(self, split: str = "test") -> FeaturesSpec:

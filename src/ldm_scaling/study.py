@@ -12,13 +12,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from .data_section import Data
 from .fields import Distinct, Fraction, Positive, Seed, Strict
@@ -236,11 +230,11 @@ class Figures(Strict):
     budgets: Annotated[list[Annotated[float, Field(gt=0)]], Distinct] = Field(min_length=1)
     """sampling costs at which the winning size is named, and drawn"""
     guidance_sizes: Annotated[list[Size], Distinct] = Field(min_length=1, max_length=2)
-    """sizes whose guidance scales are drawn side by side"""
+    """sizes whose images at every guidance scale are drawn"""
     prompts: Annotated[list[Annotated[int, Field(ge=0, lt=SHEET_IMAGES)]], Distinct] = Field(
         min_length=2, max_length=9
     )
-    """rows of the test captions whose images are drawn"""
+    """rows of the test captions whose images are drawn; the first two are also interpolated"""
 
 
 class Latency(Strict):
@@ -307,6 +301,8 @@ class Study(Strict):
             raise ValueError("sampling.steps: more steps than diffusion.train_timesteps")
         if unknown := set(self.figures.guidance_sizes) - set(self.family.sizes):
             raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
+        if (last := max(self.figures.prompts)) >= self.sampling.n:
+            raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
         return self
 
     @property

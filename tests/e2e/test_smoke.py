@@ -11,6 +11,7 @@ from snakemake.utils import update_config
 from ldm_scaling.study import load_study
 from ldm_scaling.tables.networks import count_networks
 from ldm_scaling.tables.plan import split_images, study_jobs
+from ldm_scaling.targets import FIGURES
 
 
 def cells(project):
@@ -26,12 +27,13 @@ def overlay(project, **sections):
 
 def test_every_result_is_there_and_sane(finished):
     results = finished.folder / "results/smoke"
-    others = ("train_compute", "guidance_interaction")
-    for name in ("fid_vs_cost", "guidance_sweep", "model_family", *others):
+    for name in FIGURES:
         assert (results / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     table = cells(finished)
-    assert len(table) == 2 * 2 * 2 * 2  # sizes, steps, scales, metrics
+    # sizes, metrics; steps and scales, and a kept checkpoint
+    assert len(table) == 2 * 2 * (2 * 2 + 1)
+    assert table["grid"].sum() == 2 * 2 * 2 * 2
     assert (table["status"] == "ok").all()
     assert table[["value", "lo", "hi", "seconds"]].notna().all(axis=None)
     assert ((table["lo"] <= table["value"]) & (table["value"] <= table["hi"])).all()
@@ -40,7 +42,7 @@ def test_every_result_is_there_and_sane(finished):
     assert frechet["value"].min() > floors.query("kind == 'real'")["value"].item()
     assert set(floors["kind"]) == {"real", "reconstruction"}
     best = pd.read_csv(results / "tables/best.csv").query("metric == 'fd_effnet_lite0'")
-    chosen = frechet.groupby(["size", "steps"])["value"].min()
+    chosen = frechet[frechet["grid"]].groupby(["size", "steps"])["value"].min()
     pd.testing.assert_series_equal(best.groupby(["size", "steps"])["value"].min(), chosen)
     for size in ("c8", "c16"):
         summary = json.loads((results / f"models/pretrain/{size}/seed0/summary.json").read_text())
@@ -56,6 +58,10 @@ def test_splits_share_no_concept(finished):
     }
     concepts = [set(table["concept"]) for table in splits.values()]
     assert sum(map(len, concepts)) == len(set.union(*concepts))
+
+
+LIGHT = {*FIGURES, "all", "concatenate", "fits", "fixed_setting", "illustrate"}
+"""rules that follow whatever changes the tables"""
 
 
 @pytest.mark.parametrize(
@@ -74,24 +80,17 @@ def test_splits_share_no_concept(finished):
         ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 2, "measure": 2, "collect": 1}),
         (
             {"family": {"sizes": ["c8", "c16", "c24"]}},
-            {
-                "family": 1,
-                "model_family": 1,
-                "pretrain": 1,
-                "sweep": 1,
-                "measure": 1,
-                "collect": 1,
-            },
+            {"family": 1, "pretrain": 1, "sweep": 1, "measure": 1, "collect": 1},
         ),
         ({"metrics": {"bootstrap": 60}}, {"measure": 2, "floors": 1, "collect": 1}),
         ({"metrics": {"select_by": "kid"}}, {"collect": 1}),
     ],
 )
 def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
-    figures = {"fid_vs_cost": 1, "guidance_sweep": 1, "all": 1} if changes else {}
-    if changes:
-        figures |= {"train_compute": 1, "guidance_interaction": 1, "fits": 1, "fixed_setting": 1}
-    assert finished.jobs(*overlay(finished, **changes)) == jobs | figures
+    found = finished.jobs(*overlay(finished, **changes))
+    assert {rule: count for rule, count in found.items() if rule not in LIGHT} == jobs
+    assert ("fid_vs_cost" in found) == bool(changes)
+    assert ("model_family" in found) == ("family" in jobs)
 
 
 def test_the_plan_finds_every_output(finished):
@@ -126,9 +125,15 @@ def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
         assert 0.3 * planned < sum(left) < 1.1 * planned, rule
 
 
-def test_budgets_redraw_one_figure(finished):
+def test_what_figures_show_redraws_those_figures(finished):
     changed = overlay(finished, figures={"budgets": [3]})
-    assert finished.jobs(*changed) == {"fid_vs_cost": 1, "all": 1}
+    illustrated = {"illustrate": 2, "equal_cost_samples": 1, "prompt_interpolation": 1}
+    assert finished.jobs(*changed) == illustrated | {"fid_vs_cost": 1, "all": 1}
+    changed = overlay(finished, figures={"guidance_sizes": ["c16"]})
+    assert finished.jobs(*changed) == {"guidance_samples": 1, "guidance_interaction": 1, "all": 1}
+    changed = overlay(finished, figures={"prompts": [3, 1]})
+    sheets = {"guidance_samples": 1, "size_samples": 1}
+    assert finished.jobs(*changed) == illustrated | sheets | {"all": 1}
 
 
 def test_a_figures_module_redraws_that_figure(finished):

@@ -1,10 +1,21 @@
 """Winners at budgets, on curves with planted crossovers and ties."""
 
+import math
+
+import numpy as np
 import pandas as pd
 import pytest
 
 from ldm_scaling.cli import InputError
-from ldm_scaling.tables.budgets import WINNERS, mean_over_seeds, of_metric, winners
+from ldm_scaling.tables.budgets import (
+    WINNERS,
+    chosen_guidance,
+    mean_over_seeds,
+    of_metric,
+    of_model,
+    steps_bought,
+    winners,
+)
 
 # (size, steps, sampling cost, value, half width of the interval)
 CURVES = [
@@ -109,3 +120,45 @@ def test_unknown_metric_names_the_known_ones():
 def test_a_metric_of_which_more_is_better_has_no_winner():
     with pytest.raises(InputError, match="clip_score: higher is better"):
         winners(table().assign(metric="clip_score"), "clip_score", [1])
+
+
+@pytest.mark.parametrize(
+    ("budget", "cost", "steps"),
+    [
+        # Mei et al., arXiv 2404.01367: costs of Table 1 at the budgets of their figures 10 and 21
+        (6, 0.13, 46),
+        (12, 0.20, 60),
+        (10, 0.83, 12),
+        (6, 1, 6),
+        (0.99, 1, 0),
+        (3, 5.17, 0),
+        (0.3, 0.1, 3),  # 2.9999999999999996 as floats
+        (2, 0.666667, 3),  # two thirds, as a table with six digits has it
+        (2, 0.6668, 2),
+        (200, 0.07, 1000),  # 2857, but there are only so many noise levels
+    ],
+)
+def test_steps_that_a_budget_buys(budget, cost, steps):
+    assert steps_bought(budget, cost, 1000) == steps
+
+
+@pytest.mark.parametrize(
+    ("steps", "guidance"), [(1, 2), (2, 2), (5, 2), (6, 8), (8, 8), (500, 8), (4, 2)]
+)
+def test_guidance_is_that_of_the_nearest_step_count_in_log(steps, guidance):
+    # between 2 and 16 the middle is sqrt(32) = 5.66; a step count that failed has no guidance
+    rows = [(16, 8.0), (2, 2.0), (2, 2.0), (4, np.nan)]
+    best = pd.DataFrame(rows, columns=["steps", "guidance"]).astype({"steps": "Int64"})
+    assert chosen_guidance(best, steps) == guidance
+
+
+def test_of_two_equally_near_step_counts_the_lower_one_counts():
+    best = pd.DataFrame({"steps": [16, 4], "guidance": [8.0, 2.0]})
+    assert chosen_guidance(best, 8) == 2
+    assert math.isnan(chosen_guidance(best.assign(guidance=np.nan), 8))
+
+
+def test_a_model_that_is_not_there_is_named():
+    assert len(of_model(table(), "pretrain", "c8", 0)) == 3
+    with pytest.raises(InputError, match="model pretrain c8 seed1 is not in the table"):
+        of_model(table(), "pretrain", "c8", 1)

@@ -135,6 +135,23 @@ def test_the_fixed_setting_is_sampled_at_every_kept_checkpoint_by_its_sampler():
     assert ddim.flops_of["U-Net"] == 100 * (2 + 2 * 8 * 2) * ONES.forward["c12"]
 
 
+def test_illustrations_cost_what_budgets_buy_and_the_prompts_between():
+    fixed = {"sampler": "ddim", "steps": 16, "guidance": 1}
+    figures = {"budgets": [0.001, 0.01, 3, 5000], "prompts": [0, 1, 2]}
+    study = changed(sampling={"fixed": fixed}, figures=figures, training={"seeds": [3, 4]})
+    jobs = {job.name: job for job in rule(jobs_of(study), "illustrate")}
+    assert list(jobs) == ["c12 seed3", "c20 seed3", "c32 seed3", "c48 seed3"]
+    # normalized costs 0.001, 0.01, 0.1, 1; at most 1000 steps, where two budgets buy the same
+    for name, steps in (("c12", 1 + 10 + 1000), ("c20", 1 + 300 + 1000), ("c48", 3 + 1000)):
+        job, different = jobs[f"{name} seed3"], 2 if name == "c48" else 3
+        images = 3 * different + 5
+        assert job.flops_of == {
+            "U-Net": (3 * 2 * steps + 5 * 16) * ONES.forward[name],
+            "decoding": images * ONES.decode,
+        }
+        assert job.bytes == images * 3 * 32 * 32
+
+
 def test_every_image_is_encoded_once_and_seeds_multiply_models():
     study = changed(training={"seeds": [0, 1, 2]}, data={"max_images": 3000})
     jobs = jobs_of(study)

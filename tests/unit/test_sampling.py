@@ -16,7 +16,6 @@ from ldm_scaling.cells.sheet import draw_sheet
 from ldm_scaling.cells.sweep import (
     SHEET_IMAGES,
     Sampler,
-    cell_name,
     initial_noise,
     record,
     sample_cell,
@@ -266,7 +265,7 @@ def test_sheet_holds_every_image(pocket_config):
         assert (sheet == corner).all(axis=2).any()
     study = load_study(pocket_config)
     assert study.sampling.n > SHEET_IMAGES
-    assert cell_name(CELL) == "steps3_guidance2.5"
+    assert CELL.name == "steps3_guidance2.5"
 
 
 def test_a_truncated_model_is_named(networks, tmp_path):
@@ -298,7 +297,7 @@ def test_the_command_measures_with_downloaded_networks(networks, tmp_path, monke
     words += ["--spec", spec.model_dump_json(), f"--work-dir={tmp_path / 'work'}"]
     monkeypatch.setattr(sys, "argv", ["sweep", *words])
     run(sweep.main)
-    file, name = tmp_path / "out/features.safetensors", cell_name(CELL)
+    file, name = tmp_path / "out/features.safetensors", CELL.name
     images = map_array(tmp_path / "out/images.safetensors", name)
     extractor = load_extractor("inception_v3", 299, weights=tmp_path / "inception-2015-12-05.pt")
     np.testing.assert_allclose(map_array(file, name), extractor(images), rtol=2e-3, atol=2e-3)
@@ -329,10 +328,10 @@ def test_kept_checkpoints_are_sampled_as_models_of_their_own(networks, tmp_path,
         words += ["--spec", spec.model_dump_json(), f"--work-dir={tmp_path / name / 'work'}"]
         monkeypatch.setattr(sys, "argv", ["sweep", *words])
         run(sweep.main)
-    whole = cell_name(CELL)
+    whole = CELL.name
     for file in ("features.safetensors", "images.safetensors"):
         of_model = {
-            cell.trained: map_array(tmp_path / "model/out" / file, cell_name(cell)).tobytes()
+            cell.trained: map_array(tmp_path / "model/out" / file, cell.name).tobytes()
             for cell in cells["model"]
         }
         of_earlier = map_array(tmp_path / "earlier/out" / file, whole).tobytes()

@@ -117,6 +117,7 @@ WRONG = [
     ("metrics.clip", {"pretrained": "ab", "revision": "a" * 40}, "metrics.clip.revision", "no hub"),
     ("metrics.clip", {"pretrained": 3}, "metrics.clip.pretrained", "valid string"),
     ("metrics.clip", {"model": "x", "pretrained": "x"}, "metrics.clip.model", "known here: pretr"),
+    ("figures.prompts", [0, 32], "figures.prompts.1", "less than 32"),
 ]
 
 
@@ -130,6 +131,16 @@ def test_wrong_input_is_one_line_that_names_the_key(pocket_config, key, value, n
     assert says in message
     assert "\n" not in message
     assert len(message) < 300
+
+
+def test_prompts_of_figures_are_sampled(pocket_config):
+    pocket_config["sampling"]["n"] = 16
+    pocket_config["metrics"]["components"] = 8
+    pocket_config["figures"]["prompts"] = [0, 15]
+    load_study(pocket_config)
+    pocket_config["figures"]["prompts"] = [16, 0]
+    with pytest.raises(StudyError, match=r"figures\.prompts: row 16 must be below sampling\.n"):
+        load_study(pocket_config)
 
 
 def test_only_all_dimensions_are_fid(pocket_config):
@@ -255,6 +266,7 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         "features": specs.features(),
         "validation-features": specs.features("validation"),
         "measure": specs.measure(),
+        "illustrate": specs.illustrate("c12", 0),
         "cost": specs.cost(),
         "latency": specs.latency(),
     }
@@ -290,15 +302,15 @@ CHANGES = [
     ("family.reference_size", "c32", "cost"),
     ("family.res_blocks", 2, "pretrain cost latency"),
     ("family.channel_multipliers", [1, 2, 3], "pretrain cost latency"),
-    ("diffusion.prediction", "epsilon", "pretrain sweep"),
-    ("diffusion.beta_end", 0.02, "pretrain sweep"),
+    ("diffusion.prediction", "epsilon", "pretrain sweep illustrate"),
+    ("diffusion.beta_end", 0.02, "pretrain sweep illustrate"),
     ("training.lr", 0.5, "pretrain"),
     ("training.images", 64000, "pretrain"),
     ("training.caption_dropout", 0.2, "pretrain"),
     ("training.seeds", [0, 1], ""),
     ("sampling.guidance", [1, 2, 3], "sweep"),
     ("sampling.steps", [2, 4], "sweep"),
-    ("sampling.seed", 5, "sweep"),
+    ("sampling.seed", 5, "sweep illustrate"),
     ("sampling.n", 256, "sweep measure"),
     ("metrics.bootstrap", 100, "measure"),
     ("metrics.confidence", 0.9, "measure"),
@@ -306,7 +318,11 @@ CHANGES = [
     ("metrics.components", None, "measure"),
     ("metrics.input_size", 128, "sweep features validation-features"),
     ("latency.batches", [1, 4], "latency"),
-    ("figures.budgets", [1], ""),
+    ("figures.budgets", [1], "illustrate"),
+    ("figures.budgets", [16, 8, 4, 2, 1, 0.5, 0.25], ""),
+    ("figures.prompts", [1, 0], "illustrate"),
+    ("figures.guidance_sizes", ["c20"], ""),
+    ("sampling.fixed.guidance", 7.5, "illustrate"),
 ]
 
 

@@ -17,6 +17,7 @@ from servers import Hub, serving
 
 from ldm_scaling.data.emoji import ARCHIVE_BYTES, IMAGES
 from ldm_scaling.shards import map_array
+from ldm_scaling.targets import FIGURES
 
 REVISION = "3f2a9c51d07be648a1b3c95e7d2046f8e19ab7c4"
 FIGURE = "results/figures/fid_vs_cost.pdf"
@@ -48,16 +49,42 @@ def test_the_pocket_figure(project):
 
 
 def test_every_target_of_the_pocket_study(project):
-    others = {"guidance_sweep": 1, "model_family": 1, "fits": 1}
-    others |= {"train_compute": 1, "guidance_interaction": 1}
-    assert project.jobs() == POCKET_JOBS | others | {"fixed_setting": 1, "all": 1}
-    assert project.jobs("figures") == POCKET_JOBS | others | {"figures": 1}
+    figures = dict.fromkeys(FIGURES, 1)
+    others = {"illustrate": 4, "fits": 1}
+    others |= {"sweep": 12, "measure": 12, "collect": 3}  # all samplers
+    everything = {"concatenate": 1, "fixed_setting": 1, "all": 1}
+    assert project.jobs() == POCKET_JOBS | figures | others | everything
+    assert project.jobs("figures") == POCKET_JOBS | figures | others | {"figures": 1}
     assert project.jobs("models")["pretrain"] == 4
     assert project.jobs("results/figures/guidance_sweep.png")["guidance_sweep"] == 1
+    # of images that are there, no more than they are made for
+    samples = project.jobs("results/figures/guidance_samples.png")
+    assert samples["pretrain"] == 4 and "illustrate" not in samples
     # shapes are known from the study: no data are needed
     assert project.jobs("results/figures/model_family.pdf") == {"family": 1, "model_family": 1}
     alone = {"latency": 1, "family": 1, "latency_vs_cost": 1}
     assert project.jobs("results/figures/latency_vs_cost.pdf") == alone
+
+
+def test_samples_are_of_the_first_seed_and_at_a_step_count_of_the_grid(project):
+    overlay = project.folder / "shown.yaml"
+    overlay.write_text(
+        "training: {seeds: [7, 1]}\n"
+        "sampling: {fixed: {sampler: dpmpp, steps: 10, guidance: 2.5}}\n"
+        "figures: {guidance_sizes: [c20]}\n"
+    )
+    printed = project.snakemake("-n", "-p", "figures", f"--configfile={overlay}")
+    lines = [line for line in printed.splitlines() if "-m ldm_scaling.figures." in line]
+    commands = {line.split(".figures.")[1].split()[0]: line for line in lines}
+    cells = "results/cells/pretrain/c20/seed7"
+    guidance = commands["guidance_samples"]
+    assert f"--images c20 {cells}/dpmpp/images.safetensors" in guidance
+    assert "--sampler dpmpp --seed 7 --steps 8 --guidance 1.0 3.0 6.0" in guidance
+    assert "c48" not in guidance
+    assert "--sampler dpmpp --steps 10 --guidance 2.5" in commands["size_samples"]
+    for name in ("equal_cost_samples", "prompt_interpolation"):
+        assert f"--images c20 {cells}/illustrations.safetensors" in commands[name]
+    assert "seed1" not in "".join(commands[name] for name in commands if "samples" in name)
 
 
 def test_slurm_as_typed(project):
@@ -142,6 +169,7 @@ def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
         "real_features": clip,
         "reconstruction_features": autoencoder + clip,
         "sweep": autoencoder + clip,
+        "illustrate": autoencoder,
     }
 
 
@@ -300,9 +328,8 @@ def test_what_the_snakefile_imports_is_light():
 def test_tables_and_figures_import_no_torch():
     code = (
         "import sys; import ldm_scaling.cells.measure, ldm_scaling.cells.floors, "
-        "ldm_scaling.tables.collect, ldm_scaling.figures.fid_vs_cost, "
-        "ldm_scaling.figures.guidance_sweep, ldm_scaling.figures.model_family, "
-        "ldm_scaling.figures.latency_vs_cost, ldm_scaling.figures.train_compute, "
-        "ldm_scaling.figures.guidance_interaction; sys.exit('torch' in sys.modules)"
+        "ldm_scaling.tables.collect, "
+        f"{', '.join(f'ldm_scaling.figures.{name}' for name in [*FIGURES, 'latency_vs_cost'])}; "
+        "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from argparse import ArgumentParser
-from collections.abc import Callable
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -39,7 +39,7 @@ from ..loop import Stream, row_generators
 from ..models.family import load_unet
 from ..shards import fingerprint_of, map_array, write_arrays
 from ..specs import CellSpec, SweepSpec
-from ..study import SHEET_IMAGES, Diffusion
+from ..study import SHEET_IMAGES, Diffusion, FixedSetting
 from ..workdir import Busy, WorkDir, fingerprint, write_json
 from .features import Measuring, add_measuring, load_measuring
 
@@ -75,13 +75,7 @@ class Sampled:
             torch.save(vars(self), file)
 
 
-def cell_name(cell: CellSpec) -> str:
-    """The name of a cell within its (model, sampler)."""
-    kept = "" if cell.trained is None else f"_trained{cell.trained:g}"
-    return f"steps{cell.steps}_guidance{cell.guidance:g}{kept}"
-
-
-def initial_noise(seed: int, rows: range, shape: tuple[int, ...]) -> torch.Tensor:
+def initial_noise(seed: int, rows: Iterable[int], shape: tuple[int, ...]) -> torch.Tensor:
     """Unit noise [len(rows), *shape]; a row depends on the seed and its number only."""
     return torch.stack(
         [torch.randn(shape, generator=g) for g in row_generators(Stream.SAMPLING, seed, rows)]
@@ -105,20 +99,29 @@ class Sampler:
         self._text = text
         self._empty = torch.from_numpy(np.array(empty)).to(unet.device).float()
 
-    def images(self, cell: CellSpec, rows: range) -> tuple[np.ndarray, bool]:
+    def text(self, rows: Sequence[int]) -> torch.Tensor:
+        """Embeddings [len(rows), L, D] of prompts."""
+        return torch.from_numpy(np.array(self._text[list(rows)])).to(self.unet.device).float()
+
+    def images(self, cell: CellSpec, rows: Sequence[int]) -> tuple[np.ndarray, bool]:
         """uint8 images [len(rows), 3, S, S] of prompts `rows`, and whether all are finite."""
+        return self.images_of(self.text(rows), rows, cell, cell.seed)
+
+    def images_of(
+        self, text: torch.Tensor, rows: Sequence[int], setting: CellSpec | FixedSetting, seed: int
+    ) -> tuple[np.ndarray, bool]:
+        """Images of embeddings [len(rows), L, D], each from the noise of its row; as `images`."""
         config = self.unet.config
         shape = (config.in_channels, config.sample_size, config.sample_size)
-        text = torch.from_numpy(np.array(self._text[rows.start : rows.stop]))
         latents = sample_latents(
             self.unet,
-            make_scheduler(cell.sampler, self.diffusion),
-            initial_noise(cell.seed, rows, shape).to(self.unet.device),
-            text.to(self.unet.device).float(),
+            make_scheduler(setting.sampler, self.diffusion),
+            initial_noise(seed, rows, shape).to(self.unet.device),
+            text,
             self._empty,
-            cell.steps,
-            cell.guidance,
-            list(row_generators(Stream.SAMPLING_STEPS, cell.seed, rows)),
+            setting.steps,
+            setting.guidance,
+            list(row_generators(Stream.SAMPLING_STEPS, seed, rows)),
         )
         pixels = decode(self.autoencoder, latents)
         finite = latents.isfinite().all() and pixels.isfinite().all()
@@ -167,7 +170,7 @@ def sample_cell(
 def record(cell: CellSpec, state: Sampled) -> dict:
     """A cell's entry in cells.json."""
     return {
-        "name": cell_name(cell),
+        "name": cell.name,
         "steps": cell.steps,
         "guidance": cell.guidance,
         "n": cell.n,
@@ -178,16 +181,6 @@ def record(cell: CellSpec, state: Sampled) -> dict:
     }
 
 
-def _check_text(spec: SweepSpec, path: Path, sampler: Sampler) -> None:
-    rows, width = map_array(path, "text").shape[::2]
-    wanted = sampler.unet.config.cross_attention_dim
-    if width != wanted:
-        raise InputError(f"{path}: embeddings are {width} wide, the model attends to {wanted}")
-    largest = max(cell.n for cell in spec.cells)
-    if rows < largest:
-        raise InputError(f"{path} has {rows} prompts, fewer than n = {largest}")
-
-
 def sample_among_processes(cells: list[CellSpec], sample: Callable[[CellSpec], object]) -> None:
     """Sample every cell that no other process is at, this one's share of them first."""
     index, count = process_index(), process_count()
@@ -196,53 +189,71 @@ def sample_among_processes(cells: list[CellSpec], sample: Callable[[CellSpec], o
     for number, cell in enumerate(cells, start=1):
         with contextlib.suppress(Busy):
             sample(cell)
-        progress.update(number, cell_name(cell))
+        progress.update(number, cell.name)
 
 
-def add_arguments(arguments: ArgumentParser) -> None:
-    """Add the command's arguments, the spec and the work folder aside."""
+def add_sampler(arguments: ArgumentParser) -> None:
+    """Add the arguments that name what `load_sampler` loads, and the GPUs for it."""
     arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
     arguments.add_argument(
         "--autoencoder", required=True, help="diffusers folder or downloaded hub id"
     )
     arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
     arguments.add_argument("--text", required=True, type=Path, help="embeddings of the prompts")
-    arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
     arguments.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
-    arguments.add_argument(
-        "--batch", type=positive(int), default=BATCH, help="images at a time (%(default)s)"
-    )
+
+
+def load_sampler(
+    options: Namespace, diffusion: Diffusion, prompts: int, trained: float | None = None
+) -> tuple[Sampler, list[str]]:
+    """What a command's `add_sampler` names, on its device; and hashes of what decides its images.
+
+    With `trained` it is the model as it was at that kept fraction of its training.
+    Raises InputError if it sees too few GPUs, a file is unusable, the embeddings are not the
+    model's or fewer than `prompts`.
+    """
+    check_gpus(options.gpus)
+    device = own_device()
+    unet = load_unet(options.model, trained).to(device)
+    autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
+    decides = [weights_hash(unet), weights_hash(autoencoder), fingerprint_of(options.text)]
+    text, empty = (map_array(options.text, name) for name in ("text", "empty"))
+    rows, width = text.shape[::2]
+    wanted = unet.config.cross_attention_dim
+    if width != wanted:
+        raise InputError(
+            f"{options.text}: embeddings are {width} wide, the model attends to {wanted}"
+        )
+    if rows < prompts:
+        raise InputError(f"{options.text} has {rows} prompts, fewer than {prompts}")
+    return Sampler(in_precision(unet, precision()), autoencoder, diffusion, text, empty), decides
 
 
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, SweepSpec)
-    add_arguments(arguments)
+    add_sampler(arguments)
+    arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
+    arguments.add_argument(
+        "--batch", type=positive(int), default=BATCH, help="images at a time (%(default)s)"
+    )
     add_measuring(arguments)
     add_work_dir(arguments)
     options = arguments.parse_args()
-    check_gpus(options.gpus)
     spec: SweepSpec = options.spec
     time_slice = Slice(options.max_seconds)
-    device = own_device()
-    autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
-    text, empty = (map_array(options.text, name) for name in ("text", "empty"))
-    others = [weights_hash(autoencoder), fingerprint_of(options.text)]
+    prompts = max(cell.n for cell in spec.cells)
 
     @lru_cache(maxsize=1)  # a model is large; its cells come one after the other
     def sampler_of(trained: float | None) -> tuple[Sampler, list[str]]:
-        unet = load_unet(options.model, trained).to(device)
-        decides = [weights_hash(unet), *others]
-        unet = in_precision(unet, precision())
-        return Sampler(unet, autoencoder, spec.diffusion, text, empty), decides
+        return load_sampler(options, spec.diffusion, prompts, trained)
 
-    _check_text(spec, options.text, sampler_of(None)[0])
     loaded: dict[tuple, Measuring] = {}
 
     def sample(cell: CellSpec, wait: bool) -> Sampled:
         key = (cell.extractor, cell.input_size, cell.clip, cell.n)
         if key not in loaded:
-            loaded[key] = load_measuring(cell, options, cell.n, device)
+            loaded[key] = load_measuring(cell, options, cell.n, own_device())
         sampler, decides = sampler_of(cell.trained)
         content = fingerprint(cell, spec.diffusion, *decides, *loaded[key].files)
         with WorkDir(options.work_dir, content, wait=wait) as work:
@@ -257,11 +268,11 @@ def main() -> None:
     for number, cell in enumerate(spec.cells, start=1):
         state = sample(cell, wait=True)
         records.append(record(cell, state))
-        features[cell_name(cell)] = state.features.numpy()
+        features[cell.name] = state.features.numpy()
         if cell.clip:
-            features[f"{cell_name(cell)}/clip"] = state.clip.numpy()
-        images[cell_name(cell)] = state.sheet.numpy()
-        progress.update(number, f"{cell_name(cell)}: {records[-1]['status']}")
+            features[f"{cell.name}/clip"] = state.clip.numpy()
+        images[cell.name] = state.sheet.numpy()
+        progress.update(number, f"{cell.name}: {records[-1]['status']}")
     kept = sorted({cell.trained for cell in spec.cells} - {None})
     hashes = [digest for trained in (None, *kept) for digest in sampler_of(trained)[1]]
     everything = fingerprint(spec, *hashes)

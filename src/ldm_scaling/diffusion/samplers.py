@@ -61,6 +61,16 @@ def network_evaluations(steps: int, guidance: float) -> int:
     return steps * forwards_per_step(guidance)
 
 
+def _set_steps(scheduler: SchedulerMixin, steps: int, device: torch.device) -> None:
+    # diffusers' "trailing" spacing has one level too many, -1, where 1000 / (1000 / steps) is
+    # rounded to above `steps`: for 61 steps and 61 other counts below 1000
+    scheduler.set_timesteps(steps, device=device)
+    if len(scheduler.timesteps) > steps:
+        scheduler.timesteps = scheduler.timesteps[:steps]
+        if hasattr(scheduler, "sigmas"):  # of each level, and of the image at the end
+            scheduler.sigmas = torch.cat([scheduler.sigmas[:steps], scheduler.sigmas[-1:]])
+
+
 @contextlib.contextmanager
 def _text_projected_once(unet: nn.Module) -> Iterator[None]:
     # the text is the same tensor at every step, and so are its keys and values in cross-attention:
@@ -101,7 +111,7 @@ def sample_latents(
 
     A sampler that draws noise at its steps takes that of an image from the image's own generator.
     """
-    scheduler.set_timesteps(steps, device=noise.device)
+    _set_steps(scheduler, steps, noise.device)
     latents = noise * scheduler.init_noise_sigma
     text = guidance_text(text, empty, guidance)
     with _text_projected_once(unet):

@@ -164,13 +164,16 @@ def draw_failed(axes: Axes, x: pd.Series, color: str, height: float = 1.0) -> No
     )
 
 
-def save(figure: Figure, pdf: Path, png: Path) -> None:
-    """Write a figure as PDF and PNG, each whole or not at all; equal figures give equal bytes."""
-    dpi = min(200, int(_MAX_PIXELS / figure.get_figwidth()))
+def save(figure: Figure, pdf: Path, png: Path, dpi: int = 200) -> None:
+    """Write a figure as PDF and PNG, each whole or not at all; equal figures give equal bytes.
+
+    `dpi` is that of images in the PDF, and of the PNG unless that became too wide.
+    """
     with theme():
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # each further draw would move things by a hair
         with atomic_path(pdf) as path:
-            figure.savefig(path, format="pdf", metadata={"CreationDate": None})
+            figure.savefig(path, format="pdf", dpi=dpi, metadata={"CreationDate": None})
         with atomic_path(png) as path:
-            figure.savefig(path, format="png", dpi=dpi)
+            widest = int(_MAX_PIXELS / figure.get_figwidth())
+            figure.savefig(path, format="png", dpi=min(dpi, widest))

@@ -1,14 +1,18 @@
-"""Which size wins at a sampling budget."""
+"""What a sampling budget buys, and which size wins at it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 
 from ..cli import InputError
 from .collect import OK, require_lower_is_better
 
+_ROUNDED = 1e-5
+"""costs in tables have six digits"""
 WINNERS = ["budget", "size", "value", "lo", "hi", "steps", "guidance", "tied_with"]
 
 
@@ -19,6 +23,14 @@ def of_sampler(table: pd.DataFrame, sampler: str) -> pd.DataFrame:
         known = ", ".join(sorted(table["sampler"].unique()))
         raise InputError(f"sampler {sampler} is not in the table (known: {known})")
     return rows
+
+
+def of_model(table: pd.DataFrame, stage: str, size: str, seed: int) -> pd.DataFrame:
+    """The rows of one model. Raises InputError if there are none."""
+    is_model = (table["stage"] == stage) & (table["size"] == size) & (table["seed"] == seed)
+    if not is_model.any():
+        raise InputError(f"model {stage} {size} seed{seed} is not in the table")
+    return table[is_model]
 
 
 def of_metric(table: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -71,3 +83,23 @@ def winners(best: pd.DataFrame, metric: str, budgets: Iterable[float]) -> pd.Dat
         tied = others.loc[others["lo"] <= winner["hi"], "size"]
         rows.append({**winner, "budget": budget, "tied_with": " ".join(tied)})
     return pd.DataFrame(rows, columns=WINNERS)
+
+
+def steps_bought(budget: float, normalized_cost: float, most: int) -> int:
+    """Denoising steps of a size that a sampling budget pays for, at most `most`; 0 if not one.
+
+    The sampling cost is normalized cost x steps (Mei et al., arXiv 2404.01367).
+    """
+    return min(most, math.floor(budget / normalized_cost * (1 + _ROUNDED)))
+
+
+def chosen_guidance(best: pd.DataFrame, steps: int) -> float:
+    """The guidance that the search chose at the nearest step count, in log; nan if it chose none.
+
+    `best` has the rows of one model and sampler. Of two equally near counts the lower one counts.
+    """
+    chosen = best[best["guidance"].notna()].sort_values("steps")
+    if chosen.empty:
+        return math.nan
+    distance = np.log(chosen["steps"].astype(float) / steps).abs()
+    return float(chosen.loc[distance.idxmin(), "guidance"])

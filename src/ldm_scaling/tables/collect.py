@@ -18,6 +18,7 @@ import pandas as pd
 from ..cli import InputError, parser, run
 from ..metrics_section import HIGHER_IS_BETTER
 from ..shards import map_array, read_header, write_arrays
+from ..specs import cell_name
 from ..workdir import file_hash, write_text
 
 OK = "ok"
@@ -160,8 +161,7 @@ def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
     """
     arrays = set(read_header(path)) - {"__metadata__"}
     names = [
-        f"steps{row.steps}_guidance{row.guidance:g}"
-        f"{'' if row.trained == 1 else f'_trained{row.trained:g}'}/{row.metric}"
+        f"{cell_name(row.steps, row.guidance, row.trained)}/{row.metric}"
         for row in measured.itertuples()
     ]
     lacking = [

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..cells.sweep import SHEET_IMAGES
+from ..cells.illustrate import ALPHAS
 from ..cli import parser, positive, run
 from ..data import coco, emoji, imagefolder, webdataset
 from ..data.archives import ARCHIVES, downloads
@@ -24,8 +24,10 @@ from ..diffusion.samplers import network_evaluations
 from ..hub import MARKER, RESOURCES, hub_id
 from ..shards import map_array
 from ..specs import Specs
-from ..study import Study
+from ..study import SHEET_IMAGES, Study
+from ..targets import FIGURES
 from ..workdir import write_text
+from .budgets import steps_bought
 from .collect import to_csv
 from .fits import TRAINING_FORWARDS
 from .networks import Networks, count_networks
@@ -42,8 +44,6 @@ DEVICES = {
 """peak FLOP/s of dense matrix products, and their precision: GPUs by their makers' data sheets; a
 processor's core with two fused multiply-adds of 8 numbers a cycle (AVX2) at 3 GHz"""
 COLUMNS = ["rule", "jobs", "done", "flops", "hours", "gigabytes", "uncounted"]
-FIGURES = ["fid_vs_cost", "guidance_sweep", "model_family"]
-FIGURES += ["train_compute", "guidance_interaction"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,8 @@ def study_jobs(study: Study, networks: Networks, images: dict[str, float]) -> li
         *_model_jobs(study, networks),
         *_reference_jobs(study, networks, images),
         *_table_jobs(study),
+        *_illustrate_jobs(study, networks),
+        *(Job(name, f"{study.results}/figures/{name}.png") for name in FIGURES),
     ]
 
 
@@ -251,6 +253,25 @@ def _table_jobs(study: Study) -> list[Job]:
         Job("concatenate", f"{folder}/cells.csv"),
         *(Job(name, f"{study.results}/figures/{name}.png") for name in FIGURES),
     ]
+
+
+def _illustrate_jobs(study: Study, networks: Networks) -> list[Job]:
+    jobs, seed = [], study.training.seeds[0]
+    reference, most = networks.forward[study.family.reference_size], study.diffusion.train_timesteps
+    strongest = max(study.sampling.guidance)  # what the search will choose costs as much, or half
+    fixed, prompts = study.sampling.fixed, len(study.figures.prompts)
+    for size in study.family.sizes:
+        forward = networks.forward[size]
+        bought = {steps_bought(b, forward / reference, most) for b in study.figures.budgets} - {0}
+        forwards = prompts * sum(network_evaluations(steps, strongest) for steps in bought)
+        forwards += len(ALPHAS) * network_evaluations(fixed.steps, fixed.guidance)
+        images = prompts * len(bought) + len(ALPHAS)
+        flops = {"U-Net": forwards * forward, "decoding": images * networks.decode}
+        path = f"pretrain/{size}/seed{seed}"
+        output = f"{study.results}/cells/{path}/illustrations.safetensors"
+        disk = images * 3 * study.data.image_size**2
+        jobs.append(Job("illustrate", output, flops, disk, f"{size} seed{seed}"))
+    return jobs
 
 
 def _whole_batches(images: int, batch: int) -> int:

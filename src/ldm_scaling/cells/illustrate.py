@@ -1,0 +1,108 @@
+"""Sample the few images of one model that figures show and no cell has.
+
+They are images of a few prompts with the steps that each sampling budget buys, and images between
+two prompts, whose embeddings are interpolated linearly. Image i starts from the noise that row i
+has in every cell, images between prompts from that of the first. Writes one file with arrays
+`budgets` [B], ascending, `steps` [B] (0: not one is affordable) and `guidance` [B] (nan: nothing
+is chosen), `budget{budget}` (uint8 [prompts, 3, S, S]), `alphas` [A] (the share of the first
+prompt) and `interpolation` (uint8 [A, 3, S, S]). An array of images that are not finite is empty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..cli import InputError, parser, run
+from ..shards import write_arrays
+from ..specs import IllustrateSpec
+from ..study import FixedSetting
+from ..tables.budgets import chosen_guidance, of_model, of_sampler, steps_bought
+from ..tables.collect import BEST, FAMILY, read_table
+from ..workdir import fingerprint
+from .sweep import Sampler, add_sampler, load_sampler
+
+ALPHAS = (1.0, 0.8, 0.5, 0.2, 0.0)
+"""of Mei et al., arXiv 2404.01367, appendix E"""
+
+
+def settings_bought(
+    spec: IllustrateSpec, best: pd.DataFrame, family: pd.DataFrame
+) -> list[tuple[int, float]]:
+    """Steps and guidance at each of the budgets, as they stand in the file.
+
+    Raises InputError if a table lacks the model.
+    """
+    costs = family.loc[family["size"] == spec.size, "normalized_cost"]
+    if costs.empty:
+        raise InputError(f"size {spec.size} is not in the family table")
+    rows = of_sampler(best, spec.setting.sampler)
+    rows = of_model(rows, spec.stage, spec.size, spec.training_seed)
+    most = spec.diffusion.train_timesteps
+    steps = [steps_bought(budget, costs.item(), most) for budget in spec.budgets]
+    return [(count, chosen_guidance(rows, count) if count else math.nan) for count in steps]
+
+
+def at_equal_cost(
+    sampler: Sampler, spec: IllustrateSpec, bought: list[tuple[int, float]]
+) -> dict[str, np.ndarray]:
+    """Images of the prompts at each budget, by the name of their array."""
+    text = sampler.text(spec.prompts)
+    nothing = np.empty((0, 3, 1, 1), dtype=np.uint8)
+    sampled = {}
+    for steps, guidance in set(bought):
+        if not math.isnan(guidance):
+            setting = FixedSetting(sampler=spec.setting.sampler, steps=steps, guidance=guidance)
+            sampled[steps] = _finite_images(sampler, text, spec.prompts, setting, spec.seed)
+    return {
+        f"budget{budget:g}": sampled.get(steps, nothing)
+        for budget, (steps, _) in zip(spec.budgets, bought, strict=True)
+    }
+
+
+def between_prompts(sampler: Sampler, spec: IllustrateSpec) -> np.ndarray:
+    """Images [len(ALPHAS), 3, S, S] of alpha times the first prompt plus the rest the second."""
+    first, second = sampler.text(spec.prompts[:2])
+    text = torch.stack([alpha * first + (1 - alpha) * second for alpha in ALPHAS])
+    rows = [spec.prompts[0]] * len(ALPHAS)
+    return _finite_images(sampler, text, rows, spec.setting, spec.seed)
+
+
+def _finite_images(
+    sampler: Sampler, text: torch.Tensor, rows: Sequence[int], setting: FixedSetting, seed: int
+) -> np.ndarray:
+    images, finite = sampler.images_of(text, rows, setting, seed)
+    return images if finite else images[:0]
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, IllustrateSpec)
+    add_sampler(arguments)
+    arguments.add_argument("--best", required=True, type=Path, help="table of best guidances")
+    arguments.add_argument("--family", required=True, type=Path, help="family.csv")
+    arguments.add_argument("--out", required=True, type=Path, help="file to write")
+    options = arguments.parse_args()
+    spec: IllustrateSpec = options.spec
+    best, family = read_table(options.best, BEST), read_table(options.family, FAMILY)
+    bought = settings_bought(spec, best, family)
+    sampler, decides = load_sampler(options, spec.diffusion, max(spec.prompts) + 1)
+    steps, guidance = (np.array(column) for column in zip(*bought, strict=True))
+    arrays = {
+        "budgets": np.array(spec.budgets),
+        "steps": steps,
+        "guidance": guidance,
+        **at_equal_cost(sampler, spec, bought),
+        "alphas": np.array(ALPHAS),
+        "interpolation": between_prompts(sampler, spec),
+    }
+    write_arrays(options.out, arrays, fingerprint(spec, bought, *decides))
+
+
+if __name__ == "__main__":
+    run(main)
