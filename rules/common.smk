@@ -54,6 +54,7 @@ AUTOENCODER = (
 )
 FIGURES = ["fid_vs_cost", "guidance_sweep", "model_family"]
 TABLES = ["cells", "best", "family", "floors"]
+TABLES += ["retrieval"] if STUDY.metrics.clip_like else []
 # one process a GPU, of a command that is given after `$launch -m`
 LAUNCH = (
     "launch=python; [ {resources.gpu} -le 1 ] || launch='accelerate launch --multi_gpu"
@@ -140,6 +141,12 @@ def clip_files(wildcards):
     return [captions, *map(str, STUDY.metrics.clip.inputs)]
 
 
+def clip_like_files(wildcards):
+    """The maps of the CLIP-like score, if there is one."""
+    fitted = STUDY.metrics.clip_like is not None
+    return ["<results>/cells/reference/clip_like.safetensors"] if fitted else []
+
+
 def text_encoder_files(wildcards):
     """The text encoder's download, if it is a hub id."""
     settings = STUDY.latents.text_encoder
@@ -181,6 +188,16 @@ def measuring_options(wildcards, input):
 def features_spec(wildcards):
     """What decides the features of a split."""
     return SPECS.features(wildcards.split).model_dump_json()
+
+
+def clip_like_spec(wildcards):
+    """What decides the CLIP-like score."""
+    return SPECS.clip_like().model_dump_json()
+
+
+def clip_like_option(wildcards, input):
+    """The option that names the maps of the CLIP-like score, if there is one."""
+    return [f"--clip-like {path}" for path in input.clip_like]
 
 
 def hub_id_of(wildcards):

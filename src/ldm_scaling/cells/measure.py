@@ -3,8 +3,9 @@
 Writes one row for each cell and metric: steps, guidance, metric, value, lo, hi, n, nfe, seconds
 (an image), status. `fd_<extractor>` is the Frechet distance on the leading principal components of
 the reference, `fid` that on all dimensions of clean-fid's Inception-v3, `kid_<extractor>` the
-unscaled KID on all features, `clip_score` the mean cosine of images with their captions. A diverged
-cell has no value.
+unscaled KID on all features, `clip_score` the mean cosine of images with their captions,
+`clip_like` the same under maps that are fitted to the training split. A diverged cell has no
+value.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ..shards import map_array
 from ..specs import MeasureSpec
 from ..workdir import write_text
 from .bootstrap import Interval, fd_interval, kid_interval, mean_interval, resample_weights
+from .clip_like import Scorer, read_scorer
 from .frechet import principal_components, project, square_root, statistics
 from .influence import linearised_fd_interval
 from .kid import within
@@ -145,6 +147,21 @@ def clip_score(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> di
     return {spec.metrics.names["clip"]: interval}
 
 
+def clip_like(
+    features: np.ndarray, scorer: Scorer, spec: MeasureSpec, prompts: Prompts
+) -> dict[str, Interval]:
+    """The mean CLIP-like score of features [n, D] with the prompts, by the metric's name."""
+    interval = mean_interval(scorer(features), prompts.weights, spec.metrics.confidence)
+    return {spec.metrics.names["clip_like"]: interval}
+
+
+def find_scorer(path: Path | None, spec: MeasureSpec, reference: Reference) -> Scorer | None:
+    """The scorer of the prompts, or None if the study has none. Raises InputError as its reader."""
+    if spec.metrics.clip_like is None:
+        return None
+    return read_scorer(path, spec.n, reference.features.shape[1])
+
+
 def read_features(path: Path, name: str = "features", like: Reference | None = None) -> np.ndarray:
     """Features [N, D] of a file, as float64.
 
@@ -205,6 +222,7 @@ def measure(
     reference: Reference,
     spec: MeasureSpec,
     prompts: Prompts,
+    scorer: Scorer | None,
 ) -> list[list[str | float | None]]:
     """Rows of the table, see COLUMNS, of the cells whose features are arrays in a file.
 
@@ -223,6 +241,8 @@ def measure(
                 )
             results = dict(compare(features, reference, spec.metrics, prompts))
             results |= clip_score(cells, f"{record.name}/clip", spec, prompts)
+            if scorer is not None:
+                results |= clip_like(features, scorer, spec, prompts)
         else:
             results = dict.fromkeys(spec.metrics.names.values(), (None, None, None))
         for metric, values in results.items():
@@ -239,13 +259,15 @@ def main() -> None:
     arguments.add_argument("--cells", required=True, type=Path, help="features of the cells")
     arguments.add_argument("--records", required=True, type=Path, help="cells.json beside them")
     arguments.add_argument("--captions", required=True, type=Path, help="the prompts, for concepts")
+    arguments.add_argument("--clip-like", type=Path, help="maps, if metrics.clip_like is set")
     arguments.add_argument("--out", required=True, type=Path, help="table to write")
     options = arguments.parse_args()
     spec: MeasureSpec = options.spec
     records = read_records(options.records, spec.n)
     prompts = read_prompts(options.captions, spec)
     reference = prepare(read_features(options.reference), spec.metrics.components)
-    rows = measure(records, options.cells, reference, spec, prompts)
+    scorer = find_scorer(options.clip_like, spec, reference)
+    rows = measure(records, options.cells, reference, spec, prompts, scorer)
     write_text(options.out, table(COLUMNS, rows))
 
 

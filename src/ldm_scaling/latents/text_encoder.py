@@ -78,6 +78,17 @@ class CaptionEncoder:
     @torch.no_grad()
     def __call__(self, captions: list[str]) -> torch.Tensor:
         """Embeddings [B, max_tokens, D], float32, on the encoder's device."""
+        return self._encode(captions)[0]
+
+    @torch.no_grad()
+    def sentences(self, captions: list[str]) -> torch.Tensor:
+        """One embedding for each caption, [B, D]: the mean over its own tokens, not the padding."""
+        embeddings, mask = self._encode(captions)
+        own = mask[..., None].float()
+        return (embeddings * own).sum(dim=1) / own.sum(dim=1)
+
+    def _encode(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings [B, max_tokens, D], and which of them are of a caption's own tokens."""
         tokens = self.tokenizer(
             captions,
             padding="max_length",
@@ -87,4 +98,4 @@ class CaptionEncoder:
         ).to(self.model.device)
         mask = None if self.is_clip else tokens.attention_mask
         output = self.model(tokens.input_ids, attention_mask=mask)
-        return output.last_hidden_state.float()
+        return output.last_hidden_state.float(), tokens.attention_mask
