@@ -132,11 +132,12 @@ def test_every_image_is_encoded_once_and_seeds_multiply_models():
     assert [job.flops for job in rule(jobs, "encode_images")] == [train * ONES.encode]
     text = [job.flops for job in rule(jobs, "encode_text")]
     assert text == [train * ONES.caption, 768 * ONES.caption]
-    assert len(rule(jobs, "pretrain")) == len(rule(jobs, "sweep")) == 4 * 3
+    assert len(rule(jobs, "pretrain")) == 4 * 3
+    assert len(rule(jobs, "sweep")) == 4 * 3 * len(study.sampling.samplers)
 
 
 def test_clip_scores_cost_every_image_once_and_every_caption_once_a_job():
-    clip = {"clip": {"pretrained": "folder"}}
+    clip = {"clip": {"pretrained": "folder"}, "clip_like": None}
     study = changed(sampling={"n": 100, "steps": [2, 4], "guidance": [1, 3]}, metrics=clip)
     networks = Networks(**vars(ONES) | {"clip_image": 3.0, "clip_caption": 0.5})
     jobs = jobs_of(study, networks)
@@ -146,6 +147,23 @@ def test_clip_scores_cost_every_image_once_and_every_caption_once_a_job():
     assert real["test"]["CLIP score"] == 768 * 3.5
     (reconstruction,) = rule(jobs, "reconstruction_features")
     assert reconstruction.flops_of["CLIP score"] == 768 * 3.5
+
+
+def test_a_clip_like_score_is_fitted_once_on_features_of_all_splits():
+    fitted = {"width": 5, "epochs": 7, "batch": 11}
+    study = changed(data={"max_images": 3000}, metrics={"clip_like": fitted})
+    jobs = jobs_of(study)
+    assert [job.name for job in rule(jobs, "real_features")] == ["train", "validation", "test"]
+    train = 3000 - 768 - 768
+    (job,) = rule(jobs, "fit_clip_like")
+    maps = 2 * 5 * (3 + 384)
+    logits = 2 * 2 * 11 * 5
+    flops = {"text encoder": 3000 * ONES.caption, "maps": 3 * 7 * train * (maps + logits)}
+    assert job.flops_of == flops
+    assert job.bytes == 4 * (5 * (3 + 384) + 768 * 5)
+    without = jobs_of(changed(metrics={"clip_like": None}))
+    assert rule(without, "fit_clip_like") == []
+    assert [job.name for job in rule(without, "real_features")] == ["validation", "test"]
 
 
 def test_downloads_are_jobs_until_they_are_there():
@@ -235,7 +253,8 @@ def test_images_of_a_folder_are_counted(tmp_path):
 def sharded(**latents) -> Study:
     evaluation = {"source": "coco", "path": "resources/coco"}
     data = {"source": "webdataset", "path": "resources/shards", "evaluation": evaluation}
-    return changed(data=data | {"max_images": 9000}, latents=latents)
+    metrics = {"clip_like": None}
+    return changed(data=data | {"max_images": 9000}, latents=latents, metrics=metrics)
 
 
 def test_shards_are_indexed_and_encoded_in_parts():
@@ -264,7 +283,7 @@ def test_without_a_cache_every_training_encodes_what_it_sees():
 
 def test_samples_are_counted_once_there_is_an_index():
     config = {"source": "webdataset", "path": "x", "evaluation": {"source": "coco", "path": "y"}}
-    study = changed(data=config)
+    study = changed(data=config, metrics={"clip_like": None})
     assert math.isnan(split_images(study)["train"])
     write_arrays(Path("results/data/index.safetensors"), {"starts": np.array([0, 4, 7])}, "f")
     assert split_images(study) == {"train": 7, "validation": 768, "test": 768}
