@@ -186,10 +186,11 @@ def read_split(features: Path, captions: Path, encoder: CaptionEncoder) -> Split
             f"{features} has {len(images)} images, {captions} {len(texts)} rows; delete the former"
             " and run again"
         )
-    distinct, which = np.unique(np.asarray(texts), return_inverse=True)
-    parts = [encoder.sentences(distinct[rows].tolist()) for rows in batches(len(distinct), BATCH)]
+    distinct = sorted(set(texts), key=lambda text: (len(text), text))  # so little is padding
+    parts = [encoder.sentences(distinct[rows]) for rows in batches(len(distinct), BATCH)]
     embedded = torch.cat(parts).cpu().numpy().astype(np.float64)
-    return Split(images, embedded[which], texts, concepts, names)
+    place = {text: number for number, text in enumerate(distinct)}
+    return Split(images, embedded[[place[text] for text in texts]], texts, concepts, names)
 
 
 def main() -> None:
