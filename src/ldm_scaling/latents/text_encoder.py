@@ -88,7 +88,7 @@ class CaptionEncoder:
         return (embeddings * own).sum(dim=1) / own.sum(dim=1)
 
     def _encode(self, captions: list[str], padding: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Embeddings [B, tokens, D], and which of them are of a caption's own tokens [B, tokens]."""
+        """Embeddings [B, tokens, D], and which of them are no padding, [B, tokens]."""
         tokens = self.tokenizer(
             captions,
             padding=padding,
