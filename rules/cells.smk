@@ -1,10 +1,12 @@
 """Sampled and measured cells.
 
 Needs: <results>/models, the autoencoder, the embeddings of the test captions, and what is not in
-packages of the extractor and the CLIP model; for `illustrate` also tables. Gives: features and
-metrics in <results>/cells/{stage}/{size}/seed{seed}/{sampler}, there on demand the contact sheet
-sheets/steps{steps}_guidance{guidance}.png of any cell, a folder above it the illustrations, and
-the features of real and reconstructed images in <results>/cells/reference.
+packages of the extractor and the CLIP model; for the CLIP-like score also all images, captions and
+the text encoder; for `illustrate` also tables. Gives: features and metrics in
+<results>/cells/{stage}/{size}/seed{seed}/{sampler}, there on demand the contact sheet
+sheets/steps{steps}_guidance{guidance}.png of any cell, a folder above it the illustrations; the
+features of real and reconstructed images with the fitted CLIP-like score in
+<results>/cells/reference, and <results>/tables/retrieval.csv.
 
 Outputs of `sweep` are the same files whatever the grid: Snakemake does not notice changed
 parameters of a job that has a new, missing output which nobody asked for.
@@ -117,7 +119,7 @@ rule illustrate:
 
 
 rule real_features:
-    """Features of a held-out split's images."""
+    """Features of a split's images."""
     input:
         images="<results>/data/{split}.safetensors",
         extractor=extractor_files,
@@ -174,6 +176,40 @@ rule reconstruction_features:
         " --autoencoder {params.autoencoder:q} {params.revision}"
 
 
+rule fit_clip_like:
+    """Fit the CLIP-like score to the training split, and test it on the held-out ones."""
+    input:
+        train="<results>/cells/reference/train.safetensors",
+        train_captions="<results>/data/train.csv",
+        validation="<results>/cells/reference/validation.safetensors",
+        validation_captions="<results>/data/validation.csv",
+        test="<results>/cells/reference/test.safetensors",
+        test_captions="<results>/data/test.csv",
+        encoder=text_encoder_files,
+    output:
+        scorer="<results>/cells/reference/clip_like.safetensors",
+        retrieval=table("<results>/tables/retrieval.csv"),
+    log:
+        "<logs>/fit_clip_like.log",
+    benchmark:
+        "<benchmarks>/fit_clip_like.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=8000,
+        runtime=120,
+        gpu=1,
+    params:
+        spec=clip_like_spec,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.cells.fit_clip_like --spec {params.spec:q}"
+        " --train {input.train:q} --train-captions {input.train_captions:q}"
+        " --validation {input.validation:q} --validation-captions {input.validation_captions:q}"
+        " --test {input.test:q} --test-captions {input.test_captions:q}"
+        " --out {output.scorer:q} --retrieval-out {output.retrieval:q}"
+
+
 rule measure:
     """Compare every cell of one model and sampler with the held-out images."""
     input:
@@ -181,6 +217,7 @@ rule measure:
         records="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/cells.json",
         reference="<results>/cells/reference/test.safetensors",
         captions="<results>/data/test.csv",
+        clip_like=clip_like_files,
     output:
         metrics="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/metrics.csv",
         draws="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/draws.safetensors",
@@ -196,9 +233,10 @@ rule measure:
         runtime=measure_runtime,
     params:
         spec=SPECS.measure().model_dump_json(),
+        clip_like=clip_like_option,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.measure --spec {params.spec:q}"
         " --reference {input.reference:q} --cells {input.features:q}"
-        " --records {input.records:q} --captions {input.captions:q}"
+        " --records {input.records:q} --captions {input.captions:q} {params.clip_like}"
         " --out {output.metrics:q} --draws {output.draws:q}"

@@ -39,7 +39,7 @@ SPECS = Specs(STUDY)
 
 ENVIRONMENT = "../envs/ldm-scaling.yaml"
 SELECT_BY = STUDY.metrics.names[STUDY.metrics.select_by]
-ALIGNMENT = STUDY.metrics.names.get("clip")
+ALIGNMENT = STUDY.metrics.alignment
 SHARDS = str(STUDY.data.folder) if STUDY.data.source == "webdataset" else ""
 PARTS = [
     f"<results>/latents/train/part{part}.safetensors"
@@ -54,6 +54,7 @@ PREPARED = {
 AUTOENCODER = (
     STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
 )
+TABLES = [*TABLES, "retrieval"] if STUDY.metrics.clip_like else TABLES
 # one process a GPU, of a command that is given after `$launch -m`
 LAUNCH = (
     "launch=python; [ {resources.gpu} -le 1 ] || launch='accelerate launch --multi_gpu"
@@ -147,6 +148,12 @@ def clip_files(wildcards):
     return [captions, *map(str, STUDY.metrics.clip.inputs)]
 
 
+def clip_like_files(wildcards):
+    """The maps of the CLIP-like score, if there is one."""
+    fitted = STUDY.metrics.clip_like is not None
+    return ["<results>/cells/reference/clip_like.safetensors"] if fitted else []
+
+
 def text_encoder_files(wildcards):
     """The text encoder's download, if it is a hub id."""
     settings = STUDY.latents.text_encoder
@@ -221,6 +228,16 @@ def measuring_options(wildcards, input):
 def features_spec(wildcards):
     """What decides the features of a split."""
     return SPECS.features(wildcards.split).model_dump_json()
+
+
+def clip_like_spec(wildcards):
+    """What decides the CLIP-like score."""
+    return SPECS.clip_like().model_dump_json()
+
+
+def clip_like_option(wildcards, input):
+    """The option that names the maps of the CLIP-like score, if there is one."""
+    return [f"--clip-like {path}" for path in input.clip_like]
 
 
 def hub_id_of(wildcards):

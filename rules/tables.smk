@@ -1,6 +1,6 @@
 """Tidy tables.
 
-Needs: <results>/cells. Gives: <results>/tables/*.csv, and what the study would cost.
+Needs: <results>/cells. Gives: <results>/tables/*.csv but retrieval.csv, and what the study would cost.
 """
 
 
@@ -40,6 +40,7 @@ rule floors:
         reconstruction="<results>/cells/reference/reconstruction.safetensors",
         captions="<results>/data/test.csv",
         real_captions="<results>/data/validation.csv",
+        clip_like=clip_like_files,
         module="src/ldm_scaling/cells/floors.py",
     output:
         table("<results>/tables/floors.csv"),
@@ -54,12 +55,13 @@ rule floors:
         runtime=60,
     params:
         spec=SPECS.measure().model_dump_json(),
+        clip_like=clip_like_option,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.floors --spec {params.spec:q}"
         " --reference {input.reference:q} --real {input.real:q}"
         " --reconstruction {input.reconstruction:q} --captions {input.captions:q}"
-        " --real-captions {input.real_captions:q} --out {output:q}"
+        " --real-captions {input.real_captions:q} {params.clip_like} --out {output:q}"
 
 
 rule collect:

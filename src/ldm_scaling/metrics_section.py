@@ -22,7 +22,8 @@ INCEPTION_WEIGHTS = RESOURCES / INCEPTION
 """clean-fid's network, as TorchScript"""
 FID = "fid"
 CLIP_SCORE = "clip_score"
-HIGHER_IS_BETTER = {CLIP_SCORE}
+CLIP_LIKE = "clip_like"
+HIGHER_IS_BETTER = {CLIP_SCORE, CLIP_LIKE}
 """metrics whose minimum is not the best; they choose nothing"""
 
 
@@ -113,7 +114,13 @@ class Metrics(Strict):
 
     @property
     def names(self) -> dict[str, str]:
-        """The metrics' names in tables, by kind (fd, kid, and clip if there is a CLIP model)."""
+        """The metrics' names in tables, by kind: fd, kid, and clip or clip_like if set."""
         fd = FID if self.extractor == "inception_v3" else f"fd_{self.extractor}"
         clip = {"clip": CLIP_SCORE} if self.clip else {}
-        return {"fd": fd, "kid": f"kid_{self.extractor}"} | clip
+        clip_like = {"clip_like": CLIP_LIKE} if self.clip_like else {}
+        return {"fd": fd, "kid": f"kid_{self.extractor}"} | clip | clip_like
+
+    @property
+    def alignment(self) -> str | None:
+        """The name of the metric of images against their captions, if there is one."""
+        return self.names.get("clip") or self.names.get("clip_like")

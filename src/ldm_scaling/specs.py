@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from .data_section import Data
 from .fields import Fraction, Positive, Seed, Strict, is_none
-from .metrics_section import INCEPTION_SIZE, Clip, Extractor, InputSize, Metrics
+from .metrics_section import INCEPTION_SIZE, Clip, ClipLike, Extractor, InputSize, Metrics
 from .study import (
     Autoencoder,
     Diffusion,
@@ -26,6 +26,7 @@ from .study import (
     Sampler,
     Size,
     Study,
+    StudyError,
     TextEncoder,
     Training,
 )
@@ -165,6 +166,19 @@ class FeaturesSpec(Strict):
     extractor: Extractor
     input_size: InputSize
     clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
+
+
+class ClipLikeSpec(Strict):
+    """Fit the CLIP-like score, and test it."""
+
+    recipe: Literal[1] = 1
+    seed: Seed
+    text_encoder: TextEncoder
+    clip_like: ClipLike
+    styles: list[str]
+    """folders of held-out images that are also tested by themselves"""
+    bootstrap: Positive
+    confidence: float
 
 
 class MeasureSpec(Strict):
@@ -322,6 +336,21 @@ class Specs:
             extractor=metrics.extractor,
             input_size=metrics.input_size,
             clip=metrics.clip if split == "test" else None,
+        )
+
+    def clip_like(self) -> ClipLikeSpec:
+        """Of rule fit_clip_like. Raises StudyError if the study has no such score."""
+        study, metrics = self.study, self.study.metrics
+        if metrics.clip_like is None:
+            raise StudyError("config key metrics.clip_like: is null; nothing is fitted")
+        by_style = study.data.source == "emoji" and study.data.evaluation is None
+        return ClipLikeSpec(
+            seed=study.seed,
+            text_encoder=study.latents.text_encoder,
+            clip_like=metrics.clip_like,
+            styles=study.data.styles if by_style else [],
+            bootstrap=metrics.bootstrap,
+            confidence=metrics.confidence,
         )
 
     def measure(self) -> MeasureSpec:

@@ -276,10 +276,9 @@ class Study(Strict):
         if packed and not self.latents.cache:
             raise ValueError("latents.cache: false is for data.source webdataset only")
         if not packed and self.latents.autoencoder.pretrained is None:
-            raise ValueError(
-                "latents.autoencoder.pretrained: null trains one on packed images; data.source"
-                " webdataset needs one that is trained"
-            )
+            raise ValueError("latents.autoencoder.pretrained: data.source webdataset needs one")
+        if not packed and self.metrics.clip_like:
+            raise ValueError("metrics.clip_like: must be null for data.source webdataset")
         splits = self.data.splits
         for split, count in (("test", splits.test), ("validation", splits.validation)):
             if self.sampling.n > count:

@@ -32,8 +32,8 @@ def test_every_result_is_there_and_sane(finished):
         assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     table = cells(finished)
     # sizes, metrics; steps and scales, and a kept checkpoint
-    assert len(table) == 2 * 2 * (2 * 2 + 1)
-    assert table["grid"].sum() == 2 * 2 * 2 * 2
+    assert len(table) == 2 * 3 * (2 * 2 + 1)
+    assert table["grid"].sum() == 2 * 3 * 2 * 2
     assert (table["status"] == "ok").all()
     assert table[["value", "lo", "hi", "seconds"]].notna().all(axis=None)
     assert ((table["lo"] <= table["value"]) & (table["value"] <= table["hi"])).all()
@@ -41,6 +41,11 @@ def test_every_result_is_there_and_sane(finished):
     floors = pd.read_csv(results / "tables/floors.csv").query("metric == 'fd_effnet_lite0'")
     assert frechet["value"].min() > floors.query("kind == 'real'")["value"].item()
     assert set(floors["kind"]) == {"real", "reconstruction"}
+    clip_like = table[table["metric"] == "clip_like"]["value"]
+    assert clip_like.between(-1, 1).all() and clip_like.nunique() > 1
+    retrieval = pd.read_csv(results / "tables/retrieval.csv").set_index("kind")
+    assert list(retrieval.index) == ["held-out", "noto", "twemoji", "fluent"]
+    assert retrieval["recall_at_10"].between(0, 1).all()
     best = pd.read_csv(results / "tables/best.csv").query("metric == 'fd_effnet_lite0'")
     chosen = frechet[frechet["grid"]].groupby(["size", "steps"])["value"].min()
     pd.testing.assert_series_equal(best.groupby(["size", "steps"])["value"].min(), chosen)
@@ -82,7 +87,14 @@ LIGHT = {*FIGURES, "all", "concatenate", "fits", "fixed_setting", "illustrate"}
             {"family": {"sizes": ["c8", "c16", "c24"]}},
             {"family": 1, "pretrain": 1, "sweep": 1, "measure": 1, "collect": 1},
         ),
-        ({"metrics": {"bootstrap": 60}}, {"measure": 2, "floors": 1, "collect": 1}),
+        (
+            {"metrics": {"bootstrap": 60}},
+            {"fit_clip_like": 1, "measure": 2, "floors": 1, "collect": 1},
+        ),
+        (
+            {"metrics": {"clip_like": {"lr": 0.01}}},
+            {"fit_clip_like": 1, "measure": 2, "floors": 1, "collect": 1},
+        ),
         ({"metrics": {"select_by": "kid"}}, {"collect": 1}),
     ],
 )

@@ -222,6 +222,7 @@ def test_sweep_marks_best_and_failed():
         ("fid", "FID"),
         ("kid_inception_v3", "KID (Inception-v3)"),
         ("clip_score", "CLIP score"),
+        ("clip_like", "CLIP-like score (fitted to the training split)"),
         ("fd_effnet_lite0", "Fréchet distance (EfficientNet-Lite0)"),
         ("kid_effnet_lite0", "KID (EfficientNet-Lite0)"),
         ("fd_other", "Fréchet distance (other)"),

@@ -102,6 +102,16 @@ def test_text_does_not_depend_on_the_batch_and_padding_is_masked():
     torch.testing.assert_close(short(["wolf"])[0, :3], both[0, :3], rtol=0, atol=1e-4)
 
 
+def test_a_sentence_is_the_mean_of_its_own_tokens():
+    encoder = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=10, width=384))
+    wolf = encoder(["wolf"])[0]
+    assert len(encoder.tokenizer("wolf")["input_ids"]) == 3  # [CLS] wolf [SEP]
+    both = encoder.sentences(["wolf", "a much longer caption about a wolf that is cut"])
+    torch.testing.assert_close(both[0], wolf[:3].mean(dim=0), rtol=0, atol=1e-4)
+    longer = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=16, width=384))
+    torch.testing.assert_close(longer.sentences(["wolf"])[0], both[0], rtol=0, atol=1e-4)
+
+
 def test_a_clip_text_model_is_read_as_diffusers_reads_it(tmp_path):
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

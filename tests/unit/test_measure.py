@@ -10,6 +10,7 @@ import pytest
 from cleanfid.fid import frechet_distance, kernel_distance
 
 from ldm_scaling.cells.bootstrap import centred_interval, mean_interval, resample_weights
+from ldm_scaling.cells.clip_like import Map, scorer_arrays
 from ldm_scaling.cells.measure import read_features, read_records, table
 from ldm_scaling.cli import InputError
 from ldm_scaling.shards import map_array, write_arrays
@@ -51,6 +52,8 @@ def record(steps, guidance, **changes):
 
 
 WITH_CLIP = SPEC | {"metrics": SPEC["metrics"] | {"clip": {"pretrained": "a folder"}}}
+FITTED = {"width": 5, "epochs": 1, "batch": 8, "lr": 0.1, "dropout": 0}
+WITH_CLIP_LIKE = SPEC | {"metrics": SPEC["metrics"] | {"clip_like": FITTED}}
 
 
 def command(module, folder, spec=SPEC, **paths):
@@ -92,9 +95,27 @@ def cells(tmp_path):
     return tmp_path
 
 
-def measure(folder, spec=SPEC):
+def measure(folder, spec=SPEC, **more):
     paths = {"reference": "reference", "cells": "cells", "records": "records", "draws": "draws"}
-    return command("measure", folder, spec, **paths)
+    return command("measure", folder, spec, **paths, **more)
+
+
+def write_maps(path, captions=N + 4, width=D):
+    """Maps and mapped captions as rule fit_clip_like writes them; the scores of features."""
+    generator = np.random.default_rng(9)
+    mean, scale = generator.standard_normal(width), generator.uniform(1, 2, width)
+    weight = generator.standard_normal((width, 5))
+    places = generator.standard_normal((captions, 5)) + 1
+    places /= np.linalg.norm(places, axis=1, keepdims=True)
+    own = Map(mean, scale, weight)
+    save(path, **scorer_arrays(own, own, 0.07, places))
+
+    def mean_score(features):
+        mapped = [(row - mean) / scale @ weight for row in features[:N].astype(float)]
+        cosines = [x @ y / np.linalg.norm(x) for x, y in zip(mapped, places, strict=False)]
+        return sum(cosines) / N
+
+    return mean_score
 
 
 def cosines(seed, n=N):
@@ -265,6 +286,56 @@ def test_floors_of_the_clip_score_are_those_of_the_prompts_own_images(tmp_path):
     assert [row["kind"] for row in rows] == ["real", "reconstruction"]
     expected = [own[:N].mean(dtype=np.float64) for own in (cosines(0, N + 4), cosines(2))]
     assert [float(row["value"]) for row in rows] == pytest.approx(expected, rel=1e-5)
+
+
+def test_clip_like_is_the_mean_cosine_of_mapped_features(cells):
+    mean_score = write_maps(cells / "maps")
+    result = measure(cells, WITH_CLIP_LIKE, **{"clip-like": "maps"})
+    assert result.returncode == 0, result.stderr
+    rows = read(cells / "out.csv")
+    names = ["fd_effnet_lite0", "kid_effnet_lite0", "clip_like"]
+    assert [row["metric"] for row in rows[:3]] == names
+    scored = [row for row in rows if row["metric"] == "clip_like"]
+    assert [row["status"] for row in scored] == ["ok", "ok", "diverged"]
+    for row, own in zip(scored, (features(1), features(2)), strict=False):
+        assert float(row["value"]) == pytest.approx(mean_score(own), rel=1e-4)
+        assert float(row["lo"]) < float(row["value"]) < float(row["hi"])
+    assert scored[2]["value"] == ""
+
+
+@pytest.mark.parametrize(
+    ("maps", "says"),
+    [
+        (None, "metrics.clip_like: --clip-like FILE is needed"),
+        ({"captions": N - 1}, f"maps has {N - 1} captions, fewer than sampling.n = {N}"),
+        ({"width": D + 1}, f"maps features of width {D + 1}, not {D}"),
+    ],
+)
+def test_maps_that_do_not_fit_are_one_line(cells, maps, says):
+    more = {}
+    if maps is not None:
+        write_maps(cells / "maps", **maps)
+        more = {"clip-like": "maps"}
+    result = measure(cells, WITH_CLIP_LIKE, **more)
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (cells / "out.csv").exists()
+
+
+def test_floors_of_clip_like_are_those_of_the_prompts_own_images(tmp_path):
+    mean_score = write_maps(tmp_path / "maps")
+    save(tmp_path / "reference", features=features(0, n=N + 4))
+    save(tmp_path / "real", features=features(1))
+    save(tmp_path / "through", features=features(2))
+    paths = {"reference": "reference", "real": "real", "reconstruction": "through"}
+    paths |= {"real-captions": "captions.csv", "clip-like": "maps"}
+    result = command("floors", tmp_path, WITH_CLIP_LIKE, **paths)
+    assert result.returncode == 0, result.stderr
+    rows = [row for row in read(tmp_path / "out.csv") if row["metric"] == "clip_like"]
+    assert [row["kind"] for row in rows] == ["real", "reconstruction"]
+    expected = [mean_score(own) for own in (features(0, n=N + 4), features(2))]
+    assert [float(row["value"]) for row in rows] == pytest.approx(expected, rel=1e-4)
 
 
 def test_fid_is_taken_on_all_dimensions(cells):

@@ -176,6 +176,23 @@ def test_clip_scores_cost_every_image_once_and_every_caption_once_a_job():
     assert reconstruction.flops_of["CLIP score"] == 768 * 3.5
 
 
+def test_a_clip_like_score_is_fitted_once_on_features_of_all_splits():
+    fitted = {"width": 5, "epochs": 7, "batch": 11}
+    study = changed(data={"max_images": 3000}, metrics={"clip_like": fitted})
+    jobs = jobs_of(study)
+    assert [job.name for job in rule(jobs, "real_features")] == ["train", "validation", "test"]
+    train = 3000 - 768 - 768
+    (job,) = rule(jobs, "fit_clip_like")
+    maps = 2 * 5 * (3 + 384)
+    logits = 2 * 2 * 11 * 5
+    flops = {"text encoder": 3000 * ONES.caption, "maps": 3 * 7 * train * (maps + logits)}
+    assert job.flops_of == flops
+    assert job.bytes == 4 * (5 * (3 + 384) + 768 * 5)
+    without = jobs_of(changed(metrics={"clip_like": None}))
+    assert rule(without, "fit_clip_like") == []
+    assert [job.name for job in rule(without, "real_features")] == ["validation", "test"]
+
+
 def test_downloads_are_jobs_until_they_are_there():
     named = {
         "autoencoder": {"pretrained": "org/images", "revision": "a" * 40},
@@ -263,7 +280,8 @@ def test_images_of_a_folder_are_counted(tmp_path):
 def sharded(**latents) -> Study:
     evaluation = {"source": "coco", "path": "resources/coco"}
     data = {"source": "webdataset", "path": "resources/shards", "evaluation": evaluation}
-    return changed(data=data | {"max_images": 9000}, latents=latents)
+    metrics = {"clip_like": None}
+    return changed(data=data | {"max_images": 9000}, latents=latents, metrics=metrics)
 
 
 def test_shards_are_indexed_and_encoded_in_parts():
@@ -292,7 +310,7 @@ def test_without_a_cache_every_training_encodes_what_it_sees():
 
 def test_samples_are_counted_once_there_is_an_index():
     config = {"source": "webdataset", "path": "x", "evaluation": {"source": "coco", "path": "y"}}
-    study = changed(data=config)
+    study = changed(data=config, metrics={"clip_like": None})
     assert math.isnan(split_images(study)["train"])
     write_arrays(Path("results/data/index.safetensors"), {"starts": np.array([0, 4, 7])}, "f")
     assert split_images(study) == {"train": 7, "validation": 768, "test": 768}

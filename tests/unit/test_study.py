@@ -112,7 +112,10 @@ WRONG = [
     ("metrics.extractor", "inception_v3", "metrics.input_size", "inception_v3 needs 299"),
     ("metrics.extractor", "vgg", "metrics.extractor", "'inception_v3'"),
     ("metrics.select_by", "clip", "metrics.select_by", "'fd' or 'kid'"),
-    ("metrics.clip", {"pretrained": "minilm-l6"}, "metrics.clip", "choose another model"),
+    ("metrics.clip", {"pretrained": "folder"}, "metrics.clip_like", "set it to null"),
+    ("metrics.clip_like.width", 0, "metrics.clip_like.width", "greater than 0"),
+    ("metrics.clip_like.dropout", 1, "metrics.clip_like.dropout", "less than 1"),
+    ("metrics.clip_like.layers", 1, "metrics.clip_like.layers", "known here: width"),
     ("metrics.clip", {"pretrained": "a/b", "revision": "main"}, "metrics.clip.revision", "match"),
     ("metrics.clip", {"pretrained": "ab", "revision": "a" * 40}, "metrics.clip.revision", "no hub"),
     ("metrics.clip", {"pretrained": 3}, "metrics.clip.pretrained", "valid string"),
@@ -145,12 +148,46 @@ def test_prompts_of_figures_are_sampled(pocket_config):
 
 def test_only_all_dimensions_are_fid(pocket_config):
     pocket_config["metrics"] |= {"extractor": "inception_v3", "input_size": 299}
+    pocket_config["metrics"]["clip_like"] = None
     with pytest.raises(StudyError, match=r"^config key metrics\.components: .* needs null"):
         load_study(pocket_config)
     pocket_config["metrics"]["components"] = None
     metrics = load_study(pocket_config).metrics
     assert metrics.names == {"fd": "fid", "kid": "kid_inception_v3"}
     assert str(metrics.weights) == "resources/inception-2015-12-05.pt"
+
+
+def test_a_clip_model_is_not_the_text_encoder(pocket_config):
+    pocket_config["metrics"] |= {"clip": {"pretrained": "minilm-l6"}, "clip_like": None}
+    with pytest.raises(StudyError, match=r"^config key metrics\.clip: .*choose another model"):
+        load_study(pocket_config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "alignment"),
+    [
+        ({}, "clip_like"),
+        ({"clip_like": None}, None),
+        ({"clip_like": None, "clip": {"pretrained": "folder"}}, "clip_score"),
+    ],
+)
+def test_a_study_has_one_metric_of_alignment_at_most(pocket_config, changes, alignment):
+    pocket_config["metrics"] |= changes
+    metrics = load_study(pocket_config).metrics
+    assert metrics.alignment == alignment
+    assert [*metrics.names.values()][2:] == [alignment] * (alignment is not None)
+
+
+def test_nothing_is_fitted_without_clip_like(pocket_config):
+    pocket_config["metrics"]["clip_like"] = None
+    with pytest.raises(StudyError, match=r"metrics\.clip_like: is null"):
+        Specs(load_study(pocket_config)).clip_like()
+
+
+def test_styles_are_tested_by_themselves_where_held_out_images_have_them(pocket_config):
+    assert Specs(load_study(pocket_config)).clip_like().styles == pocket_config["data"]["styles"]
+    pocket_config["data"]["evaluation"] = {"source": "coco", "path": "x"}
+    assert Specs(load_study(pocket_config)).clip_like().styles == []
 
 
 def test_metrics_have_their_extractors_name(pocket_config):
@@ -270,18 +307,20 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         "cost": specs.cost(),
         "latency": specs.latency(),
     }
+    if study.metrics.clip_like:
+        named["clip_like"] = specs.clip_like()
     return {name: spec.model_dump_json() for name, spec in named.items()}
 
 
 CHANGES = [
     ("name", "mine", ""),
-    ("seed", 7, "prepare autoencoder measure"),
+    ("seed", 7, "prepare autoencoder clip_like measure"),
     ("data.image_size", 64, "prepare encode_part cost latency"),
-    ("data.styles", ["noto"], "prepare"),
+    ("data.styles", ["noto"], "prepare clip_like"),
     ("data.path", "folder", ""),
     ("data.max_images", 3000, "prepare index"),
     ("data.revision", "ab" * 20, ""),
-    ("data.evaluation", {"source": "coco", "path": "x"}, "prepare"),
+    ("data.evaluation", {"source": "coco", "path": "x"}, "prepare clip_like"),
     ("latents.parts", 4, "encode_part"),
     ("data.splits.test", 900, "prepare"),
     ("latents.autoencoder.downsampling", 8, "autoencoder encode_images encode_part cost latency"),
@@ -295,9 +334,9 @@ CHANGES = [
     ("latents.autoencoder.pretrained", "other", "encode_images encode_part"),
     ("latents.autoencoder.pretrained", None, "encode_images encode_part"),
     ("latents.autoencoder.revision", "ab" * 20, "encode_images encode_part"),
-    ("latents.text_encoder.pretrained", "other", "encode_text encode_part"),
-    ("latents.text_encoder.max_tokens", 32, "encode_text encode_part cost latency"),
-    ("latents.text_encoder.width", 512, "encode_text encode_part cost latency"),
+    ("latents.text_encoder.pretrained", "other", "encode_text encode_part clip_like"),
+    ("latents.text_encoder.max_tokens", 32, "encode_text encode_part cost latency clip_like"),
+    ("latents.text_encoder.width", 512, "encode_text encode_part cost latency clip_like"),
     ("family.sizes", ["c12", "c20", "c24", "c32", "c48"], "cost latency"),
     ("family.reference_size", "c32", "cost"),
     ("family.res_blocks", 2, "pretrain cost latency"),
@@ -312,8 +351,9 @@ CHANGES = [
     ("sampling.steps", [2, 4], "sweep"),
     ("sampling.seed", 5, "sweep illustrate"),
     ("sampling.n", 256, "sweep measure"),
-    ("metrics.bootstrap", 100, "measure"),
-    ("metrics.confidence", 0.9, "measure"),
+    ("metrics.bootstrap", 100, "clip_like measure"),
+    ("metrics.confidence", 0.9, "clip_like measure"),
+    ("metrics.clip_like.epochs", 7, "clip_like measure"),
     ("metrics.components", 32, "measure"),
     ("metrics.components", None, "measure"),
     ("metrics.input_size", 128, "sweep features validation-features"),
@@ -360,13 +400,19 @@ def of_shards(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration with tar shards for training."""
     evaluation = {"source": "coco", "path": "coco"}
     config["data"] |= {"source": "webdataset", "path": "shards", "evaluation": evaluation}
+    config["metrics"]["clip_like"] = None
     return config
 
 
-def test_shards_need_evaluation_and_a_trained_autoencoder(pocket_config):
+def test_what_shards_need(pocket_config):
     config = of_shards(pocket_config)
     load_study(config)
-    for key, value in (("data.evaluation", None), ("latents.autoencoder.pretrained", None)):
+    fitted = {"width": 8, "epochs": 1, "batch": 8, "lr": 0.1, "dropout": 0}
+    for key, value in (
+        ("data.evaluation", None),
+        ("latents.autoencoder.pretrained", None),
+        ("metrics.clip_like", fitted),
+    ):
         wrong = copy.deepcopy(config)
         put(wrong, key, value)
         with pytest.raises(StudyError, match=f"^config key {re.escape(key)}: .*webdataset"):

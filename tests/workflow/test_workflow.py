@@ -33,7 +33,8 @@ POCKET_JOBS = {
     "encode_text": 2,
     "encode_images": 1,
     "pretrain": 4,
-    "real_features": 2,
+    "real_features": 3,
+    "fit_clip_like": 1,
     "reconstruction_features": 1,
     "sweep": 4,
     "measure": 4,
@@ -42,6 +43,12 @@ POCKET_JOBS = {
     "collect": 1,
     "fid_vs_cost": 1,
 }
+
+
+UNFITTED_JOBS = {name: count for name, count in POCKET_JOBS.items() if name != "fit_clip_like"} | {
+    "real_features": 2
+}
+"""without metrics.clip_like"""
 
 
 def test_the_pocket_figure(project):
@@ -110,7 +117,7 @@ def test_files_of_metrics_are_inputs_and_reach_the_jobs(project):
     overlay = project.folder / "metrics.yaml"
     overlay.write_text(
         "metrics: {extractor: inception_v3, input_size: 299, components: null,"
-        " clip: {pretrained: my-clip}}\n"
+        " clip: {pretrained: my-clip}, clip_like: null}\n"
     )
     weights = project.folder / "resources" / "inception-2015-12-05.pt"
     model = [f"my-clip/open_clip_{name}" for name in ("config.json", "model.safetensors")]
@@ -120,7 +127,7 @@ def test_files_of_metrics_are_inputs_and_reach_the_jobs(project):
         path.touch()
     try:
         printed = project.snakemake("--dry-run", "-p", FIGURE, f"--configfile={overlay}")
-        assert project.jobs(FIGURE, f"--configfile={overlay}") == POCKET_JOBS
+        assert project.jobs(FIGURE, f"--configfile={overlay}") == UNFITTED_JOBS
         files[-1].unlink()
         missing = project.snakemake("-n", FIGURE, f"--configfile={overlay}", fails=True)
     finally:
@@ -239,7 +246,7 @@ def test_the_emoji_are_as_many_as_the_plan_says(project):
 def test_large_studies_parse_and_plan_without_their_data(project, study):
     target = f"results/{study}/figures/fid_vs_cost.pdf"
     jobs = project.jobs(target, f"--configfile=studies/{study}.yaml")
-    sizes, samplers = {"gpu": (6, 1), "paper": (11, 3)}[study]
+    sizes, samplers = {"gpu": (6, 3), "paper": (11, 3)}[study]
     assert jobs["pretrain"] == sizes
     assert jobs["sweep"] == jobs["measure"] == sizes * samplers
     assert jobs.get("encode_part", 0) == {"gpu": 0, "paper": 64}[study]
@@ -250,6 +257,7 @@ data:
   source: webdataset
   path: resources/shards
   evaluation: {source: coco, path: resources/held_out}
+metrics: {clip_like: null}
 """
 
 
@@ -261,7 +269,7 @@ def test_tar_shards_are_indexed_and_encoded_by_several_jobs(project, latents, en
     path = project.folder / "shards.yaml"
     path.write_text(f"name: shards\n{SHARDS}\nlatents: {latents}\n")
     figure, overlay = "results/shards/figures/fid_vs_cost.pdf", f"--configfile={path}"
-    rest = {name: count for name, count in POCKET_JOBS.items() if name != "encode_images"}
+    rest = {name: count for name, count in UNFITTED_JOBS.items() if name != "encode_images"}
     expected = rest | {"encode_text": 1, "index_shards": 1} | encoding
     assert project.jobs(figure, overlay) == expected
     printed = project.snakemake("plan", "--cores", "1", overlay)

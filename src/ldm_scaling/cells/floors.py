@@ -2,8 +2,9 @@
 
 `real` compares other real images with the reference, as many as a cell has: what is left is the
 metric's error at that n. `reconstruction` compares reference images that went through the
-autoencoder: what the autoencoder alone costs. The CLIP score, which has no reference, is for `real`
-that of the test images with their own captions. Writes kind, metric, value, lo, hi, n.
+autoencoder: what the autoencoder alone costs. The CLIP or CLIP-like score has no reference
+and is for `real` that of the test images with their own captions. Writes kind, metric, value, lo,
+hi, n.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ from pathlib import Path
 from ..cli import InputError, parser, run
 from ..specs import MeasureSpec
 from ..workdir import write_text
-from .measure import clip_score, compare, prepare, read_features, read_prompts, table
+from .measure import (
+    clip_like,
+    clip_score,
+    compare,
+    find_scorer,
+    prepare,
+    read_features,
+    read_prompts,
+    table,
+)
 
 COLUMNS = ("kind", "metric", "value", "lo", "hi", "n")
 
@@ -28,11 +38,13 @@ def main() -> None:
     )
     arguments.add_argument("--captions", required=True, type=Path, help="of the test images")
     arguments.add_argument("--real-captions", required=True, type=Path, help="of validation images")
+    arguments.add_argument("--clip-like", type=Path, help="maps, if metrics.clip_like is set")
     arguments.add_argument("--out", required=True, type=Path, help="table to write")
     options = arguments.parse_args()
     spec: MeasureSpec = options.spec
     reference = prepare(read_features(options.reference), spec.metrics.components)
     prompts = read_prompts(options.captions, spec)
+    scorer = find_scorer(options.clip_like, spec, reference)
     kinds = (
         ("real", options.real, read_prompts(options.real_captions, spec), options.reference),
         ("reconstruction", options.reconstruction, prompts, options.reconstruction),
@@ -47,6 +59,9 @@ def main() -> None:
             )
         results = compare(features[: spec.n], reference, spec.metrics, own_prompts)
         results |= clip_score(scored, "clip", spec, prompts)
+        if scorer is not None:
+            own = read_features(scored, like=reference)[: spec.n]
+            results |= clip_like(own, scorer, spec, prompts)
         rows += [[kind, metric, *interval[:3], spec.n] for metric, interval in results.items()]
     write_text(options.out, table(COLUMNS, rows))
 

@@ -5,7 +5,8 @@ the model has seen), metric, value, lo, hi, n, nfe, seconds (an image), status; 
 give instead of each value, as {cell}/{metric}, float64 [resamples]. `fd_<extractor>` is the Frechet
 distance on the leading principal components of the reference, `fid` that on all dimensions of
 clean-fid's Inception-v3, `kid_<extractor>` the unscaled KID on all features, `clip_score` the mean
-cosine of images with their captions. A diverged cell has no value.
+cosine of images with their captions, `clip_like` the same under maps that are fitted to the
+training split. A diverged cell has no value.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ..shards import fingerprint_of, map_array, write_arrays
 from ..specs import MeasureSpec
 from ..workdir import fingerprint, write_text
 from .bootstrap import Interval, fd_interval, kid_interval, mean_interval, resample_weights
+from .clip_like import Scorer, read_scorer
 from .frechet import principal_components, project, square_root, statistics
 from .influence import linearised_fd_interval
 from .kid import within
@@ -151,6 +153,21 @@ def clip_score(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> di
     return {spec.metrics.names["clip"]: interval}
 
 
+def clip_like(
+    features: np.ndarray, scorer: Scorer, spec: MeasureSpec, prompts: Prompts
+) -> dict[str, Interval]:
+    """The mean CLIP-like score of features [n, D] with the prompts, by the metric's name."""
+    interval = mean_interval(scorer(features), prompts.weights, spec.metrics.confidence)
+    return {spec.metrics.names["clip_like"]: interval}
+
+
+def find_scorer(path: Path | None, spec: MeasureSpec, reference: Reference) -> Scorer | None:
+    """The scorer of the prompts, or None if the study has none. Raises InputError as its reader."""
+    if spec.metrics.clip_like is None:
+        return None
+    return read_scorer(path, spec.n, reference.features.shape[1])
+
+
 def read_features(path: Path, name: str = "features", like: Reference | None = None) -> np.ndarray:
     """Features [N, D] of a file, as float64.
 
@@ -211,6 +228,7 @@ def measure(
     reference: Reference,
     spec: MeasureSpec,
     prompts: Prompts,
+    scorer: Scorer | None,
 ) -> tuple[list[list[str | float | None]], dict[str, np.ndarray]]:
     """Rows of the table, see COLUMNS, of the cells whose features are arrays in a file.
 
@@ -231,6 +249,8 @@ def measure(
                 )
             results = compare(features, reference, spec.metrics, prompts)
             results |= clip_score(cells, f"{record.name}/clip", spec, prompts)
+            if scorer is not None:
+                results |= clip_like(features, scorer, spec, prompts)
         else:
             results = dict.fromkeys(spec.metrics.names.values())
         for metric, interval in results.items():
@@ -251,6 +271,7 @@ def main() -> None:
     arguments.add_argument("--cells", required=True, type=Path, help="features of the cells")
     arguments.add_argument("--records", required=True, type=Path, help="cells.json beside them")
     arguments.add_argument("--captions", required=True, type=Path, help="the prompts, for concepts")
+    arguments.add_argument("--clip-like", type=Path, help="maps, if metrics.clip_like is set")
     arguments.add_argument("--out", required=True, type=Path, help="table to write")
     arguments.add_argument("--draws", required=True, type=Path, help="file of resampled values")
     options = arguments.parse_args()
@@ -258,7 +279,8 @@ def main() -> None:
     records = read_records(options.records, spec.n)
     prompts = read_prompts(options.captions, spec)
     reference = prepare(read_features(options.reference), spec.metrics.components)
-    rows, draws = measure(records, options.cells, reference, spec, prompts)
+    scorer = find_scorer(options.clip_like, spec, reference)
+    rows, draws = measure(records, options.cells, reference, spec, prompts, scorer)
     write_arrays(options.draws, draws, fingerprint(spec, fingerprint_of(options.cells)))
     write_text(options.out, table(COLUMNS, rows))
 

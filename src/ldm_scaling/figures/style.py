@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from ..cli import InputError
-from ..metrics_section import CLIP_SCORE, FID
+from ..metrics_section import CLIP_LIKE, CLIP_SCORE, FID
 from ..study import channels
 from ..workdir import atomic_path
 
@@ -30,7 +30,11 @@ FLOORS = {"real": ("real against real", (0, (4, 2))), "reconstruction": ("recons
 FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
 """of floors.csv"""
 _EXTRACTORS = {"effnet_lite0": "EfficientNet-Lite0", "inception_v3": "Inception-v3"}
-_WITHOUT_EXTRACTOR = {FID: "FID", CLIP_SCORE: "CLIP score"}
+_WITHOUT_EXTRACTOR = {
+    FID: "FID",
+    CLIP_SCORE: "CLIP score",
+    CLIP_LIKE: "CLIP-like score (fitted to the training split)",
+}
 _LOG_FROM = 5
 _DENSE_BELOW = 2000
 _MAX_PIXELS = 1600

@@ -78,13 +78,24 @@ class CaptionEncoder:
     @torch.no_grad()
     def __call__(self, captions: list[str]) -> torch.Tensor:
         """Embeddings [B, max_tokens, D], float32, on the encoder's device."""
+        return self._encode(captions, "max_length")[0]
+
+    @torch.no_grad()
+    def sentences(self, captions: list[str]) -> torch.Tensor:
+        """One embedding for each caption, [B, D]: the mean over its own tokens, not the padding."""
+        embeddings, mask = self._encode(captions, "longest")
+        own = mask[..., None].float()
+        return (embeddings * own).sum(dim=1) / own.sum(dim=1)
+
+    def _encode(self, captions: list[str], padding: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings [B, tokens, D], and which of them are no padding, [B, tokens]."""
         tokens = self.tokenizer(
             captions,
-            padding="max_length",
+            padding=padding,
             max_length=self.max_tokens,
             truncation=True,
             return_tensors="pt",
         ).to(self.model.device)
         mask = None if self.is_clip else tokens.attention_mask
         output = self.model(tokens.input_ids, attention_mask=mask)
-        return output.last_hidden_state.float()
+        return output.last_hidden_state.float(), tokens.attention_mask

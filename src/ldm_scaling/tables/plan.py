@@ -223,7 +223,8 @@ def _clip_score(
 def _reference_jobs(study: Study, networks: Networks, images: dict[str, float]) -> list[Job]:
     folder, width = f"{study.results}/cells/reference", 2 * networks.feature_width
     jobs = []
-    for split in ("validation", "test"):
+    fitted = study.metrics.clip_like is not None
+    for split in ("train", "validation", "test") if fitted else ("validation", "test"):
         count = images[split]
         scored = _clip_score(study, networks, count, count) if split == "test" else {}
         flops = {"features": count * networks.features, **scored}
@@ -236,7 +237,21 @@ def _reference_jobs(study: Study, networks: Networks, images: dict[str, float]) 
         **_clip_score(study, networks, test, test),
     }
     output = f"{folder}/reconstruction.safetensors"
-    return [*jobs, Job("reconstruction_features", output, flops, test * width)]
+    jobs.append(Job("reconstruction_features", output, flops, test * width))
+    return [*jobs, _fit_clip_like(study, networks, images)] if fitted else jobs
+
+
+def _fit_clip_like(study: Study, networks: Networks, images: dict[str, float]) -> Job:
+    settings = study.metrics.clip_like
+    maps = settings.width * (networks.feature_width + study.text_shape[1])
+    # besides the two maps, every caption of a batch is compared with every image, twice
+    forward = 2 * maps + 4 * settings.batch * settings.width
+    flops = {
+        "text encoder": sum(images.values()) * networks.caption,
+        "maps": TRAINING_FORWARDS * settings.epochs * images["train"] * forward,
+    }
+    size = 4 * (maps + images["test"] * settings.width)
+    return Job("fit_clip_like", f"{study.results}/tables/retrieval.csv", flops, size)
 
 
 def _table_jobs(study: Study) -> list[Job]:
