@@ -1,6 +1,7 @@
 """Tidy tables.
 
-Needs: <results>/cells. Gives: <results>/tables/*.csv, and what the study would cost.
+Needs: <results>/cells. Gives: <results>/tables/*.csv, <results>/claims.md, and what the study would
+cost.
 """
 
 
@@ -117,6 +118,42 @@ rule concatenate:
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.concatenate {input:q} --out {output:q}"
+
+
+rule claims:
+    """What the paper says, decided by the study's cells: a table, and a page to read."""
+    input:
+        cells=[
+            f"<results>/tables/{stage}/{sampler}/cells.csv"
+            for stage, sampler in STAGES_AND_SAMPLERS
+        ],
+        draws=[
+            f"<results>/tables/{stage}/{sampler}/draws.safetensors"
+            for stage, sampler in STAGES_AND_SAMPLERS
+        ],
+        family="<results>/tables/family.csv",
+        module="src/ldm_scaling/tables/claims.py",
+        values="src/ldm_scaling/tables/values.py",
+        claims=CLAIM_MODULES,
+    output:
+        table="<results>/tables/claims.csv",
+        text="<results>/claims.md",
+    log:
+        "<logs>/claims.log",
+    benchmark:
+        "<benchmarks>/claims.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        spec=SPECS.claims().model_dump_json(),
+        cells=claims_arguments,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.claims --spec {params.spec:q} {params.cells}"
+        " --family {input.family:q} --table-out {output.table:q} --text-out {output.text:q}"
 
 
 rule latency:

@@ -54,6 +54,12 @@ class Curve:
         return self.at(min(budget, self.end))
 
 
+def common(*found: Curve) -> tuple[float, float] | None:
+    """The range of costs that curves share, or None if it is no longer than a point."""
+    low, high = max(curve.start for curve in found), min(curve.end for curve in found)
+    return (low, high) if high > low * _SAME else None
+
+
 def curves(best: Values, cost: str) -> list[Curve]:
     """The curve of each size that has two costs, smallest size first.
 

@@ -37,7 +37,7 @@ def page(findings: list[Finding], evidence: Evidence) -> str:
     lines = [f"# Claims: study {evidence.spec.study}", "", *_heading(findings, evidence)]
     for topic, group in groupby(findings, key=lambda finding: finding.claim.topic):
         lines += ["", f"## {topic}", ""]
-        lines += ["| verdict | claim | source | statistic | estimate | figure |"]
+        lines += ["| verdict | claim | source | statistic | estimate, or why not run | figure |"]
         lines += ["|---|---|---|---|---|---|", *map(_row, group)]
     return "\n".join(lines) + "\n"
 
@@ -45,8 +45,8 @@ def page(findings: list[Finding], evidence: Evidence) -> str:
 def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
     counts = Counter(finding.verdict for finding in findings)
     spec, seeds = evidence.spec, evidence.seeds
-    fixed = spec.fixed
-    scored = [spec.quality, *([spec.alignment] if spec.alignment else [])]
+    fixed, decidable = spec.fixed, len(findings) - counts[NOT_RUN]
+    alignment = f"`{spec.alignment}` (higher is better)" if spec.alignment else "not measured"
     seeds_note = (
         "one training seed: intervals do not cover the chance of a training"
         if seeds == 1
@@ -57,18 +57,17 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
         "",
         f"- {', '.join(spec.family.sizes)}; {', '.join(evidence.samplers)}; n = {evidence.n}"
         f" images a cell; {seeds_note}.",
-        f"- Quality is `{spec.quality}` (lower is better), alignment is"
-        f" {f'`{spec.alignment}` (higher is better)' if len(scored) > 1 else 'not measured'}."
+        f"- Quality is `{spec.quality}` (lower is better), alignment is {alignment}."
         f" The fixed setting is {fixed.sampler}, {fixed.steps} steps, guidance {fixed.guidance:g}."
         " Elsewhere each size has its best guidance at each number of steps, chosen anew on each"
         " resample.",
         f"- Each statistic is positive where the claim holds. Its interval ({spec.confidence:.0%},"
         " resampled concepts of the prompts) decides: above 0 it holds, below 0 it does not, else"
-        " it is undecided. Each interval stands for itself: of"
-        f" {sum(counts.values()) - counts[NOT_RUN]} claims, about one in"
-        f" {1 / (1 - spec.confidence):.0f} of those at the edge is decided by chance.",
-        "- Of several parts (every, the best of) the weakest or strongest decides, allowing for"
-        " their number.",
+        f" it is undecided. Intervals are not widened for the number of claims: of the {decidable}"
+        f" here, one in {1 / (1 - spec.confidence):.0f} of those that are neither true nor false is"
+        " decided by chance.",
+        "- Where a statistic says `every`, the weakest part decides; where it says `the best of`,"
+        " the strongest. These intervals are widened for the number of parts.",
     ]
 
 

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from .curves import common
 from .evidence import Evidence, NotRun, log
 from .sampling import DDIM, budget_claims, size_curves
 from .statement import Claim, Every, Statistic
@@ -44,20 +45,19 @@ def _dpmpp_is_better(evidence: Evidence) -> Statistic:
 
 
 def _sizes_compare_alike(evidence: Evidence, sampler: str) -> Statistic:
-    advantages: list[list[np.ndarray]] = [[], []]
-    found = [size_curves(evidence, name) for name in (DDIM, sampler)]
-    by_size = [{curve.size: curve for curve in own} for own in found]
-    shared = [curve for curve in found[0] if curve.size in by_size[1]]
-    for pair in combinations(shared, 2):
-        four = [own[curve.size] for own in by_size for curve in pair]
-        low, high = max(curve.start for curve in four), min(curve.end for curve in four)
-        if low >= high:
-            continue
-        for smaller, larger, to in (*zip(four[::2], four[1::2], advantages, strict=True),):
-            to += [log(larger.at(end)) - log(smaller.at(end)) for end in (low, high)]
-    if not advantages[0]:
+    found = [
+        {curve.size: curve for curve in size_curves(evidence, name)} for name in (DDIM, sampler)
+    ]
+    ratios = []  # of two sizes at a cost: DDIM's and the sampler's
+    for names in combinations([size for size in found[0] if size in found[1]], 2):
+        pairs = [[own[size] for size in names] for own in found]
+        for cost in common(*pairs[0], *pairs[1]) or ():
+            ratios.append(
+                [log(larger.at(cost)) - log(smaller.at(cost)) for smaller, larger in pairs]
+            )
+    if not ratios:
         raise NotRun("no two sizes were sampled at a common range of costs")
-    a, b = map(np.array, advantages)
+    a, b = np.array(ratios).swapaxes(0, 1)
     return (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
 
 

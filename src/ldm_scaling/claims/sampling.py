@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .curves import Curve, curves
+from .curves import Curve, common, curves
 from .evidence import Evidence, NotRun, log
 from .statement import Claim, Every, Some, Statistic
 
@@ -68,28 +68,27 @@ def _largest_wins_highest_budget(evidence: Evidence, sampler: str = DDIM) -> Sta
     return Every(log(np.stack(rivals)) - log(largest.at(budget)))
 
 
-def _overlapping(found: list[Curve]) -> list[tuple[Curve, Curve]]:
-    """Pairs of a smaller and a larger size that share a range of costs."""
-    pairs = [pair for pair in combinations(found, 2) if pair[1].start < pair[0].end]
-    if not pairs:
+def _pairs(evidence: Evidence, sampler: str) -> list[tuple[Curve, Curve, tuple[float, float]]]:
+    """Each smaller and larger size that share a range of costs, and that range."""
+    pairs = combinations(size_curves(evidence, sampler), 2)
+    found = [(*pair, shared) for pair in pairs if (shared := common(*pair))]
+    if not found:
         raise NotRun("no two sizes were sampled at a common range of costs")
-    return pairs
+    return found
 
 
 def _smaller_is_often_ahead(evidence: Evidence, sampler: str = DDIM) -> Statistic:
     shares = []
-    for smaller, larger in _overlapping(size_curves(evidence, sampler)):
-        places = np.geomspace(larger.start, min(smaller.end, larger.end), _PLACES)
+    for smaller, larger, shared in _pairs(evidence, sampler):
+        places = np.geomspace(*shared, _PLACES)
         gaps = np.array([larger.at(place) - smaller.at(place) for place in places])
-        # noise makes ties impossible; where there is none, they are half a win
-        shares.append((np.sign(gaps).mean(axis=0) + 1) / 2)
+        shares.append((np.sign(gaps).mean(axis=0) + 1) / 2)  # a tie is half a win
     return np.mean(shares, axis=0) - 0.5
 
 
 def _advantage_shrinks(evidence: Evidence) -> Statistic:
     changes = []
-    for smaller, larger in _overlapping(size_curves(evidence, DDIM)):
-        ends = larger.start, min(smaller.end, larger.end)
+    for smaller, larger, ends in _pairs(evidence, DDIM):
         low, high = (log(larger.at(end)) - log(smaller.at(end)) for end in ends)
         changes.append(low - high)
     return np.mean(changes, axis=0)

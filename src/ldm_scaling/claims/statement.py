@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -92,7 +93,8 @@ def estimated(statistic: Statistic, confidence: float) -> tuple[float, float, fl
     The smallest of several noisy parts lies below the smallest of what they estimate, so its draws
     would decide against too easily. All parts are above the smallest lo of theirs; that one of
     them is below a bound takes one whose own interval, at a confidence that allows for as many
-    tries as there are parts (Bonferroni), is below it. The largest is the mirror image.
+    tries as there are parts (Bonferroni), is below it. So far out resamples are too few to count:
+    the interval is widened as a normal one would be. The largest is the mirror image.
     """
     if isinstance(statistic, float):
         return statistic, statistic, statistic
@@ -100,10 +102,11 @@ def estimated(statistic: Statistic, confidence: float) -> tuple[float, float, fl
         value, lo, hi = estimated(Every(-statistic.draws), confidence)
         return -value, -hi, -lo
     parts = statistic.draws if isinstance(statistic, Every) else statistic[None]
-    strict = 1 - (1 - confidence) / len(parts)
-    values, los, _ = np.transpose([interval(part, confidence) for part in parts])
-    his = [interval(part, strict)[2] for part in parts]
-    return float(values.min()), float(los.min()), float(min(his))
+    values, los, his = np.transpose([interval(part, confidence) for part in parts])
+    quantile = NormalDist().inv_cdf
+    tail = (1 - confidence) / 2
+    wider = quantile(1 - tail / len(parts)) / quantile(1 - tail)
+    return float(values.min()), float(los.min()), float((values + wider * (his - values)).min())
 
 
 def debiased(draws: np.ndarray) -> np.ndarray:
@@ -112,5 +115,7 @@ def debiased(draws: np.ndarray) -> np.ndarray:
     Draws carry the noise twice, the value once; their mean distance is what noise does (Efron and
     Tibshirani 1993, "An Introduction to the Bootstrap", chapter 10).
     """
+    if not np.isfinite(draws[0]):
+        return draws
     bias = np.nanmean(draws[1:]) - draws[0]
     return np.concatenate([draws[:1] - bias, draws[1:] - 2 * bias])

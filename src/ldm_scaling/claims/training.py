@@ -6,7 +6,7 @@ import numpy as np
 
 from ..tables.values import Values
 from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun, grid, log, slope
-from .statement import Claim, Every, Statistic, debiased
+from .statement import Claim, Every, Statistic
 
 SIZE, TRAINING = "Size", "Training"
 _FIGURE = "train_compute"
@@ -59,13 +59,13 @@ def _alignment_saturates(evidence: Evidence) -> Statistic:
     return slope(x[lower], alignment[lower]) - slope(x[upper], alignment[upper])
 
 
-def _alignment_moves_less(evidence: Evidence) -> Statistic:
-    changes = {}
-    for kind in (QUALITY, ALIGNMENT):
+def _alignment_gains_less(evidence: Evidence) -> Statistic:
+    gains = []
+    for kind, sign in ((QUALITY, -1), (ALIGNMENT, 1)):
         _, draws = by_size(evidence, kind)
         mean = (np.abs(draws[0]) + np.abs(draws[-1])) / 2
-        changes[kind] = np.abs(draws[-1] - draws[0]) / mean
-    return debiased(changes[QUALITY] - changes[ALIGNMENT])
+        gains.append(sign * (draws[-1] - draws[0]) / mean)
+    return gains[0] - gains[1]
 
 
 def _quality_improves_with_training(evidence: Evidence) -> Statistic:
@@ -101,19 +101,13 @@ def _trends_settle(evidence: Evidence) -> Statistic:
     return (gains[:, 0] - gains[:, 1]).mean(axis=0)
 
 
-def _compute_explains_more_than_size(evidence: Evidence) -> Statistic:
+def _compute_matters_more_than_size(evidence: Evidence) -> Statistic:
     _, quality = by_training(evidence, QUALITY)
     rows = _at_fixed_setting(evidence, QUALITY).rows  # in the order of the draws
     compute = np.log(rows["gflops"].to_numpy(float) * rows["trained"].to_numpy(float))
     params = np.log(rows["params"].to_numpy(float))
     y = log(quality.reshape(len(rows), -1))
-    return debiased(_explained(compute, y) - _explained(params, y))
-
-
-def _explained(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The squared correlations [1 + R] of x [K] with y [K, 1 + R]."""
-    centred, deviations = x - x.mean(), y - y.mean(axis=0)
-    return (centred @ deviations) ** 2 / ((centred**2).sum() * (deviations**2).sum(axis=0))
+    return slope(params / params.std(), y) - slope(compute / compute.std(), y)
 
 
 def _training_trends_are_alike(evidence: Evidence) -> Statistic:
@@ -161,13 +155,13 @@ CLAIMS = [
         _alignment_saturates,
     ),
     Claim(
-        "alignment-moves-less-than-quality-with-size",
+        "alignment-gains-less-than-quality-with-size",
         SIZE,
         "Table 1",
-        "Size changes the alignment less than the quality",
-        "relative change from the smallest to the largest size: of quality less that of alignment",
+        "Size improves the alignment less than the quality",
+        "relative gain from the smallest to the largest size: of quality less that of alignment",
         _FIGURE,
-        _alignment_moves_less,
+        _alignment_gains_less,
     ),
     Claim(
         "quality-improves-with-training",
@@ -206,14 +200,14 @@ CLAIMS = [
         _trends_settle,
     ),
     Claim(
-        "training-compute-explains-more-than-size",
+        "training-compute-matters-more-than-size",
         TRAINING,
         "Figure 3; summary article",
         "Training compute decides the quality more than size does",
-        "share of the variance of the log metric over sizes and checkpoints that log training"
-        " compute explains, less that which log parameters explain",
+        "fall of the log metric over sizes and checkpoints for a standard deviation of log training"
+        " compute, less that for one of log parameters",
         _FIGURE,
-        _compute_explains_more_than_size,
+        _compute_matters_more_than_size,
     ),
     Claim(
         "training-trends-are-alike",

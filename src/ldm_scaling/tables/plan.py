@@ -238,9 +238,9 @@ def _reference_jobs(study: Study, networks: Networks, images: dict[str, float]) 
 
 
 def _table_jobs(study: Study) -> list[Job]:
-    tables = {"floors": "floors.csv", "family": "family.csv", "collect": "best.csv"}
+    tables = {"floors": "floors", "family": "family", "collect": "best", "claims": "claims"}
     return [
-        *(Job(rule, f"{study.results}/tables/{name}") for rule, name in tables.items()),
+        *(Job(rule, f"{study.results}/tables/{name}.csv") for rule, name in tables.items()),
         *(Job(name, f"{study.results}/figures/{name}.png") for name in FIGURES),
     ]
 
