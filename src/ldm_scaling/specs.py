@@ -184,7 +184,7 @@ class ClaimsSpec(CostSpec):
     """the metric that chooses the guidance; lower is better"""
     alignment: str | None
     """the metric of images against their captions; null: none is measured"""
-    confidence: Fraction
+    confidence: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
     """of resampled training seeds"""
 

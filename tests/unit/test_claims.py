@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from claim_worlds import ALIGNMENT, IMAGES, QUALITY, cells, family, spec, world
+from claim_worlds import ALIGNMENT, IMAGES, QUALITY, family, world
 
 from ldm_scaling.claims.curves import Curve, common, curves
 from ldm_scaling.claims.evidence import Evidence
@@ -386,8 +386,3 @@ def test_the_table_has_a_row_for_each_claim_and_the_page_the_same_verdicts():
         ALIGNMENT,
     ):
         assert part in text
-
-
-def test_cells_of_the_generator_are_those_of_tables():
-    assert {"params", "guided_cost", "grid", "trained"} <= set(cells("ddim"))
-    assert spec().fixed.guidance == 7.5
