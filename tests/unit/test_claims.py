@@ -301,6 +301,14 @@ def test_a_failed_cell_is_missing_only_where_it_is_needed():
     assert "few-steps-want-weaker-guidance" not in reasons(at_one_scale)  # never the best
 
 
+def test_a_metric_that_is_negative_on_some_resamples_is_not_cut_short():
+    evidence = world(larger_is_better)
+    for values in evidence.cells.values():
+        values.draws[:, 7] *= -1
+    assert reasons(evidence)["quality-improves-with-size"].endswith("no value above 0")
+    assert verdict("few-steps-want-weaker-guidance", evidence) != NOT_RUN  # takes no logarithm
+
+
 def test_training_seeds_that_disagree_decide_nothing():
     up, down = world(larger_is_better), world(negative(larger_is_better))
     both = {}

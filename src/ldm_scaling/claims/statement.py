@@ -79,9 +79,10 @@ def find(claim: Claim, evidence: Evidence) -> Finding:
         statistic = claim.of(evidence)
     except NotRun as reason:
         return Finding(claim, NOT_RUN, reason=str(reason))
-    estimate, lo, hi = estimated(statistic, evidence.spec.confidence)
-    if not np.isfinite([estimate, lo, hi]).all():
+    draws = statistic.draws if isinstance(statistic, Every | Some) else statistic
+    if not np.isfinite(draws).all():  # without some of the draws an interval would be too short
         return Finding(claim, NOT_RUN, reason="a cell that it needs has no value above 0")
+    estimate, lo, hi = estimated(statistic, evidence.spec.confidence)
     verdict = HOLDS if lo > 0 else FAILS if hi < 0 else UNDECIDED
     n = None if isinstance(statistic, float) else evidence.n
     return Finding(claim, verdict, estimate, lo, hi, n)
@@ -115,7 +116,5 @@ def debiased(draws: np.ndarray) -> np.ndarray:
     Draws carry the noise twice, the value once; their mean distance is what noise does (Efron and
     Tibshirani 1993, "An Introduction to the Bootstrap", chapter 10).
     """
-    if not np.isfinite(draws[0]):
-        return draws
-    bias = np.nanmean(draws[1:]) - draws[0]
+    bias = draws[1:].mean() - draws[0]
     return np.concatenate([draws[:1] - bias, draws[1:] - 2 * bias])
