@@ -55,6 +55,10 @@ AUTOENCODER = (
     STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
 )
 TABLES = [*TABLES, "retrieval"] if STUDY.metrics.clip_like else TABLES
+CLAIM_MODULES = [
+    f"src/ldm_scaling/claims/{path.name}"
+    for path in sorted(Path(SOURCE, "ldm_scaling", "claims").glob("*.py"))
+]
 # one process a GPU, of a command that is given after `$launch -m`
 LAUNCH = (
     "launch=python; [ {resources.gpu} -le 1 ] || launch='accelerate launch --multi_gpu"
@@ -334,6 +338,16 @@ def metrics_arguments(wildcards, input):
         f"--metrics {stage} {size} {seed} {wildcards.sampler} {metrics} {draws}"
         for (stage, size, seed), metrics, draws in zip(
             models, input.metrics, input.draws, strict=True
+        )
+    ]
+
+
+def claims_arguments(wildcards, input):
+    """`--cells STAGE SAMPLER CELLS DRAWS` for each stage and sampler."""
+    return [
+        f"--cells {stage} {sampler} {cells} {draws}"
+        for (stage, sampler), cells, draws in zip(
+            STAGES_AND_SAMPLERS, input.cells, input.draws, strict=True
         )
     ]
 

@@ -1,6 +1,7 @@
 """Tidy tables.
 
-Needs: <results>/cells. Gives: <results>/tables/*.csv but retrieval.csv, and what the study would cost.
+Needs: <results>/cells. Gives: <results>/tables/*.csv but retrieval.csv, <results>/claims.md, and
+what the study would cost.
 """
 
 
@@ -176,6 +177,36 @@ rule fixed_setting:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.fixed_setting --spec {params.spec:q}"
         " --cells {input.cells:q} --draws {input.draws:q} {params.setting} --out {output:q}"
+
+
+rule claims:
+    """What the paper says, decided by the study's cells: a table, and a page to read."""
+    input:
+        cells=tables_of_samplers("cells.csv"),
+        draws=tables_of_samplers("draws.safetensors"),
+        family="<results>/tables/family.csv",
+        module="src/ldm_scaling/tables/claims.py",
+        values="src/ldm_scaling/tables/values.py",
+        claims=CLAIM_MODULES,
+    output:
+        table=table("<results>/tables/claims.csv"),
+        text=table("<results>/claims.md"),
+    log:
+        "<logs>/claims.log",
+    benchmark:
+        "<benchmarks>/claims.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        spec=SPECS.claims().model_dump_json(),
+        cells=claims_arguments,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.claims --spec {params.spec:q} {params.cells}"
+        " --family {input.family:q} --table-out {output.table:q} --text-out {output.text:q}"
 
 
 rule latency:

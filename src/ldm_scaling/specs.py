@@ -215,6 +215,21 @@ class LatencySpec(CostSpec):
     latency: Latency
 
 
+class ClaimsSpec(CostSpec):
+    """Decide what is claimed of models, with the cells of the study."""
+
+    study: str
+    """its name, for the heading"""
+    fixed: FixedSetting
+    quality: str
+    """the metric that chooses the guidance; lower is better"""
+    alignment: str | None
+    """the metric of images against their captions; null: none is measured"""
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    seed: Seed
+    """of resampled training seeds"""
+
+
 class Specs:
     """The spec of each job of a study."""
 
@@ -388,3 +403,16 @@ class Specs:
         timed = family.model_copy(update={"reference_size": family.sizes[0]})
         cost = self.cost().model_copy(update={"family": timed})
         return LatencySpec(**dict(cost), latency=self.study.latency)
+
+    def claims(self) -> ClaimsSpec:
+        """Of rule claims."""
+        study, names = self.study, self.study.metrics.names
+        return ClaimsSpec(
+            **dict(self.cost()),
+            study=study.name,
+            fixed=study.sampling.fixed,
+            quality=names[study.metrics.select_by],
+            alignment=self.study.metrics.alignment,
+            confidence=study.metrics.confidence,
+            seed=study.seed,
+        )

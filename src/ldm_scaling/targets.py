@@ -11,4 +11,4 @@ FIGURES = [
     "equal_cost_samples",
     "prompt_interpolation",
 ]
-TABLES = ["cells", "best", "family", "floors", "fits", "fixed_setting"]
+TABLES = ["cells", "best", "family", "floors", "fits", "fixed_setting", "claims"]

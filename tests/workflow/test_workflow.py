@@ -59,7 +59,7 @@ def test_every_target_of_the_pocket_study(project):
     figures = dict.fromkeys(FIGURES, 1)
     others = {"illustrate": 4, "fits": 1}
     others |= {"sweep": 12, "measure": 12, "collect": 3}  # all samplers
-    everything = {"concatenate": 1, "fixed_setting": 1, "all": 1}
+    everything = {"concatenate": 1, "fixed_setting": 1, "claims": 1, "all": 1}
     assert project.jobs() == POCKET_JOBS | figures | others | everything
     assert project.jobs("figures") == POCKET_JOBS | figures | others | {"figures": 1}
     assert project.jobs("models")["pretrain"] == 4

@@ -1,0 +1,123 @@
+"""The cells of a study as claims ask for them: means over training seeds, by size, with draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from ..specs import ClaimsSpec
+from ..tables.published import is_papers_layout
+from ..tables.values import Values
+
+QUALITY, ALIGNMENT = "quality", "alignment"
+ORDER = ["params", "steps", "guidance", "trained"]
+
+
+class NotRun(Exception):
+    """A study has not what a claim needs; the message is a phrase."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a study has measured."""
+
+    spec: ClaimsSpec
+    family: pd.DataFrame
+    """family.csv"""
+    cells: dict[tuple[str, str, str], Values]
+    """by stage, sampler and metric; one row a cell and training seed"""
+    _means: dict[tuple[str, str, str], Values] = field(default_factory=dict)
+    _best: dict[tuple[str, str], Values] = field(default_factory=dict)
+
+    @cached_property
+    def n(self) -> int | None:
+        """Images a cell, or None if no cell has a value."""
+        found = pd.concat([values.rows["n"] for values in self.cells.values()]).dropna()
+        return int(found.iloc[0]) if len(found) else None
+
+    @cached_property
+    def seeds(self) -> int:
+        """Training seeds."""
+        return max(values.rows["seed"].nunique() for values in self.cells.values())
+
+    @cached_property
+    def samplers(self) -> list[str]:
+        """Samplers of the pretrained models."""
+        return sorted({sampler for stage, sampler, _ in self.cells if stage == "pretrain"})
+
+    def measured(self, kind: str, sampler: str, stage: str = "pretrain") -> Values:
+        """Each cell's metric of a kind, QUALITY (lower is better) or ALIGNMENT, in `ORDER`.
+
+        Raises NotRun if there are no such cells, or no metric of alignment.
+        """
+        metric = self.spec.quality if kind == QUALITY else self.spec.alignment
+        if stage not in {known for known, _, _ in self.cells}:
+            raise NotRun(f"stage {stage} is not in the study")
+        if (stage, sampler) not in {key[:2] for key in self.cells}:
+            raise NotRun(f"sampler {sampler} is not in the study")
+        if metric is None:
+            raise NotRun("the study has no metric of alignment")
+        key = (stage, sampler, metric)
+        if key not in self._means:
+            self._means[key] = arranged(self.cells[key].over_seeds(self.spec.seed))
+        return self._means[key]
+
+    def best(self, sampler: str, stage: str = "pretrain") -> Values:
+        """The quality of each size and step count at its best guidance, chosen on each draw."""
+        if (stage, sampler) not in self._best:
+            chosen = self.measured(QUALITY, sampler, stage).at_best_guidance()
+            self._best[stage, sampler] = arranged(chosen)
+        return self._best[stage, sampler]
+
+    def size(self, channels: int) -> str:
+        """A size of the paper. Raises NotRun if the study has it not, or a family of its own."""
+        if not is_papers_layout(self.spec):
+            raise NotRun("the family is not the paper's")
+        if f"c{channels}" not in self.spec.family.sizes:
+            raise NotRun(f"size c{channels} is not in the study")
+        return f"c{channels}"
+
+
+def arranged(values: Values) -> Values:
+    """The same rows, sorted by `ORDER`."""
+    order = values.rows.sort_values(ORDER).index.to_numpy()
+    return Values(values.rows.loc[order].reset_index(drop=True), values.draws[order])
+
+
+def grid(values: Values, columns: list[str]) -> tuple[list[np.ndarray], np.ndarray]:
+    """The levels of each column, rising, and the draws [levels of each, ..., 1 + R].
+
+    Raises NotRun if a combination is missing, or a column has one level only.
+    """
+    ordered = values.rows.sort_values(columns).index.to_numpy()
+    levels = [np.array(sorted(values.rows[column].unique()), float) for column in columns]
+    shape = [len(level) for level in levels]
+    for column, count in zip(columns, shape, strict=True):
+        if count < 2:
+            raise NotRun(_LONE[column])
+    if len(ordered) != np.prod(shape):
+        raise NotRun(f"not every combination of {', '.join(columns)} was measured")
+    return levels, values.draws[ordered].reshape(*shape, -1)
+
+
+_LONE = {
+    "params": "there is one size only",
+    "steps": "there is one number of steps only",
+    "guidance": "there is one guidance scale only",
+    "trained": "no checkpoints of the training were measured",
+}
+
+
+def log(draws: np.ndarray) -> np.ndarray:
+    """Natural logarithms; nan where a value is not above 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(draws > 0, np.log(draws), np.nan)
+
+
+def slope(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Slopes [...] of least-squares lines through points x [K] and y [K, ...]."""
+    centred = x - x.mean()
+    return np.tensordot(centred, y, axes=1) / (centred**2).sum()

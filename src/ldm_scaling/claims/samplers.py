@@ -1,0 +1,98 @@
+"""Claims on other samplers than DDIM: Figure 11 of the paper."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from .curves import common
+from .evidence import Evidence, NotRun, log
+from .sampling import DDIM, budget_claims, size_curves
+from .statement import Claim, Every, Statistic
+
+SAMPLERS = "Samplers"
+DDPM, DPMPP = "ddpm", "dpmpp"
+_NAMES = {DDPM: "DDPM", DPMPP: "DPM-Solver++"}
+_FIGURE = "samplers_vs_cost"
+_FEW_STEPS = 20
+"""the paper draws DPM-Solver++ up to so many steps"""
+
+
+def _side_by_side(
+    evidence: Evidence, sampler: str, most_steps: float
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows that DDIM and a sampler share, and log ratios [K, 1 + R] of DDIM's metric to its."""
+    ours, theirs = evidence.best(sampler), evidence.best(DDIM)
+    keys = [list(zip(v.rows["size"], v.rows["steps"], strict=True)) for v in (ours, theirs)]
+    shared = [key for key in keys[0] if key in keys[1] and key[1] <= most_steps]
+    if not shared:
+        raise NotRun(f"{sampler} and {DDIM} have no such step count in common")
+    places = [[own.index(key) for key in shared] for own in keys]
+    gains = log(theirs.draws[places[1]]) - log(ours.draws[places[0]])
+    return ours.rows.iloc[places[0]], gains
+
+
+def _ddpm_is_worse_at_fewest_steps(evidence: Evidence) -> Statistic:
+    rows, gains = _side_by_side(evidence, DDPM, np.inf)
+    return Every(-gains[(rows["steps"] == rows["steps"].min()).to_numpy()])
+
+
+def _dpmpp_is_better(evidence: Evidence) -> Statistic:
+    return _side_by_side(evidence, DPMPP, _FEW_STEPS)[1].mean(axis=0)
+
+
+def _sizes_compare_alike(evidence: Evidence, sampler: str) -> Statistic:
+    found = [
+        {curve.size: curve for curve in size_curves(evidence, name)} for name in (DDIM, sampler)
+    ]
+    ratios = []  # of two sizes at a cost: DDIM's and the sampler's
+    for names in combinations([size for size in found[0] if size in found[1]], 2):
+        pairs = [[own[size] for size in names] for own in found]
+        for cost in common(*pairs[0], *pairs[1]) or ():
+            ratios.append(
+                [log(larger.at(cost)) - log(smaller.at(cost)) for smaller, larger in pairs]
+            )
+    if not ratios:
+        raise NotRun("no two sizes were sampled at a common range of costs")
+    a, b = np.array(ratios).swapaxes(0, 1)
+    return (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+
+
+CLAIMS = [
+    Claim(
+        "ddpm-is-worse-at-fewest-steps",
+        SAMPLERS,
+        "Figure 11",
+        "With few steps DDPM is worse than DDIM",
+        "log ratio of DDPM's metric to DDIM's at the fewest steps, every size",
+        _FIGURE,
+        _ddpm_is_worse_at_fewest_steps,
+    ),
+    Claim(
+        "dpmpp-is-better-up-to-20-steps",
+        SAMPLERS,
+        "Figure 11",
+        "Up to 20 steps DPM-Solver++ is in general better than DDIM",
+        "log ratio of DDIM's metric to DPM-Solver++'s, mean over sizes and step counts up to 20",
+        _FIGURE,
+        _dpmpp_is_better,
+    ),
+    *budget_claims(SAMPLERS, "Figure 11", _FIGURE, DDPM, _NAMES[DDPM]),
+    *budget_claims(SAMPLERS, "Figure 11", _FIGURE, DPMPP, _NAMES[DPMPP]),
+    *[
+        Claim(
+            f"sizes-compare-alike-with-{sampler}",
+            SAMPLERS,
+            "Figure 11; summary article",
+            f"At equal cost {name} ranks the sizes as DDIM does",
+            "cosine between the log ratios of pairs of sizes under the two samplers, at the lowest"
+            " and highest common cost of each pair",
+            _FIGURE,
+            partial(_sizes_compare_alike, sampler=sampler),
+        )
+        for sampler, name in _NAMES.items()
+    ],
+]

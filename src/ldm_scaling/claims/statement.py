@@ -1,0 +1,120 @@
+"""What a claim is, and how a statistic of the cells decides it.
+
+The statistic is positive where the claim holds. An interval entirely above 0 decides for it, one
+entirely below 0 against it; anything else is undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from ..tables.values import interval
+from .evidence import Evidence, NotRun
+
+HOLDS, FAILS, UNDECIDED, NOT_RUN = "holds", "does not hold", "undecided", "not run"
+VERDICTS = [HOLDS, FAILS, UNDECIDED, NOT_RUN]
+
+
+@dataclass(frozen=True)
+class Every:
+    """A statistic that holds where each of its parts is positive: the weakest decides."""
+
+    draws: np.ndarray
+    """[parts, 1 + R]"""
+
+
+@dataclass(frozen=True)
+class Some:
+    """A statistic that holds where one of its parts is positive: the strongest decides."""
+
+    draws: np.ndarray
+    """[parts, 1 + R]"""
+
+
+Statistic = float | np.ndarray | Every | Some
+"""draws [1 + R], the value first, several of them, or a number that no resample changes"""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that cells can decide."""
+
+    id: str
+    """kebab-case"""
+    topic: str
+    source: str
+    """where it is said: a table or figure of the paper, or who else says it"""
+    sentence: str
+    """in our words"""
+    statistic: str
+    """in words; positive where the claim holds"""
+    figure: str
+    """that shows it"""
+    of: Callable[[Evidence], Statistic]
+    """raises NotRun where the study lacks what it needs"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the cells of a study say of a claim."""
+
+    claim: Claim
+    verdict: str
+    estimate: float = float("nan")
+    lo: float = float("nan")
+    hi: float = float("nan")
+    n: int | None = None
+    """images a cell; None if it is not about images"""
+    reason: str = ""
+    """why it was not run"""
+
+
+def find(claim: Claim, evidence: Evidence) -> Finding:
+    """Decide a claim."""
+    try:
+        statistic = claim.of(evidence)
+    except NotRun as reason:
+        return Finding(claim, NOT_RUN, reason=str(reason))
+    draws = statistic.draws if isinstance(statistic, Every | Some) else statistic
+    if not np.isfinite(draws).all():  # without some of the draws an interval would be too short
+        return Finding(claim, NOT_RUN, reason="a cell that it needs has no value above 0")
+    estimate, lo, hi = estimated(statistic, evidence.spec.confidence)
+    verdict = HOLDS if lo > 0 else FAILS if hi < 0 else UNDECIDED
+    n = None if isinstance(statistic, float) else evidence.n
+    return Finding(claim, verdict, estimate, lo, hi, n)
+
+
+def estimated(statistic: Statistic, confidence: float) -> tuple[float, float, float]:
+    """A statistic's value, lo and hi.
+
+    The smallest of several noisy parts lies below the smallest of what they estimate, so its draws
+    would decide against too easily. All parts are above the smallest lo of theirs; that one of
+    them is below a bound takes one whose own interval, at a confidence that allows for as many
+    tries as there are parts (Bonferroni), is below it. So far out resamples are too few to count:
+    the interval is widened as a normal one would be. The largest is the mirror image.
+    """
+    if isinstance(statistic, float):
+        return statistic, statistic, statistic
+    if isinstance(statistic, Some):
+        value, lo, hi = estimated(Every(-statistic.draws), confidence)
+        return -value, -hi, -lo
+    parts = statistic.draws if isinstance(statistic, Every) else statistic[None]
+    values, los, his = np.transpose([interval(part, confidence) for part in parts])
+    quantile = NormalDist().inv_cdf
+    tail = (1 - confidence) / 2
+    wider = quantile(1 - tail / len(parts)) / quantile(1 - tail)
+    return float(values.min()), float(los.min()), float((values + wider * (his - values)).min())
+
+
+def debiased(draws: np.ndarray) -> np.ndarray:
+    """Draws [1 + R] of a statistic that noise pushes one way, such as a variance or a minimum.
+
+    Draws carry the noise twice, the value once; their mean distance is what noise does (Efron and
+    Tibshirani 1993, "An Introduction to the Bootstrap", chapter 10).
+    """
+    bias = draws[1:].mean() - draws[0]
+    return np.concatenate([draws[:1] - bias, draws[1:] - 2 * bias])

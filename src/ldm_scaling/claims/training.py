@@ -1,0 +1,222 @@
+"""Claims on size and training, at the fixed setting: Table 1 and Figure 3 of the paper."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..tables.values import Values
+from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun, grid, log, slope
+from .statement import Claim, Every, Statistic
+
+SIZE, TRAINING = "Size", "Training"
+_FIGURE = "train_compute"
+_SETTLED = 0.4
+"""share of the training after which the paper's trends settle: 200,000 of 500,000 iterations"""
+
+
+def by_size(evidence: Evidence, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Parameters [S], rising, and the draws [S, 1 + R] of the trained models."""
+    values = _at_fixed_setting(evidence, kind)
+    (params,), draws = grid(values.where(values.rows["trained"] == 1), ["params"])
+    return params, draws
+
+
+def by_training(evidence: Evidence, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the training [T], rising, and the draws [S, T, 1 + R] of each size."""
+    (_, trained), draws = grid(_at_fixed_setting(evidence, kind), ["params", "trained"])
+    return trained, draws
+
+
+def _at_fixed_setting(evidence: Evidence, kind: str) -> Values:
+    setting = evidence.spec.fixed
+    values = evidence.measured(kind, setting.sampler)
+    rows = values.rows
+    return values.where((rows["steps"] == setting.steps) & (rows["guidance"] == setting.guidance))
+
+
+def _quality_improves_with_size(evidence: Evidence) -> Statistic:
+    params, quality = by_size(evidence, QUALITY)
+    return -slope(np.log(params), log(quality))
+
+
+def _quality_improves_at_every_size(evidence: Evidence) -> Statistic:
+    _, quality = by_size(evidence, QUALITY)
+    return Every(-np.diff(log(quality), axis=0))
+
+
+def _alignment_improves_with_size(evidence: Evidence) -> Statistic:
+    params, alignment = by_size(evidence, ALIGNMENT)
+    return slope(np.log10(params), alignment)
+
+
+def _alignment_saturates(evidence: Evidence) -> Statistic:
+    params, alignment = by_size(evidence, ALIGNMENT)
+    count = len(params)
+    if count < 4:
+        raise NotRun("there are fewer than four sizes")
+    lower, upper = slice(0, (count + 1) // 2), slice(count // 2, None)
+    x = np.log10(params)
+    return slope(x[lower], alignment[lower]) - slope(x[upper], alignment[upper])
+
+
+def _alignment_gains_less(evidence: Evidence) -> Statistic:
+    gains = []
+    for kind, sign in ((QUALITY, -1), (ALIGNMENT, 1)):
+        _, draws = by_size(evidence, kind)
+        mean = (np.abs(draws[0]) + np.abs(draws[-1])) / 2
+        gains.append(sign * (draws[-1] - draws[0]) / mean)
+    return gains[0] - gains[1]
+
+
+def _quality_improves_with_training(evidence: Evidence) -> Statistic:
+    trained, quality = by_training(evidence, QUALITY)
+    return Every(-slope(np.log(trained), log(quality).swapaxes(0, 1)))
+
+
+def _alignment_improves_with_training(evidence: Evidence) -> Statistic:
+    trained, alignment = by_training(evidence, ALIGNMENT)
+    return Every(slope(np.log10(trained), alignment.swapaxes(0, 1)))
+
+
+def _gains(trained: np.ndarray, quality: np.ndarray) -> np.ndarray:
+    """What each doubling of the training gains between checkpoints: [S, T - 1, 1 + R]."""
+    return -np.diff(quality, axis=1) / np.diff(np.log2(trained))[:, None]
+
+
+def _training_returns_diminish(evidence: Evidence) -> Statistic:
+    trained, quality = by_training(evidence, QUALITY)
+    if len(trained) < 3:
+        raise NotRun("there are fewer than two checkpoints before the end")
+    gains = _gains(trained, quality)
+    return Every((gains[:, :-1] - gains[:, 1:]).reshape(-1, quality.shape[-1]))
+
+
+def _trends_settle(evidence: Evidence) -> Statistic:
+    trained, quality = by_training(evidence, QUALITY)
+    middle = int(np.searchsorted(trained, _SETTLED))
+    if not 0 < middle < len(trained) - 1:
+        raise NotRun("no checkpoints lie on both sides of 40 % of the training")
+    chosen = [0, middle, len(trained) - 1]
+    gains = _gains(trained[chosen], log(quality[:, chosen]))
+    return (gains[:, 0] - gains[:, 1]).mean(axis=0)
+
+
+def _compute_matters_more_than_size(evidence: Evidence) -> Statistic:
+    _, quality = by_training(evidence, QUALITY)
+    rows = _at_fixed_setting(evidence, QUALITY).rows  # in the order of the draws
+    compute = np.log(rows["gflops"].to_numpy(float) * rows["trained"].to_numpy(float))
+    params = np.log(rows["params"].to_numpy(float))
+    y = log(quality.reshape(len(rows), -1))
+    return slope(params / params.std(), y) - slope(compute / compute.std(), y)
+
+
+def _training_trends_are_alike(evidence: Evidence) -> Statistic:
+    trained, quality = by_training(evidence, QUALITY)
+    slopes = -slope(np.log(trained), log(quality).swapaxes(0, 1))
+    mean = slopes.mean(axis=0)
+    return Every(np.concatenate([slopes - mean / 2, 1.5 * mean - slopes]))
+
+
+CLAIMS = [
+    Claim(
+        "quality-improves-with-size",
+        SIZE,
+        "Table 1",
+        "At the fixed setting larger models give better images",
+        "exponent of a power law: how fast the metric falls with parameters",
+        _FIGURE,
+        _quality_improves_with_size,
+    ),
+    Claim(
+        "quality-improves-at-every-size",
+        SIZE,
+        "Table 1",
+        "At the fixed setting every size is better than the next smaller one",
+        "log ratio of the metrics of neighbouring sizes, every pair",
+        _FIGURE,
+        _quality_improves_at_every_size,
+    ),
+    Claim(
+        "alignment-improves-with-size",
+        SIZE,
+        "Table 1",
+        "At the fixed setting larger models follow the text better",
+        "rise of the alignment for ten times the parameters",
+        _FIGURE,
+        _alignment_improves_with_size,
+    ),
+    Claim(
+        "alignment-saturates-with-size",
+        SIZE,
+        "Table 1",
+        "Alignment stops rising among the larger sizes",
+        "rise of the alignment for ten times the parameters: smaller half less larger half",
+        _FIGURE,
+        _alignment_saturates,
+    ),
+    Claim(
+        "alignment-gains-less-than-quality-with-size",
+        SIZE,
+        "Table 1",
+        "Size improves the alignment less than the quality",
+        "relative gain from the smallest to the largest size: of quality less that of alignment",
+        _FIGURE,
+        _alignment_gains_less,
+    ),
+    Claim(
+        "quality-improves-with-training",
+        TRAINING,
+        "Figure 3",
+        "Images get better with training compute, at every size",
+        "exponent of a power law: how fast the metric falls with training, every size",
+        _FIGURE,
+        _quality_improves_with_training,
+    ),
+    Claim(
+        "alignment-improves-with-training",
+        TRAINING,
+        "Figure 3",
+        "Alignment rises with training compute, at every size",
+        "rise of the alignment for ten times the training, every size",
+        _FIGURE,
+        _alignment_improves_with_training,
+    ),
+    Claim(
+        "training-returns-diminish",
+        TRAINING,
+        "text on Figure 3",
+        "Each doubling of the training brings less than the one before, at every size",
+        "fall of the metric by a doubling less that by the next, every pair and size",
+        _FIGURE,
+        _training_returns_diminish,
+    ),
+    Claim(
+        "training-trends-settle",
+        TRAINING,
+        "text on Figure 3",
+        "After 40 % of the training (200,000 iterations) trends are settled",
+        "relative fall of the metric by a doubling, before less after 40 %, mean over sizes",
+        _FIGURE,
+        _trends_settle,
+    ),
+    Claim(
+        "training-compute-matters-more-than-size",
+        TRAINING,
+        "Figure 3; summary article",
+        "Training compute decides the quality more than size does",
+        "fall of the log metric over sizes and checkpoints for a standard deviation of log training"
+        " compute, less that for one of log parameters",
+        _FIGURE,
+        _compute_matters_more_than_size,
+    ),
+    Claim(
+        "training-trends-are-alike",
+        TRAINING,
+        "Figure 3",
+        "Quality improves with training compute alike at all sizes",
+        "distance of each size's exponent from half and from one and a half times the mean, every"
+        " size",
+        _FIGURE,
+        _training_trends_are_alike,
+    ),
+]

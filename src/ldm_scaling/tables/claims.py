@@ -1,0 +1,74 @@
+"""Decide what the paper claims, each sentence by a statistic of the study's cells.
+
+Writes claims.csv, one row a claim, and claims.md to read. Each claim has a statistic that is
+positive where it holds; its interval, from resamples that all cells share, decides. What the study
+has not measured is `not run`, with the reason.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from ..claims.evidence import Evidence
+from ..claims.registry import CLAIMS
+from ..claims.render import page, table
+from ..claims.statement import VERDICTS, find
+from ..cli import InputError, parser, run
+from ..specs import ClaimsSpec
+from ..workdir import write_text
+from .collect import FAMILY, read_table, to_csv
+from .values import read_values
+
+
+def read_evidence(
+    spec: ClaimsSpec, family: pd.DataFrame, tables: list[tuple[str, str, Path, Path]]
+) -> Evidence:
+    """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
+
+    Raises InputError if a table lacks one, or if tables have different resamples or n.
+    """
+    metrics = [metric for metric in (spec.quality, spec.alignment) if metric]
+    cells = {
+        (stage, sampler, metric): read_values(table, file, metric)
+        for stage, sampler, table, file in tables
+        for metric in metrics
+    }
+    if len({values.draws.shape[1] for values in cells.values()}) > 1:
+        raise InputError("tables have different numbers of resamples; measure all cells alike")
+    counts = {n for values in cells.values() for n in values.rows["n"].dropna()}
+    if len(counts) > 1:
+        raise InputError(f"n = {', '.join(map(str, sorted(counts)))}: measure all with the same n")
+    return Evidence(spec, family, cells)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, ClaimsSpec)
+    arguments.add_argument(
+        "--cells",
+        required=True,
+        nargs=4,
+        action="append",
+        metavar=("STAGE", "SAMPLER", "CELLS", "DRAWS"),
+        help="table of the cells of a stage and sampler, and their draws; repeat for each",
+    )
+    arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
+    arguments.add_argument("--table-out", required=True, type=Path, help="claims.csv")
+    arguments.add_argument("--text-out", required=True, type=Path, help="claims.md")
+    options = arguments.parse_args()
+    tables = [
+        (stage, sampler, Path(cells), Path(draws)) for stage, sampler, cells, draws in options.cells
+    ]
+    family = read_table(options.family, FAMILY, others=True)
+    evidence = read_evidence(options.spec, family, tables)
+    findings = [find(claim, evidence) for claim in CLAIMS]
+    write_text(options.text_out, page(findings, evidence))
+    write_text(options.table_out, to_csv(table(findings)))
+    verdicts = [finding.verdict for finding in findings]
+    print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS))
+
+
+if __name__ == "__main__":
+    run(main)

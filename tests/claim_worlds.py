@@ -1,0 +1,120 @@
+"""Cells of worlds that are made up: what sizes, steps, guidance and training do is planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from ldm_scaling.claims.evidence import Evidence
+from ldm_scaling.specs import ClaimsSpec
+from ldm_scaling.tables.published import TABLE_1
+from ldm_scaling.tables.values import Values
+
+QUALITY, ALIGNMENT = "fid", "clip_score"
+SIZES = ["c64", "c96", "c128", "c192", "c320"]
+SAMPLERS = ["ddim", "ddpm", "dpmpp"]
+STEPS, SCALES, KEPT = [4, 20, 50, 100], [1.5, 3, 5, 8], [0.125, 0.25, 0.5]
+FIXED = {"sampler": "ddim", "steps": 50, "guidance": 7.5}
+RESAMPLES = 100
+IMAGES = 64
+
+Effect = Callable[[pd.DataFrame], pd.Series | float]
+"""of cells, with z (log parameters over those of c128) and x (log sampling cost) beside CELLS"""
+
+
+def nothing(_: pd.DataFrame) -> float:
+    """No effect."""
+    return 0.0
+
+
+def spec(**changed) -> ClaimsSpec:
+    """Of a study with the paper's family."""
+    keys = {
+        "study": "made-up",
+        "family": {
+            "sizes": SIZES,
+            "reference_size": "c320",
+            "channel_multipliers": [1, 2, 4, 4],
+            "res_blocks": 2,
+            "attention": [True, True, True, False],
+            "heads": 8,
+            "norm_groups": 32,
+        },
+        "latent_shape": (4, 64, 64),
+        "text_shape": (77, 1024),
+        "fixed": FIXED,
+        "quality": QUALITY,
+        "alignment": ALIGNMENT,
+        "confidence": 0.95,
+        "seed": 0,
+    }
+    return ClaimsSpec.model_validate(keys | changed)
+
+
+def family(**changed: float) -> pd.DataFrame:
+    """family.csv of the sizes; `changed` are factors on its columns."""
+    rows = []
+    for size in SIZES:
+        printed = TABLE_1[size]
+        counted = {"params": printed.params, "gflops": max(printed.gflops, 57)}
+        cost = {"normalized_cost": counted["gflops"] / TABLE_1["c320"].gflops}
+        row = {"size": size, "channels": int(size[1:])} | counted | cost
+        row |= {"published_params": printed.params, "published_gflops": printed.gflops}
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    return table.assign(**{name: table[name] * factor for name, factor in changed.items()})
+
+
+def cells(sampler: str, seed: int = 0) -> pd.DataFrame:
+    """The cells of a sampler, without metrics: the grid, and the fixed setting along training."""
+    rows = [(steps, scale, 1.0) for steps in STEPS for scale in SCALES]
+    if sampler == FIXED["sampler"]:
+        rows += [(FIXED["steps"], FIXED["guidance"], trained) for trained in [*KEPT, 1.0]]
+    grid = pd.DataFrame(rows, columns=["steps", "guidance", "trained"])
+    table = family()[["size", "params", "gflops", "normalized_cost"]].merge(grid, how="cross")
+    table = table.assign(stage="pretrain", seed=seed, sampler=sampler, n=IMAGES, status="ok")
+    table["sampling_cost"] = table["normalized_cost"] * table["steps"]
+    table["guided_cost"] = 2 * table["sampling_cost"]
+    table["total_cost"] = table["guided_cost"] + 0.05
+    table["seconds"] = 0.01 * table["total_cost"]
+    table["grid"] = (table["trained"] == 1) & table["guidance"].isin(SCALES)
+    return table
+
+
+def world(
+    quality: Effect = nothing,
+    alignment: Effect | None = nothing,
+    *,
+    noise: tuple[float, float] = (0.002, 0.00005),
+    values_vary: bool = False,
+    seed: int = 0,
+    samplers: list[str] = SAMPLERS,
+    **changed,
+) -> Evidence:
+    """A study in which 20 e^quality is its FID, 0.3 + alignment its CLIP score.
+
+    `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
+    CLIP score; with `values_vary` the values have it too. Without an alignment none is measured.
+    """
+    generator = np.random.default_rng(seed)
+    found = {}
+    for sampler in samplers:
+        rows = cells(sampler)
+        shown = rows.assign(z=np.log(rows["params"] / 145e6), x=np.log(rows["sampling_cost"]))
+        shape = (len(rows), 1 + RESAMPLES)
+        for metric, effect, own in zip(
+            (QUALITY, ALIGNMENT), (quality, alignment), noise, strict=True
+        ):
+            if effect is None:
+                continue
+            errors = own * generator.standard_normal(shape)
+            errors[:, 1:] += values_vary * errors[:, :1]
+            errors[:, 0] *= values_vary
+            planted = np.broadcast_to(effect(shown), len(rows))[:, None] + errors
+            values = 20 * np.exp(planted) if metric == QUALITY else 0.3 + planted
+            found["pretrain", sampler, metric] = Values(rows.assign(metric=metric), values)
+    if alignment is None:
+        changed["alignment"] = None
+    return Evidence(spec(**changed), family(), found)

@@ -1,0 +1,126 @@
+"""The command that decides claims, on tables as rule collect writes them."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from claim_worlds import ALIGNMENT, family, spec, world
+
+from ldm_scaling.claims.registry import CLAIMS
+from ldm_scaling.claims.statement import HOLDS, NOT_RUN, find
+from ldm_scaling.tables.collect import write_cells
+
+COMMAND = [sys.executable, "-m", "ldm_scaling.tables.claims"]
+
+
+def larger_is_better(r):
+    return -0.3 * r["z"]
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return world(larger_is_better, noise=(0.01, 0.001), samplers=["ddim", "ddpm"])
+
+
+@pytest.fixture
+def folder(tmp_path, evidence):
+    for sampler in evidence.samplers:
+        own = [values for key, values in evidence.cells.items() if key[1] == sampler]
+        draws = np.concatenate([values.draws for values in own])
+        rows = pd.concat([values.rows for values in own], ignore_index=True)
+        rows = rows.assign(value=draws[:, 0], lo=draws[:, 0], hi=draws[:, 0], nfe=2 * rows["steps"])
+        table, file = tmp_path / f"{sampler}.csv", tmp_path / f"{sampler}.safetensors"
+        write_cells(rows, draws[:, 1:], table, file)
+    family().to_csv(tmp_path / "family.csv", index=False)
+    (tmp_path / "spec.json").write_text(evidence.spec.model_dump_json())
+    return tmp_path
+
+
+def claims(folder, *changed):
+    command = [*COMMAND, "--spec", "@spec.json", "--family", "family.csv"]
+    for sampler in ("ddim", "ddpm"):
+        command += ["--cells", "pretrain", sampler, f"{sampler}.csv", f"{sampler}.safetensors"]
+    command += ["--table-out", "out/claims.csv", "--text-out", "out/claims.md", *changed]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_the_command_writes_what_the_functions_find(folder, evidence):
+    done = claims(folder)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(folder / "out/claims.csv", keep_default_na=False).set_index("id")
+    expected = {claim.id: find(claim, evidence) for claim in CLAIMS}
+    assert table["verdict"].to_dict() == {id_: found.verdict for id_, found in expected.items()}
+    exponent = table.loc["quality-improves-with-size"]
+    assert (exponent["verdict"], float(exponent["estimate"])) == (HOLDS, pytest.approx(0.3))
+    missing = table.loc["dpmpp-is-better-up-to-20-steps"]
+    assert missing["verdict"] == NOT_RUN and missing["estimate"] == ""
+    assert missing["reason"] == "sampler dpmpp is not in the study"
+    assert (folder / "out/claims.md").read_text().startswith("# Claims: study made-up\n")
+    verdicts = table["verdict"].value_counts()
+    assert f"{verdicts[HOLDS]} holds" in done.stdout
+
+
+def without_a_row(folder):
+    table = folder / "ddpm.csv"
+    table.write_text("\n".join(table.read_text().splitlines()[:-1]) + "\n")
+
+
+def other_resamples(folder):
+    rows = pd.read_csv(folder / "ddpm.csv")
+    draws = np.ones((len(rows), 7))
+    write_cells(rows, draws, folder / "ddpm.csv", folder / "ddpm.safetensors")
+
+
+def other_n(folder):
+    rows = pd.read_csv(folder / "ddpm.csv").assign(n=99)
+    draws = np.ones((len(rows), 100))
+    write_cells(rows, draws, folder / "ddpm.csv", folder / "ddpm.safetensors")
+
+
+def no_alignment(folder):
+    rows = pd.read_csv(folder / "ddpm.csv").query("metric == 'fid'")
+    draws = np.ones((len(rows), 100))
+    write_cells(rows, draws, folder / "ddpm.csv", folder / "ddpm.safetensors")
+
+
+def bad_spec(folder):
+    text = spec().model_dump_json().replace('"confidence":0.95', '"confidence":1.5')
+    (folder / "spec.json").write_text(text)
+
+
+def no_gflops(folder):
+    family().drop(columns="gflops").to_csv(folder / "family.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda folder: (folder / "ddim.csv").unlink(), "ddim.csv is missing"),
+        (lambda folder: (folder / "ddpm.safetensors").unlink(), "ddpm.safetensors"),
+        (without_a_row, "ddpm.safetensors does not belong to ddpm.csv"),
+        (other_resamples, "different numbers of resamples"),
+        (other_n, "n = 64, 99: measure all with the same n"),
+        (no_alignment, f"ddpm.csv: metric {ALIGNMENT} is not in the table"),
+        (bad_spec, "confidence: Input should be less than 1"),
+        (no_gflops, "family.csv has no column gflops"),
+    ],
+)
+def test_wrong_input_is_one_line_and_writes_nothing(folder, break_it, message):
+    break_it(folder)
+    done = claims(folder)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert not (folder / "out").exists()
+
+
+def test_four_words_name_a_table(folder):
+    done = claims(folder, "--cells", "pretrain", "ddim")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+
+
+def test_no_torch():
+    code = "import sys, ldm_scaling.tables.claims; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,396 @@
+"""Every claim on worlds in which it is true, false, or neither."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from claim_worlds import ALIGNMENT, IMAGES, QUALITY, family, world
+
+from ldm_scaling.claims.curves import Curve, common, curves
+from ldm_scaling.claims.evidence import Evidence
+from ldm_scaling.claims.registry import CLAIMS
+from ldm_scaling.claims.render import COLUMNS, page, table
+from ldm_scaling.claims.statement import (
+    FAILS,
+    HOLDS,
+    NOT_RUN,
+    UNDECIDED,
+    Every,
+    Some,
+    debiased,
+    estimated,
+    find,
+)
+from ldm_scaling.tables.plan import FIGURES
+from ldm_scaling.tables.values import Values
+
+BY_ID = {claim.id: claim for claim in CLAIMS}
+LATER = ("superres-", "dreambooth-", "distill-", "guided-distill-")
+RUNNABLE = [claim for claim in CLAIMS if not claim.id.startswith(LATER)]
+EXACT = {"parameters-are-as-printed", "costs-are-as-printed"}
+FIGURES_TO_COME = [
+    "fid_vs_guided_cost",
+    "fid_vs_seconds",
+    "samplers_vs_cost",
+    "train_compute",
+    "guidance_interaction",
+    "sr_compute",
+    "sr_vs_cost",
+    "dreambooth_scores",
+    "distill_gain",
+    "distill_vs_cost",
+    "guided_distill",
+]
+
+
+def larger_is_better(r):
+    return -0.3 * r["z"]
+
+
+def but_one(effect, size="c192"):
+    """The effect, reversed for one size."""
+    return lambda r: effect(r) * np.where(r["size"] == size, -1, 1)
+
+
+def trained(r):
+    return np.log(r["trained"])
+
+
+def crossing(at):
+    """Smaller sizes are better below a sampling cost, larger ones above it."""
+    return lambda r: 0.1 * r["z"] * (np.log(at) - r["x"])
+
+
+def best_scale(of, strength=0.3):
+    """Quality is best at the scale whose log2 `of` gives."""
+    return lambda r: strength * (np.log2(r["guidance"]) - of(r)) ** 2
+
+
+def off(r):
+    """The fixed setting's guidance is far from the best."""
+    return best_scale(lambda r: 1.5)(r) - 0.02 * r["z"]
+
+
+def under(sampler, effect):
+    return lambda r: effect(r) * (r["sampler"] == sampler)
+
+
+def few(r):
+    return 0.3 * (r["steps"] <= 20)
+
+
+def flipped(sampler):
+    return lambda r: larger_is_better(r) * np.where(r["sampler"] == sampler, -1, 1)
+
+
+def negative(effect):
+    return lambda r: -effect(r)
+
+
+# id: the effects on log quality, and on alignment, for which it holds; then for which it does not
+def pair(holds, fails, of="quality"):
+    return {of: holds}, {of: fails}
+
+
+def odd(effect, of="quality"):
+    return pair(effect, negative(effect), of)
+
+
+BUDGETS = {
+    "smaller-wins-the-lowest-budget": odd(crossing(5)),
+    "smaller-is-often-ahead": odd(crossing(1000)),
+    "largest-wins-the-highest-budget": odd(crossing(5)),
+}
+WORLDS = BUDGETS | {
+    "quality-improves-with-size": odd(larger_is_better),
+    "quality-improves-at-every-size": pair(larger_is_better, but_one(larger_is_better)),
+    "alignment-improves-with-size": odd(lambda r: 0.01 * r["z"], "alignment"),
+    "alignment-saturates-with-size": pair(
+        lambda r: 0.01 * np.minimum(r["z"], 0), lambda r: 0.01 * np.maximum(r["z"], 0), "alignment"
+    ),
+    "alignment-gains-less-than-quality-with-size": (
+        {"quality": larger_is_better, "alignment": lambda r: 0.01 * r["z"]},
+        {"quality": lambda r: -0.01 * r["z"], "alignment": lambda r: 0.05 * r["z"]},
+    ),
+    "quality-improves-with-training": pair(
+        lambda r: -0.3 * trained(r), but_one(lambda r: -0.3 * trained(r))
+    ),
+    "alignment-improves-with-training": pair(
+        lambda r: 0.01 * trained(r), but_one(lambda r: 0.01 * trained(r)), "alignment"
+    ),
+    "training-returns-diminish": pair(
+        lambda r: np.log(1 + 0.2 / r["trained"]), lambda r: np.log(2 - r["trained"])
+    ),
+    "training-trends-settle": pair(
+        lambda r: -0.3 * np.log(np.minimum(r["trained"], 0.5)),
+        lambda r: -0.3 * np.log(np.maximum(r["trained"], 0.5)),
+    ),
+    "training-compute-matters-more-than-size": pair(
+        lambda r: -0.2 * np.log(r["gflops"] * r["trained"]), larger_is_better
+    ),
+    "training-trends-are-alike": pair(
+        lambda r: -0.3 * trained(r), lambda r: -0.3 * trained(r) * (r["z"] > 0)
+    ),
+    "guidance-moves-quality-more-than-alignment": (
+        {"quality": best_scale(lambda r: 1.8)},
+        {"alignment": lambda r: 0.05 * best_scale(lambda r: 1.8)(r)},
+    ),
+    "few-steps-want-weaker-guidance": pair(
+        best_scale(lambda r: 0.5 * np.log2(r["steps"]) - 0.3),
+        best_scale(lambda r: 4 - 0.5 * np.log2(r["steps"])),
+    ),
+    "large-sizes-want-weaker-guidance": pair(
+        best_scale(lambda r: 1.8 - 0.5 * r["z"]), best_scale(lambda r: 1.8 + 0.5 * r["z"])
+    ),
+    "retuning-guidance-beats-size": pair(off, larger_is_better),
+    "retuning-guidance-of-c128-beats-size": pair(off, larger_is_better),
+    "smaller-wins-over-a-range-of-budgets": odd(crossing(1000)),
+    "advantage-of-smaller-shrinks-with-budget": odd(crossing(5)),
+    "c96-is-best-at-cost-3": pair(
+        lambda r: 0.1 * (r["z"] - np.log(83 / 145)) ** 2, larger_is_better
+    ),
+    "c128-beats-c320-at-cost-6": odd(crossing(1000)),
+    "c128-beats-c320-at-cost-12": odd(crossing(1000)),
+    "smaller-wins-the-lowest-budget-in-guided-cost": odd(crossing(1000)),
+    "smaller-wins-the-lowest-budget-in-total-cost": odd(crossing(1000)),
+    "smaller-wins-the-lowest-budget-in-seconds": odd(crossing(1000)),
+    "ddpm-is-worse-at-fewest-steps": pair(under("ddpm", few), under("ddpm", but_one(few))),
+    "dpmpp-is-better-up-to-20-steps": pair(
+        under("dpmpp", negative(few)), under("dpmpp", lambda r: 0.3 * (r["steps"] < 10))
+    ),
+    **{f"{id_}-with-{name}": BUDGETS[id_] for id_ in BUDGETS for name in ("ddpm", "dpmpp")},
+    "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
+    "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
+}
+
+
+def verdict(id_, evidence):
+    return find(BY_ID[id_], evidence).verdict
+
+
+def test_every_runnable_claim_has_worlds():
+    assert set(WORLDS) | EXACT == {claim.id for claim in RUNNABLE}
+
+
+@pytest.mark.parametrize("id_", WORLDS)
+def test_a_planted_effect_holds_and_its_reverse_does_not(id_):
+    holds, fails = WORLDS[id_]
+    assert verdict(id_, world(**holds)) == HOLDS
+    assert verdict(id_, world(**fails)) == FAILS
+
+
+@pytest.fixture(scope="module")
+def noise_worlds():
+    # quality varies more than alignment, and less
+    return [
+        world(noise=[(0.03, 0.0005), (0.002, 0.01)][seed % 2], values_vary=True, seed=seed)
+        for seed in range(12)
+    ]
+
+
+@pytest.mark.parametrize("id_", WORLDS)
+def test_noise_alone_is_undecided(id_, noise_worlds):
+    # One in twenty is decided by chance; four or more of twelve are in two of a thousand tests.
+    verdicts = [verdict(id_, evidence) for evidence in noise_worlds]
+    assert verdicts.count(UNDECIDED) >= 9, verdicts
+
+
+def test_counts_are_compared_with_what_is_printed():
+    right = world()
+    for id_, column in zip(EXACT, ("params", "gflops"), strict=True):
+        column = "params" if id_.startswith("parameters") else "gflops"
+        wrong = Evidence(right.spec, family(**{column: 1.2}), right.cells)
+        assert verdict(id_, right) == HOLDS
+        assert verdict(id_, wrong) == FAILS
+        assert find(BY_ID[id_], right).n is None
+
+
+# ------------------------------------------------------------ the registry
+
+
+def test_ids_are_kebab_case_and_stand_once():
+    ids = [claim.id for claim in CLAIMS]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", id_) for id_ in ids)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_claim_says_where_it_comes_from_and_what_shows_it(claim):
+    assert claim.topic and claim.source and claim.sentence and claim.statistic
+    assert not claim.sentence.endswith(".")
+    assert claim.figure in [*FIGURES, *FIGURES_TO_COME]
+
+
+# ------------------------------------------------------------ what is not run
+
+
+def reasons(evidence):
+    findings = [find(claim, evidence) for claim in CLAIMS]
+    return {found.claim.id: found.reason for found in findings if found.verdict == NOT_RUN}
+
+
+def test_in_a_whole_study_only_other_stages_are_not_run():
+    found = reasons(world(larger_is_better))
+    assert set(found) == {claim.id for claim in CLAIMS} - {claim.id for claim in RUNNABLE}
+    assert found["distill-improves-every-size"] == "stage distill is not in the study"
+    assert found["superres-lpips-follows-compute"] == "stage superres is not in the study"
+
+
+def without(evidence, mask):
+    """The evidence without the cells for which `mask` of the rows is true."""
+    kept = {key: values.where(~mask(values.rows)) for key, values in evidence.cells.items()}
+    return Evidence(evidence.spec, evidence.family, kept)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "id_", "reason"),
+    [
+        (lambda r: r["trained"] < 1, "quality-improves-with-training", "no checkpoints"),
+        (lambda r: r["size"] != "c320", "quality-improves-with-size", "one size only"),
+        (lambda r: r["guidance"].between(3, 8), "few-steps-want-weaker-guidance", "scale only"),
+        (
+            lambda r: (r["guidance"] == 8) & (r["size"] == "c96"),
+            "few-steps-want-weaker-guidance",
+            "not every combination",
+        ),
+        (lambda r: r["steps"] != 50, "smaller-wins-the-lowest-budget", "two step counts"),
+        (
+            lambda r: (r["steps"] == 50) & r["grid"],
+            "retuning-guidance-beats-size",
+            "not in the grid",
+        ),
+        (lambda r: r["size"] == "c96", "c96-is-best-at-cost-3", "c96 was not sampled"),
+        (lambda r: r["steps"] <= 20, "dpmpp-is-better-up-to-20-steps", "no such step count"),
+        (lambda r: r["steps"].between(5, 50), "smaller-wins-over-a-range-of-budgets", None),
+    ],
+)
+def test_what_is_missing_is_said(lacking, id_, reason):
+    found = reasons(without(world(larger_is_better, noise=(0.01, 0.001)), lacking))
+    assert reason in found[id_] if reason else id_ not in found
+
+
+@pytest.mark.parametrize(
+    ("changed", "id_", "reason"),
+    [
+        ({"samplers": ["ddim"]}, "ddpm-is-worse-at-fewest-steps", "sampler ddpm is not in"),
+        ({"samplers": ["ddpm"]}, "quality-improves-with-size", "sampler ddim is not in"),
+        ({"alignment": None}, "alignment-improves-with-size", "no metric of alignment"),
+        ({"text_shape": (20, 384)}, "c96-is-best-at-cost-3", "family is not the paper's"),
+    ],
+)
+def test_what_the_study_lacks_is_said(changed, id_, reason):
+    assert reason in reasons(world(larger_is_better, **changed))[id_]
+
+
+def with_failed(evidence, mask):
+    """The evidence with failed cells where `mask` of the rows is true."""
+    cells_ = {}
+    for key, values in evidence.cells.items():
+        draws = np.where(mask(values.rows).to_numpy()[:, None], np.nan, values.draws)
+        cells_[key] = Values(values.rows, draws)
+    return Evidence(evidence.spec, evidence.family, cells_)
+
+
+def test_a_failed_cell_is_missing_only_where_it_is_needed():
+    failed = with_failed(world(larger_is_better), lambda r: (r["size"] == "c96") & ~r["grid"])
+    found = reasons(failed)
+    assert found["quality-improves-with-size"] == "a cell that it needs has no value above 0"
+    assert "smaller-wins-the-lowest-budget" not in found
+    at_one_scale = with_failed(world(larger_is_better), lambda r: r["grid"] & (r["guidance"] == 8))
+    assert "few-steps-want-weaker-guidance" not in reasons(at_one_scale)  # never the best
+
+
+def test_a_metric_that_is_negative_on_some_resamples_is_not_cut_short():
+    evidence = world(larger_is_better)
+    for values in evidence.cells.values():
+        values.draws[:, 7] *= -1
+    assert reasons(evidence)["quality-improves-with-size"].endswith("no value above 0")
+    assert verdict("few-steps-want-weaker-guidance", evidence) != NOT_RUN  # takes no logarithm
+
+
+def test_training_seeds_that_disagree_decide_nothing():
+    up, down = world(larger_is_better), world(negative(larger_is_better))
+    both = {}
+    for key, values in up.cells.items():
+        other = down.cells[key]
+        rows = pd.concat([values.rows, other.rows.assign(seed=1)], ignore_index=True)
+        both[key] = Values(rows, np.concatenate([values.draws, other.draws]))
+    evidence = Evidence(up.spec, up.family, both)
+    assert evidence.seeds == 2
+    assert verdict("quality-improves-with-size", evidence) == UNDECIDED
+
+
+# ------------------------------------------------------------ statistics
+
+
+def test_the_weakest_and_the_strongest_part_decide():
+    draws = np.random.default_rng(0).normal(0, 1, (3, 4001)) + np.array([[0.0], [5], [10]])
+    draws[:, 0] = 0, 5, 10
+    value, lo, hi = estimated(Every(draws), 0.9)
+    assert value == 0
+    assert (lo, hi) == pytest.approx((-1.645, 2.128), abs=0.15)  # hi at 1 - 0.1 / 3
+    assert estimated(Some(-draws), 0.9) == (-value, -hi, -lo)
+    assert estimated(draws[1], 0.9)[1:] == pytest.approx((5 - 1.645, 5 + 1.645), abs=0.15)
+
+
+def test_debiasing_takes_the_noise_out_of_a_variance():
+    generator = np.random.default_rng(0)
+    found = []
+    for _ in range(200):
+        values = generator.normal(0, 1, 8) + np.arange(8)
+        draws = np.column_stack([values, values[:, None] + generator.normal(0, 1, (8, 400))])
+        found.append(debiased(draws.var(axis=0, ddof=1))[0])
+    assert np.mean(found) == pytest.approx(np.arange(8).var(ddof=1), abs=0.3)  # with noise, 7
+
+
+def test_curves_are_linear_in_the_log_of_the_cost_and_end():
+    curve = Curve("c8", np.array([1.0, 4, 16]), np.array([[8.0, 9], [4, 5], [2, 2]]))
+    assert curve.at(2) == pytest.approx([6, 7])
+    assert curve.at(8) == pytest.approx([3, 3.5])
+    assert (curve.at(1), curve.at(16)) == (pytest.approx([8, 9]), pytest.approx([2, 2]))
+    assert curve.within(100) == pytest.approx([2, 2])
+    for outside in (0.9, 17):
+        with pytest.raises(ValueError, match="not within 1 and 16"):
+            curve.at(outside)
+    other = Curve("c16", np.array([8.0, 32]), np.zeros((2, 2)))
+    assert common(curve, other) == (8, 16)
+    assert common(other, Curve("c32", np.array([32.0, 64]), np.zeros((2, 2)))) is None
+
+
+def test_of_two_steps_that_cost_the_same_the_better_counts():
+    rows = pd.DataFrame({"size": ["c8"] * 3, "seconds": [2.0, 1.0, 2.0]})
+    (curve,) = curves(Values(rows, np.array([[5.0], [9], [4]])), "seconds")
+    assert list(curve.costs) == [1, 2]
+    assert curve.draws.tolist() == [[9], [4]]
+
+
+# ------------------------------------------------------------ the page
+
+
+def test_the_table_has_a_row_for_each_claim_and_the_page_the_same_verdicts():
+    evidence = world(larger_is_better, study="a|b")
+    findings = [find(claim, evidence) for claim in CLAIMS]
+    rows = table(findings)
+    assert list(rows.columns) == COLUMNS
+    assert list(rows["id"]) == [claim.id for claim in CLAIMS]
+    assert set(rows["n"].dropna()) == {IMAGES}
+    ran = rows["verdict"] != NOT_RUN
+    assert (rows.loc[ran, "lo"] <= rows.loc[ran, "estimate"]).all()
+    assert (rows.loc[ran, "estimate"] <= rows.loc[ran, "hi"]).all()
+    assert (rows.loc[~ran, "reason"] != "").all() and (rows.loc[ran, "reason"] == "").all()
+    text = page(findings, evidence)
+    lines = [line for line in text.splitlines() if line.startswith("| **")]
+    assert [line.split("**")[1] for line in lines] == list(rows["verdict"])
+    assert all(line.count(" | ") == 5 for line in lines)
+    for name in (HOLDS, FAILS, UNDECIDED, NOT_RUN):
+        assert f"**{(rows['verdict'] == name).sum()} {name}**" in text
+    for part in (
+        "ddim, ddpm, dpmpp",
+        f"n = {IMAGES}",
+        "95%",
+        "one training seed",
+        QUALITY,
+        ALIGNMENT,
+    ):
+        assert part in text
