@@ -52,8 +52,15 @@ PREPARED = {
 AUTOENCODER = (
     STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
 )
-FIGURES = ["fid_vs_cost", "guidance_sweep", "model_family"]
-TABLES = ["cells", "best", "family", "floors"]
+FIGURES = [
+    "fid_vs_cost",
+    "fid_vs_guided_cost",
+    "fid_vs_seconds",
+    "samplers_vs_cost",
+    "guidance_sweep",
+    "model_family",
+]
+TABLES = ["cells", "best", "crossovers", "family", "floors"]
 # one process a GPU, of a command that is given after `$launch -m`
 LAUNCH = (
     "launch=python; [ {resources.gpu} -le 1 ] || launch='accelerate launch --multi_gpu"
@@ -173,6 +180,11 @@ def cells_table(sampler):
     return f"<results>/tables/pretrain/{sampler}/cells.csv"
 
 
+def draws_table(sampler):
+    """What resamples give instead of each value of `cells_table`."""
+    return f"<results>/tables/pretrain/{sampler}/draws.safetensors"
+
+
 # ------------------------------------------------------------ params
 
 
@@ -273,6 +285,14 @@ def metrics_arguments(wildcards, input):
         for (stage, size, seed), metrics, draws in zip(
             models, input.metrics, input.draws, strict=True
         )
+    ]
+
+
+def cells_arguments(wildcards, input):
+    """`--cells CELLS DRAWS` for each sampler."""
+    return [
+        f"--cells {cells} {draws}"
+        for cells, draws in zip(input.cells, input.draws, strict=True)
     ]
 
 

@@ -33,6 +33,7 @@ _EXTRACTORS = {"effnet_lite0": "EfficientNet-Lite0", "inception_v3": "Inception-
 _WITHOUT_EXTRACTOR = {FID: "FID", CLIP_SCORE: "CLIP score"}
 _LOG_FROM = 5
 _DENSE_BELOW = 2000
+_DENSER_BELOW = 8
 _MAX_PIXELS = 1600
 
 
@@ -120,9 +121,10 @@ def scale_values(axes: Axes, *tables: pd.DataFrame) -> None:
 
 
 def log_ticks(axis: Axis) -> None:
-    """Plain numbers on a logarithmic axis: at 1, 2, 5 of each decade, or at 1 if it is long."""
+    """Plain numbers on a logarithmic axis: at 1, 2, 5 of each decade; fewer if long, more if short."""
     low, high = axis.get_view_interval()
     subs = (1, 2, 5) if high < _DENSE_BELOW * low else (1,)
+    subs = (1, 1.5, 2, 3, 5, 7) if high < _DENSER_BELOW * low else subs
     axis.set_major_locator(LogLocator(subs=subs, numticks=40))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))

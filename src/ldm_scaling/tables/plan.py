@@ -43,7 +43,14 @@ processor's core with two fused multiply-adds of 8 numbers a cycle (AVX2) at 3 G
 COLUMNS = ["rule", "jobs", "done", "flops", "hours", "gigabytes", "uncounted"]
 TRAINING_FORWARDS = 3
 """forward passes that a training step costs: one forward, two for the two gradients"""
-FIGURES = ["fid_vs_cost", "guidance_sweep", "model_family"]
+FIGURES = [
+    "fid_vs_cost",
+    "fid_vs_guided_cost",
+    "fid_vs_seconds",
+    "samplers_vs_cost",
+    "guidance_sweep",
+    "model_family",
+]
 
 
 @dataclass(frozen=True)
@@ -239,6 +246,7 @@ def _reference_jobs(study: Study, networks: Networks, images: dict[str, float]) 
 
 def _table_jobs(study: Study) -> list[Job]:
     tables = {"floors": "floors.csv", "family": "family.csv", "collect": "best.csv"}
+    tables["crossovers"] = "crossovers.csv"
     return [
         *(Job(rule, f"{study.results}/tables/{name}") for rule, name in tables.items()),
         *(Job(name, f"{study.results}/figures/{name}.png") for name in FIGURES),
