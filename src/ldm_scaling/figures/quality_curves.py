@@ -32,7 +32,7 @@ AXIS_LABELS = {
     "seconds": "Seconds an image (measured on the device of the run)",
 }
 _ENVELOPE = {"color": "0.82", "linewidth": 4}
-_LARGEST_GAP = 3
+_LARGEST_GAP = 2.5
 """times as far below, on a log scale, as curves spread: floors beyond are named only"""
 _STRIP_ROW = 0.125
 """inches"""
@@ -134,8 +134,8 @@ def draw_quality(axes: Axes, strip: Axes | None, quality: Quality, axis: str) ->
     style.log_ticks(axes.xaxis)
 
 
-def draw_envelope(axes: Axes, rows: pd.DataFrame, axis: str, line_style: str = "-") -> None:
-    """The best of any size within a cost, as a wide light line."""
+def draw_envelope(axes: Axes, rows: pd.DataFrame, axis: str, **look: object) -> None:
+    """The best of any size within a cost, as a wide light line, unless `look` says another."""
     best = envelope(rows, axis)
     if best.empty:
         return
@@ -143,10 +143,9 @@ def draw_envelope(axes: Axes, rows: pd.DataFrame, axis: str, line_style: str = "
         [*best["cost"], rows[axis].max()],
         [*best["value"], best["value"].iloc[-1]],
         drawstyle="steps-post",
-        linestyle=line_style,
         label="envelope",
         zorder=0.8,
-        **_ENVELOPE,
+        **(_ENVELOPE | look),
     )
 
 
@@ -209,13 +208,13 @@ def draw_floors(axes: Axes, floors: pd.DataFrame, rows: pd.DataFrame) -> None:
     lowest, low, high = floors["value"].min(), values.min(), values.max()
     if 0 < lowest < low and (high / low) ** _LARGEST_GAP < high / lowest:
         style.scale_values(axes, rows)
-        names = [
-            f"{style.FLOORS[floor.kind][0]} {floor.value:.3g} ({floor.lo:.3g} to {floor.hi:.3g})"
+        lines = [
+            f"\N{DOWNWARDS ARROW} {style.FLOORS[floor.kind][0]}: {floor.value:.3g}"
+            f" ({floor.lo:.3g} to {floor.hi:.3g})"
             for floor in floors.itertuples()
         ]
-        text = f"\N{DOWNWARDS ARROW} below: {', '.join(names)}"
         note = {"xycoords": "axes fraction", "fontsize": 6.5, "color": style.GREY}
-        axes.annotate(text, (0.01, 0.01), va="bottom", **note)
+        axes.annotate("\n".join(lines), (0.01, 0.01), va="bottom", **note)
         return
     style.draw_floors(axes, floors)
     style.scale_values(axes, rows, floors)
@@ -236,7 +235,8 @@ def draw_floors(axes: Axes, floors: pd.DataFrame, rows: pd.DataFrame) -> None:
 
 def make_room(axes: Axes) -> None:
     """Widen the y axis for what is written at its lower edge."""
-    low, high = axes.transLimits.inverted().transform([(0, -0.07), (0, 1.04)])[:, 1]
+    axes.autoscale_view()
+    low, high = axes.transLimits.inverted().transform([(0, -0.1), (0, 1.04)])[:, 1]
     axes.set_ylim(*axes.transScale.inverted().transform([(1, low), (1, high)])[:, 1])
 
 

@@ -22,7 +22,7 @@ _DASHED = (0, (3, 1.5))
 
 
 def draw(cells: list[Values], floors: pd.DataFrame, confidence: float) -> Figure:
-    """The figure, from the cells of a metric with each sampler, the first one first, and floors.csv.
+    """The figure, from the cells of a metric with each sampler, in their order, and floors.csv.
 
     Of one sampler alone it shows that one, and says so.
     Raises InputError if the metric is not in floors.csv, or if n differ.
@@ -60,13 +60,13 @@ def _draw_panel(axes: Axes, first: Quality, other: Quality | None) -> None:
 
 
 def _draw_sampler(axes: Axes, quality: Quality, line_style: str | tuple) -> None:
-    sizes, rows = quality.sizes, quality.points.rows.sort_values(_AXIS)
+    solid, sizes, rows = line_style == "-", quality.sizes, quality.points.rows.sort_values(_AXIS)
     colors, marks = style.size_colors(sizes), style.markers(sizes)
-    quality_curves.draw_envelope(axes, rows, _AXIS, line_style)
+    look = {"linestyle": line_style, "linewidth": 2.5, "color": "0.78" if solid else "0.7"}
+    quality_curves.draw_envelope(axes, rows, _AXIS, **look)
     for size in sizes:
         every, color = rows[rows["size"] == size], colors[size]
         own = every[every["status"] == OK]
-        solid = line_style == "-"
         axes.errorbar(
             own[_AXIS],
             own["value"],

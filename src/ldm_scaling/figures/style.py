@@ -121,7 +121,10 @@ def scale_values(axes: Axes, *tables: pd.DataFrame) -> None:
 
 
 def log_ticks(axis: Axis) -> None:
-    """Plain numbers on a logarithmic axis: at 1, 2, 5 of each decade; fewer if long, more if short."""
+    """Plain numbers on a logarithmic axis: at 1, 2, 5 of each decade, at 1 if it is long.
+
+    At more of them if it is short.
+    """
     low, high = axis.get_view_interval()
     subs = (1, 2, 5) if high < _DENSE_BELOW * low else (1,)
     subs = (1, 1.5, 2, 3, 5, 7) if high < _DENSER_BELOW * low else subs

@@ -40,19 +40,19 @@ class Values:
         by = ["stage", "size", "sampler", "steps", "guidance", "trained"]
         groups = self.rows.groupby(by, sort=False).indices
         generator = np.random.default_rng(seed)
-        seeds = sorted(self.rows["seed"].unique())
+        seed_of, seconds_of = self.rows["seed"].to_numpy(), self.rows["seconds"].to_numpy(float)
+        seeds = sorted(set(seed_of))
         count = self.draws.shape[1]
         drawn = generator.multinomial(len(seeds), np.full(len(seeds), 1 / len(seeds)), count)
         drawn[0] = 1  # the values themselves take every seed once
         draws = []
         for members in groups.values():
-            own = self.rows.iloc[members]
-            weights = drawn[:, [seeds.index(s) for s in own["seed"]]].T.astype(float)
-            complete = len(own) == len(seeds)
+            weights = drawn[:, [seeds.index(s) for s in seed_of[members]]].T.astype(float)
+            complete = len(members) == len(seeds)
             mean = (weights * self.draws[members]).sum(axis=0) / len(seeds)
             draws.append(mean if complete else np.full(count, np.nan))
         rows = self.rows.iloc[[members[0] for members in groups.values()]]
-        seconds = [self.rows["seconds"].iloc[members].mean() for members in groups.values()]
+        seconds = [seconds_of[members].mean() for members in groups.values()]
         return Values(rows.assign(seconds=seconds).reset_index(drop=True), np.array(draws))
 
     def at_best_guidance(self) -> Values:
