@@ -110,9 +110,8 @@ def overtaking(small: Curve, large: Curve) -> tuple[str, np.ndarray, tuple[float
     draw = np.arange(gap.shape[1])
     drop = gap[last, draw] - gap[following, draw]
     share = np.divide(gap[last, draw], drop, out=np.zeros(len(draw)), where=following > last)
-    places = np.log(costs)
-    crossing = np.exp(places[last] + share * (places[following] - places[last]))
-    crossing = np.where(behind.any(axis=0), np.clip(crossing, low, high), low)
+    crossing = costs[last] * (costs[following] / costs[last]) ** share
+    crossing = np.where(behind.any(axis=0), crossing, low)
     return _status(behind[:, 0]), crossing, (low, high)
 
 
