@@ -36,7 +36,8 @@ def overlay(project, **sections):
 
 def test_every_result_is_there_and_sane(finished):
     results = finished.folder / "results/smoke"
-    for name in ("fid_vs_cost", "guidance_sweep", "model_family"):
+    costs = ("fid_vs_cost", "fid_vs_guided_cost", "fid_vs_seconds", "samplers_vs_cost")
+    for name in (*costs, "guidance_sweep", "model_family"):
         assert (results / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     table = cells(finished)

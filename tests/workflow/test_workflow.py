@@ -300,6 +300,8 @@ def test_tables_and_figures_import_no_torch():
     code = (
         "import sys; import ldm_scaling.cells.measure, ldm_scaling.cells.floors, "
         "ldm_scaling.tables.collect, ldm_scaling.figures.fid_vs_cost, "
+        "ldm_scaling.figures.fid_vs_guided_cost, ldm_scaling.figures.fid_vs_seconds, "
+        "ldm_scaling.figures.samplers_vs_cost, ldm_scaling.tables.curves, "
         "ldm_scaling.figures.guidance_sweep, ldm_scaling.figures.model_family, "
         "ldm_scaling.figures.latency_vs_cost; sys.exit('torch' in sys.modules)"
     )
