@@ -375,6 +375,14 @@ def table(path):
     return report(path, caption=caption, category="Tables", labels=labels)
 
 
+def cells_arguments(wildcards, input):
+    """`--cells CELLS DRAWS` for each sampler."""
+    return [
+        f"--cells {cells} {draws}"
+        for cells, draws in zip(input.cells, input.draws, strict=True)
+    ]
+
+
 # ------------------------------------------------------------ cluster
 
 

@@ -7,9 +7,13 @@ Needs: <results>/tables; for samples also <results>/cells and the test images. G
 rule fid_vs_cost:
     """The headline: quality at the best guidance against sampling cost, one line a size."""
     input:
-        best=best_table(SAMPLER),
+        cells=cells_table(SAMPLER),
+        draws=draws_of_cells(SAMPLER),
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/fid_vs_cost.py",
+        shared="src/ldm_scaling/figures/quality_curves.py",
+        curves="src/ldm_scaling/tables/curves.py",
+        values="src/ldm_scaling/tables/values.py",
         budgets="src/ldm_scaling/tables/budgets.py",
         style="src/ldm_scaling/figures/style.py",
     output:
@@ -25,13 +29,113 @@ rule fid_vs_cost:
         runtime=20,
     params:
         metric=SELECT_BY,
-        sampler=SAMPLER,
+        confidence=STUDY.metrics.confidence,
         budgets=STUDY.figures.budgets,
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.figures.fid_vs_cost --best {input.best:q}"
-        " --floors {input.floors:q} --metric {params.metric:q} --sampler {params.sampler:q}"
-        " --budgets {params.budgets}"
+        "python -m ldm_scaling.figures.fid_vs_cost --cells {input.cells:q} {input.draws:q}"
+        " --floors {input.floors:q} --metric {params.metric:q}"
+        " --confidence {params.confidence} --budgets {params.budgets}"
+        " --pdf {output.pdf:q} --png {output.png:q}"
+
+
+rule fid_vs_guided_cost:
+    """The same against every network evaluation, and against all arithmetic of an image."""
+    input:
+        cells=cells_table(SAMPLER),
+        draws=draws_of_cells(SAMPLER),
+        floors="<results>/tables/floors.csv",
+        module="src/ldm_scaling/figures/fid_vs_guided_cost.py",
+        shared="src/ldm_scaling/figures/quality_curves.py",
+        curves="src/ldm_scaling/tables/curves.py",
+        values="src/ldm_scaling/tables/values.py",
+        style="src/ldm_scaling/figures/style.py",
+    output:
+        figure("fid_vs_guided_cost", "Quality and cost"),
+    log:
+        "<logs>/fid_vs_guided_cost.log",
+    benchmark:
+        "<benchmarks>/fid_vs_guided_cost.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        metric=SELECT_BY,
+        confidence=STUDY.metrics.confidence,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.figures.fid_vs_guided_cost --cells {input.cells:q} {input.draws:q}"
+        " --floors {input.floors:q} --metric {params.metric:q}"
+        " --confidence {params.confidence}"
+        " --pdf {output.pdf:q} --png {output.png:q}"
+
+
+rule fid_vs_seconds:
+    """The same against measured seconds an image."""
+    input:
+        cells=cells_table(SAMPLER),
+        draws=draws_of_cells(SAMPLER),
+        floors="<results>/tables/floors.csv",
+        module="src/ldm_scaling/figures/fid_vs_seconds.py",
+        shared="src/ldm_scaling/figures/quality_curves.py",
+        curves="src/ldm_scaling/tables/curves.py",
+        values="src/ldm_scaling/tables/values.py",
+        style="src/ldm_scaling/figures/style.py",
+    output:
+        figure("fid_vs_seconds", "Quality and cost"),
+    log:
+        "<logs>/fid_vs_seconds.log",
+    benchmark:
+        "<benchmarks>/fid_vs_seconds.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        metric=SELECT_BY,
+        confidence=STUDY.metrics.confidence,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.figures.fid_vs_seconds --cells {input.cells:q} {input.draws:q}"
+        " --floors {input.floors:q} --metric {params.metric:q}"
+        " --confidence {params.confidence}"
+        " --pdf {output.pdf:q} --png {output.png:q}"
+
+
+rule samplers_vs_cost:
+    """Each further sampler against the first, at the same sampling cost."""
+    input:
+        cells=[cells_table(sampler) for sampler in STUDY.sampling.samplers],
+        draws=[draws_of_cells(sampler) for sampler in STUDY.sampling.samplers],
+        floors="<results>/tables/floors.csv",
+        module="src/ldm_scaling/figures/samplers_vs_cost.py",
+        shared="src/ldm_scaling/figures/quality_curves.py",
+        curves="src/ldm_scaling/tables/curves.py",
+        values="src/ldm_scaling/tables/values.py",
+        style="src/ldm_scaling/figures/style.py",
+    output:
+        figure("samplers_vs_cost", "Quality and cost"),
+    log:
+        "<logs>/samplers_vs_cost.log",
+    benchmark:
+        "<benchmarks>/samplers_vs_cost.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        cells=cells_arguments,
+        metric=SELECT_BY,
+        confidence=STUDY.metrics.confidence,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.figures.samplers_vs_cost {params.cells}"
+        " --floors {input.floors:q} --metric {params.metric:q}"
+        " --confidence {params.confidence}"
         " --pdf {output.pdf:q} --png {output.png:q}"
 
 

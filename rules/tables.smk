@@ -209,6 +209,34 @@ rule claims:
         " --family {input.family:q} --table-out {output.table:q} --text-out {output.text:q}"
 
 
+rule crossovers:
+    """The cost at which each size overtakes each smaller one, by sampler and kind of cost."""
+    input:
+        cells=[cells_table(sampler) for sampler in STUDY.sampling.samplers],
+        draws=[draws_of_cells(sampler) for sampler in STUDY.sampling.samplers],
+        module="src/ldm_scaling/tables/curves.py",
+        values="src/ldm_scaling/tables/values.py",
+    output:
+        table("<results>/tables/crossovers.csv"),
+    log:
+        "<logs>/crossovers.log",
+    benchmark:
+        "<benchmarks>/crossovers.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        cells=cells_arguments,
+        metric=SELECT_BY,
+        confidence=STUDY.metrics.confidence,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.curves {params.cells} --metric {params.metric:q}"
+        " --confidence {params.confidence} --out {output:q}"
+
+
 rule latency:
     """Seconds of a forward pass by size on this device; no other target needs it, none beside it."""
     input:

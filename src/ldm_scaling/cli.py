@@ -77,6 +77,14 @@ def positive(kind: type[Number]) -> Callable[[str], Number]:
     return parse
 
 
+def fraction(text: str) -> float:
+    """An argument type: a number between 0 and 1."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be between 0 and 1")
+    return value
+
+
 def _parse_spec(kind: type[SpecType], text: str) -> SpecType:
     try:
         return kind.model_validate_json(Path(text[1:]).read_text() if text[:1] == "@" else text)

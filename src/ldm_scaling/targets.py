@@ -2,6 +2,9 @@
 
 FIGURES = [
     "fid_vs_cost",
+    "fid_vs_guided_cost",
+    "fid_vs_seconds",
+    "samplers_vs_cost",
     "guidance_sweep",
     "guidance_interaction",
     "train_compute",
@@ -11,4 +14,4 @@ FIGURES = [
     "equal_cost_samples",
     "prompt_interpolation",
 ]
-TABLES = ["cells", "best", "family", "floors", "fits", "fixed_setting", "claims"]
+TABLES = ["cells", "best", "crossovers", "family", "floors", "fits", "fixed_setting", "claims"]

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import no_overlap
 from matplotlib.patches import Rectangle
-from overlaps import no_overlap
 from PIL import Image
 
 from ldm_scaling.cli import run

@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import no_overlap
 from matplotlib.colors import to_rgb
-from overlaps import no_overlap
 
 from ldm_scaling.cli import InputError, run
 from ldm_scaling.figures import guidance_interaction, style, train_compute

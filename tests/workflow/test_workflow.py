@@ -59,7 +59,7 @@ def test_every_target_of_the_pocket_study(project):
     figures = dict.fromkeys(FIGURES, 1)
     others = {"illustrate": 4, "fits": 1}
     others |= {"sweep": 12, "measure": 12, "collect": 3}  # all samplers
-    everything = {"concatenate": 1, "fixed_setting": 1, "claims": 1, "all": 1}
+    everything = {"concatenate": 1, "fixed_setting": 1, "claims": 1, "all": 1, "crossovers": 1}
     assert project.jobs() == POCKET_JOBS | figures | others | everything
     assert project.jobs("figures") == POCKET_JOBS | figures | others | {"figures": 1}
     assert project.jobs("models")["pretrain"] == 4
@@ -336,7 +336,7 @@ def test_what_the_snakefile_imports_is_light():
 def test_tables_and_figures_import_no_torch():
     code = (
         "import sys; import ldm_scaling.cells.measure, ldm_scaling.cells.floors, "
-        "ldm_scaling.tables.collect, "
+        "ldm_scaling.tables.collect, ldm_scaling.tables.curves, ldm_scaling.tables.claims, "
         f"{', '.join(f'ldm_scaling.figures.{name}' for name in [*FIGURES, 'latency_vs_cost'])}; "
         "sys.exit('torch' in sys.modules)"
     )

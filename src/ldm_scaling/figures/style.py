@@ -37,6 +37,7 @@ _WITHOUT_EXTRACTOR = {
 }
 _LOG_FROM = 5
 _DENSE_BELOW = 2000
+_DENSER_BELOW = 8
 _MAX_PIXELS = 1600
 
 
@@ -124,9 +125,13 @@ def scale_values(axes: Axes, *tables: pd.DataFrame) -> None:
 
 
 def log_ticks(axis: Axis) -> None:
-    """Plain numbers on a logarithmic axis: at 1, 2, 5 of each decade, or at 1 if it is long."""
+    """Plain numbers on a logarithmic axis: at 1, 2, 5 of each decade, at 1 if it is long.
+
+    At more of them if it is short.
+    """
     low, high = axis.get_view_interval()
     subs = (1, 2, 5) if high < _DENSE_BELOW * low else (1,)
+    subs = (1, 1.5, 2, 3, 5, 7) if high < _DENSER_BELOW * low else subs
     axis.set_major_locator(LogLocator(subs=subs, numticks=40))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))

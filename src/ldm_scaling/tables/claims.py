@@ -19,6 +19,7 @@ from ..cli import InputError, parser, run
 from ..specs import ClaimsSpec
 from ..workdir import write_text
 from .collect import FAMILY, read_table, to_csv
+from .published import COLUMNS
 from .values import read_values
 
 
@@ -61,7 +62,7 @@ def main() -> None:
     tables = [
         (stage, sampler, Path(cells), Path(draws)) for stage, sampler, cells, draws in options.cells
     ]
-    family = read_table(options.family, FAMILY, others=True)
+    family = read_table(options.family, [*FAMILY, *COLUMNS])
     evidence = read_evidence(options.spec, family, tables)
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(options.text_out, page(findings, evidence))

@@ -143,10 +143,16 @@ def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:
         rows = rows.assign(nfe=pd.NA, status=selecting["status"].iloc[0])
         return rows.astype({"nfe": "Int64"})
     guidance = candidates.loc[candidates["value"].idxmin(), "guidance"]
-    # Failed cells are part of the grid: a choice beside a diverged one is bracketed by it.
-    lowest, highest = group["guidance"].min(), group["guidance"].max()
-    at_boundary = guidance == highest or guidance == lowest > 1
+    at_boundary = at_end(guidance, group["guidance"])
     return group[group["guidance"] == guidance].assign(at_boundary=at_boundary)
+
+
+def at_end(guidance: float, tried: pd.Series) -> bool:
+    """Whether a scale beyond the chosen one could be better than all that were tried.
+
+    Failed cells are among these: a choice beside a diverged one is bracketed by it.
+    """
+    return bool(guidance == tried.max() or guidance == tried.min() > 1)
 
 
 def to_csv(table: pd.DataFrame) -> str:

@@ -259,7 +259,7 @@ def _table_jobs(study: Study) -> list[Job]:
     return [
         *(
             Job(name, f"{folder}/{name}.csv")
-            for name in ("floors", "family", "fits", "fixed_setting", "claims")
+            for name in ("floors", "family", "crossovers", "fits", "fixed_setting", "claims")
         ),
         *(
             Job("collect", f"{folder}/pretrain/{sampler}/best.csv", name=sampler)

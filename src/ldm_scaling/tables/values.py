@@ -15,7 +15,7 @@ import pandas as pd
 from ..cli import InputError
 from ..shards import fingerprint_of, map_array
 from ..workdir import file_hash
-from .collect import CELLS, read_table
+from .collect import CELLS, at_end, read_table
 
 
 @dataclass(frozen=True)
@@ -35,41 +35,46 @@ class Values:
     def over_seeds(self, seed: int = 0) -> Values:
         """The mean over training seeds of each cell, and in draws that of resampled seeds.
 
-        A cell that failed for one seed has no mean.
+        A cell that failed for one seed has no mean. Of the rows, `seconds` is the mean too.
         """
         by = ["stage", "size", "sampler", "steps", "guidance", "trained"]
         groups = self.rows.groupby(by, sort=False).indices
         generator = np.random.default_rng(seed)
-        seeds = sorted(self.rows["seed"].unique())
+        seed_of, seconds_of = self.rows["seed"].to_numpy(), self.rows["seconds"].to_numpy(float)
+        seeds = sorted(set(seed_of))
         count = self.draws.shape[1]
         drawn = generator.multinomial(len(seeds), np.full(len(seeds), 1 / len(seeds)), count)
         drawn[0] = 1  # the values themselves take every seed once
-        rows, draws = [], []
+        draws = []
         for members in groups.values():
-            own = self.rows.iloc[members]
-            weights = drawn[:, [seeds.index(s) for s in own["seed"]]].T.astype(float)
-            complete = len(own) == len(seeds)
+            weights = drawn[:, [seeds.index(s) for s in seed_of[members]]].T.astype(float)
+            complete = len(members) == len(seeds)
             mean = (weights * self.draws[members]).sum(axis=0) / len(seeds)
-            rows.append(own.iloc[0])
             draws.append(mean if complete else np.full(count, np.nan))
-        return Values(pd.DataFrame(rows).reset_index(drop=True), np.array(draws))
+        rows = self.rows.iloc[[members[0] for members in groups.values()]]
+        seconds = [seconds_of[members].mean() for members in groups.values()]
+        return Values(rows.assign(seconds=seconds).reset_index(drop=True), np.array(draws))
 
     def at_best_guidance(self) -> Values:
         """For each (stage, size, sampler, steps) the lowest value over the grid's scales.
 
-        Each draw chooses a scale for itself, so the choice is part of the uncertainty.
+        Each draw chooses a scale for itself, so the choice is part of the uncertainty. The rows
+        have one more column, `at_boundary`: the scale is at an end of the grid.
         """
         grid = self.where(self.rows["grid"])
         by = ["stage", "size", "sampler", "steps"]
-        rows, draws = [], []
+        rows, ends, draws = [], [], []
         for members in grid.rows.groupby(by, sort=False).indices.values():
             own = grid.draws[members]
             finite = members[np.isfinite(own).all(axis=1)]
             chosen = members[0] if not len(finite) else finite[grid.draws[finite, 0].argmin()]
-            rows.append(grid.rows.iloc[chosen])
+            rows.append(chosen)
+            scale, tried = grid.rows["guidance"].iloc[chosen], grid.rows["guidance"].iloc[members]
+            ends.append(len(finite) > 0 and at_end(scale, tried))
             lowest = grid.draws[finite].min(axis=0) if len(finite) else own[0] * np.nan
             draws.append(lowest)
-        return Values(pd.DataFrame(rows).reset_index(drop=True), np.array(draws))
+        chosen = grid.rows.iloc[rows].assign(at_boundary=ends)
+        return Values(chosen.reset_index(drop=True), np.array(draws))
 
 
 def interval(draws: np.ndarray, confidence: float) -> tuple[float, float, float]:

@@ -1,13 +1,24 @@
-"""Whether the texts of a figure can be read."""
-
-from __future__ import annotations
+"""What is on a figure, and what is true of all of them."""
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from PIL import Image
+
+from ldm_scaling.figures import style
 
 
-def no_overlap(figure: Figure) -> None:
-    """Assert that all texts are inside and no two over each other."""
+def line(axes, label):
+    lines = [line for line in axes.get_lines() if line.get_label() == label]
+    lines += [bars[0] for bars in axes.containers if bars.get_label() == label]
+    assert len(lines) == 1, label
+    return lines[0]
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def no_overlap(figure):
+    """Texts of the figure: all inside, and no two over each other."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
@@ -30,3 +41,15 @@ def no_overlap(figure: Figure) -> None:
     for i, a in enumerate(boxes):
         for b in boxes[i + 1 :]:
             assert not (a.x0 < b.x1 and b.x0 < a.x1 and a.y0 < b.y1 and b.y0 < a.y1)
+
+
+def same_bytes(make, folder):
+    """A figure that is saved twice, or made twice, gives identical files."""
+    once = make()
+    for name, figure in (("a", once), ("b", once), ("c", make())):
+        style.save(figure, folder / f"{name}.pdf", folder / f"{name}.png")
+    for kind in ("pdf", "png"):
+        assert len({(folder / f"{name}.{kind}").read_bytes() for name in "abc"}) == 1
+    assert b"CreationDate" not in (folder / "a.pdf").read_bytes()
+    with Image.open(folder / "a.png") as image:
+        assert image.width == 1400 and round(image.info["dpi"][0]) == 200

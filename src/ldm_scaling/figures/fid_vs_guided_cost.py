@@ -1,0 +1,41 @@
+"""Image quality against what guidance and the other parts of the pipeline make an image cost.
+
+Left: every network evaluation counts, which with guidance are two a step. Right: all arithmetic of
+an image: every evaluation, the text once, the decoder and the text encoder.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..cli import run
+from ..tables.values import Values
+from . import quality_curves, style
+from .quality_curves import Quality
+
+
+def draw(cells: Values, floors: pd.DataFrame, confidence: float) -> Figure:
+    """The figure, from the cells of a metric with one sampler, and floors.csv.
+
+    Raises InputError if the metric is not in floors.csv, or if their n differ.
+    """
+    quality = Quality.of(cells, floors, confidence)
+    with style.theme():
+        figure, panels, strips = quality_curves.layout(quality.sizes, (1, 1), (True, True))
+        for axes, strip, axis in zip(panels, strips, ("guided_cost", "total_cost"), strict=True):
+            quality_curves.draw_quality(axes, strip, quality, axis)
+        panels[1].sharey(panels[0])
+        panels[0].set_ylabel(quality.label)
+        handles = [*quality_curves.size_handles(quality), *quality_curves.legend(quality, strips)]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def main() -> None:
+    """Command line."""
+    quality_curves.draw_and_save(quality_curves.figure_parser(__doc__).parse_args(), draw)
+
+
+if __name__ == "__main__":
+    run(main)

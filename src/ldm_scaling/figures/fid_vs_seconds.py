@@ -1,0 +1,39 @@
+"""Image quality against seconds an image, as they were measured where the cells were sampled.
+
+Left: seconds against steps. Right: each size at its best guidance.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..cli import run
+from ..tables.values import Values
+from . import quality_curves, style
+from .quality_curves import Quality
+
+
+def draw(cells: Values, floors: pd.DataFrame, confidence: float) -> Figure:
+    """The figure, from the cells of a metric with one sampler, and floors.csv.
+
+    Raises InputError if the metric is not in floors.csv, or if their n differ.
+    """
+    quality = Quality.of(cells, floors, confidence)
+    with style.theme():
+        figure, (left, right), strips = quality_curves.layout(quality.sizes, (2, 3), (False, True))
+        quality_curves.draw_costs(left, quality, "seconds")
+        quality_curves.draw_quality(right, strips[1], quality, "seconds")
+        right.set_ylabel(quality.label)
+        handles = [*quality_curves.size_handles(quality), *quality_curves.legend(quality, strips)]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def main() -> None:
+    """Command line."""
+    quality_curves.draw_and_save(quality_curves.figure_parser(__doc__).parse_args(), draw)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,343 @@
+"""What figures of quality against cost share: panels, crossovers below them, legends, options.
+
+A panel has a curve for each size at its best guidance, the floors, and the envelope: the best of
+any size within a cost. Below it a strip shows where each size overtakes the next smaller one.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+from matplotlib.lines import Line2D
+
+from ..cli import fraction, parser
+from ..tables import curves
+from ..tables.budgets import of_metric
+from ..tables.collect import OK, read_table
+from ..tables.curves import APART, CROSSES, LARGER_AHEAD, best_points, crossovers, envelope
+from ..tables.values import Values, read_values
+from . import style
+
+AXIS_LABELS = {
+    "sampling_cost": style.COST_LABEL,
+    "guided_cost": "Guided cost (normalized cost \N{MULTIPLICATION SIGN} network evaluations)",
+    "total_cost": "Total cost: all arithmetic of an image\n(forward passes of the reference size)",
+    "seconds": "Seconds an image (measured on the device of the run)",
+}
+_ENVELOPE = {"color": "0.82", "linewidth": 4}
+_LARGEST_GAP = 2.5
+"""times as far below, on a log scale, as curves spread: floors beyond are named only"""
+_STRIP_ROW = 0.125
+"""inches"""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What is drawn of one sampler."""
+
+    cells: Values
+    points: Values
+    """of `best_points`"""
+    floors: pd.DataFrame
+    """of the metric"""
+    confidence: float
+    n: int
+
+    @classmethod
+    def of(cls, cells: Values, floors: pd.DataFrame, confidence: float) -> Quality:
+        """From the cells of a metric, and floors.csv.
+
+        Raises InputError if the floors lack the metric, or n differ.
+        """
+        points = best_points(cells, confidence)
+        floors = of_metric(floors, cells.rows["metric"].iloc[0])
+        n = style.only_n(cells.rows, floors)
+        return cls(cells, points, floors, confidence, n)
+
+    @property
+    def sizes(self) -> list[str]:
+        """The smallest first."""
+        return curves.sizes_of(self.points)
+
+    @property
+    def sampler(self) -> str:
+        """How images were sampled."""
+        return self.points.rows["sampler"].iloc[0]
+
+    @property
+    def label(self) -> str:
+        """Of the y axis."""
+        metric = style.metric_label(self.points.rows["metric"].iloc[0])
+        return f"{metric}\n{self.sampler}, n = {self.n} images a cell"
+
+
+def layout(
+    sizes: list[str], widths: tuple[float, ...], strips: tuple[bool, ...]
+) -> tuple[Figure, list[Axes], list[Axes | None]]:
+    """A figure, its panels of these relative widths, and strips below those for which `strips`.
+
+    A strip shares the x axis of its panel. With one size there is nothing to cross, so none.
+    """
+    above = 4.0 + 0.12 * max(0, len(sizes) - 6)  # room for a longer legend
+    below = _STRIP_ROW * (len(sizes) - 1)
+    figure = Figure(figsize=(style.WIDTH, above + below + 0.2), layout="constrained")
+    if not below:
+        return figure, list(figure.subplots(1, len(widths), width_ratios=widths)), [None] * 2
+    heights = (above - 1.4, below)  # without labels and legends
+    grid = GridSpec(2, len(widths), figure, width_ratios=widths, height_ratios=heights)
+    tall = [figure.add_subplot(grid[0 if has else slice(None), i]) for i, has in enumerate(strips)]
+    low = [
+        figure.add_subplot(grid[1, i], sharex=axes) if has else None
+        for i, (axes, has) in enumerate(zip(tall, strips, strict=True))
+    ]
+    return figure, tall, low
+
+
+def draw_costs(axes: Axes, quality: Quality, axis: str) -> None:
+    """What an image costs against steps, a line for each size."""
+    sizes, rows = quality.sizes, quality.points.rows
+    colors, marks = style.size_colors(sizes), style.markers(sizes)
+    for size in sizes:
+        own = rows[rows["size"] == size].sort_values("steps")
+        axes.plot(
+            own["steps"].astype(int),
+            own[axis],
+            color=colors[size],
+            marker=marks[size],
+            label=style.size_label(size, own["params"].iloc[0]),
+        )
+    axes.set(xscale="log", yscale="log", xlabel="Sampling steps", ylabel=AXIS_LABELS[axis])
+    style.log_ticks(axes.xaxis)
+    style.log_ticks(axes.yaxis)
+
+
+def draw_quality(axes: Axes, strip: Axes | None, quality: Quality, axis: str) -> None:
+    """The metric against cost: envelope, curves with intervals, seeds, floors; crossovers below."""
+    axes.set_xscale("log")
+    draw_envelope(axes, quality.points.rows, axis)
+    _draw_curves(axes, quality, axis)
+    if quality.cells.rows["seed"].nunique() > 1:
+        _draw_seeds(axes, quality, axis)
+    draw_floors(axes, quality.floors, quality.points.rows)
+    make_room(axes)
+    if strip is not None:
+        _draw_crossovers(strip, quality, axis)
+        axes.tick_params(labelbottom=False)
+    (strip or axes).set_xlabel(AXIS_LABELS[axis])
+    style.log_ticks(axes.xaxis)
+
+
+def draw_envelope(axes: Axes, rows: pd.DataFrame, axis: str, **look: object) -> None:
+    """The best of any size within a cost, as a wide light line, unless `look` says another."""
+    best = envelope(rows, axis)
+    if best.empty:
+        return
+    axes.plot(
+        [*best["cost"], rows[axis].max()],
+        [*best["value"], best["value"].iloc[-1]],
+        drawstyle="steps-post",
+        label="envelope",
+        zorder=0.8,
+        **(_ENVELOPE | look),
+    )
+
+
+def _draw_curves(axes: Axes, quality: Quality, axis: str) -> None:
+    sizes, rows = quality.sizes, quality.points.rows.sort_values(axis, kind="stable")
+    colors, marks = style.size_colors(sizes), style.markers(sizes)
+    for size in sizes:
+        every, color = rows[rows["size"] == size], colors[size]
+        own = every[every["status"] == OK]
+        axes.errorbar(
+            own[axis],
+            own["value"],
+            yerr=style.intervals(own),
+            color=color,
+            linewidth=1.2,
+            elinewidth=0.8,
+            capsize=1.5,
+            label=size,
+        )
+        for hollow, points in own.groupby("at_boundary"):
+            axes.plot(
+                points[axis],
+                points["value"],
+                color=color,
+                marker=marks[size],
+                markerfacecolor="white" if hollow else color,
+                linestyle="none",
+                label=f"{size} {'hollow' if hollow else 'filled'}",
+                zorder=3,
+            )
+        if len(own) < len(every):
+            style.draw_failed(axes, every.loc[every["status"] != OK, axis], color)
+
+
+def _draw_seeds(axes: Axes, quality: Quality, axis: str) -> None:
+    """The cell of each training seed behind each point, lightly."""
+    by, colors = ["size", "steps", "guidance"], style.size_colors(quality.sizes)
+    cells, points = quality.cells.rows, quality.points.rows
+    chosen = points.loc[points["status"] == OK, [*by, axis]]
+    for size, own in cells.loc[cells["grid"], [*by, "value"]].merge(chosen, on=by).groupby("size"):
+        axes.plot(
+            own[axis],
+            own["value"],
+            color=colors[size],
+            marker="o",
+            markersize=3,
+            markeredgewidth=0,
+            alpha=0.4,
+            linestyle="none",
+            label=f"{size} seeds",
+        )
+
+
+def draw_floors(axes: Axes, floors: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """The floors and their names, and the scale of the axis; `rows` are what is drawn.
+
+    Floors so far below that curves would lie on each other are named at the lower edge instead.
+    """
+    values = rows.loc[rows["status"] == OK, "value"]
+    lowest, low, high = floors["value"].min(), values.min(), values.max()
+    if 0 < lowest < low and (high / low) ** _LARGEST_GAP < high / lowest:
+        style.scale_values(axes, rows)
+        lines = [
+            f"\N{DOWNWARDS ARROW} {style.FLOORS[floor.kind][0]}: {floor.value:.3g}"
+            f" ({floor.lo:.3g} to {floor.hi:.3g})"
+            for floor in floors.itertuples()
+        ]
+        note = {"xycoords": "axes fraction", "fontsize": 6.5, "color": style.GREY}
+        axes.annotate("\n".join(lines), (0.01, 0.01), va="bottom", **note)
+        return
+    style.draw_floors(axes, floors)
+    style.scale_values(axes, rows, floors)
+    # Names stand on the outer sides of the lines, where they cannot meet, however close they are.
+    for floor in floors.itertuples():
+        below = floor.value == lowest
+        axes.annotate(
+            style.FLOORS[floor.kind][0],
+            (0.01, floor.value),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, -2 if below else 2),
+            textcoords="offset points",
+            va="top" if below else "bottom",
+            fontsize=6.5,
+            color=style.GREY,
+        )
+
+
+def make_room(axes: Axes) -> None:
+    """Widen the y axis for what is written at its lower edge."""
+    axes.autoscale_view()
+    low, high = axes.transLimits.inverted().transform([(0, -0.1), (0, 1.04)])[:, 1]
+    axes.set_ylim(*axes.transScale.inverted().transform([(1, low), (1, high)])[:, 1])
+
+
+def _draw_crossovers(axes: Axes, quality: Quality, axis: str) -> None:
+    """A row for each size: where it overtakes the next smaller one.
+
+    The grey line is the range of costs that both cover, the bar the interval. An arrow stands at
+    the end of the range beyond which the crossover would be.
+    """
+    colors = style.size_colors(quality.sizes)
+    pairs = list(zip(quality.sizes, quality.sizes[1:], strict=False))
+    table = crossovers(quality.points, axis, quality.confidence)
+    for row in table[table["status"] != APART].itertuples():
+        if (row.small, row.large) not in pairs:
+            continue
+        y, color = pairs.index((row.small, row.large)), colors[row.large]
+        axes.plot([row.range_lo, row.range_hi], [y, y], color="0.8", linewidth=0.8, zorder=1)
+        axes.plot([row.lo, row.hi], [y, y], color=color, linewidth=2.2, solid_capstyle="butt")
+        ahead = row.status == LARGER_AHEAD
+        place, marker = (row.range_lo, "<") if ahead else (row.range_hi, ">")
+        if row.status == CROSSES:
+            place, marker = row.cost, "|"
+        axes.plot(
+            place,
+            y,
+            color=color,
+            marker=marker,
+            markersize=7 if marker == "|" else 4,
+            linestyle="none",
+            label=f"{row.small} to {row.large}: {row.status}",
+            zorder=3,
+        )
+    axes.set_yticks(range(len(pairs)), [f"{a} \N{RIGHTWARDS ARROW} {b}" for a, b in pairs])
+    axes.tick_params(axis="y", labelsize=6, length=0)
+    axes.set_ylim(len(pairs) - 0.4, -0.6)
+    axes.spines["left"].set_visible(False)
+
+
+def size_handles(quality: Quality) -> list[Line2D]:
+    """Legend handles of the sizes."""
+    sizes = quality.sizes
+    colors, marks = style.size_colors(sizes), style.markers(sizes)
+    params = quality.points.rows.drop_duplicates("size").set_index("size")["params"]
+    return [
+        Line2D([], [], color=colors[size], marker=marks[size], label=style.size_label(size, count))
+        for size, count in params.loc[sizes].items()
+    ]
+
+
+def envelope_handle() -> Line2D:
+    """Legend handle of the envelope."""
+    return Line2D([], [], **_ENVELOPE, label="best of any size within the cost")
+
+
+def legend(quality: Quality, strips: Sequence[Axes | None], *others: Line2D) -> list[Line2D]:
+    """Handles of what panels and their strips show beside the sizes, and `others` first."""
+    grey = {"color": style.GREY, "linestyle": "none"}
+    handles = [*others, envelope_handle()]
+    drawn = {line.get_marker() for strip in strips if strip for line in strip.get_lines()}
+    bar = {"color": style.GREY, "linewidth": 2.2, "marker": "|", "markersize": 7}
+    marks = [
+        Line2D([], [], **bar, label="larger of two sizes overtakes"),
+        Line2D([], [], marker="<", markersize=4, **grey, label="larger ahead throughout"),
+        Line2D([], [], marker=">", markersize=4, **grey, label="smaller ahead at the end"),
+    ]
+    handles += [mark for mark in marks if mark.get_marker() in drawn]
+    rows = quality.points.rows
+    if rows["at_boundary"].any():
+        label = "guidance chosen at an end of the grid"
+        handles.append(Line2D([], [], marker="o", markerfacecolor="white", **grey, label=label))
+    if (rows["status"] != OK).any():
+        handles.append(style.failed_mark(style.GREY))
+    return handles
+
+
+def figure_parser(description: str, several: bool = False) -> ArgumentParser:
+    """The options that all these figures have; `several` if they draw several samplers."""
+    arguments = parser(description)
+    arguments.add_argument(
+        "--cells",
+        required=True,
+        nargs=2,
+        action="append" if several else "store",
+        type=Path,
+        metavar=("CELLS", "DRAWS"),
+        help=f"cells.csv of a sampler and the draws beside it{'; repeat' * several}",
+    )
+    arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
+    arguments.add_argument("--metric", required=True, help="metric to draw")
+    arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
+    arguments.add_argument("--pdf", required=True, type=Path)
+    arguments.add_argument("--png", required=True, type=Path)
+    return arguments
+
+
+def draw_and_save(options: Namespace, draw: Callable[..., Figure], *others: object) -> None:
+    """Read what the options of `figure_parser` name, draw it with `others`, and save."""
+    floors = read_table(options.floors, style.FLOOR_COLUMNS)
+    if isinstance(options.cells[0], Path):
+        cells = read_values(*options.cells, options.metric)
+    else:
+        cells = [read_values(*paths, options.metric) for paths in options.cells]
+    figure = draw(cells, floors, options.confidence, *others)
+    style.save(figure, options.pdf, options.png)

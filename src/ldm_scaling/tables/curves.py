@@ -1,0 +1,170 @@
+"""A metric against what an image costs, at the best guidance: curves, their envelope, crossovers.
+
+Between measured points a curve is straight in the logarithm of the cost; beyond them it is not.
+The command writes where each size overtakes each smaller one.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..cli import fraction, parser, run
+from ..workdir import write_text
+from .collect import OK, require_lower_is_better, to_csv
+from .values import Values, interval, read_values
+
+AXES = ["sampling_cost", "guided_cost", "total_cost", "seconds"]
+"""columns of cells that say what an image costs"""
+CROSSES = "crosses"
+LARGER_AHEAD = "larger ahead throughout"
+SMALLER_AHEAD = "smaller ahead throughout"
+SMALLER_OVERTAKES = "smaller overtakes"
+APART = "no shared range"
+CROSSOVERS = ["sampler", "axis", "metric", "small", "large", "cost", "lo", "hi"]
+CROSSOVERS += ["range_lo", "range_hi", "status", "n"]
+
+
+class Curve(NamedTuple):
+    """One size's metric against cost."""
+
+    costs: np.ndarray
+    """[k], rising"""
+    draws: np.ndarray
+    """[k, 1 + R], as those of Values"""
+
+
+def best_points(cells: Values, confidence: float) -> Values:
+    """The measured points of all curves: each (stage, size, sampler, steps) at its best guidance.
+
+    Cells are averaged over training seeds first. In the rows, value, lo and hi are those of the
+    draws, `at_boundary` says that the scale is at an end of the grid, and `status` is not "ok"
+    where no scale has a value.
+    Raises InputError for a metric whose lowest value is not the best.
+    """
+    require_lower_is_better(cells.rows["metric"].iloc[0])
+    best = cells.over_seeds().at_best_guidance()
+    value, lo, hi = np.array([interval(draws, confidence) for draws in best.draws]).T
+    status = np.where(np.isfinite(value), OK, "diverged")
+    return Values(best.rows.assign(value=value, lo=lo, hi=hi, status=status), best.draws)
+
+
+def sizes_of(points: Values) -> list[str]:
+    """Sizes, those with fewer parameters first."""
+    return list(points.rows.sort_values("params", kind="stable")["size"].unique())
+
+
+def curve(points: Values, size: str, axis: str) -> Curve:
+    """A size's curve; of points that cost the same the lowest, and failed ones left out."""
+    own = points.where((points.rows["size"] == size) & (points.rows["status"] == OK))
+    costs, which = np.unique(own.rows[axis].to_numpy(float), return_inverse=True)
+    draws = np.full((len(costs), points.draws.shape[1]), np.inf)
+    np.minimum.at(draws, which, own.draws)
+    return Curve(costs, draws)
+
+
+def at(own: Curve, costs: np.ndarray) -> np.ndarray:
+    """The draws [len(costs), 1 + R] of a curve at costs that it covers."""
+    places, x = np.log(own.costs), np.log(costs)
+    after = np.searchsorted(own.costs, costs)
+    before = np.maximum(after - 1, 0)
+    step = places[after] - places[before]
+    share = np.divide(x - places[before], step, out=np.zeros_like(x), where=step > 0)[:, None]
+    return (1 - share) * own.draws[before] + share * own.draws[after]
+
+
+def envelope(rows: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """The best that any size gives within a cost: columns cost, value and size.
+
+    `rows` are those of `best_points`. One row for each measured point that is better than all
+    cheaper ones; its value holds until the next.
+    """
+    own = rows[rows["status"] == OK].sort_values([axis, "value"], kind="stable")
+    better = own["value"] < own["value"].cummin().shift(fill_value=np.inf)
+    return own.loc[better, [axis, "value", "size"]].set_axis(["cost", "value", "size"], axis=1)
+
+
+def overtaking(small: Curve, large: Curve) -> tuple[str, np.ndarray, tuple[float, float]]:
+    """Where the larger size overtakes the smaller for good, within the costs that both cover.
+
+    Returns what the values do, the cost of overtaking [1 + R] of each draw, and the covered range.
+    A draw in which the larger is ahead all over has the low end of the range, and one in which it
+    is not ahead at the high end has that end.
+    """
+    ends = [np.nan, np.nan]
+    if len(small.costs) and len(large.costs):
+        ends = [max(small.costs[0], large.costs[0]), min(small.costs[-1], large.costs[-1])]
+    low, high = ends
+    if not low <= high:
+        return APART, np.full(small.draws.shape[1], np.nan), (np.nan, np.nan)
+    costs = np.union1d(small.costs, large.costs)
+    costs = costs[(low <= costs) & (costs <= high)]
+    gap = at(large, costs) - at(small, costs)
+    behind = gap >= 0
+    last = len(costs) - 1 - behind[::-1].argmax(axis=0)  # where the larger is behind at last
+    following = np.minimum(last + 1, len(costs) - 1)
+    draw = np.arange(gap.shape[1])
+    drop = gap[last, draw] - gap[following, draw]
+    share = np.divide(gap[last, draw], drop, out=np.zeros(len(draw)), where=following > last)
+    crossing = costs[last] * (costs[following] / costs[last]) ** share
+    crossing = np.where(behind.any(axis=0), crossing, low)
+    return _status(behind[:, 0]), crossing, (low, high)
+
+
+def _status(behind: np.ndarray) -> str:
+    if not behind.any():
+        return LARGER_AHEAD
+    if not behind[-1]:
+        return CROSSES
+    return SMALLER_AHEAD if behind.all() else SMALLER_OVERTAKES
+
+
+def crossovers(points: Values, axis: str, confidence: float) -> pd.DataFrame:
+    """One row for each pair of sizes, smaller first, in the columns `CROSSOVERS`.
+
+    `points` are those of `best_points`, of one stage, sampler and metric. `cost` is empty unless
+    the larger size overtakes; lo and hi are there whenever the two have a range of costs in common.
+    """
+    first, sizes = points.rows.iloc[0], sizes_of(points)
+    curves = {size: curve(points, size, axis) for size in sizes}
+    rows = []
+    for small, large in combinations(sizes, 2):
+        status, crossing, (low, high) = overtaking(curves[small], curves[large])
+        cost, lo, hi = interval(crossing, confidence)
+        cost = cost if status == CROSSES else np.nan
+        head = (first["sampler"], axis, first["metric"], small, large)
+        rows.append((*head, cost, lo, hi, low, high, status, first["n"]))
+    return pd.DataFrame(rows, columns=CROSSOVERS)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument(
+        "--cells",
+        required=True,
+        nargs=2,
+        action="append",
+        type=Path,
+        metavar=("CELLS", "DRAWS"),
+        help="cells.csv of a sampler and the draws beside it; repeat for each",
+    )
+    arguments.add_argument("--metric", required=True, help="metric that is compared")
+    arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
+    arguments.add_argument("--out", required=True, type=Path, help="crossovers.csv")
+    options = arguments.parse_args()
+    tables = []
+    for table, draws in options.cells:
+        points = best_points(read_values(table, draws, options.metric), options.confidence)
+        tables += [crossovers(points, axis, options.confidence) for axis in AXES]
+    found = pd.concat(tables, ignore_index=True)
+    write_text(options.out, to_csv(found))
+    print(f"{len(found)} pairs of sizes; the larger overtakes in {(found.status == CROSSES).sum()}")
+
+
+if __name__ == "__main__":
+    run(main)
