@@ -17,6 +17,7 @@ report: "report/workflow.rst"
 
 include: "rules/common.smk"
 include: "rules/hardware.smk"
+include: "rules/common_results.smk"
 
 
 pathvars:
@@ -55,4 +56,5 @@ include: "rules/models.smk"
 include: "rules/cells.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/sample_figures.smk"
 include: "rules/targets.smk"

@@ -26,7 +26,7 @@ from ldm_scaling.data.archives import (
     downloads,
     hub_downloads,
 )
-from ldm_scaling.specs import Specs
+from ldm_scaling.study_specs import Specs
 from ldm_scaling.study import StudyError, channels, load_study
 from ldm_scaling.targets import FIGURES, TABLES
 
@@ -166,48 +166,6 @@ def text_encoder_files(wildcards):
     return []
 
 
-def cells_of_models(name):
-    """A function of wildcards: a file's path for each model of a stage, with a sampler."""
-
-    def of_sampler(wildcards):
-        return [
-            f"<results>/cells/{stage}/{size}/seed{seed}/{wildcards.sampler}/{name}"
-            for stage, size, seed in MODELS
-            if stage == wildcards.stage
-        ]
-
-    return of_sampler
-
-
-def tables_of_samplers(name):
-    """A table's path for each stage and sampler."""
-    return [
-        f"<results>/tables/{stage}/{sampler}/{name}"
-        for stage, sampler in STAGES_AND_SAMPLERS
-    ]
-
-
-def best_table(sampler):
-    """The table of the best guidance of each pretrained model and step count, with a sampler."""
-    return f"<results>/tables/pretrain/{sampler}/best.csv"
-
-
-def cells_table(sampler):
-    """The table of all cells of the pretrained models, with a sampler."""
-    return f"<results>/tables/pretrain/{sampler}/cells.csv"
-
-
-def draws_of_cells(sampler):
-    """What resamples give instead of the values of `cells_table`."""
-    return f"<results>/tables/pretrain/{sampler}/draws.safetensors"
-
-
-def shown_models(sizes, name):
-    """A file of the cells of each size, of the first training seed: the one that figures show."""
-    seed = STUDY.training.seeds[0]
-    return [f"<results>/cells/pretrain/{size}/seed{seed}/{name}" for size in sizes]
-
-
 # ------------------------------------------------------------ params
 
 
@@ -306,22 +264,6 @@ def illustrate_spec(wildcards):
     return SPECS.illustrate(wildcards.size, int(wildcards.seed)).model_dump_json()
 
 
-def guidance_steps():
-    """Steps at which guidance scales are compared: the fixed setting's, else fewer of the grid."""
-    grid, fixed = STUDY.sampling.steps, FIXED.steps
-    return max((steps for steps in grid if steps <= fixed), default=min(grid))
-
-
-def images_arguments(sizes):
-    """A function of a job's inputs: `--images SIZE FILE` for each size."""
-
-    def of_job(wildcards, input):
-        pairs = zip(sizes, input.images, strict=True)
-        return [f"--images {size} {path}" for size, path in pairs]
-
-    return of_job
-
-
 def work_dir(rule):
     """A function of wildcards: where a rule's jobs keep their state between interruptions."""
 
@@ -329,58 +271,6 @@ def work_dir(rule):
         return str(Path(STUDY.results, "work", rule, *wildcards))
 
     return of_job
-
-
-def metrics_arguments(wildcards, input):
-    """`--metrics STAGE SIZE SEED SAMPLER METRICS DRAWS` for each model."""
-    models = [model for model in MODELS if model[0] == wildcards.stage]
-    return [
-        f"--metrics {stage} {size} {seed} {wildcards.sampler} {metrics} {draws}"
-        for (stage, size, seed), metrics, draws in zip(
-            models, input.metrics, input.draws, strict=True
-        )
-    ]
-
-
-def claims_arguments(wildcards, input):
-    """`--cells STAGE SAMPLER CELLS DRAWS` for each stage and sampler."""
-    return [
-        f"--cells {stage} {sampler} {cells} {draws}"
-        for (stage, sampler), cells, draws in zip(
-            STAGES_AND_SAMPLERS, input.cells, input.draws, strict=True
-        )
-    ]
-
-
-# ------------------------------------------------------------ outputs that the report shows
-
-
-def figure(name, category):
-    """The files of a figure; the report shows the png with report/figures/{name}.rst."""
-    pdf, png = multiext(f"<results>/figures/{name}", pdf=".pdf", png=".png")
-    caption = f"../report/figures/{name}.rst"
-    return [pdf, report(png, caption=caption, category=category, labels=figure_labels)]
-
-
-def figure_labels(wildcards, output, params):
-    """What the report lists a figure as. One label: it may make a switch of a second one."""
-    name, sampler = Path(output.png).stem, params.get("sampler")
-    return {"figure": f"{name} ({sampler})" if sampler else name}
-
-
-def table(path):
-    """A table or text; the report offers it with report/tables/{stem of its name}.rst."""
-    caption = f"../report/tables/{Path(path).stem}.rst"
-    labels = {"table": Path(path).name}
-    return report(path, caption=caption, category="Tables", labels=labels)
-
-
-def cells_arguments(wildcards, input):
-    """`--cells CELLS DRAWS` for each sampler."""
-    return [
-        f"--cells {cells} {draws}"
-        for cells, draws in zip(input.cells, input.draws, strict=True)
-    ]
 
 
 # ------------------------------------------------------------ cluster

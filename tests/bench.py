@@ -31,8 +31,8 @@ from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.models.family import build_unet
 from ldm_scaling.models.pipeline import make_pipeline
 from ldm_scaling.models.pretrain import Denoising
-from ldm_scaling.specs import Specs
 from ldm_scaling.study import Study, load_study
+from ldm_scaling.study_specs import Specs
 
 
 def seconds(*functions: Callable[[], object], repeats: int = 3) -> list[float]:

@@ -14,8 +14,8 @@ from ldm_scaling.latents.autoencoder import save_model
 from ldm_scaling.models.family import build_unet
 from ldm_scaling.models.pretrain import WEIGHTS
 from ldm_scaling.shards import write_arrays
-from ldm_scaling.specs import Specs
 from ldm_scaling.study import load_study
+from ldm_scaling.study_specs import Specs
 
 # as rule pretrain launches it; the processes talk through gloo where there is no GPU
 LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"]

@@ -10,10 +10,12 @@ from urllib.parse import unquote
 import pytest
 from project import SMOKE
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 PATIENCE = 60  # seconds after which something is broken
+EYES = "a[iconname=eye]:not([download])"  # what shows a figure
 
 
 class Reader:
@@ -21,7 +23,9 @@ class Reader:
 
     def __init__(self, browser: webdriver.Chrome, page: Path):
         self.browser, self.page = browser, page
-        self.wait = WebDriverWait(browser, PATIENCE)
+        # the page is drawn anew at any moment: what was found may be gone
+        gone = [StaleElementReferenceException]
+        self.wait = WebDriverWait(browser, PATIENCE, ignored_exceptions=gone)
         self.open()
 
     def open(self) -> None:
@@ -39,7 +43,33 @@ class Reader:
 
     def click(self, text: str) -> None:
         """Click a link that says exactly this."""
-        self.wait.until(lambda browser: browser.find_element(By.LINK_TEXT, text)).click()
+        self._press(By.LINK_TEXT, text)
+
+    def press(self, selector: str) -> None:
+        """Click the first element of a CSS selector."""
+        self._press(By.CSS_SELECTOR, selector)
+
+    def _press(self, *what: str) -> None:
+        self.wait.until(lambda browser: browser.find_element(*what).click() or True)
+
+    def text(self, selector: str, *parts: str) -> str:
+        """What the first element of a CSS selector says, as soon as it has these parts."""
+
+        def said(browser: webdriver.Chrome) -> str | bool:
+            text = browser.find_element(By.CSS_SELECTOR, selector).text
+            return text and all(part in text for part in parts) and text
+
+        return self.wait.until(said)
+
+    def image(self, *, before: str = "") -> str:
+        """The address of the figure that is shown, as soon as another than before is drawn."""
+
+        def drawn(browser: webdriver.Chrome) -> str | bool:
+            image = browser.find_element(By.CSS_SELECTOR, "img[src$='.png']")
+            source = image.get_property("src")
+            return image.get_property("naturalWidth") > 500 and source != before and source
+
+        return self.wait.until(drawn)
 
 
 def read(url: str) -> bytes:
@@ -94,15 +124,12 @@ def reader(browser, unzipped):
 
 
 def test_from_the_question_to_the_headline_figure(reader, finished):
-    assert "which model size gives the best images?" in reader.find(".prose h1").text
+    assert "which model size gives the best images?" in reader.text(".prose h1")
     reader.click("fid_vs_cost.png")
-    text = reader.find("#app ul").text
-    assert "Study smoke" in text and "n = 32 images a cell" in text
-    reader.find("a[iconname=eye]").click()
-    image = reader.find("img[src$='.png']")
-    reader.wait.until(lambda _: image.get_property("naturalWidth") > 500)
+    reader.text("#app ul", "Study smoke", "n = 32 images a cell")
+    reader.press("a[iconname=eye]")
     drawn = finished.folder / "results/smoke/figures/fid_vs_cost.png"
-    assert read(image.get_property("src")) == drawn.read_bytes()
+    assert read(reader.image()) == drawn.read_bytes()
 
 
 def test_every_link_of_the_start_page_explains_a_result(reader):
@@ -111,8 +138,8 @@ def test_every_link_of_the_start_page_explains_a_result(reader):
     assert "fid_vs_cost.png" in names
     for name in names:
         reader.click(name)
-        reader.wait.until(lambda _, name=name: f"/{name}" in reader.find("#app nav").text)
-        assert "DESCRIPTION" in reader.find("#app ul").text
+        reader.text("#app nav", f"/{name}")
+        reader.text("#app ul", "DESCRIPTION")
 
 
 def test_the_tables_are_the_studys_own(reader, finished):
@@ -132,11 +159,11 @@ def test_every_figure_is_shown(reader, finished):
         reader.open()
         reader.click(category)
         reader.find("a[iconname=eye]")
-        for eye in reader.find_all("a[iconname=eye]:not([download])"):
-            eye.click()
-            image = reader.find("img[src$='.png']")
-            reader.wait.until(lambda _, image=image: image.get_property("naturalWidth") > 0)
-            shown.add(Path(image.get_property("src")).name)
+        image = ""
+        for eye in range(len(reader.find_all(EYES))):
+            reader.wait.until(lambda _, eye=eye: reader.find_all(EYES)[eye].click() or True)
+            image = reader.image(before=image)
+            shown.add(Path(image).name)
     assert shown == {path.name for path in finished.folder.glob("results/smoke/figures/*.png")}
 
 

@@ -9,8 +9,8 @@ from project import SMOKE, Project
 from snakemake.utils import update_config
 
 from ldm_scaling.study import load_study
+from ldm_scaling.tables.jobs import split_images, study_jobs
 from ldm_scaling.tables.networks import count_networks
-from ldm_scaling.tables.plan import split_images, study_jobs
 from ldm_scaling.targets import FIGURES
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from claim_worlds import ALIGNMENT, IMAGES, QUALITY, family, world
 
-from ldm_scaling.claims.curves import Curve, common, curves
 from ldm_scaling.claims.evidence import Evidence
 from ldm_scaling.claims.registry import CLAIMS
 from ldm_scaling.claims.render import COLUMNS, page, table
@@ -22,8 +21,8 @@ from ldm_scaling.claims.statement import (
     estimated,
     find,
 )
-from ldm_scaling.tables.plan import FIGURES
 from ldm_scaling.tables.values import Values
+from ldm_scaling.targets import FIGURES
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
 LATER = ("superres-", "dreambooth-", "distill-", "guided-distill-")
@@ -342,27 +341,6 @@ def test_debiasing_takes_the_noise_out_of_a_variance():
         draws = np.column_stack([values, values[:, None] + generator.normal(0, 1, (8, 400))])
         found.append(debiased(draws.var(axis=0, ddof=1))[0])
     assert np.mean(found) == pytest.approx(np.arange(8).var(ddof=1), abs=0.3)  # with noise, 7
-
-
-def test_curves_are_linear_in_the_log_of_the_cost_and_end():
-    curve = Curve("c8", np.array([1.0, 4, 16]), np.array([[8.0, 9], [4, 5], [2, 2]]))
-    assert curve.at(2) == pytest.approx([6, 7])
-    assert curve.at(8) == pytest.approx([3, 3.5])
-    assert (curve.at(1), curve.at(16)) == (pytest.approx([8, 9]), pytest.approx([2, 2]))
-    assert curve.within(100) == pytest.approx([2, 2])
-    for outside in (0.9, 17):
-        with pytest.raises(ValueError, match="not within 1 and 16"):
-            curve.at(outside)
-    other = Curve("c16", np.array([8.0, 32]), np.zeros((2, 2)))
-    assert common(curve, other) == (8, 16)
-    assert common(other, Curve("c32", np.array([32.0, 64]), np.zeros((2, 2)))) is None
-
-
-def test_of_two_steps_that_cost_the_same_the_better_counts():
-    rows = pd.DataFrame({"size": ["c8"] * 3, "seconds": [2.0, 1.0, 2.0]})
-    (curve,) = curves(Values(rows, np.array([[5.0], [9], [4]])), "seconds")
-    assert list(curve.costs) == [1, 2]
-    assert curve.draws.tolist() == [[9], [4]]
 
 
 # ------------------------------------------------------------ the page

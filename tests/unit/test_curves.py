@@ -19,10 +19,10 @@ from ldm_scaling.tables.curves import (
     SMALLER_AHEAD,
     SMALLER_OVERTAKES,
     Curve,
-    at,
     best_points,
+    common,
     crossovers,
-    curve,
+    curve_of,
     envelope,
     overtaking,
 )
@@ -35,7 +35,7 @@ def straight(intercept, slope, costs=COSTS, noise=0.0, draws=200, seed=0):
     """A straight line in log2 of the cost; each draw has an intercept of its own."""
     shifts = noise * np.random.default_rng(seed).standard_normal(1 + draws)
     shifts[0] = 0
-    return Curve(costs, intercept + slope * np.log2(costs)[:, None] + shifts)
+    return Curve("c1", costs, intercept + slope * np.log2(costs)[:, None] + shifts)
 
 
 def points(*curves):
@@ -95,16 +95,32 @@ def test_without_a_crossing_it_is_at_the_end_of_the_shared_range(small, large, s
 
 
 def test_only_the_last_of_several_crossings_is_for_good():
-    small = Curve(COSTS, np.zeros((5, 3)))
-    large = Curve(COSTS, np.array([[-1.0, 1, -1, 1, -1]]).T.repeat(3, axis=1))
+    small = Curve("c1", COSTS, np.zeros((5, 3)))
+    large = Curve("c1", COSTS, np.array([[-1.0, 1, -1, 1, -1]]).T.repeat(3, axis=1))
     status, crossing, _ = overtaking(small, large)
     assert status == CROSSES
     assert np.allclose(crossing, 8 * 2**0.5)
 
 
-def test_curves_are_straight_in_log_cost_between_points():
-    own = straight(10, -1, np.array([1.0, 4]))
-    assert np.allclose(at(own, np.array([1, 2, 4])), np.array([[10], [9], [8]]))
+def test_curves_are_straight_in_log_cost_between_points_and_end():
+    own = Curve("c8", np.array([1.0, 4, 16]), np.array([[8.0, 9], [4, 5], [2, 2]]))
+    assert own.at(2) == pytest.approx([6, 7])
+    assert own.at(8) == pytest.approx([3, 3.5])
+    assert (own.at(1), own.at(16)) == (pytest.approx([8, 9]), pytest.approx([2, 2]))
+    assert own.within(100) == pytest.approx([2, 2])
+    for outside in (0.9, 17):
+        with pytest.raises(ValueError, match="not within 1 and 16"):
+            own.at(outside)
+    other = Curve("c16", np.array([8.0, 32]), np.zeros((2, 2)))
+    assert common(own, other) == (8, 16)
+    assert common(other, Curve("c32", np.array([32.0, 64]), np.zeros((2, 2)))) is None
+
+
+def test_of_two_steps_that_cost_the_same_the_better_counts():
+    rows = pd.DataFrame({"size": ["c8"] * 4, "seconds": [2.0, 1.0, 2.0, 3.0]})
+    own = curve_of(Values(rows, np.array([[5.0], [9], [4], [np.nan]])), "c8", "seconds")
+    assert list(own.costs) == [1, 2]
+    assert own.draws.tolist() == [[9], [4]]
 
 
 def test_pure_noise_has_an_interval_over_the_whole_range():
@@ -177,7 +193,7 @@ def test_points_follow_the_chosen_guidance_and_say_what_failed():
     assert rows["guided_cost"].tolist()[:3] == [1, 2, 4]
     assert np.allclose(rows.loc[("c8", 2), ["lo", "hi"]].tolist(), [90, 110])
     assert rows.loc[("c16", 2), "status"] == "diverged"
-    assert curve(made, "c16", "sampling_cost").costs.tolist() == [4, 8]
+    assert curve_of(made, "c16", "sampling_cost").costs.tolist() == [4, 8]
 
 
 def test_of_points_of_equal_cost_the_lowest_counts():
@@ -185,7 +201,7 @@ def test_of_points_of_equal_cost_the_lowest_counts():
     made = points(straight(10, -1, np.array([1.0, 2, 2, 4])))
     made.draws[:, 0] = [10, 7, 9, 8]
     made.draws[:, 1:] = 5
-    own = curve(made, "c1", "sampling_cost")
+    own = curve_of(made, "c1", "sampling_cost")
     assert own.costs.tolist() == [1, 2, 4] and own.draws[:, 0].tolist() == [10, 7, 8]
 
 

@@ -8,8 +8,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ldm_scaling.models.family import build_unet, count_gflops, count_params
-from ldm_scaling.specs import FamilySpec, Specs
+from ldm_scaling.specs import FamilySpec
 from ldm_scaling.study import Family, load_study
+from ldm_scaling.study_specs import Specs
 from ldm_scaling.tables.cost import family_table
 from ldm_scaling.tables.published import COLUMNS, published_columns
 

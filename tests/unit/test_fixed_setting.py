@@ -10,8 +10,8 @@ from snakemake.utils import update_config
 
 from ldm_scaling.cli import run
 from ldm_scaling.shards import write_arrays
-from ldm_scaling.specs import Specs
 from ldm_scaling.study import load_study
+from ldm_scaling.study_specs import Specs
 from ldm_scaling.tables import fixed_setting
 from ldm_scaling.tables.collect import CELLS, to_csv
 from ldm_scaling.tables.fixed_setting import FIXED_SETTING, at_setting, fixed_setting_table

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from ldm_scaling.specs import Specs
 from ldm_scaling.study import load_study
+from ldm_scaling.study_specs import Specs
 from ldm_scaling.tables import latency
 from ldm_scaling.tables.latency import forward_seconds, latency_table
 

@@ -17,8 +17,8 @@ from ldm_scaling.latents.pairs import ShardedPairs, StreamedPairs, open_pairs
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.models import pretrain
 from ldm_scaling.shards import map_array
-from ldm_scaling.specs import Specs
 from ldm_scaling.study import load_study
+from ldm_scaling.study_specs import Specs
 
 PARTS = 3
 ROUNDING = 2e-3

@@ -14,6 +14,7 @@ from ldm_scaling.metrics_section import Clip
 from ldm_scaling.models.family import count_params
 from ldm_scaling.shards import write_arrays
 from ldm_scaling.study import Study, TextEncoder, load_study
+from ldm_scaling.tables.jobs import Job, split_images, study_jobs
 from ldm_scaling.tables.networks import (
     Networks,
     count_networks,
@@ -21,7 +22,7 @@ from ldm_scaling.tables.networks import (
     meta_clip,
     meta_text_encoder,
 )
-from ldm_scaling.tables.plan import Job, concentration, plan_table, report, split_images, study_jobs
+from ldm_scaling.tables.plan import concentration, plan_table, report
 
 ROOT = Path(__file__).parents[2]
 ONES = Networks(

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+from studies import MISSING, put
 
-from ldm_scaling.cli import parser
-from ldm_scaling.specs import Specs, SweepSpec
 from ldm_scaling.study import RESULT_FOLDERS, Study, StudyError, load_study, schema_text
+from ldm_scaling.study_specs import Specs
 
-MISSING = object()
 OVERLAYS = [f"studies/{path.name}" for path in Path(__file__).parents[2].glob("studies/*.yaml")]
-
-
-def put(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """Set (or remove) a dotted key."""
-    *sections, last = key.split(".")
-    for section in sections:
-        config = config[section]
-    if value is MISSING:
-        del config[last]
-    else:
-        config[last] = value
-    return config
 
 
 def test_pocket_is_valid(pocket_config):
@@ -282,219 +267,3 @@ def test_every_field_has_a_description():
 def test_the_study_loads_without_torch():
     code = "import sys, ldm_scaling.study; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-# ---------------------------------------------------------------- specs
-
-
-def all_specs(config: dict[str, Any]) -> dict[str, str]:
-    """The JSON of every spec; of models, those of c16 with seed 0."""
-    study = load_study(config)
-    specs = Specs(study)
-    named = {
-        "prepare": specs.prepare(),
-        "autoencoder": specs.autoencoder(),
-        "encode_images": specs.encode_images(study.latents.autoencoder.pretrained or "trained"),
-        "encode_text": specs.encode_text(),
-        "index": specs.index(),
-        "encode_part": specs.encode_part(study.latents.autoencoder.pretrained or "trained", 0),
-        "pretrain": specs.pretrain("c16", 0, "autoencoder"),
-        "sweep": specs.sweep("ddim"),
-        "features": specs.features(),
-        "validation-features": specs.features("validation"),
-        "measure": specs.measure(),
-        "illustrate": specs.illustrate("c12", 0),
-        "cost": specs.cost(),
-        "latency": specs.latency(),
-    }
-    if study.metrics.clip_like:
-        named["clip_like"] = specs.clip_like()
-    return {name: spec.model_dump_json() for name, spec in named.items()}
-
-
-CHANGES = [
-    ("name", "mine", ""),
-    ("seed", 7, "prepare autoencoder clip_like measure"),
-    ("data.image_size", 64, "prepare encode_part cost latency"),
-    ("data.styles", ["noto"], "prepare clip_like"),
-    ("data.path", "folder", ""),
-    ("data.max_images", 3000, "prepare index"),
-    ("data.revision", "ab" * 20, ""),
-    ("data.evaluation", {"source": "coco", "path": "x"}, "prepare clip_like"),
-    ("latents.parts", 4, "encode_part"),
-    ("data.splits.test", 900, "prepare"),
-    ("latents.autoencoder.downsampling", 8, "autoencoder encode_images encode_part cost latency"),
-    (
-        "latents.autoencoder.latent_channels",
-        4,
-        "autoencoder encode_images encode_part cost latency",
-    ),
-    ("latents.autoencoder.width", 64, "autoencoder"),
-    ("latents.autoencoder.lr", 0.5, "autoencoder"),
-    ("latents.autoencoder.pretrained", "other", "encode_images encode_part"),
-    ("latents.autoencoder.pretrained", None, "encode_images encode_part"),
-    ("latents.autoencoder.revision", "ab" * 20, "encode_images encode_part"),
-    ("latents.text_encoder.pretrained", "other", "encode_text encode_part clip_like"),
-    ("latents.text_encoder.max_tokens", 32, "encode_text encode_part cost latency clip_like"),
-    ("latents.text_encoder.width", 512, "encode_text encode_part cost latency clip_like"),
-    ("family.sizes", ["c12", "c20", "c24", "c32", "c48"], "cost latency"),
-    ("family.reference_size", "c32", "cost"),
-    ("family.res_blocks", 2, "pretrain cost latency"),
-    ("family.channel_multipliers", [1, 2, 3], "pretrain cost latency"),
-    ("diffusion.prediction", "epsilon", "pretrain sweep illustrate"),
-    ("diffusion.beta_end", 0.02, "pretrain sweep illustrate"),
-    ("training.lr", 0.5, "pretrain"),
-    ("training.images", 64000, "pretrain"),
-    ("training.caption_dropout", 0.2, "pretrain"),
-    ("training.seeds", [0, 1], ""),
-    ("sampling.guidance", [1, 2, 3], "sweep"),
-    ("sampling.steps", [2, 4], "sweep"),
-    ("sampling.seed", 5, "sweep illustrate"),
-    ("sampling.n", 256, "sweep measure"),
-    ("metrics.bootstrap", 100, "clip_like measure"),
-    ("metrics.confidence", 0.9, "clip_like measure"),
-    ("metrics.clip_like.epochs", 7, "clip_like measure"),
-    ("metrics.components", 32, "measure"),
-    ("metrics.components", None, "measure"),
-    ("metrics.input_size", 128, "sweep features validation-features"),
-    ("latency.batches", [1, 4], "latency"),
-    ("figures.budgets", [1], "illustrate"),
-    ("figures.budgets", [16, 8, 4, 2, 1, 0.5, 0.25], ""),
-    ("figures.prompts", [1, 0], "illustrate"),
-    ("figures.guidance_sizes", ["c20"], ""),
-    ("sampling.fixed.guidance", 7.5, "illustrate"),
-]
-
-
-@pytest.mark.parametrize(("key", "value", "names"), CHANGES)
-def test_a_key_changes_the_specs_that_depend_on_it(pocket_config, key, value, names):
-    before = all_specs(pocket_config)
-    put(pocket_config, key, value)
-    after = all_specs(pocket_config)
-    assert {name for name in before if before[name] != after[name]} == set(names.split())
-
-
-def test_an_image_folder_has_a_path_and_no_styles(pocket_config):
-    pocket_config["data"] |= {"source": "imagefolder", "path": "folder"}
-    before = all_specs(pocket_config)
-    pocket_config["data"]["styles"] = ["fluent"]
-    assert all_specs(pocket_config) == before
-    pocket_config["data"]["path"] = "other"
-    after = all_specs(pocket_config)
-    assert {name for name in before if before[name] != after[name]} == {"prepare"}
-
-
-def test_another_clip_model_samples_again(pocket_config):
-    pocket_config["metrics"]["clip_like"] = None
-    without = all_specs(pocket_config)
-    pocket_config["metrics"]["clip"] = {"pretrained": "some/model", "revision": "a" * 40}
-    assert all_specs(pocket_config) != without
-    before = all_specs(pocket_config)
-    pocket_config["metrics"]["clip"]["revision"] = "b" * 40
-    after = all_specs(pocket_config)
-    changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"sweep", "features", "measure"}
-
-
-def of_shards(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with tar shards for training."""
-    evaluation = {"source": "coco", "path": "coco"}
-    config["data"] |= {"source": "webdataset", "path": "shards", "evaluation": evaluation}
-    config["metrics"]["clip_like"] = None
-    return config
-
-
-def test_what_shards_need(pocket_config):
-    config = of_shards(pocket_config)
-    load_study(config)
-    fitted = {"width": 8, "epochs": 1, "batch": 8, "lr": 0.1, "dropout": 0}
-    for key, value in (
-        ("data.evaluation", None),
-        ("latents.autoencoder.pretrained", None),
-        ("metrics.clip_like", fitted),
-    ):
-        wrong = copy.deepcopy(config)
-        put(wrong, key, value)
-        with pytest.raises(StudyError, match=f"^config key {re.escape(key)}: .*webdataset"):
-            load_study(wrong)
-
-
-def test_coco_is_not_evaluated_with_itself(pocket_config):
-    evaluation = {"source": "coco", "path": "coco"}
-    pocket_config["data"] |= {"source": "coco", "path": "coco", "evaluation": evaluation}
-    with pytest.raises(StudyError, match=r"^config key data\.evaluation: .*splits of its own"):
-        load_study(pocket_config)
-
-
-def test_a_cache_moves_encoding_between_specs(pocket_config):
-    config = of_shards(pocket_config)
-    cached = all_specs(config)
-    put(config, "latents.cache", False)
-    streamed = all_specs(config)
-    assert {name for name in cached if cached[name] != streamed[name]} == {"pretrain"}
-    assert "encoding" not in json.loads(cached["pretrain"])
-    assert json.loads(streamed["pretrain"])["encoding"]["image_size"] == 32
-    # what is not packed is not what prepare_data reads
-    for key, value in (("path", "other"), ("revision", "ab" * 20), ("max_images", 5)):
-        config["data"][key] = value
-        assert all_specs(config)["prepare"] == cached["prepare"], key
-
-
-def test_a_revision_is_a_folder_of_downloads(pocket_config):
-    config = of_shards(pocket_config)
-    assert load_study(config).data.folder == Path("shards")
-    config["data"] |= {"path": "someone/shards", "revision": "ab" * 20}
-    folder = load_study(config).data.folder
-    assert folder == Path("resources/hub/datasets/someone--shards", "ab" * 20)
-
-
-def test_select_by_only_chooses_among_measured_cells(pocket_config):
-    before = all_specs(pocket_config)
-    pocket_config["metrics"]["select_by"] = "kid"
-    assert all_specs(pocket_config) == before
-
-
-def test_order_and_number_types_of_the_grid_do_not_matter(pocket_config):
-    before = all_specs(pocket_config)
-    sampling = pocket_config["sampling"]
-    sampling["guidance"] = [float(value) for value in reversed(sampling["guidance"])]
-    sampling["steps"] = sampling["steps"][::-1]
-    assert all_specs(pocket_config) == before
-
-
-def test_the_sweep_has_every_cell_once(pocket_config):
-    sampling = pocket_config["sampling"]
-    cells = Specs(load_study(pocket_config)).sweep("ddim").cells
-    grid = {(cell.steps, cell.guidance) for cell in cells}
-    assert len(grid) == len(cells) == len(sampling["steps"]) * len(sampling["guidance"])
-
-
-def test_specs_survive_json(pocket_config):
-    study = load_study(pocket_config)
-    spec = Specs(study).pretrain("c16", 0)
-    assert type(spec).model_validate_json(spec.model_dump_json()) == spec
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "says"),
-    [
-        ("sampler", "ddimm", "'ddim'"),
-        ("steps", 0, "greater than 0"),
-        ("guidance", 0.5, "greater than or equal to 1"),
-        ("n", 0, "greater than 0"),
-        ("seed", -1, "greater than or equal to 0"),
-        ("extractor", "vgg", "'effnet_lite0' or 'inception_v3'"),
-        ("input_size", 8, "greater than or equal to 32"),
-    ],
-)
-def test_a_wrong_cell_of_a_spec_written_by_hand_is_one_line(
-    pocket_config, capsys, field, value, says
-):
-    spec = Specs(load_study(pocket_config)).sweep("ddim").model_dump()
-    spec["cells"][0][field] = value
-    with pytest.raises(SystemExit) as stopped:
-        parser("Sample.", SweepSpec).parse_args(["--spec", json.dumps(spec)])
-    assert stopped.value.code == 2
-    error = capsys.readouterr().err
-    assert f"cells.0.{field}: " in error and says in error
-    assert error.count("\n") == 1

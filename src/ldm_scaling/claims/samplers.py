@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from .curves import common
+from ..tables.curves import common
 from .evidence import Evidence, NotRun, log
 from .sampling import DDIM, budget_claims, size_curves
 from .statement import Claim, Every, Statistic

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .curves import Curve, common, curves
+from ..tables.curves import Curve, common, curve_of, sizes_of
 from .evidence import Evidence, NotRun, log
 from .statement import Claim, Every, Some, Statistic
 
@@ -25,7 +25,9 @@ _AT_LOWEST = (
 
 def size_curves(evidence: Evidence, sampler: str, cost: str = "sampling_cost") -> list[Curve]:
     """The curves of a sampler over a cost, smallest size first; NotRun if there are not two."""
-    found = curves(evidence.best(sampler), cost)
+    best = evidence.best(sampler)
+    found = [curve_of(best, size, cost) for size in sizes_of(best)]
+    found = [curve for curve in found if len(curve.costs) > 1]
     if len(found) < 2:
         raise NotRun("fewer than two sizes have two step counts")
     return found

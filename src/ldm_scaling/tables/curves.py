@@ -1,14 +1,13 @@
 """A metric against what an image costs, at the best guidance: curves, their envelope, crossovers.
 
-Between measured points a curve is straight in the logarithm of the cost; beyond them it is not.
 The command writes where each size overtakes each smaller one.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,13 +28,51 @@ CROSSOVERS = ["sampler", "axis", "metric", "small", "large", "cost", "lo", "hi"]
 CROSSOVERS += ["range_lo", "range_hi", "status", "n"]
 
 
-class Curve(NamedTuple):
-    """One size's metric against cost."""
+_SAME = 1 + 1e-9
+"""costs closer than this are one"""
 
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One size's metric against cost: straight in the log of the cost, and nowhere beyond it."""
+
+    size: str
     costs: np.ndarray
     """[k], rising"""
     draws: np.ndarray
     """[k, 1 + R], as those of Values"""
+
+    @property
+    def start(self) -> float:
+        """The lowest cost."""
+        return float(self.costs[0])
+
+    @property
+    def end(self) -> float:
+        """The highest cost."""
+        return float(self.costs[-1])
+
+    def at(self, cost: float) -> np.ndarray:
+        """The draws [1 + R] at a cost. Raises ValueError if it is not between start and end."""
+        if not self.start <= cost * _SAME or not cost <= self.end * _SAME:
+            raise ValueError(f"cost {cost:g} is not within {self.start:g} and {self.end:g}")
+        if len(self.costs) == 1:
+            return self.draws[0]
+        places = np.log(self.costs)
+        x = np.clip(np.log(cost), places[0], places[-1])
+        after = max(int(np.searchsorted(places, x)), 1)
+        share = (x - places[after - 1]) / (places[after] - places[after - 1])
+        return (1 - share) * self.draws[after - 1] + share * self.draws[after]
+
+    def within(self, budget: float) -> np.ndarray:
+        """The draws [1 + R] at a budget, or at the curve's end if it ends below."""
+        return self.at(min(budget, self.end))
+
+
+def common(*curves: Curve) -> tuple[float, float] | None:
+    """The range of costs that curves share, or None if it is no longer than a point."""
+    low, high = max(curve.start for curve in curves), min(curve.end for curve in curves)
+    return (low, high) if high > low * _SAME else None
 
 
 def best_points(cells: Values, confidence: float) -> Values:
@@ -58,23 +95,13 @@ def sizes_of(points: Values) -> list[str]:
     return list(points.rows.sort_values("params", kind="stable")["size"].unique())
 
 
-def curve(points: Values, size: str, axis: str) -> Curve:
+def curve_of(points: Values, size: str, axis: str) -> Curve:
     """A size's curve; of points that cost the same the lowest, and failed ones left out."""
-    own = points.where((points.rows["size"] == size) & (points.rows["status"] == OK))
+    own = points.where((points.rows["size"] == size) & np.isfinite(points.draws[:, 0]))
     costs, which = np.unique(own.rows[axis].to_numpy(float), return_inverse=True)
     draws = np.full((len(costs), points.draws.shape[1]), np.inf)
     np.minimum.at(draws, which, own.draws)
-    return Curve(costs, draws)
-
-
-def at(own: Curve, costs: np.ndarray) -> np.ndarray:
-    """The draws [len(costs), 1 + R] of a curve at costs that it covers."""
-    places, x = np.log(own.costs), np.log(costs)
-    after = np.searchsorted(own.costs, costs)
-    before = np.maximum(after - 1, 0)
-    step = places[after] - places[before]
-    share = np.divide(x - places[before], step, out=np.zeros_like(x), where=step > 0)[:, None]
-    return (1 - share) * own.draws[before] + share * own.draws[after]
+    return Curve(size, costs, draws)
 
 
 def envelope(rows: pd.DataFrame, axis: str) -> pd.DataFrame:
@@ -103,7 +130,7 @@ def overtaking(small: Curve, large: Curve) -> tuple[str, np.ndarray, tuple[float
         return APART, np.full(small.draws.shape[1], np.nan), (np.nan, np.nan)
     costs = np.union1d(small.costs, large.costs)
     costs = costs[(low <= costs) & (costs <= high)]
-    gap = at(large, costs) - at(small, costs)
+    gap = np.array([large.at(cost) - small.at(cost) for cost in costs])
     behind = gap >= 0
     last = len(costs) - 1 - behind[::-1].argmax(axis=0)  # where the larger is behind at last
     following = np.minimum(last + 1, len(costs) - 1)
@@ -130,7 +157,7 @@ def crossovers(points: Values, axis: str, confidence: float) -> pd.DataFrame:
     the larger size overtakes; lo and hi are there whenever the two have a range of costs in common.
     """
     first, sizes = points.rows.iloc[0], sizes_of(points)
-    curves = {size: curve(points, size, axis) for size in sizes}
+    curves = {size: curve_of(points, size, axis) for size in sizes}
     rows = []
     for small, large in combinations(sizes, 2):
         status, crossing, (low, high) = overtaking(curves[small], curves[large])

@@ -26,8 +26,9 @@ from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import is_clip, locate
 from ..metrics_section import Clip
 from ..models.family import count_family, count_params
-from ..specs import FamilySpec, Specs
+from ..specs import FamilySpec
 from ..study import Autoencoder, Study, TextEncoder
+from ..study_specs import Specs
 
 # Rombach et al. 2022, https://arxiv.org/abs/2112.10752; 83,653,863 parameters
 HUB_AUTOENCODERS = {

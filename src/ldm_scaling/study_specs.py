@@ -1,0 +1,214 @@
+"""From a study to the spec of each of its jobs, which takes what the job reads and no more."""
+
+from __future__ import annotations
+
+from .metrics_section import INCEPTION_SIZE
+from .specs import (
+    AutoencoderSpec,
+    CellSpec,
+    ClaimsSpec,
+    ClipLikeSpec,
+    CostSpec,
+    EncodeImagesSpec,
+    EncodePartSpec,
+    EncodeTextSpec,
+    EncodingSpec,
+    FamilySpec,
+    FeaturesSpec,
+    IllustrateSpec,
+    IndexSpec,
+    LatencySpec,
+    MeasureSpec,
+    PrepareSpec,
+    PretrainSpec,
+    SweepSpec,
+)
+from .study import Sampler, Study, StudyError
+
+
+class Specs:
+    """The spec of each job of a study."""
+
+    def __init__(self, study: Study):
+        self.study = study
+
+    def prepare(self) -> PrepareSpec:
+        """Of rule prepare_data; without what only another source reads."""
+        data = self.study.data
+        unread: dict = {} if data.source == "emoji" else {"styles": ["noto"]}
+        if data.source == "emoji":
+            unread |= {"path": None, "revision": None}
+        elif data.source == "webdataset":  # whose images are not packed
+            unread |= {"path": "unread", "revision": None, "max_images": None}
+        return PrepareSpec(seed=self.study.seed, data=data.model_copy(update=unread))
+
+    def autoencoder(self) -> AutoencoderSpec:
+        """Of rule train_autoencoder; without what names another one."""
+        settings = self.study.latents.autoencoder
+        trained = settings.model_copy(update={"pretrained": None, "revision": None})
+        return AutoencoderSpec(seed=self.study.seed, autoencoder=trained)
+
+    def encode_images(self, autoencoder: str) -> EncodeImagesSpec:
+        """Of rule encode_images, with the folder or hub id that stands for the autoencoder."""
+        settings = self.study.latents.autoencoder
+        return EncodeImagesSpec(
+            autoencoder=autoencoder,
+            revision=settings.revision,
+            downsampling=settings.downsampling,
+            latent_channels=settings.latent_channels,
+        )
+
+    def encode_text(self) -> EncodeTextSpec:
+        """Of rule encode_text."""
+        return EncodeTextSpec(text_encoder=self.study.latents.text_encoder)
+
+    def index(self) -> IndexSpec:
+        """Of rule index_shards."""
+        return IndexSpec(max_images=self.study.data.max_images)
+
+    def encoding(self, autoencoder: str) -> EncodingSpec:
+        """Of what encodes tar shards, with the folder or hub id that stands for the autoencoder."""
+        return EncodingSpec(
+            image_size=self.study.data.image_size,
+            images=self.encode_images(autoencoder),
+            text=self.encode_text(),
+        )
+
+    def encode_part(self, autoencoder: str, part: int) -> EncodePartSpec:
+        """Of rule encode_part."""
+        encoding = self.encoding(autoencoder)
+        return EncodePartSpec(encoding=encoding, part=part, parts=self.study.latents.parts)
+
+    def pretrain(self, size: str, seed: int, autoencoder: str = "") -> PretrainSpec:
+        """Of rule pretrain: the family is reduced to this size, the seeds to this seed.
+
+        The autoencoder enters if nothing is encoded before.
+        """
+        family = self.study.family.model_copy(update={"sizes": [size], "reference_size": size})
+        training = self.study.training.model_copy(update={"seeds": [seed]})
+        return PretrainSpec(
+            size=size,
+            seed=seed,
+            family=family,
+            diffusion=self.study.diffusion,
+            training=training,
+            encoding=None if self.study.latents.cache else self.encoding(autoencoder),
+        )
+
+    def sweep(self, sampler: str) -> SweepSpec:
+        """Of rule sweep: one cell for each (steps, guidance), few steps first.
+
+        With the fixed setting's sampler also that setting, if it is not among them, and the same
+        at every kept checkpoint.
+        """
+        sampling, fixed = self.study.sampling, self.study.sampling.fixed
+        grid = [(s, g) for s in sorted(sampling.steps) for g in sorted(sampling.guidance)]
+        cells = [self._cell(sampler, *setting) for setting in grid]
+        if sampler == fixed.sampler:
+            setting = (fixed.steps, fixed.guidance)
+            cells += [] if setting in grid else [self._cell(sampler, *setting)]
+            kept = sorted(self.study.training.keep)
+            cells += [self._cell(sampler, *setting, trained=fraction) for fraction in kept]
+        return SweepSpec(diffusion=self.study.diffusion, cells=cells)
+
+    def _cell(
+        self, sampler: Sampler, steps: int, guidance: float, trained: float | None = None
+    ) -> CellSpec:
+        sampling, metrics = self.study.sampling, self.study.metrics
+        return CellSpec(
+            sampler=sampler,
+            steps=steps,
+            guidance=guidance,
+            n=sampling.n,
+            seed=sampling.seed,
+            extractor=metrics.extractor,
+            input_size=metrics.input_size,
+            clip=metrics.clip,
+            trained=trained,
+        )
+
+    def illustrate(self, size: str, seed: int) -> IllustrateSpec:
+        """Of rule illustrate, for the model of a training seed."""
+        sampling, figures = self.study.sampling, self.study.figures
+        return IllustrateSpec(
+            size=size,
+            training_seed=seed,
+            diffusion=self.study.diffusion,
+            setting=sampling.fixed,
+            seed=sampling.seed,
+            prompts=figures.prompts,
+            budgets=sorted(figures.budgets),
+        )
+
+    def features(self, split: str = "test") -> FeaturesSpec:
+        """Of rules real_features and reconstruction_features; captions are those of test only."""
+        metrics = self.study.metrics
+        return FeaturesSpec(
+            extractor=metrics.extractor,
+            input_size=metrics.input_size,
+            clip=metrics.clip if split == "test" else None,
+        )
+
+    def clip_like(self) -> ClipLikeSpec:
+        """Of rule fit_clip_like. Raises StudyError if the study has no such score."""
+        study, metrics = self.study, self.study.metrics
+        if metrics.clip_like is None:
+            raise StudyError("config key metrics.clip_like: is null; nothing is fitted")
+        by_style = study.data.source == "emoji" and study.data.evaluation is None
+        return ClipLikeSpec(
+            seed=study.seed,
+            text_encoder=study.latents.text_encoder,
+            clip_like=metrics.clip_like,
+            styles=study.data.styles if by_style else [],
+            bootstrap=metrics.bootstrap,
+            confidence=metrics.confidence,
+        )
+
+    def measure(self) -> MeasureSpec:
+        """Of rules measure and floors.
+
+        Without select_by, which chooses among measured cells, and input_size, which the features
+        have seen.
+        """
+        inception = self.study.metrics.extractor == "inception_v3"
+        unread = {"select_by": "fd", "input_size": INCEPTION_SIZE if inception else 64}
+        metrics = self.study.metrics.model_copy(update=unread)
+        return MeasureSpec(seed=self.study.seed, n=self.study.sampling.n, metrics=metrics)
+
+    def cost(self) -> CostSpec:
+        """What the family costs at the study's shapes."""
+        study = self.study
+        return CostSpec(
+            family=study.family, latent_shape=study.latent_shape, text_shape=study.text_shape
+        )
+
+    def family(self) -> FamilySpec:
+        """Of rule family; without what the autoencoder is trained by."""
+        latents = self.study.latents
+        training = {"images": 1, "batch": 1, "lr": 1.0}
+        return FamilySpec(
+            **dict(self.cost()),
+            image_size=self.study.data.image_size,
+            autoencoder=latents.autoencoder.model_copy(update=training),
+            text_encoder=latents.text_encoder,
+        )
+
+    def latency(self) -> LatencySpec:
+        """Of rule latency, which needs no reference size."""
+        family = self.study.family
+        timed = family.model_copy(update={"reference_size": family.sizes[0]})
+        cost = self.cost().model_copy(update={"family": timed})
+        return LatencySpec(**dict(cost), latency=self.study.latency)
+
+    def claims(self) -> ClaimsSpec:
+        """Of rule claims."""
+        study, names = self.study, self.study.metrics.names
+        return ClaimsSpec(
+            **dict(self.cost()),
+            study=study.name,
+            fixed=study.sampling.fixed,
+            quality=names[study.metrics.select_by],
+            alignment=self.study.metrics.alignment,
+            confidence=study.metrics.confidence,
+            seed=study.seed,
+        )

@@ -1,0 +1,274 @@
+"""Every job of a study, with its FLOPs and the bytes that it leaves, without running anything.
+
+A training step counts as three forward passes (Kaplan et al. 2020, section 2.1), a guided denoising
+step as two. Tables, figures and metrics run on a processor in minutes and count as jobs only.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..cells.illustrate import ALPHAS
+from ..data import coco, emoji, imagefolder, webdataset
+from ..data.archives import ARCHIVES, downloads
+from ..data.prepare import SPLITS
+from ..data_section import Data
+from ..diffusion.samplers import network_evaluations
+from ..hub import MARKER, RESOURCES, hub_id
+from ..shards import map_array
+from ..study import SHEET_IMAGES, Study
+from ..study_specs import Specs
+from ..targets import FIGURES
+from .budgets import steps_bought
+from .fits import TRAINING_FORWARDS
+from .networks import Networks
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the study."""
+
+    rule: str
+    output: str
+    """the file that it writes last"""
+    flops_of: dict[str, float] = field(default_factory=dict)
+    """FLOPs of each of its parts; nan where they are unknown"""
+    bytes: float = 0
+    """that it leaves: its outputs, and its state in work/ at most"""
+    name: str = ""
+    """what tells it from the other jobs of its rule"""
+
+    @property
+    def flops(self) -> float:
+        """FLOPs of the parts that are known."""
+        return sum(value for value in self.flops_of.values() if not math.isnan(value))
+
+    @property
+    def uncounted(self) -> list[str]:
+        """What is not in `flops` and `bytes`."""
+        parts = [part for part, value in self.flops_of.items() if math.isnan(value)]
+        return parts + ["disk"] * math.isnan(self.bytes)
+
+
+def split_images(study: Study) -> dict[str, float]:
+    """Images of each split: as prepared, else as configured; of training nan if unknown."""
+    folder, held_out = Path(study.results, "data"), study.data.splits
+    files = {split: folder / f"{split}.safetensors" for split in SPLITS}
+    if all(path.exists() for path in files.values()):
+        return {split: len(map_array(path, "images")) for split, path in files.items()}
+    if (index := folder / "index.safetensors").exists():
+        train = float(map_array(index, "starts")[-1])
+    else:
+        train = _training_images(study.data)
+    return {"train": train, "validation": held_out.validation, "test": held_out.test}
+
+
+def _training_images(data: Data) -> float:
+    limit, splits = data.max_images or math.inf, data.splits
+    held_out = 0 if data.evaluation else splits.validation + splits.test
+    if data.source == "emoji":
+        return min(limit, sum(emoji.IMAGES[style] for style in data.styles)) - held_out
+    if data.source == "coco":
+        validation = 0 if data.evaluation else splits.validation
+        return min(limit - held_out, coco.TRAIN_IMAGES - validation)
+    if limit < math.inf:  # the planner does not look at millions of files
+        return limit - held_out
+    if data.source == "imagefolder" and data.folder.is_dir():
+        return len(imagefolder.records(data)) - held_out
+    return math.nan
+
+
+def study_jobs(study: Study, networks: Networks, images: dict[str, float]) -> list[Job]:
+    """Every job of rule `all`, done or not, upstream first."""
+    return [
+        *_data_jobs(study, images),
+        *_latent_jobs(study, networks, images),
+        *_model_jobs(study, networks),
+        *_reference_jobs(study, networks, images),
+        *_table_jobs(study),
+        *_illustrate_jobs(study, networks),
+        *(Job(name, f"{study.results}/figures/{name}.png") for name in FIGURES),
+    ]
+
+
+def _data_jobs(study: Study, images: dict[str, float]) -> list[Job]:
+    folder, source = f"{study.results}/data", study.data.source
+    packed = [split for split in SPLITS if (split, source) != ("train", "webdataset")]
+    pixels = sum(images[split] for split in packed) * 3 * study.data.image_size**2
+    jobs = [*map(_fetch, downloads(study)), Job("prepare_data", f"{folder}/test.csv", bytes=pixels)]
+    if source == "webdataset":
+        places = images["train"] * 8 * len(webdataset.COLUMNS)
+        jobs.append(Job("index_shards", f"{folder}/index.safetensors", bytes=places))
+    return jobs
+
+
+def _fetch(path: Path) -> Job:
+    """The job that downloads a file, or what a marker is of."""
+    if path.name == MARKER:
+        return Job("fetch_hub", str(path), bytes=math.nan, name=hub_id(path.parents[1].name))
+    name = path.relative_to(RESOURCES).as_posix()
+    if name in ARCHIVES:
+        return Job("fetch_file", str(path), bytes=ARCHIVES[name].bytes, name=name)
+    return Job("fetch_emoji", str(path), bytes=emoji.ARCHIVE_BYTES)
+
+
+def _latent_jobs(study: Study, networks: Networks, images: dict[str, float]) -> list[Job]:
+    folder, autoencoder = f"{study.results}/latents", study.latents.autoencoder
+    jobs = []
+    if autoencoder.pretrained is None:
+        seen = _whole_batches(autoencoder.images, autoencoder.batch)
+        flops = TRAINING_FORWARDS * seen * (networks.encode + networks.decode)
+        weights = 4 * networks.autoencoder_params
+        summary = f"{folder}/autoencoder/summary.json"
+        jobs.append(
+            Job("train_autoencoder", summary, {"autoencoder": flops}, weights + _state(weights))
+        )
+    latents, text = math.prod(study.latent_shape), math.prod(study.text_shape)
+    captions = ["train", "test"]
+    if study.data.source == "webdataset":
+        captions = ["test"]
+        for part in range(study.latents.parts if study.latents.cache else 0):
+            count = images["train"] / study.latents.parts
+            flops, size = _encoding(networks, count), count * 2 * (latents + text)
+            output = f"{folder}/train/part{part}.safetensors"
+            jobs.append(Job("encode_part", output, flops, size, f"part {part}"))
+    else:
+        flops = {"autoencoder": images["train"] * networks.encode}
+        size = images["train"] * 4 * latents
+        jobs.append(Job("encode_images", f"{folder}/train.safetensors", flops, size))
+    for split in captions:
+        flops = {"text encoder": images[split] * networks.caption}
+        output, size = f"{folder}/text_{split}.safetensors", images[split] * 2 * text
+        jobs.append(Job("encode_text", output, flops, size, name=split))
+    return jobs
+
+
+def _encoding(networks: Networks, count: float) -> dict[str, float]:
+    return {"autoencoder": count * networks.encode, "text encoder": count * networks.caption}
+
+
+def _model_jobs(study: Study, networks: Networks) -> list[Job]:
+    pretrains, sweeps, measures = [], [], []
+    training = study.training
+    seen = _whole_batches(training.images, training.batch)
+    for size in study.family.sizes:
+        for seed in training.seeds:
+            path, name = f"pretrain/{size}/seed{seed}", f"{size} seed{seed}"
+            flops = {"U-Net": TRAINING_FORWARDS * seen * networks.forward[size]}
+            if not study.latents.cache:
+                flops |= _encoding(networks, seen)
+            weights = 4 * networks.params[size]
+            kept = weights * len(training.keep)
+            disk = weights + kept + _state(weights, kept)
+            summary = f"{study.results}/models/{path}/summary.json"
+            pretrains.append(Job("pretrain", summary, flops, disk, name))
+            for sampler in study.sampling.samplers:
+                folder = f"{study.results}/cells/{path}/{sampler}"
+                flops, disk = _sweep_costs(study, networks, size, sampler)
+                cells = f"{name} {sampler}"
+                sweeps.append(Job("sweep", f"{folder}/cells.json", flops, disk, cells))
+                measures.append(Job("measure", f"{folder}/metrics.csv", name=cells))
+    return [*pretrains, *sweeps, *measures]
+
+
+def _sweep_costs(
+    study: Study, networks: Networks, size: str, sampler: str
+) -> tuple[dict[str, float], float]:
+    cells = Specs(study).sweep(sampler).cells
+    images = sum(cell.n for cell in cells)
+    forwards = sum(cell.n * network_evaluations(cell.steps, cell.guidance) for cell in cells)
+    flops = {
+        "U-Net": forwards * networks.forward[size],
+        "decoding": images * networks.decode,
+        "features": images * networks.features,
+        **_clip_score(study, networks, images, max(cell.n for cell in cells)),
+    }
+    shown = len(cells) * SHEET_IMAGES * 3 * study.data.image_size**2
+    return flops, 3 * (images * 2 * networks.feature_width + shown)
+
+
+def _clip_score(
+    study: Study, networks: Networks, images: float, captions: float
+) -> dict[str, float]:
+    if study.metrics.clip is None:
+        return {}
+    return {"CLIP score": images * networks.clip_image + captions * networks.clip_caption}
+
+
+def _reference_jobs(study: Study, networks: Networks, images: dict[str, float]) -> list[Job]:
+    folder, width = f"{study.results}/cells/reference", 2 * networks.feature_width
+    jobs = []
+    fitted = study.metrics.clip_like is not None
+    for split in ("train", "validation", "test") if fitted else ("validation", "test"):
+        count = images[split]
+        scored = _clip_score(study, networks, count, count) if split == "test" else {}
+        flops = {"features": count * networks.features, **scored}
+        output = f"{folder}/{split}.safetensors"
+        jobs.append(Job("real_features", output, flops, images[split] * width, name=split))
+    test = images["test"]
+    flops = {
+        "autoencoder": test * (networks.encode + networks.decode),
+        "features": test * networks.features,
+        **_clip_score(study, networks, test, test),
+    }
+    output = f"{folder}/reconstruction.safetensors"
+    jobs.append(Job("reconstruction_features", output, flops, test * width))
+    return [*jobs, _fit_clip_like(study, networks, images)] if fitted else jobs
+
+
+def _fit_clip_like(study: Study, networks: Networks, images: dict[str, float]) -> Job:
+    settings = study.metrics.clip_like
+    maps = settings.width * (networks.feature_width + study.text_shape[1])
+    # besides the two maps, every caption of a batch is compared with every image, twice
+    forward = 2 * maps + 4 * settings.batch * settings.width
+    flops = {
+        "text encoder": sum(images.values()) * networks.caption,
+        "maps": TRAINING_FORWARDS * settings.epochs * images["train"] * forward,
+    }
+    size = 4 * (maps + images["test"] * settings.width)
+    return Job("fit_clip_like", f"{study.results}/tables/retrieval.csv", flops, size)
+
+
+def _table_jobs(study: Study) -> list[Job]:
+    folder = f"{study.results}/tables"
+    return [
+        *(
+            Job(name, f"{folder}/{name}.csv")
+            for name in ("floors", "family", "crossovers", "fits", "fixed_setting", "claims")
+        ),
+        *(
+            Job("collect", f"{folder}/pretrain/{sampler}/best.csv", name=sampler)
+            for sampler in study.sampling.samplers
+        ),
+        Job("concatenate", f"{folder}/cells.csv"),
+    ]
+
+
+def _illustrate_jobs(study: Study, networks: Networks) -> list[Job]:
+    jobs, seed = [], study.training.seeds[0]
+    reference, most = networks.forward[study.family.reference_size], study.diffusion.train_timesteps
+    strongest = max(study.sampling.guidance)  # what the search will choose costs as much, or half
+    fixed, prompts = study.sampling.fixed, len(study.figures.prompts)
+    for size in study.family.sizes:
+        forward = networks.forward[size]
+        bought = {steps_bought(b, forward / reference, most) for b in study.figures.budgets} - {0}
+        forwards = prompts * sum(network_evaluations(steps, strongest) for steps in bought)
+        forwards += len(ALPHAS) * network_evaluations(fixed.steps, fixed.guidance)
+        images = prompts * len(bought) + len(ALPHAS)
+        flops = {"U-Net": forwards * forward, "decoding": images * networks.decode}
+        path = f"pretrain/{size}/seed{seed}"
+        output = f"{study.results}/cells/{path}/illustrations.safetensors"
+        disk = images * 3 * study.data.image_size**2
+        jobs.append(Job("illustrate", output, flops, disk, f"{size} seed{seed}"))
+    return jobs
+
+
+def _whole_batches(images: int, batch: int) -> int:
+    return math.ceil(images / batch) * batch
+
+
+def _state(weights: float, kept: float = 0) -> float:
+    # the two newest states: weights, their average, two moments of AdamW, and what was kept
+    return 2 * (4 * weights + kept)
