@@ -27,7 +27,7 @@ from accelerate.utils import InitProcessGroupKwargs
 from torch import nn
 
 from .cli import InputError, Progress, Slice, SliceEnded
-from .devices import Switches, divided, local, shard, whole
+from .devices import Switches, divided, in_precision, local, shard, whole
 from .workdir import WorkDir, write_json
 
 DEFAULTS = Switches()
@@ -58,6 +58,7 @@ class Stream(IntEnum):
     TRAINING = 1
     SAMPLING = 2
     SAMPLING_STEPS = 3
+    DISTILLATION = 4
 
 
 def row_generators(
@@ -74,8 +75,9 @@ def row_generators(
 class Task(Protocol):
     """What a training loop optimises.
 
-    It may have an `order(seed, start, length)` of its own, and `announce(indices)`, which is told
-    the images of this process's next step while the current one runs.
+    It may have an `order(seed, start, length)` of its own, `announce(indices)`, which is told the
+    images of this process's next step while the current one runs, and a `target`: a copy of the
+    module that always has the averaged weights.
     """
 
     module: nn.Module
@@ -175,10 +177,18 @@ class Trainer:
             )
         )
         self.averaged = {k: v.detach().clone() for k, v in self._weights().items()}
+        self._target = self._placed(getattr(task, "target", None))
         self.state = State()
         self._micro = switches.micro_batch or plan.batch
         self._order = getattr(task, "order", functools.partial(order, task.count))
         self._announce = getattr(task, "announce", None)
+
+    def _placed(self, target: nn.Module | None) -> nn.Module | None:
+        if target is None:
+            return None
+        if self._sharded:
+            return shard(target, self.device)
+        return in_precision(target.to(self.device), self.accelerator.mixed_precision)
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return self.accelerator.unwrap_model(self.module).state_dict()
@@ -204,6 +214,7 @@ class Trainer:
                 moments[name] = divided(moments[name], parameter)
         self.optimizer.load_state_dict(saved["optimizer"])
         self.state = State(**{name: saved[name] for name in vars(self.state)})
+        self._show_target()
         if not self.accelerator.is_main_process:
             self.state.kept = {}
 
@@ -273,6 +284,16 @@ class Trainer:
             [local(weights[n]) for n in floats],
             1 - decay,
         )
+        self._show_target()
+
+    @torch.no_grad()
+    def _show_target(self) -> None:
+        if self._target is not None:
+            shown = self._target.state_dict()
+            torch._foreach_copy_(
+                [local(tensor) for tensor in shown.values()],
+                [local(self.averaged[name]) for name in shown],
+            )
 
     def run(self, time_slice: Slice) -> State:
         """Train to the end, from the newest saved state if there is one.

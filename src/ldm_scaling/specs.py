@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .data_section import Data
+from .distill_section import Distill, GuidedDistill
 from .fields import Fraction, Positive, Seed, Strict, is_none
 from .metrics_section import Clip, ClipLike, Extractor, InputSize, Metrics
 from .study import (
@@ -113,6 +114,43 @@ class PretrainSpec(Strict):
     """given if images and captions are encoded while training"""
 
 
+class DistillSpec(Strict):
+    """Distil one model into a student of few steps."""
+
+    recipe: Literal[1] = 1
+    stage: Literal["distill"] = "distill"
+    size: Size
+    seed: Seed
+    diffusion: Diffusion
+    distill: Distill
+    encoding: Annotated[EncodingSpec | None, Field(exclude_if=is_none)] = None
+    """given if images and captions are encoded while training"""
+
+    @property
+    def teacher_steps(self) -> int:
+        """Levels of the teacher's grid, from which the student's are drawn."""
+        return self.distill.teacher_steps
+
+
+class GuidedDistillSpec(Strict):
+    """Teach a student to take one step where its teacher takes two."""
+
+    recipe: Literal[1] = 1
+    size: Size
+    seed: Seed
+    diffusion: Diffusion
+    steps: Positive
+    """steps of this student"""
+    guided_distill: GuidedDistill
+    encoding: Annotated[EncodingSpec | None, Field(exclude_if=is_none)] = None
+    """given if images and captions are encoded while training"""
+
+    @property
+    def stage(self) -> str:
+        """Of the student."""
+        return f"guided_distill{self.steps}"
+
+
 class CellSpec(Strict):
     """Sample one cell: (model, sampler, steps, guidance)."""
 
@@ -127,6 +165,8 @@ class CellSpec(Strict):
     clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
     trained: Annotated[Fraction | None, Field(exclude_if=is_none)] = None
     """of a kept checkpoint: its fraction of the training"""
+    teacher_steps: Annotated[Positive | None, Field(exclude_if=is_none)] = None
+    """of sampler lcm: levels of the grid that its steps are drawn from"""
 
     @property
     def name(self) -> str:

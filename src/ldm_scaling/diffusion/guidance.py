@@ -1,25 +1,61 @@
 """Classifier-free guidance (Ho & Salimans 2022): the one place that defines the scale.
 
-The scale s is that of eps_u + s * (eps_c - eps_u), on all latent channels: s = 1 is off.
+The scale s is that of eps_u + s * (eps_c - eps_u), on all latent channels: s = 1 is off. A student
+that was distilled from guided predictions is told s instead, by an embedding, and needs no second
+forward pass (Meng et al. 2023, section 3.1).
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
+from .schedule import column
 
-def forwards_per_step(scale: float) -> int:
+
+def forwards_per_step(scale: float, embedded: bool = False) -> int:
     """U-Net forward passes of one denoising step of one image."""
-    return 1 if scale == 1 else 2
+    return 1 if scale == 1 or embedded else 2
 
 
-def guidance_text(text: torch.Tensor, empty: torch.Tensor, scale: float) -> torch.Tensor:
+def is_embedded(unet: nn.Module) -> bool:
+    """Whether the U-Net is told the scale."""
+    return unet.config.time_cond_proj_dim is not None
+
+
+def guidance_embedding(scales: torch.Tensor, width: int) -> torch.Tensor:
+    """Sinusoids [B, width] of scales [B], as diffusers' LatentConsistencyModelPipeline has them."""
+    half = width // 2
+    frequencies = torch.exp(torch.arange(half, device=scales.device) * -(math.log(1e4) / (half - 1)))
+    angles = 1000 * (scales.float() - 1)[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def guidance_text(
+    text: torch.Tensor, empty: torch.Tensor, scale: float, embedded: bool = False
+) -> torch.Tensor:
     """What the U-Net attends to, for captions [B, L, D] and the empty caption [L, D].
 
-    [B, L, D] without guidance, [2B, L, D] with it: the unconditional half first.
+    [B, L, D] without a second forward pass, [2B, L, D] with it: the unconditional half first.
     """
-    return text if scale == 1 else torch.cat([empty.expand_as(text), text])
+    if forwards_per_step(scale, embedded) == 1:
+        return text
+    return torch.cat([empty.expand_as(text), text])
+
+
+def told_prediction(
+    unet: nn.Module,
+    latents: torch.Tensor,
+    timestep: torch.Tensor,
+    text: torch.Tensor,
+    scales: torch.Tensor,
+    width: int,
+) -> torch.Tensor:
+    """The prediction of a U-Net that is told the scales [B], with embeddings of that width."""
+    told = guidance_embedding(scales, width)
+    return unet(latents, timestep, text, timestep_cond=told, return_dict=False)[0]
 
 
 def guided_prediction(
@@ -27,12 +63,22 @@ def guided_prediction(
     latents: torch.Tensor,
     timestep: torch.Tensor,
     text: torch.Tensor,
-    scale: float,
+    scale: float | torch.Tensor,
 ) -> torch.Tensor:
-    """The guided prediction for latents [B, C, h, w] and `guidance_text` of the same scale."""
-    if scale == 1:
+    """The guided prediction for latents [B, C, h, w] and `guidance_text` of the same scale.
+
+    The scale may be one for all images, or one for each, [B]; the timestep likewise.
+    """
+    if is_embedded(unet):
+        scales = torch.as_tensor(scale, device=latents.device).expand(len(latents))
+        width = unet.config.time_cond_proj_dim
+        return told_prediction(unet, latents, timestep, text, scales, width)
+    if len(text) == len(latents):
         return unet(latents, timestep, text, return_dict=False)[0]
+    twice = timestep if timestep.dim() == 0 else torch.cat([timestep, timestep])
     unconditional, conditional = unet(
-        torch.cat([latents, latents]), timestep, text, return_dict=False
+        torch.cat([latents, latents]), twice, text, return_dict=False
     )[0].chunk(2)
+    if isinstance(scale, torch.Tensor):
+        scale = column(scale, latents)
     return unconditional + scale * (conditional - unconditional)

@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, LCMScheduler
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from torch import nn
 
 from ..models.family import text_projections
 from ..study import Diffusion
-from .guidance import forwards_per_step, guidance_text, guided_prediction
+from .guidance import forwards_per_step, guidance_text, guided_prediction, is_embedded
 
 
 def _schedule(diffusion: Diffusion) -> dict:
@@ -51,14 +51,21 @@ SAMPLERS: dict[str, Callable[[Diffusion], SchedulerMixin]] = {
 }
 
 
-def make_scheduler(sampler: str, diffusion: Diffusion) -> SchedulerMixin:
-    """A fresh diffusers scheduler for a sampler's name."""
-    return SAMPLERS[sampler](diffusion)
+def make_scheduler(
+    sampler: str, diffusion: Diffusion, teacher_steps: int | None = None
+) -> SchedulerMixin:
+    """A fresh diffusers scheduler for a sampler's name; lcm takes its levels from its teacher's."""
+    if sampler != "lcm":
+        return SAMPLERS[sampler](diffusion)
+    settings = {"original_inference_steps": teacher_steps, "set_alpha_to_one": False}
+    schedule = _schedule(diffusion)
+    del schedule["timestep_spacing"]  # the teacher's grid decides
+    return LCMScheduler(**settings, **schedule)
 
 
-def network_evaluations(steps: int, guidance: float) -> int:
-    """NFE of one image: every sampler here evaluates once a step, twice with guidance."""
-    return steps * forwards_per_step(guidance)
+def network_evaluations(steps: int, guidance: float, embedded: bool = False) -> int:
+    """NFE of one image: every sampler evaluates once a step, twice where guidance asks for it."""
+    return steps * forwards_per_step(guidance, embedded)
 
 
 def _set_steps(scheduler: SchedulerMixin, steps: int, device: torch.device) -> None:
@@ -69,6 +76,13 @@ def _set_steps(scheduler: SchedulerMixin, steps: int, device: torch.device) -> N
         scheduler.timesteps = scheduler.timesteps[:steps]
         if hasattr(scheduler, "sigmas"):  # of each level, and of the image at the end
             scheduler.sigmas = torch.cat([scheduler.sigmas[:steps], scheduler.sigmas[-1:]])
+
+
+def ddim_levels(diffusion: Diffusion, steps: int) -> torch.Tensor:
+    """Timesteps [steps] at which DDIM evaluates the network, the noisiest first."""
+    scheduler = _ddim(diffusion)
+    _set_steps(scheduler, steps, torch.device("cpu"))
+    return scheduler.timesteps
 
 
 @contextlib.contextmanager
@@ -113,7 +127,7 @@ def sample_latents(
     """
     _set_steps(scheduler, steps, noise.device)
     latents = noise * scheduler.init_noise_sigma
-    text = guidance_text(text, empty, guidance)
+    text = guidance_text(text, empty, guidance, is_embedded(unet))
     with _text_projected_once(unet):
         for timestep in scheduler.timesteps:
             scaled = scheduler.scale_model_input(latents, timestep)

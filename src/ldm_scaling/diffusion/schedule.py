@@ -17,13 +17,14 @@ def alphas_cumprod(diffusion: Diffusion) -> torch.Tensor:
     return torch.cumprod(1 - betas, dim=0)
 
 
-def _column(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+def column(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Values [B] in a shape that multiplies [B, ...]."""
     return values.to(like.device).reshape(-1, *[1] * (like.dim() - 1))
 
 
 def add_noise(clean: torch.Tensor, noise: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
     """x_t of clean latents [B, ...] at a_t = alpha [B]."""
-    alpha = _column(alpha, clean)
+    alpha = column(alpha, clean)
     return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
 
 
@@ -36,7 +37,7 @@ def target(
     """
     if prediction == "epsilon":
         return noise
-    alpha = _column(alpha, clean)
+    alpha = column(alpha, clean)
     return alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
 
 

@@ -1,0 +1,93 @@
+"""Distil a pretrained size into a student of few steps: consistency distillation of its latents.
+
+The student starts as its teacher, is told the guidance scale, and learns to give the same origin
+anywhere on a trajectory of the guided teacher: what it says of x_t is compared with what its own
+average says of the x that the teacher's DDIM step leads to (Song et al. 2023, algorithm 2; in
+latents and with guidance, Luo et al. 2023, algorithm 1).
+Writes the same folder as pretraining, with the averaged weights, and continues likewise.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from torch import nn
+
+from ..cli import parser, run
+from ..diffusion.consistency import consistency, ddim_step, distance, levels
+from ..diffusion.guidance import told_prediction
+from ..diffusion.schedule import add_noise, alphas_cumprod
+from ..latents.autoencoder import weights_hash
+from ..latents.pairs import Pairs
+from ..loop import Stream, row_generators
+from ..specs import DistillSpec
+from .family import load_unet
+from .students import EMBEDDING, Teacher, drawn, make_plan, make_student
+from .train import add_training, train
+
+class ConsistencyDistillation:
+    """The task of the training loop: agree with one's own average a teacher's step further on."""
+
+    def __init__(self, spec: DistillSpec, pairs: Pairs, teacher: UNet2DConditionModel):
+        self._spec, self._pairs = spec, pairs
+        self.module = make_student(teacher).to(memory_format=torch.channels_last)
+        self.target = copy.deepcopy(self.module).requires_grad_(False)
+        self._student = copy.deepcopy(self.target)
+        self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
+        self._teacher = Teacher(teacher, pairs)
+        self._alphas = alphas_cumprod(spec.diffusion)
+        self._levels = levels(spec.diffusion.train_timesteps, spec.teacher_steps)
+
+    def build(self) -> UNet2DConditionModel:
+        """A student, to hold the averaged weights."""
+        return self._student
+
+    def losses(
+        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
+    ) -> torch.Tensor:
+        """Distance of each image's two origins; shape [len(indices)]."""
+        spec, kind = self._spec, self._spec.diffusion.prediction
+        clean, captions = self._pairs.read(indices, device)
+        generators = list(row_generators(Stream.DISTILLATION, spec.seed, positions))
+        shape = self._pairs.latent_shape
+        level, scale, noise = drawn(generators, len(self._levels), spec.distill.guidance, shape)
+        # below the lowest level lies timestep 0, where the origin is known
+        grid = torch.cat([torch.zeros(1, dtype=torch.long), self._levels])
+        steps, reached = grid[level + 1], grid[level]
+        alpha, alpha_reached = self._alphas[steps].to(device), self._alphas[reached].to(device)
+        steps, reached, scale = steps.to(device), reached.to(device), scale.to(device)
+        noisy = add_noise(clean, noise.to(device), alpha)
+        with torch.no_grad():
+            guided = self._teacher(noisy, steps, captions, scale)
+            further = ddim_step(kind, noisy, guided, alpha, alpha_reached)
+            output = told_prediction(self.target, further, reached, captions, scale, EMBEDDING)
+            output = output.float()
+            goal = consistency(kind, further, output, reached, alpha_reached)
+        output = told_prediction(module, noisy, steps, captions, scale, EMBEDDING).float()
+        origin = consistency(kind, noisy, output, steps, alpha)
+        return distance(spec.distill.loss, origin - goal)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, DistillSpec)
+    add_training(arguments)
+    arguments.add_argument("--teacher", required=True, type=Path, help="folder of the teacher")
+    options = arguments.parse_args()
+    spec: DistillSpec = options.spec
+    teacher = load_unet(options.teacher)
+    train(
+        options,
+        lambda pairs: ConsistencyDistillation(spec, pairs, teacher),
+        make_plan(spec.distill, spec.seed, "distill.lr"),
+        sampler="lcm",
+        depends_on=(weights_hash(teacher),),
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,96 @@
+"""Distil a guided model progressively: a student takes one DDIM step where its teacher takes two.
+
+The first student learns from the pretrained model with guidance, and is told the scale; each
+further one starts from, and learns from, the one before (Meng et al. 2023, algorithms 1 and 2, of
+which the first student does both at once).
+Writes the same folder as pretraining, with the averaged weights, and continues likewise.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from torch import nn
+
+from ..cli import parser, run
+from ..diffusion.consistency import ddim_step, one_step_origin, origin_and_noise
+from ..diffusion.guidance import told_prediction
+from ..diffusion.samplers import ddim_levels
+from ..diffusion.schedule import add_noise, alphas_cumprod
+from ..latents.autoencoder import weights_hash
+from ..latents.pairs import Pairs
+from ..loop import Stream, row_generators
+from ..specs import GuidedDistillSpec
+from .family import load_unet
+from .students import EMBEDDING, Teacher, drawn, make_plan, make_student
+from .train import add_training, train
+
+
+class ProgressiveDistillation:
+    """The task of the training loop: get in one step where the teacher gets in two."""
+
+    def __init__(self, spec: GuidedDistillSpec, pairs: Pairs, teacher: UNet2DConditionModel):
+        self._spec, self._pairs = spec, pairs
+        self.module = make_student(teacher).to(memory_format=torch.channels_last)
+        self._student = copy.deepcopy(self.module)
+        self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
+        self._teacher = Teacher(teacher, pairs)
+        self._alphas = alphas_cumprod(spec.diffusion)
+        self._levels = ddim_levels(spec.diffusion, spec.steps)
+
+    def build(self) -> UNet2DConditionModel:
+        """A student, to hold the averaged weights."""
+        return self._student
+
+    def losses(
+        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
+    ) -> torch.Tensor:
+        """Squared error of each image's origin, weighted by the truncated SNR; [len(indices)].
+
+        The weight is max(SNR, 1) (Salimans & Ho 2022, section 4).
+        """
+        spec, kind = self._spec, self._spec.diffusion.prediction
+        clean, captions = self._pairs.read(indices, device)
+        generators = list(row_generators(Stream.DISTILLATION, spec.seed, positions))
+        shape, range_of_scales = self._pairs.latent_shape, spec.guided_distill.guidance
+        level, scale, noise = drawn(generators, len(self._levels), range_of_scales, shape)
+        steps = self._levels[level]
+        length = spec.diffusion.train_timesteps // spec.steps
+        times = [steps, (steps - length // 2).clamp(min=0), (steps - length).clamp(min=0)]
+        alpha, halfway, reached = (self._alphas[time].to(device) for time in times)
+        steps, middle, scale = steps.to(device), times[1].to(device), scale.to(device)
+        noisy = add_noise(clean, noise.to(device), alpha)
+        with torch.no_grad():
+            guided = self._teacher(noisy, steps, captions, scale)
+            between = ddim_step(kind, noisy, guided, alpha, halfway)
+            guided = self._teacher(between, middle, captions, scale)
+            further = ddim_step(kind, between, guided, halfway, reached)
+            goal = one_step_origin(noisy, further, alpha, reached)
+        output = told_prediction(module, noisy, steps, captions, scale, EMBEDDING).float()
+        origin = origin_and_noise(kind, noisy, output, alpha)[0]
+        error = (origin - goal).square().mean(dim=(1, 2, 3))
+        return error * (alpha / (1 - alpha)).clamp(min=1)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, GuidedDistillSpec)
+    add_training(arguments)
+    arguments.add_argument("--teacher", required=True, type=Path, help="folder of the teacher")
+    options = arguments.parse_args()
+    spec: GuidedDistillSpec = options.spec
+    teacher = load_unet(options.teacher)
+    train(
+        options,
+        lambda pairs: ProgressiveDistillation(spec, pairs, teacher),
+        make_plan(spec.guided_distill, spec.seed, "guided_distill.lr"),
+        depends_on=(weights_hash(teacher),),
+    )
+
+
+if __name__ == "__main__":
+    run(main)

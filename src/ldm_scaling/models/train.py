@@ -1,0 +1,111 @@
+"""What the commands of all training stages share: their options, and the folder that they write."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from diffusers import UNet2DConditionModel
+from safetensors.torch import save_file
+
+from ..cli import Slice, add_work_dir, positive
+from ..devices import Switches, check_gpus, precision, process_index
+from ..diffusion.samplers import make_scheduler
+from ..latents.autoencoder import save_model, weights_hash
+from ..latents.pairs import Pairs, open_pairs
+from ..loop import Plan, Task, Trainer, jsonl, training_summary
+from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+class UNetTask(Task, Protocol):
+    """A task that trains a U-Net."""
+
+    module: UNet2DConditionModel
+
+    def build(self) -> UNet2DConditionModel:
+        """A network of the same shape, to hold the averaged weights."""
+        ...
+
+
+def add_training(arguments: ArgumentParser) -> None:
+    """Add the options that name data, output and hardware."""
+    files = {"type": Path, "nargs": "+", "default": []}
+    arguments.add_argument("--latents", **files, help="latents to train on, or parts of them")
+    arguments.add_argument("--text", **files, help="their text embeddings")
+    arguments.add_argument("--index", type=Path, help="index of the tar shards that parts are of")
+    arguments.add_argument("--shards", type=Path, help="folder of tar shards, to encode on the way")
+    arguments.add_argument("--out", required=True, type=Path, help="folder of the model")
+    group = arguments.add_argument_group("hardware", "these change results by rounding only")
+    group.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
+    group.add_argument(
+        "--micro-batch", type=positive(int), help="images a forward pass (default: the batch)"
+    )
+    group.add_argument(
+        "--precision",
+        choices=["no", "bf16"],
+        help="arithmetic (default: bf16 on a GPU that has it)",
+    )
+    group.add_argument(
+        "--checkpointing", action="store_true", help="compute activations twice, keep few of them"
+    )
+    group.add_argument(
+        "--sharded", action="store_true", help="divide the weights among the processes (FSDP)"
+    )
+    add_work_dir(arguments)
+
+
+def train(
+    options: Namespace,
+    task_of: Callable[[Pairs], UNetTask],
+    plan: Plan,
+    sampler: str = "ddim",
+    depends_on: tuple[str, ...] = (),
+) -> None:
+    """Train what the options ask for, from its newest state, and write its folder.
+
+    `depends_on` are hashes of what decides the result beside the spec and the data.
+    """
+    check_gpus(options.gpus)
+    time_slice, spec = Slice(options.max_seconds), options.spec
+    pairs, sources = open_pairs(
+        options.latents, options.text, options.index, options.shards, spec.encoding
+    )
+    task = task_of(pairs)
+    content = fingerprint(spec, *sources, *depends_on)
+    switches = Switches(options.micro_batch, options.precision or precision(), options.sharded)
+    if options.checkpointing:
+        task.module.enable_gradient_checkpointing()
+    with WorkDir(options.work_dir, content, lock=process_index() == 0) as work:
+        label = f"{spec.stage} {spec.size} seed {spec.seed}"
+        trainer = Trainer(task, plan, work, label, switches)
+        trainer.run(time_slice)
+        if trainer.accelerator.is_main_process:
+            export(task.build(), trainer, options, sampler)
+    print(f"{label}: {trainer.state.seconds:.0f} s of training")
+
+
+def export(unet: UNet2DConditionModel, trainer: Trainer, options: Namespace, sampler: str) -> None:
+    """Write the model's folder, with the averaged weights in `unet`; the summary comes last."""
+    state, spec, out = trainer.state, options.spec, options.out
+    kept = {
+        f"{part}/{name}": value.contiguous().cpu()
+        for part, weights in state.kept.items()
+        for name, value in weights.items()
+    }
+    with atomic_path(out / "kept.safetensors") as path:
+        save_file(kept, path)
+    unet.load_state_dict(trainer.averaged)
+    save_model(unet, out / "unet", WEIGHTS)
+    scheduler = make_scheduler(sampler, spec.diffusion, getattr(spec, "teacher_steps", None))
+    write_text(out / "scheduler" / "scheduler_config.json", scheduler.to_json_string())
+    write_text(out / "metrics.jsonl", jsonl(state.log))
+    final = float(np.mean([row["loss"] for row in state.log[-5:]]))
+    summary = training_summary(
+        trainer, loss=final, weights=weights_hash(unet), spec=spec.model_dump()
+    )
+    write_json(out / "summary.json", summary)
