@@ -39,7 +39,6 @@ def command(module, *options, processes=1, code=0):
 def specs(pocket_config):
     """Of a tiny study."""
     pocket_config["family"] |= {"sizes": ["c8"], "reference_size": "c8"}
-    pocket_config["figures"] |= {"guidance_sizes": ["c8"]}
     pocket_config["training"] |= {"images": 96, "batch": 12, "warmup_images": 12, "keep": []}
     pocket_config["sampling"] |= {"n": 24, "steps": [1, 2], "guidance": [1, 3]}
     pocket_config["metrics"] |= {"components": 8}
