@@ -47,6 +47,7 @@ rule all:
     input:
         expand("<results>/figures/{name}.{kind}", name=FIGURES, kind=["pdf", "png"]),
         expand("<results>/tables/{name}.csv", name=TABLES),
+        "<results>/claims.md",
 
 
 include: "rules/downloads.smk"

@@ -2,11 +2,11 @@
 
 Needs: <results>/models, the autoencoder, the embeddings of the test captions, and what is not in
 packages of the extractor and the CLIP model; for the CLIP-like score also all images, captions and
-the text encoder; for `illustrate` also tables. Gives: features and metrics in
+the text encoder. Gives: features and metrics in
 <results>/cells/{stage}/{size}/seed{seed}/{sampler}, there on demand the contact sheet
 sheets/steps{steps}_guidance{guidance}.png of any cell, a folder above it the illustrations; the
-features of real and reconstructed images with the fitted CLIP-like score in
-<results>/cells/reference, and <results>/tables/retrieval.csv.
+features of real and reconstructed images with the fitted CLIP-like score and its retrieval in
+<results>/cells/reference.
 
 Outputs of `sweep` are the same files whatever the grid: Snakemake does not notice changed
 parameters of a job that has a new, missing output which nobody asked for.
@@ -91,8 +91,8 @@ rule illustrate:
         summary="<results>/models/pretrain/{size}/seed{seed}/summary.json",
         autoencoder=autoencoder_files,
         text="<results>/latents/text_test.safetensors",
-        best=best_table(FIXED.sampler),
-        family="<results>/tables/family.csv",
+        metrics=f"<results>/cells/pretrain/{{size}}/seed{{seed}}/{FIXED.sampler}/metrics.csv",
+        family="<results>/models/family.csv",
     output:
         "<results>/cells/pretrain/{size}/seed{seed}/illustrations.safetensors",
     log:
@@ -114,7 +114,7 @@ rule illustrate:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.illustrate --spec {params.spec:q} --model {params.model:q}"
         " --autoencoder {params.autoencoder:q} {params.revision} --text {input.text:q}"
-        " --best {input.best:q} --family {input.family:q} --out {output:q}"
+        " --metrics {input.metrics:q} --family {input.family:q} --out {output:q}"
         " --gpus {resources.gpu}"
 
 
@@ -188,7 +188,7 @@ rule fit_clip_like:
         encoder=text_encoder_files,
     output:
         scorer="<results>/cells/reference/clip_like.safetensors",
-        retrieval=table("<results>/tables/retrieval.csv"),
+        retrieval="<results>/cells/reference/retrieval.csv",
     log:
         "<logs>/fit_clip_like.log",
     benchmark:

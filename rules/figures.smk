@@ -226,7 +226,7 @@ rule guidance_interaction:
     params:
         metric=SELECT_BY,
         sampler=SAMPLER,
-        sizes=STUDY.figures.guidance_sizes,
+        sizes=STUDY.guidance_sizes,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.figures.guidance_interaction --cells {input.cells:q}"

@@ -1,8 +1,32 @@
 """Trained models.
 
 Needs: <results>/latents of the training split, or the index of tar shards. Gives: a diffusers folder a model,
-<results>/models/{stage}/{size}/seed{seed}.
+<results>/models/{stage}/{size}/seed{seed}, and <results>/models/family.csv.
 """
+
+
+rule count_family:
+    """Count the parameters and FLOPs of every size on the networks, without training them."""
+    input:
+        module="src/ldm_scaling/tables/cost.py",
+        networks="src/ldm_scaling/tables/networks.py",
+        published="src/ldm_scaling/tables/published.py",
+    output:
+        "<results>/models/family.csv",
+    log:
+        "<logs>/count_family.log",
+    benchmark:
+        "<benchmarks>/count_family.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        spec=SPECS.family().model_dump_json(),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.cost --spec {params.spec:q} --out {output:q}"
 
 
 rule pretrain:

@@ -7,9 +7,7 @@ Needs: <results>/cells, <results>/tables, the test images and captions. Gives: <
 rule guidance_samples:
     """The same noise at every guidance scale, for two sizes."""
     input:
-        images=shown_models(
-            STUDY.figures.guidance_sizes, f"{FIXED.sampler}/images.safetensors"
-        ),
+        images=shown_models(STUDY.guidance_sizes, f"{FIXED.sampler}/images.safetensors"),
         best=best_table(FIXED.sampler),
         budgets="src/ldm_scaling/tables/budgets.py",
         captions="<results>/data/test.csv",
@@ -28,7 +26,7 @@ rule guidance_samples:
         mem_mb=2000,
         runtime=20,
     params:
-        images=images_arguments(STUDY.figures.guidance_sizes),
+        images=images_arguments(STUDY.guidance_sizes),
         sampler=FIXED.sampler,
         seed=STUDY.training.seeds[0],
         steps=guidance_steps(),

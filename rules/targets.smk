@@ -24,9 +24,10 @@ rule figures:
 
 
 rule tables:
-    """Every table."""
+    """Every table, and the page of claims."""
     input:
         expand("<results>/tables/{name}.csv", name=TABLES),
+        "<results>/claims.md",
 
 
 rule models:

@@ -195,6 +195,12 @@ class IllustrateSpec(Strict):
     prompts: list[Annotated[int, Field(ge=0)]] = Field(min_length=2)
     """rows of the test captions; the first two are interpolated"""
     budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    select_by: str
+    """the metric that chooses the guidance at each budget"""
+    steps: list[Positive] = Field(min_length=1)
+    """of the guidance search"""
+    guidance: list[Guidance] = Field(min_length=1)
+    """of the guidance search"""
 
 
 class FeaturesSpec(Strict):

@@ -229,8 +229,8 @@ class Figures(Strict):
 
     budgets: Annotated[list[Annotated[float, Field(gt=0)]], Distinct] = Field(min_length=1)
     """sampling costs at which the winning size is named, and drawn"""
-    guidance_sizes: Annotated[list[Size], Distinct] = Field(min_length=1, max_length=2)
-    """sizes whose images at every guidance scale are drawn"""
+    guidance_sizes: Annotated[list[Size], Distinct, Field(min_length=1, max_length=2)] | None = None
+    """sizes whose images at every guidance scale are drawn; null: the smallest and the largest"""
     prompts: Annotated[list[Annotated[int, Field(ge=0, lt=SHEET_IMAGES)]], Distinct] = Field(
         min_length=2, max_length=9
     )
@@ -298,7 +298,7 @@ class Study(Strict):
         steps = (*self.sampling.steps, self.sampling.fixed.steps)
         if max(steps) > self.diffusion.train_timesteps:
             raise ValueError("sampling.steps: more steps than diffusion.train_timesteps")
-        if unknown := set(self.figures.guidance_sizes) - set(self.family.sizes):
+        if unknown := set(self.guidance_sizes) - set(self.family.sizes):
             raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
         if (last := max(self.figures.prompts)) >= self.sampling.n:
             raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
@@ -308,6 +308,12 @@ class Study(Strict):
     def results(self) -> str:
         """Folder of this study's results."""
         return "results" if self.name == DEFAULT_STUDY else f"results/{self.name}"
+
+    @property
+    def guidance_sizes(self) -> list[str]:
+        """Sizes whose images at every guidance scale are drawn."""
+        ends = [choose(self.family.sizes, key=channels) for choose in (min, max)]
+        return self.figures.guidance_sizes or list(dict.fromkeys(ends))
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:

@@ -138,6 +138,9 @@ class Specs:
             seed=sampling.seed,
             prompts=figures.prompts,
             budgets=sorted(figures.budgets),
+            select_by=self.study.metrics.names[self.study.metrics.select_by],
+            steps=sorted(sampling.steps),
+            guidance=sorted(sampling.guidance),
         )
 
     def features(self, split: str = "test") -> FeaturesSpec:

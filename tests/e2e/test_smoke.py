@@ -1,6 +1,11 @@
 """The smoke study, end to end on real emoji: results, reruns, kill -9, one more scale."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -74,6 +79,8 @@ LIGHT = {
     "claims",
     "crossovers",
     "illustrate",
+    "retrieval",
+    "count_family",
 }
 """rules that follow whatever changes the tables"""
 
@@ -112,6 +119,22 @@ def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
     assert {rule: count for rule, count in found.items() if rule not in LIGHT} == jobs
     assert ("fid_vs_cost" in found) == bool(changes)
     assert ("model_family" in found) == ("family" in jobs)
+
+
+def test_tables_and_figures_come_from_the_cells_without_torch(finished, tmp_path):
+    results = finished.folder / "results/smoke"
+    for name in ("tables", "figures"):
+        shutil.move(results / name, tmp_path / name)
+    printed = finished.snakemake("--dry-run", "-p", *SMOKE)
+    modules = sorted(set(re.findall(r"python -m (ldm_scaling[.\w]+)", printed)))
+    assert {"ldm_scaling.tables.claims", "ldm_scaling.figures.size_samples"} <= set(modules)
+    code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
+    source = {"PYTHONPATH": str(finished.folder / "src")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | source)
+    finished.snakemake("--cores", "all", *SMOKE)
+    for before in (tmp_path / "tables").rglob("*.csv"):
+        after = results / "tables" / before.relative_to(tmp_path / "tables")
+        assert after.read_bytes() == before.read_bytes()
 
 
 def test_the_plan_finds_every_output(finished):

@@ -17,7 +17,7 @@ from ldm_scaling.models.family import build_unet
 from ldm_scaling.shards import map_array, write_arrays
 from ldm_scaling.specs import CellSpec, IllustrateSpec, SweepSpec
 from ldm_scaling.study import Autoencoder, Diffusion, Family, FixedSetting
-from ldm_scaling.tables.collect import BEST, FAMILY
+from ldm_scaling.tables.collect import FAMILY, MEASURED
 
 DIFFUSION = Diffusion(prediction="v_prediction", train_timesteps=20)
 TEXT_WIDTH = 16
@@ -29,6 +29,9 @@ SPEC = IllustrateSpec(
     seed=5,
     prompts=[0, 2, 1],
     budgets=[0.1, 1, 5, 100],
+    select_by="fd_x",
+    steps=[4, 16],
+    guidance=[2.5, 6],
 )
 BOUGHT = [(0, math.nan), (4, 2.5), (20, 6), (20, 6)]  # at a normalized cost of 0.25; 20 at most
 
@@ -37,15 +40,22 @@ def family():
     return pd.DataFrame([("c8", 8, 105_000, 0.5, 0.25), ("c16", 16, 1, 2.0, 1.0)], columns=FAMILY)
 
 
-def best():
-    row = dict.fromkeys(BEST, 1.0) | {"stage": "pretrain", "size": "c8", "seed": 0}
-    row |= {"sampler": "ddpm", "status": "ok", "metric": "fd_x", "at_boundary": False}
-    table = pd.DataFrame([row | {"steps": 4, "guidance": 2.5}, row | {"steps": 16, "guidance": 6}])
-    others = [table.assign(guidance=9.0, **other) for other in OTHERS]
-    return pd.concat([*others, table])[BEST]
+def metrics():
+    """What was measured: at 4 steps guidance 2.5 is the best of the search, at 16 it is 6."""
+    grid = [(4, 2.5, 10), (4, 6, 11), (16, 2.5, 12), (16, 6, 9)]
+    row = dict.fromkeys(MEASURED, 1.0) | {"status": "ok", "metric": "fd_x"}
+    rows = [row | {"steps": s, "guidance": g, "value": value} for s, g, value in grid]
+    others = [row | {"steps": 4, "value": 5.0} | other for other in OTHERS]
+    return pd.DataFrame([*others, *rows])[MEASURED]
 
 
-OTHERS = [{"sampler": "ddim"}, {"size": "c16"}, {"seed": 1}, {"stage": "distill"}]
+OTHERS = [  # lower, but another metric, a kept checkpoint, not of the search, failed
+    {"guidance": 6, "metric": "kid_x"},
+    {"guidance": 6, "trained": 0.5},
+    {"guidance": 3},
+    {"guidance": 6, "steps": 3},
+    {"guidance": 6, "status": "diverged"},
+]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +72,7 @@ def inputs(tmp_path_factory):
         save_model(model, folder / name, "diffusion_pytorch_model.safetensors")
     text = np.random.default_rng(0).normal(size=(4, 5, TEXT_WIDTH)).astype(np.float16)
     write_arrays(folder / "text", {"text": text[:3], "empty": text[3]}, "abc")
-    best().to_csv(folder / "best.csv", index=False)
+    metrics().to_csv(folder / "metrics.csv", index=False)
     family().to_csv(folder / "family.csv", index=False)
     return folder
 
@@ -83,13 +93,13 @@ def command(module, spec, inputs, monkeypatch, *words):
 
 
 def illustrated(spec, inputs, monkeypatch, out, *words):
-    tables = [f"--{name}={inputs / f'{name}.csv'}" for name in ("best", "family")]
+    tables = [f"--{name}={inputs / f'{name}.csv'}" for name in ("metrics", "family")]
     command(illustrate, spec, inputs, monkeypatch, *tables, f"--out={out}", *words)
     return out
 
 
 def test_settings_are_those_found_by_hand():
-    bought = settings_bought(SPEC, best(), family())
+    bought = settings_bought(SPEC, metrics(), family())
     assert bought[0][0] == 0 and math.isnan(bought[0][1])
     assert bought[1:] == BOUGHT[1:]
 
@@ -158,7 +168,7 @@ def test_images_that_are_not_finite_are_left_out(sampler):
 
 
 def test_where_no_guidance_was_chosen_nothing_is_sampled(sampler, monkeypatch):
-    failed = settings_bought(SPEC, best().assign(guidance=np.nan), family())
+    failed = settings_bought(SPEC, metrics().assign(status="diverged"), family())
     assert [steps for steps, _ in failed] == [0, 4, 20, 20]
     monkeypatch.setattr(sampler, "images_of", None)
     assert {len(images) for images in at_equal_cost(sampler, SPEC, failed).values()} == {0}
@@ -168,8 +178,7 @@ def test_where_no_guidance_was_chosen_nothing_is_sampled(sampler, monkeypatch):
     ("changes", "says"),
     [
         ({"size": "c24"}, "size c24 is not in the family table"),
-        ({"training_seed": 7}, "model pretrain c8 seed7 is not in the table"),
-        ({"setting": FixedSetting(sampler="dpmpp", steps=4, guidance=3)}, "sampler dpmpp is not"),
+        ({"select_by": "fid"}, "metric fid is not in the table"),
         ({"prompts": [0, 3]}, "text has 3 prompts, fewer than 4"),
         ({"prompts": [0]}, "--spec: prompts"),
         ({"budgets": []}, "--spec: budgets"),
@@ -185,7 +194,7 @@ def test_a_wrong_spec_is_one_line(changes, says, inputs, tmp_path, monkeypatch, 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("option", ["text", "model", "best", "family"])
+@pytest.mark.parametrize("option", ["text", "model", "metrics", "family"])
 def test_a_missing_file_is_one_line(option, inputs, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         illustrated(SPEC, inputs, monkeypatch, tmp_path / "images", f"--{option}=nowhere")

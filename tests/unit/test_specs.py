@@ -77,13 +77,14 @@ CHANGES = [
     ("training.images", 64000, "pretrain"),
     ("training.caption_dropout", 0.2, "pretrain"),
     ("training.seeds", [0, 1], ""),
-    ("sampling.guidance", [1, 2, 3], "sweep"),
-    ("sampling.steps", [2, 4], "sweep"),
+    ("sampling.guidance", [1, 2, 3], "sweep illustrate"),
+    ("sampling.steps", [2, 4], "sweep illustrate"),
     ("sampling.seed", 5, "sweep illustrate"),
     ("sampling.n", 256, "sweep measure"),
     ("metrics.bootstrap", 100, "clip_like measure"),
     ("metrics.confidence", 0.9, "clip_like measure"),
     ("metrics.clip_like.epochs", 7, "clip_like measure"),
+    ("metrics.select_by", "kid", "illustrate"),
     ("metrics.components", 32, "measure"),
     ("metrics.components", None, "measure"),
     ("metrics.input_size", 128, "sweep features validation-features"),
@@ -92,7 +93,7 @@ CHANGES = [
     ("figures.budgets", [16, 8, 4, 2, 1, 0.5, 0.25], ""),
     ("figures.prompts", [1, 0], "illustrate"),
     ("figures.guidance_sizes", ["c20"], ""),
-    ("sampling.fixed.guidance", 7.5, "illustrate"),
+    ("sampling.fixed.guidance", 7.5, "sweep illustrate"),
 ]
 
 

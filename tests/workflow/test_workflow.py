@@ -35,6 +35,7 @@ POCKET_JOBS = {
     "pretrain": 4,
     "real_features": 3,
     "fit_clip_like": 1,
+    "count_family": 1,
     "reconstruction_features": 1,
     "sweep": 4,
     "measure": 4,
@@ -60,6 +61,7 @@ def test_every_target_of_the_pocket_study(project):
     others = {"illustrate": 4, "fits": 1}
     others |= {"sweep": 12, "measure": 12, "collect": 3}  # all samplers
     everything = {"concatenate": 1, "fixed_setting": 1, "claims": 1, "all": 1, "crossovers": 1}
+    everything |= {"retrieval": 1}
     assert project.jobs() == POCKET_JOBS | figures | others | everything
     assert project.jobs("figures") == POCKET_JOBS | figures | others | {"figures": 1}
     assert project.jobs("models")["pretrain"] == 4
@@ -68,8 +70,12 @@ def test_every_target_of_the_pocket_study(project):
     samples = project.jobs("results/figures/guidance_samples.png")
     assert samples["pretrain"] == 4 and "illustrate" not in samples
     # shapes are known from the study: no data are needed
-    assert project.jobs("results/figures/model_family.pdf") == {"family": 1, "model_family": 1}
-    alone = {"latency": 1, "family": 1, "latency_vs_cost": 1}
+    assert project.jobs("results/figures/model_family.pdf") == {
+        "count_family": 1,
+        "family": 1,
+        "model_family": 1,
+    }
+    alone = {"latency": 1, "count_family": 1, "family": 1, "latency_vs_cost": 1}
     assert project.jobs("results/figures/latency_vs_cost.pdf") == alone
 
 
@@ -181,7 +187,7 @@ def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
 
 
 @pytest.mark.parametrize(
-    ("target", "offline"), [("results/tables/family.csv", "1"), ("resources/hub", "0")]
+    ("target", "offline"), [("results/models/family.csv", "1"), ("resources/hub", "0")]
 )
 def test_only_jobs_that_fetch_use_the_network(project, tmp_path, target, offline):
     (tmp_path / "python").write_text('#!/bin/sh\nenv > "$RECORD"\nexit 1\n')
@@ -246,9 +252,8 @@ def test_the_emoji_are_as_many_as_the_plan_says(project):
 def test_large_studies_parse_and_plan_without_their_data(project, study):
     target = f"results/{study}/figures/fid_vs_cost.pdf"
     jobs = project.jobs(target, f"--configfile=studies/{study}.yaml")
-    sizes, samplers = {"gpu": (6, 3), "paper": (11, 3)}[study]
-    assert jobs["pretrain"] == sizes
-    assert jobs["sweep"] == jobs["measure"] == sizes * samplers
+    sizes = {"gpu": 6, "paper": 11}[study]
+    assert jobs["pretrain"] == jobs["sweep"] == jobs["measure"] == sizes  # of one sampler
     assert jobs.get("encode_part", 0) == {"gpu": 0, "paper": 64}[study]
 
 

@@ -22,8 +22,8 @@ from ..cli import InputError, parser, run
 from ..shards import write_arrays
 from ..specs import IllustrateSpec
 from ..study import FixedSetting
-from ..tables.budgets import chosen_guidance, of_model, of_sampler, steps_bought
-from ..tables.collect import BEST, FAMILY, read_table
+from ..tables.budgets import chosen_guidance, steps_bought
+from ..tables.collect import FAMILY, MEASURED, OK, read_table
 from ..workdir import fingerprint
 from .sweep import Sampler, add_sampler, load_sampler
 
@@ -32,20 +32,24 @@ ALPHAS = (1.0, 0.8, 0.5, 0.2, 0.0)
 
 
 def settings_bought(
-    spec: IllustrateSpec, best: pd.DataFrame, family: pd.DataFrame
+    spec: IllustrateSpec, metrics: pd.DataFrame, family: pd.DataFrame
 ) -> list[tuple[int, float]]:
     """Steps and guidance at each of the budgets, as they stand in the file.
 
-    Raises InputError if a table lacks the model.
+    `metrics` are those of the model's cells. Raises InputError if a table lacks the size or metric.
     """
     costs = family.loc[family["size"] == spec.size, "normalized_cost"]
     if costs.empty:
         raise InputError(f"size {spec.size} is not in the family table")
-    rows = of_sampler(best, spec.setting.sampler)
-    rows = of_model(rows, spec.stage, spec.size, spec.training_seed)
+    rows = metrics[metrics["metric"] == spec.select_by]
+    if rows.empty:
+        raise InputError(f"metric {spec.select_by} is not in the table of metrics")
+    searched = rows["steps"].isin(spec.steps) & rows["guidance"].isin(spec.guidance)
+    rows = rows[searched & (rows["trained"] == 1) & (rows["status"] == OK)]
+    best = rows.loc[rows.groupby("steps")["value"].idxmin()]
     most = spec.diffusion.train_timesteps
     steps = [steps_bought(budget, costs.item(), most) for budget in spec.budgets]
-    return [(count, chosen_guidance(rows, count) if count else math.nan) for count in steps]
+    return [(count, chosen_guidance(best, count) if count else math.nan) for count in steps]
 
 
 def at_equal_cost(
@@ -84,13 +88,13 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__, IllustrateSpec)
     add_sampler(arguments)
-    arguments.add_argument("--best", required=True, type=Path, help="table of best guidances")
+    arguments.add_argument("--metrics", required=True, type=Path, help="metrics.csv of its cells")
     arguments.add_argument("--family", required=True, type=Path, help="family.csv")
     arguments.add_argument("--out", required=True, type=Path, help="file to write")
     options = arguments.parse_args()
     spec: IllustrateSpec = options.spec
-    best, family = read_table(options.best, BEST), read_table(options.family, FAMILY)
-    bought = settings_bought(spec, best, family)
+    metrics, family = read_table(options.metrics, MEASURED), read_table(options.family, FAMILY)
+    bought = settings_bought(spec, metrics, family)
     sampler, decides = load_sampler(options, spec.diffusion, max(spec.prompts) + 1)
     steps, guidance = (np.array(column) for column in zip(*bought, strict=True))
     arrays = {

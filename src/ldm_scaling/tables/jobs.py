@@ -228,16 +228,16 @@ def _fit_clip_like(study: Study, networks: Networks, images: dict[str, float]) -
         "maps": TRAINING_FORWARDS * settings.epochs * images["train"] * forward,
     }
     size = 4 * (maps + images["test"] * settings.width)
-    return Job("fit_clip_like", f"{study.results}/tables/retrieval.csv", flops, size)
+    return Job("fit_clip_like", f"{study.results}/cells/reference/retrieval.csv", flops, size)
 
 
 def _table_jobs(study: Study) -> list[Job]:
     folder = f"{study.results}/tables"
+    names = ["floors", "family", "crossovers", "fits", "fixed_setting", "claims"]
+    names += ["retrieval"] if study.metrics.clip_like else []
     return [
-        *(
-            Job(name, f"{folder}/{name}.csv")
-            for name in ("floors", "family", "crossovers", "fits", "fixed_setting", "claims")
-        ),
+        Job("count_family", f"{study.results}/models/family.csv"),
+        *(Job(name, f"{folder}/{name}.csv") for name in names),
         *(
             Job("collect", f"{folder}/pretrain/{sampler}/best.csv", name=sampler)
             for sampler in study.sampling.samplers
