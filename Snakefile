@@ -28,7 +28,8 @@ pathvars:
 
 wildcard_constraints:
     split="train|validation|test",
-    stage="pretrain",
+    stage=r"pretrain|distill|guided_distill\d+",
+    steps=r"\d+",
     size=r"c\d+",
     seed=r"\d+",
     sampler=r"[a-z]+",

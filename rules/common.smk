@@ -18,7 +18,7 @@ shell.prefix(
     f"export PYTHONPATH={QUOTED} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 {SUBMITTED}; "
 )
 
-from ldm_scaling import hub
+from ldm_scaling import hub, stages
 from ldm_scaling.data.archives import (
     ARCHIVES,
     COCO,
@@ -65,18 +65,18 @@ LAUNCH = (
     " --num_processes {resources.gpu} --num_machines 1 --mixed_precision no"
     " --dynamo_backend no --main_process_port 0'; "
 )
-MODELS = [
-    ("pretrain", size, seed)
-    for size in STUDY.family.sizes
-    for seed in STUDY.training.seeds
-]
+MODELS = stages.models(STUDY)
 SAMPLER = STUDY.sampling.samplers[0]
 FIXED = STUDY.sampling.fixed
 FIXED_SETTING = (
     f"--steps {FIXED.steps} --guidance {FIXED.guidance:g}"
     f" --confidence {STUDY.metrics.confidence:g}"
 )
-STAGES_AND_SAMPLERS = [("pretrain", sampler) for sampler in STUDY.sampling.samplers]
+STAGES_AND_SAMPLERS = [
+    (stage, sampler)
+    for stage, samplers in stages.samplers(STUDY).items()
+    for sampler in samplers
+]
 
 
 # ------------------------------------------------------------ inputs
@@ -248,6 +248,32 @@ def encode_part_spec(wildcards):
     return SPECS.encode_part(AUTOENCODER, int(wildcards.part)).model_dump_json()
 
 
+def teacher_files(wildcards):
+    """The weights of a student's teacher and what they are of; the summary is the last file."""
+    steps = wildcards.get("steps")
+    stage = stages.guided_stage(steps) if steps else stages.DISTILL
+    folder = f"{STUDY.results}/models/{stages.teacher(STUDY, stage)}"
+    folder += f"/{wildcards.size}/seed{wildcards.seed}"
+    weights = "unet/diffusion_pytorch_model.safetensors"
+    return [
+        f"{folder}/{name}" for name in ("summary.json", weights, "unet/config.json")
+    ]
+
+
+def distill_spec(wildcards):
+    """What decides a student of consistency distillation."""
+    spec = SPECS.distill(wildcards.size, int(wildcards.seed), AUTOENCODER)
+    return spec.model_dump_json()
+
+
+def guided_distill_spec(wildcards):
+    """What decides a student of progressive distillation."""
+    seed = int(wildcards.seed)
+    stage = stages.guided_stage(wildcards.steps)
+    spec = SPECS.guided_distill(stage, wildcards.size, seed, AUTOENCODER)
+    return spec.model_dump_json()
+
+
 def pretrain_spec(wildcards):
     """What decides a trained model."""
     spec = SPECS.pretrain(wildcards.size, int(wildcards.seed), AUTOENCODER)
@@ -256,7 +282,7 @@ def pretrain_spec(wildcards):
 
 def sweep_spec(wildcards):
     """What decides the cells of one (model, sampler)."""
-    return SPECS.sweep(wildcards.sampler).model_dump_json()
+    return SPECS.sweep(wildcards.stage, wildcards.sampler).model_dump_json()
 
 
 def illustrate_spec(wildcards):

@@ -78,6 +78,12 @@ def metrics_arguments(wildcards, input):
     ]
 
 
+def grid_arguments(wildcards):
+    """`--steps COUNTS --guidance SCALES`: the grid at which the models of a stage are sampled."""
+    steps, guidance = stages.grid(STUDY, wildcards.stage)
+    return f"--steps {shlex.join(map(str, steps))} --guidance {shlex.join(map(str, guidance))}"
+
+
 def claims_arguments(wildcards, input):
     """`--cells STAGE SAMPLER CELLS DRAWS` for each stage and sampler."""
     return [

@@ -66,3 +66,87 @@ rule pretrain:
         + "$launch -m ldm_scaling.models.pretrain --spec {params.spec:q}"
         " {params.data} --out {params.out:q} --work-dir {params.work:q}"
         " --gpus {resources.gpu} --micro-batch {resources.micro_batch} {resources.switches}"
+
+
+rule distill:
+    """Distil one pretrained model into a student of few steps."""
+    input:
+        unpack(training_files),
+        teacher=teacher_files,
+    output:
+        weights="<results>/models/distill/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
+        config="<results>/models/distill/{size}/seed{seed}/unet/config.json",
+        kept="<results>/models/distill/{size}/seed{seed}/kept.safetensors",
+        scheduler="<results>/models/distill/{size}/seed{seed}/scheduler/scheduler_config.json",
+        metrics="<results>/models/distill/{size}/seed{seed}/metrics.jsonl",
+        summary="<results>/models/distill/{size}/seed{seed}/summary.json",
+    log:
+        "<logs>/distill/{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/distill/{size}_seed{seed}.tsv"
+    priority: large_first
+    conda:
+        ENVIRONMENT
+    threads: training_threads
+    resources:
+        mem_mb=training_memory,
+        runtime=walltime,
+        gpu=training_gpus,
+        nodes=1,
+        micro_batch=micro_batch,
+        switches=training_switches,
+    params:
+        spec=distill_spec,
+        data=training_options,
+        teacher=subpath(input.teacher[0], parent=True),
+        out=subpath(output.summary, parent=True),
+        work=work_dir("distill"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        + LAUNCH
+        + "$launch -m ldm_scaling.models.distill --spec {params.spec:q}"
+        " {params.data} --teacher {params.teacher:q} --out {params.out:q}"
+        " --work-dir {params.work:q} --gpus {resources.gpu}"
+        " --micro-batch {resources.micro_batch} {resources.switches}"
+
+
+rule guided_distill:
+    """Distil one guided model into a student of fewer steps than its teacher's."""
+    input:
+        unpack(training_files),
+        teacher=teacher_files,
+    output:
+        weights="<results>/models/guided_distill{steps}/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
+        config="<results>/models/guided_distill{steps}/{size}/seed{seed}/unet/config.json",
+        kept="<results>/models/guided_distill{steps}/{size}/seed{seed}/kept.safetensors",
+        scheduler="<results>/models/guided_distill{steps}/{size}/seed{seed}/scheduler/scheduler_config.json",
+        metrics="<results>/models/guided_distill{steps}/{size}/seed{seed}/metrics.jsonl",
+        summary="<results>/models/guided_distill{steps}/{size}/seed{seed}/summary.json",
+    log:
+        "<logs>/guided_distill/{steps}_{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/guided_distill/{steps}_{size}_seed{seed}.tsv"
+    priority: large_first
+    conda:
+        ENVIRONMENT
+    threads: training_threads
+    resources:
+        mem_mb=training_memory,
+        runtime=walltime,
+        gpu=training_gpus,
+        nodes=1,
+        micro_batch=micro_batch,
+        switches=training_switches,
+    params:
+        spec=guided_distill_spec,
+        data=training_options,
+        teacher=subpath(input.teacher[0], parent=True),
+        out=subpath(output.summary, parent=True),
+        work=work_dir("guided_distill"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        + LAUNCH
+        + "$launch -m ldm_scaling.models.guided_distill --spec {params.spec:q}"
+        " {params.data} --teacher {params.teacher:q} --out {params.out:q}"
+        " --work-dir {params.work:q} --gpus {resources.gpu}"
+        " --micro-batch {resources.micro_batch} {resources.switches}"

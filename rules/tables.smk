@@ -102,12 +102,11 @@ rule collect:
     params:
         metrics=metrics_arguments,
         select_by=SELECT_BY,
-        steps=STUDY.sampling.steps,
-        guidance=STUDY.sampling.guidance,
+        grid=grid_arguments,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.collect {params.metrics} --family {input.family:q}"
-        " --select-by {params.select_by:q} --steps {params.steps} --guidance {params.guidance}"
+        " --select-by {params.select_by:q} {params.grid}"
         " --cells-out {output.cells:q} --best-out {output.best:q} --draws-out {output.draws:q}"
 
 

@@ -5,13 +5,12 @@ Free of torch, as `study`, of which this is a part.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .fields import Distinct, Positive, Strict
-
-Guidance = Annotated[float, Field(ge=1, le=100)]
+from .fields import Distinct, Guidance, Positive, Strict
 
 
 class Distillation(Strict):
@@ -65,15 +64,6 @@ class GuidedDistill(Distillation):
 
     @model_validator(mode="after")
     def _check_halving(self) -> GuidedDistill:
-        if any(2 * after != before for before, after in zip(self.steps, self.steps[1:])):
+        if any(2 * after != before for before, after in pairwise(self.steps)):
             raise ValueError("steps: each must be half of the one before, such as 16, 8, 4")
         return self
-
-
-class StudentSampling(Strict):
-    """The grid of cells of distilled models."""
-
-    steps: Annotated[list[Positive], Distinct] = Field(min_length=1)
-    """denoising steps; each costs one forward pass at any guidance"""
-    guidance: Annotated[list[Guidance], Distinct] = Field(min_length=1)
-    """scales that students are told"""

@@ -22,6 +22,7 @@ def is_none(value: object) -> bool:
 
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Guidance = Annotated[float, Field(ge=1, le=100)]
 Seed = Annotated[int, Field(ge=0)]
 Distinct = AfterValidator(_distinct)
 

@@ -14,17 +14,15 @@ from pydantic import Field, model_validator
 
 from .data_section import Data
 from .distill_section import Distill, GuidedDistill
-from .fields import Fraction, Positive, Seed, Strict, is_none
+from .fields import Fraction, Guidance, Positive, Seed, Strict, is_none
 from .metrics_section import Clip, ClipLike, Extractor, InputSize, Metrics
+from .sampling_section import FixedSetting, Sampler
 from .study import (
     Autoencoder,
     Diffusion,
     Downsampling,
     Family,
-    FixedSetting,
-    Guidance,
     Latency,
-    Sampler,
     Size,
     TextEncoder,
     Training,
@@ -155,7 +153,7 @@ class CellSpec(Strict):
     """Sample one cell: (model, sampler, steps, guidance)."""
 
     recipe: Literal[1] = 1
-    sampler: Sampler
+    sampler: Sampler | Literal["lcm"]
     steps: Positive
     guidance: Guidance
     n: Positive

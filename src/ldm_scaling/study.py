@@ -15,9 +15,11 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from .data_section import Data
+from .distill_section import Distill, GuidedDistill
 from .fields import Distinct, Fraction, Positive, Seed, Strict
 from .hub import Revision, revision_has_an_id
 from .metrics_section import Metrics
+from .sampling_section import Sampling
 
 DEFAULT_STUDY = "pocket"
 RESULT_FOLDERS = "data latents models cells tables figures work logs benchmarks"
@@ -40,8 +42,6 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), AfterValidator(_new_
 Beta = Annotated[float, Field(gt=0, lt=1)]
 Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 Downsampling = Annotated[Literal[2, 4, 8], BeforeValidator(_number)]
-Sampler = Literal["ddim", "ddpm", "dpmpp"]
-Guidance = Annotated[float, Field(ge=1, le=100)]
 
 
 class StudyError(ValueError):
@@ -190,40 +190,6 @@ class Training(Strict):
         return self
 
 
-class FixedSetting(Strict):
-    """The setting at which every kept checkpoint is measured, and sizes compared as in Table 1."""
-
-    sampler: Sampler
-    """one of sampling.samplers"""
-    steps: Positive
-    """denoising steps, of the grid or not"""
-    guidance: Guidance
-    """classifier-free guidance scale, of the grid or not"""
-
-
-class Sampling(Strict):
-    """The grid of cells: every combination is sampled and measured once."""
-
-    n: Annotated[int, Field(ge=16)]
-    """images a cell; prompts are the first n test captions"""
-    samplers: Annotated[list[Sampler], Distinct] = Field(min_length=1)
-    """ddim, ddpm (ancestral) or dpmpp (DPM-Solver++ 2M); figures of one sampler draw the first"""
-    steps: Annotated[list[Positive], Distinct] = Field(min_length=1)
-    """denoising steps"""
-    guidance: Annotated[list[Guidance], Distinct] = Field(min_length=1)
-    """classifier-free guidance scales; 1 is off and costs one forward"""
-    fixed: FixedSetting
-    """setting at which every kept checkpoint is measured, and sizes are compared as in Table 1"""
-    seed: Seed = 0
-    """of the initial noise; image i has the same noise in every cell"""
-
-    @model_validator(mode="after")
-    def _fixed_sampler_is_one_of_them(self) -> Sampling:
-        if self.fixed.sampler not in self.samplers:
-            raise ValueError(f"fixed: sampler {self.fixed.sampler} is not in sampling.samplers")
-        return self
-
-
 class Figures(Strict):
     """What figures mark."""
 
@@ -258,6 +224,10 @@ class Study(Strict):
     family: Family
     diffusion: Diffusion
     training: Training
+    distill: Distill | None = None
+    """students of every size by consistency distillation; null: none"""
+    guided_distill: GuidedDistill | None = None
+    """students of some sizes by progressive distillation; null: none"""
     sampling: Sampling
     metrics: Metrics
     latency: Latency
@@ -300,9 +270,25 @@ class Study(Strict):
             raise ValueError("sampling.steps: more steps than diffusion.train_timesteps")
         if unknown := set(self.guidance_sizes) - set(self.family.sizes):
             raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
+        self._check_students()
         if (last := max(self.figures.prompts)) >= self.sampling.n:
             raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
         return self
+
+    def _check_students(self) -> None:
+        levels, most = self.diffusion.train_timesteps, max(self.sampling.students.steps)
+        if self.distill and not most <= self.distill.teacher_steps <= levels:
+            raise ValueError(
+                f"distill.teacher_steps: must be from {most}, the most of sampling.students.steps,"
+                f" to diffusion.train_timesteps ({levels})"
+            )
+        if self.guided_distill:
+            if unknown := set(self.guided_distill.sizes) - set(self.family.sizes):
+                raise ValueError(f"guided_distill.sizes: {min(unknown)} is not in family.sizes")
+            if 2 * self.guided_distill.steps[0] > levels:
+                raise ValueError(
+                    "guided_distill.steps: more than half of diffusion.train_timesteps"
+                )
 
     @property
     def results(self) -> str:

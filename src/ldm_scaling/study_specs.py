@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
+
+from . import stages
 from .metrics_section import INCEPTION_SIZE
 from .specs import (
     AutoencoderSpec,
@@ -9,12 +12,14 @@ from .specs import (
     ClaimsSpec,
     ClipLikeSpec,
     CostSpec,
+    DistillSpec,
     EncodeImagesSpec,
     EncodePartSpec,
     EncodeTextSpec,
     EncodingSpec,
     FamilySpec,
     FeaturesSpec,
+    GuidedDistillSpec,
     IllustrateSpec,
     IndexSpec,
     LatencySpec,
@@ -23,7 +28,7 @@ from .specs import (
     PretrainSpec,
     SweepSpec,
 )
-from .study import Sampler, Study, StudyError
+from .study import Study, StudyError
 
 
 class Specs:
@@ -92,19 +97,50 @@ class Specs:
             family=family,
             diffusion=self.study.diffusion,
             training=training,
-            encoding=None if self.study.latents.cache else self.encoding(autoencoder),
+            encoding=self._streamed(autoencoder),
         )
 
-    def sweep(self, sampler: str) -> SweepSpec:
+    def distill(self, size: str, seed: int, autoencoder: str = "") -> DistillSpec:
+        """Of rule distill. Raises StudyError if the study has no such stage."""
+        if self.study.distill is None:
+            raise StudyError("config key distill: is null; nothing is distilled")
+        return DistillSpec(
+            size=size,
+            seed=seed,
+            diffusion=self.study.diffusion,
+            distill=self.study.distill,
+            encoding=self._streamed(autoencoder),
+        )
+
+    def guided_distill(
+        self, stage: str, size: str, seed: int, autoencoder: str = ""
+    ) -> GuidedDistillSpec:
+        """Of rule guided_distill. Raises StudyError if the study has no such stage."""
+        settings = self.study.guided_distill
+        if settings is None:
+            raise StudyError("config key guided_distill: is null; nothing is distilled")
+        steps = stages.student_steps(stage)
+        return GuidedDistillSpec(
+            size=size,
+            seed=seed,
+            diffusion=self.study.diffusion,
+            steps=steps,
+            guided_distill=settings.model_copy(update={"sizes": [size], "steps": [steps]}),
+            encoding=self._streamed(autoencoder),
+        )
+
+    def _streamed(self, autoencoder: str) -> EncodingSpec | None:
+        return None if self.study.latents.cache else self.encoding(autoencoder)
+
+    def sweep(self, stage: str, sampler: str) -> SweepSpec:
         """Of rule sweep: one cell for each (steps, guidance), few steps first.
 
-        With the fixed setting's sampler also that setting, if it is not among them, and the same
-        at every kept checkpoint.
+        Of pretrained models with the fixed setting's sampler also that setting, if it is not among
+        them, and the same at every kept checkpoint.
         """
-        sampling, fixed = self.study.sampling, self.study.sampling.fixed
-        grid = [(s, g) for s in sorted(sampling.steps) for g in sorted(sampling.guidance)]
+        fixed, grid = self.study.sampling.fixed, list(product(*stages.grid(self.study, stage)))
         cells = [self._cell(sampler, *setting) for setting in grid]
-        if sampler == fixed.sampler:
+        if (stage, sampler) == (stages.PRETRAIN, fixed.sampler):
             setting = (fixed.steps, fixed.guidance)
             cells += [] if setting in grid else [self._cell(sampler, *setting)]
             kept = sorted(self.study.training.keep)
@@ -112,7 +148,7 @@ class Specs:
         return SweepSpec(diffusion=self.study.diffusion, cells=cells)
 
     def _cell(
-        self, sampler: Sampler, steps: int, guidance: float, trained: float | None = None
+        self, sampler: str, steps: int, guidance: float, trained: float | None = None
     ) -> CellSpec:
         sampling, metrics = self.study.sampling, self.study.metrics
         return CellSpec(
@@ -125,6 +161,7 @@ class Specs:
             input_size=metrics.input_size,
             clip=metrics.clip,
             trained=trained,
+            teacher_steps=self.study.distill.teacher_steps if sampler == "lcm" else None,
         )
 
     def illustrate(self, size: str, seed: int) -> IllustrateSpec:

@@ -14,9 +14,10 @@ from ldm_scaling.cells.sweep import Sampler
 from ldm_scaling.cli import run
 from ldm_scaling.latents.autoencoder import build, save_model
 from ldm_scaling.models.family import build_unet
+from ldm_scaling.sampling_section import FixedSetting
 from ldm_scaling.shards import map_array, write_arrays
 from ldm_scaling.specs import CellSpec, IllustrateSpec, SweepSpec
-from ldm_scaling.study import Autoencoder, Diffusion, Family, FixedSetting
+from ldm_scaling.study import Autoencoder, Diffusion, Family
 from ldm_scaling.tables.collect import FAMILY, MEASURED
 
 DIFFUSION = Diffusion(prediction="v_prediction", train_timesteps=20)

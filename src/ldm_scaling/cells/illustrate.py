@@ -19,9 +19,9 @@ import pandas as pd
 import torch
 
 from ..cli import InputError, parser, run
+from ..sampling_section import FixedSetting
 from ..shards import write_arrays
 from ..specs import IllustrateSpec
-from ..study import FixedSetting
 from ..tables.budgets import chosen_guidance, steps_bought
 from ..tables.collect import FAMILY, MEASURED, OK, read_table
 from ..workdir import fingerprint

@@ -33,13 +33,15 @@ from ..devices import (
     process_count,
     process_index,
 )
+from ..diffusion.guidance import is_embedded
 from ..diffusion.samplers import make_scheduler, network_evaluations, sample_latents
 from ..latents.autoencoder import decode, load, to_uint8, weights_hash
 from ..loop import Stream, row_generators
 from ..models.family import load_unet
+from ..sampling_section import FixedSetting
 from ..shards import fingerprint_of, map_array, write_arrays
 from ..specs import CellSpec, SweepSpec
-from ..study import SHEET_IMAGES, Diffusion, FixedSetting
+from ..study import SHEET_IMAGES, Diffusion
 from ..workdir import Busy, WorkDir, fingerprint, write_json
 from .features import Measuring, add_measuring, load_measuring
 
@@ -115,7 +117,7 @@ class Sampler:
         shape = (config.in_channels, config.sample_size, config.sample_size)
         latents = sample_latents(
             self.unet,
-            make_scheduler(setting.sampler, self.diffusion),
+            make_scheduler(setting.sampler, self.diffusion, getattr(setting, "teacher_steps", None)),
             initial_noise(seed, rows, shape).to(self.unet.device),
             text,
             self._empty,
@@ -167,14 +169,14 @@ def sample_cell(
     return state
 
 
-def record(cell: CellSpec, state: Sampled) -> dict:
-    """A cell's entry in cells.json."""
+def record(cell: CellSpec, state: Sampled, embedded: bool) -> dict:
+    """A cell's entry in cells.json; whether guidance is embedded decides its NFE."""
     return {
         "name": cell.name,
         "steps": cell.steps,
         "guidance": cell.guidance,
         "n": cell.n,
-        "nfe": network_evaluations(cell.steps, cell.guidance),
+        "nfe": network_evaluations(cell.steps, cell.guidance, embedded),
         "seconds": float(f"{state.seconds / state.sampled:.4g}"),
         "trained": cell.trained or 1.0,
         "status": "diverged" if state.diverged else "ok",
@@ -267,7 +269,8 @@ def main() -> None:
     progress = Progress(f"cells of {options.out}", len(spec.cells))
     for number, cell in enumerate(spec.cells, start=1):
         state = sample(cell, wait=True)
-        records.append(record(cell, state))
+        embedded = is_embedded(sampler_of(cell.trained)[0].unet)
+        records.append(record(cell, state, embedded))
         features[cell.name] = state.features.numpy()
         if cell.clip:
             features[f"{cell.name}/clip"] = state.clip.numpy()

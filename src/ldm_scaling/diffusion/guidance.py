@@ -28,7 +28,9 @@ def is_embedded(unet: nn.Module) -> bool:
 def guidance_embedding(scales: torch.Tensor, width: int) -> torch.Tensor:
     """Sinusoids [B, width] of scales [B], as diffusers' LatentConsistencyModelPipeline has them."""
     half = width // 2
-    frequencies = torch.exp(torch.arange(half, device=scales.device) * -(math.log(1e4) / (half - 1)))
+    frequencies = torch.exp(
+        torch.arange(half, device=scales.device) * -(math.log(1e4) / (half - 1))
+    )
     angles = 1000 * (scales.float() - 1)[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 

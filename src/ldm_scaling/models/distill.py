@@ -29,6 +29,7 @@ from .family import load_unet
 from .students import EMBEDDING, Teacher, drawn, make_plan, make_student
 from .train import add_training, train
 
+
 class ConsistencyDistillation:
     """The task of the training loop: agree with one's own average a teacher's step further on."""
 

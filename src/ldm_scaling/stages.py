@@ -1,0 +1,56 @@
+"""How a study's models are trained and sampled, stage by stage."""
+
+from __future__ import annotations
+
+from .study import Study
+
+PRETRAIN, DISTILL, GUIDED_DISTILL = "pretrain", "distill", "guided_distill"
+
+
+def guided_stage(steps: int) -> str:
+    """The stage of progressive distillation's student of so many steps."""
+    return f"{GUIDED_DISTILL}{steps}"
+
+
+def student_steps(stage: str) -> int:
+    """The steps that a student of progressive distillation takes."""
+    return int(stage.removeprefix(GUIDED_DISTILL))
+
+
+def samplers(study: Study) -> dict[str, list[str]]:
+    """The samplers of each stage that the study has."""
+    stages = {PRETRAIN: list(study.sampling.samplers)}
+    if study.distill:
+        stages[DISTILL] = ["lcm"]
+    if study.guided_distill:
+        stages |= {guided_stage(steps): ["ddim"] for steps in study.guided_distill.steps}
+    return stages
+
+
+def sizes(study: Study, stage: str) -> list[str]:
+    """The sizes that a stage trains."""
+    guided = stage.startswith(GUIDED_DISTILL)
+    return study.guided_distill.sizes if guided else study.family.sizes
+
+
+def models(study: Study) -> list[tuple[str, str, int]]:
+    """Stage, size and training seed of every model, teachers before their students."""
+    return [
+        (stage, size, seed)
+        for stage in samplers(study)
+        for size in sizes(study, stage)
+        for seed in study.training.seeds
+    ]
+
+
+def grid(study: Study, stage: str) -> tuple[list[int], list[float]]:
+    """Step counts and guidance scales at which a stage's models are sampled, ascending."""
+    settings = study.sampling if stage == PRETRAIN else study.sampling.students
+    return sorted(settings.steps), sorted(settings.guidance)
+
+
+def teacher(study: Study, stage: str) -> str:
+    """The stage whose model of the same size and seed teaches this one."""
+    if stage == DISTILL or student_steps(stage) == study.guided_distill.steps[0]:
+        return PRETRAIN
+    return guided_stage(2 * student_steps(stage))
