@@ -158,6 +158,21 @@ def clip_like_files(wildcards):
     return ["<results>/cells/reference/clip_like.safetensors"] if fitted else []
 
 
+def teacher_folder(wildcards):
+    """The model that teaches a student: of consistency distillation, unless it has steps."""
+    steps = wildcards.get("steps")
+    stage = stages.guided_stage(steps) if steps else stages.DISTILL
+    models = f"{STUDY.results}/models/{stages.teacher(STUDY, stage)}"
+    return f"{models}/{wildcards.size}/seed{wildcards.seed}"
+
+
+def teacher_files(wildcards):
+    """The weights of a student's teacher, what they are of, and the file that is written last."""
+    weights = "unet/diffusion_pytorch_model.safetensors"
+    names = (weights, "unet/config.json", "summary.json")
+    return [f"{teacher_folder(wildcards)}/{name}" for name in names]
+
+
 def text_encoder_files(wildcards):
     """The text encoder's download, if it is a hub id."""
     settings = STUDY.latents.text_encoder
@@ -246,18 +261,6 @@ def training_options(wildcards, input):
 def encode_part_spec(wildcards):
     """What decides the latents and embeddings of one part of the tar shards."""
     return SPECS.encode_part(AUTOENCODER, int(wildcards.part)).model_dump_json()
-
-
-def teacher_files(wildcards):
-    """The weights of a student's teacher and what they are of; the summary is the last file."""
-    steps = wildcards.get("steps")
-    stage = stages.guided_stage(steps) if steps else stages.DISTILL
-    folder = f"{STUDY.results}/models/{stages.teacher(STUDY, stage)}"
-    folder += f"/{wildcards.size}/seed{wildcards.seed}"
-    weights = "unet/diffusion_pytorch_model.safetensors"
-    return [
-        f"{folder}/{name}" for name in ("summary.json", weights, "unet/config.json")
-    ]
 
 
 def distill_spec(wildcards):

@@ -98,7 +98,7 @@ rule distill:
     params:
         spec=distill_spec,
         data=training_options,
-        teacher=subpath(input.teacher[0], parent=True),
+        teacher=teacher_folder,
         out=subpath(output.summary, parent=True),
         work=work_dir("distill"),
     shell:
@@ -140,7 +140,7 @@ rule guided_distill:
     params:
         spec=guided_distill_spec,
         data=training_options,
-        teacher=subpath(input.teacher[0], parent=True),
+        teacher=teacher_folder,
         out=subpath(output.summary, parent=True),
         work=work_dir("guided_distill"),
     shell:
