@@ -143,9 +143,12 @@ rule guidance_sweep:
     """Metric against guidance for each size and step count."""
     input:
         cells=cells_table(SAMPLER),
-        best=best_table(SAMPLER),
+        draws=draws_of_cells(SAMPLER),
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/guidance_sweep.py",
+        curves="src/ldm_scaling/tables/curves.py",
+        values="src/ldm_scaling/tables/values.py",
+        setting="src/ldm_scaling/tables/fixed_setting.py",
         budgets="src/ldm_scaling/tables/budgets.py",
         style="src/ldm_scaling/figures/style.py",
     output:
@@ -161,12 +164,14 @@ rule guidance_sweep:
         runtime=20,
     params:
         metric=SELECT_BY,
+        confidence=STUDY.metrics.confidence,
         sampler=SAMPLER,
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.figures.guidance_sweep --cells {input.cells:q}"
-        " --best {input.best:q} --floors {input.floors:q} --metric {params.metric:q}"
-        " --sampler {params.sampler:q} --pdf {output.pdf:q} --png {output.png:q}"
+        "python -m ldm_scaling.figures.guidance_sweep --cells {input.cells:q} {input.draws:q}"
+        " --floors {input.floors:q} --metric {params.metric:q}"
+        " --confidence {params.confidence}"
+        " --pdf {output.pdf:q} --png {output.png:q}"
 
 
 rule train_compute:
@@ -207,9 +212,12 @@ rule guidance_interaction:
     """Metric against steps by guidance, for a size or two; the best guidance of every size."""
     input:
         cells=cells_table(SAMPLER),
-        best=best_table(SAMPLER),
+        draws=draws_of_cells(SAMPLER),
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/guidance_interaction.py",
+        curves="src/ldm_scaling/tables/curves.py",
+        values="src/ldm_scaling/tables/values.py",
+        setting="src/ldm_scaling/tables/fixed_setting.py",
         budgets="src/ldm_scaling/tables/budgets.py",
         style="src/ldm_scaling/figures/style.py",
     output:
@@ -225,13 +233,14 @@ rule guidance_interaction:
         runtime=20,
     params:
         metric=SELECT_BY,
+        confidence=STUDY.metrics.confidence,
         sampler=SAMPLER,
         sizes=STUDY.guidance_sizes,
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.figures.guidance_interaction --cells {input.cells:q}"
-        " --best {input.best:q} --floors {input.floors:q} --metric {params.metric:q}"
-        " --sampler {params.sampler:q} --sizes {params.sizes:q}"
+        "python -m ldm_scaling.figures.guidance_interaction --cells {input.cells:q} {input.draws:q}"
+        " --floors {input.floors:q} --metric {params.metric:q}"
+        " --confidence {params.confidence} --sizes {params.sizes:q}"
         " --pdf {output.pdf:q} --png {output.png:q}"
 
 

@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 from drawn import line, no_overlap, same_bytes, texts
 from matplotlib.colors import to_rgb
-from synthetic import GUIDANCE, METRIC, cells, floors
+from synthetic import GUIDANCE, METRIC, cells, floors, values
 
 from ldm_scaling.cli import InputError
 from ldm_scaling.figures import guidance_sweep, latency_vs_cost, model_family, style
+from ldm_scaling.shards import write_arrays
 from ldm_scaling.tables import published
 from ldm_scaling.tables.collect import FAMILY, best_table, to_csv
+from ldm_scaling.workdir import file_hash
 
 
 @cache
@@ -76,6 +78,15 @@ def test_sweep_has_a_panel_a_size_and_a_line_a_step_count():
     for axes in figure.axes:
         assert set(line(axes, "real against real").get_ydata()) == {4}
         assert set(line(axes, "reconstruction").get_ydata()) == {6}
+
+
+def test_sweep_leaves_kept_checkpoints_out():
+    table = cells()
+    kept = table[table["steps"] == 4].assign(trained=0.5, value=1.0, grid=False)
+    both = pd.concat([table, kept], ignore_index=True)
+    figure = guidance_sweep.draw(both, best_table(table, METRIC), floors(), METRIC)
+    drawn, expected = (line(own.axes[0], "4 steps") for own in (figure, sweep_figure()))
+    assert drawn.get_xydata().tolist() == expected.get_xydata().tolist()
 
 
 def test_sweep_marks_best_and_failed():
@@ -184,10 +195,11 @@ def test_saving_twice_gives_identical_bytes(make, tmp_path):
 def test_command_writes_both_files(tmp_path):
     table = cells()
     (tmp_path / "cells.csv").write_text(to_csv(table))
-    (tmp_path / "best.csv").write_text(to_csv(best_table(table, METRIC)))
+    draws = values(table).draws[:, 1:]
+    write_arrays(tmp_path / "draws", {"draws": draws}, file_hash(tmp_path / "cells.csv"))
     (tmp_path / "floors.csv").write_text(to_csv(floors()))
-    command = ["--cells", "cells.csv", "--best", "best.csv", "--floors", "floors.csv"]
-    command += ["--metric", METRIC, "--sampler", "ddim", "--pdf", "out/a.pdf", "--png", "out/a.png"]
+    command = ["--cells", "cells.csv", "draws", "--floors", "floors.csv", "--metric", METRIC]
+    command += ["--confidence", "0.95", "--pdf", "out/a.pdf", "--png", "out/a.png"]
     command = [sys.executable, "-m", "ldm_scaling.figures.guidance_sweep", *command]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -105,6 +105,14 @@ def test_a_key_changes_the_specs_that_depend_on_it(pocket_config, key, value, na
     assert {name for name in before if before[name] != after[name]} == set(names.split())
 
 
+def test_claims_know_the_sampler_of_the_figures_and_the_decay(pocket_config):
+    put(pocket_config, "sampling.samplers", ["dpmpp", "ddim"])
+    put(pocket_config, "training.decay", "constant")
+    spec = Specs(load_study(pocket_config)).claims()
+    assert (spec.figure_sampler, spec.fixed.sampler) == ("dpmpp", "ddim")
+    assert spec.decay == "constant"
+
+
 def test_an_image_folder_has_a_path_and_no_styles(pocket_config):
     pocket_config["data"] |= {"source": "imagefolder", "path": "folder"}
     before = all_specs(pocket_config)

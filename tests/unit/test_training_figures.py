@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from drawn import no_overlap
 from matplotlib.colors import to_rgb
+from synthetic import values
 
 from ldm_scaling.cli import InputError, run
 from ldm_scaling.figures import guidance_interaction, style, train_compute
@@ -22,7 +23,9 @@ from ldm_scaling.tables.collect import (
     cells_table,
     to_csv,
 )
+from ldm_scaling.tables.curves import best_points
 from ldm_scaling.tables.fits import ENVELOPE, FITS
+from ldm_scaling.tables.fixed_setting import with_intervals
 from ldm_scaling.workdir import file_hash
 
 METRIC, SCORE = "fd_effnet_lite0", "clip_score"
@@ -236,7 +239,9 @@ def test_fields_are_hatched_at_the_grids_end_and_coloured_as_their_lines():
 
 
 def test_seeds_are_averaged():
-    figure = interaction_figure(seeds=(0, 2), failed=())
+    made = values(cells(SIZES[2], seeds=(0, 2)))
+    means, best = with_intervals(made.over_seeds(0.95), 0.95), best_points(made, 0.95).rows
+    figure = guidance_interaction.draw(means, best, floors(), METRIC, SIZES[2])
     assert line(figure.axes[0], "guidance 2").get_ydata().tolist() == [151, 26, 26]
     assert line(figure.axes[0], "best").get_ydata().tolist() == [26, 13.5]
 
@@ -267,11 +272,10 @@ def test_the_commands_write_both_files(tmp_path, monkeypatch):
     (tmp_path / "cells.csv").write_text(to_csv(table))
     draws = table["value"].to_numpy()[:, None] * np.linspace(0.9, 1.1, 11)
     write_arrays(tmp_path / "draws", {"draws": draws}, file_hash(tmp_path / "cells.csv"))
-    (tmp_path / "best.csv").write_text(to_csv(best_table(table, METRIC)))
     (tmp_path / "floors.csv").write_text(to_csv(floors()))
     setting = "--cells cells.csv --draws draws --steps 8 --guidance 2 --confidence 0.95"
     drawn = f"--floors floors.csv --pdf {{0}}.pdf --png {{0}}.png --metric{{1}} {METRIC}"
-    interaction = "--cells cells.csv --best best.csv --sampler ddim --sizes c8 c16 "
+    interaction = "--cells cells.csv draws --confidence 0.95 --sizes c8 c16 "
     commands = {
         fits: f"{setting} --images 1000 --out fits.csv",
         train_compute: f"{setting} --images 1000 --fits fits.csv " + drawn.format("a", "s"),

@@ -7,8 +7,6 @@ Figure 8.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -16,10 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from ..cli import InputError, parser, run
-from ..tables.budgets import mean_over_seeds, of_metric, of_sampler
-from ..tables.collect import BEST, CELLS, OK, read_table
-from . import style
+from ..cli import InputError, run
+from ..tables.budgets import of_metric
+from ..tables.collect import OK, read_table
+from ..tables.curves import best_points
+from ..tables.fixed_setting import with_intervals
+from ..tables.values import read_values
+from . import quality_curves, style
 
 _COLUMNS = 5
 _TINT = 0.5
@@ -31,7 +32,9 @@ _FEW_STEPS = 5
 def draw(
     cells: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, metric: str, sizes: list[str]
 ) -> Figure:
-    """The figure, from the tables cells.csv, best.csv and floors.csv; panels of these sizes.
+    """The figure, from cells and best points, each a mean over seeds, and floors.csv.
+
+    Panels of these sizes; the map has all.
 
     Raises InputError if the metric is not in all tables, if their n differ, or if a size is not
     there.
@@ -63,7 +66,7 @@ def draw(
 
 def _draw_panel(axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, scales: list[float]) -> None:
     colors, marks = style.sequence(scales, "viridis"), style.markers(scales)
-    means = mean_over_seeds(cells, ["steps", "guidance"]).sort_values("steps")
+    means = cells[cells["status"] == OK].sort_values("steps")
     axes.set_xscale("log")
     for number, scale in enumerate(scales):
         own, color = means[means["guidance"] == scale], colors[scale]
@@ -81,7 +84,7 @@ def _draw_panel(axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, scales: lis
         failed = cells[(cells["guidance"] == scale) & (cells["status"] != OK)]
         if len(failed):  # a row of crosses for each scale: several fail at the same steps
             style.draw_failed(axes, failed["steps"].astype(int), color, height=1 - 0.04 * number)
-    chosen = mean_over_seeds(best, ["steps"]).sort_values("steps")
+    chosen = best[best["status"] == OK].sort_values("steps")
     for hollow, points in chosen.groupby("at_boundary"):
         axes.plot(
             points["steps"].astype(int),
@@ -113,7 +116,7 @@ def _share_values(panels: list[Axes], rows: pd.DataFrame, floors: pd.DataFrame) 
 def _draw_map(axes: Axes, best: pd.DataFrame, sizes: list[str], scales: list[float]) -> None:
     steps = sorted(int(count) for count in set(best["steps"]))
     colors = style.sequence(scales, "viridis")
-    chosen = mean_over_seeds(best, ["size", "steps"]).set_index(["size", "steps"])
+    chosen = best[best["status"] == OK].set_index(["size", "steps"])
     for y, size in enumerate(sizes):
         for x, count in enumerate(steps):
             if (size, count) not in chosen.index:
@@ -129,9 +132,8 @@ def _draw_map(axes: Axes, best: pd.DataFrame, sizes: list[str], scales: list[flo
 
 
 def _draw_field(axes: Axes, x: int, y: int, chosen: pd.Series, colors: dict[float, str]) -> None:
-    scale = chosen["guidance"]  # between two of the grid if seeds differ
-    nearest = min(colors, key=lambda known: abs(known - scale))
-    tint = [1 - (1 - _TINT) * (1 - part) for part in to_rgb(colors[nearest])]
+    scale = chosen["guidance"]
+    tint = [1 - (1 - _TINT) * (1 - part) for part in to_rgb(colors[scale])]
     hatch = "////" if chosen["at_boundary"] else None
     look = {"facecolor": tint, "hatch": hatch, "edgecolor": "0.45", "linewidth": 0}
     axes.add_patch(Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, zorder=0.5, **look))
@@ -170,19 +172,13 @@ def _legend(
 
 def main() -> None:
     """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--cells", required=True, type=Path, help="cells.csv")
-    arguments.add_argument("--best", required=True, type=Path, help="best.csv")
-    arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
-    arguments.add_argument("--metric", required=True, help="metric to draw")
-    arguments.add_argument("--sampler", required=True, help="sampler to draw")
+    arguments = quality_curves.figure_parser(__doc__)
     arguments.add_argument("--sizes", required=True, nargs="+", help="sizes to draw a panel of")
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
     options = arguments.parse_args()
+    cells = read_values(*options.cells, options.metric)
     figure = draw(
-        of_sampler(read_table(options.cells, CELLS), options.sampler),
-        of_sampler(read_table(options.best, BEST), options.sampler),
+        with_intervals(cells.over_seeds(options.confidence), options.confidence),
+        best_points(cells, options.confidence).rows,
         read_table(options.floors, style.FLOOR_COLUMNS),
         options.metric,
         options.sizes,

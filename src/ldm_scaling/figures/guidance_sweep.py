@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ..cli import parser, run
-from ..tables.budgets import mean_over_seeds, of_metric, of_sampler
-from ..tables.collect import BEST, CELLS, OK, read_table
-from . import style
+from ..cli import run
+from ..tables.budgets import of_metric
+from ..tables.collect import OK, read_table
+from ..tables.curves import best_points
+from ..tables.fixed_setting import with_intervals
+from ..tables.values import read_values
+from . import quality_curves, style
 
 _COLUMNS = 4
 
 
 def draw(cells: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, metric: str) -> Figure:
-    """The figure, from the tables cells.csv, best.csv and floors.csv.
+    """The figure, from cells and best points, each a mean over seeds, and floors.csv.
 
     Raises InputError if the metric is not in all tables, or if their n differ.
     """
     rows, best, floors = (of_metric(table, metric) for table in (cells, best, floors))
+    rows = rows[rows["trained"] == 1]
     n = style.only_n(rows[rows["status"] == OK], floors)
     sizes = style.by_channels(rows["size"])
     steps = sorted(set(rows["steps"]))
@@ -54,7 +56,7 @@ def draw(cells: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, metric: 
 
 def _draw_panel(axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, steps: list[int]) -> None:
     colors, marks = style.sequence(steps, "viridis"), style.markers(steps)
-    means = mean_over_seeds(cells, ["steps", "guidance"])
+    means = cells[cells["status"] == OK]
     for number, count in enumerate(steps):
         own, color = means[means["steps"] == count], colors[count]
         axes.errorbar(
@@ -110,18 +112,12 @@ def _legend(
 
 def main() -> None:
     """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--cells", required=True, type=Path, help="cells.csv")
-    arguments.add_argument("--best", required=True, type=Path, help="best.csv")
-    arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
-    arguments.add_argument("--metric", required=True, help="metric to draw")
-    arguments.add_argument("--sampler", required=True, help="sampler to draw")
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    arguments = quality_curves.figure_parser(__doc__)
     options = arguments.parse_args()
+    cells = read_values(*options.cells, options.metric)
     figure = draw(
-        of_sampler(read_table(options.cells, CELLS), options.sampler),
-        of_sampler(read_table(options.best, BEST), options.sampler),
+        with_intervals(cells.over_seeds(options.confidence), options.confidence),
+        best_points(cells, options.confidence).rows,
         read_table(options.floors, style.FLOOR_COLUMNS),
         options.metric,
     )
