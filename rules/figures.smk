@@ -29,6 +29,7 @@ rule fid_vs_cost:
         runtime=20,
     params:
         metric=SELECT_BY,
+        sampler=SAMPLER,
         confidence=STUDY.metrics.confidence,
         budgets=STUDY.figures.budgets,
     shell:
@@ -63,6 +64,7 @@ rule fid_vs_guided_cost:
         runtime=20,
     params:
         metric=SELECT_BY,
+        sampler=SAMPLER,
         confidence=STUDY.metrics.confidence,
     shell:
         "exec &> >(tee {log:q}); "
@@ -96,6 +98,7 @@ rule fid_vs_seconds:
         runtime=20,
     params:
         metric=SELECT_BY,
+        sampler=SAMPLER,
         confidence=STUDY.metrics.confidence,
     shell:
         "exec &> >(tee {log:q}); "
