@@ -6,8 +6,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import no_overlap
+from drawn import line, no_overlap
 from matplotlib.colors import to_rgb
+from synthetic import values
 
 from ldm_scaling.cli import InputError, run
 from ldm_scaling.figures import guidance_interaction, style, train_compute
@@ -18,7 +19,6 @@ from ldm_scaling.tables.collect import (
     MEASURED,
     MODEL,
     PARTS,
-    best_table,
     cells_table,
     to_csv,
 )
@@ -95,16 +95,9 @@ FAILED = (("c8", 4, 1), *(("c16", 2, scale) for scale in SCALES))
 @cache
 def interaction_figure(count=2, sizes=None, scales=tuple(SCALES), **options):
     options = {"failed": FAILED} | options
-    table = cells(SIZES[count], scales=scales, **options)
+    table = values(cells(SIZES[count], scales=scales, **options))
     shown = list(sizes or SIZES[count][:2])
-    return guidance_interaction.draw(table, best_table(table, METRIC), floors(), METRIC, shown)
-
-
-def line(axes, label):
-    lines = [line for line in axes.get_lines() if line.get_label() == label]
-    lines += [bars[0] for bars in axes.containers if bars.get_label() == label]
-    assert len(lines) == 1, label
-    return lines[0]
+    return guidance_interaction.draw(table, floors(), 0.95, shown)
 
 
 def labels_of(figure):

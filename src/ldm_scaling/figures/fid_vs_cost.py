@@ -41,7 +41,7 @@ def draw(cells: Values, floors: pd.DataFrame, confidence: float, budgets: list[f
         right.set_ylabel(quality.label)
         left.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=2)
         star = {"color": style.GREY, "marker": "*", "linestyle": "none"}
-        best = Line2D([], [], **star, label="best size within the budget (~: intervals overlap)")
+        best = Line2D([], [], **star, label="best size within the budget (~: not separated)")
         handles = quality_curves.legend(quality, strips, best)
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
