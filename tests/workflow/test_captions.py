@@ -94,18 +94,18 @@ def test_captions_quote_the_study(project):
 def test_captions_say_what_the_figures_show(project):
     names = ["train_compute", "guidance_sweep", "guidance_samples", "equal_cost_samples"]
     pngs = [f"results/figures/{name}.png" for name in names]
-    changes = ("training={seeds: [0, 3]}", "figures={budgets: [1, 3], prompts: [2]}")
+    changes = ("training={seeds: [0, 3]}", "figures={budgets: [1, 3], prompts: [2, 5, 1]}")
     changes += ("sampling={steps: [2, 4, 8], fixed: {sampler: ddim, steps: 11, guidance: 2}}",)
     overlay = ("--config", *changes)
     pretend(project, *pngs, *overlay)
     results = write_report(project, *pngs, *overlay)["results"]
     captions = [words(results[png]["caption"]) for png in pngs]
-    compute, sweep, one_prompt, equal_cost = captions
+    compute, sweep, samples, equal_cost = captions
     for caption in (compute, sweep):
         assert "means over 2 training seeds, bands 95 % intervals over images and seeds" in caption
     assert "fd_effnet_lite0 and clip_like, sampler ddim, 11 steps" in compute
     # of the grid the most steps that are not more than the fixed ones; those are not in the grid
-    assert "sampler ddim, 8 steps" in one_prompt and one_prompt.startswith("1 prompt,")
+    assert "sampler ddim, 8 steps" in samples and samples.startswith("3 prompts,")
     assert "sampler ddim, budgets 1, 3 (" in equal_cost and "2, 4, 8" not in equal_cost
 
 
