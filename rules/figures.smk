@@ -29,6 +29,7 @@ rule fid_vs_cost:
         runtime=20,
     params:
         metric=SELECT_BY,
+        sampler=SAMPLER,
         confidence=STUDY.metrics.confidence,
         budgets=STUDY.figures.budgets,
     shell:
@@ -63,6 +64,7 @@ rule fid_vs_guided_cost:
         runtime=20,
     params:
         metric=SELECT_BY,
+        sampler=SAMPLER,
         confidence=STUDY.metrics.confidence,
     shell:
         "exec &> >(tee {log:q}); "
@@ -96,6 +98,7 @@ rule fid_vs_seconds:
         runtime=20,
     params:
         metric=SELECT_BY,
+        sampler=SAMPLER,
         confidence=STUDY.metrics.confidence,
     shell:
         "exec &> >(tee {log:q}); "
@@ -146,10 +149,10 @@ rule guidance_sweep:
         draws=draws_of_cells(SAMPLER),
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/guidance_sweep.py",
+        shared="src/ldm_scaling/figures/quality_curves.py",
         curves="src/ldm_scaling/tables/curves.py",
-        values="src/ldm_scaling/tables/values.py",
         setting="src/ldm_scaling/tables/fixed_setting.py",
-        budgets="src/ldm_scaling/tables/budgets.py",
+        values="src/ldm_scaling/tables/values.py",
         style="src/ldm_scaling/figures/style.py",
     output:
         figure("guidance_sweep", "Guidance"),
@@ -164,14 +167,13 @@ rule guidance_sweep:
         runtime=20,
     params:
         metric=SELECT_BY,
-        confidence=STUDY.metrics.confidence,
         sampler=SAMPLER,
+        confidence=STUDY.metrics.confidence,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.figures.guidance_sweep --cells {input.cells:q} {input.draws:q}"
         " --floors {input.floors:q} --metric {params.metric:q}"
-        " --confidence {params.confidence}"
-        " --pdf {output.pdf:q} --png {output.png:q}"
+        " --confidence {params.confidence} --pdf {output.pdf:q} --png {output.png:q}"
 
 
 rule train_compute:
@@ -182,6 +184,7 @@ rule train_compute:
         floors="<results>/tables/floors.csv",
         fits="<results>/tables/fits.csv",
         module="src/ldm_scaling/figures/train_compute.py",
+        laws="src/ldm_scaling/tables/fits.py",
         setting="src/ldm_scaling/tables/fixed_setting.py",
         values="src/ldm_scaling/tables/values.py",
         style="src/ldm_scaling/figures/style.py",
@@ -215,10 +218,10 @@ rule guidance_interaction:
         draws=draws_of_cells(SAMPLER),
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/guidance_interaction.py",
+        shared="src/ldm_scaling/figures/quality_curves.py",
         curves="src/ldm_scaling/tables/curves.py",
-        values="src/ldm_scaling/tables/values.py",
         setting="src/ldm_scaling/tables/fixed_setting.py",
-        budgets="src/ldm_scaling/tables/budgets.py",
+        values="src/ldm_scaling/tables/values.py",
         style="src/ldm_scaling/figures/style.py",
     output:
         figure("guidance_interaction", "Guidance"),
@@ -233,8 +236,8 @@ rule guidance_interaction:
         runtime=20,
     params:
         metric=SELECT_BY,
-        confidence=STUDY.metrics.confidence,
         sampler=SAMPLER,
+        confidence=STUDY.metrics.confidence,
         sizes=STUDY.guidance_sizes,
     shell:
         "exec &> >(tee {log:q}); "

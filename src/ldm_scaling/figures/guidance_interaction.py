@@ -12,76 +12,62 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 
 from ..cli import InputError, run
-from ..tables.budgets import of_metric
-from ..tables.collect import OK, read_table
-from ..tables.curves import best_points
-from ..tables.fixed_setting import with_intervals
-from ..tables.values import read_values
+from ..tables.collect import OK
+from ..tables.values import Values
 from . import quality_curves, style
+from .quality_curves import Quality
 
-_COLUMNS = 5
 _TINT = 0.5
 """share of white in the colours of fields, on which a number must be read"""
 _FEW_STEPS = 5
 """step counts that are all named on an axis"""
 
 
-def draw(
-    cells: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, metric: str, sizes: list[str]
-) -> Figure:
-    """The figure, from cells and best points, each a mean over seeds, and floors.csv.
+def draw(cells: Values, floors: pd.DataFrame, confidence: float, sizes: list[str]) -> Figure:
+    """The figure, from the cells of a metric with one sampler, and floors.csv; panels of `sizes`.
 
-    Panels of these sizes; the map has all.
-
-    Raises InputError if the metric is not in all tables, if their n differ, or if a size is not
-    there.
+    Raises InputError if the metric is not in floors.csv, if n differ, or if a size is not there.
     """
-    rows, best, floors = (of_metric(table, metric) for table in (cells, best, floors))
-    rows = rows[rows["grid"]]
+    quality = Quality.of(cells, floors, confidence)
+    rows, best, floors = quality.grid(), quality.points.rows, quality.floors
     if unknown := sorted(set(sizes) - set(rows["size"])):
         raise InputError(f"size {unknown[0]} is not in the table of cells: figures.guidance_sizes")
-    n = style.only_n(rows, floors)
     scales = sorted(set(rows["guidance"]))
     with style.theme():
         every = style.by_channels(rows["size"])
         handles = _legend(rows[rows["size"].isin(sizes)], best, floors, scales)
-        height = 2.7 + 0.1 * len(every) + 0.17 * -(-len(handles) // _COLUMNS)
+        handles += style.band_handles(quality.seeds)
+        columns = 5 if quality.seeds == 1 else 4  # the label of bands is long
+        height = 2.7 + 0.1 * len(every) + 0.17 * -(-len(handles) // columns)
         figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
         ratios = [1] * len(sizes) + [1.3]
         *panels, right = figure.subplots(1, len(sizes) + 1, width_ratios=ratios)
         for axes, size in zip(panels, style.by_channels(sizes), strict=True):
             own = rows[rows["size"] == size]
             style.draw_floors(axes, floors)
-            _draw_panel(axes, own, best[best["size"] == size], scales)
+            _draw_panel(axes, own, best[best["size"] == size], scales, quality.seeds)
             axes.set_title(style.size_label(size, own["params"].iloc[0]))
         _share_values(panels, rows[rows["size"].isin(sizes)], floors)
-        panels[0].set_ylabel(f"{style.metric_label(metric)}\nn = {n} images a cell")
+        panels[0].set_ylabel(quality.label)
         _draw_map(right, best, every, scales)
-        figure.legend(handles=handles, loc="outside lower center", ncols=_COLUMNS)
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
 
 
-def _draw_panel(axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, scales: list[float]) -> None:
+def _draw_panel(
+    axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, scales: list[float], seeds: int
+) -> None:
     colors, marks = style.sequence(scales, "viridis"), style.markers(scales)
-    means = cells[cells["status"] == OK].sort_values("steps")
     axes.set_xscale("log")
     for number, scale in enumerate(scales):
-        own, color = means[means["guidance"] == scale], colors[scale]
-        axes.errorbar(
-            own["steps"].astype(int),
-            own["value"],
-            yerr=style.intervals(own),
-            color=color,
-            linewidth=1,
-            elinewidth=0.7,
-            marker=marks[scale],
-            markersize=2.8,
-            label=f"guidance {scale:g}",
-        )
-        failed = cells[(cells["guidance"] == scale) & (cells["status"] != OK)]
+        every, color = cells[cells["guidance"] == scale].sort_values("steps"), colors[scale]
+        own, failed = every[every["status"] == OK], every[every["status"] != OK]
+        look = {"color": color, "linewidth": 1, "marker": marks[scale], "markersize": 2.8}
+        look["label"] = f"guidance {scale:g}"
+        style.draw_curve(axes, own["steps"].astype(int), own, seeds, elinewidth=0.7, **look)
         if len(failed):  # a row of crosses for each scale: several fail at the same steps
             style.draw_failed(axes, failed["steps"].astype(int), color, height=1 - 0.04 * number)
     chosen = best[best["status"] == OK].sort_values("steps")
@@ -149,7 +135,7 @@ def _draw_field(axes: Axes, x: int, y: int, chosen: pd.Series, colors: dict[floa
 
 def _legend(
     rows: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, scales: list[float]
-) -> list[Line2D]:
+) -> list[Line2D | Patch]:
     colors, marks = style.sequence(scales, "viridis"), style.markers(scales)
     handles = [
         Line2D(
@@ -175,15 +161,7 @@ def main() -> None:
     arguments = quality_curves.figure_parser(__doc__)
     arguments.add_argument("--sizes", required=True, nargs="+", help="sizes to draw a panel of")
     options = arguments.parse_args()
-    cells = read_values(*options.cells, options.metric)
-    figure = draw(
-        with_intervals(cells.over_seeds(options.confidence), options.confidence),
-        best_points(cells, options.confidence).rows,
-        read_table(options.floors, style.FLOOR_COLUMNS),
-        options.metric,
-        options.sizes,
-    )
-    style.save(figure, options.pdf, options.png)
+    quality_curves.draw_and_save(options, draw, options.sizes)
 
 
 if __name__ == "__main__":
