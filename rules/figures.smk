@@ -29,6 +29,7 @@ rule fid_vs_cost:
         runtime=20,
     params:
         metric=SELECT_BY,
+        sampler=SAMPLER,
         confidence=STUDY.metrics.confidence,
         budgets=STUDY.figures.budgets,
     shell:
@@ -63,6 +64,7 @@ rule fid_vs_guided_cost:
         runtime=20,
     params:
         metric=SELECT_BY,
+        sampler=SAMPLER,
         confidence=STUDY.metrics.confidence,
     shell:
         "exec &> >(tee {log:q}); "
@@ -96,6 +98,7 @@ rule fid_vs_seconds:
         runtime=20,
     params:
         metric=SELECT_BY,
+        sampler=SAMPLER,
         confidence=STUDY.metrics.confidence,
     shell:
         "exec &> >(tee {log:q}); "
@@ -143,10 +146,13 @@ rule guidance_sweep:
     """Metric against guidance for each size and step count."""
     input:
         cells=cells_table(SAMPLER),
-        best=best_table(SAMPLER),
+        draws=draws_of_cells(SAMPLER),
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/guidance_sweep.py",
-        budgets="src/ldm_scaling/tables/budgets.py",
+        shared="src/ldm_scaling/figures/quality_curves.py",
+        curves="src/ldm_scaling/tables/curves.py",
+        setting="src/ldm_scaling/tables/fixed_setting.py",
+        values="src/ldm_scaling/tables/values.py",
         style="src/ldm_scaling/figures/style.py",
     output:
         figure("guidance_sweep", "Guidance"),
@@ -162,11 +168,12 @@ rule guidance_sweep:
     params:
         metric=SELECT_BY,
         sampler=SAMPLER,
+        confidence=STUDY.metrics.confidence,
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.figures.guidance_sweep --cells {input.cells:q}"
-        " --best {input.best:q} --floors {input.floors:q} --metric {params.metric:q}"
-        " --sampler {params.sampler:q} --pdf {output.pdf:q} --png {output.png:q}"
+        "python -m ldm_scaling.figures.guidance_sweep --cells {input.cells:q} {input.draws:q}"
+        " --floors {input.floors:q} --metric {params.metric:q}"
+        " --confidence {params.confidence} --pdf {output.pdf:q} --png {output.png:q}"
 
 
 rule train_compute:
@@ -177,6 +184,7 @@ rule train_compute:
         floors="<results>/tables/floors.csv",
         fits="<results>/tables/fits.csv",
         module="src/ldm_scaling/figures/train_compute.py",
+        laws="src/ldm_scaling/tables/fits.py",
         setting="src/ldm_scaling/tables/fixed_setting.py",
         values="src/ldm_scaling/tables/values.py",
         style="src/ldm_scaling/figures/style.py",
@@ -207,10 +215,13 @@ rule guidance_interaction:
     """Metric against steps by guidance, for a size or two; the best guidance of every size."""
     input:
         cells=cells_table(SAMPLER),
-        best=best_table(SAMPLER),
+        draws=draws_of_cells(SAMPLER),
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/guidance_interaction.py",
-        budgets="src/ldm_scaling/tables/budgets.py",
+        shared="src/ldm_scaling/figures/quality_curves.py",
+        curves="src/ldm_scaling/tables/curves.py",
+        setting="src/ldm_scaling/tables/fixed_setting.py",
+        values="src/ldm_scaling/tables/values.py",
         style="src/ldm_scaling/figures/style.py",
     output:
         figure("guidance_interaction", "Guidance"),
@@ -226,12 +237,13 @@ rule guidance_interaction:
     params:
         metric=SELECT_BY,
         sampler=SAMPLER,
+        confidence=STUDY.metrics.confidence,
         sizes=STUDY.guidance_sizes,
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.figures.guidance_interaction --cells {input.cells:q}"
-        " --best {input.best:q} --floors {input.floors:q} --metric {params.metric:q}"
-        " --sampler {params.sampler:q} --sizes {params.sizes:q}"
+        "python -m ldm_scaling.figures.guidance_interaction --cells {input.cells:q} {input.draws:q}"
+        " --floors {input.floors:q} --metric {params.metric:q}"
+        " --confidence {params.confidence} --sizes {params.sizes:q}"
         " --pdf {output.pdf:q} --png {output.png:q}"
 
 

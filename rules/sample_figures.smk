@@ -27,6 +27,7 @@ rule guidance_samples:
         runtime=20,
     params:
         images=images_arguments(STUDY.guidance_sizes),
+        sizes=STUDY.guidance_sizes,  # the caption in the report names them
         sampler=FIXED.sampler,
         seed=STUDY.training.seeds[0],
         steps=guidance_steps(),

@@ -200,6 +200,8 @@ rule claims:
         family="<results>/tables/family.csv",
         module="src/ldm_scaling/tables/claims.py",
         values="src/ldm_scaling/tables/values.py",
+        curves="src/ldm_scaling/tables/curves.py",
+        published="src/ldm_scaling/tables/published.py",
         claims=CLAIM_MODULES,
     output:
         table=table("<results>/tables/claims.csv"),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ldm_scaling.claims.evidence import Evidence
 from ldm_scaling.specs import ClaimsSpec
-from ldm_scaling.tables.published import TABLE_1
+from ldm_scaling.tables.published import SLIPS, TABLE_1
 from ldm_scaling.tables.values import Values
 
 QUALITY, ALIGNMENT = "fid", "clip_score"
@@ -49,6 +49,8 @@ def spec(**changed) -> ClaimsSpec:
         "alignment": ALIGNMENT,
         "confidence": 0.95,
         "seed": 0,
+        "figure_sampler": "ddim",
+        "decay": "constant",
     }
     return ClaimsSpec.model_validate(keys | changed)
 
@@ -62,6 +64,8 @@ def family(**changed: float) -> pd.DataFrame:
         cost = {"normalized_cost": counted["gflops"] / TABLE_1["c320"].gflops}
         row = {"size": size, "channels": int(size[1:])} | counted | cost
         row |= {"published_params": printed.params, "published_gflops": printed.gflops}
+        row |= {"published_normalized_cost": printed.normalized_cost}
+        row |= {"published_note": SLIPS.get(size)}
         rows.append(row)
     table = pd.DataFrame(rows)
     return table.assign(**{name: table[name] * factor for name, factor in changed.items()})
@@ -90,18 +94,21 @@ def world(
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
     seed: int = 0,
+    seeds: int = 1,
     samplers: list[str] = SAMPLERS,
     **changed,
 ) -> Evidence:
     """A study in which 20 e^quality is its FID, 0.3 + alignment its CLIP score.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
-    CLIP score; with `values_vary` the values have it too. Without an alignment none is measured.
+    CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
+    other way round: models and cells of a seed differ by it, and images make no difference.
+    Without an alignment none is measured.
     """
     generator = np.random.default_rng(seed)
     found = {}
     for sampler in samplers:
-        rows = cells(sampler)
+        rows = pd.concat([cells(sampler, seed) for seed in range(seeds)], ignore_index=True)
         shown = rows.assign(z=np.log(rows["params"] / 145e6), x=np.log(rows["sampling_cost"]))
         shape = (len(rows), 1 + RESAMPLES)
         for metric, effect, own in zip(
@@ -110,8 +117,13 @@ def world(
             if effect is None:
                 continue
             errors = own * generator.standard_normal(shape)
-            errors[:, 1:] += values_vary * errors[:, :1]
-            errors[:, 0] *= values_vary
+            if seeds > 1:
+                models = rows.groupby(["size", "seed"]).ngroup()
+                of_model = own * generator.standard_normal(models.max() + 1)
+                errors[:] = errors[:, :1] + of_model[models][:, None]
+            else:
+                errors[:, 1:] += values_vary * errors[:, :1]
+                errors[:, 0] *= values_vary
             planted = np.broadcast_to(effect(shown), len(rows))[:, None] + errors
             values = 20 * np.exp(planted) if metric == QUALITY else 0.3 + planted
             found["pretrain", sampler, metric] = Values(rows.assign(metric=metric), values)

@@ -13,6 +13,12 @@ def line(axes, label):
     return lines[0]
 
 
+def band(axes, label):
+    """The corners [m, 2] of a band."""
+    (found,) = [item for item in axes.collections if item.get_label() == label]
+    return found.get_paths()[0].vertices
+
+
 def texts(axes):
     return [text.get_text() for text in axes.texts]
 

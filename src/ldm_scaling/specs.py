@@ -269,4 +269,8 @@ class ClaimsSpec(CostSpec):
     """the metric of images against their captions; null: none is measured"""
     confidence: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
-    """of resampled training seeds"""
+    """of what training seeds add to draws"""
+    figure_sampler: Sampler
+    """what figures of one sampler show"""
+    decay: Literal["cosine", "constant"]
+    """of the learning rate"""

@@ -248,7 +248,9 @@ class Specs:
             study=study.name,
             fixed=study.sampling.fixed,
             quality=names[study.metrics.select_by],
-            alignment=self.study.metrics.alignment,
+            alignment=study.metrics.alignment,
             confidence=study.metrics.confidence,
             seed=study.seed,
+            figure_sampler=study.sampling.samplers[0],
+            decay=study.training.decay,
         )

@@ -5,17 +5,19 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import cells, values
 
 from ldm_scaling.cli import InputError
 from ldm_scaling.tables.budgets import (
     WINNERS,
     chosen_guidance,
-    mean_over_seeds,
     of_metric,
     of_model,
     steps_bought,
     winners,
 )
+from ldm_scaling.tables.curves import LARGER_AHEAD, best_points, crossovers
+from ldm_scaling.tables.values import Values
 
 # (size, steps, sampling cost, value, half width of the interval)
 CURVES = [
@@ -24,30 +26,30 @@ CURVES = [
     ("c8", 8, 2.0, 41, 1),  # more steps are no better: the budget need not be spent
     ("c16", 2, 2.0, 39.5, 1),  # ties with c8 from cost 2
     ("c16", 4, 4.0, 20, 1),  # wins clearly from cost 4
-    ("c32", 2, 4.0, 22, 1),  # lo 21 = hi of c16: touching is a tie
+    ("c32", 2, 4.0, 22, 3),  # wins in some resamples: a tie
 ]
 
 
-def table(seed=0, shift=0.0, curves=CURVES):
-    rows = [
-        {
-            "stage": "pretrain",
-            "size": size,
-            "seed": seed,
-            "sampler": "ddim",
-            "steps": steps,
-            "guidance": 2.0,
-            "metric": "fd_x",
-            "value": value + shift,
-            "lo": value + shift - half,
-            "hi": value + shift + half,
-            "sampling_cost": cost,
-            "status": "ok",
-            "at_boundary": False,
-        }
-        for size, steps, cost, value, half in curves
-    ]
-    return pd.DataFrame(rows)
+NOISE = np.linspace(-1, 1, 41)
+
+
+def points(curves=CURVES, noise=None, metric="fd_x"):
+    """Best points whose draws reach half a width around the value; `noise` is of each row."""
+    rows, draws = [], []
+    for number, (size, steps, cost, value, half) in enumerate(curves):
+        own = NOISE if noise is None else noise[number]
+        row = {"stage": "pretrain", "size": size, "sampler": "ddim", "steps": steps}
+        row |= {"guidance": 2.0, "metric": metric, "value": value, "lo": value - half}
+        row |= {"hi": value + half, "sampling_cost": cost, "status": "ok"}
+        rows.append(row)
+        draws.append([value, *(value + half * own)])
+    return Values(pd.DataFrame(rows), np.array(draws, float))
+
+
+def apart():
+    """Noise of each row, in an order of its own."""
+    generator = np.random.default_rng(0)
+    return [generator.permutation(NOISE) for _ in CURVES]
 
 
 @pytest.mark.parametrize(
@@ -63,14 +65,30 @@ def table(seed=0, shift=0.0, curves=CURVES):
     ],
 )
 def test_winner_and_ties_around_the_crossovers(budget, size, steps, value, tied):
-    won = winners(table(), "fd_x", [budget]).iloc[0]
+    won = winners(points(noise=apart()), [budget], 0.95).iloc[0]
     assert (won["size"], won["steps"], won["value"]) == (size, steps, value)
     assert won["tied_with"] == tied
     assert (won["lo"], won["hi"], won["guidance"]) == (won["value"] - 1, won["value"] + 1, 2)
 
 
+def test_sizes_that_vary_together_are_separated_where_their_intervals_overlap():
+    # the intervals of each overlap; the second is ahead in every resample
+    curves = [("c8", 2, 1.0, 40.4, 1), ("c16", 2, 1.0, 40, 1)]
+    assert winners(points(curves), [1], 0.95)["tied_with"].tolist() == [""]
+    across = points(curves, noise=[NOISE, NOISE[::-1]])
+    assert winners(across, [1], 0.95)["tied_with"].tolist() == ["c8"]
+
+
+def test_a_tie_agrees_with_the_crossovers_of_the_same_points():
+    base = {"c8": [100, 50, 32], "c16": [31, 30, 29]}
+    made = best_points(values(cells(base=base, failed=None)), 0.95)
+    found = crossovers(made, "sampling_cost", 0.95).iloc[0]
+    assert found["status"] == LARGER_AHEAD and found["lo"] == found["hi"]  # in every resample
+    assert winners(made, [2, 8], 0.95)["tied_with"].tolist() == ["", ""]
+
+
 def test_one_row_a_budget_in_order_also_where_nothing_is_affordable():
-    won = winners(table(), "fd_x", [4, 0.1, 1])
+    won = winners(points(), [4, 0.1, 1], 0.95)
     assert list(won) == WINNERS
     assert won["budget"].tolist() == [4, 0.1, 1]
     assert won["size"].tolist() == ["c16", "", "c8"]
@@ -78,48 +96,28 @@ def test_one_row_a_budget_in_order_also_where_nothing_is_affordable():
 
 
 def test_failed_cell_cannot_win():
-    best = table()
-    best.loc[(best["size"] == "c16") & (best["steps"] == 4), "status"] = "diverged"
-    assert winners(best, "fd_x", [4])["size"][0] == "c32"
-
-
-def test_seeds_are_averaged_and_their_intervals_joined():
-    seeds = pd.concat([table(seed=0), table(seed=1, shift=4)])
-    won = winners(seeds, "fd_x", [1]).iloc[0]
-    assert (won["value"], won["lo"], won["hi"]) == (42, 39, 45)
-    best = seeds.astype({"at_boundary": bool})
-    best.iloc[0, best.columns.get_loc("at_boundary")] = True
-    means = mean_over_seeds(best, ["size", "steps"])
-    assert means["at_boundary"].tolist() == [True] + [False] * 5
-
-
-def test_mean_needs_every_seed():
-    seeds = pd.concat([table(seed=0), table(seed=1)], ignore_index=True)
-    lost = (seeds["size"] == "c16") & (seeds["steps"] == 4) & (seeds["seed"] == 1)
-    seeds.loc[lost, "status"] = "diverged"
-    assert winners(seeds, "fd_x", [4])["size"][0] == "c32"
-
-
-def test_other_metrics_do_not_count():
-    best = pd.concat([table(), table(shift=-30).assign(metric="kid_x")])
-    assert winners(best, "fd_x", [1])["value"][0] == 40
+    best = points()
+    best.rows.loc[4, ["value", "status"]] = [np.nan, "diverged"]
+    best.draws[4] = np.nan
+    assert winners(best, [4], 0.95)["size"][0] == "c32"
 
 
 @pytest.mark.parametrize("column", ["stage", "sampler"])
 def test_mixed_experiments_are_refused(column):
-    mixed = pd.concat([table(), table().assign(**{column: "other"})])
+    table = points().rows
+    mixed = pd.concat([table, table.assign(**{column: "other"})])
     with pytest.raises(InputError, match=f"mixes {column}s"):
-        winners(mixed, "fd_x", [1])
+        of_metric(mixed, "fd_x")
 
 
 def test_unknown_metric_names_the_known_ones():
     with pytest.raises(InputError, match=r"fid is not in the table \(known: fd_x\)"):
-        of_metric(table(), "fid")
+        of_metric(points().rows, "fid")
 
 
 def test_a_metric_of_which_more_is_better_has_no_winner():
     with pytest.raises(InputError, match="clip_score: higher is better"):
-        winners(table().assign(metric="clip_score"), "clip_score", [1])
+        winners(points(metric="clip_score"), [1], 0.95)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +157,7 @@ def test_of_two_equally_near_step_counts_the_lower_one_counts():
 
 
 def test_a_model_that_is_not_there_is_named():
-    assert len(of_model(table(), "pretrain", "c8", 0)) == 3
+    table = points().rows.assign(seed=0)
+    assert len(of_model(table, "pretrain", "c8", 0)) == 3
     with pytest.raises(InputError, match="model pretrain c8 seed1 is not in the table"):
-        of_model(table(), "pretrain", "c8", 1)
+        of_model(table, "pretrain", "c8", 1)

@@ -7,20 +7,26 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import line, no_overlap, same_bytes, texts
+from drawn import band, line, no_overlap, same_bytes, texts
 from matplotlib.colors import to_rgb
-from synthetic import GUIDANCE, METRIC, cells, floors
+from synthetic import GUIDANCE, METRIC, STEPS, cells, floors, values
 
 from ldm_scaling.cli import InputError
 from ldm_scaling.figures import guidance_sweep, latency_vs_cost, model_family, style
 from ldm_scaling.tables import published
-from ldm_scaling.tables.collect import FAMILY, best_table, to_csv
+from ldm_scaling.tables.collect import FAMILY, to_csv, write_cells
+
+CONFIDENCE = 0.95
 
 
 @cache
 def sweep_figure(**options):
-    table = cells(**options)
-    return guidance_sweep.draw(table, best_table(table, METRIC), floors(), METRIC)
+    return guidance_sweep.draw(values(cells(**options)), floors(), CONFIDENCE)
+
+
+@cache
+def seeds_figure():
+    return sweep_figure.__wrapped__(seeds=(0, 1, 5))
 
 
 def family(**printed):
@@ -56,14 +62,12 @@ def latency_figure():
 
 def test_axis_names_the_metric_and_n_and_never_says_fid():
     label = sweep_figure().axes[0].get_ylabel()
-    assert label == "Fréchet distance (EfficientNet-Lite0)\nn = 64 images a cell"
+    assert label == "Fréchet distance (EfficientNet-Lite0)\nddim, n = 64 images a cell"
 
 
 def test_different_n_are_refused():
-    table = cells(n=32)
-    best = best_table(table, METRIC)
     with pytest.raises(InputError, match="n = 32, 64: different n"):
-        guidance_sweep.draw(table, best, floors(), METRIC)
+        guidance_sweep.draw(values(cells(n=32)), floors(), CONFIDENCE)
 
 
 def test_sweep_has_a_panel_a_size_and_a_line_a_step_count():
@@ -87,6 +91,37 @@ def test_sweep_marks_best_and_failed():
     assert line(second, "failed").get_xdata().tolist() == GUIDANCE
     legend = {text.get_text() for text in figure.legends[0].get_texts()}
     assert {"2 steps", "4 steps", "8 steps", "failed", "real against real"} <= legend
+
+
+def test_sweep_draws_cells_of_the_grid_only():
+    table = cells()
+    more = table[(table["steps"] == 8) & (table["guidance"] == 2)]
+    table = pd.concat([table, more.assign(trained=0.5, grid=False, value=999.0)])
+    axes = guidance_sweep.draw(values(table), floors(), CONFIDENCE).axes[0]
+    assert line(axes, "8 steps").get_xydata().tolist() == [[1, 80], [2, 40], [4, 120]]
+
+
+def test_sweep_of_several_seeds_has_bands_and_one_star_at_the_means_best():
+    # a mean of 2 is added to each value
+    (first, second), legend = seeds_figure().axes, seeds_figure().legends[0]
+    assert line(first, "4 steps").get_xydata().tolist() == [[1, 102], [2, 52], [4, 152]]
+    stars = [item for item in first.get_lines() if item.get_label().startswith("best")]
+    assert [star.get_xydata().tolist() for star in stars] == [[[4, 102]], [[2, 52]], [[2, 42]]]
+    for count, shift in zip(STEPS[1:], (100, 80), strict=True):
+        xy = band(first, f"{count} steps band")
+        lows, highs = xy[xy[:, 0] == 1, 1].min(), xy[xy[:, 0] == 1, 1].max()
+        # images move it by a tenth; seeds between all being the lowest and all the highest
+        assert 0.9 * shift <= lows < shift + 2 < highs <= 1.1 * (shift + 5)
+    assert [bars for axes in (first, second) for bars in axes.containers] == []
+    label = "interval over images and 3 training seeds"
+    assert label in [text.get_text() for text in legend.get_texts()]
+
+
+def test_one_seed_has_bars_and_no_bands():
+    first, _ = sweep_figure().axes
+    assert {bars.get_label() for bars in first.containers} == {f"{count} steps" for count in STEPS}
+    assert not [item for item in first.collections if "band" in item.get_label()]
+    assert "seeds" not in str([text.get_text() for text in sweep_figure().legends[0].get_texts()])
 
 
 @pytest.mark.parametrize(
@@ -168,7 +203,7 @@ def test_latency_figure_shows_seconds_and_rates_of_what_was_measured():
     assert latency_figure().get_suptitle() == "cpu, float32"
 
 
-FIGURES = [sweep_figure, family_figure, latency_figure]
+FIGURES = [sweep_figure, seeds_figure, family_figure, latency_figure]
 
 
 @pytest.mark.parametrize("make", FIGURES)
@@ -182,12 +217,11 @@ def test_saving_twice_gives_identical_bytes(make, tmp_path):
 
 
 def test_command_writes_both_files(tmp_path):
-    table = cells()
-    (tmp_path / "cells.csv").write_text(to_csv(table))
-    (tmp_path / "best.csv").write_text(to_csv(best_table(table, METRIC)))
+    table = values(cells())
+    write_cells(table.rows, table.draws[:, 1:], tmp_path / "cells.csv", tmp_path / "draws")
     (tmp_path / "floors.csv").write_text(to_csv(floors()))
-    command = ["--cells", "cells.csv", "--best", "best.csv", "--floors", "floors.csv"]
-    command += ["--metric", METRIC, "--sampler", "ddim", "--pdf", "out/a.pdf", "--png", "out/a.png"]
+    command = ["--cells", "cells.csv", "draws", "--floors", "floors.csv", "--metric", METRIC]
+    command += ["--confidence", "0.95", "--pdf", "out/a.pdf", "--png", "out/a.png"]
     command = [sys.executable, "-m", "ldm_scaling.figures.guidance_sweep", *command]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

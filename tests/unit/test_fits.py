@@ -34,7 +34,12 @@ def checkpoints(law, noise=0.0, metric="fd_x", trained=TRAINED, seeds=(0,), size
                 row = {"stage": "pretrain", "size": size, "seed": seed, "sampler": "ddim"}
                 row |= {"steps": 4, "guidance": 2.0, "trained": part, "metric": metric}
                 row |= {"value": value, "lo": value, "hi": value, "n": 64, "nfe": 8}
-                row |= {"gflops": GFLOPS[size], "params": 1000, "normalized_cost": 1.0}
+                row |= {
+                    "gflops": GFLOPS[size],
+                    "seconds": 1.0,
+                    "params": 1000,
+                    "normalized_cost": 1.0,
+                }
                 rows.append(row | {"grid": part == 1, "status": "ok"})
                 draws.append([value, *own])
     return Values(pd.DataFrame(rows), np.array(draws))
@@ -45,7 +50,7 @@ def power(size, compute):
 
 
 def fit_of(values, images=IMAGES):
-    return fits_table(at_setting(values, 4, 2.0), images, 0.95).set_index("size")
+    return fits_table(at_setting(values, 4, 2.0, 0.95), images, 0.95).set_index("size")
 
 
 def fail(values, *chosen):
@@ -172,7 +177,7 @@ def test_seeds_are_averaged_and_one_that_failed_takes_the_mean_with_it():
     table = fit_of(values)
     assert table.loc["c8", "points"] == 4 and table.loc["c8", "exponent"] == pytest.approx(0.3)
     assert fit_of(fail(values, 5)).loc["c8", "points"] == 3
-    rows = with_intervals(at_setting(fail(values, 5), 4, 2.0), 0.95)
+    rows = with_intervals(at_setting(fail(values, 5), 4, 2.0, 0.95), 0.95)
     assert rows["status"].tolist() == ["ok", "diverged", *["ok"] * 6]
 
 
@@ -185,7 +190,7 @@ def test_only_the_fixed_setting_counts():
     )
     assert fit_of(both).equals(fit_of(values))
     with pytest.raises(InputError, match="no cell of 4 steps at guidance 3 was measured"):
-        at_setting(both, 4, 3.0)
+        at_setting(both, 4, 3.0, 0.95)
 
 
 def test_the_command_says_in_one_line_what_is_not_fitted(tmp_path, monkeypatch, capsys):

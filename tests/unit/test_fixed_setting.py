@@ -20,7 +20,7 @@ from ldm_scaling.tables.values import Values
 from ldm_scaling.workdir import file_hash
 
 PARAMS = {"c64": 38_800_000, "c320": 865_900_000}
-SETTING = {"steps": 50, "guidance": 7.5}
+SETTING = {"steps": 50, "guidance": 7.5, "confidence": 0.9}
 
 
 @pytest.fixture
@@ -41,7 +41,13 @@ def cells(metric, value, seeds=(0,)):
                     {"stage": "pretrain", "size": size, "seed": seed, "sampler": "ddim"}
                     | {"steps": steps, "guidance": 7.5, "trained": trained, "metric": metric}
                     | {"value": own, "lo": own, "hi": own, "n": 30000, "params": PARAMS[size]}
-                    | {"gflops": 53.0, "normalized_cost": 1.0, "grid": True, "status": "ok"}
+                    | {
+                        "seconds": 1.0,
+                        "gflops": 53.0,
+                        "normalized_cost": 1.0,
+                        "grid": True,
+                        "status": "ok",
+                    }
                 )
                 draws.append([own, *(own + np.linspace(-1, 1, 101))])
     return Values(pd.DataFrame(rows), np.array(draws))

@@ -15,6 +15,7 @@ CPU = torch.device("cpu")
 def spec(pocket_config):
     pocket_config["family"] |= {"sizes": ["c8", "c4"], "reference_size": "c8"}
     pocket_config["latency"] = {"batches": [3, 1], "repeats": 4}
+    pocket_config["figures"]["guidance_sizes"] = ["c8"]
     return Specs(load_study(pocket_config)).latency()
 
 

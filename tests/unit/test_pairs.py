@@ -88,6 +88,8 @@ def config_of(folder, cache=True):
                 "attention": [False, True],
             },
             "training": {"images": 96, "batch": 8, "warmup_images": 8, "keep": []},
+            "metrics": {"clip_like": None},
+            "figures": {"guidance_sizes": ["c8"]},
         },
     )
     return config

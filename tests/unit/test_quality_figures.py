@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import line, no_overlap, same_bytes, texts
+from drawn import band, line, no_overlap, same_bytes, texts
 from matplotlib.colors import to_rgb
 from synthetic import BASE, METRIC, cells, floors, paper, values
 
@@ -24,26 +24,34 @@ BUDGETS = [0.5, 2, 4]
 CONFIDENCE = 0.95
 
 
+def labels_of(artists):
+    return [artist.get_label() for artist in artists]
+
+
 @cache
 def cost_figure(**options):
     return fid_vs_cost.draw(values(cells(**options)), floors(), CONFIDENCE, BUDGETS)
 
 
 @cache
-def guided_figure():
-    return fid_vs_guided_cost.draw(values(cells()), floors(), CONFIDENCE)
+def guided_figure(**options):
+    return fid_vs_guided_cost.draw(values(cells(**options)), floors(), CONFIDENCE)
 
 
 @cache
-def seconds_figure():
-    return fid_vs_seconds.draw(values(cells()), floors(), CONFIDENCE)
+def seconds_figure(**options):
+    return fid_vs_seconds.draw(values(cells(**options)), floors(), CONFIDENCE)
 
 
 @cache
-def samplers_figure():
+def samplers_figure(**options):
     samplers = {"ddim": 1, "ddpm": 2, "dpmpp": 0.5}
     tables = [
-        cells(sampler=name, base={size: [factor * v for v in row] for size, row in BASE.items()})
+        cells(
+            sampler=name,
+            base={size: [factor * v for v in row] for size, row in BASE.items()},
+            **options,
+        )
         for name, factor in samplers.items()
     ]
     return samplers_vs_cost.draw([values(table) for table in tables], floors(), CONFIDENCE)
@@ -129,6 +137,9 @@ def test_winners_stand_at_their_budgets_in_their_colours():
 
 def test_ties_and_empty_budgets_are_named():
     near = values(cells(base=BASE | {"c8": [100, 50, 32]}))
+    near.draws[near.rows["size"] == "c8", 1:] *= np.repeat(
+        [1.1 / 0.9, 0.9 / 1.1], 20
+    )  # turned round
     right = fid_vs_cost.draw(near, floors(), CONFIDENCE, [0.1, 4]).axes[1]
     assert {"none", "c16 ~ c8"} <= set(texts(right))
 
@@ -140,6 +151,54 @@ def test_seeds_are_drawn_lightly_under_their_mean():
     assert sorted(seeds.get_ydata()) == [40, 42, 50, 52, 100, 102]
     assert seeds.get_alpha() < 1
     assert "c8 seeds" not in [item.get_label() for item in cost_figure().axes[1].get_lines()]
+
+
+@pytest.mark.parametrize(
+    ("make", "panels"), [(cost_figure, 1), (guided_figure, 2), (seconds_figure, 1)]
+)
+def test_several_seeds_have_bands_and_one_has_bars(make, panels):
+    several, one = make(seeds=(0, 2)), make()
+    with_bands = [axes for axes in several.axes if "c8 band" in labels_of(axes.collections)]
+    assert len(with_bands) == panels
+    for axes in with_bands:
+        corners = band(axes, "c8 band")
+        first = corners[corners[:, 0] == corners[:, 0].min(), 1]
+        # of 100 and 102 the mean has a standard error of 1, and Student's quantile of one degree
+        # of freedom is 12.7; images move it by a tenth
+        assert 101 - 22.8 < first.min() < 101 - 12.7 and 101 + 12.7 < first.max() < 101 + 22.8
+        assert "c8" not in [bars.get_label() for bars in axes.containers]
+    wanted = {"interval over images and 2 training seeds", "one training seed"}
+    assert wanted <= {text.get_text() for text in several.legends[0].get_texts()}
+    assert not wanted & {text.get_text() for text in one.legends[0].get_texts()}
+    assert [bars.get_label() for axes in one.axes for bars in axes.containers][:1] == ["c8"]
+    assert not [axes for axes in one.axes if "c8 band" in labels_of(axes.collections)]
+
+
+def test_samplers_of_several_seeds_have_bands():
+    for axes, other in zip(samplers_figure(seeds=(0, 2)).axes, ("ddpm", "dpmpp"), strict=True):
+        assert len(band(axes, "c8, ddim band")) == len(band(axes, f"c8, {other} band"))
+    legend = [text.get_text() for text in samplers_figure(seeds=(0, 2)).legends[0].get_texts()]
+    assert "interval over images and 2 training seeds" in legend
+
+
+def test_rings_mark_the_grids_end_for_every_sampler():
+    for axes, other in zip(samplers_figure().axes, ("ddpm", "dpmpp"), strict=True):
+        for sampler in ("ddim", other):
+            ring = line(axes, f"c8, {sampler}, at an end")
+            assert ring.get_xdata().tolist() == [0.5]
+            assert ring.get_markersize() > 2 * line(axes, f"c8, {sampler}").get_markersize()
+    legend = [text.get_text() for text in samplers_figure().legends[0].get_texts()]
+    assert "guidance chosen at an end of the grid" in legend
+
+
+def test_sizes_without_a_shared_range_say_so():
+    table = cells(failed=None)
+    far_away = table["size"] == "c16"
+    costs = ["sampling_cost", "guided_cost", "total_cost", "seconds"]
+    table.loc[far_away, costs] = 100 * table.loc[far_away, costs].to_numpy()
+    strip = fid_vs_cost.draw(values(table), floors(), CONFIDENCE, BUDGETS).axes[2]
+    assert texts(strip) == ["no shared range"]
+    assert "no shared range" not in texts(cost_figure(failed=None).axes[2])
 
 
 def test_narrow_range_stays_linear():
@@ -159,6 +218,22 @@ def test_floors_far_below_are_named_with_their_values_instead():
         "\N{DOWNWARDS ARROW} reconstruction: 6 (5.5 to 6.5)",
     ]
     assert right.get_ylim()[0] > 50
+
+
+@pytest.mark.parametrize("far", ["real", "reconstruction"])
+def test_a_floor_is_a_line_if_only_the_other_is_far_below(far):
+    near = {"c8": [100, 99, 98], "c16": [101, 97, 96]}
+    table = floors()
+    table.loc[table["kind"] != far, ["value", "lo", "hi"]] = [102, 101, 103]
+    figure = fid_vs_cost.draw(values(cells(base=near)), table, CONFIDENCE, BUDGETS)
+    right, names = figure.axes[1], {kind: name for kind, (name, _) in style.FLOORS.items()}
+    far_name, near_name = names.pop(far), *names.values()
+    assert set(line(right, near_name).get_ydata()) == {102}
+    assert far_name not in [item.get_label() for item in right.get_lines()]
+    shown = {text.partition(":")[0] for text in texts(right)}
+    assert {f"\N{DOWNWARDS ARROW} {far_name}", near_name} <= shown
+    assert right.get_ylim()[0] > 50
+    no_overlap(figure)
 
 
 def test_the_envelope_is_the_best_within_a_cost():
@@ -269,7 +344,13 @@ def test_different_n_and_unknown_metrics_are_refused():
         fid_vs_seconds.draw(values(cells().assign(metric="clip_score")), floors(), CONFIDENCE)
 
 
+def several_seeds(make):
+    """The figure of three training seeds."""
+    return lambda: make(seeds=(0, 1, 4))
+
+
 FIGURES = [
+    *map(several_seeds, (cost_figure, guided_figure, seconds_figure, samplers_figure)),
     cost_figure,
     guided_figure,
     seconds_figure,
@@ -286,7 +367,7 @@ def test_nothing_is_cut_off_or_overlaps(make):
     no_overlap(make())
 
 
-@pytest.mark.parametrize("make", FIGURES[:4])
+@pytest.mark.parametrize("make", FIGURES[4:8])
 def test_saving_twice_gives_identical_bytes(make, tmp_path):
     same_bytes(make.__wrapped__, tmp_path)
 

@@ -105,6 +105,14 @@ def test_a_key_changes_the_specs_that_depend_on_it(pocket_config, key, value, na
     assert {name for name in before if before[name] != after[name]} == set(names.split())
 
 
+def test_claims_know_the_sampler_of_the_figures_and_the_decay(pocket_config):
+    put(pocket_config, "sampling.samplers", ["dpmpp", "ddim"])
+    put(pocket_config, "training.decay", "constant")
+    spec = Specs(load_study(pocket_config)).claims()
+    assert (spec.figure_sampler, spec.fixed.sampler) == ("dpmpp", "ddim")
+    assert spec.decay == "constant"
+
+
 def test_an_image_folder_has_a_path_and_no_styles(pocket_config):
     pocket_config["data"] |= {"source": "imagefolder", "path": "folder"}
     before = all_specs(pocket_config)
@@ -179,12 +187,6 @@ def test_a_revision_is_a_folder_of_downloads(pocket_config):
     assert folder == Path("resources/hub/datasets/someone--shards", "ab" * 20)
 
 
-def test_select_by_only_chooses_among_measured_cells(pocket_config):
-    before = all_specs(pocket_config)
-    pocket_config["metrics"]["select_by"] = "kid"
-    assert all_specs(pocket_config) == before
-
-
 def test_order_and_number_types_of_the_grid_do_not_matter(pocket_config):
     before = all_specs(pocket_config)
     sampling = pocket_config["sampling"]
@@ -196,8 +198,12 @@ def test_order_and_number_types_of_the_grid_do_not_matter(pocket_config):
 def test_the_sweep_has_every_cell_once(pocket_config):
     sampling = pocket_config["sampling"]
     cells = Specs(load_study(pocket_config)).sweep("ddim").cells
-    grid = {(cell.steps, cell.guidance) for cell in cells}
-    assert len(grid) == len(cells) == len(sampling["steps"]) * len(sampling["guidance"])
+    grid = {(cell.steps, cell.guidance) for cell in cells if cell.trained is None}
+    assert len(grid) == len(sampling["steps"]) * len(sampling["guidance"])
+    kept = [cell for cell in cells if cell.trained is not None]  # at the fixed setting
+    assert [cell.trained for cell in kept] == pocket_config["training"]["keep"]
+    assert {(cell.steps, cell.guidance) for cell in kept} == {(16, 6)}
+    assert len(cells) == len(grid) + len(kept)
 
 
 def test_specs_survive_json(pocket_config):

@@ -6,8 +6,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import no_overlap
+from drawn import band, line, no_overlap
 from matplotlib.colors import to_rgb
+from synthetic import values
 
 from ldm_scaling.cli import InputError, run
 from ldm_scaling.figures import guidance_interaction, style, train_compute
@@ -18,11 +19,11 @@ from ldm_scaling.tables.collect import (
     MEASURED,
     MODEL,
     PARTS,
-    best_table,
     cells_table,
     to_csv,
 )
 from ldm_scaling.tables.fits import ENVELOPE, FITS
+from ldm_scaling.tables.fixed_setting import with_intervals
 from ldm_scaling.workdir import file_hash
 
 METRIC, SCORE = "fd_effnet_lite0", "clip_score"
@@ -53,8 +54,9 @@ def checkpoints(sizes, metric=METRIC, failed=(), scale=1e5):
     return rows.assign(metric=metric, n=64)
 
 
-def laws(sizes, status="ok"):
-    row = {"metric": METRIC, "exponent": EXPONENT, "lo": 0.2, "hi": 0.3, "coefficient": 1e5}
+def laws(sizes, status="ok", metric=METRIC, coefficient=1e5):
+    row = {"metric": metric, "exponent": EXPONENT, "lo": 0.2, "hi": 0.3}
+    row["coefficient"] = coefficient
     row |= {"points": 4, "n": 64, "r2": 1.0, "status": status}
     return pd.DataFrame([{"size": size} | row for size in [*sizes, ENVELOPE]])[FITS]
 
@@ -66,11 +68,12 @@ def floors(n=64):
 
 
 @cache
-def compute_figure(count=2, alignment=True, failed=(("c16", 0.25),)):
+def compute_figure(count=2, alignment=True, failed=(("c16", 0.25),), seeds=1):
     sizes = SIZES[count]
+    fits = pd.concat([laws(sizes), laws(sizes, metric=SCORE, coefficient=1)])
     panels = [checkpoints(sizes, failed=failed)]
     panels += [checkpoints(sizes, SCORE, failed, 1)] if alignment else []
-    return train_compute.draw(panels, floors(), laws(sizes))
+    return train_compute.draw(panels, floors(), fits, seeds)
 
 
 def cells(sizes, seeds=(0,), n=64, failed=(), scales=tuple(SCALES)):
@@ -95,16 +98,9 @@ FAILED = (("c8", 4, 1), *(("c16", 2, scale) for scale in SCALES))
 @cache
 def interaction_figure(count=2, sizes=None, scales=tuple(SCALES), **options):
     options = {"failed": FAILED} | options
-    table = cells(SIZES[count], scales=scales, **options)
+    table = values(cells(SIZES[count], scales=scales, **options))
     shown = list(sizes or SIZES[count][:2])
-    return guidance_interaction.draw(table, best_table(table, METRIC), floors(), METRIC, shown)
-
-
-def line(axes, label):
-    lines = [line for line in axes.get_lines() if line.get_label() == label]
-    lines += [bars[0] for bars in axes.containers if bars.get_label() == label]
-    assert len(lines) == 1, label
-    return lines[0]
+    return guidance_interaction.draw(table, floors(), 0.95, shown)
 
 
 def labels_of(figure):
@@ -128,21 +124,68 @@ def test_each_size_is_a_connected_line_over_its_compute_with_intervals():
 
 def test_power_laws_are_dashed_lines_and_their_exponents_stand_in_the_legend():
     figure = compute_figure()
-    left, right = figure.axes
-    for name, first in (("c8", 0.125), ("c16", 0.5), (ENVELOPE, 0.125)):
-        law = line(left, f"power law of {name}")
-        assert law.get_linestyle() == "--"
-        assert np.allclose(law.get_ydata(), 1e5 * law.get_xdata() ** -EXPONENT)
-        assert law.get_xdata()[0] == pytest.approx(3e12 * first)
-    assert not [item for item in right.get_lines() if "power law" in item.get_label()]
-    assert labels_of(figure) == [
+    for axes, coefficient in zip(figure.axes, (1e5, 1), strict=True):
+        for name, first in (("c8", 0.125), ("c16", 0.5), (ENVELOPE, 0.125)):
+            law = line(axes, f"power law of {name}")
+            assert law.get_linestyle() == "--"
+            assert np.allclose(law.get_ydata(), coefficient * law.get_xdata() ** -EXPONENT)
+            assert law.get_xdata()[0] == pytest.approx(3e12 * first)
+    assert labels_of(compute_figure(alignment=False)) == [
         "c8 (0.54 M): 0.250 [0.200, 0.300]",
         "c16 (2.2 M): 0.250 [0.200, 0.300]",
-        "best of all sizes: 0.250 [0.200, 0.300]",
+        "best of any size within the compute",
+        "power law of the best: 0.250 [0.200, 0.300]",
         "real against real",
         "reconstruction",
         "failed",
     ]
+    both = "c8 (0.54 M): 0.250 [0.200, 0.300]; 0.250 [0.200, 0.300]"
+    assert labels_of(figure)[0] == both
+
+
+def test_a_panel_without_power_laws_shows_the_others_and_a_dash():
+    fits = pd.concat([laws(SIZES[2], "values not above 0"), laws(SIZES[2], metric=SCORE)])
+    panels = [checkpoints(SIZES[2]), checkpoints(SIZES[2], SCORE, scale=1)]
+    figure = train_compute.draw(panels, floors(), fits)
+    left, right = figure.axes
+    assert not [item for item in left.get_lines() if "power law" in item.get_label()]
+    assert line(right, "power law of c8")
+    assert labels_of(figure)[0] == "c8 (0.54 M): \N{EN DASH}; 0.250 [0.200, 0.300]"
+
+
+def test_the_envelope_is_drawn_in_both_panels_as_steps():
+    level = {"c8": 1.0, "c16": 1.3}  # the larger one is worse, and better once c8 has ended
+    panels = []
+    for metric, sign in ((METRIC, 1), (SCORE, -1)):
+        rows = checkpoints(SIZES[2], metric, failed=(("c8", 0.25),))
+        better = rows["value"] * rows["size"].map(level)
+        panels.append(rows.assign(value=better**sign))
+    fits = pd.concat([laws(SIZES[2], "not fitted", metric) for metric in (METRIC, SCORE)])
+    for axes, rows, sign in zip(
+        train_compute.draw(panels, floors(), fits).axes, panels, (1, -1), strict=True
+    ):
+        drawn = line(axes, "envelope")
+        assert drawn.get_drawstyle() == "steps-post"
+        ok = rows[rows["status"] == "ok"].sort_values("compute")
+        points, best = [], np.inf
+        for compute, value in zip(ok["compute"], ok["value"], strict=True):
+            if sign * value < best:
+                points.append([compute, value])
+                best = sign * value
+        assert len(points) < len(ok)
+        expected = [*points, [ok["compute"].max(), points[-1][1]]]
+        assert np.allclose(drawn.get_xydata(), expected)
+    assert "best of any size within the compute" in labels_of(compute_figure())
+
+
+def test_checkpoints_of_several_seeds_have_bands():
+    left, _ = compute_figure(seeds=3).axes
+    corners = band(left, "c8 band")
+    value = 1e5 * 3e12**-EXPONENT
+    last = corners[np.isclose(corners[:, 0], 3e12), 1]
+    assert np.allclose([last.min(), last.max()], [0.9 * value, 1.2 * value])
+    assert not [bars for bars in left.containers if bars.get_label() == "c8"]
+    assert "interval over images and 3 training seeds" in labels_of(compute_figure(seeds=3))
 
 
 def test_what_has_no_power_law_has_points_all_the_same():
@@ -180,12 +223,11 @@ def test_other_n_and_unknown_metrics_are_refused():
         train_compute.draw(panels, floors(n=32), laws(SIZES[2]))
     with pytest.raises(InputError, match="metric fd_other is not in the table"):
         train_compute.draw([panels[0].assign(metric="fd_other")], floors(), laws(SIZES[2]))
-    table = cells(SIZES[2])
-    best = best_table(table, METRIC)
+    table = values(cells(SIZES[2]))
     with pytest.raises(InputError, match="n = 32, 64: different n"):
-        guidance_interaction.draw(table, best, floors(n=32), METRIC, ["c8"])
+        guidance_interaction.draw(table, floors(n=32), 0.95, ["c8"])
     with pytest.raises(InputError, match="size c99 is not in the table of cells"):
-        guidance_interaction.draw(table, best, floors(), METRIC, ["c8", "c99"])
+        guidance_interaction.draw(table, floors(), 0.95, ["c8", "c99"])
 
 
 def test_a_panel_a_size_has_a_line_a_scale_over_steps_without_other_settings():
@@ -236,9 +278,16 @@ def test_fields_are_hatched_at_the_grids_end_and_coloured_as_their_lines():
 
 
 def test_seeds_are_averaged():
-    figure = interaction_figure(seeds=(0, 2), failed=())
+    made = values(cells(SIZES[2], seeds=(0, 2)))
+    figure = guidance_interaction.draw(made, floors(), 0.95, SIZES[2])
     assert line(figure.axes[0], "guidance 2").get_ydata().tolist() == [151, 26, 26]
     assert line(figure.axes[0], "best").get_ydata().tolist() == [26, 13.5]
+    means = with_intervals(made.over_seeds(0.95), 0.95)
+    own = means[(means["size"] == "c8") & (means["guidance"] == 2) & (means["steps"] == 8)].iloc[0]
+    corners = band(figure.axes[0], "guidance 2 band")
+    at_8 = corners[corners[:, 0] == 8, 1]
+    assert np.allclose([at_8.min(), at_8.max()], [own["lo"], own["hi"]])
+    assert not figure.axes[0].containers
 
 
 def test_one_size_is_one_panel_and_the_map():
@@ -249,7 +298,9 @@ def test_one_size_is_one_panel_and_the_map():
 @pytest.mark.parametrize("count", SIZES)
 def test_nothing_is_cut_off_or_overlaps(count):
     no_overlap(compute_figure(count))
+    no_overlap(compute_figure(count, seeds=3))
     no_overlap(interaction_figure(count))
+    no_overlap(interaction_figure(count, seeds=(0, 1, 2)))
     no_overlap(interaction_figure(count, scales=(1, 1.5, 2, 3, 4, 5, 6, 8)))
 
 
@@ -267,11 +318,10 @@ def test_the_commands_write_both_files(tmp_path, monkeypatch):
     (tmp_path / "cells.csv").write_text(to_csv(table))
     draws = table["value"].to_numpy()[:, None] * np.linspace(0.9, 1.1, 11)
     write_arrays(tmp_path / "draws", {"draws": draws}, file_hash(tmp_path / "cells.csv"))
-    (tmp_path / "best.csv").write_text(to_csv(best_table(table, METRIC)))
     (tmp_path / "floors.csv").write_text(to_csv(floors()))
     setting = "--cells cells.csv --draws draws --steps 8 --guidance 2 --confidence 0.95"
     drawn = f"--floors floors.csv --pdf {{0}}.pdf --png {{0}}.png --metric{{1}} {METRIC}"
-    interaction = "--cells cells.csv --best best.csv --sampler ddim --sizes c8 c16 "
+    interaction = "--cells cells.csv draws --confidence 0.95 --sizes c8 c16 "
     commands = {
         fits: f"{setting} --images 1000 --out fits.csv",
         train_compute: f"{setting} --images 1000 --fits fits.csv " + drawn.format("a", "s"),

@@ -42,14 +42,19 @@ def is_sound(html):
 def project(tmp_path_factory):
     """The pocket study with empty files for all results."""
     project = Project(tmp_path_factory.mktemp("report") / "project")
-    printed = project.snakemake("--dry-run", "--forceall", "all", *PNGS)
+    pretend(project, "all", *PNGS)
+    return project
+
+
+def pretend(project, *arguments):
+    """Make an empty file of each output of all jobs."""
+    printed = project.snakemake("--dry-run", "--forceall", *arguments)
     outputs = re.findall(r"^    output: (.*)$", printed, re.MULTILINE)
     for path in ", ".join(outputs).split(", "):
         file = project.folder / path
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
-    return project
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +91,30 @@ def test_captions_quote_the_study(project):
     assert result["labels"] == {"figure": "fid_vs_cost (dpmpp)"}
 
 
+def test_captions_say_what_the_figures_show(project):
+    names = ["train_compute", "guidance_sweep", "guidance_samples", "equal_cost_samples"]
+    pngs = [f"results/figures/{name}.png" for name in names]
+    changes = ("training={seeds: [0, 3]}", "figures={budgets: [1, 3], prompts: [2, 5, 1]}")
+    changes += ("sampling={steps: [2, 4, 8], fixed: {sampler: ddim, steps: 11, guidance: 2}}",)
+    overlay = ("--config", *changes)
+    pretend(project, *pngs, *overlay)
+    results = write_report(project, *pngs, *overlay)["results"]
+    captions = [words(results[png]["caption"]) for png in pngs]
+    compute, sweep, samples, equal_cost = captions
+    for caption in (compute, sweep):
+        assert "means over 2 training seeds, bands 95 % intervals over images and seeds" in caption
+    assert "fd_effnet_lite0 and clip_like, sampler ddim, 11 steps" in compute
+    # of the grid the most steps that are not more than the fixed ones; those are not in the grid
+    assert "sampler ddim, 8 steps" in samples and samples.startswith("3 prompts,")
+    assert "sampler ddim, budgets 1, 3 (" in equal_cost and "2, 4, 8" not in equal_cost
+
+
 def test_the_start_page_leads_to_the_answer(report):
     page = report["workflow_desc"]
     assert is_sound(page), words(page)
     links = re.findall(r"showResultInfo\('(.*?)'\)", unescape(page))
-    assert "results/figures/fid_vs_cost.png" in links
+    assert {"results/figures/fid_vs_cost.png", "results/claims.md"} <= set(links)
+    assert re.search(r'<img [^>]*src="data/raw/\w+/fid_vs_cost.png"', page)
     assert set(links) <= set(report["results"])
     assert "sizes c12, c20, c32, c48" in words(page)
     assert "not FID" in words(page)

@@ -330,6 +330,17 @@ def test_a_missing_image_folder_is_named(project):
     assert "error: data.path: nowhere is no folder" in output
 
 
+def test_claims_have_every_module_that_decides_them_as_an_input(project):
+    code = "import sys, ldm_scaling.tables.claims; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    decide = r"ldm_scaling\.(?:tables|claims)\.\w+"
+    imported = {name for name in done.stdout.split() if re.fullmatch(decide, name)}
+    printed = project.snakemake("--dry-run", "results/claims.md")
+    inputs = re.search(r"rule claims:\n    input: (.*)\n", printed)[1].split(", ")
+    modules = {f"src/{name.replace('.', '/')}.py" for name in imported}
+    assert modules - set(inputs) == {"src/ldm_scaling/tables/collect.py"}  # that of rule collect
+
+
 def test_what_the_snakefile_imports_is_light():
     code = (
         "import sys; import ldm_scaling.study, ldm_scaling.specs; "

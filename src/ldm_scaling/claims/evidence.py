@@ -53,7 +53,8 @@ class Evidence:
 
         Raises NotRun if there are no such cells, or no metric of alignment.
         """
-        metric = self.spec.quality if kind == QUALITY else self.spec.alignment
+        spec = self.spec
+        metric = spec.quality if kind == QUALITY else spec.alignment
         if stage not in {known for known, _, _ in self.cells}:
             raise NotRun(f"stage {stage} is not in the study")
         if (stage, sampler) not in {key[:2] for key in self.cells}:
@@ -62,7 +63,7 @@ class Evidence:
             raise NotRun("the study has no metric of alignment")
         key = (stage, sampler, metric)
         if key not in self._means:
-            self._means[key] = arranged(self.cells[key].over_seeds(self.spec.seed))
+            self._means[key] = arranged(self.cells[key].over_seeds(spec.confidence, spec.seed))
         return self._means[key]
 
     def best(self, sampler: str, stage: str = "pretrain") -> Values:

@@ -8,7 +8,7 @@ from itertools import groupby
 import pandas as pd
 
 from .evidence import Evidence
-from .statement import NOT_RUN, VERDICTS, Finding
+from .statement import COSINE, NOT_RUN, VERDICTS, Finding
 
 COLUMNS = [
     "id",
@@ -22,6 +22,7 @@ COLUMNS = [
     "n",
     "verdict",
     "reason",
+    "note",
     "figure",
 ]
 
@@ -50,9 +51,9 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
     seeds_note = (
         "one training seed: intervals do not cover the chance of a training"
         if seeds == 1
-        else f"{seeds} training seeds, which intervals resample"
+        else f"{seeds} training seeds, whose spread is in the intervals, with Student's quantiles"
     )
-    return [
+    lines = [
         ", ".join(f"**{counts[verdict]} {verdict}**" for verdict in VERDICTS) + ".",
         "",
         f"- {', '.join(spec.family.sizes)}; {', '.join(evidence.samplers)}; n = {evidence.n}"
@@ -69,6 +70,14 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
         "- Where a statistic says `every`, the weakest part decides; where it says `the best of`,"
         " the strongest. These intervals are widened for the number of parts.",
     ]
+    if spec.decay == COSINE and any(finding.claim.along_training for finding in findings):
+        lines.append(
+            "- The learning rate decays along a cosine. A checkpoint before the end has not had the"
+            " end of the decay and is worse than a model that was trained for that long. So claims"
+            " on training are partly on the schedule, not on training alone: gains are too large,"
+            " and those of the last checkpoints the most."
+        )
+    return lines
 
 
 def _row(finding: Finding) -> str:
@@ -81,7 +90,7 @@ def _row(finding: Finding) -> str:
         f"**{finding.verdict}**",
         claim.sentence,
         claim.source,
-        claim.statistic,
+        f"{claim.statistic} ({finding.note})" if finding.note else claim.statistic,
         result,
         f"`{claim.figure}`",
     ]

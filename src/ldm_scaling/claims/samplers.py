@@ -70,6 +70,7 @@ CLAIMS = [
         "log ratio of DDPM's metric to DDIM's at the fewest steps, every size",
         _FIGURE,
         _ddpm_is_worse_at_fewest_steps,
+        DDIM,
     ),
     Claim(
         "dpmpp-is-better-up-to-20-steps",
@@ -79,6 +80,7 @@ CLAIMS = [
         "log ratio of DDIM's metric to DPM-Solver++'s, mean over sizes and step counts up to 20",
         _FIGURE,
         _dpmpp_is_better,
+        DDIM,
     ),
     *budget_claims(SAMPLERS, "Figure 11", _FIGURE, DDPM, _NAMES[DDPM]),
     *budget_claims(SAMPLERS, "Figure 11", _FIGURE, DPMPP, _NAMES[DPMPP]),
@@ -92,6 +94,7 @@ CLAIMS = [
             " and highest common cost of each pair",
             _FIGURE,
             partial(_sizes_compare_alike, sampler=sampler),
+            DDIM,
         )
         for sampler, name in _NAMES.items()
     ],

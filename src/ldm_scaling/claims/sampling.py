@@ -124,6 +124,7 @@ def budget_claims(
 ) -> list[Claim]:
     """The claims on sizes at budgets, of a sampler; with a name, sentences and ids tell it."""
     tail, under = (f"-with-{sampler}", f" ({name})") if name else ("", "")
+    only = None if name else sampler  # a figure of several samplers shows this one
     return [
         Claim(
             f"smaller-wins-the-lowest-budget{tail}",
@@ -134,6 +135,7 @@ def budget_claims(
             _AT_LOWEST,
             figure,
             partial(_smaller_wins_lowest_budget, sampler=sampler),
+            only,
         ),
         Claim(
             f"smaller-is-often-ahead{tail}",
@@ -144,6 +146,7 @@ def budget_claims(
             " less one half",
             figure,
             partial(_smaller_is_often_ahead, sampler=sampler),
+            only,
         ),
         Claim(
             f"largest-wins-the-highest-budget{tail}",
@@ -154,6 +157,7 @@ def budget_claims(
             " one of them reaches",
             figure,
             partial(_largest_wins_highest_budget, sampler=sampler),
+            only,
         ),
     ]
 
@@ -167,6 +171,7 @@ def _own_cost(id_: str, column: str, what: str, figure: str) -> Claim:
         _AT_LOWEST,
         figure,
         partial(_smaller_wins_lowest_budget, cost=column),
+        DDIM,
     )
 
 
@@ -181,6 +186,7 @@ CLAIMS = [
         " best of them",
         "fid_vs_cost",
         _smaller_wins_over_a_range,
+        DDIM,
     ),
     Claim(
         "advantage-of-smaller-shrinks-with-budget",
@@ -191,6 +197,7 @@ CLAIMS = [
         " at their highest, mean over pairs",
         "fid_vs_cost",
         _advantage_shrinks,
+        DDIM,
     ),
     Claim(
         "c96-is-best-at-cost-3",
@@ -200,6 +207,7 @@ CLAIMS = [
         "log ratio of every other size's metric to that of c96 at cost 3",
         "fid_vs_cost",
         partial(_best_of_all_at_cost, winner=96, cost=3),
+        DDIM,
     ),
     *[
         Claim(
@@ -210,6 +218,7 @@ CLAIMS = [
             f"log ratio of the metric of c320 to that of c128 at cost {cost}",
             "fid_vs_cost",
             partial(_beats_at_cost, winner=128, loser=320, cost=cost),
+            DDIM,
         )
         for cost in (6, 12)
     ],

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
+from scipy.special import ndtri
 
-from ..tables.values import interval
+from ..specs import ClaimsSpec
+from ..tables.values import interval, student_over_normal
 from .evidence import Evidence, NotRun
 
 HOLDS, FAILS, UNDECIDED, NOT_RUN = "holds", "does not hold", "undecided", "not run"
 VERDICTS = [HOLDS, FAILS, UNDECIDED, NOT_RUN]
+FIXED = "fixed"
+"""the sampler of the fixed setting"""
+COSINE = "cosine"
+"""a learning rate that ends at 0, so that checkpoints before the end are worse than models would be
+that had been trained for that long"""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,10 @@ class Claim:
     """that shows it"""
     of: Callable[[Evidence], Statistic]
     """raises NotRun where the study lacks what it needs"""
+    sampler: str | None = None
+    """whose cells it takes, or FIXED, where the figure shows the first sampler of the study"""
+    along_training: bool = False
+    """whether it takes kept checkpoints, which the decay of the learning rate shapes too"""
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,8 @@ class Finding:
     """images a cell; None if it is not about images"""
     reason: str = ""
     """why it was not run"""
+    note: str = ""
+    """what to mind in this study"""
 
 
 def find(claim: Claim, evidence: Evidence) -> Finding:
@@ -81,33 +93,49 @@ def find(claim: Claim, evidence: Evidence) -> Finding:
         return Finding(claim, NOT_RUN, reason=str(reason))
     draws = statistic.draws if isinstance(statistic, Every | Some) else statistic
     if not np.isfinite(draws).all():  # without some of the draws an interval would be too short
-        return Finding(claim, NOT_RUN, reason="a cell that it needs has no value above 0")
-    estimate, lo, hi = estimated(statistic, evidence.spec.confidence)
+        return Finding(claim, NOT_RUN, reason="a cell that it needs failed or has no value above 0")
+    estimate, lo, hi = estimated(statistic, evidence.spec.confidence, evidence.seeds)
     verdict = HOLDS if lo > 0 else FAILS if hi < 0 else UNDECIDED
     n = None if isinstance(statistic, float) else evidence.n
-    return Finding(claim, verdict, estimate, lo, hi, n)
+    return Finding(claim, verdict, estimate, lo, hi, n, note=_note(claim, evidence.spec))
 
 
-def estimated(statistic: Statistic, confidence: float) -> tuple[float, float, float]:
+def _note(claim: Claim, spec: ClaimsSpec) -> str:
+    notes = []
+    sampler = spec.fixed.sampler if claim.sampler == FIXED else claim.sampler
+    if sampler not in (None, spec.figure_sampler):
+        notes.append(f"of {sampler}; the figure shows {spec.figure_sampler}")
+    if claim.along_training and spec.decay == COSINE:
+        notes.append("partly the learning rate's decay")
+    return "; ".join(notes)
+
+
+def estimated(
+    statistic: Statistic, confidence: float, seeds: int = 1
+) -> tuple[float, float, float]:
     """A statistic's value, lo and hi.
 
     The smallest of several noisy parts lies below the smallest of what they estimate, so its draws
     would decide against too easily. All parts are above the smallest lo of theirs; that one of
     them is below a bound takes one whose own interval, at a confidence that allows for as many
     tries as there are parts (Bonferroni), is below it. So far out resamples are too few to count:
-    the interval is widened as a normal one would be. The largest is the mirror image.
+    the interval is widened as a normal one would be, or Student's of so many training seeds. The
+    largest is the mirror image.
     """
     if isinstance(statistic, float):
         return statistic, statistic, statistic
     if isinstance(statistic, Some):
-        value, lo, hi = estimated(Every(-statistic.draws), confidence)
+        value, lo, hi = estimated(Every(-statistic.draws), confidence, seeds)
         return -value, -hi, -lo
     parts = statistic.draws if isinstance(statistic, Every) else statistic[None]
     values, los, his = np.transpose([interval(part, confidence) for part in parts])
-    quantile = NormalDist().inv_cdf
     tail = (1 - confidence) / 2
-    wider = quantile(1 - tail / len(parts)) / quantile(1 - tail)
+    wider = _quantile(tail / len(parts), seeds) / _quantile(tail, seeds)
     return float(values.min()), float(los.min()), float((values + wider * (his - values)).min())
+
+
+def _quantile(tail: float, seeds: int) -> float:
+    return float(ndtri(1 - tail)) * student_over_normal(tail, seeds)
 
 
 def debiased(draws: np.ndarray) -> np.ndarray:

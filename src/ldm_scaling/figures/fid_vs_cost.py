@@ -27,7 +27,6 @@ def draw(cells: Values, floors: pd.DataFrame, confidence: float, budgets: list[f
     Raises InputError if the metric is not in floors.csv, or if their n differ.
     """
     quality = Quality.of(cells, floors, confidence)
-    rows, metric = quality.points.rows, cells.rows["metric"].iloc[0]
     with style.theme():
         figure, (left, right), strips = quality_curves.layout(quality.sizes, (2, 3), (False, True))
         quality_curves.draw_costs(left, quality, "sampling_cost")
@@ -36,12 +35,12 @@ def draw(cells: Values, floors: pd.DataFrame, confidence: float, budgets: list[f
         style.log_ticks(left.yaxis)
         quality_curves.draw_quality(right, strips[1], quality, "sampling_cost")
         colors = style.size_colors(quality.sizes)
-        _mark_winners(right, winners(rows, metric, budgets), colors)
+        _mark_winners(right, winners(quality.points, budgets, confidence), colors)
         style.log_ticks(right.xaxis)
         right.set_ylabel(quality.label)
         left.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=2)
         star = {"color": style.GREY, "marker": "*", "linestyle": "none"}
-        best = Line2D([], [], **star, label="best size within the budget (~: intervals overlap)")
+        best = Line2D([], [], **star, label="best size within the budget (~: not separated)")
         handles = quality_curves.legend(quality, strips, best)
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure

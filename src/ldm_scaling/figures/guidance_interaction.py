@@ -7,81 +7,70 @@ Figure 8.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 
-from ..cli import InputError, parser, run
-from ..tables.budgets import mean_over_seeds, of_metric, of_sampler
-from ..tables.collect import BEST, CELLS, OK, read_table
-from . import style
+from ..cli import InputError, run
+from ..tables.collect import OK
+from ..tables.values import Values
+from . import quality_curves, style
+from .quality_curves import Quality
 
-_COLUMNS = 5
 _TINT = 0.5
 """share of white in the colours of fields, on which a number must be read"""
 _FEW_STEPS = 5
 """step counts that are all named on an axis"""
 
 
-def draw(
-    cells: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, metric: str, sizes: list[str]
-) -> Figure:
-    """The figure, from the tables cells.csv, best.csv and floors.csv; panels of these sizes.
+def draw(cells: Values, floors: pd.DataFrame, confidence: float, sizes: list[str]) -> Figure:
+    """The figure, from the cells of a metric with one sampler, and floors.csv; panels of `sizes`.
 
-    Raises InputError if the metric is not in all tables, if their n differ, or if a size is not
-    there.
+    Raises InputError if the metric is not in floors.csv, if n differ, or if a size is not there.
     """
-    rows, best, floors = (of_metric(table, metric) for table in (cells, best, floors))
-    rows = rows[rows["grid"]]
+    quality = Quality.of(cells, floors, confidence)
+    rows, best, floors = quality.grid(), quality.points.rows, quality.floors
     if unknown := sorted(set(sizes) - set(rows["size"])):
         raise InputError(f"size {unknown[0]} is not in the table of cells: figures.guidance_sizes")
-    n = style.only_n(rows, floors)
     scales = sorted(set(rows["guidance"]))
     with style.theme():
         every = style.by_channels(rows["size"])
         handles = _legend(rows[rows["size"].isin(sizes)], best, floors, scales)
-        height = 2.7 + 0.1 * len(every) + 0.17 * -(-len(handles) // _COLUMNS)
+        handles += style.band_handles(quality.seeds)
+        columns = 5 if quality.seeds == 1 else 4  # the label of bands is long
+        height = 2.7 + 0.1 * len(every) + 0.17 * -(-len(handles) // columns)
         figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
         ratios = [1] * len(sizes) + [1.3]
         *panels, right = figure.subplots(1, len(sizes) + 1, width_ratios=ratios)
         for axes, size in zip(panels, style.by_channels(sizes), strict=True):
             own = rows[rows["size"] == size]
             style.draw_floors(axes, floors)
-            _draw_panel(axes, own, best[best["size"] == size], scales)
+            _draw_panel(axes, own, best[best["size"] == size], scales, quality.seeds)
             axes.set_title(style.size_label(size, own["params"].iloc[0]))
         _share_values(panels, rows[rows["size"].isin(sizes)], floors)
-        panels[0].set_ylabel(f"{style.metric_label(metric)}\nn = {n} images a cell")
+        panels[0].set_ylabel(quality.label)
         _draw_map(right, best, every, scales)
-        figure.legend(handles=handles, loc="outside lower center", ncols=_COLUMNS)
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
 
 
-def _draw_panel(axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, scales: list[float]) -> None:
+def _draw_panel(
+    axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, scales: list[float], seeds: int
+) -> None:
     colors, marks = style.sequence(scales, "viridis"), style.markers(scales)
-    means = mean_over_seeds(cells, ["steps", "guidance"]).sort_values("steps")
     axes.set_xscale("log")
     for number, scale in enumerate(scales):
-        own, color = means[means["guidance"] == scale], colors[scale]
-        axes.errorbar(
-            own["steps"].astype(int),
-            own["value"],
-            yerr=style.intervals(own),
-            color=color,
-            linewidth=1,
-            elinewidth=0.7,
-            marker=marks[scale],
-            markersize=2.8,
-            label=f"guidance {scale:g}",
-        )
-        failed = cells[(cells["guidance"] == scale) & (cells["status"] != OK)]
+        every, color = cells[cells["guidance"] == scale].sort_values("steps"), colors[scale]
+        own, failed = every[every["status"] == OK], every[every["status"] != OK]
+        look = {"color": color, "linewidth": 1, "marker": marks[scale], "markersize": 2.8}
+        look["label"] = f"guidance {scale:g}"
+        style.draw_curve(axes, own["steps"].astype(int), own, seeds, elinewidth=0.7, **look)
         if len(failed):  # a row of crosses for each scale: several fail at the same steps
             style.draw_failed(axes, failed["steps"].astype(int), color, height=1 - 0.04 * number)
-    chosen = mean_over_seeds(best, ["steps"]).sort_values("steps")
+    chosen = best[best["status"] == OK].sort_values("steps")
     for hollow, points in chosen.groupby("at_boundary"):
         axes.plot(
             points["steps"].astype(int),
@@ -113,7 +102,7 @@ def _share_values(panels: list[Axes], rows: pd.DataFrame, floors: pd.DataFrame) 
 def _draw_map(axes: Axes, best: pd.DataFrame, sizes: list[str], scales: list[float]) -> None:
     steps = sorted(int(count) for count in set(best["steps"]))
     colors = style.sequence(scales, "viridis")
-    chosen = mean_over_seeds(best, ["size", "steps"]).set_index(["size", "steps"])
+    chosen = best[best["status"] == OK].set_index(["size", "steps"])
     for y, size in enumerate(sizes):
         for x, count in enumerate(steps):
             if (size, count) not in chosen.index:
@@ -129,9 +118,8 @@ def _draw_map(axes: Axes, best: pd.DataFrame, sizes: list[str], scales: list[flo
 
 
 def _draw_field(axes: Axes, x: int, y: int, chosen: pd.Series, colors: dict[float, str]) -> None:
-    scale = chosen["guidance"]  # between two of the grid if seeds differ
-    nearest = min(colors, key=lambda known: abs(known - scale))
-    tint = [1 - (1 - _TINT) * (1 - part) for part in to_rgb(colors[nearest])]
+    scale = chosen["guidance"]
+    tint = [1 - (1 - _TINT) * (1 - part) for part in to_rgb(colors[scale])]
     hatch = "////" if chosen["at_boundary"] else None
     look = {"facecolor": tint, "hatch": hatch, "edgecolor": "0.45", "linewidth": 0}
     axes.add_patch(Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, zorder=0.5, **look))
@@ -147,7 +135,7 @@ def _draw_field(axes: Axes, x: int, y: int, chosen: pd.Series, colors: dict[floa
 
 def _legend(
     rows: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, scales: list[float]
-) -> list[Line2D]:
+) -> list[Line2D | Patch]:
     colors, marks = style.sequence(scales, "viridis"), style.markers(scales)
     handles = [
         Line2D(
@@ -170,24 +158,10 @@ def _legend(
 
 def main() -> None:
     """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--cells", required=True, type=Path, help="cells.csv")
-    arguments.add_argument("--best", required=True, type=Path, help="best.csv")
-    arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
-    arguments.add_argument("--metric", required=True, help="metric to draw")
-    arguments.add_argument("--sampler", required=True, help="sampler to draw")
+    arguments = quality_curves.figure_parser(__doc__)
     arguments.add_argument("--sizes", required=True, nargs="+", help="sizes to draw a panel of")
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
     options = arguments.parse_args()
-    figure = draw(
-        of_sampler(read_table(options.cells, CELLS), options.sampler),
-        of_sampler(read_table(options.best, BEST), options.sampler),
-        read_table(options.floors, style.FLOOR_COLUMNS),
-        options.metric,
-        options.sizes,
-    )
-    style.save(figure, options.pdf, options.png)
+    quality_curves.draw_and_save(options, draw, options.sizes)
 
 
 if __name__ == "__main__":

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ..cli import parser, run
-from ..tables.budgets import mean_over_seeds, of_metric, of_sampler
-from ..tables.collect import BEST, CELLS, OK, read_table
-from . import style
+from ..cli import run
+from ..tables.collect import OK
+from ..tables.values import Values
+from . import quality_curves, style
+from .quality_curves import Quality
 
 _COLUMNS = 4
 
 
-def draw(cells: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, metric: str) -> Figure:
-    """The figure, from the tables cells.csv, best.csv and floors.csv.
+def draw(cells: Values, floors: pd.DataFrame, confidence: float) -> Figure:
+    """The figure, from the cells of a metric with one sampler, and floors.csv.
 
-    Raises InputError if the metric is not in all tables, or if their n differ.
+    Raises InputError if the metric is not in floors.csv, or if their n differ.
     """
-    rows, best, floors = (of_metric(table, metric) for table in (cells, best, floors))
-    n = style.only_n(rows[rows["status"] == OK], floors)
+    quality = Quality.of(cells, floors, confidence)
+    rows, best, floors = quality.grid(), quality.points.rows, quality.floors
     sizes = style.by_channels(rows["size"])
     steps = sorted(set(rows["steps"]))
     columns = min(len(sizes), _COLUMNS)
     lines = -(-len(sizes) // columns)
     with style.theme():
-        figure = Figure(figsize=(style.WIDTH, 0.8 + 2.6 * lines), layout="constrained")
+        handles = _legend(rows, best, floors, steps) + style.band_handles(quality.seeds)
+        legend_columns = 6 if quality.seeds == 1 else 4  # the label of bands is long
+        more = max(0, -(-len(handles) // legend_columns) - 2)
+        height = 0.8 + 2.6 * lines + 0.17 * more
+        figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
         panels = list(panels.flat)
         for axes in panels[len(sizes) :]:
@@ -38,41 +42,34 @@ def draw(cells: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, metric: 
         for position, (size, axes) in enumerate(zip(sizes, panels, strict=False)):
             own = rows[rows["size"] == size]
             style.draw_floors(axes, floors)
-            _draw_panel(axes, own, best[best["size"] == size], steps)
+            _draw_panel(axes, own, best[best["size"] == size], steps, quality.seeds)
             axes.set_title(style.size_label(size, own["params"].iloc[0]))
             if position % columns == 0:
-                axes.set_ylabel(f"{style.metric_label(metric)}\nn = {n} images a cell")
+                axes.set_ylabel(quality.label)
             if position + columns >= len(sizes):  # nothing below
                 axes.set_xlabel("Guidance scale")
                 axes.tick_params(labelbottom=True)
-        style.scale_values(panels[0], rows[rows["status"] == OK], floors)
+        style.scale_values(panels[0], rows, floors)
         panels[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        handles = _legend(rows, best, floors, steps)
-        figure.legend(handles=handles, loc="outside lower center", ncols=6)
+        figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns)
     return figure
 
 
-def _draw_panel(axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, steps: list[int]) -> None:
+def _draw_panel(
+    axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, steps: list[int], seeds: int
+) -> None:
     colors, marks = style.sequence(steps, "viridis"), style.markers(steps)
-    means = mean_over_seeds(cells, ["steps", "guidance"])
     for number, count in enumerate(steps):
-        own, color = means[means["steps"] == count], colors[count]
-        axes.errorbar(
-            own["guidance"],
-            own["value"],
-            yerr=style.intervals(own),
-            color=color,
-            linewidth=1,
-            elinewidth=0.7,
-            marker=marks[count],
-            markersize=2.8,
-            label=f"{count} steps",
-        )
-        failed = cells[(cells["steps"] == count) & (cells["status"] != OK)]
+        every, color = cells[cells["steps"] == count].sort_values("guidance"), colors[count]
+        own, failed = every[every["status"] == OK], every[every["status"] != OK]
+        look = {"color": color, "linewidth": 1, "marker": marks[count], "markersize": 2.8}
+        look["label"] = f"{count} steps"
+        style.draw_curve(axes, own["guidance"], own, seeds, elinewidth=0.7, **look)
         if len(failed):
             # One row of crosses for each step count: several often fail at the same guidance.
             style.draw_failed(axes, failed["guidance"], color, height=1 - 0.05 * number)
-        for hollow, chosen in best[(best["steps"] == count)].groupby("at_boundary"):
+        stars = best[(best["steps"] == count) & (best["status"] == OK)]
+        for hollow, chosen in stars.groupby("at_boundary"):
             axes.plot(
                 chosen["guidance"],
                 chosen["value"],
@@ -89,7 +86,7 @@ def _draw_panel(axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, steps: list
 
 def _legend(
     rows: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, steps: list[int]
-) -> list[Line2D]:
+) -> list[Line2D | Patch]:
     colors, marks = style.sequence(steps, "viridis"), style.markers(steps)
     handles = [
         Line2D([], [], color=colors[count], marker=marks[count], ms=3.5, label=f"{count} steps")
@@ -110,22 +107,7 @@ def _legend(
 
 def main() -> None:
     """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--cells", required=True, type=Path, help="cells.csv")
-    arguments.add_argument("--best", required=True, type=Path, help="best.csv")
-    arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
-    arguments.add_argument("--metric", required=True, help="metric to draw")
-    arguments.add_argument("--sampler", required=True, help="sampler to draw")
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
-    options = arguments.parse_args()
-    figure = draw(
-        of_sampler(read_table(options.cells, CELLS), options.sampler),
-        of_sampler(read_table(options.best, BEST), options.sampler),
-        read_table(options.floors, style.FLOOR_COLUMNS),
-        options.metric,
-    )
-    style.save(figure, options.pdf, options.png)
+    quality_curves.draw_and_save(quality_curves.figure_parser(__doc__).parse_args(), draw)
 
 
 if __name__ == "__main__":

@@ -11,17 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from ..cli import fraction, parser
 from ..tables import curves
 from ..tables.budgets import of_metric
 from ..tables.collect import OK, read_table
 from ..tables.curves import APART, CROSSES, LARGER_AHEAD, best_points, crossovers, envelope
+from ..tables.fixed_setting import with_intervals
 from ..tables.values import Values, read_values
 from . import style
 
@@ -31,9 +34,9 @@ AXIS_LABELS = {
     "total_cost": "Total cost: all arithmetic of an image\n(forward passes of the reference size)",
     "seconds": "Seconds an image (measured on the device of the run)",
 }
-_ENVELOPE = {"color": "0.82", "linewidth": 4}
 _LARGEST_GAP = 2.5
-"""times as far below, on a log scale, as curves spread: floors beyond are named only"""
+"""times as far below, on a log scale, as curves spread: a floor beyond is named only"""
+_SEED = {"marker": "o", "markersize": 3, "markeredgewidth": 0, "alpha": 0.4}
 _STRIP_ROW = 0.125
 """inches"""
 
@@ -70,6 +73,16 @@ class Quality:
     def sampler(self) -> str:
         """How images were sampled."""
         return self.points.rows["sampler"].iloc[0]
+
+    @property
+    def seeds(self) -> int:
+        """How many training seeds there are."""
+        return self.cells.rows["seed"].nunique()
+
+    def grid(self) -> pd.DataFrame:
+        """Every cell of the guidance search, as means over training seeds with intervals."""
+        cells = self.cells.where(self.cells.rows["grid"])
+        return with_intervals(cells.over_seeds(self.confidence), self.confidence)
 
     @property
     def label(self) -> str:
@@ -123,7 +136,7 @@ def draw_quality(axes: Axes, strip: Axes | None, quality: Quality, axis: str) ->
     axes.set_xscale("log")
     draw_envelope(axes, quality.points.rows, axis)
     _draw_curves(axes, quality, axis)
-    if quality.cells.rows["seed"].nunique() > 1:
+    if quality.seeds > 1:
         _draw_seeds(axes, quality, axis)
     draw_floors(axes, quality.floors, quality.points.rows)
     make_room(axes)
@@ -137,16 +150,7 @@ def draw_quality(axes: Axes, strip: Axes | None, quality: Quality, axis: str) ->
 def draw_envelope(axes: Axes, rows: pd.DataFrame, axis: str, **look: object) -> None:
     """The best of any size within a cost, as a wide light line, unless `look` says another."""
     best = envelope(rows, axis)
-    if best.empty:
-        return
-    axes.plot(
-        [*best["cost"], rows[axis].max()],
-        [*best["value"], best["value"].iloc[-1]],
-        drawstyle="steps-post",
-        label="envelope",
-        zorder=0.8,
-        **(_ENVELOPE | look),
-    )
+    style.draw_envelope(axes, list(best["cost"]), list(best["value"]), rows[axis].max(), **look)
 
 
 def _draw_curves(axes: Axes, quality: Quality, axis: str) -> None:
@@ -155,16 +159,8 @@ def _draw_curves(axes: Axes, quality: Quality, axis: str) -> None:
     for size in sizes:
         every, color = rows[rows["size"] == size], colors[size]
         own = every[every["status"] == OK]
-        axes.errorbar(
-            own[axis],
-            own["value"],
-            yerr=style.intervals(own),
-            color=color,
-            linewidth=1.2,
-            elinewidth=0.8,
-            capsize=1.5,
-            label=size,
-        )
+        look = {"color": color, "linewidth": 1.2, "label": size}
+        style.draw_curve(axes, own[axis], own, quality.seeds, 0.8, 1.5, **look)
         for hollow, points in own.groupby("at_boundary"):
             axes.plot(
                 points[axis],
@@ -190,37 +186,40 @@ def _draw_seeds(axes: Axes, quality: Quality, axis: str) -> None:
             own[axis],
             own["value"],
             color=colors[size],
-            marker="o",
-            markersize=3,
-            markeredgewidth=0,
-            alpha=0.4,
             linestyle="none",
             label=f"{size} seeds",
+            **_SEED,
         )
 
 
 def draw_floors(axes: Axes, floors: pd.DataFrame, rows: pd.DataFrame) -> None:
     """The floors and their names, and the scale of the axis; `rows` are what is drawn.
 
-    Floors so far below that curves would lie on each other are named at the lower edge instead.
+    A floor so far below that curves would lie on each other is named at the lower edge instead.
     """
     values = rows.loc[rows["status"] == OK, "value"]
-    lowest, low, high = floors["value"].min(), values.min(), values.max()
-    if 0 < lowest < low and (high / low) ** _LARGEST_GAP < high / lowest:
-        style.scale_values(axes, rows)
+    low, high = values.min(), values.max()
+    far = np.array(
+        [
+            0 < floor < low and (high / low) ** _LARGEST_GAP < high / floor
+            for floor in floors["value"]
+        ]
+    )
+    near = floors[~far]
+    style.draw_floors(axes, near)
+    style.scale_values(axes, rows, near)
+    note = {"fontsize": 6.5, "color": style.GREY}
+    if far.any():
         lines = [
             f"\N{DOWNWARDS ARROW} {style.FLOORS[floor.kind][0]}: {floor.value:.3g}"
             f" ({floor.lo:.3g} to {floor.hi:.3g})"
-            for floor in floors.itertuples()
+            for floor in floors[far].itertuples()
         ]
-        note = {"xycoords": "axes fraction", "fontsize": 6.5, "color": style.GREY}
-        axes.annotate("\n".join(lines), (0.01, 0.01), va="bottom", **note)
-        return
-    style.draw_floors(axes, floors)
-    style.scale_values(axes, rows, floors)
-    # Names stand on the outer sides of the lines, where they cannot meet, however close they are.
-    for floor in floors.itertuples():
-        below = floor.value == lowest
+        axes.annotate("\n".join(lines), (0.01, 0.01), xycoords="axes fraction", **note)
+    # Names stand on the outer sides of the lines, where they cannot meet, however close they are,
+    # and above if the lower edge is taken.
+    for floor in near.itertuples():
+        below = floor.value == near["value"].min() and not far.any()
         axes.annotate(
             style.FLOORS[floor.kind][0],
             (0.01, floor.value),
@@ -228,8 +227,7 @@ def draw_floors(axes: Axes, floors: pd.DataFrame, rows: pd.DataFrame) -> None:
             xytext=(0, -2 if below else 2),
             textcoords="offset points",
             va="top" if below else "bottom",
-            fontsize=6.5,
-            color=style.GREY,
+            **note,
         )
 
 
@@ -244,15 +242,19 @@ def _draw_crossovers(axes: Axes, quality: Quality, axis: str) -> None:
     """A row for each size: where it overtakes the next smaller one.
 
     The grey line is the range of costs that both cover, the bar the interval. An arrow stands at
-    the end of the range beyond which the crossover would be.
+    the end of the range beyond which the crossover would be. A pair without a range says so.
     """
     colors = style.size_colors(quality.sizes)
     pairs = list(zip(quality.sizes, quality.sizes[1:], strict=False))
     table = crossovers(quality.points, axis, quality.confidence)
-    for row in table[table["status"] != APART].itertuples():
+    for row in table.itertuples():
         if (row.small, row.large) not in pairs:
             continue
         y, color = pairs.index((row.small, row.large)), colors[row.large]
+        if row.status == APART:
+            place = {"xycoords": ("axes fraction", "data"), "ha": "center", "va": "center"}
+            axes.annotate(APART, (0.5, y), fontsize=6, color=style.GREY, **place)
+            continue
         axes.plot([row.range_lo, row.range_hi], [y, y], color="0.8", linewidth=0.8, zorder=1)
         axes.plot([row.lo, row.hi], [y, y], color=color, linewidth=2.2, solid_capstyle="butt")
         ahead = row.status == LARGER_AHEAD
@@ -288,13 +290,23 @@ def size_handles(quality: Quality) -> list[Line2D]:
 
 def envelope_handle() -> Line2D:
     """Legend handle of the envelope."""
-    return Line2D([], [], **_ENVELOPE, label="best of any size within the cost")
+    return Line2D([], [], **style.ENVELOPE, label="best of any size within the cost")
 
 
-def legend(quality: Quality, strips: Sequence[Axes | None], *others: Line2D) -> list[Line2D]:
+def seed_handles(quality: Quality) -> list[Line2D | Patch]:
+    """Legend handles of what `draw_quality` shows of several training seeds."""
+    if quality.seeds == 1:
+        return []
+    dot = Line2D([], [], color=style.GREY, linestyle="none", label="one training seed", **_SEED)
+    return [*style.band_handles(quality.seeds), dot]
+
+
+def legend(
+    quality: Quality, strips: Sequence[Axes | None], *others: Line2D
+) -> list[Line2D | Patch]:
     """Handles of what panels and their strips show beside the sizes, and `others` first."""
     grey = {"color": style.GREY, "linestyle": "none"}
-    handles = [*others, envelope_handle()]
+    handles = [*others, envelope_handle(), *seed_handles(quality)]
     drawn = {line.get_marker() for strip in strips if strip for line in strip.get_lines()}
     bar = {"color": style.GREY, "linewidth": 2.2, "marker": "|", "markersize": 7}
     marks = [

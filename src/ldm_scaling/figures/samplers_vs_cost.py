@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from ..cli import run
 from ..tables.collect import OK
@@ -19,6 +20,8 @@ from .quality_curves import Quality
 
 _AXIS = "sampling_cost"
 _DASHED = (0, (3, 1.5))
+_RING = {"marker": "o", "markersize": 7, "markerfacecolor": "none", "linestyle": "none"}
+_RING |= {"markeredgewidth": 0.7}
 
 
 def draw(cells: list[Values], floors: pd.DataFrame, confidence: float) -> Figure:
@@ -67,28 +70,37 @@ def _draw_sampler(axes: Axes, quality: Quality, line_style: str | tuple) -> None
     for size in sizes:
         every, color = rows[rows["size"] == size], colors[size]
         own = every[every["status"] == OK]
-        axes.errorbar(
+        style.draw_curve(
+            axes,
             own[_AXIS],
-            own["value"],
-            yerr=style.intervals(own),
+            own,
+            quality.seeds,
+            0.6,
             color=color,
             linestyle=line_style,
             linewidth=1.1 if solid else 0.9,
-            elinewidth=0.6,
             marker=marks[size],
             markersize=3,
             markerfacecolor=color if solid else "white",
             label=f"{size}, {quality.sampler}",
         )
+        at_end = own[own["at_boundary"]]
+        if len(at_end):  # a ring: white already means the first sampler
+            ring = {"label": f"{size}, {quality.sampler}, at an end", "zorder": 3}
+            axes.plot(at_end[_AXIS], at_end["value"], color=color, **_RING, **ring)
         if len(own) < len(every):
             style.draw_failed(axes, every.loc[every["status"] != OK, _AXIS], color)
 
 
-def _legend(first: Quality, others: list[Quality]) -> list[Line2D]:
+def _legend(first: Quality, others: list[Quality]) -> list[Line2D | Patch]:
     dashed = [Line2D([], [], color=style.GREY, linestyle=_DASHED, label=first.sampler)]
     handles = [*quality_curves.size_handles(first), *(dashed if others else [])]
-    handles.append(quality_curves.envelope_handle())
-    if any((own.points.rows["status"] != OK).any() for own in (first, *others)):
+    handles += [quality_curves.envelope_handle(), *style.band_handles(first.seeds)]
+    every = pd.concat([own.points.rows for own in (first, *others)])
+    if every["at_boundary"].any():
+        label = "guidance chosen at an end of the grid"
+        handles.append(Line2D([], [], color=style.GREY, label=label, **_RING))
+    if (every["status"] != OK).any():
         handles.append(style.failed_mark(style.GREY))
     return handles
 

@@ -13,6 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from ..cli import InputError
@@ -27,6 +28,8 @@ GREY = "0.35"
 COST_LABEL = "Sampling cost (normalized cost \N{MULTIPLICATION SIGN} steps)"
 FLOORS = {"real": ("real against real", (0, (4, 2))), "reconstruction": ("reconstruction", ":")}
 """name and line style of each kind of floor"""
+ENVELOPE = {"color": "0.82", "linewidth": 4}
+_BAND = {"alpha": 0.16, "linewidth": 0}
 FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
 """of floors.csv"""
 _EXTRACTORS = {"effnet_lite0": "EfficientNet-Lite0", "inception_v3": "Inception-v3"}
@@ -141,6 +144,44 @@ def intervals(rows: pd.DataFrame) -> list[pd.Series]:
     """Lengths of the error bars below and above the values."""
     below, above = rows["value"] - rows["lo"], rows["hi"] - rows["value"]
     return [below.clip(lower=0), above.clip(lower=0)]
+
+
+def draw_curve(
+    axes: Axes,
+    x: pd.Series,
+    rows: pd.DataFrame,
+    seeds: int,
+    elinewidth: float,
+    capsize: float = 0,
+    **look: object,
+) -> None:
+    """A line through the values of rows, which are sorted by x, and their intervals.
+
+    These are bars, or with several training seeds a band. One point has no width: it keeps its bar.
+    """
+    if seeds == 1 or len(rows) == 1:
+        bars = {"elinewidth": elinewidth, "capsize": capsize}
+        axes.errorbar(x, rows["value"], yerr=intervals(rows), **bars, **look)
+        return
+    axes.plot(x, rows["value"], **look)
+    band = {"color": look["color"], "label": f"{look['label']} band", "zorder": 0.9}
+    axes.fill_between(x, rows["lo"], rows["hi"], **band, **_BAND)
+
+
+def band_handles(seeds: int) -> list[Patch]:
+    """Legend entry of the bands of `draw_curve`, if there are any."""
+    label = f"interval over images and {seeds} training seeds"
+    return [Patch(color=GREY, label=label, **_BAND)] if seeds > 1 else []
+
+
+def draw_envelope(axes: Axes, x: list, values: list, end: float, **look: object) -> None:
+    """Steps through the best values within each x, as far as `end`: wide and light.
+
+    `look` may say otherwise.
+    """
+    if len(x):
+        shape = {"drawstyle": "steps-post", "label": "envelope", "zorder": 0.8}
+        axes.plot([*x, end], [*values, values[-1]], **shape, **(ENVELOPE | look))
 
 
 def draw_floors(axes: Axes, floors: pd.DataFrame) -> None:

@@ -1,8 +1,8 @@
 """Image quality against training compute, at one setting of the sampler.
 
-Each size at its kept checkpoints and at the end, with the power laws of fits.csv; beside the
-metric, how well images fit their captions. The idea is that of Mei et al., arXiv 2404.01367,
-Figure 3.
+Each size at its kept checkpoints and at the end, the compute-optimal envelope, and the power laws
+of fits.csv; beside the metric, how well images fit their captions. The idea is that of Mei et al.,
+arXiv 2404.01367, Figure 3.
 """
 
 from __future__ import annotations
@@ -15,81 +15,92 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from ..cli import parser, positive, run
+from ..metrics_section import HIGHER_IS_BETTER
 from ..tables.budgets import of_metric
 from ..tables.collect import OK, read_table
-from ..tables.fits import ENVELOPE, FITS, training_flops
+from ..tables.fits import ENVELOPE, FITS, on_envelope, training_flops
 from ..tables.fixed_setting import add_cells, read_cells, with_intervals
 from . import style
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
 COMPUTE_LABEL = f"Training compute\n(3 {_TIMES} FLOPs of a forward pass {_TIMES} images seen)"
 _DASHES = (0, (5, 2))
-_LEGEND_COLUMNS = 3
+_NO_LAW = "\N{EN DASH}"
 
 
-def draw(checkpoints: list[pd.DataFrame], floors: pd.DataFrame, fits: pd.DataFrame) -> Figure:
+def draw(
+    checkpoints: list[pd.DataFrame], floors: pd.DataFrame, fits: pd.DataFrame, seeds: int = 1
+) -> Figure:
     """The figure, from the checkpoints of one metric a panel, floors.csv and fits.csv.
 
-    Checkpoints have the columns of cells.csv and `compute`, FLOPs. Fits are drawn in the first
-    panel. Raises InputError if a metric is not in the other tables, or if their n differ.
+    Checkpoints have the columns of cells.csv and `compute`, FLOPs; they are means over `seeds`
+    training seeds. Raises InputError if a metric is not in the other tables, or if their n differ.
     """
     metrics = [rows["metric"].iloc[0] for rows in checkpoints]
     floors_of = [of_metric(floors, metric) for metric in metrics]
     n = style.only_n(*checkpoints, *floors_of)
-    laws = of_metric(fits, metrics[0])
+    laws_of = [_fitted(of_metric(fits, metric)) for metric in metrics]
     with style.theme():
-        handles = _legend(checkpoints, floors_of[0], laws)
-        height = 3.4 + 0.17 * -(-len(handles) // _LEGEND_COLUMNS)
+        handles = _legend(checkpoints, floors_of[0], laws_of) + style.band_handles(seeds)
+        columns = 3 if len(metrics) == 1 else 2
+        height = 3.4 + 0.17 * -(-len(handles) // columns)
         figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
         panels = list(figure.subplots(1, len(metrics), squeeze=False).flat)
-        for axes, metric, rows, own in zip(panels, metrics, checkpoints, floors_of, strict=True):
+        drawn = zip(panels, metrics, checkpoints, floors_of, laws_of, strict=True)
+        for axes, metric, rows, own, laws in drawn:
+            axes.set_xscale("log")
             style.draw_floors(axes, own)
-            _draw_sizes(axes, rows)
+            _draw_envelope(axes, rows[rows["status"] == OK], metric)
+            _draw_sizes(axes, rows, seeds)
+            _draw_laws(axes, rows[rows["status"] == OK], laws)
             style.scale_values(axes, rows, own)
             axes.set_xlabel(COMPUTE_LABEL)
             axes.set_ylabel(f"{style.metric_label(metric)}\nn = {n} images a cell")
             _compute_ticks(axes.xaxis)
-        _draw_fits(panels[0], checkpoints[0], laws)
         title = "With exponent b of the dashed power law, value ~ compute$^{-b}$, [its interval]"
+        title += "; left; right" if len(metrics) > 1 else ""
         figure.legend(
             handles=handles,
             loc="outside lower center",
-            ncols=_LEGEND_COLUMNS,
-            title=title if (laws["status"] == OK).any() else None,
+            ncols=columns,
+            title=title if any(map(len, laws_of)) else None,
             title_fontsize=7,
         )
     return figure
 
 
-def _draw_sizes(axes: Axes, rows: pd.DataFrame) -> None:
+def _fitted(fits: pd.DataFrame) -> pd.DataFrame:
+    """The power laws that there are, by size."""
+    return fits[fits["status"] == OK].set_index("size", drop=False)
+
+
+def _draw_envelope(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
+    compute, values = rows["compute"].to_numpy(), rows["value"].to_numpy()
+    best = on_envelope(compute, values[:, None], metric in HIGHER_IS_BETTER)[:, 0]
+    points = rows[best].sort_values("compute")
+    end = rows["compute"].max()
+    style.draw_envelope(axes, list(points["compute"]), list(points["value"]), end)
+
+
+def _draw_sizes(axes: Axes, rows: pd.DataFrame, seeds: int) -> None:
     sizes = style.by_channels(rows["size"])
     colors, marks = style.size_colors(sizes), style.markers(sizes)
-    axes.set_xscale("log")
     for size in sizes:
         own = rows[rows["size"] == size].sort_values("compute")
-        axes.errorbar(
-            own["compute"],
-            own["value"],
-            yerr=style.intervals(own),
-            color=colors[size],
-            marker=marks[size],
-            markersize=3.8,
-            linewidth=1,
-            elinewidth=0.8,
-            capsize=1.5,
-            label=size,
-        )
+        look = {"color": colors[size], "marker": marks[size], "markersize": 3.8}
+        look |= {"linewidth": 1, "label": size}
+        style.draw_curve(axes, own["compute"], own, seeds, 0.8, 1.5, **look)
         if (failed := own[own["status"] != OK]).shape[0]:
             style.draw_failed(axes, failed["compute"], colors[size])
 
 
-def _draw_fits(axes: Axes, rows: pd.DataFrame, laws: pd.DataFrame) -> None:
+def _draw_laws(axes: Axes, rows: pd.DataFrame, laws: pd.DataFrame) -> None:
     colors = style.size_colors(style.by_channels(rows["size"])) | {ENVELOPE: "0"}
-    rows = rows[rows["status"] == OK]
-    for law in laws[laws["status"] == OK].itertuples():
+    for law in laws.itertuples():
         own = rows if law.size == ENVELOPE else rows[rows["size"] == law.size]
         compute = np.geomspace(own["compute"].min(), own["compute"].max(), 50)
         axes.plot(
@@ -113,24 +124,20 @@ def _compute_ticks(axis: Axis) -> None:
 
 
 def _legend(
-    checkpoints: list[pd.DataFrame], floors: pd.DataFrame, laws: pd.DataFrame
-) -> list[Line2D]:
+    checkpoints: list[pd.DataFrame], floors: pd.DataFrame, laws_of: list[pd.DataFrame]
+) -> list[Line2D | Patch]:
     rows = checkpoints[0]
     sizes = style.by_channels(rows["size"])
     colors, marks = style.size_colors(sizes), style.markers(sizes)
-    exponents = {law.size: law for law in laws[laws["status"] == OK].itertuples()}
-
-    def with_exponent(name: str, label: str) -> str:
-        law = exponents.get(name)
-        return label if law is None else f"{label}: {law.exponent:.3f} [{law.lo:.3f}, {law.hi:.3f}]"
-
     handles = []
     for size in sizes:
         label = style.size_label(size, rows.loc[rows["size"] == size, "params"].iloc[0])
-        label = with_exponent(size, label)
+        label += _exponents(size, laws_of)
         handles.append(Line2D([], [], color=colors[size], marker=marks[size], label=label))
-    if ENVELOPE in exponents:
-        label = with_exponent(ENVELOPE, "best of all sizes")
+    best = "best of any size within the compute"
+    handles.append(Line2D([], [], **style.ENVELOPE, label=best))
+    if any(ENVELOPE in laws.index for laws in laws_of):
+        label = f"power law of the best{_exponents(ENVELOPE, laws_of)}"
         handles.append(Line2D([], [], color="0", ls=_DASHES, label=label))
     for kind in floors["kind"]:
         name, line_style = style.FLOORS[kind]
@@ -138,6 +145,18 @@ def _legend(
     if any((own["status"] != OK).any() for own in checkpoints):
         handles.append(style.failed_mark(style.GREY))
     return handles
+
+
+def _exponents(name: str, laws_of: list[pd.DataFrame]) -> str:
+    """What follows a label: the exponent of each panel's power law; nothing without any."""
+    if not any(name in laws.index for laws in laws_of):
+        return ""
+    parts = []
+    for laws in laws_of:
+        law = laws.loc[name] if name in laws.index else None
+        shown = _NO_LAW if law is None else f"{law.exponent:.3f} [{law.lo:.3f}, {law.hi:.3f}]"
+        parts.append(shown)
+    return f": {'; '.join(parts)}"
 
 
 def main() -> None:
@@ -161,7 +180,8 @@ def main() -> None:
         rows["compute"] = training_flops(rows, options.images)
     floors = read_table(options.floors, style.FLOOR_COLUMNS)
     fits = read_table(options.fits, FITS)
-    style.save(draw(checkpoints, floors, fits), options.pdf, options.png)
+    seeds = read_table(options.cells, ["seed"])["seed"].nunique()
+    style.save(draw(checkpoints, floors, fits, seeds), options.pdf, options.png)
 
 
 if __name__ == "__main__":

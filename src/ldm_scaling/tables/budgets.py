@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..cli import InputError
 from .collect import OK, require_lower_is_better
+from .values import Values, interval
 
 _ROUNDED = 1e-5
 """costs in tables have six digits"""
@@ -50,38 +51,27 @@ def of_metric(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     return rows
 
 
-def mean_over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Rows of one metric averaged over training seeds; `by` names what is averaged within.
+def winners(points: Values, budgets: Iterable[float], confidence: float) -> pd.DataFrame:
+    """The size with the lowest value at each sampling budget, in the columns `WINNERS`.
 
-    The interval spans those of all seeds. Where one seed failed there is no mean: an average of
-    the survivors would flatter a size that is hard to train.
-    """
-    complete = rows.groupby(by)["status"].transform(lambda status: (status == OK).all())
-    how = {"value": "mean", "lo": "min", "hi": "max", "sampling_cost": "first"}
-    how |= {"guidance": "mean", "at_boundary": "any"}
-    how = {column: how[column] for column in how if column in rows and column not in by}
-    return rows[complete].groupby(by, sort=False, as_index=False).agg(how)
-
-
-def winners(best: pd.DataFrame, metric: str, budgets: Iterable[float]) -> pd.DataFrame:
-    """The size with the lowest `metric` at each sampling budget, in the columns `WINNERS`.
-
-    Each size does the best it can with the step counts whose sampling cost is within the budget.
-    `tied_with` names, best first and separated by spaces, the sizes whose intervals reach into
-    the winner's (their lo <= its hi). If nothing can be sampled within a budget, size is "".
+    `points` are those of `best_points`, of one stage, sampler and metric. Each size does the best
+    it can with the step counts whose sampling cost is within the budget. `tied_with` names, best
+    first and separated by spaces, the sizes whose difference from the winner has an interval that
+    reaches 0. If nothing can be sampled within a budget, size is "".
     Raises InputError for a metric whose lowest value is not the best.
     """
-    require_lower_is_better(metric)
-    means = mean_over_seeds(of_metric(best, metric), ["size", "steps"]).sort_values("value")
+    require_lower_is_better(points.rows["metric"].iloc[0])
+    ranked = points.rows[points.rows["status"] == OK].sort_values("value", kind="stable")
     rows = []
     for budget in budgets:
-        affordable = means[means["sampling_cost"] <= budget].drop_duplicates("size")
+        affordable = ranked[ranked["sampling_cost"] <= budget].drop_duplicates("size")
         if affordable.empty:
             rows.append({"budget": budget, "size": "", "tied_with": ""})
             continue
-        winner, others = affordable.iloc[0], affordable.iloc[1:]
-        tied = others.loc[others["lo"] <= winner["hi"], "size"]
-        rows.append({**winner, "budget": budget, "tied_with": " ".join(tied)})
+        own = points.draws[affordable.index]
+        behind = [interval(draws - own[0], confidence)[1] for draws in own[1:]]
+        tied = affordable["size"].iloc[1:][np.array(behind) <= 0]
+        rows.append({**affordable.iloc[0], "budget": budget, "tied_with": " ".join(tied)})
     return pd.DataFrame(rows, columns=WINNERS)
 
 

@@ -84,7 +84,7 @@ def best_points(cells: Values, confidence: float) -> Values:
     Raises InputError for a metric whose lowest value is not the best.
     """
     require_lower_is_better(cells.rows["metric"].iloc[0])
-    best = cells.over_seeds().at_best_guidance()
+    best = cells.over_seeds(confidence).at_best_guidance()
     value, lo, hi = np.array([interval(draws, confidence) for draws in best.draws]).T
     status = np.where(np.isfinite(value), OK, "diverged")
     return Values(best.rows.assign(value=value, lo=lo, hi=hi, status=status), best.draws)

@@ -23,7 +23,7 @@ FIXED_SETTING = ["size", "params", "gflops", "normalized_cost", "sampler", "step
 FIXED_SETTING += ["metric", "value", "lo", "hi", "n", "published", "status"]
 
 
-def at_setting(values: Values, steps: int, guidance: float) -> Values:
+def at_setting(values: Values, steps: int, guidance: float, confidence: float) -> Values:
     """The cells of this setting, kept checkpoints too, as means over training seeds.
 
     Raises InputError if there are none.
@@ -34,7 +34,7 @@ def at_setting(values: Values, steps: int, guidance: float) -> Values:
         raise InputError(
             f"no cell of {steps} steps at guidance {guidance:g} was measured: sampling.fixed"
         )
-    return values.where(chosen).over_seeds()
+    return values.where(chosen).over_seeds(confidence)
 
 
 def with_intervals(values: Values, confidence: float) -> pd.DataFrame:
@@ -70,7 +70,8 @@ def read_cells(options: Namespace, metrics: list[str] | None = None) -> list[Val
     if metrics is None:
         metrics = list(read_table(options.cells, ["metric"])["metric"].unique())
     read = [read_values(options.cells, options.draws, metric) for metric in metrics]
-    return [at_setting(values, options.steps, options.guidance) for values in read]
+    setting = (options.steps, options.guidance, options.confidence)
+    return [at_setting(values, *setting) for values in read]
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri, stdtrit
 
 from ..cli import InputError
 from ..shards import fingerprint_of, map_array
@@ -32,25 +33,30 @@ class Values:
         mask = np.asarray(chosen, dtype=bool)
         return Values(self.rows[mask].reset_index(drop=True), self.draws[mask])
 
-    def over_seeds(self, seed: int = 0) -> Values:
-        """The mean over training seeds of each cell, and in draws that of resampled seeds.
+    def over_seeds(self, confidence: float, seed: int = 0) -> Values:
+        """The mean over training seeds of each cell; its draws spread as the seeds do too.
 
-        A cell that failed for one seed has no mean. Of the rows, `seconds` is the mean too.
+        An interval at this confidence, of one cell or of a statistic of several, covers what other
+        seeds would have given. Where all seeds' values are above 0, so are the draws. A cell that
+        failed for one seed has no mean. Of the rows, `seconds` is the mean too.
         """
         by = ["stage", "size", "sampler", "steps", "guidance", "trained"]
         groups = self.rows.groupby(by, sort=False).indices
-        generator = np.random.default_rng(seed)
         seed_of, seconds_of = self.rows["seed"].to_numpy(), self.rows["seconds"].to_numpy(float)
         seeds = sorted(set(seed_of))
         count = self.draws.shape[1]
-        drawn = generator.multinomial(len(seeds), np.full(len(seeds), 1 / len(seeds)), count)
-        drawn[0] = 1  # the values themselves take every seed once
+        spread = _spread(len(seeds), count, confidence, np.random.default_rng(seed))
         draws = []
         for members in groups.values():
-            weights = drawn[:, [seeds.index(s) for s in seed_of[members]]].T.astype(float)
-            complete = len(members) == len(seeds)
-            mean = (weights * self.draws[members]).sum(axis=0) / len(seeds)
-            draws.append(mean if complete else np.full(count, np.nan))
+            if len(members) < len(seeds):
+                draws.append(np.full(count, np.nan))
+                continue
+            own = self.draws[members[np.argsort(seed_of[members])]]
+            mean, values = own.sum(axis=0) / len(seeds), own[:, 0]
+            if (values > 0).all():
+                draws.append(mean * np.exp(np.log(values) @ spread))
+            else:
+                draws.append(mean + values @ spread)
         rows = self.rows.iloc[[members[0] for members in groups.values()]]
         seconds = [seconds_of[members].mean() for members in groups.values()]
         return Values(rows.assign(seconds=seconds).reset_index(drop=True), np.array(draws))
@@ -75,6 +81,29 @@ class Values:
             draws.append(lowest)
         chosen = grid.rows.iloc[rows].assign(at_boundary=ends)
         return Values(chosen.reset_index(drop=True), np.array(draws))
+
+
+def student_over_normal(tail: float, seeds: int) -> float:
+    """How much wider an interval of so many training seeds is than a normal one; 1 for one seed.
+
+    A spread that is estimated from k seeds has k - 1 degrees of freedom.
+    """
+    return float(stdtrit(seeds - 1, 1 - tail) / ndtri(1 - tail)) if seeds > 1 else 1.0
+
+
+def _spread(
+    seeds: int, count: int, confidence: float, generator: np.random.Generator
+) -> np.ndarray:
+    """Weights [seeds, count] of seeds in what draws add to their mean; the first draw adds nothing.
+
+    They are normal and sum to 0, so that what is added has the variance s^2 / k of a mean of k
+    values, and the same in all cells, which vary together by seed. Resampled seeds would have that
+    of (k - 1) / k of it, and tails that end at the values. The quantiles are Student's.
+    """
+    normal = generator.standard_normal((seeds, count))
+    weights = (normal - normal.mean(axis=0)) / np.sqrt(seeds * max(seeds - 1, 1))
+    weights[:, 0] = 0
+    return weights * student_over_normal((1 - confidence) / 2, seeds)
 
 
 def interval(draws: np.ndarray, confidence: float) -> tuple[float, float, float]:

@@ -1,0 +1,78 @@
+"""Claims as a table and as a page, and what is noted beside them."""
+
+from claim_worlds import ALIGNMENT, IMAGES, QUALITY, world
+
+from ldm_scaling.claims.registry import CLAIMS
+from ldm_scaling.claims.render import COLUMNS, page, table
+from ldm_scaling.claims.statement import FAILS, HOLDS, NOT_RUN, UNDECIDED, find
+
+
+def larger_is_better(r):
+    return -0.3 * r["z"]
+
+
+# ------------------------------------------------------------ notes
+
+
+def notes(**changed):
+    evidence = world(**changed)
+    return {claim.id: find(claim, evidence).note for claim in CLAIMS}
+
+
+def test_a_statistic_of_another_sampler_than_the_figures_says_so():
+    assert not any(notes().values())
+    found = notes(figure_sampler="dpmpp")
+    note = "of ddim; the figure shows dpmpp"
+    assert found["smaller-wins-the-lowest-budget"] == note  # the paper's is of DDIM
+    assert found["few-steps-want-weaker-guidance"] == note  # the fixed setting's
+    assert found["sizes-compare-alike-with-ddpm"] == note
+    assert found["smaller-wins-the-lowest-budget-with-ddpm"] == ""  # the figure has all samplers
+    assert found["quality-improves-with-size"] == ""  # the figure is of the fixed setting
+    fixed = {"sampler": "ddpm", "steps": 50, "guidance": 8}
+    found = notes(fixed=fixed)
+    assert found["few-steps-want-weaker-guidance"] == "of ddpm; the figure shows ddim"
+    assert found["smaller-wins-the-lowest-budget"] == ""
+
+
+def test_a_cosine_is_named_where_checkpoints_are_compared():
+    evidence = world(larger_is_better, decay="cosine")
+    findings = [find(claim, evidence) for claim in CLAIMS]
+    noted = {finding.claim.id for finding in findings if finding.note}
+    assert noted == {claim.id for claim in CLAIMS if claim.topic == "Training"}
+    shown = table(findings).set_index("id")["note"]
+    assert shown["training-trends-settle"] == "partly the learning rate's decay"
+    text = page(findings, evidence)
+    assert "- The learning rate decays along a cosine." in text
+    assert text.count("(partly the learning rate's decay)") == len(noted)
+    assert "cosine." not in page(findings, world(larger_is_better))
+
+
+# ------------------------------------------------------------ the page
+
+
+def test_the_table_has_a_row_for_each_claim_and_the_page_the_same_verdicts():
+    evidence = world(larger_is_better, study="a|b")
+    findings = [find(claim, evidence) for claim in CLAIMS]
+    rows = table(findings)
+    assert list(rows.columns) == COLUMNS
+    assert list(rows["id"]) == [claim.id for claim in CLAIMS]
+    assert set(rows["n"].dropna()) == {IMAGES}
+    ran = rows["verdict"] != NOT_RUN
+    assert (rows.loc[ran, "lo"] <= rows.loc[ran, "estimate"]).all()
+    assert (rows.loc[ran, "estimate"] <= rows.loc[ran, "hi"]).all()
+    assert (rows.loc[~ran, "reason"] != "").all() and (rows.loc[ran, "reason"] == "").all()
+    text = page(findings, evidence)
+    lines = [line for line in text.splitlines() if line.startswith("| **")]
+    assert [line.split("**")[1] for line in lines] == list(rows["verdict"])
+    assert all(line.count(" | ") == 5 for line in lines)
+    for name in (HOLDS, FAILS, UNDECIDED, NOT_RUN):
+        assert f"**{(rows['verdict'] == name).sum()} {name}**" in text
+    for part in (
+        "ddim, ddpm, dpmpp",
+        f"n = {IMAGES}",
+        "95%",
+        "one training seed",
+        QUALITY,
+        ALIGNMENT,
+    ):
+        assert part in text
