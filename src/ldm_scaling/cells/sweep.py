@@ -117,7 +117,9 @@ class Sampler:
         shape = (config.in_channels, config.sample_size, config.sample_size)
         latents = sample_latents(
             self.unet,
-            make_scheduler(setting.sampler, self.diffusion, getattr(setting, "teacher_steps", None)),
+            make_scheduler(
+                setting.sampler, self.diffusion, getattr(setting, "teacher_steps", None)
+            ),
             initial_noise(seed, rows, shape).to(self.unet.device),
             text,
             self._empty,

@@ -1,0 +1,119 @@
+"""Steps and scalings of distillation, against diffusers and against algebra."""
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, LatentConsistencyModelPipeline, LCMScheduler
+
+from ldm_scaling.diffusion.consistency import (
+    boundary_scalings,
+    consistency,
+    ddim_step,
+    distance,
+    levels,
+    one_step_origin,
+    origin_and_noise,
+)
+from ldm_scaling.diffusion.guidance import guidance_embedding
+from ldm_scaling.diffusion.samplers import ddim_levels, make_scheduler
+from ldm_scaling.diffusion.schedule import add_noise, alphas_cumprod, target
+from ldm_scaling.study import Diffusion
+
+KINDS = ["epsilon", "v_prediction"]
+
+
+def diffusion(kind="v_prediction"):
+    return Diffusion(prediction=kind)
+
+
+def latents(seed, count=3):
+    return torch.randn(count, 4, 2, 2, generator=torch.Generator().manual_seed(seed))
+
+
+def test_at_timestep_0_an_image_is_its_own_origin():
+    skip, out = boundary_scalings(torch.tensor([0, 1, 999]))
+    assert skip[0] == 1 and out[0] == 0
+    assert skip[2] < 1e-8 and out[2] == pytest.approx(1)
+    clean = latents(0, 1)
+    alpha = alphas_cumprod(diffusion())[:1]
+    assert torch.equal(consistency("epsilon", clean, latents(1, 1), torch.zeros(1), alpha), clean)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_origin_and_noise_undo_the_forward_process(kind):
+    clean, noise, alpha = latents(0), latents(1), torch.tensor([0.9, 0.5, 0.01])
+    output = target(kind, clean, noise, alpha)
+    found = origin_and_noise(kind, add_noise(clean, noise, alpha), output, alpha)
+    torch.testing.assert_close(found[0], clean, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found[1], noise, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_solver_is_diffusers_ddim_step(kind):
+    scheduler: DDIMScheduler = make_scheduler("ddim", diffusion(kind))
+    scheduler.set_timesteps(50)
+    noisy, output = latents(0), latents(1)
+    alphas = alphas_cumprod(diffusion(kind))
+    for timestep in (999, 499, 19):
+        before = max(0, timestep - 20)
+        alpha, after = (alphas[[place] * 3] for place in (timestep, before))
+        expected = scheduler.step(output, timestep, noisy, return_dict=False)[0]
+        found = ddim_step(kind, noisy, output, alpha, after)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_step_to_where_two_lead(kind):
+    alphas = alphas_cumprod(diffusion(kind))
+    begin, middle, end = (alphas[[place] * 3] for place in (499, 374, 249))
+    noisy = latents(0)
+    between = ddim_step(kind, noisy, latents(1), begin, middle)
+    reached = ddim_step(kind, between, latents(2), middle, end)
+    origin = one_step_origin(noisy, reached, begin, end)
+    column = begin.reshape(-1, 1, 1, 1)
+    noise = (noisy - column.sqrt() * origin) / (1 - column).sqrt()
+    output = target(kind, origin, noise, begin)
+    torch.testing.assert_close(ddim_step(kind, noisy, output, begin, end), reached, **CLOSE)
+
+
+CLOSE = {"atol": 1e-4, "rtol": 1e-4}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_origin_is_that_of_diffusers_scheduler(kind):
+    scheduler: LCMScheduler = make_scheduler("lcm", diffusion(kind), 50)
+    scheduler.set_timesteps(4)
+    noisy, output = latents(0), latents(1)
+    for timestep in scheduler.timesteps:
+        expected = scheduler.step(output, timestep, noisy, return_dict=False)[1]
+        alpha = alphas_cumprod(diffusion(kind))[timestep].repeat(3)
+        found = consistency(kind, noisy, output, timestep.repeat(3), alpha)
+        torch.testing.assert_close(found, expected, **CLOSE)
+
+
+@pytest.mark.parametrize("count", [10, 30, 50])
+def test_a_students_steps_are_on_its_teachers_grid(count):
+    grid = set(levels(1000, count).tolist())
+    scheduler = make_scheduler("lcm", diffusion(), count)
+    for steps in (1, 2, 4, 8, count):
+        scheduler.set_timesteps(steps)
+        assert set(scheduler.timesteps.tolist()) <= grid
+    assert len(grid) == count
+
+
+def test_ddim_levels_are_where_the_sampler_evaluates():
+    assert ddim_levels(diffusion(), 4).tolist() == [999, 749, 499, 249]
+
+
+def test_the_embedding_is_that_of_diffusers_pipeline():
+    scales = torch.tensor([1.0, 2.5, 15])
+    pipeline = LatentConsistencyModelPipeline.get_guidance_scale_embedding
+    expected = pipeline(None, scales - 1, embedding_dim=256)
+    torch.testing.assert_close(guidance_embedding(scales, 256), expected, atol=2e-3, rtol=0)
+
+
+def test_distances():
+    difference = torch.tensor([[3.0, -4.0], [0.0, 0.0]])
+    assert distance("l2", difference).tolist() == [12.5, 0]
+    huber = distance("huber", difference)
+    assert huber[0] == pytest.approx(3.5, rel=1e-3) and huber[1] == 0
+    assert distance("huber", torch.full((1, 2), 1e-5)) == pytest.approx(5e-8, rel=0.01)  # d^2 / 2c
