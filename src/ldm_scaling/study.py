@@ -25,6 +25,8 @@ DEFAULT_STUDY = "pocket"
 RESULT_FOLDERS = "data latents models cells tables figures work logs benchmarks"
 SHEET_IMAGES = 32
 """images of a cell that are kept as pixels"""
+FEW_STEPS = 4
+"""at which Mei et al. compare students (arXiv 2404.01367, section 4.5)"""
 SIZE_PATTERN = r"^c[1-9]\d*$"
 
 
@@ -277,6 +279,10 @@ class Study(Strict):
 
     def _check_students(self) -> None:
         levels, most = self.diffusion.train_timesteps, max(self.sampling.students.steps)
+        if (self.distill or self.guided_distill) and FEW_STEPS not in self.sampling.students.steps:
+            raise ValueError(
+                f"sampling.students.steps: must have {FEW_STEPS}, at which students are compared"
+            )
         if self.distill and not most <= self.distill.teacher_steps <= levels:
             raise ValueError(
                 f"distill.teacher_steps: must be from {most}, the most of sampling.students.steps,"

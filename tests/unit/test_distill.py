@@ -16,6 +16,7 @@ from ldm_scaling.diffusion.guidance import guided_prediction, told_prediction
 from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
 from ldm_scaling.diffusion.schedule import alphas_cumprod
 from ldm_scaling.distill_section import Distill, GuidedDistill
+from ldm_scaling.latents.autoencoder import build
 from ldm_scaling.loop import Trainer
 from ldm_scaling.models import distill, guided_distill, students
 from ldm_scaling.models.distill import ConsistencyDistillation
@@ -23,7 +24,7 @@ from ldm_scaling.models.family import build_unet
 from ldm_scaling.models.guided_distill import ProgressiveDistillation
 from ldm_scaling.models.students import EMBEDDING, make_plan, make_student
 from ldm_scaling.specs import DistillSpec, GuidedDistillSpec
-from ldm_scaling.study import Diffusion, Family
+from ldm_scaling.study import Autoencoder, Diffusion, Family
 from ldm_scaling.workdir import WorkDir
 
 DIFFUSION = Diffusion(prediction="epsilon")
@@ -37,6 +38,14 @@ TRAINING = {
     "clip_norm": 100,
     "ema_images": 640,
     "guidance": [1, 1],
+}
+AUTOENCODER = {
+    "downsampling": 4,
+    "latent_channels": 4,
+    "width": 8,
+    "images": 1,
+    "batch": 1,
+    "lr": 1,
 }
 FAMILY = Family(
     sizes=["c8"],
@@ -110,7 +119,7 @@ def test_images_are_those_of_diffusers_latent_consistency_pipeline(teacher):
     generators = [torch.Generator().manual_seed(row) for row in range(3)]
     found = sample_latents(student, scheduler, noise, text, text[0], 4, 3.0, generators)
     pipeline = LatentConsistencyModelPipeline(
-        vae=nn.Identity(),
+        vae=build(Autoencoder(pretrained=None, **AUTOENCODER)),
         text_encoder=None,
         tokenizer=None,
         unet=student,

@@ -1,18 +1,25 @@
 """A trained model as diffusers' StableDiffusionPipeline, in memory or as a folder.
 
 `python -m ldm_scaling.models.pipeline ... --out FOLDER` writes a folder that
-`StableDiffusionPipeline.from_pretrained(FOLDER)` loads.
+`DiffusionPipeline.from_pretrained(FOLDER)` loads: of a student of consistency distillation, as a
+LatentConsistencyModelPipeline.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    DDIMScheduler,
+    LatentConsistencyModelPipeline,
+    LCMScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from torch import nn
 
-from ..cli import parser, run
+from ..cli import InputError, parser, run
 from ..latents.autoencoder import load
 from ..latents.text_encoder import CaptionEncoder
 from ..specs import EncodeTextSpec
@@ -24,12 +31,14 @@ def make_pipeline(
     autoencoder: nn.Module,
     encoder: CaptionEncoder,
     scheduler: SchedulerMixin,
-) -> StableDiffusionPipeline:
-    """The pipeline of a model; it encodes captions as this study does."""
+) -> StableDiffusionPipeline | LatentConsistencyModelPipeline:
+    """The pipeline of a model and scheduler; it encodes captions as this study does."""
     encoder.tokenizer.model_max_length = encoder.max_tokens
     if not encoder.is_clip:
         encoder.model.config.use_attention_mask = True
-    pipeline = StableDiffusionPipeline(
+    of_steps = isinstance(scheduler, LCMScheduler)
+    kind = LatentConsistencyModelPipeline if of_steps else StableDiffusionPipeline
+    pipeline = kind(
         vae=autoencoder,
         text_encoder=encoder.model,
         tokenizer=encoder.tokenizer,
@@ -41,6 +50,17 @@ def make_pipeline(
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def load_scheduler(folder: Path) -> SchedulerMixin:
+    """The scheduler that a model's folder names. Raises InputError if it is unusable."""
+    try:
+        name = DDIMScheduler.load_config(folder)["_class_name"]
+        return {"DDIMScheduler": DDIMScheduler, "LCMScheduler": LCMScheduler}[name].from_pretrained(
+            folder
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder} is no scheduler: {str(error).splitlines()[0]}") from None
 
 
 def main() -> None:
@@ -57,7 +77,7 @@ def main() -> None:
         load_unet(options.model),
         load(options.autoencoder, options.autoencoder_revision),
         CaptionEncoder(options.spec.text_encoder),
-        DDIMScheduler.from_pretrained(options.model / "scheduler"),
+        load_scheduler(options.model / "scheduler"),
     )
     pipeline.save_pretrained(options.out)
     print(f"wrote {options.out}")
