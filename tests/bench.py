@@ -54,7 +54,7 @@ def bench_sampling(study: Study, size: str, steps: int, images: int) -> None:
     text = encoder(captions).cpu().numpy()
     empty = encoder([""])[0].cpu().numpy()
     sampler = Sampler(copy.deepcopy(unet), copy.deepcopy(autoencoder), study.diffusion, text, empty)
-    cells = Specs(study).sweep("ddim").cells
+    cells = Specs(study).sweep("pretrain", "ddim").cells
     guidance = max(cell.guidance for cell in cells)
     cell = cells[0].model_copy(update={"steps": steps, "guidance": guidance})
     pipeline = make_pipeline(unet, autoencoder, encoder, make_scheduler("ddim", study.diffusion))

@@ -57,8 +57,8 @@ class Distill(Distillation):
 class GuidedDistill(Distillation):
     """Progressive distillation of guided models (Meng et al. 2023), of some sizes."""
 
-    sizes: Annotated[list[str], Distinct] = Field(min_length=1)
-    """sizes whose students are trained"""
+    sizes: Annotated[list[str], Distinct, Field(min_length=1)] | None = None
+    """sizes whose students are trained; null: the two smallest"""
     steps: list[Positive] = Field(min_length=1)
     """steps of the students; each takes one where the one before takes two"""
 

@@ -12,6 +12,8 @@ from pydantic import Field, model_validator
 from .fields import Distinct, Guidance, Positive, Seed, Strict
 
 Sampler = Literal["ddim", "ddpm", "dpmpp"]
+AnySampler = Literal["ddim", "ddpm", "dpmpp", "lcm"]
+"""lcm is of students only"""
 
 
 class FixedSetting(Strict):

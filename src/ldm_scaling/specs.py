@@ -16,7 +16,7 @@ from .data_section import Data
 from .distill_section import Distill, GuidedDistill
 from .fields import Fraction, Guidance, Positive, Seed, Strict, is_none
 from .metrics_section import Clip, ClipLike, Extractor, InputSize, Metrics
-from .sampling_section import FixedSetting, Sampler
+from .sampling_section import AnySampler, FixedSetting, Sampler
 from .study import (
     Autoencoder,
     Diffusion,
@@ -153,7 +153,7 @@ class CellSpec(Strict):
     """Sample one cell: (model, sampler, steps, guidance)."""
 
     recipe: Literal[1] = 1
-    sampler: Sampler | Literal["lcm"]
+    sampler: AnySampler
     steps: Positive
     guidance: Guidance
     n: Positive

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .study import Study
+from .study import Study, channels
 
 PRETRAIN, DISTILL, GUIDED_DISTILL = "pretrain", "distill", "guided_distill"
 
@@ -29,8 +29,9 @@ def samplers(study: Study) -> dict[str, list[str]]:
 
 def sizes(study: Study, stage: str) -> list[str]:
     """The sizes that a stage trains."""
-    guided = stage.startswith(GUIDED_DISTILL)
-    return study.guided_distill.sizes if guided else study.family.sizes
+    if not stage.startswith(GUIDED_DISTILL):
+        return study.family.sizes
+    return study.guided_distill.sizes or sorted(study.family.sizes, key=channels)[:2]
 
 
 def models(study: Study) -> list[tuple[str, str, int]]:

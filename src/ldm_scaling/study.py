@@ -289,7 +289,7 @@ class Study(Strict):
                 f" to diffusion.train_timesteps ({levels})"
             )
         if self.guided_distill:
-            if unknown := set(self.guided_distill.sizes) - set(self.family.sizes):
+            if unknown := set(self.guided_distill.sizes or []) - set(self.family.sizes):
                 raise ValueError(f"guided_distill.sizes: {min(unknown)} is not in family.sizes")
             if 2 * self.guided_distill.steps[0] > levels:
                 raise ValueError(

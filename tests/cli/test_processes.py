@@ -100,7 +100,7 @@ def test_two_processes_train_as_one_and_hand_over(pretrain, tmp_path):
 
 
 def test_two_processes_sample_as_one(specs, text, tmp_path):
-    spec = specs.sweep("ddim").model_dump_json()
+    spec = specs.sweep("pretrain", "ddim").model_dump_json()
     save_model(
         build_unet(specs.study.family, "c8", (8, 8, 8), 16), tmp_path / "model/unet", WEIGHTS
     )

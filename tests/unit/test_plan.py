@@ -161,7 +161,27 @@ def test_every_image_is_encoded_once_and_seeds_multiply_models():
     text = [job.flops for job in rule(jobs, "encode_text")]
     assert text == [train * ONES.caption, 768 * ONES.caption]
     assert len(rule(jobs, "pretrain")) == 4 * 3
-    assert len(rule(jobs, "sweep")) == 4 * 3 * 3
+    assert len(rule(jobs, "distill")) == 4 * 3
+    assert len(rule(jobs, "guided_distill")) == 3 * 2 * 3  # of the two smallest sizes
+    assert len(rule(jobs, "sweep")) == 4 * 3 * 3 + 4 * 3 + 3 * 2 * 3
+
+
+def test_students_cost_their_teachers_forwards_too_and_no_guidance():
+    steps = {"images": 1000, "batch": 100, "warmup_images": 1}
+    study = changed(
+        distill=steps,
+        guided_distill=steps | {"sizes": ["c20"], "steps": [8, 4]},
+        sampling={"n": 100, "students": {"steps": [1, 4], "guidance": [1, 3]}},
+    )
+    jobs = jobs_of(study)
+    # three of a training step, two of the guided teacher, one of the target
+    assert [job.flops for job in rule(jobs, "distill")] == [
+        6 * 1000 * forward for forward in ONES.forward.values()
+    ]
+    # two steps of the teacher: guided with two passes, or told
+    assert [job.flops / ONES.forward["c20"] for job in rule(jobs, "guided_distill")] == [7000, 5000]
+    sweep = {job.name: job for job in rule(jobs, "sweep")}["distill c12 seed0 lcm"]
+    assert sweep.flops_of["U-Net"] == 100 * (1 + 4) * 2 * ONES.forward["c12"]
 
 
 def test_clip_scores_cost_every_image_once_and_every_caption_once_a_job():

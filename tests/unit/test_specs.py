@@ -29,7 +29,10 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         "index": specs.index(),
         "encode_part": specs.encode_part(study.latents.autoencoder.pretrained or "trained", 0),
         "pretrain": specs.pretrain("c16", 0, "autoencoder"),
-        "sweep": specs.sweep("ddim"),
+        "sweep": specs.sweep("pretrain", "ddim"),
+        "distill": specs.distill("c16", 0, "autoencoder"),
+        "guided_distill": specs.guided_distill("guided_distill8", "c16", 0, "autoencoder"),
+        "sweep_lcm": specs.sweep("distill", "lcm"),
         "features": specs.features(),
         "validation-features": specs.features("validation"),
         "measure": specs.measure(),
@@ -71,23 +74,34 @@ CHANGES = [
     ("family.reference_size", "c32", "cost"),
     ("family.res_blocks", 2, "pretrain cost latency"),
     ("family.channel_multipliers", [1, 2, 3], "pretrain cost latency"),
-    ("diffusion.prediction", "epsilon", "pretrain sweep illustrate"),
-    ("diffusion.beta_end", 0.02, "pretrain sweep illustrate"),
+    (
+        "diffusion.prediction",
+        "epsilon",
+        "pretrain distill guided_distill sweep sweep_lcm illustrate",
+    ),
+    ("diffusion.beta_end", 0.02, "pretrain distill guided_distill sweep sweep_lcm illustrate"),
     ("training.lr", 0.5, "pretrain"),
     ("training.images", 64000, "pretrain"),
     ("training.caption_dropout", 0.2, "pretrain"),
     ("training.seeds", [0, 1], ""),
+    ("distill.lr", 0.5, "distill"),
+    ("distill.teacher_steps", 25, "distill sweep_lcm"),
+    ("guided_distill.lr", 0.5, "guided_distill"),
+    ("guided_distill.sizes", ["c48"], ""),
+    ("guided_distill.steps", [8, 4], ""),
+    ("sampling.students.steps", [4], "sweep_lcm"),
+    ("sampling.students.guidance", [4], "sweep_lcm"),
     ("sampling.guidance", [1, 2, 3], "sweep illustrate"),
     ("sampling.steps", [2, 4], "sweep illustrate"),
-    ("sampling.seed", 5, "sweep illustrate"),
-    ("sampling.n", 256, "sweep measure"),
+    ("sampling.seed", 5, "sweep sweep_lcm illustrate"),
+    ("sampling.n", 256, "sweep sweep_lcm measure"),
     ("metrics.bootstrap", 100, "clip_like measure"),
     ("metrics.confidence", 0.9, "clip_like measure"),
     ("metrics.clip_like.epochs", 7, "clip_like measure"),
     ("metrics.select_by", "kid", "illustrate"),
     ("metrics.components", 32, "measure"),
     ("metrics.components", None, "measure"),
-    ("metrics.input_size", 128, "sweep features validation-features"),
+    ("metrics.input_size", 128, "sweep sweep_lcm features validation-features"),
     ("latency.batches", [1, 4], "latency"),
     ("figures.budgets", [1], "illustrate"),
     ("figures.budgets", [16, 8, 4, 2, 1, 0.5, 0.25], ""),
@@ -132,7 +146,7 @@ def test_another_clip_model_samples_again(pocket_config):
     pocket_config["metrics"]["clip"]["revision"] = "b" * 40
     after = all_specs(pocket_config)
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"sweep", "features", "measure"}
+    assert changed == {"sweep", "sweep_lcm", "features", "measure"}
 
 
 def of_shards(config: dict[str, Any]) -> dict[str, Any]:
@@ -170,7 +184,8 @@ def test_a_cache_moves_encoding_between_specs(pocket_config):
     cached = all_specs(config)
     put(config, "latents.cache", False)
     streamed = all_specs(config)
-    assert {name for name in cached if cached[name] != streamed[name]} == {"pretrain"}
+    changed = {name for name in cached if cached[name] != streamed[name]}
+    assert changed == {"pretrain", "distill", "guided_distill"}
     assert "encoding" not in json.loads(cached["pretrain"])
     assert json.loads(streamed["pretrain"])["encoding"]["image_size"] == 32
     # what is not packed is not what prepare_data reads
@@ -197,7 +212,7 @@ def test_order_and_number_types_of_the_grid_do_not_matter(pocket_config):
 
 def test_the_sweep_has_every_cell_once(pocket_config):
     sampling = pocket_config["sampling"]
-    cells = Specs(load_study(pocket_config)).sweep("ddim").cells
+    cells = Specs(load_study(pocket_config)).sweep("pretrain", "ddim").cells
     grid = {(cell.steps, cell.guidance) for cell in cells if cell.trained is None}
     assert len(grid) == len(sampling["steps"]) * len(sampling["guidance"])
     kept = [cell for cell in cells if cell.trained is not None]  # at the fixed setting
@@ -227,7 +242,7 @@ def test_specs_survive_json(pocket_config):
 def test_a_wrong_cell_of_a_spec_written_by_hand_is_one_line(
     pocket_config, capsys, field, value, says
 ):
-    spec = Specs(load_study(pocket_config)).sweep("ddim").model_dump()
+    spec = Specs(load_study(pocket_config)).sweep("pretrain", "ddim").model_dump()
     spec["cells"][0][field] = value
     with pytest.raises(SystemExit) as stopped:
         parser("Sample.", SweepSpec).parse_args(["--spec", json.dumps(spec)])

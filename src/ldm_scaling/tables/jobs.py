@@ -1,7 +1,8 @@
 """Every job of a study, with its FLOPs and the bytes that it leaves, without running anything.
 
-A training step counts as three forward passes (Kaplan et al. 2020, section 2.1), a guided denoising
-step as two. Tables, figures and metrics run on a processor in minutes and count as jobs only.
+A training step counts as three forward passes (Kaplan et al. 2020, section 2.1) and those of its
+teacher, a guided denoising step as two. Tables, figures and metrics run on a processor in minutes
+and count as jobs only.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .. import stages
 from ..cells.illustrate import ALPHAS
 from ..data import coco, emoji, imagefolder, webdataset
 from ..data.archives import ARCHIVES, downloads
@@ -24,6 +26,9 @@ from ..targets import FIGURES
 from .budgets import steps_bought
 from .fits import TRAINING_FORWARDS
 from .networks import Networks
+
+GUIDED = 2
+"""forward passes of a guided prediction"""
 
 
 @dataclass(frozen=True)
@@ -150,35 +155,47 @@ def _encoding(networks: Networks, count: float) -> dict[str, float]:
 
 
 def _model_jobs(study: Study, networks: Networks) -> list[Job]:
-    pretrains, sweeps, measures = [], [], []
-    training = study.training
-    seen = _whole_batches(training.images, training.batch)
-    for size in study.family.sizes:
-        for seed in training.seeds:
-            path, name = f"pretrain/{size}/seed{seed}", f"{size} seed{seed}"
-            flops = {"U-Net": TRAINING_FORWARDS * seen * networks.forward[size]}
-            if not study.latents.cache:
-                flops |= _encoding(networks, seen)
-            weights = 4 * networks.params[size]
-            kept = weights * len(training.keep)
-            disk = weights + kept + _state(weights, kept)
-            summary = f"{study.results}/models/{path}/summary.json"
-            pretrains.append(Job("pretrain", summary, flops, disk, name))
-            for sampler in study.sampling.samplers:
-                folder = f"{study.results}/cells/{path}/{sampler}"
-                flops, disk = _sweep_costs(study, networks, size, sampler)
-                cells = f"{name} {sampler}"
-                sweeps.append(Job("sweep", f"{folder}/cells.json", flops, disk, cells))
-                measures.append(Job("measure", f"{folder}/metrics.csv", name=cells))
-    return [*pretrains, *sweeps, *measures]
+    """Of every model: its training, its sweeps, and their measuring."""
+    models = stages.models(study)
+    trainings = [_training_job(study, networks, *model) for model in models]
+    sweeps, measures = [], []
+    for stage, size, seed in models:
+        name = f"{size} seed{seed}" if stage == stages.PRETRAIN else f"{stage} {size} seed{seed}"
+        for sampler in stages.samplers(study)[stage]:
+            folder = f"{study.results}/cells/{stage}/{size}/seed{seed}/{sampler}"
+            flops, disk = _sweep_costs(study, networks, stage, size, sampler)
+            sweeps.append(Job("sweep", f"{folder}/cells.json", flops, disk, f"{name} {sampler}"))
+            measures.append(Job("measure", f"{folder}/metrics.csv", name=f"{name} {sampler}"))
+    return [*trainings, *sweeps, *measures]
+
+
+def _training_job(study: Study, networks: Networks, stage: str, size: str, seed: int) -> Job:
+    rule, forwards, kept, name = stage, TRAINING_FORWARDS, 0, f"{size} seed{seed}"
+    if stage == stages.PRETRAIN:
+        settings, kept = study.training, len(study.training.keep)
+    elif stage == stages.DISTILL:
+        settings = study.distill
+        forwards += GUIDED + 1  # of the teacher, and of the target
+    else:
+        rule, settings, name = stages.GUIDED_DISTILL, study.guided_distill, f"{stage} {name}"
+        told = stages.teacher(study, stage) != stages.PRETRAIN
+        forwards += 2 * (1 if told else GUIDED)  # the teacher's two steps
+    seen = _whole_batches(settings.images, settings.batch)
+    flops = {"U-Net": forwards * seen * networks.forward[size]}
+    if not study.latents.cache:
+        flops |= _encoding(networks, seen)
+    weights = 4 * networks.params[size]
+    disk = weights * (1 + kept) + _state(weights, weights * kept)
+    summary = f"{study.results}/models/{stage}/{size}/seed{seed}/summary.json"
+    return Job(rule, summary, flops, disk, name)
 
 
 def _sweep_costs(
-    study: Study, networks: Networks, size: str, sampler: str
+    study: Study, networks: Networks, stage: str, size: str, sampler: str
 ) -> tuple[dict[str, float], float]:
-    cells = Specs(study).sweep(sampler).cells
+    cells, told = Specs(study).sweep(stage, sampler).cells, stage != stages.PRETRAIN
     images = sum(cell.n for cell in cells)
-    forwards = sum(cell.n * network_evaluations(cell.steps, cell.guidance) for cell in cells)
+    forwards = sum(cell.n * network_evaluations(cell.steps, cell.guidance, told) for cell in cells)
     flops = {
         "U-Net": forwards * networks.forward[size],
         "decoding": images * networks.decode,
@@ -239,8 +256,9 @@ def _table_jobs(study: Study) -> list[Job]:
         Job("count_family", f"{study.results}/models/family.csv"),
         *(Job(name, f"{folder}/{name}.csv") for name in names),
         *(
-            Job("collect", f"{folder}/pretrain/{sampler}/best.csv", name=sampler)
-            for sampler in study.sampling.samplers
+            Job("collect", f"{folder}/{stage}/{sampler}/best.csv", name=f"{stage} {sampler}")
+            for stage, samplers in stages.samplers(study).items()
+            for sampler in samplers
         ),
         Job("concatenate", f"{folder}/cells.csv"),
     ]
