@@ -30,7 +30,7 @@ rule guidance_samples:
         sizes=STUDY.guidance_sizes,  # the caption in the report names them
         sampler=FIXED.sampler,
         seed=STUDY.training.seeds[0],
-        steps=guidance_steps(),
+        steps=steps_up_to(FIXED.steps),
         guidance=sorted(STUDY.sampling.guidance),
         prompts=STUDY.figures.prompts,
     shell:
@@ -142,4 +142,46 @@ rule prompt_interpolation:
         " --captions {input.captions:q} --prompts {params.prompts}"
         " --family {input.family:q}"
         " --sampler {params.sampler:q} --steps {params.steps} --guidance {params.guidance}"
+        " --pdf {output.pdf:q} --png {output.png:q}"
+
+
+rule distill_samples:
+    """The same prompts and noise before and after distillation."""
+    input:
+        images=shown_models(STUDY.family.sizes, f"{FIXED.sampler}/images.safetensors"),
+        students=shown_models(
+            STUDY.family.sizes, "lcm/images.safetensors", stages.DISTILL
+        ),
+        best=tables_of_students(stages.DISTILL, "best.csv"),
+        budgets="src/ldm_scaling/tables/budgets.py",
+        family="<results>/tables/family.csv",
+        captions="<results>/data/test.csv",
+        module="src/ldm_scaling/figures/distill_samples.py",
+        samples="src/ldm_scaling/figures/samples.py",
+        style="src/ldm_scaling/figures/style.py",
+    output:
+        figure("distill_samples", "Distillation"),
+    log:
+        "<logs>/distill_samples.log",
+    benchmark:
+        "<benchmarks>/distill_samples.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        images=images_arguments(STUDY.family.sizes),
+        students=images_arguments(STUDY.family.sizes, "students"),
+        seed=STUDY.training.seeds[0],
+        steps=[steps_up_to(FEW_STEPS), max(STUDY.sampling.steps)],
+        few=FEW_STEPS,  # with the sampler, what the caption in the report names
+        undistilled=FIXED.sampler,
+        prompts=STUDY.figures.prompts,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.figures.distill_samples {params.images} {params.students}"
+        " --captions {input.captions:q} --prompts {params.prompts}"
+        " --best {input.best[0]:q} --best-students {input.best[1]:q}"
+        " --family {input.family:q} --seed {params.seed} --steps {params.steps}"
         " --pdf {output.pdf:q} --png {output.png:q}"
