@@ -1,11 +1,13 @@
 """Every claim on worlds in which it is true, false, or neither."""
 
 import re
+from functools import cache
 
+import claim_worlds
 import numpy as np
 import pandas as pd
 import pytest
-from claim_worlds import family, world
+from claim_worlds import family, nothing, world
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -26,16 +28,13 @@ from ldm_scaling.tables.values import Values
 from ldm_scaling.targets import FIGURES
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
-LATER = ("superres-", "dreambooth-", "distill-", "guided-distill-")
+LATER = ("superres-", "dreambooth-")
 RUNNABLE = [claim for claim in CLAIMS if not claim.id.startswith(LATER)]
 EXACT = {"parameters-are-as-printed", "costs-are-as-printed"}
 FIGURES_TO_COME = [
     "sr_compute",
     "sr_vs_cost",
     "dreambooth_scores",
-    "distill_gain",
-    "distill_vs_cost",
-    "guided_distill",
 ]
 
 
@@ -81,6 +80,39 @@ def flipped(sampler):
 
 def negative(effect):
     return lambda r: -effect(r)
+
+
+def distilled(worth, strength=0.3):
+    """Quality falls with the steps; one of a student is worth so many as `worth` says."""
+    return lambda r: -strength * np.log(r["steps"] * np.where(r["stage"] == "distill", worth(r), 1))
+
+
+def with_size(worth):
+    """A student's steps are worth more at larger sizes."""
+    return lambda r: worth * np.exp(0.5 * r["z"])
+
+
+def five(r):
+    return 5.0
+
+
+def level(factor, stage="distill"):
+    """The quality of a stage is so many times the common one."""
+    return lambda r: np.log(factor) * (r["stage"] == stage)
+
+
+@cache
+def level_of(undistilled, large):
+    """Undistilled smaller sizes and the larger distilled ones are worse by such factors."""
+    return lambda r: (
+        np.log(undistilled) * ((r["stage"] == "pretrain") & (r["size"] != "c320"))
+        + np.log(large) * ((r["stage"] == "distill") & (r["size"] == "c320"))
+    )
+
+
+def guided(gains):
+    """Progressive distillation gains by size; `gains` of c96 and of c192."""
+    return lambda r: -r["stage"].str.startswith("guided") * np.where(r["size"] == "c96", *gains)
 
 
 # id: the effects on log quality, and on alignment, for which it holds; then for which it does not
@@ -155,6 +187,19 @@ WORLDS = BUDGETS | {
         under("dpmpp", negative(few)), under("dpmpp", lambda r: 0.3 * (r["steps"] < 10))
     ),
     **{f"{id_}-with-{name}": BUDGETS[id_] for id_ in BUDGETS for name in ("ddpm", "dpmpp")},
+    "distill-improves-every-size": pair(
+        distilled(five), lambda r: but_one(level(0.8))(r) * (r["stage"] == "distill")
+    ),
+    "distill-reaches-20-steps": pair(distilled(five), distilled(lambda r: 2.0)),
+    "distill-accelerates-five-times": pair(distilled(five), distilled(lambda r: 2.5)),
+    "distill-accelerates-all-sizes-alike": pair(distilled(five), distilled(with_size(3))),
+    "distill-leaves-a-smaller-size-as-good": pair(level_of(1, 1.1), level_of(1.3, 1)),
+    "distill-leaves-a-smaller-size-as-good-in-guided-cost": pair(
+        level_of(1, 1.1), level_of(1.3, 1)
+    ),
+    "distill-leaves-c96-as-good-as-c320": pair(level_of(1, 1.1), level_of(1.3, 1)),
+    "distill-leaves-c96-as-good-as-c320-in-guided-cost": pair(level_of(1, 1.1), level_of(1.3, 1)),
+    "guided-distill-gains-are-inconsistent": pair(guided((0.2, -0.2)), guided((0.2, 0.15))),
     "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
     "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
 }
@@ -175,34 +220,74 @@ def test_a_planted_effect_holds_and_its_reverse_does_not(id_):
     assert verdict(id_, world(**fails)) == FAILS
 
 
-@pytest.fixture(scope="module")
-def noise_worlds():
+# of claims that values are as good or alike: what makes them differ by as much as they may
+BORDERLINE = {
+    "distill-accelerates-five-times": distilled(lambda r: 7.5, strength=0.03),
+    "distill-reaches-20-steps": level(1.05),
+    "distill-leaves-a-smaller-size-as-good": level_of(1.05, 1),
+    "distill-leaves-a-smaller-size-as-good-in-guided-cost": level_of(1.05, 1),
+    "distill-leaves-c96-as-good-as-c320": level_of(1.05, 1),
+    "distill-leaves-c96-as-good-as-c320-in-guided-cost": level_of(1.05, 1),
+}
+
+
+@cache
+def noise_worlds(effect):
     # quality varies more than alignment, and less
     return [
-        world(noise=[(0.03, 0.0005), (0.002, 0.01)][seed % 2], values_vary=True, seed=seed)
+        world(effect, noise=[(0.03, 0.0005), (0.002, 0.01)][seed % 2], values_vary=True, seed=seed)
         for seed in range(12)
     ]
 
 
 @pytest.mark.parametrize("id_", WORLDS)
-def test_noise_alone_is_undecided(id_, noise_worlds):
+def test_noise_alone_is_undecided(id_):
     # One in twenty is decided by chance; four or more of twelve are in two of a thousand tests.
-    verdicts = [verdict(id_, evidence) for evidence in noise_worlds]
+    worlds = noise_worlds(BORDERLINE.get(id_, nothing))
+    verdicts = [verdict(id_, evidence) for evidence in worlds]
     assert verdicts.count(UNDECIDED) >= 9, verdicts
 
 
-@pytest.fixture(scope="module")
-def seed_worlds():
+@cache
+def seed_worlds(effect):
     return [
-        world(noise=[(0.03, 0.0005), (0.01, 0.01)][seed % 2], seeds=2 + seed % 3, seed=seed)
+        world(effect, noise=[(0.03, 0.0005), (0.01, 0.01)][seed % 2], seeds=2 + seed % 3, seed=seed)
         for seed in range(12)
     ]
 
 
 @pytest.mark.parametrize("id_", WORLDS)
-def test_the_chance_of_trainings_alone_is_undecided(id_, seed_worlds):
-    verdicts = [verdict(id_, evidence) for evidence in seed_worlds]
+def test_the_chance_of_trainings_alone_is_undecided(id_):
+    worlds = seed_worlds(BORDERLINE.get(id_, nothing))
+    verdicts = [verdict(id_, evidence) for evidence in worlds]
     assert verdicts.count(UNDECIDED) >= 9, verdicts
+
+
+@pytest.mark.parametrize(
+    ("steps", "worth", "expected"),
+    [
+        ([4, 20, 50, 100], 50, FAILS),  # beyond a grid that goes far enough to tell
+        ([4, 8, 16], 5, UNDECIDED),  # beyond a grid that does not
+        ([4, 8, 16], 2, FAILS),  # within it
+        ([20, 50, 100], 0.5, UNDECIDED),  # below a grid that starts too late
+        ([4, 20, 50, 100], 0.5, FAILS),
+    ],
+)
+def test_an_acceleration_that_leaves_the_grid_decides_only_what_it_can(
+    steps, worth, expected, monkeypatch
+):
+    monkeypatch.setattr(claim_worlds, "STEPS", steps)
+    assert verdict("distill-accelerates-five-times", world(distilled(lambda r: worth))) == expected
+
+
+@pytest.mark.parametrize(
+    ("worth", "expected"),
+    [(lambda r: 50, UNDECIDED), (lambda r: np.where(r["z"] > 0, 50, 2), FAILS)],
+)
+def test_sizes_beyond_the_grid_are_not_called_alike(worth, expected):
+    # all of them; the larger ones, which are further from the smaller than the grid shows
+    evidence = world(distilled(worth))
+    assert verdict("distill-accelerates-all-sizes-alike", evidence) == expected
 
 
 def gain_after(share):
@@ -258,13 +343,13 @@ def reasons(evidence):
 def test_in_a_whole_study_only_other_stages_are_not_run():
     found = reasons(world(larger_is_better))
     assert set(found) == {claim.id for claim in CLAIMS} - {claim.id for claim in RUNNABLE}
-    assert found["distill-improves-every-size"] == "stage distill is not in the study"
     assert found["superres-lpips-follows-compute"] == "stage superres is not in the study"
 
 
 def without(evidence, mask):
     """The evidence without the cells for which `mask` of the rows is true."""
     kept = {key: values.where(~mask(values.rows)) for key, values in evidence.cells.items()}
+    kept = {key: values for key, values in kept.items() if len(values.rows)}
     return Evidence(evidence.spec, evidence.family, kept)
 
 
@@ -287,6 +372,23 @@ def without(evidence, mask):
         ),
         (lambda r: r["size"] == "c96", "c96-is-best-at-cost-3", "c96 was not sampled"),
         (lambda r: r["steps"] <= 20, "dpmpp-is-better-up-to-20-steps", "no such step count"),
+        (lambda r: r["steps"] == 20, "distill-reaches-20-steps", "not sampled at 20 steps"),
+        (lambda r: r["steps"] == 4, "distill-improves-every-size", "no student was sampled at 4"),
+        (
+            lambda r: r["steps"].between(5, 100),
+            "distill-accelerates-five-times",
+            "not two step counts",
+        ),
+        (
+            lambda r: (r["size"] != "c320") & (r["stage"] == "pretrain"),
+            "distill-leaves-a-smaller-size-as-good",
+            "no smaller size",
+        ),
+        (
+            lambda r: (r["steps"] == 4) & (r["stage"] == "pretrain"),
+            "guided-distill-gains-are-inconsistent",
+            "too few step counts",
+        ),
         (lambda r: r["steps"].between(5, 50), "smaller-wins-over-a-range-of-budgets", None),
     ],
 )
@@ -302,6 +404,17 @@ def test_what_is_missing_is_said(lacking, id_, reason):
         ({"samplers": ["ddpm"]}, "quality-improves-with-size", "sampler ddim is not in"),
         ({"alignment": None}, "alignment-improves-with-size", "no metric of alignment"),
         ({"text_shape": (20, 384)}, "c96-is-best-at-cost-3", "family is not the paper's"),
+        (
+            {"text_shape": (20, 384)},
+            "distill-leaves-c96-as-good-as-c320",
+            "family is not the paper's",
+        ),
+        ({"students": {}}, "distill-improves-every-size", "stage distill is not in the study"),
+        (
+            {"students": {}},
+            "guided-distill-gains-are-inconsistent",
+            "stage guided_distill is not in the study",
+        ),
     ],
 )
 def test_what_the_study_lacks_is_said(changed, id_, reason):
