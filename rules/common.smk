@@ -18,7 +18,7 @@ shell.prefix(
     f"export PYTHONPATH={QUOTED} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 {SUBMITTED}; "
 )
 
-from ldm_scaling import hub, stages
+from ldm_scaling import hub, stages, targets
 from ldm_scaling.data.archives import (
     ARCHIVES,
     COCO,
@@ -27,8 +27,7 @@ from ldm_scaling.data.archives import (
     hub_downloads,
 )
 from ldm_scaling.study_specs import Specs
-from ldm_scaling.study import StudyError, channels, load_study
-from ldm_scaling.targets import FIGURES, TABLES
+from ldm_scaling.study import FEW_STEPS, StudyError, channels, load_study
 
 try:
     STUDY = load_study(config)
@@ -54,7 +53,8 @@ PREPARED = {
 AUTOENCODER = (
     STUDY.latents.autoencoder.pretrained or f"{STUDY.results}/latents/autoencoder"
 )
-TABLES = [*TABLES, "retrieval"] if STUDY.metrics.clip_like else TABLES
+FIGURES = targets.of_study(targets.FIGURES, STUDY)
+TABLES = targets.of_study(targets.TABLES, STUDY)
 CLAIM_MODULES = [
     f"src/ldm_scaling/claims/{path.name}"
     for path in sorted(Path(SOURCE, "ldm_scaling", "claims").glob("*.py"))

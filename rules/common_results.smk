@@ -42,27 +42,42 @@ def draws_of_cells(sampler):
     return f"<results>/tables/pretrain/{sampler}/draws.safetensors"
 
 
-def shown_models(sizes, name):
+def tables_of_students(kind, name):
+    """A function of wildcards: a table of the undistilled models, then one of each student stage."""
+
+    def of_study(wildcards):
+        students = [pair for pair in STAGES_AND_SAMPLERS if pair[0].startswith(kind)]
+        if not students:
+            raise StudyError(f"config key {kind}: is null; nothing is distilled")
+        return [
+            f"<results>/tables/{stage}/{sampler}/{name}"
+            for stage, sampler in [(stages.PRETRAIN, FIXED.sampler), *students]
+        ]
+
+    return of_study
+
+
+def shown_models(sizes, name, stage=stages.PRETRAIN):
     """A file of the cells of each size, of the first training seed: the one that figures show."""
     seed = STUDY.training.seeds[0]
-    return [f"<results>/cells/pretrain/{size}/seed{seed}/{name}" for size in sizes]
+    return [f"<results>/cells/{stage}/{size}/seed{seed}/{name}" for size in sizes]
 
 
 # ------------------------------------------------------------ params
 
 
-def guidance_steps():
-    """Steps at which guidance scales are compared: the fixed setting's, else fewer of the grid."""
-    grid, fixed = STUDY.sampling.steps, FIXED.steps
-    return max((steps for steps in grid if steps <= fixed), default=min(grid))
+def steps_up_to(most):
+    """The most steps of the grid that are not more than these, else its fewest."""
+    grid = STUDY.sampling.steps
+    return max((steps for steps in grid if steps <= most), default=min(grid))
 
 
-def images_arguments(sizes):
-    """A function of a job's inputs: `--images SIZE FILE` for each size."""
+def images_arguments(sizes, name="images"):
+    """A function of a job's inputs: `--images SIZE FILE` for each size, or another name."""
 
     def of_job(wildcards, input):
-        pairs = zip(sizes, input.images, strict=True)
-        return [f"--images {size} {path}" for size, path in pairs]
+        pairs = zip(sizes, input[name], strict=True)
+        return [f"--{name} {size} {path}" for size, path in pairs]
 
     return of_job
 
@@ -95,7 +110,7 @@ def claims_arguments(wildcards, input):
 
 
 def cells_arguments(wildcards, input):
-    """`--cells CELLS DRAWS` for each sampler."""
+    """`--cells CELLS DRAWS` for each table of cells."""
     return [
         f"--cells {cells} {draws}"
         for cells, draws in zip(input.cells, input.draws, strict=True)

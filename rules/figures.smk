@@ -115,6 +115,7 @@ rule samplers_vs_cost:
         draws=[draws_of_cells(sampler) for sampler in STUDY.sampling.samplers],
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/samplers_vs_cost.py",
+        paired="src/ldm_scaling/figures/paired_curves.py",
         shared="src/ldm_scaling/figures/quality_curves.py",
         curves="src/ldm_scaling/tables/curves.py",
         values="src/ldm_scaling/tables/values.py",

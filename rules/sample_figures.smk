@@ -30,7 +30,7 @@ rule guidance_samples:
         sizes=STUDY.guidance_sizes,  # the caption in the report names them
         sampler=FIXED.sampler,
         seed=STUDY.training.seeds[0],
-        steps=guidance_steps(),
+        steps=steps_up_to(FIXED.steps),
         guidance=sorted(STUDY.sampling.guidance),
         prompts=STUDY.figures.prompts,
     shell:

@@ -202,6 +202,7 @@ rule claims:
         values="src/ldm_scaling/tables/values.py",
         curves="src/ldm_scaling/tables/curves.py",
         published="src/ldm_scaling/tables/published.py",
+        acceleration="src/ldm_scaling/tables/acceleration.py",
         claims=CLAIM_MODULES,
     output:
         table=table("<results>/tables/claims.csv"),
@@ -249,6 +250,37 @@ rule crossovers:
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.curves {params.cells} --metric {params.metric:q}"
+        " --confidence {params.confidence} --out {output:q}"
+
+
+rule acceleration:
+    """How many undistilled steps the few steps of each student are worth."""
+    input:
+        cells=tables_of_students(stages.DISTILL, "cells.csv"),
+        draws=tables_of_students(stages.DISTILL, "draws.safetensors"),
+        module="src/ldm_scaling/tables/acceleration.py",
+        curves="src/ldm_scaling/tables/curves.py",
+        values="src/ldm_scaling/tables/values.py",
+    output:
+        table("<results>/tables/acceleration.csv"),
+    log:
+        "<logs>/acceleration.log",
+    benchmark:
+        "<benchmarks>/acceleration.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        cells=cells_arguments,
+        metric=SELECT_BY,
+        undistilled=FIXED.sampler,  # with the steps, what the caption in the report names
+        few=FEW_STEPS,
+        confidence=STUDY.metrics.confidence,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.acceleration {params.cells} --metric {params.metric:q}"
         " --confidence {params.confidence} --out {output:q}"
 
 

@@ -16,6 +16,9 @@ QUALITY, ALIGNMENT = "fid", "clip_score"
 SIZES = ["c64", "c96", "c128", "c192", "c320"]
 SAMPLERS = ["ddim", "ddpm", "dpmpp"]
 STEPS, SCALES, KEPT = [4, 20, 50, 100], [1.5, 3, 5, 8], [0.125, 0.25, 0.5]
+STUDENT_STEPS, GUIDED_SIZES = [1, 2, 4, 8], ["c96", "c192"]
+STUDENTS = {"distill": "lcm", "guided_distill16": "ddim", "guided_distill8": "ddim"}
+"""stages and their samplers"""
 FIXED = {"sampler": "ddim", "steps": 50, "guidance": 7.5}
 RESAMPLES = 100
 IMAGES = 64
@@ -71,16 +74,20 @@ def family(**changed: float) -> pd.DataFrame:
     return table.assign(**{name: table[name] * factor for name, factor in changed.items()})
 
 
-def cells(sampler: str, seed: int = 0) -> pd.DataFrame:
+def cells(sampler: str, seed: int = 0, stage: str = "pretrain") -> pd.DataFrame:
     """The cells of a sampler, without metrics: the grid, and the fixed setting along training."""
-    rows = [(steps, scale, 1.0) for steps in STEPS for scale in SCALES]
-    if sampler == FIXED["sampler"]:
+    student = stage in STUDENTS
+    steps = STUDENT_STEPS if student else STEPS
+    rows = [(count, scale, 1.0) for count in steps for scale in SCALES]
+    if sampler == FIXED["sampler"] and not student:
         rows += [(FIXED["steps"], FIXED["guidance"], trained) for trained in [*KEPT, 1.0]]
     grid = pd.DataFrame(rows, columns=["steps", "guidance", "trained"])
     table = family()[["size", "params", "gflops", "normalized_cost"]].merge(grid, how="cross")
-    table = table.assign(stage="pretrain", seed=seed, sampler=sampler, n=IMAGES, status="ok")
+    if stage.startswith("guided_distill"):
+        table = table[table["size"].isin(GUIDED_SIZES)].reset_index(drop=True)
+    table = table.assign(stage=stage, seed=seed, sampler=sampler, n=IMAGES, status="ok")
     table["sampling_cost"] = table["normalized_cost"] * table["steps"]
-    table["guided_cost"] = 2 * table["sampling_cost"]
+    table["guided_cost"] = (1 if student else 2) * table["sampling_cost"]
     table["total_cost"] = table["guided_cost"] + 0.05
     table["seconds"] = 0.01 * table["total_cost"]
     table["grid"] = (table["trained"] == 1) & table["guidance"].isin(SCALES)
@@ -96,6 +103,7 @@ def world(
     seed: int = 0,
     seeds: int = 1,
     samplers: list[str] = SAMPLERS,
+    students: dict[str, str] = STUDENTS,
     **changed,
 ) -> Evidence:
     """A study in which 20 e^quality is its FID, 0.3 + alignment its CLIP score.
@@ -107,8 +115,8 @@ def world(
     """
     generator = np.random.default_rng(seed)
     found = {}
-    for sampler in samplers:
-        rows = pd.concat([cells(sampler, seed) for seed in range(seeds)], ignore_index=True)
+    for stage, sampler in [*(("pretrain", sampler) for sampler in samplers), *students.items()]:
+        rows = pd.concat([cells(sampler, own, stage) for own in range(seeds)], ignore_index=True)
         shown = rows.assign(z=np.log(rows["params"] / 145e6), x=np.log(rows["sampling_cost"]))
         shape = (len(rows), 1 + RESAMPLES)
         for metric, effect, own in zip(
@@ -126,7 +134,7 @@ def world(
                 errors[:, 0] *= values_vary
             planted = np.broadcast_to(effect(shown), len(rows))[:, None] + errors
             values = 20 * np.exp(planted) if metric == QUALITY else 0.3 + planted
-            found["pretrain", sampler, metric] = Values(rows.assign(metric=metric), values)
+            found[stage, sampler, metric] = Values(rows.assign(metric=metric), values)
     if alignment is None:
         changed["alignment"] = None
     return Evidence(spec(**changed), family(), found)

@@ -32,7 +32,7 @@ PAPER = {
 """millions of parameters and normalized cost of the paper's sizes"""
 
 
-def cells(seeds=(0,), n=64, failed=("c16", 2), sampler="ddim", base=BASE):
+def cells(seeds=(0,), n=64, failed=("c16", 2), sampler="ddim", base=BASE, stage="pretrain"):
     """Cells of two sizes; all those of `failed`, a size and step count, diverged."""
     rows = []
     for size, lowest in base.items():
@@ -44,8 +44,8 @@ def cells(seeds=(0,), n=64, failed=("c16", 2), sampler="ddim", base=BASE):
                     ok = (size, steps) != failed
                     if not ok:
                         numbers = [np.nan] * 3
-                    cell = ("pretrain", size, seed, sampler, steps, guidance, 1.0, METRIC)
-                    nfe = steps * (1 if guidance == 1 else 2)
+                    cell = (stage, size, seed, sampler, steps, guidance, 1.0, METRIC)
+                    nfe = steps * (1 if guidance == 1 or stage != "pretrain" else 2)
                     status = "ok" if ok else "diverged"
                     rows.append((*cell, *numbers, n, nfe, 0.01 * steps, status))
     family = pd.DataFrame(_FAMILY, columns=[*FAMILY, *PARTS])

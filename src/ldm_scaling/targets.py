@@ -1,4 +1,10 @@
-"""The figures and tables that every study has: what `all` makes and the plan counts."""
+"""The figures and tables of a study: what `all` makes and the plan counts."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+from .study import Study
 
 FIGURES = [
     "fid_vs_cost",
@@ -8,10 +14,29 @@ FIGURES = [
     "guidance_sweep",
     "guidance_interaction",
     "train_compute",
+    "distill_gain",
+    "distill_vs_cost",
+    "guided_distill_gain",
     "model_family",
     "guidance_samples",
     "size_samples",
     "equal_cost_samples",
     "prompt_interpolation",
+    "distill_samples",
 ]
 TABLES = ["cells", "best", "crossovers", "family", "floors", "fits", "fixed_setting", "claims"]
+TABLES += ["acceleration", "retrieval"]
+_NEEDS = {
+    "distill_gain": "distill",
+    "distill_vs_cost": "distill",
+    "distill_samples": "distill",
+    "acceleration": "distill",
+    "guided_distill_gain": "guided_distill",
+    "retrieval": "metrics.clip_like",
+}
+"""keys of the study without which there is nothing to draw or to write"""
+
+
+def of_study(names: list[str], study: Study) -> list[str]:
+    """Of figures or tables those that a study has: without what needs a key that is null."""
+    return [name for name in names if name not in _NEEDS or attrgetter(_NEEDS[name])(study)]

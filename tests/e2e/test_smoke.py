@@ -80,6 +80,7 @@ LIGHT = {
     "crossovers",
     "illustrate",
     "retrieval",
+    "acceleration",
     "count_family",
 }
 """rules that follow whatever changes the tables"""
@@ -176,7 +177,7 @@ def test_what_figures_show_redraws_those_figures(finished):
     changed = overlay(finished, figures={"guidance_sizes": ["c16"]})
     assert finished.jobs(*changed) == {"guidance_samples": 1, "guidance_interaction": 1, "all": 1}
     changed = overlay(finished, figures={"prompts": [3, 1]})
-    sheets = {"guidance_samples": 1, "size_samples": 1}
+    sheets = {"guidance_samples": 1, "size_samples": 1, "distill_samples": 1}
     assert finished.jobs(*changed) == illustrated | sheets | {"all": 1}
 
 

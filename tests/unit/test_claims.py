@@ -1,11 +1,20 @@
 """Every claim on worlds in which it is true, false, or neither."""
 
 import re
+from functools import cache
 
+import claim_worlds
 import numpy as np
 import pandas as pd
 import pytest
-from claim_worlds import family, world
+from claim_effects import (
+    BORDERLINE,
+    WORLDS,
+    distilled,
+    larger_is_better,
+    negative,
+)
+from claim_worlds import family, nothing, world
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -26,138 +35,14 @@ from ldm_scaling.tables.values import Values
 from ldm_scaling.targets import FIGURES
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
-LATER = ("superres-", "dreambooth-", "distill-", "guided-distill-")
+LATER = ("superres-", "dreambooth-")
 RUNNABLE = [claim for claim in CLAIMS if not claim.id.startswith(LATER)]
 EXACT = {"parameters-are-as-printed", "costs-are-as-printed"}
 FIGURES_TO_COME = [
     "sr_compute",
     "sr_vs_cost",
     "dreambooth_scores",
-    "distill_gain",
-    "distill_vs_cost",
-    "guided_distill",
 ]
-
-
-def larger_is_better(r):
-    return -0.3 * r["z"]
-
-
-def but_one(effect, size="c192"):
-    """The effect, reversed for one size."""
-    return lambda r: effect(r) * np.where(r["size"] == size, -1, 1)
-
-
-def trained(r):
-    return np.log(r["trained"])
-
-
-def crossing(at):
-    """Smaller sizes are better below a sampling cost, larger ones above it."""
-    return lambda r: 0.1 * r["z"] * (np.log(at) - r["x"])
-
-
-def best_scale(of, strength=0.3):
-    """Quality is best at the scale whose log2 `of` gives."""
-    return lambda r: strength * (np.log2(r["guidance"]) - of(r)) ** 2
-
-
-def off(r):
-    """The fixed setting's guidance is far from the best."""
-    return best_scale(lambda r: 1.5)(r) - 0.02 * r["z"]
-
-
-def under(sampler, effect):
-    return lambda r: effect(r) * (r["sampler"] == sampler)
-
-
-def few(r):
-    return 0.3 * (r["steps"] <= 20)
-
-
-def flipped(sampler):
-    return lambda r: larger_is_better(r) * np.where(r["sampler"] == sampler, -1, 1)
-
-
-def negative(effect):
-    return lambda r: -effect(r)
-
-
-# id: the effects on log quality, and on alignment, for which it holds; then for which it does not
-def pair(holds, fails, of="quality"):
-    return {of: holds}, {of: fails}
-
-
-def odd(effect, of="quality"):
-    return pair(effect, negative(effect), of)
-
-
-BUDGETS = {
-    "smaller-wins-the-lowest-budget": odd(crossing(5)),
-    "smaller-is-often-ahead": odd(crossing(1000)),
-    "largest-wins-the-highest-budget": odd(crossing(5)),
-}
-WORLDS = BUDGETS | {
-    "quality-improves-with-size": odd(larger_is_better),
-    "quality-improves-at-every-size": pair(larger_is_better, but_one(larger_is_better)),
-    "alignment-improves-with-size": odd(lambda r: 0.01 * r["z"], "alignment"),
-    "alignment-saturates-with-size": pair(
-        lambda r: 0.01 * np.minimum(r["z"], 0), lambda r: 0.01 * np.maximum(r["z"], 0), "alignment"
-    ),
-    "alignment-gains-less-than-quality-with-size": (
-        {"quality": larger_is_better, "alignment": lambda r: 0.01 * r["z"]},
-        {"quality": lambda r: -0.01 * r["z"], "alignment": lambda r: 0.05 * r["z"]},
-    ),
-    "quality-improves-with-training": pair(
-        lambda r: -0.3 * trained(r), but_one(lambda r: -0.3 * trained(r))
-    ),
-    "alignment-improves-with-training": pair(
-        lambda r: 0.01 * trained(r), but_one(lambda r: 0.01 * trained(r)), "alignment"
-    ),
-    "training-returns-diminish": pair(
-        lambda r: np.log(1 + 0.2 / r["trained"]), lambda r: np.log(2 - r["trained"])
-    ),
-    "training-trends-settle": pair(
-        lambda r: -0.3 * np.log(np.minimum(r["trained"], 0.5)),
-        lambda r: -0.3 * np.log(np.maximum(r["trained"], 0.5)),
-    ),
-    "training-compute-matters-more-than-size": pair(
-        lambda r: -0.2 * np.log(r["gflops"] * r["trained"]), larger_is_better
-    ),
-    "training-trends-are-alike": pair(
-        lambda r: -0.3 * trained(r), lambda r: -0.3 * trained(r) * (r["z"] > 0)
-    ),
-    "guidance-moves-quality-more-than-alignment": (
-        {"quality": best_scale(lambda r: 1.8)},
-        {"alignment": lambda r: 0.05 * best_scale(lambda r: 1.8)(r)},
-    ),
-    "few-steps-want-weaker-guidance": pair(
-        best_scale(lambda r: 0.5 * np.log2(r["steps"]) - 0.3),
-        best_scale(lambda r: 4 - 0.5 * np.log2(r["steps"])),
-    ),
-    "large-sizes-want-weaker-guidance": pair(
-        best_scale(lambda r: 1.8 - 0.5 * r["z"]), best_scale(lambda r: 1.8 + 0.5 * r["z"])
-    ),
-    "retuning-guidance-beats-size": pair(off, larger_is_better),
-    "retuning-guidance-of-c128-beats-size": pair(off, larger_is_better),
-    "smaller-wins-over-a-range-of-budgets": odd(crossing(1000)),
-    "advantage-of-smaller-shrinks-with-budget": odd(crossing(5)),
-    "c96-is-best-at-cost-3": pair(
-        lambda r: 0.1 * (r["z"] - np.log(83 / 145)) ** 2, larger_is_better
-    ),
-    "c128-beats-c320-at-cost-6": odd(crossing(1000)),
-    "c128-beats-c320-at-cost-12": odd(crossing(1000)),
-    "smaller-wins-the-lowest-budget-in-guided-cost": odd(crossing(1000)),
-    "smaller-wins-the-lowest-budget-in-total-cost": odd(crossing(1000)),
-    "smaller-wins-the-lowest-budget-in-seconds": odd(crossing(1000)),
-    "ddpm-is-worse-at-fewest-steps": pair(under("ddpm", few), under("ddpm", but_one(few))),
-    "dpmpp-is-better-up-to-20-steps": pair(
-        under("dpmpp", negative(few)), under("dpmpp", lambda r: 0.3 * (r["steps"] < 10))
-    ),
-    **{f"{id_}-with-{name}": BUDGETS[id_] for id_ in BUDGETS for name in ("ddpm", "dpmpp")},
-    "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
-    "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
-}
 
 
 def verdict(id_, evidence):
@@ -175,34 +60,63 @@ def test_a_planted_effect_holds_and_its_reverse_does_not(id_):
     assert verdict(id_, world(**fails)) == FAILS
 
 
-@pytest.fixture(scope="module")
-def noise_worlds():
+@cache
+def noise_worlds(effect):
     # quality varies more than alignment, and less
     return [
-        world(noise=[(0.03, 0.0005), (0.002, 0.01)][seed % 2], values_vary=True, seed=seed)
+        world(effect, noise=[(0.03, 0.0005), (0.002, 0.01)][seed % 2], values_vary=True, seed=seed)
         for seed in range(12)
     ]
 
 
 @pytest.mark.parametrize("id_", WORLDS)
-def test_noise_alone_is_undecided(id_, noise_worlds):
+def test_noise_alone_is_undecided(id_):
     # One in twenty is decided by chance; four or more of twelve are in two of a thousand tests.
-    verdicts = [verdict(id_, evidence) for evidence in noise_worlds]
+    worlds = noise_worlds(BORDERLINE.get(id_, nothing))
+    verdicts = [verdict(id_, evidence) for evidence in worlds]
     assert verdicts.count(UNDECIDED) >= 9, verdicts
 
 
-@pytest.fixture(scope="module")
-def seed_worlds():
+@cache
+def seed_worlds(effect):
     return [
-        world(noise=[(0.03, 0.0005), (0.01, 0.01)][seed % 2], seeds=2 + seed % 3, seed=seed)
+        world(effect, noise=[(0.03, 0.0005), (0.01, 0.01)][seed % 2], seeds=2 + seed % 3, seed=seed)
         for seed in range(12)
     ]
 
 
 @pytest.mark.parametrize("id_", WORLDS)
-def test_the_chance_of_trainings_alone_is_undecided(id_, seed_worlds):
-    verdicts = [verdict(id_, evidence) for evidence in seed_worlds]
+def test_the_chance_of_trainings_alone_is_undecided(id_):
+    worlds = seed_worlds(BORDERLINE.get(id_, nothing))
+    verdicts = [verdict(id_, evidence) for evidence in worlds]
     assert verdicts.count(UNDECIDED) >= 9, verdicts
+
+
+@pytest.mark.parametrize(
+    ("steps", "worth", "expected"),
+    [
+        ([4, 20, 50, 100], 50, FAILS),  # beyond a grid that goes far enough to tell
+        ([4, 8, 16], 5, UNDECIDED),  # beyond a grid that does not
+        ([4, 8, 16], 2, FAILS),  # within it
+        ([20, 50, 100], 0.5, UNDECIDED),  # below a grid that starts too late
+        ([4, 20, 50, 100], 0.5, FAILS),
+    ],
+)
+def test_an_acceleration_that_leaves_the_grid_decides_only_what_it_can(
+    steps, worth, expected, monkeypatch
+):
+    monkeypatch.setattr(claim_worlds, "STEPS", steps)
+    assert verdict("distill-accelerates-five-times", world(distilled(lambda r: worth))) == expected
+
+
+@pytest.mark.parametrize(
+    ("worth", "expected"),
+    [(lambda r: 50, UNDECIDED), (lambda r: np.where(r["z"] > 0, 50, 2), FAILS)],
+)
+def test_sizes_beyond_the_grid_are_not_called_alike(worth, expected):
+    # all of them; the larger ones, which are further from the smaller than the grid shows
+    evidence = world(distilled(worth))
+    assert verdict("distill-accelerates-all-sizes-alike", evidence) == expected
 
 
 def gain_after(share):
@@ -258,13 +172,13 @@ def reasons(evidence):
 def test_in_a_whole_study_only_other_stages_are_not_run():
     found = reasons(world(larger_is_better))
     assert set(found) == {claim.id for claim in CLAIMS} - {claim.id for claim in RUNNABLE}
-    assert found["distill-improves-every-size"] == "stage distill is not in the study"
     assert found["superres-lpips-follows-compute"] == "stage superres is not in the study"
 
 
 def without(evidence, mask):
     """The evidence without the cells for which `mask` of the rows is true."""
     kept = {key: values.where(~mask(values.rows)) for key, values in evidence.cells.items()}
+    kept = {key: values for key, values in kept.items() if len(values.rows)}
     return Evidence(evidence.spec, evidence.family, kept)
 
 
@@ -287,6 +201,23 @@ def without(evidence, mask):
         ),
         (lambda r: r["size"] == "c96", "c96-is-best-at-cost-3", "c96 was not sampled"),
         (lambda r: r["steps"] <= 20, "dpmpp-is-better-up-to-20-steps", "no such step count"),
+        (lambda r: r["steps"] == 20, "distill-reaches-20-steps", "not sampled at 20 steps"),
+        (lambda r: r["steps"] == 4, "distill-improves-every-size", "no student was sampled at 4"),
+        (
+            lambda r: r["steps"].between(5, 100),
+            "distill-accelerates-five-times",
+            "not two step counts",
+        ),
+        (
+            lambda r: (r["size"] != "c320") & (r["stage"] == "pretrain"),
+            "distill-leaves-a-smaller-size-as-good",
+            "no smaller size",
+        ),
+        (
+            lambda r: (r["steps"] == 4) & (r["stage"] == "pretrain"),
+            "guided-distill-gains-are-inconsistent",
+            "too few step counts",
+        ),
         (lambda r: r["steps"].between(5, 50), "smaller-wins-over-a-range-of-budgets", None),
     ],
 )
@@ -302,6 +233,17 @@ def test_what_is_missing_is_said(lacking, id_, reason):
         ({"samplers": ["ddpm"]}, "quality-improves-with-size", "sampler ddim is not in"),
         ({"alignment": None}, "alignment-improves-with-size", "no metric of alignment"),
         ({"text_shape": (20, 384)}, "c96-is-best-at-cost-3", "family is not the paper's"),
+        (
+            {"text_shape": (20, 384)},
+            "distill-leaves-c96-as-good-as-c320",
+            "family is not the paper's",
+        ),
+        ({"students": {}}, "distill-improves-every-size", "stage distill is not in the study"),
+        (
+            {"students": {}},
+            "guided-distill-gains-are-inconsistent",
+            "stage guided_distill is not in the study",
+        ),
     ],
 )
 def test_what_the_study_lacks_is_said(changed, id_, reason):

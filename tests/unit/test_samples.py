@@ -11,6 +11,7 @@ from PIL import Image
 
 from ldm_scaling.cli import run
 from ldm_scaling.figures import (
+    distill_samples,
     equal_cost_samples,
     guidance_samples,
     prompt_interpolation,
@@ -18,6 +19,7 @@ from ldm_scaling.figures import (
     size_samples,
     style,
 )
+from ldm_scaling.figures.distill_samples import Shown
 from ldm_scaling.figures.equal_cost_samples import Purchase
 from ldm_scaling.shards import write_arrays
 from ldm_scaling.tables.collect import BEST, FAMILY
@@ -69,7 +71,21 @@ def interpolation_figure():
     return prompt_interpolation.draw(shown, [1, 0.5, 0], CAPTIONS, family(), "ddim, 4 steps")
 
 
-FIGURES = [guidance_figure, size_figure, cost_figure, interpolation_figure]
+def distill_figure(count=2):
+    sizes = [f"c{8 * n}" for n in range(1, count + 1)]
+    labels = ["undistilled,\n4 steps", "distilled,\n4 steps", "undistilled,\n500 steps"]
+    shown = {
+        label: {
+            size: Shown(flat(10 * row + n, 100 + 10 * row + n), f"s = {n + 2.5}{'*' * (n == 1)}")
+            for n, size in enumerate(sizes)
+        }
+        for row, label in enumerate(labels)
+    }
+    shown[labels[1]]["c8"] = Shown([samples.DIVERGED] * 2, "")
+    return distill_samples.draw(shown, CAPTIONS, family(count), "Undistilled: ddim.")
+
+
+FIGURES = [guidance_figure, size_figure, cost_figure, interpolation_figure, distill_figure]
 
 
 def shades(figure):
@@ -140,15 +156,27 @@ def test_columns_of_an_interpolation_run_from_the_first_prompt_to_the_second():
     assert texts(figure)[0].startswith(f"{alpha} = 1: {CAPTIONS[0]}\n{alpha} = 0: a wholly")
 
 
+def test_a_block_a_prompt_a_row_before_and_after_distillation_a_column_a_size():
+    figure = distill_figure()
+    assert shades(figure) == [[0, 1], [11], [20, 21], [100, 101], [111], [120, 121]]
+    shown = texts(figure)
+    assert shown.count("diverged") == 2 and shown.count("s = 2.5") == 4
+    assert shown.count("s = 3.5*") == 6 and "* at an end of the grid" in shown[-1].replace(
+        "\n", " "
+    )
+    assert {"c8\n(411 M)", "c16\n(822 M)"} <= set(shown)
+
+
 @pytest.mark.parametrize("make", FIGURES)
 def test_nothing_is_cut_off_or_overlaps_and_dollars_are_no_formula(make):
     no_overlap(make())
     assert any("$3" in text for text in texts(make()))
 
 
+@pytest.mark.parametrize("make", [size_figure, distill_figure])
 @pytest.mark.parametrize(("count", "width"), [(1, samples.COLUMN), (11, style.WIDTH)])
-def test_many_sizes_take_both_columns(count, width):
-    figure = size_figure(count)
+def test_many_sizes_take_both_columns(make, count, width):
+    figure = make(count)
     assert figure.get_figwidth() == width
     no_overlap(figure)
 
@@ -203,6 +231,8 @@ def files(tmp_path):
     (tmp_path / "test.csv").write_text("caption\na wolf\na cat\na dog\n")
     family().to_csv(tmp_path / "family.csv", index=False)
     best().to_csv(tmp_path / "best.csv", index=False)
+    told = best(stage="distill", sampler="lcm", guidance=6.0, at_boundary=True)
+    told.to_csv(tmp_path / "told.csv", index=False)
     return tmp_path
 
 
@@ -210,6 +240,8 @@ COMMANDS = {
     guidance_samples: "cells --best best.csv --sampler ddim --seed 0 --steps 4 --guidance 6 1 2.5",
     size_samples: "cells --real real --family family.csv --sampler ddim --steps 4 --guidance 2.5",
     equal_cost_samples: "bought --family family.csv --sampler ddim",
+    distill_samples: "cells --students c8 cells --best best.csv --best-students told.csv"
+    " --family family.csv --seed 0 --steps 4 4",
     prompt_interpolation: "bought --family family.csv --sampler ddim --steps 4 --guidance 6",
 }
 
@@ -231,6 +263,7 @@ def call(module, words, folder, monkeypatch):
         (size_samples, [[1, 7], [3, 9]]),
         (equal_cost_samples, [[4]]),
         (prompt_interpolation, [[6, 7]]),
+        (distill_samples, [[1], [1], [3]]),
     ],
 )
 def test_commands_draw_the_rows_of_the_prompts(module, expected, files, monkeypatch):
@@ -260,6 +293,8 @@ def test_a_command_writes_both_files(files, monkeypatch):
         (prompt_interpolation, "bought", "real", "has no array alphas"),
         (guidance_samples, "ddim", "ddpm", "sampler ddpm is not in the table"),
         (guidance_samples, "--seed 0", "--seed 3", "pretrain c8 seed3 is not in the table"),
+        (distill_samples, "--steps 4 4", "--steps 4 9", "9 steps of pretrain c8 are not in the"),
+        (distill_samples, "told.csv", "best.csv", "model distill c8 seed0 is not in the table"),
         (guidance_samples, "--steps 4", "--steps four", "--steps: invalid int"),
         (size_samples, "cells", "cells --prompts 0 3", "has 3 captions and no row 3"),
         (equal_cost_samples, "bought", "bought --images c24 bought", "size c24 is not in the fam"),

@@ -58,10 +58,10 @@ def test_the_pocket_figure(project):
 
 def test_every_target_of_the_pocket_study(project):
     figures = dict.fromkeys(FIGURES, 1)
-    others = {"illustrate": 4, "fits": 1}
-    others |= {"sweep": 12, "measure": 12, "collect": 3}  # all samplers
+    others = {"illustrate": 4, "fits": 1, "distill": 4, "guided_distill": 6}
+    others |= {"sweep": 22, "measure": 22, "collect": 7}  # all samplers, and students with theirs
     everything = {"concatenate": 1, "fixed_setting": 1, "claims": 1, "all": 1, "crossovers": 1}
-    everything |= {"retrieval": 1}
+    everything |= {"retrieval": 1, "acceleration": 1}
     assert project.jobs() == POCKET_JOBS | figures | others | everything
     assert project.jobs("figures") == POCKET_JOBS | figures | others | {"figures": 1}
     assert project.jobs("models")["pretrain"] == 4
@@ -98,6 +98,45 @@ def test_samples_are_of_the_first_seed_and_at_a_step_count_of_the_grid(project):
     for name in ("equal_cost_samples", "prompt_interpolation"):
         assert f"--images c20 {cells}/illustrations.safetensors" in commands[name]
     assert "seed1" not in "".join(commands[name] for name in commands if "samples" in name)
+
+
+def test_students_stand_beside_undistilled_models_of_the_fixed_sampler(project):
+    overlay = project.folder / "students.yaml"
+    overlay.write_text(
+        "training: {seeds: [7, 1]}\n"
+        "sampling: {fixed: {sampler: dpmpp, steps: 10, guidance: 2.5}, steps: [2, 3, 8, 16]}\n"
+    )
+    printed = project.snakemake("-n", "-p", "figures", "tables", f"--configfile={overlay}")
+    lines = [line for line in printed.splitlines() if "python -m ldm_scaling." in line]
+    commands = {line.split("-m ldm_scaling.")[1].split()[0]: line for line in lines}
+    folder = "results/tables"
+    tables = [
+        f"--cells {folder}/{name}/cells.csv {folder}/{name}/draws.safetensors"
+        for name in ("pretrain/dpmpp", "distill/lcm")
+    ]
+    for name in ("figures.distill_gain", "figures.distill_vs_cost", "tables.acceleration"):
+        assert " ".join(tables) in commands[name]
+    stages = [f"{folder}/guided_distill{steps}/ddim/cells.csv" for steps in (16, 8, 4)]
+    guided = commands["figures.guided_distill_gain"]
+    assert tables[0] in guided and all(f"--cells {path}" in guided for path in stages)
+    samples = commands["figures.distill_samples"]
+    assert "--images c20 results/cells/pretrain/c20/seed7/dpmpp/images.safetensors" in samples
+    assert "--students c20 results/cells/distill/c20/seed7/lcm/images.safetensors" in samples
+    assert "--seed 7 --steps 3 16" in samples  # 4 are not in the grid
+
+
+def test_a_study_without_students_has_no_figures_and_tables_of_them(project):
+    overlay = project.folder / "without.yaml"
+    for key in ("distill", "guided_distill"):
+        overlay.write_text(f"{key}: null\n")
+        jobs = project.jobs("all", f"--configfile={overlay}")
+        needs = {"acceleration"} | {name for name in FIGURES if "distill" in name}
+        left_out = {name for name in needs if ("guided" in name) == (key == "guided_distill")}
+        assert needs - set(jobs) == left_out
+        assert key not in jobs and jobs["claims"] == 1
+        name = "distill_gain" if key == "distill" else "guided_distill_gain"
+        target = (f"results/figures/{name}.pdf", f"--configfile={overlay}")
+        assert f"config key {key}: is null" in project.snakemake("-n", *target, fails=True)
 
 
 def test_slurm_as_typed(project):

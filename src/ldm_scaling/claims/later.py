@@ -1,4 +1,4 @@
-"""Claims on stages beyond pretraining: Figures 4 to 6, 12, 13, 17, 19 and 20 of the paper.
+"""Claims on stages beyond pretraining: Figures 4 to 6, 12 and 17 of the paper.
 
 No study has these stages yet. A stage brings its statistics in a module of its own and takes its
 claims from here.
@@ -11,7 +11,7 @@ from functools import partial
 from .evidence import Evidence, NotRun
 from .statement import Claim, Statistic
 
-SUPERRES, DREAMBOOTH, DISTILL = "Super-resolution", "DreamBooth", "Distillation"
+SUPERRES, DREAMBOOTH = "Super-resolution", "DreamBooth"
 
 
 def _missing(evidence: Evidence, stage: str) -> Statistic:
@@ -97,68 +97,8 @@ _DREAMBOOTH = [
         "dreambooth_scores",
     ),
 ]
-_DISTILL = [
-    (
-        "improves-every-size",
-        "Figure 13",
-        "At 4 steps every distilled size is better than the same size undistilled",
-        "log ratio of the undistilled FID to the distilled one at 4 steps, every size",
-        "distill_gain",
-    ),
-    (
-        "reaches-20-steps",
-        "Figure 13",
-        "Distilled models at 4 steps are as good as undistilled ones at 20, at every size",
-        "log ratio of the undistilled FID at 20 steps to the distilled one at 4, every size",
-        "distill_gain",
-    ),
-    (
-        "accelerates-five-times",
-        "Figure 13",
-        "Distillation saves about four fifths of the steps",
-        "one and a half times less how far, in factors, the acceleration is from 5",
-        "distill_gain",
-    ),
-    (
-        "accelerates-all-sizes-alike",
-        "Figure 13; summary article",
-        "The acceleration does not depend on size",
-        "distance of each size's acceleration from half and from one and a half times the mean,"
-        " every size",
-        "distill_gain",
-    ),
-    (
-        "leaves-small-sizes-ahead-at-low-cost",
-        "Figures 13 and 20; summary article",
-        "At cost 7 to 8 the undistilled 83M model is as good as the distilled 866M model",
-        "log ratio of the FID of distilled c320 at 4 steps to that of undistilled c96 at that"
-        " cost, plus 5 %",
-        "distill_vs_cost",
-    ),
-    (
-        "leaves-a-smaller-size-ahead-at-low-cost",
-        "Figure 13; summary article",
-        "At the cost of the largest distilled size's sampling a smaller size, distilled or not, is"
-        " as good",
-        "log ratio of the largest distilled size's FID to a smaller one's at that cost, the best"
-        " of them, plus 5 %",
-        "distill_vs_cost",
-    ),
-]
-_GUIDED = [
-    (
-        "gains-are-inconsistent",
-        "Figure 19",
-        "Guided distillation gains at some sizes and numbers of steps and loses at others",
-        "product of the largest and the negative smallest log ratio of undistilled to distilled"
-        " FID",
-        "guided_distill",
-    ),
-]
 
 CLAIMS = [
     *_claims(SUPERRES, "superres", _SUPERRES),
     *_claims(DREAMBOOTH, "dreambooth", _DREAMBOOTH),
-    *_claims(DISTILL, "distill", _DISTILL),
-    *_claims(DISTILL, "guided_distill", _GUIDED),
 ]

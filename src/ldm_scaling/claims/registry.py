@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import family, guidance, later, samplers, sampling, training
+from . import distill, family, guidance, later, samplers, sampling, training
 
 CLAIMS = [
     *family.CLAIMS,
@@ -10,5 +10,6 @@ CLAIMS = [
     *guidance.CLAIMS,
     *sampling.CLAIMS,
     *samplers.CLAIMS,
+    *distill.CLAIMS,
     *later.CLAIMS,
 ]

@@ -79,7 +79,7 @@ def main() -> None:
     options = arguments.parse_args()
     bought = {
         size: read_purchases(path, len(options.prompts))
-        for size, path in samples.files_by_size(options).items()
+        for size, path in samples.files_by_size(options.images).items()
     }
     captions = samples.read_captions(options.captions, options.prompts)
     family = read_table(options.family, FAMILY)

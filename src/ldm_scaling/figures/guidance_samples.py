@@ -67,7 +67,7 @@ def main() -> None:
             scale: samples.read_images(path, cell_name(options.steps, scale), options.prompts)
             for scale in sorted(options.guidance)
         }
-        for size, path in samples.files_by_size(options).items()
+        for size, path in samples.files_by_size(options.images).items()
     }
     captions = samples.read_captions(options.captions, options.prompts)
     best = of_sampler(read_table(options.best, BEST), options.sampler)

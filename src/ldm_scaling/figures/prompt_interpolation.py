@@ -48,7 +48,7 @@ def main() -> None:
     arguments.add_argument("--family", required=True, type=Path, help="family.csv")
     samples.add_setting(arguments)
     options = arguments.parse_args()
-    files = samples.files_by_size(options)
+    files = samples.files_by_size(options.images)
     alphas = [float(alpha) for alpha in map_array(next(iter(files.values())), "alphas")]
     images = {
         size: samples.read_images(path, "interpolation", range(len(alphas)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -239,18 +240,23 @@ def make_room(axes: Axes) -> None:
 
 
 def _draw_crossovers(axes: Axes, quality: Quality, axis: str) -> None:
-    """A row for each size: where it overtakes the next smaller one.
+    """A row for each size: where it overtakes the next smaller one."""
+    colors, sizes = style.size_colors(quality.sizes), quality.sizes
+    neighbours = list(pairwise(sizes))
+    table = crossovers(quality.points, axis, quality.confidence).set_index(["small", "large"])
+    rows = table.loc[neighbours].reset_index()
+    names = [f"{small} \N{RIGHTWARDS ARROW} {large}" for small, large in neighbours]
+    draw_crossings(axes, rows, [colors[large] for _, large in neighbours], names)
+
+
+def draw_crossings(axes: Axes, rows: pd.DataFrame, colors: list[str], names: list[str]) -> None:
+    """Rows in the columns `CROSSOVERS` below each other: where the larger overtakes.
 
     The grey line is the range of costs that both cover, the bar the interval. An arrow stands at
-    the end of the range beyond which the crossover would be. A pair without a range says so.
+    the end of the range beyond which the crossover would be, a diamond at a cost at which the
+    smaller overtakes. A pair without a range says so.
     """
-    colors = style.size_colors(quality.sizes)
-    pairs = list(zip(quality.sizes, quality.sizes[1:], strict=False))
-    table = crossovers(quality.points, axis, quality.confidence)
-    for row in table.itertuples():
-        if (row.small, row.large) not in pairs:
-            continue
-        y, color = pairs.index((row.small, row.large)), colors[row.large]
+    for y, (row, color) in enumerate(zip(rows.itertuples(), colors, strict=True)):
         if row.status == APART:
             place = {"xycoords": ("axes fraction", "data"), "ha": "center", "va": "center"}
             axes.annotate(APART, (0.5, y), fontsize=6, color=style.GREY, **place)
@@ -259,8 +265,8 @@ def _draw_crossovers(axes: Axes, quality: Quality, axis: str) -> None:
         axes.plot([row.lo, row.hi], [y, y], color=color, linewidth=2.2, solid_capstyle="butt")
         ahead = row.status == LARGER_AHEAD
         place, marker = (row.range_lo, "<") if ahead else (row.range_hi, ">")
-        if row.status == CROSSES:
-            place, marker = row.cost, "|"
+        if np.isfinite(row.cost):
+            place, marker = row.cost, "|" if row.status == CROSSES else "D"
         axes.plot(
             place,
             y,
@@ -271,9 +277,9 @@ def _draw_crossovers(axes: Axes, quality: Quality, axis: str) -> None:
             label=f"{row.small} to {row.large}: {row.status}",
             zorder=3,
         )
-    axes.set_yticks(range(len(pairs)), [f"{a} \N{RIGHTWARDS ARROW} {b}" for a, b in pairs])
+    axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", labelsize=6, length=0)
-    axes.set_ylim(len(pairs) - 0.4, -0.6)
+    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.spines["left"].set_visible(False)
 
 
@@ -301,24 +307,44 @@ def seed_handles(quality: Quality) -> list[Line2D | Patch]:
     return [*style.band_handles(quality.seeds), dot]
 
 
+def crossing_handles(
+    strips: Sequence[Axes | None],
+    larger: str = "larger of two sizes",
+    smaller: str = "smaller",
+) -> list[Line2D]:
+    """Legend handles of the marks in strips, of what is there, by what the two are called."""
+    drawn = {line.get_marker() for strip in strips if strip for line in strip.get_lines()}
+    labels = {
+        "|": f"{larger} overtakes",
+        "D": f"{smaller} overtakes",
+        "<": f"{larger.split(' of ')[0]} ahead throughout",
+        ">": f"{smaller} ahead at the end",
+    }
+    bar = {"linewidth": 2.2, "markersize": 7}
+    return [
+        Line2D(
+            [],
+            [],
+            color=style.GREY,
+            marker=mark,
+            label=label,
+            **(bar if mark == "|" else {"linestyle": "none", "markersize": 4}),
+        )
+        for mark, label in labels.items()
+        if mark in drawn
+    ]
+
+
 def legend(
     quality: Quality, strips: Sequence[Axes | None], *others: Line2D
 ) -> list[Line2D | Patch]:
     """Handles of what panels and their strips show beside the sizes, and `others` first."""
-    grey = {"color": style.GREY, "linestyle": "none"}
-    handles = [*others, envelope_handle(), *seed_handles(quality)]
-    drawn = {line.get_marker() for strip in strips if strip for line in strip.get_lines()}
-    bar = {"color": style.GREY, "linewidth": 2.2, "marker": "|", "markersize": 7}
-    marks = [
-        Line2D([], [], **bar, label="larger of two sizes overtakes"),
-        Line2D([], [], marker="<", markersize=4, **grey, label="larger ahead throughout"),
-        Line2D([], [], marker=">", markersize=4, **grey, label="smaller ahead at the end"),
-    ]
-    handles += [mark for mark in marks if mark.get_marker() in drawn]
+    handles = [*others, envelope_handle(), *seed_handles(quality), *crossing_handles(strips)]
     rows = quality.points.rows
     if rows["at_boundary"].any():
+        hollow = {"marker": "o", "markerfacecolor": "white", "linestyle": "none"}
         label = "guidance chosen at an end of the grid"
-        handles.append(Line2D([], [], marker="o", markerfacecolor="white", **grey, label=label))
+        handles.append(Line2D([], [], color=style.GREY, label=label, **hollow))
     if (rows["status"] != OK).any():
         handles.append(style.failed_mark(style.GREY))
     return handles

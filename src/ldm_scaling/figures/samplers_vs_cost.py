@@ -13,15 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..cli import run
-from ..tables.collect import OK
 from ..tables.values import Values
-from . import quality_curves, style
+from . import paired_curves, quality_curves, style
 from .quality_curves import Quality
 
 _AXIS = "sampling_cost"
-_DASHED = (0, (3, 1.5))
-_RING = {"marker": "o", "markersize": 7, "markerfacecolor": "none", "linestyle": "none"}
-_RING |= {"markeredgewidth": 0.7}
 
 
 def draw(cells: list[Values], floors: pd.DataFrame, confidence: float) -> Figure:
@@ -54,55 +50,22 @@ def _draw_panel(axes: Axes, first: Quality, other: Quality | None) -> None:
     axes.set_xscale("log")
     title = f"{first.sampler} alone: the study has no other sampler"
     if other is None:
-        _draw_sampler(axes, first, "-")
+        paired_curves.draw(axes, first, _AXIS, solid=True)
     else:
         title = f"{other.sampler} against {first.sampler} (dashed)"
-        _draw_sampler(axes, first, _DASHED)
-        _draw_sampler(axes, other, "-")
+        paired_curves.draw(axes, first, _AXIS, solid=False)
+        paired_curves.draw(axes, other, _AXIS, solid=True)
     axes.set(xlabel=quality_curves.AXIS_LABELS[_AXIS], title=title)
 
 
-def _draw_sampler(axes: Axes, quality: Quality, line_style: str | tuple) -> None:
-    solid, sizes, rows = line_style == "-", quality.sizes, quality.points.rows.sort_values(_AXIS)
-    colors, marks = style.size_colors(sizes), style.markers(sizes)
-    look = {"linestyle": line_style, "linewidth": 2.5, "color": "0.78" if solid else "0.7"}
-    quality_curves.draw_envelope(axes, rows, _AXIS, **look)
-    for size in sizes:
-        every, color = rows[rows["size"] == size], colors[size]
-        own = every[every["status"] == OK]
-        style.draw_curve(
-            axes,
-            own[_AXIS],
-            own,
-            quality.seeds,
-            0.6,
-            color=color,
-            linestyle=line_style,
-            linewidth=1.1 if solid else 0.9,
-            marker=marks[size],
-            markersize=3,
-            markerfacecolor=color if solid else "white",
-            label=f"{size}, {quality.sampler}",
-        )
-        at_end = own[own["at_boundary"]]
-        if len(at_end):  # a ring: white already means the first sampler
-            ring = {"label": f"{size}, {quality.sampler}, at an end", "zorder": 3}
-            axes.plot(at_end[_AXIS], at_end["value"], color=color, **_RING, **ring)
-        if len(own) < len(every):
-            style.draw_failed(axes, every.loc[every["status"] != OK, _AXIS], color)
-
-
 def _legend(first: Quality, others: list[Quality]) -> list[Line2D | Patch]:
-    dashed = [Line2D([], [], color=style.GREY, linestyle=_DASHED, label=first.sampler)]
-    handles = [*quality_curves.size_handles(first), *(dashed if others else [])]
-    handles += [quality_curves.envelope_handle(), *style.band_handles(first.seeds)]
-    every = pd.concat([own.points.rows for own in (first, *others)])
-    if every["at_boundary"].any():
-        label = "guidance chosen at an end of the grid"
-        handles.append(Line2D([], [], color=style.GREY, label=label, **_RING))
-    if (every["status"] != OK).any():
-        handles.append(style.failed_mark(style.GREY))
-    return handles
+    dashed = [paired_curves.handle(first.sampler, solid=False)] if others else []
+    return [
+        *quality_curves.size_handles(first),
+        *dashed,
+        quality_curves.envelope_handle(),
+        *paired_curves.handles(first, *others),
+    ]
 
 
 def main() -> None:

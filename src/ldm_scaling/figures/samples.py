@@ -212,9 +212,9 @@ def size_heads(sizes: Sequence[str], family: pd.DataFrame) -> list[str]:
     return [style.size_label(size, params[size]).replace(" (", "\n(") for size in sizes]
 
 
-def files_by_size(options: Namespace) -> dict[str, Path]:
+def files_by_size(pairs: Sequence[tuple[str, str]]) -> dict[str, Path]:
     """The file of each size, smallest first."""
-    files = {size: Path(path) for size, path in options.images}
+    files = {size: Path(path) for size, path in pairs}
     return {size: files[size] for size in style.by_channels(files)}
 
 

@@ -44,7 +44,7 @@ def main() -> None:
     name = cell_name(options.steps, options.guidance)
     images = {
         size: samples.read_images(path, name, options.prompts)
-        for size, path in samples.files_by_size(options).items()
+        for size, path in samples.files_by_size(options.images).items()
     }
     real = samples.read_images(options.real, "images", options.prompts)
     captions = samples.read_captions(options.captions, options.prompts)

@@ -22,7 +22,7 @@ from ..hub import MARKER, RESOURCES, hub_id
 from ..shards import map_array
 from ..study import SHEET_IMAGES, Study
 from ..study_specs import Specs
-from ..targets import FIGURES
+from ..targets import FIGURES, TABLES, of_study
 from .budgets import steps_bought
 from .fits import TRAINING_FORWARDS
 from .networks import Networks
@@ -94,7 +94,7 @@ def study_jobs(study: Study, networks: Networks, images: dict[str, float]) -> li
         *_reference_jobs(study, networks, images),
         *_table_jobs(study),
         *_illustrate_jobs(study, networks),
-        *(Job(name, f"{study.results}/figures/{name}.png") for name in FIGURES),
+        *(Job(name, f"{study.results}/figures/{name}.png") for name in of_study(FIGURES, study)),
     ]
 
 
@@ -250,8 +250,7 @@ def _fit_clip_like(study: Study, networks: Networks, images: dict[str, float]) -
 
 def _table_jobs(study: Study) -> list[Job]:
     folder = f"{study.results}/tables"
-    names = ["floors", "family", "crossovers", "fits", "fixed_setting", "claims"]
-    names += ["retrieval"] if study.metrics.clip_like else []
+    names = [name for name in of_study(TABLES, study) if name not in ("cells", "best")]
     return [
         Job("count_family", f"{study.results}/models/family.csv"),
         *(Job(name, f"{folder}/{name}.csv") for name in names),

@@ -1,0 +1,154 @@
+"""What distillation gains at each size: quality after few steps, and the steps that it saves.
+
+Left: students at few steps beside undistilled models at every step count, against parameters.
+Right: how many of the undistilled model's steps one step of the student is worth. The idea is that
+of Mei et al., arXiv 2404.01367, Figure 13.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from ..cli import run
+from ..study import FEW_STEPS
+from ..tables.acceleration import BELOW, BEYOND, FAILED, acceleration
+from ..tables.collect import OK
+from ..tables.values import Values
+from . import quality_curves, style
+from .quality_curves import Quality
+
+_STUDENT = {"color": "#c1121f", "marker": "*", "markersize": 8, "linewidth": 1.8}
+_ARROWS = {BEYOND: "^", BELOW: "v"}
+_LABELS = {
+    BEYOND: "at least: better than undistilled at every step count",
+    BELOW: "at most: worse than undistilled at the fewest steps",
+}
+_LEGEND_COLUMNS = 3
+
+
+def draw(cells: list[Values], floors: pd.DataFrame, confidence: float) -> Figure:
+    """The figure, from the cells of a metric of undistilled models and of students, and floors.csv.
+
+    Raises InputError if the metric is not in floors.csv, if n differ, or if no student was sampled
+    at few steps.
+    """
+    teachers, students = (Quality.of(own, floors, confidence) for own in cells)
+    style.only_n(*(own.rows for own in cells))
+    table = acceleration(students.points, teachers.points, confidence)
+    with style.theme():
+        handles = _legend(teachers, students, table)
+        height = 3.4 + 0.16 * -(-len(handles) // _LEGEND_COLUMNS)
+        figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(5, 4))
+        _draw_values(left, teachers, students)
+        metric = style.metric_label(teachers.points.rows["metric"].iloc[0])
+        left.set_ylabel(f"{metric}\nn = {teachers.n} images a cell")
+        _draw_acceleration(right, table)
+        sizes = students.points.rows.drop_duplicates("size").sort_values("params")
+        for axes in (left, right):
+            _name_sizes(axes, sizes)
+        figure.legend(handles=handles, loc="outside lower center", ncols=_LEGEND_COLUMNS)
+    return figure
+
+
+def _draw_values(axes: Axes, teachers: Quality, students: Quality) -> None:
+    axes.set_xscale("log")
+    looks = _looks(teachers)
+    for steps, rows in teachers.points.rows.groupby("steps"):
+        _draw_line(axes, rows, teachers.seeds, {**looks[steps], "label": f"{steps} steps"})
+    few = students.points.rows[students.points.rows["steps"] == FEW_STEPS]
+    _draw_line(axes, few, students.seeds, {**_STUDENT, "label": "distilled", "zorder": 3})
+    drawn = pd.concat([teachers.points.rows, few])
+    quality_curves.draw_floors(axes, teachers.floors, drawn)
+    quality_curves.make_room(axes)
+
+
+def _looks(teachers: Quality) -> dict[int, dict]:
+    steps = sorted(set(teachers.points.rows["steps"]))
+    colors, marks = style.sequence(steps, "viridis"), style.markers(steps)
+    line = {"linewidth": 1, "markersize": 3.5}
+    return {count: {"color": colors[count], "marker": marks[count], **line} for count in steps}
+
+
+def _draw_line(axes: Axes, rows: pd.DataFrame, seeds: int, look: dict) -> None:
+    every = rows.sort_values("params")
+    own, failed = every[every["status"] == OK], every[every["status"] != OK]
+    style.draw_curve(axes, own["params"] / 1e6, own, seeds, 0.7, **look)
+    at_end = own[own["at_boundary"]]
+    if len(at_end):
+        hollow = {"linestyle": "none", "markerfacecolor": "white", "zorder": 4}
+        hollow["label"] = f"{look['label']}, hollow"
+        axes.plot(at_end["params"] / 1e6, at_end["value"], **(look | hollow))
+    if len(failed):
+        style.draw_failed(axes, failed["params"] / 1e6, look["color"])
+
+
+def _draw_acceleration(axes: Axes, table: pd.DataFrame) -> None:
+    """Points with intervals; an arrow stands where the grid of steps only gives a bound.
+
+    An interval that leaves the grid ends at the axis.
+    """
+    known = table[table["status"] != FAILED]
+    axes.set(xscale="log", yscale="log")
+    axes.set_ylabel("Acceleration (undistilled steps for one of the student)")
+    axes.axhline(1, color=style.GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=0.9)
+    numbers = known[["acceleration", "acceleration_lo", "acceleration_hi"]].to_numpy(float).ravel()
+    numbers = numbers[np.isfinite(numbers) & (numbers > 0)]
+    ends = [min([1, *numbers]) / 1.3, max([1, *numbers]) * 1.3]
+    for row in known.itertuples():
+        place = [row.params / 1e6] * 2
+        span = np.clip([row.acceleration_lo, row.acceleration_hi], *ends)
+        axes.plot(place, span, color=_STUDENT["color"], linewidth=1, label=f"{row.size} interval")
+        mark = {"marker": _ARROWS.get(row.status, "*"), "markersize": 7, "linestyle": "none"}
+        at = {"color": _STUDENT["color"], "label": f"{row.size}: {row.status}", "zorder": 3}
+        axes.plot(place[:1], [row.acceleration], **mark, **at)
+    failed = table[table["status"] == FAILED]
+    if len(failed):
+        style.draw_failed(axes, failed["params"] / 1e6, _STUDENT["color"])
+    axes.set_ylim(*ends)
+    style.log_ticks(axes.yaxis)
+
+
+def _name_sizes(axes: Axes, sizes: pd.DataFrame) -> None:
+    """Parameters below, the names of the sizes above."""
+    axes.set_xlabel("Parameters (millions)")
+    style.log_ticks(axes.xaxis)
+    above = axes.secondary_xaxis("top")
+    above.set_xticks(sizes["params"] / 1e6, sizes["size"], rotation=90, fontsize=6)
+    above.minorticks_off()
+    above.spines["top"].set_visible(False)
+
+
+def _legend(teachers: Quality, students: Quality, table: pd.DataFrame) -> list[Line2D | Patch]:
+    name = f"distilled, {FEW_STEPS} steps ({students.sampler})"
+    handles = [Line2D([], [], **_STUDENT, label=name)]
+    for steps, look in _looks(teachers).items():
+        handles.append(Line2D([], [], **look, label=f"undistilled, {steps} steps"))
+    handles += style.band_handles(teachers.seeds)
+    drawn = pd.concat([teachers.points.rows, students.points.rows])
+    drawn = drawn[(drawn["stage"] == "pretrain") | (drawn["steps"] == FEW_STEPS)]
+    grey = {"color": style.GREY, "linestyle": "none"}
+    if drawn["at_boundary"].any():
+        label = "guidance chosen at an end of the grid"
+        handles.append(Line2D([], [], marker="o", markerfacecolor="white", label=label, **grey))
+    for status, label in _LABELS.items():
+        if (table["status"] == status).any():
+            handles.append(Line2D([], [], marker=_ARROWS[status], label=label, **grey))
+    if (drawn["status"] != OK).any():
+        handles.append(style.failed_mark(style.GREY))
+    return handles
+
+
+def main() -> None:
+    """Command line."""
+    options = quality_curves.figure_parser(__doc__, several=True).parse_args()
+    quality_curves.draw_and_save(options, draw)
+
+
+if __name__ == "__main__":
+    run(main)

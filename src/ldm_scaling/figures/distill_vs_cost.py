@@ -1,0 +1,98 @@
+"""Distilled and undistilled sizes against what an image costs, by two ways of counting.
+
+Left: the paper's sampling cost, a step counting once. Right: every network evaluation counts, of
+which an undistilled step with guidance takes two and a student's one. Below: where the largest
+distilled size and each smaller undistilled one overtake each other. The idea is that of Mei et al.,
+arXiv 2404.01367, Figure 13.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..cli import run
+from ..tables.curves import CROSSES, CROSSOVERS, SMALLER_OVERTAKES, curve_of, overtaking, sizes_of
+from ..tables.values import Values, interval
+from . import paired_curves, quality_curves, style
+from .quality_curves import Quality
+
+_AXES = ("sampling_cost", "guided_cost")
+
+
+def draw(cells: list[Values], floors: pd.DataFrame, confidence: float) -> Figure:
+    """The figure, from the cells of a metric of undistilled models and of students, and floors.csv.
+
+    Raises InputError if the metric is not in floors.csv, or if n differ.
+    """
+    teachers, students = (Quality.of(own, floors, confidence) for own in cells)
+    style.only_n(*(own.rows for own in cells))
+    every = pd.concat([own.points.rows for own in (teachers, students)])
+    largest = students.sizes[-1]
+    with style.theme():
+        figure, panels, strips = quality_curves.layout(teachers.sizes, (1, 1), (True, True))
+        panels[1].sharey(panels[0])
+        for axes, strip, axis in zip(panels, strips, _AXES, strict=True):
+            axes.set_xscale("log")
+            paired_curves.draw(axes, teachers, axis, solid=False)
+            paired_curves.draw(axes, students, axis, solid=True)
+            quality_curves.draw_floors(axes, teachers.floors, every)
+            if strip is not None:
+                _draw_meetings(strip, teachers, students, axis)
+                axes.tick_params(labelbottom=False)
+            (strip or axes).set_xlabel(quality_curves.AXIS_LABELS[axis])
+            style.log_ticks(axes.xaxis)
+        quality_curves.make_room(panels[0])
+        metric = style.metric_label(teachers.points.rows["metric"].iloc[0])
+        panels[0].set_ylabel(f"{metric}\nn = {teachers.n} images a cell")
+        handles = [
+            *quality_curves.size_handles(teachers),
+            paired_curves.handle(f"distilled ({students.sampler})", solid=True),
+            paired_curves.handle(f"undistilled ({teachers.sampler})", solid=False),
+            quality_curves.envelope_handle(),
+            *paired_curves.handles(teachers, students),
+            *quality_curves.crossing_handles(strips, f"distilled {largest}", "undistilled size"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _draw_meetings(strip: Axes, teachers: Quality, students: Quality, axis: str) -> None:
+    rows = meetings(teachers.points, students.points, axis, teachers.confidence)
+    colors = style.size_colors(teachers.sizes)
+    small = list(rows["small"])
+    quality_curves.draw_crossings(strip, rows, [colors[size] for size in small], small)
+
+
+def meetings(teachers: Values, students: Values, axis: str, confidence: float) -> pd.DataFrame:
+    """Where each smaller undistilled size and the largest distilled one overtake each other.
+
+    Both are those of `best_points`. The columns are `CROSSOVERS`: with status CROSSES the distilled
+    size overtakes for good at `cost`, with SMALLER_OVERTAKES the undistilled one.
+    """
+    first, largest = students.rows.iloc[0], sizes_of(students)[-1]
+    student = curve_of(students, largest, axis)
+    rows = []
+    for size in sizes_of(teachers):
+        if size == largest:
+            break
+        teacher = curve_of(teachers, size, axis)
+        status, crossing, (low, high) = overtaking(teacher, student)
+        if status == SMALLER_OVERTAKES:
+            _, crossing, _ = overtaking(student, teacher)
+        cost, lo, hi = interval(crossing, confidence)
+        cost = cost if status in (CROSSES, SMALLER_OVERTAKES) else float("nan")
+        head = (first["sampler"], axis, first["metric"], size, largest)
+        rows.append((*head, cost, lo, hi, low, high, status, first["n"]))
+    return pd.DataFrame(rows, columns=CROSSOVERS)
+
+
+def main() -> None:
+    """Command line."""
+    options = quality_curves.figure_parser(__doc__, several=True).parse_args()
+    quality_curves.draw_and_save(options, draw)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,117 @@
+"""Students of progressive distillation beside their teachers: the metric against steps.
+
+A panel a size, a line for each student and one for the undistilled model, each at its best
+guidance. The idea is that of Mei et al., arXiv 2404.01367, Figure 19.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from ..cli import run
+from ..stages import PRETRAIN, student_steps
+from ..tables.collect import OK
+from ..tables.values import Values
+from . import quality_curves, style
+from .quality_curves import Quality
+
+_COLUMNS = 4
+_FURTHER = 2
+"""undistilled models are drawn up to so many times the most steps of students"""
+_TEACHER = {"color": style.GREY, "marker": "o", "linestyle": (0, (3, 1.5))}
+
+
+def draw(cells: list[Values], floors: pd.DataFrame, confidence: float) -> Figure:
+    """The figure, from the cells of a metric of undistilled models and of each stage of students.
+
+    Raises InputError if the metric is not in floors.csv, or if n differ.
+    """
+    teachers, *students = (Quality.of(own, floors, confidence) for own in cells)
+    style.only_n(*(own.rows for own in cells))
+    sizes, looks = students[0].sizes, _looks(teachers, students)
+    every = pd.concat([own.points.rows for own in (teachers, *students)])
+    sampled = sorted({steps for own in students for steps in own.points.rows["steps"]})
+    every = every[every["size"].isin(sizes) & (every["steps"] <= _FURTHER * sampled[-1])]
+    last = set(every["steps"]) & {_FURTHER * sampled[-1]}
+    ticks = sorted({*sampled, *last})
+    columns = min(len(sizes), _COLUMNS)
+    lines = -(-len(sizes) // columns)
+    with style.theme():
+        handles = _legend(looks, teachers, every)
+        legend_columns = 4 if teachers.seeds == 1 else 3  # the label of bands is long
+        height = 0.6 + 2.5 * lines + 0.17 * -(-len(handles) // legend_columns)
+        figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
+        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+        panels = list(panels.flat)
+        for axes in panels[len(sizes) :]:
+            axes.remove()
+        metric = style.metric_label(every["metric"].iloc[0])
+        panels[0].set_xscale("log")
+        for position, (size, axes) in enumerate(zip(sizes, panels, strict=False)):
+            rows = every[every["size"] == size]
+            _draw_panel(axes, rows, looks, teachers.seeds)
+            quality_curves.draw_floors(axes, teachers.floors, every)
+            axes.set_title(style.size_label(size, rows["params"].iloc[0]))
+            if position % columns == 0:
+                axes.set_ylabel(f"{metric}\nn = {teachers.n} images a cell")
+            if position + columns >= len(sizes):  # nothing below
+                axes.set_xlabel("Sampling steps")
+                axes.tick_params(labelbottom=True)
+        quality_curves.make_room(panels[0])
+        for axes in panels[: len(sizes)]:
+            axes.set_xticks(ticks, ticks)
+            axes.minorticks_off()
+        figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns)
+    return figure
+
+
+def _looks(teachers: Quality, students: list[Quality]) -> dict[str, dict]:
+    """Label and look of the undistilled model and of each student, by stage."""
+    stages = [own.points.rows["stage"].iloc[0] for own in students]
+    colors, marks = style.sequence(stages, "viridis"), style.markers(["", *stages])
+    looks = {PRETRAIN: {**_TEACHER, "label": f"undistilled ({teachers.sampler})"}}
+    for stage in stages:
+        label = f"student of {student_steps(stage)} steps"
+        looks[stage] = {"color": colors[stage], "marker": marks[stage], "label": label}
+    return {stage: {"linewidth": 1.1, "markersize": 3.5, **look} for stage, look in looks.items()}
+
+
+def _draw_panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict], seeds: int) -> None:
+    for number, (stage, look) in enumerate(looks.items()):
+        every = rows[rows["stage"] == stage].sort_values("steps")
+        own, failed = every[every["status"] == OK], every[every["status"] != OK]
+        style.draw_curve(axes, own["steps"].astype(int), own, seeds, 0.7, 1.5, **look)
+        at_end = own[own["at_boundary"]]
+        if len(at_end):
+            hollow = {"linestyle": "none", "markerfacecolor": "white", "zorder": 3}
+            hollow["label"] = f"{look['label']}, hollow"
+            axes.plot(at_end["steps"].astype(int), at_end["value"], **(look | hollow))
+        if len(failed):  # a row for each: several often fail at the same steps
+            height = 1 - 0.05 * number
+            style.draw_failed(axes, failed["steps"].astype(int), look["color"], height)
+
+
+def _legend(looks: dict[str, dict], teachers: Quality, rows: pd.DataFrame) -> list[Line2D | Patch]:
+    handles = [Line2D([], [], **look) for look in looks.values()]
+    handles += style.band_handles(teachers.seeds)
+    if rows["at_boundary"].any():
+        hollow = {"marker": "o", "markerfacecolor": "white", "linestyle": "none"}
+        label = "guidance chosen at an end of the grid"
+        handles.append(Line2D([], [], color=style.GREY, label=label, **hollow))
+    if (rows["status"] != OK).any():
+        handles.append(style.failed_mark(style.GREY))
+    return handles
+
+
+def main() -> None:
+    """Command line."""
+    options = quality_curves.figure_parser(__doc__, several=True).parse_args()
+    quality_curves.draw_and_save(options, draw)
+
+
+if __name__ == "__main__":
+    run(main)

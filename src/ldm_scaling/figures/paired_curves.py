@@ -1,0 +1,65 @@
+"""Two families of curves on one pair of axes: one solid and filled, the other dashed and white."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from ..tables.collect import OK
+from . import quality_curves, style
+from .quality_curves import Quality
+
+_DASHED = (0, (3, 1.5))
+_RING = {"marker": "o", "markersize": 7, "markerfacecolor": "none", "linestyle": "none"}
+_RING |= {"markeredgewidth": 0.7}
+
+
+def draw(axes: Axes, quality: Quality, axis: str, solid: bool) -> None:
+    """The metric of one family against cost: envelope, curves with intervals, failures."""
+    line_style = "-" if solid else _DASHED
+    sizes, rows = quality.sizes, quality.points.rows.sort_values(axis)
+    colors, marks = style.size_colors(sizes), style.markers(sizes)
+    look = {"linestyle": line_style, "linewidth": 2.5, "color": "0.78" if solid else "0.7"}
+    quality_curves.draw_envelope(axes, rows, axis, **look)
+    for size in sizes:
+        every, color = rows[rows["size"] == size], colors[size]
+        own = every[every["status"] == OK]
+        style.draw_curve(
+            axes,
+            own[axis],
+            own,
+            quality.seeds,
+            0.6,
+            color=color,
+            linestyle=line_style,
+            linewidth=1.1 if solid else 0.9,
+            marker=marks[size],
+            markersize=3,
+            markerfacecolor=color if solid else "white",
+            label=f"{size}, {quality.sampler}",
+        )
+        at_end = own[own["at_boundary"]]
+        if len(at_end):  # a ring: white already means the dashed family
+            ring = {"label": f"{size}, {quality.sampler}, at an end", "zorder": 3}
+            axes.plot(at_end[axis], at_end["value"], color=color, **_RING, **ring)
+        if len(own) < len(every):
+            style.draw_failed(axes, every.loc[every["status"] != OK, axis], color)
+
+
+def handle(label: str, solid: bool) -> Line2D:
+    """Legend handle of a family."""
+    return Line2D([], [], color=style.GREY, linestyle="-" if solid else _DASHED, label=label)
+
+
+def handles(*families: Quality) -> list[Line2D | Patch]:
+    """Legend handles of bands, rings and crosses, where there are any."""
+    found: list[Line2D | Patch] = style.band_handles(families[0].seeds)
+    rows = pd.concat([family.points.rows for family in families])
+    if rows["at_boundary"].any():
+        label = "guidance chosen at an end of the grid"
+        found.append(Line2D([], [], color=style.GREY, label=label, **_RING))
+    if (rows["status"] != OK).any():
+        found.append(style.failed_mark(style.GREY))
+    return found

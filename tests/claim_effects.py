@@ -1,0 +1,181 @@
+"""Effects that are planted in worlds of cells, and the claims that they make true or false."""
+
+from functools import cache
+
+import numpy as np
+
+
+def larger_is_better(r):
+    return -0.3 * r["z"]
+
+
+def but_one(effect, size="c192"):
+    """The effect, reversed for one size."""
+    return lambda r: effect(r) * np.where(r["size"] == size, -1, 1)
+
+
+def trained(r):
+    return np.log(r["trained"])
+
+
+def crossing(at):
+    """Smaller sizes are better below a sampling cost, larger ones above it."""
+    return lambda r: 0.1 * r["z"] * (np.log(at) - r["x"])
+
+
+def best_scale(of, strength=0.3):
+    """Quality is best at the scale whose log2 `of` gives."""
+    return lambda r: strength * (np.log2(r["guidance"]) - of(r)) ** 2
+
+
+def off(r):
+    """The fixed setting's guidance is far from the best."""
+    return best_scale(lambda r: 1.5)(r) - 0.02 * r["z"]
+
+
+def under(sampler, effect):
+    return lambda r: effect(r) * (r["sampler"] == sampler)
+
+
+def few(r):
+    return 0.3 * (r["steps"] <= 20)
+
+
+def flipped(sampler):
+    return lambda r: larger_is_better(r) * np.where(r["sampler"] == sampler, -1, 1)
+
+
+def negative(effect):
+    return lambda r: -effect(r)
+
+
+def distilled(worth, strength=0.3):
+    """Quality falls with the steps; one of a student is worth so many as `worth` says."""
+    return lambda r: -strength * np.log(r["steps"] * np.where(r["stage"] == "distill", worth(r), 1))
+
+
+def with_size(worth):
+    """A student's steps are worth more at larger sizes."""
+    return lambda r: worth * np.exp(0.5 * r["z"])
+
+
+def five(r):
+    return 5.0
+
+
+def level(factor, stage="distill"):
+    """The quality of a stage is so many times the common one."""
+    return lambda r: np.log(factor) * (r["stage"] == stage)
+
+
+@cache
+def level_of(undistilled, large):
+    """Undistilled smaller sizes and the larger distilled ones are worse by such factors."""
+    return lambda r: (
+        np.log(undistilled) * ((r["stage"] == "pretrain") & (r["size"] != "c320"))
+        + np.log(large) * ((r["stage"] == "distill") & (r["size"] == "c320"))
+    )
+
+
+def guided(gains):
+    """Progressive distillation gains by size; `gains` of c96 and of c192."""
+    return lambda r: -r["stage"].str.startswith("guided") * np.where(r["size"] == "c96", *gains)
+
+
+# id: the effects on log quality, and on alignment, for which it holds; then for which it does not
+def pair(holds, fails, of="quality"):
+    return {of: holds}, {of: fails}
+
+
+def odd(effect, of="quality"):
+    return pair(effect, negative(effect), of)
+
+
+BUDGETS = {
+    "smaller-wins-the-lowest-budget": odd(crossing(5)),
+    "smaller-is-often-ahead": odd(crossing(1000)),
+    "largest-wins-the-highest-budget": odd(crossing(5)),
+}
+WORLDS = BUDGETS | {
+    "quality-improves-with-size": odd(larger_is_better),
+    "quality-improves-at-every-size": pair(larger_is_better, but_one(larger_is_better)),
+    "alignment-improves-with-size": odd(lambda r: 0.01 * r["z"], "alignment"),
+    "alignment-saturates-with-size": pair(
+        lambda r: 0.01 * np.minimum(r["z"], 0), lambda r: 0.01 * np.maximum(r["z"], 0), "alignment"
+    ),
+    "alignment-gains-less-than-quality-with-size": (
+        {"quality": larger_is_better, "alignment": lambda r: 0.01 * r["z"]},
+        {"quality": lambda r: -0.01 * r["z"], "alignment": lambda r: 0.05 * r["z"]},
+    ),
+    "quality-improves-with-training": pair(
+        lambda r: -0.3 * trained(r), but_one(lambda r: -0.3 * trained(r))
+    ),
+    "alignment-improves-with-training": pair(
+        lambda r: 0.01 * trained(r), but_one(lambda r: 0.01 * trained(r)), "alignment"
+    ),
+    "training-returns-diminish": pair(
+        lambda r: np.log(1 + 0.2 / r["trained"]), lambda r: np.log(2 - r["trained"])
+    ),
+    "training-trends-settle": pair(
+        lambda r: -0.3 * np.log(np.minimum(r["trained"], 0.5)),
+        lambda r: -0.3 * np.log(np.maximum(r["trained"], 0.5)),
+    ),
+    "training-compute-matters-more-than-size": pair(
+        lambda r: -0.2 * np.log(r["gflops"] * r["trained"]), larger_is_better
+    ),
+    "training-trends-are-alike": pair(
+        lambda r: -0.3 * trained(r), lambda r: -0.3 * trained(r) * (r["z"] > 0)
+    ),
+    "guidance-moves-quality-more-than-alignment": (
+        {"quality": best_scale(lambda r: 1.8)},
+        {"alignment": lambda r: 0.05 * best_scale(lambda r: 1.8)(r)},
+    ),
+    "few-steps-want-weaker-guidance": pair(
+        best_scale(lambda r: 0.5 * np.log2(r["steps"]) - 0.3),
+        best_scale(lambda r: 4 - 0.5 * np.log2(r["steps"])),
+    ),
+    "large-sizes-want-weaker-guidance": pair(
+        best_scale(lambda r: 1.8 - 0.5 * r["z"]), best_scale(lambda r: 1.8 + 0.5 * r["z"])
+    ),
+    "retuning-guidance-beats-size": pair(off, larger_is_better),
+    "retuning-guidance-of-c128-beats-size": pair(off, larger_is_better),
+    "smaller-wins-over-a-range-of-budgets": odd(crossing(1000)),
+    "advantage-of-smaller-shrinks-with-budget": odd(crossing(5)),
+    "c96-is-best-at-cost-3": pair(
+        lambda r: 0.1 * (r["z"] - np.log(83 / 145)) ** 2, larger_is_better
+    ),
+    "c128-beats-c320-at-cost-6": odd(crossing(1000)),
+    "c128-beats-c320-at-cost-12": odd(crossing(1000)),
+    "smaller-wins-the-lowest-budget-in-guided-cost": odd(crossing(1000)),
+    "smaller-wins-the-lowest-budget-in-total-cost": odd(crossing(1000)),
+    "smaller-wins-the-lowest-budget-in-seconds": odd(crossing(1000)),
+    "ddpm-is-worse-at-fewest-steps": pair(under("ddpm", few), under("ddpm", but_one(few))),
+    "dpmpp-is-better-up-to-20-steps": pair(
+        under("dpmpp", negative(few)), under("dpmpp", lambda r: 0.3 * (r["steps"] < 10))
+    ),
+    **{f"{id_}-with-{name}": BUDGETS[id_] for id_ in BUDGETS for name in ("ddpm", "dpmpp")},
+    "distill-improves-every-size": pair(
+        distilled(five), lambda r: but_one(level(0.8))(r) * (r["stage"] == "distill")
+    ),
+    "distill-reaches-20-steps": pair(distilled(five), distilled(lambda r: 2.0)),
+    "distill-accelerates-five-times": pair(distilled(five), distilled(lambda r: 2.5)),
+    "distill-accelerates-all-sizes-alike": pair(distilled(five), distilled(with_size(3))),
+    "distill-leaves-a-smaller-size-as-good": pair(level_of(1, 1.1), level_of(1.3, 1)),
+    "distill-leaves-a-smaller-size-as-good-in-guided-cost": pair(
+        level_of(1, 1.1), level_of(1.3, 1)
+    ),
+    "distill-leaves-c96-as-good-as-c320": pair(level_of(1, 1.1), level_of(1.3, 1)),
+    "distill-leaves-c96-as-good-as-c320-in-guided-cost": pair(level_of(1, 1.1), level_of(1.3, 1)),
+    "guided-distill-gains-are-inconsistent": pair(guided((0.2, -0.2)), guided((0.2, 0.15))),
+    "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
+    "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
+}
+# of claims that values are as good or alike: what makes them differ by as much as they may
+BORDERLINE = {
+    "distill-accelerates-five-times": distilled(lambda r: 7.5, strength=0.03),
+    "distill-reaches-20-steps": level(1.05),
+    "distill-leaves-a-smaller-size-as-good": level_of(1.05, 1),
+    "distill-leaves-a-smaller-size-as-good-in-guided-cost": level_of(1.05, 1),
+    "distill-leaves-c96-as-good-as-c320": level_of(1.05, 1),
+    "distill-leaves-c96-as-good-as-c320-in-guided-cost": level_of(1.05, 1),
+}
