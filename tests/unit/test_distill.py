@@ -10,7 +10,7 @@ import torch
 from diffusers import LatentConsistencyModelPipeline
 from torch import nn
 
-from ldm_scaling.cli import Slice
+from ldm_scaling.cli import Slice, SliceEnded
 from ldm_scaling.diffusion.consistency import levels
 from ldm_scaling.diffusion.guidance import guided_prediction, told_prediction
 from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
@@ -188,12 +188,12 @@ def gaussian(monkeypatch):
     return teacher, alphas
 
 
-def trained(task, settings, tmp_path):
+def trained(task, settings, tmp_path, max_seconds=None):
     """The averaged weights of a task after its whole plan."""
     del task.order, task.announce  # the loop's own
     with WorkDir(tmp_path / "work", "abc") as work:
         trainer = Trainer(task, make_plan(settings, 0, "lr"), work, "toy")
-        trainer.run(Slice(None))
+        trainer.run(Slice(max_seconds))
     return trainer.averaged
 
 
@@ -267,6 +267,33 @@ def test_the_target_has_the_averaged_weights(gaussian, tmp_path):
         assert torch.equal(value, weights[name])
     assert not torch.equal(before["slopes"], weights["slopes"])
     assert not torch.equal(task.module.state_dict()["slopes"], weights["slopes"])
+
+
+@torch.no_grad()
+def _moved(module):
+    for parameter in module.parameters():
+        parameter.add_(1)
+
+
+def test_an_interrupted_distillation_is_the_undisturbed_one_bit_by_bit(gaussian, tmp_path):
+    teacher, _ = gaussian
+    short = TRAINING | {"images": 640, "warmup_images": 0}
+    settings = Distill(**short, teacher_steps=10, loss="huber")
+    spec = DistillSpec(size="c8", seed=0, diffusion=DIFFUSION, distill=settings)
+
+    def task():
+        return ConsistencyDistillation(spec, GaussianPairs(), teacher)
+
+    undisturbed = trained(task(), settings, tmp_path / "a")
+    for _ in range(10):  # the slice is over after each step
+        with pytest.raises(SliceEnded):
+            trained(task(), settings, tmp_path / "b", max_seconds=0)
+    last = task()
+    _moved(last.target)  # what it starts with does not matter
+    resumed = trained(last, settings, tmp_path / "b")
+    for name, value in undisturbed.items():
+        assert torch.equal(value, resumed[name])
+        assert torch.equal(value, last.target.state_dict()[name])
 
 
 def test_draws_are_those_of_the_image_whatever_the_batch(gaussian):
