@@ -117,6 +117,15 @@ def test_sweep_of_several_seeds_has_bands_and_one_star_at_the_means_best():
     assert label in [text.get_text() for text in legend.get_texts()]
 
 
+def test_floors_far_below_are_named_and_do_not_press_curves_together():
+    far = floors().assign(value=0.02, lo=0.01, hi=0.03)
+    figure = guidance_sweep.draw(values(cells()), far, CONFIDENCE)
+    assert figure.axes[0].get_ylim()[0] > 1
+    assert not [item for item in figure.axes[0].get_lines() if "real" in item.get_label()]
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "\N{DOWNWARDS ARROW} real against real: 0.02 (0.01 to 0.03)" in named
+
+
 def test_one_seed_has_bars_and_no_bands():
     first, _ = sweep_figure().axes
     assert {bars.get_label() for bars in first.containers} == {f"{count} steps" for count in STEPS}
