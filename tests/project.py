@@ -33,6 +33,11 @@ def command_modules() -> list[str]:
     return [name for name in in_rooms if hasattr(importlib.import_module(name), "main")]
 
 
+def hear_ctrl_c() -> None:
+    """What a shell starts in the background is deaf to Ctrl-C, and so is all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Project:
     """A copy of what a run needs, sharing the fetched emoji with the checkout."""
 
@@ -66,6 +71,7 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=hear_ctrl_c,
         )
 
     def snakemake(self, *arguments: str, fails: bool = False) -> str:

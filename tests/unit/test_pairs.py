@@ -57,7 +57,7 @@ def place(tmp_path_factory):
 
 def config_of(folder, cache=True):
     import yaml
-    from conftest import ROOT
+    from project import ROOT
     from snakemake.utils import update_config
 
     config = yaml.safe_load((ROOT / "config.yaml").read_text())

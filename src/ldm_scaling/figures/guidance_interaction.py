@@ -35,22 +35,25 @@ def draw(cells: Values, floors: pd.DataFrame, confidence: float, sizes: list[str
     rows, best, floors = quality.grid(), quality.points.rows, quality.floors
     if unknown := sorted(set(sizes) - set(rows["size"])):
         raise InputError(f"size {unknown[0]} is not in the table of cells: figures.guidance_sizes")
-    scales = sorted(set(rows["guidance"]))
+    scales, shown = sorted(set(rows["guidance"])), rows[rows["size"].isin(sizes)]
+    near = floors[~quality_curves.far_floors(floors, shown)]
     with style.theme():
         every = style.by_channels(rows["size"])
-        handles = _legend(rows[rows["size"].isin(sizes)], best, floors, scales)
+        handles = _legend(shown, best, floors, scales)
         handles += style.band_handles(quality.seeds)
-        columns = 5 if quality.seeds == 1 else 4  # the label of bands is long
+        wide = quality.seeds > 1 or len(near) < len(floors)  # labels of bands and far floors
+        columns = 4 if wide else 5
         height = 2.7 + 0.1 * len(every) + 0.17 * -(-len(handles) // columns)
         figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
         ratios = [1] * len(sizes) + [1.3]
         *panels, right = figure.subplots(1, len(sizes) + 1, width_ratios=ratios)
+        _share_values(panels)
         for axes, size in zip(panels, style.by_channels(sizes), strict=True):
             own = rows[rows["size"] == size]
-            style.draw_floors(axes, floors)
+            style.draw_floors(axes, near)
             _draw_panel(axes, own, best[best["size"] == size], scales, quality.seeds)
             axes.set_title(style.size_label(size, own["params"].iloc[0]))
-        _share_values(panels, rows[rows["size"].isin(sizes)], floors)
+        style.scale_values(panels[0], shown, near)
         panels[0].set_ylabel(quality.label)
         _draw_map(right, best, every, scales)
         figure.legend(handles=handles, loc="outside lower center", ncols=columns)
@@ -92,11 +95,10 @@ def _draw_panel(
         axes.set_xticks(steps, steps)
 
 
-def _share_values(panels: list[Axes], rows: pd.DataFrame, floors: pd.DataFrame) -> None:
+def _share_values(panels: list[Axes]) -> None:
     for axes in panels[1:]:
         axes.sharey(panels[0])
         axes.tick_params(labelleft=False)
-    style.scale_values(panels[0], rows, floors)
 
 
 def _draw_map(axes: Axes, best: pd.DataFrame, sizes: list[str], scales: list[float]) -> None:
@@ -148,9 +150,7 @@ def _legend(
     if best["at_boundary"].any():
         label = "at an end of the grid (hatched)"
         handles.append(Line2D([], [], **star, markerfacecolor="white", label=label))
-    for kind in floors["kind"]:
-        name, line_style = style.FLOORS[kind]
-        handles.append(Line2D([], [], color=style.GREY, linestyle=line_style, label=name))
+    handles += quality_curves.floor_handles(floors, rows)
     if (rows["status"] != OK).any() or (best["status"] != OK).any():
         handles.append(style.failed_mark(style.GREY))
     return handles

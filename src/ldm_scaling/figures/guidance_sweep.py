@@ -25,13 +25,15 @@ def draw(cells: Values, floors: pd.DataFrame, confidence: float) -> Figure:
     """
     quality = Quality.of(cells, floors, confidence)
     rows, best, floors = quality.grid(), quality.points.rows, quality.floors
+    near = floors[~quality_curves.far_floors(floors, rows)]
     sizes = style.by_channels(rows["size"])
     steps = sorted(set(rows["steps"]))
     columns = min(len(sizes), _COLUMNS)
     lines = -(-len(sizes) // columns)
     with style.theme():
         handles = _legend(rows, best, floors, steps) + style.band_handles(quality.seeds)
-        legend_columns = 6 if quality.seeds == 1 else 4  # the label of bands is long
+        wide = quality.seeds > 1 or len(near) < len(floors)  # labels of bands and far floors
+        legend_columns = 4 if wide else 6
         more = max(0, -(-len(handles) // legend_columns) - 2)
         height = 0.8 + 2.6 * lines + 0.17 * more
         figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
@@ -41,7 +43,7 @@ def draw(cells: Values, floors: pd.DataFrame, confidence: float) -> Figure:
             axes.remove()
         for position, (size, axes) in enumerate(zip(sizes, panels, strict=False)):
             own = rows[rows["size"] == size]
-            style.draw_floors(axes, floors)
+            style.draw_floors(axes, near)
             _draw_panel(axes, own, best[best["size"] == size], steps, quality.seeds)
             axes.set_title(style.size_label(size, own["params"].iloc[0]))
             if position % columns == 0:
@@ -49,7 +51,7 @@ def draw(cells: Values, floors: pd.DataFrame, confidence: float) -> Figure:
             if position + columns >= len(sizes):  # nothing below
                 axes.set_xlabel("Guidance scale")
                 axes.tick_params(labelbottom=True)
-        style.scale_values(panels[0], rows, floors)
+        style.scale_values(panels[0], rows, near)
         panels[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
         figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns)
     return figure
@@ -97,9 +99,7 @@ def _legend(
     if best["at_boundary"].any():
         label = "chosen at an end of the grid"
         handles.append(Line2D([], [], **star, markerfacecolor="white", label=label))
-    for kind in floors["kind"]:
-        name, line_style = style.FLOORS[kind]
-        handles.append(Line2D([], [], color=style.GREY, linestyle=line_style, label=name))
+    handles += quality_curves.floor_handles(floors, rows)
     if (rows["status"] != OK).any():
         handles.append(style.failed_mark(style.GREY))
     return handles

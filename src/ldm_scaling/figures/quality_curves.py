@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -193,29 +194,47 @@ def _draw_seeds(axes: Axes, quality: Quality, axis: str) -> None:
         )
 
 
-def draw_floors(axes: Axes, floors: pd.DataFrame, rows: pd.DataFrame) -> None:
-    """The floors and their names, and the scale of the axis; `rows` are what is drawn.
-
-    A floor so far below that curves would lie on each other is named at the lower edge instead.
-    """
+def far_floors(floors: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+    """Which floors lie so far below that the curves of `rows` would lie on each other: a mask."""
     values = rows.loc[rows["status"] == OK, "value"]
     low, high = values.min(), values.max()
-    far = np.array(
+    return np.array(
         [
             0 < floor < low and (high / low) ** _LARGEST_GAP < high / floor
             for floor in floors["value"]
-        ]
+        ],
+        dtype=bool,
     )
+
+
+def _far_label(floor: NamedTuple) -> str:
+    interval = f"({floor.lo:.3g} to {floor.hi:.3g})"
+    return f"\N{DOWNWARDS ARROW} {style.FLOORS[floor.kind][0]}: {floor.value:.3g} {interval}"
+
+
+def floor_handles(floors: pd.DataFrame, rows: pd.DataFrame) -> list[Line2D]:
+    """Legend entries of floors: of their lines, or the values of those far below `rows`."""
+    handles = []
+    for floor, far in zip(floors.itertuples(), far_floors(floors, rows), strict=True):
+        name, line_style = style.FLOORS[floor.kind]
+        look = {"linestyle": "none", "label": _far_label(floor)}
+        look = look if far else {"linestyle": line_style, "label": name}
+        handles.append(Line2D([], [], color=style.GREY, **look))
+    return handles
+
+
+def draw_floors(axes: Axes, floors: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """The floors and their names, and the scale of the axis; `rows` are what is drawn.
+
+    A floor far below is named at the lower edge instead.
+    """
+    far = far_floors(floors, rows)
     near = floors[~far]
     style.draw_floors(axes, near)
     style.scale_values(axes, rows, near)
     note = {"fontsize": 6.5, "color": style.GREY}
     if far.any():
-        lines = [
-            f"\N{DOWNWARDS ARROW} {style.FLOORS[floor.kind][0]}: {floor.value:.3g}"
-            f" ({floor.lo:.3g} to {floor.hi:.3g})"
-            for floor in floors[far].itertuples()
-        ]
+        lines = [_far_label(floor) for floor in floors[far].itertuples()]
         axes.annotate("\n".join(lines), (0.01, 0.01), xycoords="axes fraction", **note)
     # Names stand on the outer sides of the lines, where they cannot meet, however close they are,
     # and above if the lower edge is taken.
