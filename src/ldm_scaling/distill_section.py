@@ -32,16 +32,13 @@ class Distillation(Strict):
     """largest gradient norm"""
     ema_images: Positive
     """half-life of the moving average of the weights: the student that is kept"""
-    guidance: Annotated[list[Guidance], Field(min_length=2, max_length=2)]
-    """lowest and highest scale of the teacher; each image has one in between, which the student
-    is told"""
+    guidance: Annotated[list[Guidance], Distinct, Field(min_length=1)]
+    """scales of the teacher; each image has one of them, which the student is told"""
 
     @model_validator(mode="after")
-    def _check_ranges(self) -> Distillation:
+    def _check_warmup(self) -> Distillation:
         if self.warmup_images >= self.images:
             raise ValueError("warmup_images: must be smaller than images")
-        if self.guidance[0] > self.guidance[1]:
-            raise ValueError("guidance: the lowest scale comes first")
         return self
 
 

@@ -33,7 +33,7 @@ class StudentSampling(Strict):
     steps: Annotated[list[Positive], Distinct] = Field(min_length=1)
     """denoising steps; each costs one forward pass at any guidance"""
     guidance: Annotated[list[Guidance], Distinct] = Field(min_length=1)
-    """scales that students are told"""
+    """scales that students are told, of those that they have learned"""
 
 
 class Sampling(Strict):

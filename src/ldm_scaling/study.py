@@ -288,6 +288,13 @@ class Study(Strict):
                 f"distill.teacher_steps: must be from {most}, the most of sampling.students.steps,"
                 f" to diffusion.train_timesteps ({levels})"
             )
+        for name, section in (("distill", self.distill), ("guided_distill", self.guided_distill)):
+            untold = set(self.sampling.students.guidance) - set(section.guidance if section else [])
+            if section and untold:
+                raise ValueError(
+                    f"sampling.students.guidance: {min(untold):g} is not in {name}.guidance,"
+                    " the scales that students learn"
+                )
         if self.guided_distill:
             if unknown := set(self.guided_distill.sizes or []) - set(self.family.sizes):
                 raise ValueError(f"guided_distill.sizes: {min(unknown)} is not in family.sizes")

@@ -56,8 +56,8 @@ class ProgressiveDistillation:
         spec, kind = self._spec, self._spec.diffusion.prediction
         clean, captions = self._pairs.read(indices, device)
         generators = list(row_generators(Stream.DISTILLATION, spec.seed, positions))
-        shape, range_of_scales = self._pairs.latent_shape, spec.guided_distill.guidance
-        level, scale, noise = drawn(generators, len(self._levels), range_of_scales, shape)
+        shape, scales = self._pairs.latent_shape, spec.guided_distill.guidance
+        level, scale, noise = drawn(generators, len(self._levels), scales, shape)
         steps = self._levels[level]
         length = spec.diffusion.train_timesteps // spec.steps
         times = [steps, (steps - length // 2).clamp(min=0), (steps - length).clamp(min=0)]

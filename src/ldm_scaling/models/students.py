@@ -29,16 +29,11 @@ def make_student(teacher: UNet2DConditionModel) -> UNet2DConditionModel:
 def drawn(
     generators: list[torch.Generator], count: int, guidance: list[float], shape: tuple[int, ...]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A number below `count`, a scale within `guidance` and unit noise of each image."""
-    lowest, highest = guidance
+    """A number below `count`, one of the scales `guidance` and unit noise of each image."""
     numbers = [torch.randint(count, (), generator=generator) for generator in generators]
-    scales = [torch.rand((), generator=generator) for generator in generators]
+    scales = [torch.randint(len(guidance), (), generator=generator) for generator in generators]
     noise = [torch.randn(shape, generator=generator) for generator in generators]
-    return (
-        torch.stack(numbers),
-        lowest + (highest - lowest) * torch.stack(scales),
-        torch.stack(noise),
-    )
+    return torch.stack(numbers), torch.tensor(guidance)[torch.stack(scales)], torch.stack(noise)
 
 
 class Teacher:
