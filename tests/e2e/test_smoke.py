@@ -13,6 +13,7 @@ import yaml
 from project import SMOKE, Project
 from snakemake.utils import update_config
 
+from ldm_scaling import stages
 from ldm_scaling.study import load_study
 from ldm_scaling.tables.jobs import split_images, study_jobs
 from ldm_scaling.tables.networks import count_networks
@@ -21,6 +22,10 @@ from ldm_scaling.targets import FIGURES
 
 def cells(project):
     return pd.read_csv(project.folder / "results/smoke/tables/cells.csv")
+
+
+def students(project):
+    return pd.read_csv(project.folder / "results/smoke/tables/distill/lcm/cells.csv")
 
 
 def overlay(project, **sections):
@@ -84,6 +89,8 @@ LIGHT = {
     "count_family",
 }
 """rules that follow whatever changes the tables"""
+CELLS = {"sweep": 6, "measure": 6, "collect": 4}
+"""jobs of all models' cells: two sizes, their students, and two of progressive distillation"""
 
 
 @pytest.mark.parametrize(
@@ -92,27 +99,36 @@ LIGHT = {
         ({}, {}),
         (
             {"training": {"lr": 0.0007}},
-            {"pretrain": 2, "sweep": 2, "measure": 2, "collect": 1},
+            {"pretrain": 2, "distill": 2, "guided_distill": 2} | CELLS,
         ),
         (
             {"training": {"lr": 0.0007, "keep": [0.25, 0.5]}},
-            {"pretrain": 2, "sweep": 2, "measure": 2, "collect": 1},
+            {"pretrain": 2, "distill": 2, "guided_distill": 2} | CELLS,
+        ),
+        ({"distill": {"lr": 0.0007}}, {"distill": 2, "sweep": 2, "measure": 2, "collect": 1}),
+        (
+            {"guided_distill": {"lr": 0.0007}},
+            {"guided_distill": 2, "sweep": 2, "measure": 2, "collect": 2},
+        ),
+        (
+            {"sampling": {"students": {"guidance": [2]}}},
+            {"sweep": 4, "measure": 4, "collect": 3},
         ),
         ({"sampling": {"guidance": [1, 2, 3]}}, {"sweep": 2, "measure": 2, "collect": 1}),
         ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 2, "measure": 2, "collect": 1}),
         (
             {"family": {"sizes": ["c8", "c16", "c24"]}},
-            {"family": 1, "pretrain": 1, "sweep": 1, "measure": 1, "collect": 1},
+            {"family": 1, "pretrain": 1, "distill": 1, "sweep": 2, "measure": 2, "collect": 4},
         ),
         (
             {"metrics": {"bootstrap": 60}},
-            {"fit_clip_like": 1, "measure": 2, "floors": 1, "collect": 1},
+            {"fit_clip_like": 1, "measure": 6, "floors": 1, "collect": 4},
         ),
         (
             {"metrics": {"clip_like": {"lr": 0.01}}},
-            {"fit_clip_like": 1, "measure": 2, "floors": 1, "collect": 1},
+            {"fit_clip_like": 1, "measure": 6, "floors": 1, "collect": 4},
         ),
-        ({"metrics": {"select_by": "kid"}}, {"collect": 1}),
+        ({"metrics": {"select_by": "kid"}}, {"collect": 4}),
     ],
 )
 def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
@@ -143,7 +159,7 @@ def test_the_plan_finds_every_output(finished):
     assert "jobs are done; nothing is left" in printed
     table = pd.read_csv(finished.folder / "results/smoke/plan.csv").set_index("rule")
     assert (table["jobs"] == 0).all()
-    assert table.loc[["pretrain", "sweep", "encode_text"], "done"].tolist() == [2, 2, 2]
+    assert table.loc[["pretrain", "sweep", "encode_text"], "done"].tolist() == [2, 6, 2]
 
 
 def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
@@ -155,7 +171,7 @@ def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
     folders = {
         "prepare_data": ["data"],
         "pretrain": ["models", "work/pretrain"],
-        "sweep": ["cells/pretrain", "work/sweep"],
+        "sweep": [f"cells/{stage}" for stage in stages.samplers(study)] + ["work/sweep"],
     }
     for rule, names in folders.items():
         planned = sum(job.bytes for job in jobs if job.rule == rule)
@@ -204,8 +220,8 @@ def test_one_more_scale_samples_the_new_cells_only(finished):
     pd.testing.assert_frame_equal(new[new["guidance"] != 3].reset_index(drop=True), old)
 
 
-def test_killed_at_three_moments_it_ends_with_the_same_cells(finished, tmp_path):
-    expected = cells(finished)
+def test_killed_at_four_moments_it_ends_with_the_same_cells(finished, tmp_path):
+    expected, told = cells(finished), students(finished)
     project = Project(tmp_path / "killed")
     results = project.folder / "results/smoke"
     again = (*SMOKE, "--rerun-incomplete", "--nolock")
@@ -219,13 +235,19 @@ def test_killed_at_three_moments_it_ends_with_the_same_cells(finished, tmp_path)
     project.kill_when(lambda: any(training.rglob("state-*")), *again)
     assert not list(results.glob("models/pretrain/*/seed0/summary.json"))
 
-    sweep = results / "work/sweep"
-    project.kill_when(lambda: any(sweep.rglob("state-*")), *again)
-    log = (results / "logs/pretrain").glob("*.log")
-    assert any("continuing after" in path.read_text() for path in log)
+    distilling = results / "work/distill"
+    project.kill_when(lambda: any(distilling.rglob("state-*")), *again)
 
+    sweep = results / "work/sweep"
+    sampled = set(sweep.rglob("state-*"))
+    project.kill_when(lambda: set(sweep.rglob("state-*")) - sampled, *again)
     project.snakemake(*again)
+    for stage in ("pretrain", "distill"):
+        logs = (results / f"logs/{stage}").glob("*.log")
+        assert any("continuing after" in path.read_text() for path in logs), stage
     table = cells(project)
     expected = expected[expected["guidance"] != 3].reset_index(drop=True)
     # seconds are measured and differ between any two runs; everything else is the same
     pd.testing.assert_frame_equal(table.drop(columns="seconds"), expected.drop(columns="seconds"))
+    table = students(project)
+    pd.testing.assert_frame_equal(table.drop(columns="seconds"), told.drop(columns="seconds"))
