@@ -130,9 +130,11 @@ def main() -> None:
     options = arguments.parse_args()
     study = load_study(yaml.safe_load(options.study.read_text()))
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
-    for size in (study.family.sizes[0], study.family.sizes[-1]):
+    sizes = study.family.sizes
+    for size in (sizes[0], sizes[-1]):
         for steps in (4, 20):
             bench_sampling(study, size, steps, options.images)
+    for size in (sizes[0], sizes[len(sizes) // 2], sizes[-1]):
         bench_training(study, size)
     bench_startup()
 

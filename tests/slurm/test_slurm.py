@@ -23,6 +23,7 @@ IMAGES = 12288
 OVERLAY = f"""
 latents: {{autoencoder: {{pretrained: pretrained/autoencoder-emoji32, latent_channels: 8}}}}
 training: {{images: {IMAGES}, batch: {BATCH}}}
+metrics: {{clip_like: null}}
 """
 COMMAND = (
     *("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "3"),
