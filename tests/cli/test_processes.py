@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from ldm_scaling.latents.autoencoder import save_model
 from ldm_scaling.models.family import build_unet
-from ldm_scaling.models.pretrain import WEIGHTS
+from ldm_scaling.models.train import WEIGHTS
 from ldm_scaling.shards import write_arrays
 from ldm_scaling.study import load_study
 from ldm_scaling.study_specs import Specs
