@@ -16,6 +16,7 @@ from ldm_scaling.latents.autoencoder import build, encode, save_model
 from ldm_scaling.latents.pairs import ShardedPairs, StreamedPairs, open_pairs
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.models import pretrain
+from ldm_scaling.models import train as training
 from ldm_scaling.shards import map_array
 from ldm_scaling.study import load_study
 from ldm_scaling.study_specs import Specs
@@ -96,12 +97,13 @@ def config_of(folder, cache=True):
 
 
 def command(monkeypatch, module, *arguments, time_slice=None):
-    """Run a command in this process."""
+    """Run a command in this process, which may get a slice of time of ours."""
     with monkeypatch.context() as patch:
         patch.setattr("sys.argv", [module.__name__, *map(str, arguments)])
         patch.setattr(encode_part, "BATCH", 4)
         if time_slice is not None:
-            patch.setattr(module, "Slice", lambda _: time_slice)
+            takes_it = training if module is pretrain else module
+            patch.setattr(takes_it, "Slice", lambda _: time_slice)
         module.main()
 
 

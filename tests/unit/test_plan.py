@@ -171,7 +171,7 @@ def test_students_cost_their_teachers_forwards_too_and_no_guidance():
     study = changed(
         distill=steps,
         guided_distill=steps | {"sizes": ["c20"], "steps": [8, 4]},
-        sampling={"n": 100, "students": {"steps": [1, 4], "guidance": [1, 3]}},
+        sampling={"n": 100, "students": {"steps": [1, 4], "guidance": [3, 6]}},
     )
     jobs = jobs_of(study)
     # three of a training step, two of the guided teacher, one of the target

@@ -225,7 +225,7 @@ def test_a_finished_cell_is_not_sampled_again(sampler, tmp_path, monkeypatch):
         first = sample_cell(sampler, FLAT, CELL, work, Slice(None))
         monkeypatch.setattr(sampler, "images", None)
         second = sample_cell(sampler, FLAT, CELL, work, Slice(None))
-    assert record(CELL, second)["status"] == "ok"
+    assert record(CELL, second, False)["status"] == "ok"
     assert torch.equal(first.features, second.features)
 
 
@@ -242,8 +242,10 @@ def test_a_diverged_cell_is_a_status_and_is_not_sampled_again(sampler, tmp_path,
         state = sample_cell(sampler, FLAT, CELL, work, Slice(None))
         monkeypatch.setattr(sampler, "images", None)
         again = sample_cell(sampler, FLAT, CELL, work, Slice(None))
-    assert record(CELL, state)["status"] == record(CELL, again)["status"] == "diverged"
-    assert record(CELL, state)["seconds"] == pytest.approx(state.seconds / 64, rel=1e-3)
+    assert (
+        record(CELL, state, False)["status"] == record(CELL, again, False)["status"] == "diverged"
+    )
+    assert record(CELL, state, False)["seconds"] == pytest.approx(state.seconds / 64, rel=1e-3)
     assert len(state.features) == 32
 
 

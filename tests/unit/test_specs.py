@@ -90,7 +90,7 @@ CHANGES = [
     ("guided_distill.sizes", ["c48"], ""),
     ("guided_distill.steps", [8, 4], ""),
     ("sampling.students.steps", [4], "sweep_lcm"),
-    ("sampling.students.guidance", [4], "sweep_lcm"),
+    ("sampling.students.guidance", [3], "sweep_lcm"),
     ("sampling.guidance", [1, 2, 3], "sweep illustrate"),
     ("sampling.steps", [2, 4], "sweep illustrate"),
     ("sampling.seed", 5, "sweep sweep_lcm illustrate"),
