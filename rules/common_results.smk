@@ -27,6 +27,15 @@ def tables_of_samplers(name):
     ]
 
 
+def tables_of_all_sizes(name):
+    """A table's path for each sampler of the pretrained models, and of the students of all sizes."""
+    return [
+        f"<results>/tables/{stage}/{sampler}/{name}"
+        for stage, sampler in STAGES_AND_SAMPLERS
+        if not stage.startswith(stages.GUIDED_DISTILL)
+    ]
+
+
 def best_table(sampler):
     """The table of the best guidance of each pretrained model and step count, with a sampler."""
     return f"<results>/tables/pretrain/{sampler}/best.csv"

@@ -68,6 +68,12 @@ def training_memory(wildcards):
     return 4000 + 4 * copies * parameters(wildcards.size) // 10**6
 
 
+def student_memory(wildcards):
+    """MB: each process also has the teacher and the average that it learns from."""
+    networks = 2 * training_gpus(wildcards) * parameters(wildcards.size)
+    return training_memory(wildcards) + 4 * networks // 10**6
+
+
 def sampling_gpus(wildcards):
     """GPUs that sample the cells of one model, each a part of them."""
     return training_gpus(wildcards)

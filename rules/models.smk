@@ -89,7 +89,7 @@ rule distill:
         ENVIRONMENT
     threads: training_threads
     resources:
-        mem_mb=training_memory,
+        mem_mb=student_memory,
         runtime=walltime,
         gpu=training_gpus,
         nodes=1,
@@ -131,7 +131,7 @@ rule guided_distill:
         ENVIRONMENT
     threads: training_threads
     resources:
-        mem_mb=training_memory,
+        mem_mb=student_memory,
         runtime=walltime,
         gpu=training_gpus,
         nodes=1,

@@ -226,10 +226,10 @@ rule claims:
 
 
 rule crossovers:
-    """The cost at which each size overtakes each smaller one, by sampler and kind of cost."""
+    """The cost at which each size overtakes each smaller one, by sampler and kind of cost; lcm is students'."""
     input:
-        cells=[cells_table(sampler) for sampler in STUDY.sampling.samplers],
-        draws=[draws_of_cells(sampler) for sampler in STUDY.sampling.samplers],
+        cells=tables_of_all_sizes("cells.csv"),
+        draws=tables_of_all_sizes("draws.safetensors"),
         module="src/ldm_scaling/tables/curves.py",
         values="src/ldm_scaling/tables/values.py",
     output:

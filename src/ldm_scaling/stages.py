@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .study import Study, channels
+from .study import Study, StudyError, channels
 
 PRETRAIN, DISTILL, GUIDED_DISTILL = "pretrain", "distill", "guided_distill"
 
@@ -51,7 +51,15 @@ def grid(study: Study, stage: str) -> tuple[list[int], list[float]]:
 
 
 def teacher(study: Study, stage: str) -> str:
-    """The stage whose model of the same size and seed teaches this one."""
-    if stage == DISTILL or student_steps(stage) == study.guided_distill.steps[0]:
+    """The stage whose model of the same size and seed teaches this one.
+
+    Raises StudyError if the study has no such student.
+    """
+    if stage == DISTILL:
         return PRETRAIN
-    return guided_stage(2 * student_steps(stage))
+    if study.guided_distill is None:
+        raise StudyError(f"config key {GUIDED_DISTILL}: is null; nothing is distilled")
+    steps, known = student_steps(stage), study.guided_distill.steps
+    if steps not in known:
+        raise StudyError(f"config key {GUIDED_DISTILL}.steps: has no student of {steps} steps")
+    return PRETRAIN if steps == known[0] else guided_stage(2 * steps)

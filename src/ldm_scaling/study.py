@@ -288,6 +288,11 @@ class Study(Strict):
                 f"distill.teacher_steps: must be from {most}, the most of sampling.students.steps,"
                 f" to diffusion.train_timesteps ({levels})"
             )
+        if self.distill and levels % self.distill.teacher_steps:
+            raise ValueError(
+                f"distill.teacher_steps: must divide diffusion.train_timesteps ({levels}), or"
+                " students would start below pure noise"
+            )
         for name, section in (("distill", self.distill), ("guided_distill", self.guided_distill)):
             untold = set(self.sampling.students.guidance) - set(section.guidance if section else [])
             if section and untold:

@@ -138,6 +138,12 @@ class Specs:
         Of pretrained models with the fixed setting's sampler also that setting, if it is not among
         them, and the same at every kept checkpoint.
         """
+        if (stage == stages.DISTILL) != (sampler == "lcm"):
+            raise StudyError(
+                f"stage {stage} is not sampled by {sampler}: lcm is for {stages.DISTILL}"
+            )
+        if stage == stages.DISTILL and self.study.distill is None:
+            raise StudyError("config key distill: is null; nothing is distilled")
         fixed, grid = self.study.sampling.fixed, list(product(*stages.grid(self.study, stage)))
         cells = [self._cell(sampler, *setting) for setting in grid]
         if (stage, sampler) == (stages.PRETRAIN, fixed.sampler):

@@ -8,6 +8,7 @@ import networks as stand_ins
 import numpy as np
 import pytest
 import torch
+from diffusers import DiffusionPipeline, LatentConsistencyModelPipeline
 
 from ldm_scaling.cells import sweep
 from ldm_scaling.cells.clip_score import ClipScore
@@ -28,6 +29,7 @@ from ldm_scaling.loop import Stream, row_generators
 from ldm_scaling.metrics_section import Clip
 from ldm_scaling.models.family import build_unet, load_unet
 from ldm_scaling.models.pipeline import make_pipeline
+from ldm_scaling.models.students import make_student
 from ldm_scaling.shards import map_array, write_arrays
 from ldm_scaling.specs import CellSpec, SweepSpec
 from ldm_scaling.study import Autoencoder, Diffusion, Family, TextEncoder, load_study
@@ -126,6 +128,29 @@ def test_the_pipeline_survives_a_round_trip_through_a_folder(networks, tmp_path)
         num_inference_steps=2,
         guidance_scale=2.0,
         latents=noise,
+        output_type="latent",
+    ).images
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+
+
+def test_the_pipeline_of_a_student_survives_it_too(networks, tmp_path):
+    unet, autoencoder, encoder = networks
+    student = make_student(unet).eval()
+    torch.nn.init.normal_(student.time_embedding.cond_proj.weight, std=0.1)
+    scheduler = make_scheduler("lcm", Diffusion(prediction="v_prediction"), 50)
+    make_pipeline(student, autoencoder, encoder, scheduler).save_pretrained(tmp_path)
+    loaded = DiffusionPipeline.from_pretrained(tmp_path, safety_checker=None)
+    assert isinstance(loaded, LatentConsistencyModelPipeline)
+    noise = initial_noise(0, range(2), (4, 4, 4))
+    text, empty = encoder(CAPTIONS[:2]), encoder([""])[0]
+    generators = [torch.Generator().manual_seed(row) for row in range(2)]
+    ours = sample_latents(student, scheduler, noise, text, empty, 4, 6.0, generators)
+    theirs = loaded(
+        CAPTIONS[:2],
+        num_inference_steps=4,
+        guidance_scale=6.0,
+        latents=noise,
+        generator=[torch.Generator().manual_seed(row) for row in range(2)],
         output_type="latent",
     ).images
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)

@@ -109,6 +109,7 @@ WRONG = [
     ("distill.guidance", [2, 6, 10, 20], "sampling.students.guidance", "3 is not in distill.gui"),
     ("guided_distill.guidance", [3], "sampling.students.guidance", "6 is not in guided_distill."),
     ("distill.teacher_steps", 4, "distill.teacher_steps", "from 8, the most of"),
+    ("distill.teacher_steps", 300, "distill.teacher_steps", "must divide diffusion.train_timest"),
     ("sampling.students.steps", [1, 2], "sampling.students.steps", "must have 4"),
     ("figures.prompts", [0, 32], "figures.prompts.1", "less than 32"),
 ]

@@ -139,6 +139,17 @@ def test_a_study_without_students_has_no_figures_and_tables_of_them(project):
         assert f"config key {key}: is null" in project.snakemake("-n", *target, fails=True)
 
 
+def test_students_that_the_study_lacks_are_one_line(project):
+    models, cells = "results/models/", "results/cells/"
+    wrong = {
+        f"{models}guided_distill3/c12/seed0/summary.json": "has no student of 3 steps",
+        f"{cells}pretrain/c12/seed0/lcm/metrics.csv": "stage pretrain is not sampled by lcm",
+        f"{cells}distill/c12/seed0/ddim/metrics.csv": "stage distill is not sampled by ddim",
+    }
+    for target, says in wrong.items():
+        assert says in project.snakemake("-n", target, fails=True)
+
+
 def test_slurm_as_typed(project):
     assert project.jobs("--profile", "slurm", FIGURE) == POCKET_JOBS
 

@@ -37,7 +37,6 @@ class ConsistencyDistillation:
         self._spec, self._pairs = spec, pairs
         self.module = make_student(teacher).to(memory_format=torch.channels_last)
         self.target = copy.deepcopy(self.module).requires_grad_(False)
-        self._student = copy.deepcopy(self.target)
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
         self._teacher = Teacher(teacher, pairs)
         self._alphas = alphas_cumprod(spec.diffusion)
@@ -45,7 +44,7 @@ class ConsistencyDistillation:
 
     def build(self) -> UNet2DConditionModel:
         """A student, to hold the averaged weights."""
-        return self._student
+        return UNet2DConditionModel.from_config(self.module.config)
 
     def losses(
         self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device

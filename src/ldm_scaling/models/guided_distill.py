@@ -8,7 +8,6 @@ Writes the same folder as pretraining, with the averaged weights, and continues 
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,6 @@ class ProgressiveDistillation:
     def __init__(self, spec: GuidedDistillSpec, pairs: Pairs, teacher: UNet2DConditionModel):
         self._spec, self._pairs = spec, pairs
         self.module = make_student(teacher).to(memory_format=torch.channels_last)
-        self._student = copy.deepcopy(self.module)
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
         self._teacher = Teacher(teacher, pairs)
         self._alphas = alphas_cumprod(spec.diffusion)
@@ -44,7 +42,7 @@ class ProgressiveDistillation:
 
     def build(self) -> UNet2DConditionModel:
         """A student, to hold the averaged weights."""
-        return self._student
+        return UNet2DConditionModel.from_config(self.module.config)
 
     def losses(
         self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
