@@ -26,7 +26,7 @@ def levels(train_timesteps: int, count: int) -> torch.Tensor:
 
 
 def boundary_scalings(timesteps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """c_skip and c_out [B] of f = c_skip x_t + c_out F (Song et al. 2023, eq. 5 and appendix C).
+    """c_skip and c_out [B] of f = c_skip x_t + c_out F (Song et al. 2023, eq. 5), as LCMScheduler.
 
     At timestep 0 they are 1 and 0: what has no noise left is its own origin.
     """
