@@ -133,7 +133,7 @@ CELLS = {"sweep": 6, "measure": 6, "collect": 4}
 def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
     found = finished.jobs(*overlay(finished, **changes))
     assert {rule: count for rule, count in found.items() if rule not in LIGHT} == jobs
-    assert ("fid_vs_cost" in found) == bool(changes)
+    assert ("claims" in found) == bool(changes)
     assert ("model_family" in found) == ("family" in jobs)
 
 
@@ -169,7 +169,8 @@ def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
     jobs = study_jobs(study, count_networks(study), split_images(study))
     folders = {
         "prepare_data": ["data"],
-        "pretrain": ["models", "work/pretrain"],
+        "pretrain": ["models/pretrain", "work/pretrain"],
+        "distill": ["models/distill", "work/distill"],
         "sweep": [f"cells/{stage}" for stage in stages.samplers(study)] + ["work/sweep"],
     }
     for rule, names in folders.items():
