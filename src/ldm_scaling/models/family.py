@@ -73,7 +73,8 @@ def count_family(
 
     Both are polynomials of degree 2 in c, since a layer joins widths that are constant or multiples
     of c. So three widths are counted and the sizes follow by Newton's differences, exactly; one by
-    one, those of the paper would take longer than everything else in a plan.
+    one, those of the paper would take longer than everything else in a plan. A network without
+    width has no FLOPs, which spares counting those of the third.
     """
     unit = math.lcm(family.norm_groups, family.heads)
     counts = []
@@ -82,7 +83,11 @@ def count_family(
             unet = build_unet(family, f"c{width}", latent_shape, text_shape[1])
         text = text_projections(unet)
         macs = text_shape[0] * sum(layer.weight.numel() for layer in text)
-        counts.append((count_params(unet), count_gflops(unet, text_shape[0]), 2 * macs / 1e9))
+        if width < 3 * unit:
+            gflops = count_gflops(unet, text_shape[0])
+        else:
+            gflops = 3 * (counts[1][1] - counts[0][1])
+        counts.append((count_params(unet), gflops, 2 * macs / 1e9))
     return {
         size: tuple(_parabola(c, channels(size) // unit) for c in zip(*counts, strict=True))
         for size in sorted(family.sizes, key=channels)
