@@ -19,8 +19,9 @@ from ..data.prepare import SPLITS
 from ..data_section import Data
 from ..diffusion.samplers import network_evaluations
 from ..hub import MARKER, RESOURCES, hub_id
+from ..models.students import EMBEDDING
 from ..shards import map_array
-from ..study import SHEET_IMAGES, Study
+from ..study import SHEET_IMAGES, Study, channels
 from ..study_specs import Specs
 from ..targets import FIGURES, TABLES, of_study
 from .budgets import steps_bought
@@ -178,13 +179,14 @@ def _training_job(study: Study, networks: Networks, stage: str, size: str, seed:
         forwards += GUIDED + 1  # of the teacher, and of the target
     else:
         rule, settings, name = stages.GUIDED_DISTILL, study.guided_distill, f"{stage} {name}"
-        told = stages.teacher(study, stage) != stages.PRETRAIN
-        forwards += 2 * (1 if told else GUIDED)  # the teacher's two steps
+        first = stages.teacher(study, stage) == stages.PRETRAIN
+        forwards += 2 * (GUIDED if first else 1)  # the teacher's two steps
     seen = _whole_batches(settings.images, settings.batch)
     flops = {"U-Net": forwards * seen * networks.forward[size]}
     if not study.latents.cache:
         flops |= _encoding(networks, seen)
-    weights = 4 * networks.params[size]
+    told = 0 if stage == stages.PRETRAIN else EMBEDDING * channels(size)
+    weights = 4 * (networks.params[size] + told)
     disk = weights * (1 + kept) + _state(weights, weights * kept)
     summary = f"{study.results}/models/{stage}/{size}/seed{seed}/summary.json"
     return Job(rule, summary, flops, disk, name)
