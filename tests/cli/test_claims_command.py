@@ -1,5 +1,6 @@
 """The command that decides claims, on tables as rule collect writes them."""
 
+import json
 import subprocess
 import sys
 
@@ -26,22 +27,26 @@ def evidence():
 
 @pytest.fixture
 def folder(tmp_path, evidence):
-    for sampler in evidence.samplers:
-        own = [values for key, values in evidence.cells.items() if key[1] == sampler]
+    tables = []
+    for stage, sampler in dict.fromkeys(key[:2] for key in evidence.cells):
+        own = [values for key, values in evidence.cells.items() if key[:2] == (stage, sampler)]
         draws = np.concatenate([values.draws for values in own])
         rows = pd.concat([values.rows for values in own], ignore_index=True)
         rows = rows.assign(value=draws[:, 0], lo=draws[:, 0], hi=draws[:, 0], nfe=2 * rows["steps"])
-        table, file = tmp_path / f"{sampler}.csv", tmp_path / f"{sampler}.safetensors"
-        write_cells(rows, draws[:, 1:], table, file)
+        stem = sampler if stage == "pretrain" else stage
+        names = [f"{stem}.csv", f"{stem}.safetensors"]
+        write_cells(rows, draws[:, 1:], *(tmp_path / name for name in names))
+        tables.append(["--cells", stage, sampler, *names])
     family().to_csv(tmp_path / "family.csv", index=False)
+    (tmp_path / "tables.json").write_text(json.dumps(tables))
     (tmp_path / "spec.json").write_text(evidence.spec.model_dump_json())
     return tmp_path
 
 
 def claims(folder, *changed):
     command = [*COMMAND, "--spec", "@spec.json", "--family", "family.csv"]
-    for sampler in ("ddim", "ddpm"):
-        command += ["--cells", "pretrain", sampler, f"{sampler}.csv", f"{sampler}.safetensors"]
+    for options in json.loads((folder / "tables.json").read_text()):
+        command += options
     command += ["--table-out", "out/claims.csv", "--text-out", "out/claims.md", *changed]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
