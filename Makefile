@@ -41,8 +41,8 @@ report: $(READY) ## all of a study, and report.zip with it, for a browser: make 
 	$(SNAKEMAKE) --configfile=$(STUDY) --report $(RESULTS)/report.zip $(BUSY)
 
 plan: $(READY) ## what a study would cost: make plan STUDY=studies/paper.yaml DEVICE=h100
-	@snakemake plan --cores 1 --nolock --quiet all --configfile=$(STUDY) \
-		--set-resources plan:device=$(DEVICE) plan:utilisation=$(UTILISATION)
+	@python -m ldm_scaling.tables.plan --configfile config.yaml $(STUDY) \
+		--device $(DEVICE) --utilisation $(UTILISATION)
 
 prefetch: $(READY) ## all downloads of a study: make prefetch STUDY=studies/paper.yaml
 	$(SNAKEMAKE) prefetch --configfile=$(STUDY) $(BUSY)

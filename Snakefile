@@ -17,7 +17,9 @@ report: "report/workflow.rst"
 
 include: "rules/common.smk"
 include: "rules/hardware.smk"
+include: "rules/common_superres.smk"
 include: "rules/common_results.smk"
+include: "rules/common_dreambooth.smk"
 
 
 pathvars:
@@ -28,7 +30,7 @@ pathvars:
 
 wildcard_constraints:
     split="train|validation|test",
-    stage=r"pretrain|distill|guided_distill\d+",
+    stage=r"pretrain|distill|guided_distill\d+|superres(_scratch)?",
     steps=r"\d+",
     size=r"c\d+",
     seed=r"\d+",
@@ -36,6 +38,7 @@ wildcard_constraints:
     kind="models|datasets",
     revision="[0-9a-f]{40}",
     part=r"\d+",
+    subject=r"\d+",
     cell=r"steps\d+_guidance[\d.]+(_trained[\d.]+)?",
 
 
@@ -55,9 +58,12 @@ include: "rules/downloads.smk"
 include: "rules/data.smk"
 include: "rules/latents.smk"
 include: "rules/models.smk"
+include: "rules/superres.smk"
 include: "rules/cells.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/sample_figures.smk"
 include: "rules/distill_figures.smk"
+include: "rules/superres_figures.smk"
+include: "rules/dreambooth.smk"
 include: "rules/targets.smk"

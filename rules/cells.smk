@@ -24,6 +24,7 @@ rule sweep:
         text="<results>/latents/text_test.safetensors",
         extractor=extractor_files,
         clip=clip_files,
+        superres=superres_files,
     output:
         features="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/features.safetensors",
         records="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/cells.json",
@@ -130,6 +131,8 @@ rule real_features:
         "<logs>/real_features/{split}.log",
     benchmark:
         "<benchmarks>/real_features/{split}.tsv"
+    wildcard_constraints:
+        split=SPLITS,
     conda:
         ENVIRONMENT
     resources:
@@ -215,9 +218,10 @@ rule measure:
     input:
         features="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/features.safetensors",
         records="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/cells.json",
-        reference="<results>/cells/reference/test.safetensors",
-        captions="<results>/data/test.csv",
+        reference=reference("<results>/cells/reference/SPLIT.safetensors"),
+        captions=reference("<results>/data/SPLIT.csv"),
         clip_like=clip_like_files,
+        head=head_files,
     output:
         metrics="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/metrics.csv",
         draws="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/draws.safetensors",
@@ -232,11 +236,12 @@ rule measure:
         mem_mb=8000,
         runtime=measure_runtime,
     params:
-        spec=SPECS.measure().model_dump_json(),
+        spec=measure_spec,
         clip_like=clip_like_option,
+        head=head_option,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.measure --spec {params.spec:q}"
         " --reference {input.reference:q} --cells {input.features:q}"
-        " --records {input.records:q} --captions {input.captions:q} {params.clip_like}"
+        " --records {input.records:q} --captions {input.captions:q} {params.clip_like} {params.head}"
         " --out {output.metrics:q} --draws {output.draws:q}"

@@ -23,11 +23,15 @@ from ldm_scaling.data.archives import (
     ARCHIVES,
     COCO,
     COCO_FOLDER,
+    PHOTOS,
+    PHOTOS_FOLDER,
+    SQUEEZENET,
     downloads,
     hub_downloads,
 )
 from ldm_scaling.study_specs import Specs
-from ldm_scaling.study import FEW_STEPS, StudyError, channels, load_study
+from ldm_scaling.distill_section import FEW_STEPS
+from ldm_scaling.study import StudyError, channels, load_study
 
 try:
     STUDY = load_study(config)
@@ -40,6 +44,8 @@ ENVIRONMENT = "../envs/ldm-scaling.yaml"
 SELECT_BY = STUDY.metrics.names[STUDY.metrics.select_by]
 ALIGNMENT = STUDY.metrics.alignment
 SHARDS = str(STUDY.data.folder) if STUDY.data.source == "webdataset" else ""
+# of a command's images: the study's, and those of super-resolution
+SPLITS = r"(superres/(photos_)?)?(train|validation)|test"
 PARTS = [
     f"<results>/latents/train/part{part}.safetensors"
     for part in range(STUDY.latents.parts)
@@ -148,13 +154,15 @@ def clip_files(wildcards):
     """The CLIP model's files, and the captions of the images that it scores."""
     if STUDY.metrics.clip is None or wildcards.get("split", "test") != "test":
         return []
+    if of_superres(wildcards):
+        return []
     captions = f"{STUDY.results}/data/test.csv"
     return [captions, *map(str, STUDY.metrics.clip.inputs)]
 
 
 def clip_like_files(wildcards):
     """The maps of the CLIP-like score, if there is one."""
-    fitted = STUDY.metrics.clip_like is not None
+    fitted = STUDY.metrics.clip_like is not None and not of_superres(wildcards)
     return ["<results>/cells/reference/clip_like.safetensors"] if fitted else []
 
 
@@ -199,7 +207,11 @@ def measuring_options(wildcards, input):
     """The options that name the extractor's file and the captions, where they are needed."""
     weights = [f"--weights {path}" for path in input.extractor]
     captions = [f"--captions {path}" for path in input.clip[:1]]
-    return [*weights, *captions]
+    if not of_superres(wildcards):
+        return [*weights, *captions]
+    condition, originals = input.superres[:2]
+    superres = [f"--condition {condition}", f"--originals {originals}"]
+    return [*weights, *superres, perceptual_option(wildcards)]
 
 
 def features_spec(wildcards):
@@ -283,6 +295,16 @@ def pretrain_spec(wildcards):
     return spec.model_dump_json()
 
 
+def measure_spec(wildcards):
+    """What decides the metrics of one (model, sampler)."""
+    return SPECS.measure(wildcards.stage).model_dump_json()
+
+
+def head_option(wildcards, input):
+    """The option that names the network of the inception score, where it is measured."""
+    return [f"--head {path}" for path in input.head]
+
+
 def sweep_spec(wildcards):
     """What decides the cells of one (model, sampler)."""
     return SPECS.sweep(wildcards.stage, wildcards.sampler).model_dump_json()
@@ -291,6 +313,11 @@ def sweep_spec(wildcards):
 def illustrate_spec(wildcards):
     """What decides the images of one model that figures show and no cell has."""
     return SPECS.illustrate(wildcards.size, int(wildcards.seed)).model_dump_json()
+
+
+def whole_study(wildcards):
+    """The study; a function, since it has braces of its own, which are no wildcards."""
+    return STUDY.model_dump_json()
 
 
 def work_dir(rule):

@@ -1,9 +1,9 @@
 """Downloads, each at a pinned commit or hash; no other rule uses the network.
 
 Needs: a network. Gives: <resources>/hub/{kind}/{name}/{revision}/prefetched.json, written when all
-files of a hub id are there, and files by their address, such as <resources>/coco/val2014.zip. Rules
-that read a download name these as inputs. All run where Snakemake runs: on a cluster, the login
-node.
+files of a hub id are there; files by their address, such as <resources>/coco/val2014.zip; data of
+packages, such as <resources>/photos. Rules that read a download name these as inputs. All run where
+Snakemake runs: on a cluster, the login node.
 """
 
 
@@ -11,6 +11,8 @@ localrules:
     fetch_emoji,
     fetch_file,
     fetch_hub,
+    fetch_photos,
+    fetch_squeezenet,
 
 
 rule fetch_hub:
@@ -59,3 +61,41 @@ rule fetch_file:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.data.fetch_file --url {params.url:q}"
         " --sha256 {params.sha256} --out {output:q}"
+
+
+rule fetch_squeezenet:
+    """Fetch the network of the perceptual distance that stands in for LPIPS."""
+    output:
+        ensure(str(SQUEEZENET), non_empty=True),
+    log:
+        "<logs>/fetch_squeezenet.log",
+    benchmark:
+        "<benchmarks>/fetch_squeezenet.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.data.fetch_squeezenet --out {output:q}"
+
+
+rule fetch_photos:
+    """Fetch the photographs that a study can measure super-resolution on."""
+    output:
+        ensure([str(PHOTOS_FOLDER / name) for name in PHOTOS], non_empty=True),
+    log:
+        "<logs>/fetch_photos.log",
+    benchmark:
+        "<benchmarks>/fetch_photos.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        folder=subpath(output[0], parent=True),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.data.fetch_photos --out {params.folder:q}"

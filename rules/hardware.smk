@@ -49,6 +49,11 @@ def training_switches(wildcards):
     return training_row(wildcards.size)[2]
 
 
+def teaching_switches(wildcards):
+    """The same of dreambooth, on one GPU: its batches are too small to share."""
+    return training_switches(wildcards).replace("--sharded", "").strip()
+
+
 def large_first(wildcards):
     """Priority: the longest jobs first, so that none is left alone at the end."""
     return channels(wildcards.size)

@@ -1,6 +1,7 @@
 """Autoencoder latents and text embeddings, computed once.
 
-Needs: <results>/data. Gives: <results>/latents/{split}.safetensors, <results>/latents/text_{split}
+Needs: <results>/data. Gives: <results>/latents/{split}.safetensors, also of super-resolution's images,
+<results>/latents/text_{split}
 .safetensors, and <results>/latents/autoencoder where the study trains one. Of tar shards, both of
 the training data are in the parts <results>/latents/train/part{part}.safetensors.
 """
@@ -49,6 +50,8 @@ rule encode_images:
         "<logs>/encode_images/{split}.log",
     benchmark:
         "<benchmarks>/encode_images/{split}.tsv"
+    wildcard_constraints:
+        split=SPLITS,
     conda:
         ENVIRONMENT
     resources:

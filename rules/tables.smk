@@ -203,6 +203,7 @@ rule claims:
         curves="src/ldm_scaling/tables/curves.py",
         published="src/ldm_scaling/tables/published.py",
         acceleration="src/ldm_scaling/tables/acceleration.py",
+        dreambooth=dreambooth_table,
         claims=CLAIM_MODULES,
     output:
         table=table("<results>/tables/claims.csv"),
@@ -219,9 +220,11 @@ rule claims:
     params:
         spec=SPECS.claims().model_dump_json(),
         cells=claims_arguments,
+        dreambooth=dreambooth_claims_option,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.claims --spec {params.spec:q} {params.cells}"
+        " {params.dreambooth}"
         " --family {input.family:q} --table-out {output.table:q} --text-out {output.text:q}"
 
 
@@ -319,7 +322,7 @@ rule plan:
         device="a100",
         utilisation=30,
     params:
-        study=STUDY.model_dump_json(),
+        study=whole_study,
         out=f"{STUDY.results}/plan.csv",
     shell:
         "exec &> >(tee {log:q}); "

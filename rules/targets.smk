@@ -37,3 +37,8 @@ rule models:
             f"<results>/models/{stage}/{size}/seed{seed}/summary.json"
             for stage, size, seed in MODELS
         ],
+        expand(
+            "<results>/models/dreambooth/{model}/subject{subject}/summary.json",
+            model=[f"{size}/seed{seed}" for size, seed in stages.taught(STUDY)],
+            subject=range(STUDY.dreambooth.subjects if STUDY.dreambooth else 0),
+        ),

@@ -82,6 +82,11 @@ def guided(gains):
     return lambda r: -r["stage"].str.startswith("guided") * np.where(r["size"] == "c96", *gains)
 
 
+def tiers(r):
+    """Sizes above the paper's 223M keep a subject better, and alike."""
+    return 0.1 * (r["z"] > 0.5)
+
+
 # id: the effects on log quality, and on alignment, for which it holds; then for which it does not
 def pair(holds, fails, of="quality"):
     return {of: holds}, {of: fails}
@@ -89,6 +94,11 @@ def pair(holds, fails, of="quality"):
 
 def odd(effect, of="quality"):
     return pair(effect, negative(effect), of)
+
+
+def _ahead(r):
+    """Smaller sizes are better up to 20 steps, larger ones beyond."""
+    return np.where(r["steps"] <= 20, 1, -1)
 
 
 BUDGETS = {
@@ -167,6 +177,25 @@ WORLDS = BUDGETS | {
     "distill-leaves-c96-as-good-as-c320": pair(level_of(1, 1.1), level_of(1.3, 1)),
     "distill-leaves-c96-as-good-as-c320-in-guided-cost": pair(level_of(1, 1.1), level_of(1.3, 1)),
     "guided-distill-gains-are-inconsistent": pair(guided((0.2, -0.2)), guided((0.2, 0.15))),
+    "superres-quality-follows-size": pair(larger_is_better, lambda r: -0.3 * trained(r)),
+    "superres-large-and-brief-beats-small-and-long": odd(larger_is_better),
+    "superres-lpips-follows-compute": pair(
+        lambda r: -0.3 * np.log(r["gflops"] * r["trained"]),
+        lambda r: 0.3 * r["z"],  # larger sizes are worse: size matters, to their disadvantage
+        "perceptual",
+    ),
+    "superres-inception-score-behaves-as-fid": (
+        {"quality": larger_is_better, "score": lambda r: 0.3 * r["z"]},
+        {"quality": larger_is_better, "score": lambda r: -0.3 * r["z"]},
+    ),
+    "superres-small-is-efficient-to-20-steps": odd(lambda r: 0.3 * r["z"] * _ahead(r)),
+    "superres-large-is-efficient-beyond-20-steps": odd(lambda r: 0.3 * r["z"] * _ahead(r)),
+    "superres-gaps-are-smaller-beyond-20-steps": pair(
+        lambda r: 0.3 * r["z"] * (r["steps"] <= 20), lambda r: 0.3 * r["z"] * (r["steps"] > 20)
+    ),
+    "dreambooth-larger-is-better": odd(lambda r: 0.1 * r["z"], "subjects"),
+    "dreambooth-has-two-tiers": pair(tiers, lambda r: 0.1 * r["z"], "subjects"),
+    "dreambooth-tiers-are-the-papers": pair(tiers, negative(tiers), "subjects"),
     "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
     "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
 }

@@ -16,12 +16,16 @@ QUALITY, ALIGNMENT = "fid", "clip_score"
 SIZES = ["c64", "c96", "c128", "c192", "c320"]
 SAMPLERS = ["ddim", "ddpm", "dpmpp"]
 STEPS, SCALES, KEPT = [4, 20, 50, 100], [1.5, 3, 5, 8], [0.125, 0.25, 0.5]
+SR_STEPS, SR_FIXED, SR_KEPT = [4, 10, 20, 50, 100, 250], 50, [0.125, 0.25, 0.5]
+PERCEPTUAL, INCEPTION_SCORE = "lpips_alex", "inception_score"
 STUDENT_STEPS, GUIDED_SIZES = [1, 2, 4, 8], ["c96", "c192"]
 STUDENTS = {"distill": "lcm", "guided_distill16": "ddim", "guided_distill8": "ddim"}
 """stages and their samplers"""
+OTHERS = STUDENTS | {"superres": "ddim"}
 FIXED = {"sampler": "ddim", "steps": 50, "guidance": 7.5}
 RESAMPLES = 100
 IMAGES = 64
+FIDELITY, TAUGHT_IMAGES = "similarity_inception_v3", 96
 
 Effect = Callable[[pd.DataFrame], pd.Series | float]
 """of cells, with z (log parameters over those of c128) and x (log sampling cost) beside CELLS"""
@@ -54,6 +58,8 @@ def spec(**changed) -> ClaimsSpec:
         "seed": 0,
         "figure_sampler": "ddim",
         "decay": "constant",
+        "superres": {"perceptual": PERCEPTUAL, "fixed_steps": SR_FIXED, "decay": "constant"},
+        "subjects": 30,
     }
     return ClaimsSpec.model_validate(keys | changed)
 
@@ -79,7 +85,10 @@ def cells(sampler: str, seed: int = 0, stage: str = "pretrain") -> pd.DataFrame:
     student = stage in STUDENTS
     steps = STUDENT_STEPS if student else STEPS
     rows = [(count, scale, 1.0) for count in steps for scale in SCALES]
-    if sampler == FIXED["sampler"] and not student:
+    if stage == "superres":
+        rows = [(count, 1.0, 1.0) for count in SR_STEPS]
+        rows += [(SR_FIXED, 1.0, trained) for trained in SR_KEPT]
+    if sampler == FIXED["sampler"] and stage == "pretrain":
         rows += [(FIXED["steps"], FIXED["guidance"], trained) for trained in [*KEPT, 1.0]]
     grid = pd.DataFrame(rows, columns=["steps", "guidance", "trained"])
     table = family()[["size", "params", "gflops", "normalized_cost"]].merge(grid, how="cross")
@@ -87,26 +96,32 @@ def cells(sampler: str, seed: int = 0, stage: str = "pretrain") -> pd.DataFrame:
         table = table[table["size"].isin(GUIDED_SIZES)].reset_index(drop=True)
     table = table.assign(stage=stage, seed=seed, sampler=sampler, n=IMAGES, status="ok")
     table["sampling_cost"] = table["normalized_cost"] * table["steps"]
-    table["guided_cost"] = (1 if student else 2) * table["sampling_cost"]
+    table["guided_cost"] = (2 if stage == "pretrain" else 1) * table["sampling_cost"]
     table["total_cost"] = table["guided_cost"] + 0.05
     table["seconds"] = 0.01 * table["total_cost"]
-    table["grid"] = (table["trained"] == 1) & table["guidance"].isin(SCALES)
+    table["grid"] = (table["trained"] == 1) & table["guidance"].isin([*SCALES, 1.0])
     return table
 
 
 def world(
     quality: Effect = nothing,
     alignment: Effect | None = nothing,
+    perceptual: Effect = nothing,
+    score: Effect = nothing,
+    subjects: Effect | None = nothing,
     *,
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
     seed: int = 0,
     seeds: int = 1,
     samplers: list[str] = SAMPLERS,
-    students: dict[str, str] = STUDENTS,
+    others: dict[str, str] = OTHERS,
     **changed,
 ) -> Evidence:
     """A study in which 20 e^quality is its FID, 0.3 + alignment its CLIP score.
+
+    Of super-resolution 0.3 e^perceptual is the LPIPS, 0.3 + score the inception score. 0.6 +
+    subjects is the similarity to subjects that sizes were taught; None: none were.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
@@ -115,26 +130,63 @@ def world(
     """
     generator = np.random.default_rng(seed)
     found = {}
-    for stage, sampler in [*(("pretrain", sampler) for sampler in samplers), *students.items()]:
+    for stage, sampler in [*(("pretrain", sampler) for sampler in samplers), *others.items()]:
         rows = pd.concat([cells(sampler, own, stage) for own in range(seeds)], ignore_index=True)
         shown = rows.assign(z=np.log(rows["params"] / 145e6), x=np.log(rows["sampling_cost"]))
         shape = (len(rows), 1 + RESAMPLES)
-        for metric, effect, own in zip(
-            (QUALITY, ALIGNMENT), (quality, alignment), noise, strict=True
-        ):
+        effects = {QUALITY: (quality, noise[0]), ALIGNMENT: (alignment, noise[1])}
+        if stage == "superres":
+            effects[PERCEPTUAL] = (perceptual, noise[0])
+            effects[INCEPTION_SCORE] = (score, 10 * noise[1])
+            del effects[ALIGNMENT]
+        for metric, (effect, own) in effects.items():
             if effect is None:
                 continue
             errors = own * generator.standard_normal(shape)
-            if seeds > 1:
-                models = rows.groupby(["size", "seed"]).ngroup()
-                of_model = own * generator.standard_normal(models.max() + 1)
-                errors[:] = errors[:, :1] + of_model[models][:, None]
-            else:
-                errors[:, 1:] += values_vary * errors[:, :1]
-                errors[:, 0] *= values_vary
+            of_seeds_or_images(errors, rows, own, values_vary, generator)
             planted = np.broadcast_to(effect(shown), len(rows))[:, None] + errors
-            values = 20 * np.exp(planted) if metric == QUALITY else 0.3 + planted
+            levels = {QUALITY: 20 * np.exp(planted), PERCEPTUAL: 0.3 * np.exp(planted)}
+            values = levels.get(metric, 0.3 + planted)
             found[stage, sampler, metric] = Values(rows.assign(metric=metric), values)
     if alignment is None:
         changed["alignment"] = None
-    return Evidence(spec(**changed), family(), found)
+    similarity = None
+    if subjects is not None:
+        rows = taught(seeds)
+        errors = noise[0] * generator.standard_normal((len(rows), 1 + RESAMPLES))
+        of_seeds_or_images(errors, rows, noise[0], values_vary, generator)
+        shown = rows.assign(z=np.log(rows["params"] / 145e6))
+        planted = np.broadcast_to(subjects(shown), len(rows))[:, None]
+        similarity = Values(rows, 0.6 + planted + errors)
+    return Evidence(spec(**changed), family(), found, similarity)
+
+
+def of_seeds_or_images(
+    errors: np.ndarray,
+    rows: pd.DataFrame,
+    scale: float,
+    values_vary: bool,
+    generator: np.random.Generator,
+) -> None:
+    """Make errors [rows, 1 + R] those of training seeds, or of images where there is one seed."""
+    if rows["seed"].nunique() > 1:
+        models = rows.groupby(["size", "seed"]).ngroup()
+        of_model = scale * generator.standard_normal(models.max() + 1)
+        errors[:] = errors[:, :1] + of_model[models][:, None]
+    else:
+        errors[:, 1:] += values_vary * errors[:, :1]
+        errors[:, 0] *= values_vary
+
+
+def taught(seeds: int) -> pd.DataFrame:
+    """Sizes that were taught subjects, as `read_scores` has them."""
+    table = family()[["size", "params"]].merge(pd.DataFrame({"seed": range(seeds)}), how="cross")
+    setting = {"sampler": "ddim", "steps": 50, "guidance": 7.5, "trained": 1.0, "seconds": 0.1}
+    identity = {
+        "stage": "dreambooth",
+        "subject": "all",
+        "metric": FIDELITY,
+        "name": "",
+        "class": "",
+    }
+    return table.assign(**identity, **setting, n=TAUGHT_IMAGES, status="ok")

@@ -22,6 +22,8 @@ PARTS = [
     *("Snakefile", "config.yaml", "rules", "report", "envs", "src"),
     *("studies", "profiles", "pretrained"),
 ]
+FETCHED = {"emoji.zip": "fetch_emoji", "squeezenet1_1.safetensors": "fetch_squeezenet"}
+"""files below resources/ that runs share, and the modules that fetch them"""
 SMOKE = ("--cores", "2", "--configfile=studies/smoke.yaml")
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 
@@ -39,7 +41,7 @@ def hear_ctrl_c() -> None:
 
 
 class Project:
-    """A copy of what a run needs, sharing the fetched emoji with the checkout."""
+    """A copy of what a run needs, sharing what was fetched with the checkout."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -51,12 +53,13 @@ class Project:
             else:
                 shutil.copy(source, folder / name)
         (folder / "slurm").symlink_to("profiles/slurm")
-        archive = ROOT / "resources" / "emoji.zip"
-        if not archive.exists():
-            command = [sys.executable, "-m", "ldm_scaling.data.fetch_emoji", "--out", str(archive)]
-            subprocess.run(command, check=True)
         (folder / "resources").mkdir()
-        shutil.copy2(archive, folder / "resources")
+        for name, module in FETCHED.items():
+            archive = ROOT / "resources" / name
+            if not archive.exists():
+                command = [sys.executable, "-m", f"ldm_scaling.data.{module}"]
+                subprocess.run([*command, "--out", str(archive)], check=True)
+            shutil.copy2(archive, folder / "resources")
 
     def start(
         self, *arguments: str, output: IO | int = subprocess.PIPE, **environment: str

@@ -48,7 +48,7 @@ def parser(description: str, spec: type[Strict] | None = None) -> argparse.Argum
         result.add_argument(
             "--spec",
             required=True,
-            type=lambda text: _parse_spec(spec, text),
+            type=lambda text: parse_spec(spec, text),
             help=f"JSON of {spec.__name__}, or @FILE: everything that decides the result",
         )
     return result
@@ -85,7 +85,11 @@ def fraction(text: str) -> float:
     return value
 
 
-def _parse_spec(kind: type[SpecType], text: str) -> SpecType:
+def parse_spec(kind: type[SpecType], text: str) -> SpecType:
+    """A spec from its JSON, or from the file of it that @ stands before.
+
+    Raises argparse's error, which it prints, if it is none.
+    """
     try:
         return kind.model_validate_json(Path(text[1:]).read_text() if text[:1] == "@" else text)
     except OSError as error:

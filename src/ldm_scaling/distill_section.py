@@ -6,40 +6,24 @@ Free of torch, as `study`, of which this is a part.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .fields import Distinct, Guidance, Positive, Strict
+from .fields import Distinct, Guidance, Optimisation, Positive
+
+if TYPE_CHECKING:
+    from .study import Study
+
+FEW_STEPS = 4
+"""at which Mei et al. compare students (arXiv 2404.01367, section 4.5)"""
 
 
-class Distillation(Strict):
-    """How a student is trained; lengths are in images seen."""
+class Distillation(Optimisation):
+    """How a student is trained."""
 
-    images: Positive
-    """images seen by each student"""
-    batch: Positive
-    """images a step over all devices"""
-    lr: Annotated[float, Field(gt=0)]
-    """peak learning rate"""
-    warmup_images: Annotated[int, Field(ge=0)]
-    """images of linear warm-up"""
-    decay: Literal["cosine", "constant"]
-    """shape after the warm-up"""
-    weight_decay: Annotated[float, Field(ge=0)]
-    """of AdamW"""
-    clip_norm: Annotated[float, Field(gt=0)]
-    """largest gradient norm"""
-    ema_images: Positive
-    """half-life of the moving average of the weights: the student that is kept"""
     guidance: Annotated[list[Guidance], Distinct, Field(min_length=1)]
     """scales of the teacher; each image has one of them, which the student is told"""
-
-    @model_validator(mode="after")
-    def _check_warmup(self) -> Distillation:
-        if self.warmup_images >= self.images:
-            raise ValueError("warmup_images: must be smaller than images")
-        return self
 
 
 class Distill(Distillation):
@@ -64,3 +48,34 @@ class GuidedDistill(Distillation):
         if any(2 * after != before for before, after in pairwise(self.steps)):
             raise ValueError("steps: each must be half of the one before, such as 16, 8, 4")
         return self
+
+
+def check_students(study: Study) -> None:
+    """Raise ValueError, naming the key, if students do not fit the rest of a study."""
+    levels, most = study.diffusion.train_timesteps, max(study.sampling.students.steps)
+    if (study.distill or study.guided_distill) and FEW_STEPS not in study.sampling.students.steps:
+        raise ValueError(
+            f"sampling.students.steps: must have {FEW_STEPS}, at which students are compared"
+        )
+    if study.distill and not most <= study.distill.teacher_steps <= levels:
+        raise ValueError(
+            f"distill.teacher_steps: must be from {most}, the most of sampling.students.steps,"
+            f" to diffusion.train_timesteps ({levels})"
+        )
+    if study.distill and levels % study.distill.teacher_steps:
+        raise ValueError(
+            f"distill.teacher_steps: must divide diffusion.train_timesteps ({levels}), or"
+            " students would start below pure noise"
+        )
+    for name, section in (("distill", study.distill), ("guided_distill", study.guided_distill)):
+        untold = set(study.sampling.students.guidance) - set(section.guidance if section else [])
+        if section and untold:
+            raise ValueError(
+                f"sampling.students.guidance: {min(untold):g} is not in {name}.guidance,"
+                " the scales that students learn"
+            )
+    if study.guided_distill:
+        if unknown := set(study.guided_distill.sizes or []) - set(study.family.sizes):
+            raise ValueError(f"guided_distill.sizes: {min(unknown)} is not in family.sizes")
+        if 2 * study.guided_distill.steps[0] > levels:
+            raise ValueError("guided_distill.steps: more than half of diffusion.train_timesteps")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
 def _distinct(values: list) -> list:
@@ -33,3 +34,44 @@ class Strict(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+
+class Optimisation(Strict):
+    """How a network is trained, in every stage but DreamBooth's.
+
+    Lengths are in images seen, so that they do not depend on the batch.
+    """
+
+    images: Positive
+    """images seen by each model"""
+    batch: Positive
+    """images a step over all devices"""
+    lr: Annotated[float, Field(gt=0)]
+    """peak learning rate"""
+    warmup_images: Annotated[int, Field(ge=0)]
+    """images of linear warm-up"""
+    decay: Literal["cosine", "constant"]
+    """shape after the warm-up"""
+    weight_decay: Annotated[float, Field(ge=0)]
+    """of AdamW"""
+    clip_norm: Annotated[float, Field(gt=0)]
+    """largest gradient norm"""
+    ema_images: Positive
+    """half-life of the moving average of the weights, which is the model that is kept"""
+
+    @model_validator(mode="after")
+    def _check_warmup(self) -> Optimisation:
+        if self.warmup_images >= self.images:
+            raise ValueError("warmup_images: must be smaller than images")
+        return self
+
+
+Kept = Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Distinct]
+"""fractions of a run at which a checkpoint of the averaged weights is kept"""
+
+
+def check_kept(keep: list[float], training: Optimisation) -> None:
+    """Raise ValueError if two of these fractions of a training are the same step."""
+    steps = math.ceil(training.images / training.batch)
+    if len({max(1, round(part * steps)) for part in keep}) < len(keep):
+        raise ValueError(f"keep: two fractions are the same step of {steps}")

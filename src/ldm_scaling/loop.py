@@ -59,6 +59,12 @@ class Stream(IntEnum):
     SAMPLING = 2
     SAMPLING_STEPS = 3
     DISTILLATION = 4
+    SUPERRES = 5
+    DEGRADATION = 6
+    CROPS = 7
+    DREAMBOOTH = 8
+    PRIOR = 9
+    PRIOR_STEPS = 10
 
 
 def row_generators(

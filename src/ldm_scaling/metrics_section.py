@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from .fields import Positive, Strict, is_none
 from .hub import INCEPTION, RESOURCES, Revision, local_folder, marker, revision_has_an_id
+from .superres_section import INCEPTION_SCORE, PSNR, SSIM
 
 Extractor = Literal["effnet_lite0", "inception_v3"]
 InputSize = Annotated[int, Field(ge=32)]
@@ -23,7 +24,7 @@ INCEPTION_WEIGHTS = RESOURCES / INCEPTION
 FID = "fid"
 CLIP_SCORE = "clip_score"
 CLIP_LIKE = "clip_like"
-HIGHER_IS_BETTER = {CLIP_SCORE, CLIP_LIKE}
+HIGHER_IS_BETTER = {CLIP_SCORE, CLIP_LIKE, PSNR, SSIM, INCEPTION_SCORE}
 """metrics whose minimum is not the best; they choose nothing"""
 
 

@@ -27,6 +27,7 @@ from .study import (
     TextEncoder,
     Training,
 )
+from .superres_section import INCEPTION_SCORE, Degradation, Finetuning, Photos
 
 
 def cell_name(steps: int, guidance: float, trained: float | None = None) -> str:
@@ -41,6 +42,26 @@ class PrepareSpec(Strict):
     recipe: Literal[1] = 1
     seed: Seed
     data: Data
+
+
+class PhotosSpec(Strict):
+    """Cut a folder of photographs into crops."""
+
+    recipe: Literal[1] = 1
+    seed: Seed
+    photos: Photos
+    image_size: Positive
+
+
+class DegradeSpec(Strict):
+    """Make low-resolution versions of images."""
+
+    recipe: Literal[1] = 1
+    seed: Seed
+    split: Literal["train", "validation"]
+    degradation: Degradation
+    count: Positive | None
+    """the first images only; null: all"""
 
 
 class AutoencoderSpec(Strict):
@@ -149,6 +170,21 @@ class GuidedDistillSpec(Strict):
         return f"guided_distill{self.steps}"
 
 
+class SuperResSpec(Strict):
+    """Train one model for super-resolution, from a pretrained one or from scratch."""
+
+    recipe: Literal[1] = 1
+    stage: Literal["superres", "superres_scratch"]
+    size: Size
+    seed: Seed
+    diffusion: Diffusion
+    training: Finetuning
+    family: Annotated[Family | None, Field(exclude_if=is_none)] = None
+    """of a model from scratch"""
+    encoding: Annotated[None, Field(exclude_if=is_none)] = None
+    """nothing is encoded while training"""
+
+
 class CellSpec(Strict):
     """Sample one cell: (model, sampler, steps, guidance)."""
 
@@ -165,6 +201,8 @@ class CellSpec(Strict):
     """of a kept checkpoint: its fraction of the training"""
     teacher_steps: Annotated[Positive | None, Field(exclude_if=is_none)] = None
     """of sampler lcm: levels of the grid that its steps are drawn from"""
+    perceptual: Annotated[str | None, Field(exclude_if=is_none)] = None
+    """of super-resolution: the perceptual distance of each image to its original"""
 
     @property
     def name(self) -> str:
@@ -230,6 +268,27 @@ class MeasureSpec(Strict):
     seed: Seed
     n: Positive
     metrics: Metrics
+    fidelity: Annotated[list[str] | None, Field(exclude_if=is_none)] = None
+    """of super-resolution: metrics of each image and its original"""
+
+    @property
+    def names(self) -> list[str]:
+        """Every metric of a cell, by its name."""
+        own = self.fidelity or []
+        score = [INCEPTION_SCORE] if own and self.metrics.extractor == "inception_v3" else []
+        return [*self.metrics.names.values(), *own, *score]
+
+
+class BaselinesSpec(FeaturesSpec):
+    """Measure what super-resolution is compared with."""
+
+    measure: MeasureSpec
+    perceptual: str
+
+    @property
+    def n(self) -> int:
+        """Images."""
+        return self.measure.n
 
 
 class CostSpec(Strict):
@@ -257,6 +316,16 @@ class LatencySpec(CostSpec):
     latency: Latency
 
 
+class SuperResClaims(Strict):
+    """What claims on super-resolution are decided with."""
+
+    perceptual: str
+    """the perceptual distance"""
+    fixed_steps: Positive
+    decay: Literal["cosine", "constant"]
+    """of the learning rate"""
+
+
 class ClaimsSpec(CostSpec):
     """Decide what is claimed of models, with the cells of the study."""
 
@@ -274,3 +343,9 @@ class ClaimsSpec(CostSpec):
     """what figures of one sampler show"""
     decay: Literal["cosine", "constant"]
     """of the learning rate"""
+    superres: Annotated[SuperResClaims | None, Field(exclude_if=is_none)] = None
+    """null: the study has no super-resolution"""
+    fidelity: Annotated[str | None, Field(exclude_if=is_none)] = None
+    """the metric of images against their subject; null: no subject is taught"""
+    subjects: Annotated[Positive | None, Field(exclude_if=is_none)] = None
+    """how many are taught"""

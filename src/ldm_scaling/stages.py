@@ -5,6 +5,8 @@ from __future__ import annotations
 from .study import Study, StudyError, channels
 
 PRETRAIN, DISTILL, GUIDED_DISTILL = "pretrain", "distill", "guided_distill"
+SUPERRES, SCRATCH = "superres", "superres_scratch"
+DREAMBOOTH = "dreambooth"
 
 
 def guided_stage(steps: int) -> str:
@@ -24,11 +26,28 @@ def samplers(study: Study) -> dict[str, list[str]]:
         stages[DISTILL] = ["lcm"]
     if study.guided_distill:
         stages |= {guided_stage(steps): ["ddim"] for steps in study.guided_distill.steps}
+    if study.superres:
+        stages[SUPERRES] = [study.sampling.fixed.sampler]
+        if sizes(study, SCRATCH):
+            stages[SCRATCH] = stages[SUPERRES]
     return stages
+
+
+def is_superres(stage: str) -> bool:
+    """Whether a stage's models enlarge images; they see low-resolution latents and no caption."""
+    return stage in (SUPERRES, SCRATCH)
+
+
+def is_student(stage: str) -> bool:
+    """Whether a stage's models are told the guidance scale, which takes an embedding of it."""
+    return stage.startswith((DISTILL, GUIDED_DISTILL))
 
 
 def sizes(study: Study, stage: str) -> list[str]:
     """The sizes that a stage trains."""
+    if stage == SCRATCH:
+        chosen = study.superres.scratch
+        return [min(study.family.sizes, key=channels)] if chosen is None else chosen
     if not stage.startswith(GUIDED_DISTILL):
         return study.family.sizes
     return study.guided_distill.sizes or sorted(study.family.sizes, key=channels)[:2]
@@ -46,6 +65,8 @@ def models(study: Study) -> list[tuple[str, str, int]]:
 
 def grid(study: Study, stage: str) -> tuple[list[int], list[float]]:
     """Step counts and guidance scales at which a stage's models are sampled, ascending."""
+    if is_superres(stage):
+        return sorted(study.superres.steps), [1.0]
     settings = study.sampling if stage == PRETRAIN else study.sampling.students
     return sorted(settings.steps), sorted(settings.guidance)
 
@@ -63,3 +84,11 @@ def teacher(study: Study, stage: str) -> str:
     if steps not in known:
         raise StudyError(f"config key {GUIDED_DISTILL}.steps: has no student of {steps} steps")
     return PRETRAIN if steps == known[0] else guided_stage(2 * steps)
+
+
+def taught(study: Study) -> list[tuple[str, int]]:
+    """Size and training seed of every pretrained model that is taught subjects, smallest first."""
+    if study.dreambooth is None:
+        return []
+    chosen = sorted(study.dreambooth.sizes or study.family.sizes, key=channels)
+    return [(size, seed) for size in chosen for seed in study.training.seeds]

@@ -8,25 +8,33 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from .data_section import Data
-from .distill_section import Distill, GuidedDistill
-from .fields import Distinct, Fraction, Positive, Seed, Strict
+from .distill_section import Distill, GuidedDistill, check_students
+from .dreambooth_section import DreamBooth, with_subjects
+from .fields import (
+    Distinct,
+    Fraction,
+    Kept,
+    Optimisation,
+    Positive,
+    Seed,
+    Strict,
+    check_kept,
+)
 from .hub import Revision, revision_has_an_id
 from .metrics_section import Metrics
 from .sampling_section import Sampling
+from .superres_section import SuperRes, check_superres
 
 DEFAULT_STUDY = "pocket"
 RESULT_FOLDERS = "data latents models cells tables figures work logs benchmarks"
 SHEET_IMAGES = 32
 """images of a cell that are kept as pixels"""
-FEW_STEPS = 4
-"""at which Mei et al. compare students (arXiv 2404.01367, section 4.5)"""
 SIZE_PATTERN = r"^c[1-9]\d*$"
 
 
@@ -154,41 +162,21 @@ class Diffusion(Strict):
         return self
 
 
-class Training(Strict):
-    """Pretraining; lengths are in images seen, so that they do not depend on the batch."""
+class Training(Optimisation):
+    """Pretraining."""
 
-    images: Positive
-    """images seen"""
-    batch: Positive
-    """images a step over all devices"""
-    lr: Annotated[float, Field(gt=0)]
-    """peak learning rate"""
-    warmup_images: Annotated[int, Field(ge=0)]
-    """images of linear warm-up"""
-    decay: Literal["cosine", "constant"]
-    """shape after the warm-up"""
-    weight_decay: Annotated[float, Field(ge=0)]
-    """of AdamW"""
-    clip_norm: Annotated[float, Field(gt=0)]
-    """largest gradient norm"""
-    ema_images: Positive
-    """half-life of the exponential moving average of the weights"""
     caption_dropout: Fraction
     """share of captions replaced by the empty one, for guidance"""
     min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
     """gamma of min-SNR weighting (Hang et al. 2023); null weights all noise levels alike"""
-    keep: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Distinct]
+    keep: Kept
     """fractions of the run at which a checkpoint of the averaged weights is kept"""
     seeds: Annotated[list[Seed], Distinct] = Field(min_length=1)
     """training seeds; each is a model of its own"""
 
     @model_validator(mode="after")
-    def _check_lengths(self) -> Training:
-        if self.warmup_images >= self.images:
-            raise ValueError("warmup_images: must be smaller than images")
-        steps = math.ceil(self.images / self.batch)
-        if len({max(1, round(part * steps)) for part in self.keep}) < len(self.keep):
-            raise ValueError(f"keep: two fractions are the same step of {steps}")
+    def _check_keep(self) -> Training:
+        check_kept(self.keep, self)
         return self
 
 
@@ -230,6 +218,10 @@ class Study(Strict):
     """students of every size by consistency distillation; null: none"""
     guided_distill: GuidedDistill | None = None
     """students of some sizes by progressive distillation; null: none"""
+    superres: SuperRes | None = None
+    """models for four-fold super-resolution, from every size; null: none"""
+    dreambooth: DreamBooth | None = None
+    """subjects that sizes are taught; null: none"""
     sampling: Sampling
     metrics: Metrics
     latency: Latency
@@ -272,41 +264,11 @@ class Study(Strict):
             raise ValueError("sampling.steps: more steps than diffusion.train_timesteps")
         if unknown := set(self.guidance_sizes) - set(self.family.sizes):
             raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
-        self._check_students()
+        check_students(self)
+        check_superres(self)
         if (last := max(self.figures.prompts)) >= self.sampling.n:
             raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
-        return self
-
-    def _check_students(self) -> None:
-        levels, most = self.diffusion.train_timesteps, max(self.sampling.students.steps)
-        if (self.distill or self.guided_distill) and FEW_STEPS not in self.sampling.students.steps:
-            raise ValueError(
-                f"sampling.students.steps: must have {FEW_STEPS}, at which students are compared"
-            )
-        if self.distill and not most <= self.distill.teacher_steps <= levels:
-            raise ValueError(
-                f"distill.teacher_steps: must be from {most}, the most of sampling.students.steps,"
-                f" to diffusion.train_timesteps ({levels})"
-            )
-        if self.distill and levels % self.distill.teacher_steps:
-            raise ValueError(
-                f"distill.teacher_steps: must divide diffusion.train_timesteps ({levels}), or"
-                " students would start below pure noise"
-            )
-        for name, section in (("distill", self.distill), ("guided_distill", self.guided_distill)):
-            untold = set(self.sampling.students.guidance) - set(section.guidance if section else [])
-            if section and untold:
-                raise ValueError(
-                    f"sampling.students.guidance: {min(untold):g} is not in {name}.guidance,"
-                    " the scales that students learn"
-                )
-        if self.guided_distill:
-            if unknown := set(self.guided_distill.sizes or []) - set(self.family.sizes):
-                raise ValueError(f"guided_distill.sizes: {min(unknown)} is not in family.sizes")
-            if 2 * self.guided_distill.steps[0] > levels:
-                raise ValueError(
-                    "guided_distill.steps: more than half of diffusion.train_timesteps"
-                )
+        return with_subjects(self)
 
     @property
     def results(self) -> str:

@@ -5,13 +5,24 @@ from __future__ import annotations
 from itertools import product
 
 from . import stages
+from .distill_section import Distill
+from .dreambooth_section import DreamBooth
+from .dreambooth_specs import (
+    DreamBoothSpec,
+    EncodeSubjectsSpec,
+    PriorSpec,
+    ScoreSubjectsSpec,
+    SubjectsSpec,
+)
 from .metrics_section import INCEPTION_SIZE
 from .specs import (
     AutoencoderSpec,
+    BaselinesSpec,
     CellSpec,
     ClaimsSpec,
     ClipLikeSpec,
     CostSpec,
+    DegradeSpec,
     DistillSpec,
     EncodeImagesSpec,
     EncodePartSpec,
@@ -24,11 +35,15 @@ from .specs import (
     IndexSpec,
     LatencySpec,
     MeasureSpec,
+    PhotosSpec,
     PrepareSpec,
     PretrainSpec,
+    SuperResClaims,
+    SuperResSpec,
     SweepSpec,
 )
 from .study import Study, StudyError
+from .superres_section import PSNR, SSIM, Finetuning, SuperRes
 
 
 class Specs:
@@ -102,13 +117,11 @@ class Specs:
 
     def distill(self, size: str, seed: int, autoencoder: str = "") -> DistillSpec:
         """Of rule distill. Raises StudyError if the study has no such stage."""
-        if self.study.distill is None:
-            raise StudyError("config key distill: is null; nothing is distilled")
         return DistillSpec(
             size=size,
             seed=seed,
             diffusion=self.study.diffusion,
-            distill=self.study.distill,
+            distill=self._distill(),
             encoding=self._streamed(autoencoder),
         )
 
@@ -129,6 +142,120 @@ class Specs:
             encoding=self._streamed(autoencoder),
         )
 
+    def _distill(self) -> Distill:
+        if self.study.distill is None:
+            raise StudyError("config key distill: is null; nothing is distilled")
+        return self.study.distill
+
+    def _superres(self) -> SuperRes:
+        if self.study.superres is None:
+            raise StudyError("config key superres: is null; nothing is enlarged")
+        return self.study.superres
+
+    def photos(self, split: str) -> PhotosSpec:
+        """Of rule crop_photos, for the split train or validation.
+
+        Raises StudyError if it is not of photographs.
+        """
+        key, side = {"train": "training"}.get(split, split), self.study.data.image_size
+        photos = getattr(self._superres(), key)
+        if photos is None:
+            raise StudyError(f"config key superres.{key}: is null; name a folder of photographs")
+        return PhotosSpec(seed=self.study.seed, photos=photos, image_size=side)
+
+    def degrade(self, split: str) -> DegradeSpec:
+        """Of rule degrade, for the split train or validation."""
+        settings = self._superres()
+        return DegradeSpec(
+            seed=self.study.seed,
+            split=split,
+            degradation=settings.degradation,
+            count=settings.n if split == "validation" else None,
+        )
+
+    def superres(self, stage: str, size: str, seed: int) -> SuperResSpec:
+        """Of rule train_superres; from scratch with the family, reduced to this size."""
+        settings = self._superres()
+        family = None
+        if stage == stages.SCRATCH:
+            family = self.study.family.model_copy(update={"sizes": [size], "reference_size": size})
+        return SuperResSpec(
+            stage=stage,
+            size=size,
+            seed=seed,
+            diffusion=self.study.diffusion,
+            training=Finetuning(**{key: getattr(settings, key) for key in Finetuning.model_fields}),
+            family=family,
+        )
+
+    def subjects(self) -> SubjectsSpec:
+        """Of rule prepare_subjects."""
+        study, of_emoji = self.study, self.taught.path is None
+        return SubjectsSpec(
+            seed=study.seed,
+            subjects=self.taught.subjects,
+            image_size=study.data.image_size,
+            styles=study.data.styles if of_emoji else [],
+        )
+
+    def encode_subjects(self, autoencoder: str) -> EncodeSubjectsSpec:
+        """Of rule encode_subjects."""
+        return EncodeSubjectsSpec(
+            images=self.encode_images(autoencoder),
+            text=self.encode_text(),
+            token=self.taught.token,
+            prompts=self.taught.prompts,
+        )
+
+    def prior(self, size: str, seed: int) -> PriorSpec:
+        """Of rule sample_prior."""
+        return PriorSpec(
+            size=size,
+            seed=seed,
+            diffusion=self.study.diffusion,
+            setting=self.study.sampling.fixed,
+            images=self.taught.prior_images,
+        )
+
+    def dreambooth(self, size: str, seed: int, subject: int) -> DreamBoothSpec:
+        """Of rule dreambooth."""
+        return DreamBoothSpec(
+            size=size,
+            seed=seed,
+            subject=subject,
+            diffusion=self.study.diffusion,
+            min_snr_gamma=self.study.training.min_snr_gamma,
+            teaching=self.taught.teaching,
+        )
+
+    def score_subjects(self, size: str, seed: int) -> ScoreSubjectsSpec:
+        """Of rule score_subjects."""
+        sampling, metrics = self.study.sampling, self.study.metrics
+        return ScoreSubjectsSpec(
+            size=size,
+            training_seed=seed,
+            diffusion=self.study.diffusion,
+            setting=sampling.fixed,
+            seed=sampling.seed,
+            prompts=self.taught.prompts,
+            images_per_prompt=self.taught.images_per_prompt,
+            extractor=metrics.extractor,
+            input_size=metrics.input_size,
+            clip=metrics.clip,
+            clip_like=metrics.clip_like is not None,
+            dino=self.taught.dino,
+        )
+
+    @property
+    def taught(self) -> DreamBooth:
+        """The section `dreambooth`. Raises StudyError if the study has none."""
+        if self.study.dreambooth is None:
+            raise StudyError(
+                "config key dreambooth: is null, or has no path where data.source is not emoji; no"
+                " subject is taught"
+            )
+        return self.study.dreambooth
+
     def _streamed(self, autoencoder: str) -> EncodingSpec | None:
         return None if self.study.latents.cache else self.encoding(autoencoder)
 
@@ -136,38 +263,38 @@ class Specs:
         """Of rule sweep: one cell for each (steps, guidance), few steps first.
 
         Of pretrained models with the fixed setting's sampler also that setting, if it is not among
-        them, and the same at every kept checkpoint.
+        them, and the same at every kept checkpoint; of super-resolution likewise at its own.
         """
         if (stage == stages.DISTILL) != (sampler == "lcm"):
-            raise StudyError(
-                f"stage {stage} is not sampled by {sampler}: lcm is for {stages.DISTILL}"
-            )
-        if stage == stages.DISTILL and self.study.distill is None:
-            raise StudyError("config key distill: is null; nothing is distilled")
+            raise StudyError(f"stage {stage} is not sampled by {sampler}: lcm is for distill")
         fixed, grid = self.study.sampling.fixed, list(product(*stages.grid(self.study, stage)))
-        cells = [self._cell(sampler, *setting) for setting in grid]
-        if (stage, sampler) == (stages.PRETRAIN, fixed.sampler):
-            setting = (fixed.steps, fixed.guidance)
-            cells += [] if setting in grid else [self._cell(sampler, *setting)]
-            kept = sorted(self.study.training.keep)
-            cells += [self._cell(sampler, *setting, trained=fraction) for fraction in kept]
+        cells = [self._cell(stage, sampler, *setting) for setting in grid]
+        setting, kept = (fixed.steps, fixed.guidance), self.study.training.keep
+        if stages.is_superres(stage):
+            setting, kept = (self._superres().fixed_steps, 1.0), self._superres().keep
+        elif (stage, sampler) != (stages.PRETRAIN, fixed.sampler):
+            return SweepSpec(diffusion=self.study.diffusion, cells=cells)
+        cells += [] if setting in grid else [self._cell(stage, sampler, *setting)]
+        cells += [self._cell(stage, sampler, *setting, trained=part) for part in sorted(kept)]
         return SweepSpec(diffusion=self.study.diffusion, cells=cells)
 
     def _cell(
-        self, sampler: str, steps: int, guidance: float, trained: float | None = None
+        self, stage: str, sampler: str, steps: int, guidance: float, trained: float | None = None
     ) -> CellSpec:
         sampling, metrics = self.study.sampling, self.study.metrics
+        superres = self._superres() if stages.is_superres(stage) else None
         return CellSpec(
             sampler=sampler,
             steps=steps,
             guidance=guidance,
-            n=sampling.n,
+            n=superres.n if superres else sampling.n,
             seed=sampling.seed,
             extractor=metrics.extractor,
             input_size=metrics.input_size,
-            clip=metrics.clip,
+            clip=None if superres else metrics.clip,
             trained=trained,
-            teacher_steps=self.study.distill.teacher_steps if sampler == "lcm" else None,
+            teacher_steps=self._distill().teacher_steps if sampler == "lcm" else None,
+            perceptual=superres.perceptual if superres else None,
         )
 
     def illustrate(self, size: str, seed: int) -> IllustrateSpec:
@@ -210,16 +337,29 @@ class Specs:
             confidence=metrics.confidence,
         )
 
-    def measure(self) -> MeasureSpec:
-        """Of rules measure and floors.
+    def measure(self, stage: str = stages.PRETRAIN) -> MeasureSpec:
+        """Of rules measure, floors and superres_baselines.
 
         Without select_by, which chooses among measured cells, and input_size, which the features
-        have seen.
+        have seen. Super-resolution has no captions that images could fit.
         """
         inception = self.study.metrics.extractor == "inception_v3"
         unread = {"select_by": "fd", "input_size": INCEPTION_SIZE if inception else 64}
+        n, fidelity = self.study.sampling.n, None
+        if stages.is_superres(stage):
+            unread |= {"clip": None, "clip_like": None}
+            n, fidelity = self._superres().n, [PSNR, SSIM, self._superres().perceptual]
         metrics = self.study.metrics.model_copy(update=unread)
-        return MeasureSpec(seed=self.study.seed, n=self.study.sampling.n, metrics=metrics)
+        return MeasureSpec(seed=self.study.seed, n=n, metrics=metrics, fidelity=fidelity)
+
+    def baselines(self) -> BaselinesSpec:
+        """Of rule superres_baselines."""
+        return BaselinesSpec(
+            extractor=self.study.metrics.extractor,
+            input_size=self.study.metrics.input_size,
+            measure=self.measure(stages.SUPERRES),
+            perceptual=self._superres().perceptual,
+        )
 
     def cost(self) -> CostSpec:
         """What the family costs at the study's shapes."""
@@ -241,14 +381,15 @@ class Specs:
 
     def latency(self) -> LatencySpec:
         """Of rule latency, which needs no reference size."""
-        family = self.study.family
-        timed = family.model_copy(update={"reference_size": family.sizes[0]})
+        timed = self.study.family.model_copy(update={"reference_size": self.study.family.sizes[0]})
         cost = self.cost().model_copy(update={"family": timed})
         return LatencySpec(**dict(cost), latency=self.study.latency)
 
     def claims(self) -> ClaimsSpec:
         """Of rule claims."""
-        study, names = self.study, self.study.metrics.names
+        study, names, superres = self.study, self.study.metrics.names, None
+        if study.superres:
+            superres = SuperResClaims.model_validate(study.superres, from_attributes=True)
         return ClaimsSpec(
             **dict(self.cost()),
             study=study.name,
@@ -259,4 +400,7 @@ class Specs:
             seed=study.seed,
             figure_sampler=study.sampling.samplers[0],
             decay=study.training.decay,
+            superres=superres,
+            fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
+            subjects=study.dreambooth and study.dreambooth.subjects,
         )

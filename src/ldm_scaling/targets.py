@@ -17,15 +17,20 @@ FIGURES = [
     "distill_gain",
     "distill_vs_cost",
     "guided_distill_gain",
+    "sr_compute",
+    "sr_vs_cost",
     "model_family",
     "guidance_samples",
     "size_samples",
     "equal_cost_samples",
     "prompt_interpolation",
     "distill_samples",
+    "sr_samples",
+    "dreambooth_samples",
+    "dreambooth_scores",
 ]
 TABLES = ["cells", "best", "crossovers", "family", "floors", "fits", "fixed_setting", "claims"]
-TABLES += ["acceleration", "retrieval"]
+TABLES += ["acceleration", "retrieval", "superres_baselines", "superres", "dreambooth"]
 _NEEDS = {
     "distill_gain": "distill",
     "distill_vs_cost": "distill",
@@ -33,6 +38,14 @@ _NEEDS = {
     "acceleration": "distill",
     "guided_distill_gain": "guided_distill",
     "retrieval": "metrics.clip_like",
+    "superres_baselines": "superres",
+    "superres": "superres",
+    "sr_compute": "superres",
+    "sr_vs_cost": "superres",
+    "sr_samples": "superres",
+    "dreambooth": "dreambooth",
+    "dreambooth_samples": "dreambooth",
+    "dreambooth_scores": "dreambooth",
 }
 """keys of the study without which there is nothing to draw or to write"""
 

@@ -133,6 +133,11 @@ class WorkDir:
         for old in self._states()[:-2]:
             old.unlink()
 
+    def clear(self) -> None:
+        """Remove every state."""
+        for path in self._states():
+            path.unlink()
+
     def load(self, read: Callable[[Path], Any]) -> Any | None:
         """The newest state that `read(path)` can read, or None. Unreadable ones are removed.
 

@@ -1,13 +1,12 @@
 """The command that decides claims, on tables as rule collect writes them."""
 
-import json
 import subprocess
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from claim_worlds import ALIGNMENT, family, spec, world
+from claim_worlds import ALIGNMENT, FIDELITY, family, spec, world
 
 from ldm_scaling.claims.registry import CLAIMS
 from ldm_scaling.claims.statement import HOLDS, NOT_RUN, find
@@ -22,37 +21,48 @@ def larger_is_better(r):
 
 @pytest.fixture(scope="module")
 def evidence():
-    return world(larger_is_better, noise=(0.01, 0.001), samplers=["ddim", "ddpm"])
+    options = {"noise": (0.01, 0.001), "samplers": ["ddim", "ddpm"], "fidelity": FIDELITY}
+    return world(larger_is_better, **options)
+
+
+def tables(evidence):
+    """Stage, sampler and the stem of their files."""
+    pairs = dict.fromkeys(key[:2] for key in evidence.cells)
+    return [(*pair, pair[1] if pair[0] == "pretrain" else pair[0]) for pair in pairs]
+
+
+def write(folder, stem, parts):
+    draws = np.concatenate([values.draws for values in parts])
+    rows = pd.concat([values.rows for values in parts], ignore_index=True)
+    rows = rows.assign(value=draws[:, 0], lo=draws[:, 0], hi=draws[:, 0], nfe=2 * rows["steps"])
+    write_cells(rows, draws[:, 1:], folder / f"{stem}.csv", folder / f"{stem}.safetensors")
 
 
 @pytest.fixture
 def folder(tmp_path, evidence):
-    tables = []
-    for stage, sampler in dict.fromkeys(key[:2] for key in evidence.cells):
-        own = [values for key, values in evidence.cells.items() if key[:2] == (stage, sampler)]
-        draws = np.concatenate([values.draws for values in own])
-        rows = pd.concat([values.rows for values in own], ignore_index=True)
-        rows = rows.assign(value=draws[:, 0], lo=draws[:, 0], hi=draws[:, 0], nfe=2 * rows["steps"])
-        stem = sampler if stage == "pretrain" else stage
-        names = [f"{stem}.csv", f"{stem}.safetensors"]
-        write_cells(rows, draws[:, 1:], *(tmp_path / name for name in names))
-        tables.append(["--cells", stage, sampler, *names])
+    for stage, sampler, stem in tables(evidence):
+        own = [found for key, found in evidence.cells.items() if key[:2] == (stage, sampler)]
+        write(tmp_path, stem, own)
+    write(tmp_path, "dreambooth", [evidence.dreambooth])
     family().to_csv(tmp_path / "family.csv", index=False)
-    (tmp_path / "tables.json").write_text(json.dumps(tables))
     (tmp_path / "spec.json").write_text(evidence.spec.model_dump_json())
     return tmp_path
 
 
-def claims(folder, *changed):
-    command = [*COMMAND, "--spec", "@spec.json", "--family", "family.csv"]
-    for options in json.loads((folder / "tables.json").read_text()):
-        command += options
-    command += ["--table-out", "out/claims.csv", "--text-out", "out/claims.md", *changed]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+@pytest.fixture
+def claims(folder, evidence):
+    def command(*changed, dreambooth=("--dreambooth", "dreambooth.csv", "dreambooth.safetensors")):
+        command = [*COMMAND, "--spec", "@spec.json", "--family", "family.csv"]
+        for stage, sampler, stem in tables(evidence):
+            command += ["--cells", stage, sampler, f"{stem}.csv", f"{stem}.safetensors"]
+        command += [*dreambooth, "--table-out", "out/claims.csv", "--text-out", "out/claims.md"]
+        return subprocess.run([*command, *changed], cwd=folder, capture_output=True, text=True)
+
+    return command
 
 
-def test_the_command_writes_what_the_functions_find(folder, evidence):
-    done = claims(folder)
+def test_the_command_writes_what_the_functions_find(folder, evidence, claims):
+    done = claims()
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(folder / "out/claims.csv", keep_default_na=False).set_index("id")
     expected = {claim.id: find(claim, evidence) for claim in CLAIMS}
@@ -112,18 +122,23 @@ def no_gflops(folder):
         (no_gflops, "family.csv has no column gflops"),
     ],
 )
-def test_wrong_input_is_one_line_and_writes_nothing(folder, break_it, message):
+def test_wrong_input_is_one_line_and_writes_nothing(folder, claims, break_it, message):
     break_it(folder)
-    done = claims(folder)
+    done = claims()
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert not (folder / "out").exists()
 
 
-def test_four_words_name_a_table(folder):
-    done = claims(folder, "--cells", "pretrain", "ddim")
+def test_four_words_name_a_table(claims):
+    done = claims("--cells", "pretrain", "ddim")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
+
+
+def test_scores_of_subjects_are_demanded_where_claims_take_them(claims):
+    done = claims(dreambooth=())
+    assert done.returncode == 2 and "error: --dreambooth: the spec asks for" in done.stderr
 
 
 def test_no_torch():

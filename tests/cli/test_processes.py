@@ -1,5 +1,6 @@
 """Two processes train and sample as one does, also when their number changes on the way."""
 
+import functools
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from project import ROOT
 from safetensors.numpy import load_file
 
@@ -40,6 +42,9 @@ def specs(pocket_config):
     """Of a tiny study."""
     pocket_config["family"] |= {"sizes": ["c8"], "reference_size": "c8"}
     pocket_config["training"] |= {"images": 96, "batch": 12, "warmup_images": 12, "keep": []}
+    length = {"images": 96, "batch": 12, "warmup_images": 12, "ema_images": 24}
+    pocket_config["distill"] |= length
+    pocket_config["guided_distill"] |= length | {"sizes": ["c8"], "steps": [4]}
     pocket_config["sampling"] |= {"n": 24, "steps": [1, 2], "guidance": [1, 3]}
     pocket_config["metrics"] |= {"components": 8}
     return Specs(load_study(pocket_config))
@@ -56,22 +61,41 @@ def text(tmp_path):
 
 
 @pytest.fixture
-def pretrain(tmp_path, specs, text):
-    """A function that runs the command on made-up latents and returns its log."""
+def train(tmp_path, text):
+    """A function that runs a command of training on made-up latents and returns its log."""
     latents = np.random.default_rng(0).normal(size=(40, 8, 8, 8)).astype("f4")
     write_arrays(tmp_path / "latents", {"latents": latents}, "latents")
 
-    def run(name, *options, **launch):
+    def run(module, spec, name, *options, **launch):
         data = ("--latents", tmp_path / "latents", "--text", text)
         folders = ("--out", tmp_path / name, "--work-dir", tmp_path / f"work-{name}")
-        spec = specs.pretrain("c8", 0).model_dump_json()
-        return command("models.pretrain", "--spec", spec, *data, *folders, *options, **launch)
+        spec = ("--spec", spec.model_dump_json())
+        return command(f"models.{module}", *spec, *data, *folders, *options, **launch)
 
     return run
 
 
+@pytest.fixture
+def pretrain(specs, train):
+    """A function that pretrains and returns the log."""
+    return functools.partial(train, "pretrain", specs.pretrain("c8", 0))
+
+
+def student_spec(specs, module):
+    """The spec of a student, by the name of its command."""
+    if module == "distill":
+        return specs.distill("c8", 0)
+    return specs.guided_distill("guided_distill4", "c8", 0)
+
+
 def weights(folder):
     return load_file(folder / "unet" / "diffusion_pytorch_model.safetensors")
+
+
+def assert_close(found, expected, tolerance=2e-5):
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, rtol=0, atol=tolerance, err_msg=key)
 
 
 def processes(folder):
@@ -93,10 +117,31 @@ def test_two_processes_train_as_one_and_hand_over(pretrain, tmp_path):
     assert [processes(tmp_path / name) for name in ("one", "copies", "shards")] == [1, 1, 2]
     expected = weights(tmp_path / "one")
     for name in ("copies", "shards"):
-        found = weights(tmp_path / name)
-        assert found.keys() == expected.keys()
-        for key, value in expected.items():
-            np.testing.assert_allclose(found[key], value, rtol=0, atol=2e-5, err_msg=key)
+        assert_close(weights(tmp_path / name), expected)
+
+
+@pytest.mark.parametrize("module", ["distill", "guided_distill"])
+def test_two_processes_distil_as_one(train, specs, tmp_path, module):
+    torch.manual_seed(0)
+    teacher = build_unet(specs.study.family, "c8", (8, 8, 8), 16)
+    save_model(teacher, tmp_path / "teacher/unet", WEIGHTS)
+
+    def distil(name, *options, **launch):
+        spec = student_spec(specs, module)
+        return train(module, spec, name, "--teacher", tmp_path / "teacher", *options, **launch)
+
+    distil("one", "--micro-batch", "5")
+    distil("copies", processes=2)
+    distil("shards", "--max-seconds", "0.001", code=75)
+    log = distil("shards", "--sharded", "--micro-batch", "4", processes=2)
+    assert "continuing after 12 images" in log
+    assert [processes(tmp_path / name) for name in ("one", "copies", "shards")] == [1, 2, 2]
+    expected = weights(tmp_path / "one")
+    told = "time_embedding.cond_proj.weight"
+    assert np.abs(expected[told]).max() > 1e-4  # it listens to the scale, which it did not at first
+    for name in ("copies", "shards"):
+        # weights move by 1e-3; guidance of 20 makes more of rounding than pretraining does
+        assert_close(weights(tmp_path / name), expected, tolerance=5e-5)
 
 
 def test_two_processes_sample_as_one(specs, text, tmp_path):

@@ -14,6 +14,7 @@ from project import SMOKE, Project
 from snakemake.utils import update_config
 
 from ldm_scaling import stages
+from ldm_scaling.stages import SCRATCH
 from ldm_scaling.study import load_study
 from ldm_scaling.tables.jobs import split_images, study_jobs
 from ldm_scaling.tables.networks import count_networks
@@ -40,17 +41,24 @@ def test_every_result_is_there_and_sane(finished):
     models = {"pretrain": 2, "distill": 2, "guided_distill4": 1, "guided_distill2": 1}
     # metrics; steps and scales; and a kept checkpoint of each pretrained size
     expected = {stage: count * 3 * 2 * 2 for stage, count in models.items()}
-    assert table[table["grid"]]["stage"].value_counts().to_dict() == expected
-    assert len(table) == sum(expected.values()) + 2 * 3
+    # metrics and steps; without guidance, and a kept checkpoint of each
+    enlarging = {stage: count * 5 * 2 for stage, count in {"superres": 2, SCRATCH: 1}.items()}
+    assert table[table["grid"]]["stage"].value_counts().to_dict() == expected | enlarging
+    assert len(table) == sum((expected | enlarging).values()) + 2 * 3 + 3 * 5
     assert (table["status"] == "ok").all()
     assert table[["value", "lo", "hi", "seconds"]].notna().all(axis=None)
     assert ((table["lo"] <= table["value"]) & (table["value"] <= table["hi"])).all()
     frechet = table[table["metric"] == "fd_effnet_lite0"]
     floors = pd.read_csv(results / "tables/floors.csv").query("metric == 'fd_effnet_lite0'")
-    assert frechet["value"].min() > floors.query("kind == 'real'")["value"].item()
+    sampled = frechet[~frechet["stage"].isin(enlarging)]  # the others start from test images
+    assert sampled["value"].min() > floors.query("kind == 'real'")["value"].item()
     assert set(floors["kind"]) == {"real", "reconstruction"}
     clip_like = table[table["metric"] == "clip_like"]["value"]
     assert clip_like.between(-1, 1).all() and clip_like.nunique() > 1
+    scores = pd.read_csv(results / "tables/dreambooth.csv")
+    assert len(scores) == 2 * (2 + 3) * (1 + 2)  # sizes; metrics before and after; subjects
+    assert (scores["status"] == "ok").all()
+    assert not list((results / "work/dreambooth").rglob("state-*")), "they would fill a disk"
     retrieval = pd.read_csv(results / "tables/retrieval.csv").set_index("kind")
     assert list(retrieval.index) == ["held-out", "noto", "twemoji", "fluent"]
     assert retrieval["recall_at_10"].between(0, 1).all()
@@ -86,24 +94,25 @@ LIGHT = {
     "retrieval",
     "acceleration",
     "count_family",
+    "superres",
+    "dreambooth_table",
 }
 """rules that follow whatever changes the tables"""
-CELLS = {"sweep": 6, "measure": 6, "collect": 4}
-"""jobs of all models' cells: two sizes, their students, and two of progressive distillation"""
+FOLLOWING = {
+    **{"pretrain": 2, "distill": 2, "guided_distill": 2, "train_superres": 2},
+    **{"sweep": 8, "measure": 8, "collect": 5},
+    **{"sample_prior": 2, "dreambooth": 4, "score_subjects": 2},
+}
+"""jobs that follow the training of two sizes: their students, two of progressive distillation,
+two that enlarge images and two subjects each; not super-resolution from scratch"""
 
 
 @pytest.mark.parametrize(
     ("changes", "jobs"),
     [
         ({}, {}),
-        (
-            {"training": {"lr": 0.0007}},
-            {"pretrain": 2, "distill": 2, "guided_distill": 2} | CELLS,
-        ),
-        (
-            {"training": {"lr": 0.0007, "keep": [0.25, 0.5]}},
-            {"pretrain": 2, "distill": 2, "guided_distill": 2} | CELLS,
-        ),
+        ({"training": {"lr": 0.0007}}, FOLLOWING),
+        ({"training": {"lr": 0.0007, "keep": [0.25, 0.5]}}, FOLLOWING),
         ({"distill": {"lr": 0.0007}}, {"distill": 2, "sweep": 2, "measure": 2, "collect": 1}),
         (
             {"guided_distill": {"lr": 0.0007}},
@@ -117,17 +126,31 @@ CELLS = {"sweep": 6, "measure": 6, "collect": 4}
         ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 2, "measure": 2, "collect": 1}),
         (
             {"family": {"sizes": ["c8", "c16", "c24"]}},
-            {"family": 1, "pretrain": 1, "distill": 1, "sweep": 2, "measure": 2, "collect": 4},
+            {"family": 1, "pretrain": 1, "distill": 1, "train_superres": 1}
+            | {"sweep": 3, "measure": 3, "collect": 6}
+            | {"sample_prior": 1, "dreambooth": 2, "score_subjects": 1},
         ),
         (
             {"metrics": {"bootstrap": 60}},
-            {"fit_clip_like": 1, "measure": 6, "floors": 1, "collect": 4},
+            {"fit_clip_like": 1, "measure": 9, "floors": 1, "collect": 6, "score_subjects": 2}
+            | {"superres_baselines": 1},
         ),
         (
             {"metrics": {"clip_like": {"lr": 0.01}}},
-            {"fit_clip_like": 1, "measure": 6, "floors": 1, "collect": 4},
+            {"fit_clip_like": 1, "measure": 6, "floors": 1, "collect": 4, "score_subjects": 2},
         ),
-        ({"metrics": {"select_by": "kid"}}, {"collect": 4}),
+        (
+            {"superres": {"lr": 0.001}},
+            {"train_superres": 3, "sweep": 3, "measure": 3, "collect": 2},
+        ),
+        (
+            {"superres": {"n": 31}},
+            {"degrade": 1, "encode_images": 1, "superres_baselines": 1}
+            | {"sweep": 3, "measure": 3, "collect": 2},
+        ),
+        ({"dreambooth": {"lr": 0.01}}, {"dreambooth": 4, "score_subjects": 2}),
+        ({"dreambooth": {"images_per_prompt": 3}}, {"score_subjects": 2}),
+        ({"metrics": {"select_by": "kid"}}, {"collect": 6}),
     ],
 )
 def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
@@ -144,6 +167,7 @@ def test_tables_and_figures_come_from_the_cells_without_torch(finished, tmp_path
     printed = finished.snakemake("--dry-run", "-p", *SMOKE)
     modules = sorted(set(re.findall(r"python -m (ldm_scaling[.\w]+)", printed)))
     assert {"ldm_scaling.tables.claims", "ldm_scaling.figures.size_samples"} <= set(modules)
+    modules.remove("ldm_scaling.cells.baselines")  # it sees the images themselves
     code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
     source = {"PYTHONPATH": str(finished.folder / "src")}
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | source)
@@ -158,7 +182,7 @@ def test_the_plan_finds_every_output(finished):
     assert "jobs are done; nothing is left" in printed
     table = pd.read_csv(finished.folder / "results/smoke/plan.csv").set_index("rule")
     assert (table["jobs"] == 0).all()
-    assert table.loc[["pretrain", "sweep", "encode_text"], "done"].tolist() == [2, 6, 2]
+    assert table.loc[["pretrain", "sweep", "encode_text"], "done"].tolist() == [2, 9, 2]
 
 
 def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
@@ -168,19 +192,19 @@ def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where nothing is done
     jobs = study_jobs(study, count_networks(study), split_images(study))
     folders = {
-        "prepare_data": ["data"],
-        "pretrain": ["models/pretrain", "work/pretrain"],
-        "distill": ["models/distill", "work/distill"],
-        "sweep": [f"cells/{stage}" for stage in stages.samplers(study)] + ["work/sweep"],
+        "prepare_data": ["data/*"],
+        "pretrain": ["models/pretrain/**/*", "work/pretrain/**/*"],
+        "distill": ["models/distill/**/*", "work/distill/**/*"],
+        "dreambooth": ["models/dreambooth/**/*", "work/dreambooth/**/*"],
+        "sweep": [f"cells/{stage}/**/*" for stage in stages.samplers(study)] + ["work/sweep/**/*"],
     }
-    for rule, names in folders.items():
+    for rule, patterns in folders.items():
         planned = sum(job.bytes for job in jobs if job.rule == rule)
-        parts = [finished.folder / "results/smoke" / name for name in names]
         # files of weights and arrays; captions, logs and TensorBoard's events are not planned for
         left = [
             path.stat().st_size
-            for part in parts
-            for path in part.rglob("*")
+            for pattern in patterns
+            for path in (finished.folder / "results/smoke").glob(pattern)
             if path.suffix == ".safetensors" or path.name.startswith("state-")
         ]
         assert 0.3 * planned < sum(left) < 1.1 * planned, rule
@@ -193,7 +217,8 @@ def test_what_figures_show_redraws_those_figures(finished):
     changed = overlay(finished, figures={"guidance_sizes": ["c16"]})
     assert finished.jobs(*changed) == {"guidance_samples": 1, "guidance_interaction": 1, "all": 1}
     changed = overlay(finished, figures={"prompts": [3, 1]})
-    sheets = {"guidance_samples": 1, "size_samples": 1, "distill_samples": 1}
+    names = ("guidance_samples", "size_samples", "distill_samples", "sr_samples")
+    sheets = dict.fromkeys(names, 1)
     assert finished.jobs(*changed) == illustrated | sheets | {"all": 1}
 
 
@@ -220,7 +245,13 @@ def test_one_more_scale_samples_the_new_cells_only(finished):
     pd.testing.assert_frame_equal(new[new["guidance"] != 3].reset_index(drop=True), old)
 
 
-def test_killed_at_four_moments_it_ends_with_the_same_cells(finished, tmp_path):
+def new_state(folder):
+    """Whether a job saved its state there after now; those of other stages run beside it."""
+    before = set(folder.rglob("state-*"))
+    return lambda: bool(set(folder.rglob("state-*")) - before)
+
+
+def test_killed_at_five_moments_it_ends_with_the_same_cells(finished, tmp_path):
     expected = cells(finished)
     project = Project(tmp_path / "killed")
     results = project.folder / "results/smoke"
@@ -236,17 +267,30 @@ def test_killed_at_four_moments_it_ends_with_the_same_cells(finished, tmp_path):
     project.kill_when(lambda: any(training.rglob("state-*")), *again)
     assert not list(results.glob("models/pretrain/*/seed0/summary.json"))
 
-    distilling = results / "work/distill"
-    project.kill_when(lambda: any(distilling.rglob("state-*")), *again)
-
-    sweep = results / "work/sweep"
-    sampled = set(sweep.rglob("state-*"))
-    project.kill_when(lambda: set(sweep.rglob("state-*")) - sampled, *again)
+    for stage in ("distill", "guided_distill", "sweep"):
+        project.kill_when(new_state(results / "work" / stage), *again)
     project.snakemake(*again)
-    for stage in ("pretrain", "distill"):
+    for stage in ("pretrain", "distill", "guided_distill"):
         logs = (results / f"logs/{stage}").glob("*.log")
         assert any("continuing after" in path.read_text() for path in logs), stage
     table = cells(project)
     expected = expected[expected["guidance"] != 3].reset_index(drop=True)
     # seconds are measured and differ between any two runs; everything else is the same
     pd.testing.assert_frame_equal(table.drop(columns="seconds"), expected.drop(columns="seconds"))
+
+
+def test_super_resolution_stands_beside_enlarging_without_a_model(finished):
+    results = finished.folder / "results/smoke"
+    table = pd.read_csv(results / "tables/superres.csv")
+    metrics = {"fd_effnet_lite0", "kid_effnet_lite0", "psnr", "ssim", "lpips_like_squeezenet"}
+    for _, rows in table.groupby("metric"):
+        models = rows[["model", "size"]].fillna("").agg(" ".join, axis=1).str.strip()
+        assert models.tolist() == [
+            *("bicubic", "reconstruction", "superres c8", "superres c16", "superres_scratch c8")
+        ]
+    assert set(table["metric"]) == metrics
+    assert (table["status"] == "ok").all() and (table["n"] == 32).all()
+    assert ((table["lo"] <= table["value"]) & (table["value"] <= table["hi"])).all()
+    psnr, ssim = (table.loc[table["metric"] == name, "value"] for name in ("psnr", "ssim"))
+    assert psnr.between(5, 50).all() and psnr.nunique() > 2
+    assert ssim.between(-1, 1).all()

@@ -1,10 +1,12 @@
 """Claims as a table and as a page, and what is noted beside them."""
 
-from claim_worlds import ALIGNMENT, IMAGES, QUALITY, world
+import numpy as np
+from claim_worlds import ALIGNMENT, IMAGES, QUALITY, TAUGHT_IMAGES, world
 
 from ldm_scaling.claims.registry import CLAIMS
 from ldm_scaling.claims.render import COLUMNS, page, table
 from ldm_scaling.claims.statement import FAILS, HOLDS, NOT_RUN, UNDECIDED, find
+from ldm_scaling.stages import DREAMBOOTH
 
 
 def larger_is_better(r):
@@ -56,7 +58,9 @@ def test_the_table_has_a_row_for_each_claim_and_the_page_the_same_verdicts():
     rows = table(findings)
     assert list(rows.columns) == COLUMNS
     assert list(rows["id"]) == [claim.id for claim in CLAIMS]
-    assert set(rows["n"].dropna()) == {IMAGES}
+    taught = np.array([claim.stage == DREAMBOOTH for claim in CLAIMS])
+    assert set(rows.loc[~taught, "n"].dropna()) == {IMAGES}
+    assert set(rows.loc[taught, "n"].dropna()) == {TAUGHT_IMAGES}
     ran = rows["verdict"] != NOT_RUN
     assert (rows.loc[ran, "lo"] <= rows.loc[ran, "estimate"]).all()
     assert (rows.loc[ran, "estimate"] <= rows.loc[ran, "hi"]).all()

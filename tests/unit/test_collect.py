@@ -116,7 +116,7 @@ def test_planted_optimum_and_boundary(size, steps, guidance, at_boundary):
 
 @pytest.mark.parametrize(
     ("grid", "guidance", "at_boundary"),
-    [([2, 3, 5], 2, True), ([1, 2], 1, False), ([1], 1, True)],
+    [([2, 3, 5], 2, True), ([1, 2], 1, False), ([2], 2, True), ([1], 1, False)],
 )
 def test_only_an_end_that_can_be_extended_is_a_boundary(grid, guidance, at_boundary):
     table = measured()

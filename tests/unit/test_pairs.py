@@ -90,6 +90,7 @@ def config_of(folder, cache=True):
             },
             "training": {"images": 96, "batch": 8, "warmup_images": 8, "keep": []},
             "metrics": {"clip_like": None},
+            "superres": None,
             "figures": {"guidance_sizes": ["c8"]},
         },
     )

@@ -1,20 +1,20 @@
 """The plan against published numbers, counts by hand, and the files that are there."""
 
 import math
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
-from snakemake.utils import update_config
+from plans import ONES, changed, jobs_of, rule, study_of
+from project import ROOT
 
+from ldm_scaling.cli import InputError
 from ldm_scaling.data.emoji import IMAGES
 from ldm_scaling.metrics_section import Clip
 from ldm_scaling.models.family import count_params
 from ldm_scaling.shards import write_arrays
-from ldm_scaling.study import Study, TextEncoder, load_study
-from ldm_scaling.tables.jobs import Job, split_images, study_jobs
+from ldm_scaling.study import Study, TextEncoder
+from ldm_scaling.tables.jobs import Job, split_images
 from ldm_scaling.tables.networks import (
     Networks,
     count_networks,
@@ -22,41 +22,7 @@ from ldm_scaling.tables.networks import (
     meta_clip,
     meta_text_encoder,
 )
-from ldm_scaling.tables.plan import concentration, plan_table, report
-
-ROOT = Path(__file__).parents[2]
-ONES = Networks(
-    forward={"c12": 1.0, "c20": 10.0, "c32": 100.0, "c48": 1000.0},
-    params={"c12": 1, "c20": 10, "c32": 100, "c48": 1000},
-    encode=0.5,
-    decode=0.25,
-    autoencoder_params=7,
-    caption=0.125,
-    features=0.0625,
-    feature_width=3,
-)
-
-
-@cache
-def study_of(overlay: str = "") -> Study:
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    if overlay:
-        update_config(config, yaml.safe_load((ROOT / "studies" / f"{overlay}.yaml").read_text()))
-    return load_study(config)
-
-
-def changed(**sections) -> Study:
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    update_config(config, sections)
-    return load_study(config)
-
-
-def jobs_of(study: Study, networks: Networks = ONES) -> list[Job]:
-    return study_jobs(study, networks, split_images(study))
-
-
-def rule(jobs: list[Job], name: str) -> list[Job]:
-    return [job for job in jobs if job.rule == name]
+from ldm_scaling.tables.plan import concentration, plan_table, read_study, report
 
 
 @pytest.fixture(autouse=True)
@@ -157,13 +123,19 @@ def test_every_image_is_encoded_once_and_seeds_multiply_models():
     study = changed(training={"seeds": [0, 1, 2]}, data={"max_images": 3000})
     jobs = jobs_of(study)
     train = 3000 - 768 - 768
-    assert [job.flops for job in rule(jobs, "encode_images")] == [train * ONES.encode]
+    encoded = {job.name: job.flops for job in rule(jobs, "encode_images")}
+    assert encoded == {
+        "": train * ONES.encode,
+        "superres/train": train * ONES.encode,
+        "superres/validation": 256 * ONES.encode,
+    }
     text = [job.flops for job in rule(jobs, "encode_text")]
     assert text == [train * ONES.caption, 768 * ONES.caption]
     assert len(rule(jobs, "pretrain")) == 4 * 3
     assert len(rule(jobs, "distill")) == 4 * 3
     assert len(rule(jobs, "guided_distill")) == 3 * 2 * 3  # of the two smallest sizes
-    assert len(rule(jobs, "sweep")) == 4 * 3 * 3 + 4 * 3 + 3 * 2 * 3
+    assert len(rule(jobs, "train_superres")) == 4 * 3 + 3  # the smallest from scratch too
+    assert len(rule(jobs, "sweep")) == 4 * 3 * 3 + 4 * 3 + 3 * 2 * 3 + 5 * 3
 
 
 def test_students_cost_their_teachers_forwards_too_and_no_guidance():
@@ -180,6 +152,12 @@ def test_students_cost_their_teachers_forwards_too_and_no_guidance():
     ]
     # two steps of the teacher: guided with two passes, or told
     assert [job.flops / ONES.forward["c20"] for job in rule(jobs, "guided_distill")] == [7000, 5000]
+    # weights, and of two states four copies; a student has an embedding of 256 times c more
+    sizes = {"pretrain": 0, "distill": 256 * 48, "train_superres": 0}
+    plain = changed(training={"keep": []}, superres={"keep": []}, distill=steps)
+    for name, told in sizes.items():
+        disk = {job.output.split("/")[-3]: job.bytes for job in rule(jobs_of(plain), name)}
+        assert disk["c48"] == 9 * 4 * (ONES.params["c48"] + told), name
     sweep = {job.name: job for job in rule(jobs, "sweep")}["distill c12 seed0 lcm"]
     assert sweep.flops_of["U-Net"] == 100 * (1 + 4) * 2 * ONES.forward["c12"]
 
@@ -277,7 +255,7 @@ def test_a_folder_that_is_not_there_leaves_the_number_of_images_unknown():
     study = changed(data={"source": "imagefolder", "path": "nowhere"})
     images = split_images(study)
     assert math.isnan(images["train"]) and images["test"] == 768
-    (encode,) = rule(jobs_of(study), "encode_images")
+    encode = rule(jobs_of(study), "encode_images")[0]
     assert encode.uncounted == ["autoencoder", "disk"]
     limited = changed(data={"source": "imagefolder", "path": "nowhere", "max_images": 5000})
     assert split_images(limited)["train"] == 5000 - 768 - 768
@@ -289,7 +267,7 @@ def test_images_of_a_folder_are_counted(tmp_path):
     (tmp_path / "metadata.csv").write_text("file_name,text\na.png,one\nb.png,two\n")
     splits = {"validation": 16, "test": 16}
     data = {"source": "imagefolder", "path": str(tmp_path), "splits": splits}
-    study = changed(data=data, sampling={"n": 16}, metrics={"components": 8})
+    study = changed(data=data, sampling={"n": 16}, metrics={"components": 8}, superres=None)
     assert split_images(study)["train"] == 2 - 32
     one_style = changed(data={"styles": ["noto"]})
     assert split_images(one_style)["train"] == IMAGES["noto"] - 2 * 768
@@ -301,8 +279,8 @@ def test_images_of_a_folder_are_counted(tmp_path):
 def sharded(**latents) -> Study:
     evaluation = {"source": "coco", "path": "resources/coco"}
     data = {"source": "webdataset", "path": "resources/shards", "evaluation": evaluation}
-    metrics = {"clip_like": None}
-    return changed(data=data | {"max_images": 9000}, latents=latents, metrics=metrics)
+    without = {"metrics": {"clip_like": None}, "superres": None}
+    return changed(data=data | {"max_images": 9000}, latents=latents, **without)
 
 
 def test_shards_are_indexed_and_encoded_in_parts():
@@ -331,7 +309,7 @@ def test_without_a_cache_every_training_encodes_what_it_sees():
 
 def test_samples_are_counted_once_there_is_an_index():
     config = {"source": "webdataset", "path": "x", "evaluation": {"source": "coco", "path": "y"}}
-    study = changed(data=config, metrics={"clip_like": None})
+    study = changed(data=config, metrics={"clip_like": None}, superres=None)
     assert math.isnan(split_images(study)["train"])
     write_arrays(Path("results/data/index.safetensors"), {"starts": np.array([0, 4, 7])}, "f")
     assert split_images(study) == {"train": 7, "validation": 768, "test": 768}
@@ -396,8 +374,17 @@ def test_disk_of_arrays_and_weights():
     jobs = jobs_of(changed(data={"max_images": 3000}, training={"keep": [0.5]}))
     (prepare,) = rule(jobs, "prepare_data")
     assert prepare.bytes == 3000 * 3 * 32 * 32
-    (encode,) = rule(jobs, "encode_images")
+    encode = rule(jobs, "encode_images")[0]
     assert encode.bytes == (3000 - 2 * 768) * 8 * 8 * 8 * 4
     largest = rule(jobs, "pretrain")[-1]
     model, kept = 4 * 1000, 4 * 1000
     assert largest.bytes == model + kept + 2 * (4 * model + kept)
+
+
+def test_a_study_that_cannot_be_planned_is_one_line(tmp_path):
+    (tmp_path / "prose.yaml").write_text("a study\n")
+    with pytest.raises(InputError, match=r"prose\.yaml has no keys and values in YAML"):
+        read_study([ROOT / "config.yaml", tmp_path / "prose.yaml"])
+    (tmp_path / "typo.yaml").write_text("data: {image_sise: 32}\n")
+    with pytest.raises(InputError, match=r"data\.image_sise: unknown key; known here: source"):
+        read_study([ROOT / "config.yaml", tmp_path / "typo.yaml"])

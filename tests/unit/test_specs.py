@@ -37,6 +37,8 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         "validation-features": specs.features("validation"),
         "measure": specs.measure(),
         "illustrate": specs.illustrate("c12", 0),
+        **(enlarging(specs) if study.superres else {}),
+        **(subjects(specs) if study.dreambooth else {}),
         "cost": specs.cost(),
         "latency": specs.latency(),
     }
@@ -45,41 +47,117 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
     return {name: spec.model_dump_json() for name, spec in named.items()}
 
 
+def enlarging(specs: Specs) -> dict[str, Any]:
+    """Those of super-resolution."""
+    return {
+        "degrade": specs.degrade("train"),
+        "degrade_n": specs.degrade("validation"),
+        "superres": specs.superres("superres", "c12", 0),
+        "scratch": specs.superres("superres_scratch", "c12", 0),
+        "sweep_superres": specs.sweep("superres", "ddim"),
+        "measure_superres": specs.measure("superres"),
+        "baselines": specs.baselines(),
+    }
+
+
+def subjects(specs: Specs) -> dict[str, Any]:
+    """Those of DreamBooth."""
+    return {
+        "subjects": specs.subjects(),
+        "encode_subjects": specs.encode_subjects(
+            specs.study.latents.autoencoder.pretrained or "trained"
+        ),
+        "prior": specs.prior("c12", 0),
+        "dreambooth": specs.dreambooth("c12", 0, 1),
+        "score_subjects": specs.score_subjects("c12", 0),
+    }
+
+
+TAUGHT = "prior dreambooth score_subjects"
+"""specs of models that are taught"""
+MEASURED = "measure_superres baselines"
+DIFFUSED = (
+    f"pretrain distill guided_distill superres scratch sweep sweep_lcm sweep_superres {TAUGHT}"
+)
+ALL_TAUGHT = f"subjects encode_subjects {TAUGHT}"
+LPIPS = {"network": "alex", "weights": "alexnet.pth"}
 CHANGES = [
+    ("superres.lr", 0.01, "superres scratch"),
+    ("superres.min_snr_gamma", None, "superres scratch"),
+    ("superres.keep", [0.5], "superres scratch sweep_superres"),
+    ("superres.scratch", ["c20"], ""),
+    ("superres.n", 128, "degrade_n sweep_superres measure_superres baselines"),
+    ("superres.steps", [16], "sweep_superres"),
+    ("superres.fixed_steps", 8, "sweep_superres"),
+    ("superres.degradation.second.blur", 0.1, "degrade degrade_n"),
+    ("superres.lpips", LPIPS, "sweep_superres measure_superres baselines"),
+    ("superres.training", {"path": "photos", "patches": 300}, ""),
+    ("superres.validation", {"path": "photos", "patches": 300}, ""),
+    ("dreambooth.lr", 0.5, "dreambooth"),
+    ("dreambooth.prior_weight", 0.5, "dreambooth"),
+    ("dreambooth.prior_images", 5, "prior"),
+    ("dreambooth.subjects", 3, "subjects"),
+    ("dreambooth.token", "bar", "encode_subjects"),
+    ("dreambooth.prompts", ["{subject}"], "encode_subjects score_subjects"),
+    ("dreambooth.images_per_prompt", 3, "score_subjects"),
+    ("dreambooth.dino", {"pretrained": "dino"}, "score_subjects"),
+    ("dreambooth.sizes", ["c12"], ""),
+    ("dreambooth.path", "folder", "subjects"),
+    ("training.min_snr_gamma", None, "pretrain dreambooth"),
     ("name", "mine", ""),
-    ("seed", 7, "prepare autoencoder clip_like measure"),
-    ("data.image_size", 64, "prepare encode_part cost latency"),
-    ("data.styles", ["noto"], "prepare clip_like"),
+    ("seed", 7, f"prepare autoencoder clip_like measure subjects degrade degrade_n {MEASURED}"),
+    ("data.image_size", 64, "prepare encode_part cost latency subjects"),
+    ("data.styles", ["noto"], "prepare clip_like subjects"),
     ("data.path", "folder", ""),
     ("data.max_images", 3000, "prepare index"),
     ("data.revision", "ab" * 20, ""),
-    ("data.evaluation", {"source": "coco", "path": "x"}, "prepare clip_like"),
+    ("data.evaluation", {"source": "coco", "path": "x"}, f"prepare clip_like {ALL_TAUGHT}"),
     ("latents.parts", 4, "encode_part"),
     ("data.splits.test", 900, "prepare"),
-    ("latents.autoencoder.downsampling", 8, "autoencoder encode_images encode_part cost latency"),
+    (
+        "latents.autoencoder.downsampling",
+        8,
+        "autoencoder encode_images encode_part cost latency encode_subjects",
+    ),
     (
         "latents.autoencoder.latent_channels",
         4,
-        "autoencoder encode_images encode_part cost latency",
+        "autoencoder encode_images encode_part cost latency encode_subjects",
     ),
     ("latents.autoencoder.width", 64, "autoencoder"),
     ("latents.autoencoder.lr", 0.5, "autoencoder"),
-    ("latents.autoencoder.pretrained", "other", "encode_images encode_part"),
-    ("latents.autoencoder.pretrained", None, "encode_images encode_part"),
-    ("latents.autoencoder.revision", "ab" * 20, "encode_images encode_part"),
-    ("latents.text_encoder.pretrained", "other", "encode_text encode_part clip_like"),
-    ("latents.text_encoder.max_tokens", 32, "encode_text encode_part cost latency clip_like"),
-    ("latents.text_encoder.width", 512, "encode_text encode_part cost latency clip_like"),
+    ("latents.autoencoder.pretrained", "other", "encode_images encode_part encode_subjects"),
+    ("latents.autoencoder.pretrained", None, "encode_images encode_part encode_subjects"),
+    ("latents.autoencoder.revision", "ab" * 20, "encode_images encode_part encode_subjects"),
+    (
+        "latents.text_encoder.pretrained",
+        "other",
+        "encode_text encode_part clip_like encode_subjects",
+    ),
+    (
+        "latents.text_encoder.max_tokens",
+        32,
+        "encode_text encode_part cost latency clip_like encode_subjects",
+    ),
+    (
+        "latents.text_encoder.width",
+        512,
+        "encode_text encode_part cost latency clip_like encode_subjects",
+    ),
     ("family.sizes", ["c12", "c20", "c24", "c32", "c48"], "cost latency"),
     ("family.reference_size", "c32", "cost"),
-    ("family.res_blocks", 2, "pretrain cost latency"),
-    ("family.channel_multipliers", [1, 2, 3], "pretrain cost latency"),
+    ("family.res_blocks", 2, "pretrain scratch cost latency"),
+    ("family.channel_multipliers", [1, 2, 3], "pretrain scratch cost latency"),
     (
         "diffusion.prediction",
         "epsilon",
-        "pretrain distill guided_distill sweep sweep_lcm illustrate",
+        f"illustrate {DIFFUSED}",
     ),
-    ("diffusion.beta_end", 0.02, "pretrain distill guided_distill sweep sweep_lcm illustrate"),
+    (
+        "diffusion.beta_end",
+        0.02,
+        f"illustrate {DIFFUSED}",
+    ),
     ("training.lr", 0.5, "pretrain"),
     ("training.images", 64000, "pretrain"),
     ("training.caption_dropout", 0.2, "pretrain"),
@@ -93,21 +171,25 @@ CHANGES = [
     ("sampling.students.guidance", [3], "sweep_lcm"),
     ("sampling.guidance", [1, 2, 3], "sweep illustrate"),
     ("sampling.steps", [2, 4], "sweep illustrate"),
-    ("sampling.seed", 5, "sweep sweep_lcm illustrate"),
+    ("sampling.seed", 5, "sweep sweep_lcm sweep_superres illustrate score_subjects"),
     ("sampling.n", 256, "sweep sweep_lcm measure"),
-    ("metrics.bootstrap", 100, "clip_like measure"),
-    ("metrics.confidence", 0.9, "clip_like measure"),
+    ("metrics.bootstrap", 100, f"clip_like measure {MEASURED}"),
+    ("metrics.confidence", 0.9, f"clip_like measure {MEASURED}"),
     ("metrics.clip_like.epochs", 7, "clip_like measure"),
     ("metrics.select_by", "kid", "illustrate"),
-    ("metrics.components", 32, "measure"),
-    ("metrics.components", None, "measure"),
-    ("metrics.input_size", 128, "sweep sweep_lcm features validation-features"),
+    ("metrics.components", 32, f"measure {MEASURED}"),
+    ("metrics.components", None, f"measure {MEASURED}"),
+    (
+        "metrics.input_size",
+        128,
+        "sweep sweep_lcm sweep_superres features validation-features baselines score_subjects",
+    ),
     ("latency.batches", [1, 4], "latency"),
     ("figures.budgets", [1], "illustrate"),
     ("figures.budgets", [16, 8, 4, 2, 1, 0.5, 0.25], ""),
     ("figures.prompts", [1, 0], "illustrate"),
     ("figures.guidance_sizes", ["c20"], ""),
-    ("sampling.fixed.guidance", 7.5, "sweep illustrate"),
+    ("sampling.fixed.guidance", 7.5, "sweep illustrate prior score_subjects"),
 ]
 
 
@@ -116,7 +198,7 @@ def test_a_key_changes_the_specs_that_depend_on_it(pocket_config, key, value, na
     before = all_specs(pocket_config)
     put(pocket_config, key, value)
     after = all_specs(pocket_config)
-    assert {name for name in before if before[name] != after[name]} == set(names.split())
+    assert {name for name in before if before[name] != after.get(name)} == set(names.split())
 
 
 def test_claims_know_the_sampler_of_the_figures_and_the_decay(pocket_config):
@@ -146,14 +228,14 @@ def test_another_clip_model_samples_again(pocket_config):
     pocket_config["metrics"]["clip"]["revision"] = "b" * 40
     after = all_specs(pocket_config)
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"sweep", "sweep_lcm", "features", "measure"}
+    assert changed == {"sweep", "sweep_lcm", "features", "measure", "score_subjects"}
 
 
 def of_shards(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration with tar shards for training."""
     evaluation = {"source": "coco", "path": "coco"}
     config["data"] |= {"source": "webdataset", "path": "shards", "evaluation": evaluation}
-    config["metrics"]["clip_like"] = None
+    config["metrics"]["clip_like"] = config["superres"] = None
     return config
 
 

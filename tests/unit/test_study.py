@@ -112,6 +112,19 @@ WRONG = [
     ("distill.teacher_steps", 300, "distill.teacher_steps", "must divide diffusion.train_timest"),
     ("sampling.students.steps", [1, 2], "sampling.students.steps", "must have 4"),
     ("figures.prompts", [0, 32], "figures.prompts.1", "less than 32"),
+    ("dreambooth.sizes", ["c64"], "dreambooth.sizes", "c64 is not in family.sizes"),
+    ("dreambooth.token", "two words", "dreambooth.token", "match"),
+    ("dreambooth.prompts", ["a cat"], "dreambooth.prompts", "must have {subject} once"),
+    ("dreambooth.prompts", [], "dreambooth.prompts", "at least 1"),
+    ("dreambooth.subjects", 0, "dreambooth.subjects", "greater than 0"),
+    ("dreambooth.prior_weight", -1, "dreambooth.prior_weight", "greater than or equal to 0"),
+    (
+        "dreambooth.dino",
+        {"pretrained": "a", "revision": "a" * 40},
+        "dreambooth.dino.revision",
+        "no",
+    ),
+    ("dreambooth.epochs", 1, "dreambooth.epochs", "known here: images"),
 ]
 
 
@@ -135,6 +148,26 @@ def test_prompts_of_figures_are_sampled(pocket_config):
     pocket_config["figures"]["prompts"] = [16, 0]
     with pytest.raises(StudyError, match=r"figures\.prompts: row 16 must be below sampling\.n"):
         load_study(pocket_config)
+
+
+def test_other_images_than_emoji_have_subjects_in_a_folder_or_none(pocket_config):
+    assert load_study(pocket_config).dreambooth.subjects == 6
+    pocket_config["data"] |= {"source": "imagefolder", "path": "images"}
+    assert load_study(pocket_config).dreambooth is None
+    put(pocket_config, "dreambooth.path", "subjects")
+    assert load_study(pocket_config).dreambooth.folder == Path("subjects")
+
+
+def test_likeness_is_by_the_best_network_at_hand(pocket_config):
+    def of(config):
+        study = load_study(config)
+        return study.dreambooth.fidelity(study.metrics)
+
+    assert of(pocket_config) == "similarity_effnet_lite0"
+    pocket_config["metrics"] |= {"clip": {"pretrained": "clip"}, "clip_like": None}
+    assert of(pocket_config) == "clip_i"
+    put(pocket_config, "dreambooth.dino", {"pretrained": "dino"})
+    assert of(pocket_config) == "dino"
 
 
 def test_only_all_dimensions_are_fid(pocket_config):

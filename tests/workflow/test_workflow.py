@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from checkpoints import save_clip
 from collections_on_disk import write_coco, write_shards
-from project import SNAKEMAKE, Project
+from project import FETCHED, SNAKEMAKE
 from servers import Hub, serving
 
 from ldm_scaling.data.emoji import ARCHIVE_BYTES, IMAGES
@@ -21,11 +21,6 @@ from ldm_scaling.targets import FIGURES
 
 REVISION = "3f2a9c51d07be648a1b3c95e7d2046f8e19ab7c4"
 FIGURE = "results/figures/fid_vs_cost.pdf"
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    return Project(tmp_path_factory.mktemp("workflow") / "project")
 
 
 POCKET_JOBS = {
@@ -59,9 +54,13 @@ def test_the_pocket_figure(project):
 def test_every_target_of_the_pocket_study(project):
     figures = dict.fromkeys(FIGURES, 1)
     others = {"illustrate": 4, "fits": 1, "distill": 4, "guided_distill": 6}
-    others |= {"sweep": 22, "measure": 22, "collect": 7}  # all samplers, and students with theirs
+    # all samplers, students with theirs, and super-resolution
+    others |= {"sweep": 27, "measure": 27, "collect": 9}
+    others |= {"degrade": 2, "encode_images": 3, "train_superres": 5, "superres_baselines": 1}
     everything = {"concatenate": 1, "fixed_setting": 1, "claims": 1, "all": 1, "crossovers": 1}
-    everything |= {"retrieval": 1, "acceleration": 1}
+    everything |= {"retrieval": 1, "acceleration": 1, "superres": 1}
+    others |= {"prepare_subjects": 1, "encode_subjects": 1, "sample_prior": 4, "dreambooth": 24}
+    others |= {"score_subjects": 4, "dreambooth_table": 1}
     assert project.jobs() == POCKET_JOBS | figures | others | everything
     assert project.jobs("figures") == POCKET_JOBS | figures | others | {"figures": 1}
     assert project.jobs("models")["pretrain"] == 4
@@ -98,56 +97,6 @@ def test_samples_are_of_the_first_seed_and_at_a_step_count_of_the_grid(project):
     for name in ("equal_cost_samples", "prompt_interpolation"):
         assert f"--images c20 {cells}/illustrations.safetensors" in commands[name]
     assert "seed1" not in "".join(commands[name] for name in commands if "samples" in name)
-
-
-def test_students_stand_beside_undistilled_models_of_the_fixed_sampler(project):
-    overlay = project.folder / "students.yaml"
-    overlay.write_text(
-        "training: {seeds: [7, 1]}\n"
-        "sampling: {fixed: {sampler: dpmpp, steps: 10, guidance: 2.5}, steps: [2, 3, 8, 16]}\n"
-    )
-    printed = project.snakemake("-n", "-p", "figures", "tables", f"--configfile={overlay}")
-    lines = [line for line in printed.splitlines() if "python -m ldm_scaling." in line]
-    commands = {line.split("-m ldm_scaling.")[1].split()[0]: line for line in lines}
-    folder = "results/tables"
-    tables = [
-        f"--cells {folder}/{name}/cells.csv {folder}/{name}/draws.safetensors"
-        for name in ("pretrain/dpmpp", "distill/lcm")
-    ]
-    for name in ("figures.distill_gain", "figures.distill_vs_cost", "tables.acceleration"):
-        assert " ".join(tables) in commands[name]
-    stages = [f"{folder}/guided_distill{steps}/ddim/cells.csv" for steps in (16, 8, 4)]
-    guided = commands["figures.guided_distill_gain"]
-    assert tables[0] in guided and all(f"--cells {path}" in guided for path in stages)
-    samples = commands["figures.distill_samples"]
-    assert "--images c20 results/cells/pretrain/c20/seed7/dpmpp/images.safetensors" in samples
-    assert "--students c20 results/cells/distill/c20/seed7/lcm/images.safetensors" in samples
-    assert "--seed 7 --steps 3 16" in samples  # 4 are not in the grid
-
-
-def test_a_study_without_students_has_no_figures_and_tables_of_them(project):
-    overlay = project.folder / "without.yaml"
-    for key in ("distill", "guided_distill"):
-        overlay.write_text(f"{key}: null\n")
-        jobs = project.jobs("all", f"--configfile={overlay}")
-        needs = {"acceleration"} | {name for name in FIGURES if "distill" in name}
-        left_out = {name for name in needs if ("guided" in name) == (key == "guided_distill")}
-        assert needs - set(jobs) == left_out
-        assert key not in jobs and jobs["claims"] == 1
-        name = "distill_gain" if key == "distill" else "guided_distill_gain"
-        target = (f"results/figures/{name}.pdf", f"--configfile={overlay}")
-        assert f"config key {key}: is null" in project.snakemake("-n", *target, fails=True)
-
-
-def test_students_that_the_study_lacks_are_one_line(project):
-    models, cells = "results/models/", "results/cells/"
-    wrong = {
-        f"{models}guided_distill3/c12/seed0/summary.json": "has no student of 3 steps",
-        f"{cells}pretrain/c12/seed0/lcm/metrics.csv": "stage pretrain is not sampled by lcm",
-        f"{cells}distill/c12/seed0/ddim/metrics.csv": "stage distill is not sampled by ddim",
-    }
-    for target, says in wrong.items():
-        assert says in project.snakemake("-n", target, fails=True)
 
 
 def test_slurm_as_typed(project):
@@ -206,11 +155,12 @@ def test_prefetch_is_all_that_a_study_downloads(project):
         "fetch_file": 4,
         "prefetch": 1,
     }
-    archive, elsewhere = project.folder / "resources/emoji.zip", project.folder / "emoji.zip"
     assert project.jobs("prefetch") == {}
-    archive.rename(elsewhere)
-    assert project.jobs("prefetch") == {"fetch_emoji": 1, "prefetch": 1}
-    elsewhere.rename(archive)
+    for name, rule in FETCHED.items():
+        archive, elsewhere = project.folder / "resources" / name, project.folder / name
+        archive.rename(elsewhere)
+        assert project.jobs("prefetch") == {rule: 1, "prefetch": 1}
+        elsewhere.rename(archive)
     coco = [f"resources/coco/{name}2014.zip" for name in ("annotations_trainval", "train", "val")]
     assert project.jobs(*coco, "resources/inception-2015-12-05.pt") == {"fetch_file": 4}
 
@@ -233,6 +183,10 @@ def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
         "reconstruction_features": autoencoder + clip,
         "sweep": autoencoder + clip,
         "illustrate": autoencoder,
+        "encode_images": autoencoder,  # of super-resolution
+        "superres_baselines": autoencoder,
+        "encode_subjects": [*autoencoder, *text_encoder],
+        "score_subjects": autoencoder + clip,
     }
 
 
@@ -282,6 +236,10 @@ def test_the_plan_has_the_jobs_that_would_run(project, study):
     assert planned | {"all": 1} == project.jobs(overlay)
     assert f"total{sum(planned.values()):>25}" in printed
     assert not (project.folder / "results" / study / "data").exists()
+    command = [sys.executable, "-m", "ldm_scaling.tables.plan", "--configfile", "config.yaml"]
+    command.append(f"studies/{study}.yaml")
+    alone = subprocess.check_output(command, cwd=project.folder, text=True)
+    assert set(alone.splitlines()) <= set(printed.splitlines())
 
 
 def test_the_plan_of_another_device(project):
@@ -313,6 +271,7 @@ data:
   path: resources/shards
   evaluation: {source: coco, path: resources/held_out}
 metrics: {clip_like: null}
+superres: null
 """
 
 
@@ -388,7 +347,9 @@ def test_claims_have_every_module_that_decides_them_as_an_input(project):
     printed = project.snakemake("--dry-run", "results/claims.md")
     inputs = re.search(r"rule claims:\n    input: (.*)\n", printed)[1].split(", ")
     modules = {f"src/{name.replace('.', '/')}.py" for name in imported}
-    assert modules - set(inputs) == {"src/ldm_scaling/tables/collect.py"}  # that of rule collect
+    # those of the rules whose tables it takes
+    tables = {f"src/ldm_scaling/tables/{name}.py" for name in ("collect", "dreambooth")}
+    assert modules - set(inputs) == tables
 
 
 def test_what_the_snakefile_imports_is_light():

@@ -50,14 +50,16 @@ class ClipScore:
             ]
         self._texts = torch.cat(parts)
 
-    @torch.inference_mode()
     def __call__(self, images: np.ndarray, rows: slice) -> np.ndarray:
         """Cosines [B], float32, of RGB images [B, 3, S, S], uint8, with the captions `rows`."""
-        texts = self._texts[rows]
+        return (self.embed(images) * self._texts[rows]).sum(dim=1).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def embed(self, images: np.ndarray) -> torch.Tensor:
+        """Unit vectors [B, D] of RGB images [B, 3, S, S], uint8."""
         parts = []
         for part in batches(len(images), BATCH):
             shown = [Image.fromarray(image) for image in images[part].transpose(0, 2, 3, 1)]
             pixels = torch.stack([self._preprocess(image) for image in shown]).to(self._device)
-            embedded = self._model.encode_image(pixels, normalize=True)
-            parts.append((embedded * texts[part]).sum(dim=1).float().cpu().numpy())
-        return np.concatenate(parts)
+            parts.append(self._model.encode_image(pixels, normalize=True))
+        return torch.cat(parts)

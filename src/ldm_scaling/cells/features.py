@@ -28,6 +28,7 @@ from ..shards import fingerprint_of, map_array, write_arrays
 from ..specs import CellSpec, FeaturesSpec
 from ..workdir import file_hash, fingerprint
 from .clip_score import ClipScore
+from .fidelity import Fidelity, load_fidelity
 
 BATCH = 64
 PREFETCH = "run: snakemake --cores 1 prefetch (with the study's --configfile)"
@@ -130,6 +131,8 @@ def add_measuring(to: argparse.ArgumentParser) -> None:
     """Add the arguments of a job that measures images."""
     to.add_argument("--weights", type=Path, help="file of an extractor that no package brings")
     to.add_argument("--captions", type=Path, help="captions of the images, for a CLIP model")
+    to.add_argument("--originals", type=Path, help="of super-resolution: the images it is to find")
+    to.add_argument("--perceptual", type=Path, help="weights of the distance to these")
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,8 @@ class Measuring:
     """None without a CLIP model"""
     files: tuple[str, ...] = ()
     """hashes of the files behind them"""
+    fidelity: Fidelity | None = None
+    """None but for super-resolution"""
 
 
 def load_measuring(
@@ -152,6 +157,10 @@ def load_measuring(
     """
     extractor = load_extractor(spec.extractor, spec.input_size, device, options.weights)
     paths = [] if options.weights is None else [options.weights]
+    if getattr(spec, "perceptual", None):
+        fidelity = load_fidelity(spec.perceptual, options, n, device)
+        hashes = (*map(file_hash, [*paths, options.perceptual]), fingerprint_of(options.originals))
+        return Measuring(extractor, None, hashes, fidelity)
     if spec.clip is None:
         return Measuring(extractor, None, tuple(map(file_hash, paths)))
     if options.captions is None:

@@ -6,7 +6,9 @@ give instead of each value, as {cell}/{metric}, float64 [resamples]. `fd_<extrac
 distance on the leading principal components of the reference, `fid` that on all dimensions of
 clean-fid's Inception-v3, `kid_<extractor>` the unscaled KID on all features, `clip_score` the mean
 cosine of images with their captions, `clip_like` the same under maps that are fitted to the
-training split. A diverged cell has no value.
+training split. Cells of super-resolution also have the means of what compares each image with its
+original, `psnr`, `ssim` and a perceptual distance, and with Inception-v3 the `inception_score`. A
+diverged cell has no value.
 """
 
 from __future__ import annotations
@@ -27,10 +29,12 @@ from ..fields import Strict
 from ..metrics_section import Metrics
 from ..shards import fingerprint_of, map_array, write_arrays
 from ..specs import MeasureSpec
+from ..superres_section import INCEPTION_SCORE
 from ..workdir import fingerprint, write_text
 from .bootstrap import Interval, fd_interval, kid_interval, mean_interval, resample_weights
 from .clip_like import Scorer, read_scorer
 from .frechet import principal_components, project, square_root, statistics
+from .inception_score import inception_score, read_head
 from .influence import linearised_fd_interval
 from .kid import within
 
@@ -161,6 +165,23 @@ def clip_like(
     return {spec.metrics.names["clip_like"]: interval}
 
 
+def alike(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> dict[str, Interval]:
+    """The means of what compares a cell's images with their originals, by the metric's name.
+
+    Raises InputError if a file has not one finite number an image.
+    """
+    found = {}
+    for metric in spec.fidelity or []:
+        values = map_array(path, f"{name}/{metric}")
+        if values.shape != (spec.n,) or not np.isfinite(values).all():
+            raise InputError(
+                f"{path}: {name}/{metric} is not {spec.n} finite numbers; delete the file and run"
+                " again"
+            )
+        found[metric] = mean_interval(values, prompts.weights, spec.metrics.confidence)
+    return found
+
+
 def find_scorer(path: Path | None, spec: MeasureSpec, reference: Reference) -> Scorer | None:
     """The scorer of the prompts, or None if the study has none. Raises InputError as its reader."""
     if spec.metrics.clip_like is None:
@@ -229,6 +250,7 @@ def measure(
     spec: MeasureSpec,
     prompts: Prompts,
     scorer: Scorer | None,
+    head: np.ndarray | None = None,
 ) -> tuple[list[list[str | float | None]], dict[str, np.ndarray]]:
     """Rows of the table, see COLUMNS, of the cells whose features are arrays in a file.
 
@@ -249,10 +271,14 @@ def measure(
                 )
             results = compare(features, reference, spec.metrics, prompts)
             results |= clip_score(cells, f"{record.name}/clip", spec, prompts)
+            results |= alike(cells, record.name, spec, prompts)
             if scorer is not None:
                 results |= clip_like(features, scorer, spec, prompts)
+            if head is not None:
+                score = inception_score(features, head, prompts.weights, spec.metrics.confidence)
+                results[INCEPTION_SCORE] = score
         else:
-            results = dict.fromkeys(spec.metrics.names.values())
+            results = dict.fromkeys(spec.names)
         for metric, interval in results.items():
             values = (None, None, None) if interval is None else interval[:3]
             if interval is not None:
@@ -272,6 +298,7 @@ def main() -> None:
     arguments.add_argument("--records", required=True, type=Path, help="cells.json beside them")
     arguments.add_argument("--captions", required=True, type=Path, help="the prompts, for concepts")
     arguments.add_argument("--clip-like", type=Path, help="maps, if metrics.clip_like is set")
+    arguments.add_argument("--head", type=Path, help="Inception-v3, for the inception score")
     arguments.add_argument("--out", required=True, type=Path, help="table to write")
     arguments.add_argument("--draws", required=True, type=Path, help="file of resampled values")
     options = arguments.parse_args()
@@ -280,7 +307,8 @@ def main() -> None:
     prompts = read_prompts(options.captions, spec)
     reference = prepare(read_features(options.reference), spec.metrics.components)
     scorer = find_scorer(options.clip_like, spec, reference)
-    rows, draws = measure(records, options.cells, reference, spec, prompts, scorer)
+    head = read_head(options.head) if INCEPTION_SCORE in spec.names else None
+    rows, draws = measure(records, options.cells, reference, spec, prompts, scorer, head)
     write_arrays(options.draws, draws, fingerprint(spec, fingerprint_of(options.cells)))
     write_text(options.out, table(COLUMNS, rows))
 

@@ -2,7 +2,8 @@
 
 Image i of a cell starts from its own seeded noise, the same for every model, sampler, step count,
 guidance scale and batch size. Writes `features.safetensors` (of each cell a float16 array [n, D];
-with a CLIP model also {cell}/clip, float32 [n], cosines of images and prompts),
+with a CLIP model also {cell}/clip, float32 [n], cosines of images and prompts; of super-resolution
+{cell}/psnr and so on, float32 [n], by which each image is like its original),
 `images.safetensors` (the first images of a cell, uint8, for contact sheets) and `cells.json`
 (steps, guidance, n, NFE, seconds an image, status). What has been sampled stays in the work folder:
 a new scale or step count samples the new cells only. Several processes, by torch's launcher, share
@@ -44,6 +45,7 @@ from ..specs import CellSpec, SweepSpec
 from ..study import SHEET_IMAGES, Diffusion
 from ..workdir import Busy, WorkDir, fingerprint, write_json
 from .features import Measuring, add_measuring, load_measuring
+from .fidelity import fidelity_names
 
 BATCH = 128
 """images that are sampled at a time, unless the command says fewer"""
@@ -60,6 +62,8 @@ class Sampled:
     """uint8, [at most SHEET_IMAGES, 3, S, S]"""
     clip: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     """float32, [images]; empty without a CLIP model"""
+    fidelity: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    """float32, [images, metrics]; empty but for super-resolution"""
     seconds: float = 0.0
     """sampling and decoding so far"""
     sampled: int = 0
@@ -94,12 +98,14 @@ class Sampler:
         diffusion: Diffusion,
         text: np.ndarray,
         empty: np.ndarray,
+        condition: np.ndarray | None = None,
     ):
         self.unet = unet.to(memory_format=torch.channels_last)  # up to a third faster
         self.autoencoder = autoencoder.to(memory_format=torch.channels_last)
         self.diffusion = diffusion
         self._text = text
         self._empty = torch.from_numpy(np.array(empty)).to(unet.device).float()
+        self._condition = condition
 
     def text(self, rows: Sequence[int]) -> torch.Tensor:
         """Embeddings [len(rows), L, D] of prompts."""
@@ -114,7 +120,11 @@ class Sampler:
     ) -> tuple[np.ndarray, bool]:
         """Images of embeddings [len(rows), L, D], each from the noise of its row; as `images`."""
         config = self.unet.config
-        shape = (config.in_channels, config.sample_size, config.sample_size)
+        shape = (config.out_channels, config.sample_size, config.sample_size)
+        condition = None
+        if self._condition is not None:
+            low = torch.from_numpy(np.array(self._condition[list(rows)]))
+            condition = low.to(self.unet.device).float()
         latents = sample_latents(
             self.unet,
             make_scheduler(
@@ -126,6 +136,7 @@ class Sampler:
             setting.steps,
             setting.guidance,
             list(row_generators(Stream.SAMPLING_STEPS, seed, rows)),
+            condition,
         )
         pixels = decode(self.autoencoder, latents)
         finite = latents.isfinite().all() and pixels.isfinite().all()
@@ -161,6 +172,9 @@ def sample_cell(
                 prompts = slice(rows.start, rows.stop)
                 cosines = torch.from_numpy(measuring.clip(images, prompts))
                 state.clip = torch.cat([state.clip, cosines])
+            if measuring.fidelity:
+                alike = torch.from_numpy(measuring.fidelity(images, slice(rows.start, rows.stop)))
+                state.fidelity = torch.cat([state.fidelity, alike])
         state.sampled, state.diverged = rows.stop, not finite
         ended, whole = time_slice.ended(), rows.stop == cell.n or state.diverged
         if ended or whole or time.monotonic() > save_at:
@@ -204,6 +218,9 @@ def add_sampler(arguments: ArgumentParser) -> None:
     )
     arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
     arguments.add_argument("--text", required=True, type=Path, help="embeddings of the prompts")
+    arguments.add_argument(
+        "--condition", type=Path, help="latents of enlarged images, which take the prompts' place"
+    )
     arguments.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
 
 
@@ -214,7 +231,7 @@ def load_sampler(
 
     With `trained` it is the model as it was at that kept fraction of its training.
     Raises InputError if it sees too few GPUs, a file is unusable, the embeddings are not the
-    model's or fewer than `prompts`.
+    model's, or these or what conditions it fewer than `prompts`.
     """
     check_gpus(options.gpus)
     device = own_device()
@@ -222,15 +239,24 @@ def load_sampler(
     autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
     decides = [weights_hash(unet), weights_hash(autoencoder), fingerprint_of(options.text)]
     text, empty = (map_array(options.text, name) for name in ("text", "empty"))
-    rows, width = text.shape[::2]
+    condition, width = None, text.shape[-1]
+    if options.condition:
+        condition = map_array(options.condition, "latents")
+        decides.append(fingerprint_of(options.condition))
+        text = np.broadcast_to(empty, (len(condition), *empty.shape))
     wanted = unet.config.cross_attention_dim
     if width != wanted:
         raise InputError(
             f"{options.text}: embeddings are {width} wide, the model attends to {wanted}"
         )
-    if rows < prompts:
-        raise InputError(f"{options.text} has {rows} prompts, fewer than {prompts}")
-    return Sampler(in_precision(unet, precision()), autoencoder, diffusion, text, empty), decides
+    if len(text) < prompts:
+        source = options.condition or options.text
+        raise InputError(f"{source} has {len(text)} prompts, fewer than {prompts}")
+    if unet.config.in_channels != unet.config.out_channels * (1 if condition is None else 2):
+        wrong = "is needed by" if condition is None else "means nothing to"
+        raise InputError(f"--condition: {wrong} {options.model}")
+    unet = in_precision(unet, precision())
+    return Sampler(unet, autoencoder, diffusion, text, empty, condition), decides
 
 
 def main() -> None:
@@ -255,7 +281,7 @@ def main() -> None:
     loaded: dict[tuple, Measuring] = {}
 
     def sample(cell: CellSpec, wait: bool) -> Sampled:
-        key = (cell.extractor, cell.input_size, cell.clip, cell.n)
+        key = (cell.extractor, cell.input_size, cell.clip, cell.perceptual, cell.n)
         if key not in loaded:
             loaded[key] = load_measuring(cell, options, cell.n, own_device())
         sampler, decides = sampler_of(cell.trained)
@@ -276,6 +302,9 @@ def main() -> None:
         features[cell.name] = state.features.numpy()
         if cell.clip:
             features[f"{cell.name}/clip"] = state.clip.numpy()
+        if state.fidelity.numel():
+            for column, metric in enumerate(fidelity_names(cell.perceptual)):
+                features[f"{cell.name}/{metric}"] = state.fidelity[:, column].numpy()
         images[cell.name] = state.sheet.numpy()
         progress.update(number, f"{cell.name}: {records[-1]['status']}")
     kept = sorted({cell.trained for cell in spec.cells} - {None})

@@ -10,8 +10,8 @@ from functools import partial
 
 import numpy as np
 
+from ..distill_section import FEW_STEPS
 from ..stages import DISTILL, GUIDED_DISTILL
-from ..study import FEW_STEPS
 from ..tables.acceleration import at_steps, steps_to_reach
 from ..tables.curves import Curve, curve_of, sizes_of
 from ..tables.values import Values

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..specs import ClaimsSpec
+from ..stages import DREAMBOOTH, is_superres
 from ..tables.published import is_papers_layout
 from ..tables.values import Values
 
-QUALITY, ALIGNMENT = "quality", "alignment"
+QUALITY, ALIGNMENT, PERCEPTUAL = "quality", "alignment", "perceptual"
 ORDER = ["params", "steps", "guidance", "trained"]
 
 
@@ -29,13 +30,25 @@ class Evidence:
     """family.csv"""
     cells: dict[tuple[str, str, str], Values]
     """by stage, sampler and metric; one row a cell and training seed"""
+    dreambooth: Values | None = None
+    """how like their subjects images are, by size and training seed; None: no subject was taught"""
     _means: dict[tuple[str, str, str], Values] = field(default_factory=dict)
     _best: dict[tuple[str, str], Values] = field(default_factory=dict)
 
     @cached_property
     def n(self) -> int | None:
-        """Images a cell, or None if no cell has a value."""
-        found = pd.concat([values.rows["n"] for values in self.cells.values()]).dropna()
+        """Images a cell but of super-resolution, or None if no cell has a value."""
+        return self._n(enlarging=False)
+
+    def n_of(self, stage: str) -> int | None:
+        """Images a cell of a stage, or None if no cell has a value."""
+        if stage == DREAMBOOTH:
+            return int(self.taught().rows["n"].iloc[0])
+        return self._n(enlarging=True) if is_superres(stage) else self.n
+
+    def _n(self, enlarging: bool) -> int | None:
+        own = [v.rows["n"] for key, v in self.cells.items() if is_superres(key[0]) == enlarging]
+        found = pd.concat(own).dropna() if own else []
         return int(found.iloc[0]) if len(found) else None
 
     @cached_property
@@ -49,12 +62,16 @@ class Evidence:
         return sorted({sampler for stage, sampler, _ in self.cells if stage == "pretrain"})
 
     def measured(self, kind: str, sampler: str, stage: str = "pretrain") -> Values:
-        """Each cell's metric of a kind, QUALITY (lower is better) or ALIGNMENT, in `ORDER`.
+        """Each cell's metric of a kind, in `ORDER`.
 
-        Raises NotRun if there are no such cells, or no metric of alignment.
+        QUALITY (lower is better), ALIGNMENT, PERCEPTUAL (of super-resolution) or a metric's name.
+        Raises NotRun if there are no such cells, or no metric of that kind.
         """
         spec = self.spec
-        metric = spec.quality if kind == QUALITY else spec.alignment
+        kinds = {QUALITY: spec.quality, ALIGNMENT: spec.alignment}
+        if spec.superres:
+            kinds[PERCEPTUAL] = spec.superres.perceptual
+        metric = kinds.get(kind, kind)
         if stage not in {known for known, _, _ in self.cells}:
             raise NotRun(f"stage {stage} is not in the study")
         if (stage, sampler) not in {key[:2] for key in self.cells}:
@@ -62,6 +79,8 @@ class Evidence:
         if metric is None:
             raise NotRun("the study has no metric of alignment")
         key = (stage, sampler, metric)
+        if key not in self.cells:
+            raise NotRun(f"{metric} was not measured")
         if key not in self._means:
             self._means[key] = arranged(self.cells[key].over_seeds(spec.confidence, spec.seed))
         return self._means[key]
@@ -72,6 +91,15 @@ class Evidence:
             chosen = self.measured(QUALITY, sampler, stage).at_best_guidance()
             self._best[stage, sampler] = arranged(chosen)
         return self._best[stage, sampler]
+
+    def taught(self) -> Values:
+        """The similarity to all subjects of each size that was taught them, smallest first.
+
+        Raises NotRun if there is none.
+        """
+        if self.dreambooth is None:
+            raise NotRun("stage dreambooth is not in the study")
+        return arranged(self.dreambooth.over_seeds(self.spec.confidence, self.spec.seed))
 
     def size(self, channels: int) -> str:
         """A size of the paper. Raises NotRun if the study has it not, or a family of its own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import distill, family, guidance, later, samplers, sampling, training
+from . import distill, dreambooth, family, guidance, samplers, sampling, superres, training
 
 CLAIMS = [
     *family.CLAIMS,
@@ -11,5 +11,6 @@ CLAIMS = [
     *sampling.CLAIMS,
     *samplers.CLAIMS,
     *distill.CLAIMS,
-    *later.CLAIMS,
+    *superres.CLAIMS,
+    *dreambooth.CLAIMS,
 ]

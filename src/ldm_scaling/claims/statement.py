@@ -6,13 +6,14 @@ entirely below 0 against it; anything else is undecided.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 
 from ..specs import ClaimsSpec
+from ..stages import DREAMBOOTH, PRETRAIN, is_superres
 from ..tables.values import interval, student_over_normal
 from .evidence import Evidence, NotRun
 
@@ -41,7 +42,19 @@ class Some:
     """[parts, 1 + R]"""
 
 
-Statistic = float | np.ndarray | Every | Some
+@dataclass(frozen=True)
+class SomeEvery:
+    """A statistic that holds where of one of several ways every part is positive."""
+
+    ways: Sequence[Every]
+
+    @property
+    def draws(self) -> np.ndarray:
+        """Of all parts, [parts, 1 + R]."""
+        return np.concatenate([way.draws for way in self.ways])
+
+
+Statistic = float | np.ndarray | Every | Some | SomeEvery
 """draws [1 + R], the value first, several of them, or a number that no resample changes"""
 
 
@@ -66,6 +79,8 @@ class Claim:
     """whose cells it takes, or FIXED, where the figure shows the first sampler of the study"""
     along_training: bool = False
     """whether it takes kept checkpoints, which the decay of the learning rate shapes too"""
+    stage: str = PRETRAIN
+    """whose cells it takes, and perhaps those of students"""
 
 
 @dataclass(frozen=True)
@@ -91,13 +106,21 @@ def find(claim: Claim, evidence: Evidence) -> Finding:
         statistic = claim.of(evidence)
     except NotRun as reason:
         return Finding(claim, NOT_RUN, reason=str(reason))
-    draws = statistic.draws if isinstance(statistic, Every | Some) else statistic
+    draws = statistic.draws if isinstance(statistic, Every | Some | SomeEvery) else statistic
     if not np.isfinite(draws).all():  # without some of the draws an interval would be too short
         return Finding(claim, NOT_RUN, reason="a cell that it needs failed or has no value above 0")
-    estimate, lo, hi = estimated(statistic, evidence.spec.confidence, evidence.seeds)
+    estimate, lo, hi = estimated(statistic, evidence.spec.confidence, _few(claim, evidence))
     verdict = HOLDS if lo > 0 else FAILS if hi < 0 else UNDECIDED
-    n = None if isinstance(statistic, float) else evidence.n
+    n = None if isinstance(statistic, float) else evidence.n_of(claim.stage)
     return Finding(claim, verdict, estimate, lo, hi, n, note=_note(claim, evidence.spec))
+
+
+def _few(claim: Claim, evidence: Evidence) -> int:
+    """The number of seeds, or of subjects, by which Student's quantiles go; 1 stands for none."""
+    if claim.stage != DREAMBOOTH:
+        return evidence.seeds
+    counts = [count for count in (evidence.seeds, evidence.spec.subjects or 1) if count > 1]
+    return min(counts, default=1)
 
 
 def _note(claim: Claim, spec: ClaimsSpec) -> str:
@@ -105,7 +128,8 @@ def _note(claim: Claim, spec: ClaimsSpec) -> str:
     sampler = spec.fixed.sampler if claim.sampler == FIXED else claim.sampler
     if sampler not in (None, spec.figure_sampler):
         notes.append(f"of {sampler}; the figure shows {spec.figure_sampler}")
-    if claim.along_training and spec.decay == COSINE:
+    decay = spec.superres.decay if is_superres(claim.stage) and spec.superres else spec.decay
+    if claim.along_training and decay == COSINE:
         notes.append("partly the learning rate's decay")
     return "; ".join(notes)
 
@@ -119,19 +143,29 @@ def estimated(
     would decide against too easily. All parts are above the smallest lo of theirs; that one of
     them is below a bound takes one whose own interval, at a confidence that allows for as many
     tries as there are parts (Bonferroni), is below it. So far out resamples are too few to count:
-    the interval is widened as a normal one would be, or Student's of so many training seeds. The
-    largest is the mirror image.
+    the interval is widened as a normal one would be, or Student's of so many training seeds, or
+    subjects. The
+    largest is the mirror image, also of several ways with parts of their own.
     """
     if isinstance(statistic, float):
         return statistic, statistic, statistic
     if isinstance(statistic, Some):
         value, lo, hi = estimated(Every(-statistic.draws), confidence, seeds)
         return -value, -hi, -lo
+    if isinstance(statistic, SomeEvery):
+        ways = [estimated(way, confidence, seeds) for way in statistic.ways]
+        values, los, his = np.transpose(ways)
+        wider = _wider(len(ways), confidence, seeds)
+        return float(values.max()), float((values - wider * (values - los)).max()), float(his.max())
     parts = statistic.draws if isinstance(statistic, Every) else statistic[None]
     values, los, his = np.transpose([interval(part, confidence) for part in parts])
-    tail = (1 - confidence) / 2
-    wider = _quantile(tail / len(parts), seeds) / _quantile(tail, seeds)
+    wider = _wider(len(parts), confidence, seeds)
     return float(values.min()), float(los.min()), float((values + wider * (his - values)).min())
+
+
+def _wider(parts: int, confidence: float, seeds: int) -> float:
+    tail = (1 - confidence) / 2
+    return _quantile(tail / parts, seeds) / _quantile(tail, seeds)
 
 
 def _quantile(tail: float, seeds: int) -> float:

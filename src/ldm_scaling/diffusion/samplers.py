@@ -120,10 +120,12 @@ def sample_latents(
     steps: int,
     guidance: float,
     generators: list[torch.Generator],
+    condition: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Latents [B, C, h, w] from unit noise of that shape and captions' embeddings [B, L, D].
 
     A sampler that draws noise at its steps takes that of an image from the image's own generator.
+    A condition [B, C', h, w] stands beside the noisy latents; it allows for no guidance.
     """
     _set_steps(scheduler, steps, noise.device)
     latents = noise * scheduler.init_noise_sigma
@@ -131,6 +133,8 @@ def sample_latents(
     with _text_projected_once(unet):
         for timestep in scheduler.timesteps:
             scaled = scheduler.scale_model_input(latents, timestep)
+            if condition is not None:
+                scaled = torch.cat([scaled, condition], dim=1)
             prediction = guided_prediction(unet, scaled, timestep, text, guidance)
             latents = scheduler.step(
                 prediction, timestep, latents, generator=generators, return_dict=False

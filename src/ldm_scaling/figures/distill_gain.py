@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..cli import run
-from ..study import FEW_STEPS
+from ..distill_section import FEW_STEPS
 from ..tables.acceleration import BELOW, BEYOND, FAILED, acceleration
 from ..tables.collect import OK
 from ..tables.values import Values
@@ -133,15 +133,10 @@ def _legend(teachers: Quality, students: Quality, table: pd.DataFrame) -> list[L
     drawn = pd.concat([teachers.points.rows, students.points.rows])
     drawn = drawn[(drawn["stage"] == "pretrain") | (drawn["steps"] == FEW_STEPS)]
     grey = {"color": style.GREY, "linestyle": "none"}
-    if drawn["at_boundary"].any():
-        label = "guidance chosen at an end of the grid"
-        handles.append(Line2D([], [], marker="o", markerfacecolor="white", label=label, **grey))
     for status, label in _LABELS.items():
         if (table["status"] == status).any():
             handles.append(Line2D([], [], marker=_ARROWS[status], label=label, **grey))
-    if (drawn["status"] != OK).any():
-        handles.append(style.failed_mark(style.GREY))
-    return handles
+    return handles + style.cell_marks(drawn)
 
 
 def main() -> None:

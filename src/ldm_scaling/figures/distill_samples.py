@@ -16,9 +16,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..cli import InputError, parser, run
+from ..distill_section import FEW_STEPS
 from ..specs import cell_name
 from ..stages import DISTILL, PRETRAIN
-from ..study import FEW_STEPS
 from ..tables.budgets import of_model
 from ..tables.collect import BEST, FAMILY, OK, read_table
 from . import samples

@@ -98,13 +98,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict], seeds: i
 def _legend(looks: dict[str, dict], teachers: Quality, rows: pd.DataFrame) -> list[Line2D | Patch]:
     handles = [Line2D([], [], **look) for look in looks.values()]
     handles += style.band_handles(teachers.seeds)
-    if rows["at_boundary"].any():
-        hollow = {"marker": "o", "markerfacecolor": "white", "linestyle": "none"}
-        label = "guidance chosen at an end of the grid"
-        handles.append(Line2D([], [], color=style.GREY, label=label, **hollow))
-    if (rows["status"] != OK).any():
-        handles.append(style.failed_mark(style.GREY))
-    return handles
+    return handles + style.cell_marks(rows)
 
 
 def main() -> None:

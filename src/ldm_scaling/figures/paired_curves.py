@@ -57,9 +57,4 @@ def handles(*families: Quality) -> list[Line2D | Patch]:
     """Legend handles of bands, rings and crosses, where there are any."""
     found: list[Line2D | Patch] = style.band_handles(families[0].seeds)
     rows = pd.concat([family.points.rows for family in families])
-    if rows["at_boundary"].any():
-        label = "guidance chosen at an end of the grid"
-        found.append(Line2D([], [], color=style.GREY, label=label, **_RING))
-    if (rows["status"] != OK).any():
-        found.append(style.failed_mark(style.GREY))
-    return found
+    return found + style.cell_marks(rows, **_RING)

@@ -27,7 +27,7 @@ from ..tables.budgets import of_metric
 from ..tables.collect import OK, read_table
 from ..tables.curves import APART, CROSSES, LARGER_AHEAD, best_points, crossovers, envelope
 from ..tables.fixed_setting import with_intervals
-from ..tables.values import Values, read_values
+from ..tables.values import Values, add_cells, read_values
 from . import style
 
 AXIS_LABELS = {
@@ -359,27 +359,14 @@ def legend(
 ) -> list[Line2D | Patch]:
     """Handles of what panels and their strips show beside the sizes, and `others` first."""
     handles = [*others, envelope_handle(), *seed_handles(quality), *crossing_handles(strips)]
-    rows = quality.points.rows
-    if rows["at_boundary"].any():
-        hollow = {"marker": "o", "markerfacecolor": "white", "linestyle": "none"}
-        label = "guidance chosen at an end of the grid"
-        handles.append(Line2D([], [], color=style.GREY, label=label, **hollow))
-    if (rows["status"] != OK).any():
-        handles.append(style.failed_mark(style.GREY))
-    return handles
+    return handles + style.cell_marks(quality.points.rows)
 
 
 def figure_parser(description: str, several: bool = False) -> ArgumentParser:
     """The options that all these figures have; `several` if they draw several samplers."""
     arguments = parser(description)
-    arguments.add_argument(
-        "--cells",
-        required=True,
-        nargs=2,
-        action="append" if several else "store",
-        type=Path,
-        metavar=("CELLS", "DRAWS"),
-        help=f"cells.csv of a sampler and the draws beside it{'; repeat' * several}",
+    add_cells(
+        arguments, f"cells.csv of a sampler and the draws beside it{'; repeat' * several}", several
     )
     arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
     arguments.add_argument("--metric", required=True, help="metric to draw")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -19,6 +20,8 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from ..cli import InputError
 from ..metrics_section import CLIP_LIKE, CLIP_SCORE, FID
 from ..study import channels
+from ..superres_section import INCEPTION_SCORE, LPIPS_LIKE, PSNR, SSIM
+from ..tables.collect import OK
 from ..workdir import atomic_path
 
 WIDTH = 7.0
@@ -26,8 +29,12 @@ WIDTH = 7.0
 MARKERS = "os^DvPX<>hp"
 GREY = "0.35"
 COST_LABEL = "Sampling cost (normalized cost \N{MULTIPLICATION SIGN} steps)"
-FLOORS = {"real": ("real against real", (0, (4, 2))), "reconstruction": ("reconstruction", ":")}
-"""name and line style of each kind of floor"""
+FLOORS = {
+    "real": ("real against real", (0, (4, 2))),
+    "reconstruction": ("reconstruction", ":"),
+    "bicubic": ("bicubic", "-."),
+}
+"""name and line style of each kind of floor, and of what super-resolution is to beat"""
 ENVELOPE = {"color": "0.82", "linewidth": 4}
 _BAND = {"alpha": 0.16, "linewidth": 0}
 FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
@@ -37,6 +44,13 @@ _WITHOUT_EXTRACTOR = {
     FID: "FID",
     CLIP_SCORE: "CLIP score",
     CLIP_LIKE: "CLIP-like score (fitted to the training split)",
+    PSNR: "PSNR (dB)",
+    SSIM: "SSIM",
+    INCEPTION_SCORE: "Inception score",
+    LPIPS_LIKE: "LPIPS-like distance (SqueezeNet, unweighted)",
+    **{f"lpips_{name}": f"LPIPS ({name})" for name in ("alex", "vgg", "squeeze")},
+    "dino": "DINO similarity to the subject",
+    "clip_i": "CLIP similarity to the subject",
 }
 _LOG_FROM = 5
 _DENSE_BELOW = 2000
@@ -105,6 +119,7 @@ def metric_label(metric: str) -> str:
         return _WITHOUT_EXTRACTOR[metric]
     kind, _, extractor = metric.partition("_")
     names = {"fd": "Fréchet distance", "kid": "KID"}
+    names |= {"similarity": "Similarity to the subject", "drift": "Drift of the class"}
     if kind not in names or not extractor:
         return metric
     return f"{names[kind]} ({_EXTRACTORS.get(extractor, extractor)})"
@@ -197,6 +212,22 @@ def draw_floors(axes: Axes, floors: pd.DataFrame) -> None:
 def failed_mark(color: str) -> Line2D:
     """Legend entry of a failed cell; the same properties draw one."""
     return Line2D([], [], color=color, marker="x", linestyle="none", label="failed")
+
+
+def cell_marks(rows: pd.DataFrame, **ring: Any) -> list[Line2D]:
+    """Legend entries of cells at an end of the grid, with the looks of `ring`, and of failed ones.
+
+    Of each only if there is one among the rows, with columns at_boundary and status.
+    """
+    marks = []
+    if rows["at_boundary"].any():
+        look = {"marker": "o", "markerfacecolor": "white", "linestyle": "none"} | ring
+        marks.append(
+            Line2D([], [], color=GREY, label="guidance chosen at an end of the grid", **look)
+        )
+    if (rows["status"] != OK).any():
+        marks.append(failed_mark(GREY))
+    return marks
 
 
 def draw_failed(axes: Axes, x: pd.Series, color: str, height: float = 1.0) -> None:

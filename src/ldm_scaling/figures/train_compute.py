@@ -7,6 +7,7 @@ arXiv 2404.01367, Figure 3.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -55,12 +56,12 @@ def draw(
             axes.set_xscale("log")
             style.draw_floors(axes, own)
             _draw_envelope(axes, rows[rows["status"] == OK], metric)
-            _draw_sizes(axes, rows, seeds)
+            draw_sizes(axes, rows, seeds)
             _draw_laws(axes, rows[rows["status"] == OK], laws)
             style.scale_values(axes, rows, own)
             axes.set_xlabel(COMPUTE_LABEL)
             axes.set_ylabel(f"{style.metric_label(metric)}\nn = {n} images a cell")
-            _compute_ticks(axes.xaxis)
+            compute_ticks(axes.xaxis)
         title = "With exponent b of the dashed power law, value ~ compute$^{-b}$, [its interval]"
         title += "; left; right" if len(metrics) > 1 else ""
         figure.legend(
@@ -86,14 +87,18 @@ def _draw_envelope(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
     style.draw_envelope(axes, list(points["compute"]), list(points["value"]), end)
 
 
-def _draw_sizes(axes: Axes, rows: pd.DataFrame, seeds: int) -> None:
+def draw_sizes(
+    axes: Axes, rows: pd.DataFrame, seeds: int, among: Iterable[str] = (), **look: object
+) -> None:
+    """The line of each size against compute, in its colour among these; `look` is of all lines."""
     sizes = style.by_channels(rows["size"])
-    colors, marks = style.size_colors(sizes), style.markers(sizes)
+    known = style.by_channels([*among, *sizes])
+    colors, marks = style.size_colors(known), style.markers(known)
     for size in sizes:
         own = rows[rows["size"] == size].sort_values("compute")
-        look = {"color": colors[size], "marker": marks[size], "markersize": 3.8}
-        look |= {"linewidth": 1, "label": size}
-        style.draw_curve(axes, own["compute"], own, seeds, 0.8, 1.5, **look)
+        own_look = {"color": colors[size], "marker": marks[size], "markersize": 3.8}
+        own_look |= {"linewidth": 1, "label": size} | look
+        style.draw_curve(axes, own["compute"], own, seeds, 0.8, 1.5, **own_look)
         if (failed := own[own["status"] != OK]).shape[0]:
             style.draw_failed(axes, failed["compute"], colors[size])
 
@@ -114,7 +119,7 @@ def _draw_laws(axes: Axes, rows: pd.DataFrame, laws: pd.DataFrame) -> None:
         )
 
 
-def _compute_ticks(axis: Axis) -> None:
+def compute_ticks(axis: Axis) -> None:
     """Labels such as 2 x 10^13, as many as fit beside each other."""
     low, high = axis.get_view_interval()
     subs = (1, 2, 5) if high < 30 * low else (1, 3) if high < 300 * low else (1,)

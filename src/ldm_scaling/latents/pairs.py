@@ -41,9 +41,12 @@ class PackedPairs:
 
     def read(self, numbers: np.ndarray, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Latents [B, C, h, w] and embeddings [B, max_tokens, D] of these images, float32."""
-        latents = torch.from_numpy(np.array(self._latents[numbers]))
         text = torch.from_numpy(np.array(self._text[numbers]))
-        return latents.to(device).float(), text.to(device).float()
+        return self.latents(numbers, device), text.to(device).float()
+
+    def latents(self, numbers: np.ndarray, device: torch.device) -> torch.Tensor:
+        """Latents [B, C, h, w] alone."""
+        return torch.from_numpy(np.array(self._latents[numbers])).to(device).float()
 
 
 class ShardedPairs(PackedPairs):

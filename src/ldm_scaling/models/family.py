@@ -10,6 +10,8 @@ of arXiv 2404.01367, Table 1.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -65,11 +67,15 @@ def count_gflops(unet: UNet2DConditionModel, text_tokens: int) -> float:
 
 
 def count_family(
-    family: Family, latent_shape: tuple[int, int, int], text_shape: tuple[int, int]
+    family: Family,
+    latent_shape: tuple[int, int, int],
+    text_shape: tuple[int, int],
+    each: Callable[..., Iterable] = map,
 ) -> dict[str, tuple[int, float, float]]:
     """Parameters, GFLOPs of a forward pass and those of the text in it, of every size.
 
     Smallest first. The text's are its projections to keys and values, the same at every step.
+    `each` maps as Python's own does, an executor's at once.
 
     Both are polynomials of degree 2 in c, since a layer joins widths that are constant or multiples
     of c. So three widths are counted and the sizes follow by Newton's differences, exactly; one by
@@ -77,21 +83,28 @@ def count_family(
     width has no FLOPs, which spares counting those of the third.
     """
     unit = math.lcm(family.norm_groups, family.heads)
-    counts = []
-    for width in (unit, 2 * unit, 3 * unit):
-        with torch.device("meta"):
-            unet = build_unet(family, f"c{width}", latent_shape, text_shape[1])
-        text = text_projections(unet)
-        macs = text_shape[0] * sum(layer.weight.numel() for layer in text)
-        if width < 3 * unit:
-            gflops = count_gflops(unet, text_shape[0])
-        else:
-            gflops = 3 * (counts[1][1] - counts[0][1])
-        counts.append((count_params(unet), gflops, 2 * macs / 1e9))
+    count = partial(_count_width, family, latent_shape, text_shape)
+    counts = list(each(count, (unit, 2 * unit, 3 * unit), (True, True, False)))
+    params, _, text = counts[2]
+    counts[2] = (params, 3 * (counts[1][1] - counts[0][1]), text)
     return {
         size: tuple(_parabola(c, channels(size) // unit) for c in zip(*counts, strict=True))
         for size in sorted(family.sizes, key=channels)
     }
+
+
+def _count_width(
+    family: Family,
+    latent_shape: tuple[int, int, int],
+    text_shape: tuple[int, int],
+    width: int,
+    forward: bool,
+) -> tuple[int, float, float]:
+    with torch.device("meta"):
+        unet = build_unet(family, f"c{width}", latent_shape, text_shape[1])
+    macs = text_shape[0] * sum(layer.weight.numel() for layer in text_projections(unet))
+    gflops = count_gflops(unet, text_shape[0]) if forward else math.nan
+    return count_params(unet), gflops, 2 * macs / 1e9
 
 
 def text_projections(unet: torch.nn.Module) -> list[torch.nn.Module]:

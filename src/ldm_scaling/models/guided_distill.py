@@ -25,8 +25,8 @@ from ..latents.pairs import Pairs
 from ..loop import Stream, row_generators
 from ..specs import GuidedDistillSpec
 from .family import load_unet
-from .students import EMBEDDING, Teacher, drawn, make_plan, make_student
-from .train import add_training, train
+from .students import EMBEDDING, Teacher, drawn, make_student
+from .train import add_training, make_plan, train
 
 
 class ProgressiveDistillation:

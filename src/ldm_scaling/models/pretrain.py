@@ -16,10 +16,10 @@ from torch import nn
 from ..cli import parser, run
 from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
 from ..latents.pairs import Pairs
-from ..loop import Plan, Stream, row_generators, warmup_then
+from ..loop import Stream, row_generators
 from ..specs import PretrainSpec
 from .family import build_unet
-from .train import add_training, train
+from .train import add_training, make_plan, train
 
 
 class Denoising:
@@ -61,29 +61,14 @@ class Denoising:
         return error * loss_weights(kind, alpha, spec.training.min_snr_gamma)
 
 
-def make_plan(spec: PretrainSpec) -> Plan:
-    """The loop's plan of a spec."""
-    training = spec.training
-    return Plan(
-        images=training.images,
-        batch=training.batch,
-        lr=warmup_then(training.decay, training.lr, training.warmup_images / training.images),
-        lr_key="training.lr",
-        weight_decay=training.weight_decay,
-        clip_norm=training.clip_norm,
-        ema_images=training.ema_images,
-        seed=spec.seed,
-        keep=tuple(training.keep),
-    )
-
-
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, PretrainSpec)
     add_training(arguments)
     options = arguments.parse_args()
     spec: PretrainSpec = options.spec
-    train(options, lambda pairs: Denoising(spec, pairs), make_plan(spec))
+    plan = make_plan(spec.training, spec.seed, "training.lr", spec.training.keep)
+    train(options, lambda pairs: Denoising(spec, pairs), plan)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ from torch import nn
 from ..cli import InputError
 from ..devices import in_precision, own_device, precision
 from ..diffusion.guidance import guided_prediction, is_embedded
-from ..distill_section import Distillation
 from ..latents.pairs import Pairs
-from ..loop import Plan, warmup_then
 
 EMBEDDING = 256
 """width of the guidance scale's embedding, that of public latent consistency models"""
@@ -61,18 +59,3 @@ class Teacher:
         if not is_embedded(self._unet):
             captions = torch.cat([self._empty.to(captions).expand_as(captions), captions])
         return guided_prediction(self._unet, noisy, steps, captions, scale)
-
-
-def make_plan(settings: Distillation, seed: int, lr_key: str) -> Plan:
-    """The loop's plan of a student."""
-    warmup = settings.warmup_images / settings.images
-    return Plan(
-        images=settings.images,
-        batch=settings.batch,
-        lr=warmup_then(settings.decay, settings.lr, warmup),
-        lr_key=lr_key,
-        weight_decay=settings.weight_decay,
-        clip_norm=settings.clip_norm,
-        ema_images=settings.ema_images,
-        seed=seed,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,12 +14,29 @@ from safetensors.torch import save_file
 from ..cli import Slice, add_work_dir, positive
 from ..devices import Switches, check_gpus, precision, process_index
 from ..diffusion.samplers import make_scheduler
+from ..fields import Optimisation
 from ..latents.autoencoder import save_model, weights_hash
 from ..latents.pairs import Pairs, open_pairs
-from ..loop import Plan, Task, Trainer, jsonl, training_summary
+from ..loop import Plan, Task, Trainer, jsonl, training_summary, warmup_then
 from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+def make_plan(training: Optimisation, seed: int, lr_key: str, keep: Sequence[float] = ()) -> Plan:
+    """The loop's plan of a section of the study; `lr_key` is the key of its learning rate."""
+    warmup = training.warmup_images / training.images
+    return Plan(
+        images=training.images,
+        batch=training.batch,
+        lr=warmup_then(training.decay, training.lr, warmup),
+        lr_key=lr_key,
+        weight_decay=training.weight_decay,
+        clip_norm=training.clip_norm,
+        ema_images=training.ema_images,
+        seed=seed,
+        keep=tuple(keep),
+    )
 
 
 class UNetTask(Task, Protocol):
@@ -33,12 +50,17 @@ class UNetTask(Task, Protocol):
 
 
 def add_training(arguments: ArgumentParser) -> None:
-    """Add the options that name data, output and hardware."""
+    """Add the options that name captioned images, output and hardware."""
     files = {"type": Path, "nargs": "+", "default": []}
     arguments.add_argument("--latents", **files, help="latents to train on, or parts of them")
     arguments.add_argument("--text", **files, help="their text embeddings")
     arguments.add_argument("--index", type=Path, help="index of the tar shards that parts are of")
     arguments.add_argument("--shards", type=Path, help="folder of tar shards, to encode on the way")
+    add_hardware(arguments)
+
+
+def add_hardware(arguments: ArgumentParser) -> None:
+    """Add the options that name output and hardware."""
     arguments.add_argument("--out", required=True, type=Path, help="folder of the model")
     group = arguments.add_argument_group("hardware", "these change results by rounding only")
     group.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
@@ -66,26 +88,42 @@ def train(
     sampler: str = "ddim",
     depends_on: tuple[str, ...] = (),
 ) -> None:
-    """Train what the options ask for, from its newest state, and write its folder.
-
-    `depends_on` are hashes of what decides the result beside the spec and the data.
-    """
-    check_gpus(options.gpus)
-    time_slice, spec = Slice(options.max_seconds), options.spec
+    """Train what the options ask for on captioned images; the rest is `train_task`'s."""
+    spec = options.spec
     pairs, sources = open_pairs(
         options.latents, options.text, options.index, options.shards, spec.encoding
     )
-    task = task_of(pairs)
-    content = fingerprint(spec, *sources, *depends_on)
+    label = f"{spec.stage} {spec.size} seed {spec.seed}"
+    train_task(options, task_of(pairs), plan, label, (*sources, *depends_on), sampler)
+
+
+def train_task(
+    options: Namespace,
+    task: UNetTask,
+    plan: Plan,
+    label: str,
+    depends_on: tuple[str, ...],
+    sampler: str = "ddim",
+    keep_state: bool = True,
+) -> None:
+    """Train a task from its newest state, and write its folder.
+
+    `depends_on` are hashes of what decides the result beside the spec. Without `keep_state` nothing
+    stays in the work folder when all is written.
+    """
+    check_gpus(options.gpus)
+    time_slice = Slice(options.max_seconds)
+    content = fingerprint(options.spec, *depends_on)
     switches = Switches(options.micro_batch, options.precision or precision(), options.sharded)
     if options.checkpointing:
         task.module.enable_gradient_checkpointing()
     with WorkDir(options.work_dir, content, lock=process_index() == 0) as work:
-        label = f"{spec.stage} {spec.size} seed {spec.seed}"
         trainer = Trainer(task, plan, work, label, switches)
         trainer.run(time_slice)
         if trainer.accelerator.is_main_process:
             export(task.build(), trainer, options, sampler)
+            if not keep_state:
+                work.clear()
     print(f"{label}: {trainer.state.seconds:.0f} s of training")
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from ..cli import InputError, fraction, parser, run
-from ..study import FEW_STEPS
+from ..distill_section import FEW_STEPS
 from ..workdir import write_text
 from .collect import OK, to_csv
 from .curves import Curve, best_points, curve_of, sizes_of
-from .values import Values, interval, read_values
+from .values import Values, add_cells, interval, read_values
 
 BEYOND, BELOW, FAILED = "beyond the grid", "below the grid", "failed"
 ACCELERATION = ["size", "params", "metric", "steps", "guidance", "value", "lo", "hi"]
@@ -89,14 +89,9 @@ def _accelerated(
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__)
-    arguments.add_argument(
-        "--cells",
-        required=True,
-        nargs=2,
-        action="append",
-        type=Path,
-        metavar=("CELLS", "DRAWS"),
-        help="cells.csv and the draws beside it: of undistilled models, then of their students",
+    add_cells(
+        arguments,
+        "cells.csv and the draws beside it: of undistilled models, then of their students",
     )
     arguments.add_argument("--metric", required=True, help="metric that is compared")
     arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")

@@ -16,32 +16,60 @@ from ..claims.registry import CLAIMS
 from ..claims.render import page, table
 from ..claims.statement import VERDICTS, find
 from ..cli import InputError, parser, run
+from ..metrics_section import FID
 from ..specs import ClaimsSpec
+from ..stages import DREAMBOOTH, is_superres
+from ..superres_section import INCEPTION_SCORE
 from ..workdir import write_text
 from .collect import FAMILY, read_table, to_csv
+from .dreambooth import of_all, read_scores
 from .published import COLUMNS
 from .values import read_values
 
 
+def metrics_of(stage: str, spec: ClaimsSpec) -> list[str]:
+    """The metrics that claims ask for of a stage."""
+    if is_superres(stage):
+        score = [INCEPTION_SCORE] if spec.quality in (FID, "kid_inception_v3") else []
+        return [spec.quality, spec.superres.perceptual, *score]
+    return [metric for metric in (spec.quality, spec.alignment) if metric]
+
+
 def read_evidence(
-    spec: ClaimsSpec, family: pd.DataFrame, tables: list[tuple[str, str, Path, Path]]
+    spec: ClaimsSpec,
+    family: pd.DataFrame,
+    tables: list[tuple[str, str, Path, Path]],
+    dreambooth: tuple[Path, Path] | None = None,
 ) -> Evidence:
     """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
 
+    And of dreambooth.csv with its draws, if the spec names a metric of it.
+
     Raises InputError if a table lacks one, or if tables have different resamples or n.
     """
-    metrics = [metric for metric in (spec.quality, spec.alignment) if metric]
     cells = {
         (stage, sampler, metric): read_values(table, file, metric)
         for stage, sampler, table, file in tables
-        for metric in metrics
+        for metric in metrics_of(stage, spec)
     }
     if len({values.draws.shape[1] for values in cells.values()}) > 1:
         raise InputError("tables have different numbers of resamples; measure all cells alike")
-    counts = {n for values in cells.values() for n in values.rows["n"].dropna()}
-    if len(counts) > 1:
-        raise InputError(f"n = {', '.join(map(str, sorted(counts)))}: measure all with the same n")
-    return Evidence(spec, family, cells)
+    for enlarging in (False, True):
+        counts = {
+            n
+            for (stage, _, _), values in cells.items()
+            for n in values.rows["n"].dropna()
+            if is_superres(stage) == enlarging
+        }
+        if len(counts) > 1:
+            found = ", ".join(map(str, sorted(counts)))
+            raise InputError(f"n = {found}: measure all with the same n")
+    if spec.fidelity is None:
+        return Evidence(spec, family, cells)
+    if dreambooth is None:
+        raise InputError("--dreambooth: the spec asks for its scores")
+    taught = of_all(read_scores(*dreambooth, spec.fidelity), DREAMBOOTH)
+    return Evidence(spec, family, cells, taught)
 
 
 def main() -> None:
@@ -55,6 +83,13 @@ def main() -> None:
         metavar=("STAGE", "SAMPLER", "CELLS", "DRAWS"),
         help="table of the cells of a stage and sampler, and their draws; repeat for each",
     )
+    arguments.add_argument(
+        "--dreambooth",
+        nargs=2,
+        type=Path,
+        metavar=("TABLE", "DRAWS"),
+        help="scores of subjects, and their draws",
+    )
     arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
     arguments.add_argument("--table-out", required=True, type=Path, help="claims.csv")
     arguments.add_argument("--text-out", required=True, type=Path, help="claims.md")
@@ -63,7 +98,7 @@ def main() -> None:
         (stage, sampler, Path(cells), Path(draws)) for stage, sampler, cells, draws in options.cells
     ]
     family = read_table(options.family, [*FAMILY, *COLUMNS])
-    evidence = read_evidence(options.spec, family, tables)
+    evidence = read_evidence(options.spec, family, tables, options.dreambooth)
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(options.text_out, page(findings, evidence))
     write_text(options.table_out, to_csv(table(findings)))

@@ -150,9 +150,10 @@ def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:
 def at_end(guidance: float, tried: pd.Series) -> bool:
     """Whether a scale beyond the chosen one could be better than all that were tried.
 
-    Failed cells are among these: a choice beside a diverged one is bracketed by it.
+    Failed cells are among these: a choice beside a diverged one is bracketed by it. Where 1 is the
+    only scale there is no guidance, and no choice.
     """
-    return bool(guidance == tried.max() or guidance == tried.min() > 1)
+    return bool(tried.max() > 1 and (guidance == tried.max() or guidance == tried.min() > 1))
 
 
 def to_csv(table: pd.DataFrame) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 from ..cli import fraction, parser, run
 from ..workdir import write_text
 from .collect import OK, require_lower_is_better, to_csv
-from .values import Values, interval, read_values
+from .values import Values, add_cells, interval, read_values
 
 AXES = ["sampling_cost", "guided_cost", "total_cost", "seconds"]
 """columns of cells that say what an image costs"""
@@ -171,15 +171,7 @@ def crossovers(points: Values, axis: str, confidence: float) -> pd.DataFrame:
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__)
-    arguments.add_argument(
-        "--cells",
-        required=True,
-        nargs=2,
-        action="append",
-        type=Path,
-        metavar=("CELLS", "DRAWS"),
-        help="cells.csv of a sampler and the draws beside it; repeat for each",
-    )
+    add_cells(arguments, "cells.csv of a sampler and the draws beside it; repeat for each")
     arguments.add_argument("--metric", required=True, help="metric that is compared")
     arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
     arguments.add_argument("--out", required=True, type=Path, help="crossovers.csv")

@@ -8,13 +8,19 @@ and count as jobs only.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import stages
 from ..cells.illustrate import ALPHAS
 from ..data import coco, emoji, imagefolder, webdataset
-from ..data.archives import ARCHIVES, downloads
+from ..data.archives import (
+    ARCHIVES,
+    PHOTOS_BYTES,
+    PHOTOS_MARKER,
+    SQUEEZENET,
+    SQUEEZENET_BYTES,
+    downloads,
+)
 from ..data.prepare import SPLITS
 from ..data_section import Data
 from ..diffusion.samplers import network_evaluations
@@ -25,37 +31,16 @@ from ..study import SHEET_IMAGES, Study, channels
 from ..study_specs import Specs
 from ..targets import FIGURES, TABLES, of_study
 from .budgets import steps_bought
+from .dreambooth_jobs import dreambooth_jobs
 from .fits import TRAINING_FORWARDS
+from .job import Job, state_bytes, whole_batches
 from .networks import Networks
+from .superres_jobs import superres_jobs
 
 GUIDED = 2
 """forward passes of a guided prediction"""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job of the study."""
-
-    rule: str
-    output: str
-    """the file that it writes last"""
-    flops_of: dict[str, float] = field(default_factory=dict)
-    """FLOPs of each of its parts; nan where they are unknown"""
-    bytes: float = 0
-    """that it leaves: its outputs, and its state in work/ at most"""
-    name: str = ""
-    """what tells it from the other jobs of its rule"""
-
-    @property
-    def flops(self) -> float:
-        """FLOPs of the parts that are known."""
-        return sum(value for value in self.flops_of.values() if not math.isnan(value))
-
-    @property
-    def uncounted(self) -> list[str]:
-        """What is not in `flops` and `bytes`."""
-        parts = [part for part, value in self.flops_of.items() if math.isnan(value)]
-        return parts + ["disk"] * math.isnan(self.bytes)
+_OTHERWISE = ("cells", "best", "superres_baselines", "dreambooth")
+"""tables that are counted with what makes them"""
 
 
 def split_images(study: Study) -> dict[str, float]:
@@ -91,7 +76,9 @@ def study_jobs(study: Study, networks: Networks, images: dict[str, float]) -> li
     return [
         *_data_jobs(study, images),
         *_latent_jobs(study, networks, images),
+        *(superres_jobs(study, networks, images) if study.superres else []),
         *_model_jobs(study, networks),
+        *dreambooth_jobs(study, networks),
         *_reference_jobs(study, networks, images),
         *_table_jobs(study),
         *_illustrate_jobs(study, networks),
@@ -115,6 +102,10 @@ def _fetch(path: Path) -> Job:
     if path.name == MARKER:
         return Job("fetch_hub", str(path), bytes=math.nan, name=hub_id(path.parents[1].name))
     name = path.relative_to(RESOURCES).as_posix()
+    if path == SQUEEZENET:
+        return Job("fetch_squeezenet", str(path), bytes=SQUEEZENET_BYTES)
+    if path == PHOTOS_MARKER:
+        return Job("fetch_photos", str(path), bytes=PHOTOS_BYTES)
     if name in ARCHIVES:
         return Job("fetch_file", str(path), bytes=ARCHIVES[name].bytes, name=name)
     return Job("fetch_emoji", str(path), bytes=emoji.ARCHIVE_BYTES)
@@ -124,13 +115,12 @@ def _latent_jobs(study: Study, networks: Networks, images: dict[str, float]) -> 
     folder, autoencoder = f"{study.results}/latents", study.latents.autoencoder
     jobs = []
     if autoencoder.pretrained is None:
-        seen = _whole_batches(autoencoder.images, autoencoder.batch)
+        seen = whole_batches(autoencoder.images, autoencoder.batch)
         flops = TRAINING_FORWARDS * seen * (networks.encode + networks.decode)
         weights = 4 * networks.autoencoder_params
+        state = state_bytes(weights)
         summary = f"{folder}/autoencoder/summary.json"
-        jobs.append(
-            Job("train_autoencoder", summary, {"autoencoder": flops}, weights + _state(weights))
-        )
+        jobs.append(Job("train_autoencoder", summary, {"autoencoder": flops}, weights + state))
     latents, text = math.prod(study.latent_shape), math.prod(study.text_shape)
     captions = ["train", "test"]
     if study.data.source == "webdataset":
@@ -174,6 +164,9 @@ def _training_job(study: Study, networks: Networks, stage: str, size: str, seed:
     rule, forwards, kept, name = stage, TRAINING_FORWARDS, 0, f"{size} seed{seed}"
     if stage == stages.PRETRAIN:
         settings, kept = study.training, len(study.training.keep)
+    elif stages.is_superres(stage):
+        rule, settings, kept = "train_superres", study.superres, len(study.superres.keep)
+        name = f"{stage} {name}"
     elif stage == stages.DISTILL:
         settings = study.distill
         forwards += GUIDED + 1  # of the teacher, and of the target
@@ -181,13 +174,13 @@ def _training_job(study: Study, networks: Networks, stage: str, size: str, seed:
         rule, settings, name = stages.GUIDED_DISTILL, study.guided_distill, f"{stage} {name}"
         first = stages.teacher(study, stage) == stages.PRETRAIN
         forwards += 2 * (GUIDED if first else 1)  # the teacher's two steps
-    seen = _whole_batches(settings.images, settings.batch)
+    seen = whole_batches(settings.images, settings.batch)
     flops = {"U-Net": forwards * seen * networks.forward[size]}
-    if not study.latents.cache:
+    if not study.latents.cache and not stages.is_superres(stage):
         flops |= _encoding(networks, seen)
-    told = 0 if stage == stages.PRETRAIN else EMBEDDING * channels(size)
+    told = EMBEDDING * channels(size) if stages.is_student(stage) else 0
     weights = 4 * (networks.params[size] + told)
-    disk = weights * (1 + kept) + _state(weights, weights * kept)
+    disk = weights * (1 + kept) + state_bytes(weights, weights * kept)
     summary = f"{study.results}/models/{stage}/{size}/seed{seed}/summary.json"
     return Job(rule, summary, flops, disk, name)
 
@@ -195,15 +188,18 @@ def _training_job(study: Study, networks: Networks, stage: str, size: str, seed:
 def _sweep_costs(
     study: Study, networks: Networks, stage: str, size: str, sampler: str
 ) -> tuple[dict[str, float], float]:
-    cells, told = Specs(study).sweep(stage, sampler).cells, stage != stages.PRETRAIN
+    cells, told = Specs(study).sweep(stage, sampler).cells, stages.is_student(stage)
     images = sum(cell.n for cell in cells)
     forwards = sum(cell.n * network_evaluations(cell.steps, cell.guidance, told) for cell in cells)
     flops = {
         "U-Net": forwards * networks.forward[size],
         "decoding": images * networks.decode,
         "features": images * networks.features,
-        **_clip_score(study, networks, images, max(cell.n for cell in cells)),
     }
+    if stages.is_superres(stage):
+        flops["perceptual distance"] = 2 * images * networks.perceptual
+    else:
+        flops |= _clip_score(study, networks, images, max(cell.n for cell in cells))
     shown = len(cells) * SHEET_IMAGES * 3 * study.data.image_size**2
     return flops, 3 * (images * 2 * networks.feature_width + shown)
 
@@ -252,7 +248,7 @@ def _fit_clip_like(study: Study, networks: Networks, images: dict[str, float]) -
 
 def _table_jobs(study: Study) -> list[Job]:
     folder = f"{study.results}/tables"
-    names = [name for name in of_study(TABLES, study) if name not in ("cells", "best")]
+    names = [name for name in of_study(TABLES, study) if name not in _OTHERWISE]
     return [
         Job("count_family", f"{study.results}/models/family.csv"),
         *(Job(name, f"{folder}/{name}.csv") for name in names),
@@ -282,12 +278,3 @@ def _illustrate_jobs(study: Study, networks: Networks) -> list[Job]:
         disk = images * 3 * study.data.image_size**2
         jobs.append(Job("illustrate", output, flops, disk, f"{size} seed{seed}"))
     return jobs
-
-
-def _whole_batches(images: int, batch: int) -> int:
-    return math.ceil(images / batch) * batch
-
-
-def _state(weights: float, kept: float = 0) -> float:
-    # the two newest states: weights, their average, two moments of AdamW, and what was kept
-    return 2 * (4 * weights + kept)

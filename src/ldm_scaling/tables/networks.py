@@ -11,16 +11,18 @@ import json
 import logging
 import math
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import torch
 from diffusers import AutoencoderKL
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models import inception_v3
+from torchvision.models import alexnet, inception_v3, squeezenet1_1, vgg16
 from transformers import AutoConfig, AutoModel, CLIPTextConfig, CLIPTextModel, PretrainedConfig
 
 from ..cells.features import NETWORKS
+from ..cells.perceptual import LEAST_SIDE
 from ..hub import local_folder
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import is_clip, locate
@@ -29,6 +31,7 @@ from ..models.family import count_family, count_params
 from ..specs import FamilySpec
 from ..study import Autoencoder, Study, TextEncoder
 from ..study_specs import Specs
+from ..superres_section import LPIPS_LIKE
 
 # Rombach et al. 2022, https://arxiv.org/abs/2112.10752; 83,653,863 parameters
 HUB_AUTOENCODERS = {
@@ -49,6 +52,12 @@ HUB_TEXT_ENCODERS = {
         "num_hidden_layers": 24,
         "num_attention_heads": 16,
     }
+}
+BACKBONES = {
+    LPIPS_LIKE: squeezenet1_1,
+    "lpips_squeeze": squeezenet1_1,
+    "lpips_alex": alexnet,
+    "lpips_vgg": vgg16,
 }
 # by OpenCLIP's names of architectures
 HUB_CLIPS = {"timm/vit_large_patch14_clip_224.openai": "ViT-L-14-quickgelu"}
@@ -73,26 +82,34 @@ class Networks:
     clip_image: float = 0
     """of an image's CLIP embedding; 0 without a CLIP model"""
     clip_caption: float = 0
+    perceptual: float = 0
+    """of an image in the perceptual distance of super-resolution; 0 without it"""
 
 
 def count_networks(study: Study) -> Networks:
     """What the study's networks cost, at its image size and numbers of tokens and channels."""
     spec = Specs(study).family()
-    family = count_family(spec.family, spec.latent_shape, spec.text_shape)
-    encode, decode, autoencoder_params = autoencoder_costs(spec)
-    features, feature_width = _extractor_cost(study)
-    clip_image, clip_caption = _clip_costs(study.metrics.clip)
+    with ProcessPoolExecutor() as pool:
+        clip = pool.submit(_clip_costs, study.metrics.clip)
+        caption = pool.submit(caption_cost, spec)
+        extractor = pool.submit(_extractor_cost, study)
+        autoencoder = pool.submit(autoencoder_costs, spec)
+        family = count_family(spec.family, spec.latent_shape, spec.text_shape, pool.map)
+    encode, decode, autoencoder_params = autoencoder.result()
+    features, feature_width = extractor.result()
+    clip_image, clip_caption = clip.result()
     return Networks(
         forward={size: gflops * 1e9 for size, (_, gflops, _) in family.items()},
         params={size: params for size, (params, _, _) in family.items()},
         encode=encode,
         decode=decode,
         autoencoder_params=autoencoder_params,
-        caption=caption_cost(spec),
+        caption=caption.result(),
         features=features,
         feature_width=feature_width,
         clip_image=clip_image,
         clip_caption=clip_caption,
+        perceptual=_perceptual_cost(study),
     )
 
 
@@ -194,3 +211,13 @@ def _clip_costs(clip: Clip | None) -> tuple[float, float]:
     image = torch.empty(1, 3, *model.visual.image_size, device="meta")
     tokens = torch.zeros(1, model.context_length, dtype=torch.long, device="meta")
     return _count(lambda: model.encode_image(image)), _count(lambda: model.encode_text(tokens))
+
+
+def _perceptual_cost(study: Study) -> float:
+    if study.superres is None:
+        return 0
+    build, side = BACKBONES[study.superres.perceptual], study.data.image_size
+    with torch.device("meta"):
+        network = build(weights=None).features.eval()
+    side = max(side, LEAST_SIDE)
+    return _count(lambda: network(torch.empty(1, 3, side, side, device="meta")))

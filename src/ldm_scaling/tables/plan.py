@@ -7,12 +7,16 @@ done and left out.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import yaml
+from snakemake.utils import update_config
 
-from ..cli import parser, positive, run
-from ..study import Study
+from ..cli import InputError, parse_spec, parser, positive, run
+from ..study import Study, StudyError, load_study
 from ..workdir import write_text
 from .collect import to_csv
 from .jobs import Job, split_images, study_jobs
@@ -112,9 +116,36 @@ def _disk(gigabytes: float) -> str:
     return "-"
 
 
+def read_study(paths: Sequence[Path]) -> Study:
+    """The study of configuration files, merged as Snakemake merges them.
+
+    Raises InputError naming the file that is no YAML, or the key that is wrong.
+    """
+    config: dict = {}
+    for path in paths:
+        try:
+            update_config(config, yaml.safe_load(path.read_text()) or {})
+        except (yaml.YAMLError, AttributeError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{path} has no keys and values in YAML ({reason})") from None
+    try:
+        return load_study(config)
+    except StudyError as error:
+        raise InputError(str(error)) from None
+
+
 def main() -> None:
     """Command line."""
-    arguments = parser(__doc__, Study)
+    arguments = parser(__doc__)
+    which = arguments.add_mutually_exclusive_group(required=True)
+    which.add_argument("--spec", type=partial(parse_spec, Study), help="JSON of a study, or @FILE")
+    which.add_argument(
+        "--configfile",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="its files instead, such as config.yaml studies/paper.yaml; later ones change earlier",
+    )
     arguments.add_argument("--device", choices=DEVICES, default="a100", help="(%(default)s)")
     arguments.add_argument(
         "--utilisation",
@@ -122,14 +153,15 @@ def main() -> None:
         default=30,
         help="percent of the device's peak that jobs reach (%(default)s)",
     )
-    arguments.add_argument("--out", required=True, type=Path, help="plan.csv")
+    arguments.add_argument("--out", type=Path, help="plan.csv (that of the study's results)")
     options = arguments.parse_args()
-    study: Study = options.spec
+    study: Study = options.spec or read_study(options.configfile)
     jobs = study_jobs(study, count_networks(study), split_images(study))
     peak, _ = DEVICES[options.device]
     table = plan_table(jobs, peak * options.utilisation / 100)
     hardware = {"device": options.device, "utilisation_percent": options.utilisation}
-    write_text(options.out, to_csv(table.assign(**hardware)))
+    out = options.out or Path(study.results, "plan.csv")
+    write_text(out, to_csv(table.assign(**hardware)))
     print(report(table, jobs, options.device, options.utilisation))
 
 

@@ -6,6 +6,7 @@ each draw, has an interval that knows how cells vary together.
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,19 @@ from ..cli import InputError
 from ..shards import fingerprint_of, map_array
 from ..workdir import file_hash
 from .collect import CELLS, at_end, read_table
+
+
+def add_cells(to: ArgumentParser, help: str, several: bool = True) -> None:
+    """Add the argument that names the two files which `read_values` reads, or several times two."""
+    to.add_argument(
+        "--cells",
+        required=True,
+        nargs=2,
+        action="append" if several else "store",
+        type=Path,
+        metavar=("CELLS", "DRAWS"),
+        help=help,
+    )
 
 
 @dataclass(frozen=True)
@@ -119,12 +133,12 @@ def interval(draws: np.ndarray, confidence: float) -> tuple[float, float, float]
     return float(value), float(min(lo, value)), float(max(hi, value))
 
 
-def read_values(table: Path, file: Path, metric: str) -> Values:
-    """The cells of one metric, of a table and the draws that were written with it.
+def read_values(table: Path, file: Path, metric: str, columns: list[str] = CELLS) -> Values:
+    """The rows of one metric, of a table and the draws that were written with it.
 
     Raises InputError if they do not belong together, or if the metric is not there.
     """
-    rows = read_table(table, CELLS)
+    rows = read_table(table, columns)
     if fingerprint_of(file) != file_hash(table):
         raise InputError(f"{file} does not belong to {table}; delete both and run again")
     draws = np.asarray(map_array(file, "draws"))

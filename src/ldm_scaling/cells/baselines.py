@@ -1,0 +1,101 @@
+"""What super-resolution is to beat, and what it cannot beat.
+
+`bicubic` are the low-resolution images, enlarged without a model; `reconstruction` are the
+originals that went through the autoencoder. Writes kind, metric, value, lo, hi, n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..cli import InputError, Progress, batches, parser, run
+from ..devices import own_device
+from ..latents.autoencoder import load, reconstruct
+from ..shards import map_array
+from ..specs import BaselinesSpec
+from ..superres_section import INCEPTION_SCORE
+from ..workdir import write_text
+from .bootstrap import mean_interval
+from .features import BATCH, Measuring, add_measuring, load_measuring
+from .fidelity import fidelity_names
+from .floors import COLUMNS
+from .inception_score import inception_score, read_head
+from .measure import Prompts, Reference, compare, prepare, read_features, read_prompts, table
+
+
+def measured(
+    images_of: Callable[[slice], np.ndarray], measuring: Measuring, n: int, label: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features [n, D], as a cell keeps them, and fidelities [n, 3] of images by their rows."""
+    features, fidelity = [], []
+    progress = Progress(label, n)
+    for rows in batches(n, BATCH):
+        images = images_of(rows)
+        features.append(measuring.extractor(images).astype(np.float16))
+        fidelity.append(measuring.fidelity(images, rows))
+        progress.update(rows.stop)
+    return np.concatenate(features).astype(np.float64), np.concatenate(fidelity)
+
+
+def baseline_rows(
+    kind: str,
+    found: tuple[np.ndarray, np.ndarray],
+    reference: Reference,
+    spec: BaselinesSpec,
+    prompts: Prompts,
+    head: np.ndarray | None,
+) -> list[list[str | float]]:
+    """The table's rows of one kind."""
+    features, fidelity = found
+    metrics = spec.measure.metrics
+    results = compare(features, reference, metrics, prompts)
+    for name, values in zip(fidelity_names(spec.perceptual), fidelity.T, strict=True):
+        results[name] = mean_interval(values, prompts.weights, metrics.confidence)
+    if head is not None:
+        score = inception_score(features, head, prompts.weights, metrics.confidence)
+        results[INCEPTION_SCORE] = score
+    return [[kind, metric, *interval[:3], spec.n] for metric, interval in results.items()]
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, BaselinesSpec)
+    arguments.add_argument("--enlarged", required=True, type=Path, help="images, bicubic")
+    arguments.add_argument("--reference", required=True, type=Path, help="features of originals")
+    arguments.add_argument(
+        "--autoencoder", required=True, help="diffusers folder or downloaded hub id"
+    )
+    arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
+    arguments.add_argument("--concepts", required=True, type=Path, help="CSV of the originals")
+    arguments.add_argument("--out", required=True, type=Path, help="table to write")
+    add_measuring(arguments)
+    options = arguments.parse_args()
+    spec: BaselinesSpec = options.spec
+    device = own_device()
+    measuring = load_measuring(spec, options, spec.n, device)
+    autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
+    enlarged, originals = (
+        map_array(path, "images") for path in (options.enlarged, options.originals)
+    )
+    if len(enlarged) != spec.n:
+        raise InputError(f"{options.enlarged} has {len(enlarged)} images, not {spec.n}; delete it")
+    kinds = {
+        "bicubic": lambda rows: enlarged[rows],
+        "reconstruction": lambda rows: reconstruct(autoencoder, originals[rows]),
+    }
+    reference = prepare(read_features(options.reference), spec.measure.metrics.components)
+    prompts = read_prompts(options.concepts, spec.measure)
+    rows, head = [], None
+    if INCEPTION_SCORE in spec.measure.names:
+        head = read_head(options.weights)
+    for kind, images_of in kinds.items():
+        found = measured(images_of, measuring, spec.n, kind)
+        rows += baseline_rows(kind, found, reference, spec, prompts, head)
+    write_text(options.out, table(COLUMNS, rows))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,97 @@
+"""Cut random squares out of a folder of photographs, for super-resolution.
+
+Crop i is of photograph i modulo their number, in the order of their names, at a place that depends
+on the seed and i alone. Writes `images` (uint8 [N, 3, S, S]), and beside it a CSV whose concept is
+the photograph, so that intervals resample whole photographs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..cli import InputError, Progress, parser, run
+from ..loop import Stream
+from ..shards import row_writer
+from ..specs import PhotosSpec
+from ..workdir import file_hash, fingerprint, write_text
+from .prepare import captions_csv
+from .records import Record
+
+KINDS = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def photographs(folder: Path) -> list[Path]:
+    """The files of a folder and those below it, by name. Raises InputError if there is none."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in KINDS)
+    if not found:
+        raise InputError(
+            f"{folder}, of superres.training.path or superres.validation.path, has no photographs"
+            f" ({', '.join(KINDS)}); put them there"
+        )
+    return found
+
+
+def crops(path: Path, size: int, seed: int, numbers: range, side: int | None = None) -> np.ndarray:
+    """Crops [len(numbers), 3, size, size] of a photograph, each at the place of its number.
+
+    With `side`, a photograph whose shorter side is larger is shrunk to it first. Raises InputError
+    naming the file if it is no image, or too small.
+    """
+    try:
+        with Image.open(path) as image:
+            photo = np.asarray(_shrunk(image.convert("RGB"), side))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} is no usable image ({reason}); mend or remove it") from None
+    room = np.array(photo.shape[:2]) - size
+    if room.min() < 0:
+        raise InputError(f"{path} is smaller than {size} pixels a side; remove it")
+    result = []
+    for number in numbers:
+        draw = np.random.default_rng((seed, number, Stream.CROPS))
+        top, left = draw.integers(room + 1)
+        result.append(photo[top : top + size, left : left + size].transpose(2, 0, 1))
+    return np.stack(result)
+
+
+def _shrunk(photo: Image.Image, side: int | None) -> Image.Image:
+    shorter = min(photo.size)
+    if side is None or shorter <= side:
+        return photo
+    width, height = (round(length * side / shorter) for length in photo.size)
+    return photo.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, PhotosSpec)
+    arguments.add_argument("--out", required=True, type=Path, help="file of images to write")
+    options = arguments.parse_args()
+    spec: PhotosSpec = options.spec
+    paths = photographs(spec.photos.folder)
+    paths = paths[: spec.photos.patches]
+    content = fingerprint(spec, [file_hash(path) for path in paths])
+    count, size = spec.photos.patches, spec.image_size
+    records = [
+        Record(name, "", name, Image.new)
+        for number in range(count)
+        for name in [str(paths[number % len(paths)].relative_to(spec.photos.folder))]
+    ]
+    progress = Progress("cutting photographs", len(paths))
+    shapes = {"images": ("uint8", (count, 3, size, size))}
+    with row_writer(options.out, shapes, content) as writer:
+        for first, path in enumerate(paths):
+            numbers = range(first, count, len(paths))
+            found = crops(path, size, spec.seed, numbers, spec.photos.side)
+            for number, image in zip(numbers, found, strict=True):
+                writer.write("images", number, image[None])
+            progress.update(first + 1)
+    write_text(options.out.with_suffix(".csv"), captions_csv(records))
+    print(f"{count} crops of {len(paths)} photographs")
+
+
+if __name__ == "__main__":
+    run(main)

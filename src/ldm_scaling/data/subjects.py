@@ -1,0 +1,169 @@
+"""Choose the subjects of DreamBooth and pack their images.
+
+They are folders of images below one folder, or by default concepts of the test split's emoji: such
+as every style draws, named by one or two plain words of which the last, the class, names something
+in the training captions too. The models have seen the class and not the subject. Writes
+`subjects.safetensors` (images: uint8, [N, 3, S, S]; subject: int64, [N], the subject's number) and
+`subjects.csv` (subject, name, class, images).
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import random
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..cli import InputError, parser, run
+from ..dreambooth_specs import SubjectsSpec
+from ..shards import fingerprint_of, map_array, write_arrays
+from ..workdir import file_hash, fingerprint, write_text
+from .captions import read_column
+from .emoji import STYLE_WORDS
+from .records import Record, load_pixels
+
+KINDS = {".png", ".jpg", ".jpeg", ".webp"}
+"""file names' ends of images in a subject's folder"""
+CLASSES = "subjects.csv"
+"""beside the subjects' folders, with columns subject and class"""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something of which there are a few images."""
+
+    name: str
+    noun: str
+    """its class"""
+    images: np.ndarray
+    """uint8, [n, 3, S, S]"""
+
+
+def emoji_subjects(spec: SubjectsSpec, folder: Path) -> list[Subject]:
+    """The chosen concepts of the test split in `folder`, with their drawings in every style.
+
+    Raises InputError if fewer concepts qualify than are asked for.
+    """
+    columns = [read_column(folder / "test.csv", name) for name in ("concept", "caption")]
+    drawings, names = defaultdict(list), {}
+    for row, (concept, caption) in enumerate(zip(*columns, strict=True)):
+        drawings[concept].append(row)
+        names[concept] = _without_style(caption)
+    known = {name.split()[-1] for name in map(_without_style, _captions(folder)) if name}
+    able = [
+        concept
+        for concept in sorted(drawings)
+        if len(drawings[concept]) == len(spec.styles)
+        and re.fullmatch(r"[a-z]+( [a-z]+)?", names[concept])
+        and names[concept].split()[-1] in known
+    ]
+    if len(able) < spec.subjects:
+        raise InputError(
+            f"dreambooth.subjects: {spec.subjects} are asked for, but only {len(able)} concepts of"
+            " the test split will do; ask for fewer, or raise data.splits.test"
+        )
+    images = map_array(folder / "test.safetensors", "images")
+    return [
+        Subject(names[concept], names[concept].split()[-1], np.array(images[drawings[concept]]))
+        for concept in random.Random(spec.seed).sample(able, spec.subjects)
+    ]
+
+
+def _captions(folder: Path) -> list[str]:
+    return read_column(folder / "train.csv", "caption")
+
+
+def _without_style(caption: str) -> str:
+    """An emoji's name; captions are NAME, STYLE."""
+    ends = tuple(f", {words}" for words in STYLE_WORDS.values())
+    return next((caption.removesuffix(end) for end in ends if caption.endswith(end)), caption)
+
+
+def folder_subjects(spec: SubjectsSpec, folder: Path) -> list[Subject]:
+    """The chosen ones of the folders below `folder`, in the order of their names.
+
+    The class is what subjects.csv says, else the folder's name without digits: dog of dog6.
+    Raises InputError if there are too few, or one has no image or no class.
+    """
+    if not folder.is_dir():
+        raise InputError(f"dreambooth.path: {folder} is no folder; put a folder a subject there")
+    found = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if len(found) < spec.subjects:
+        raise InputError(
+            f"dreambooth.subjects: {spec.subjects} are asked for, but {folder} has {len(found)}"
+            " folders; ask for fewer"
+        )
+    nouns = _nouns(folder)
+    chosen = sorted(random.Random(spec.seed).sample(found, spec.subjects))
+    return [_of_folder(folder / name, nouns.get(name), spec.image_size) for name in chosen]
+
+
+def _nouns(folder: Path) -> dict[str, str]:
+    path = folder / CLASSES
+    if not path.exists():
+        return {}
+    names, nouns = read_column(path, "subject"), read_column(path, "class")
+    return dict(zip(names, nouns, strict=True))
+
+
+def _of_folder(folder: Path, noun: str | None, size: int) -> Subject:
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in KINDS)
+    if not paths:
+        kinds = ", ".join(sorted(KINDS))
+        raise InputError(f"{folder} has no image ({kinds}); add some, or remove the folder")
+    noun = noun or " ".join(re.findall(r"[^\W\d_]+", folder.name))
+    if not noun:
+        raise InputError(
+            f"{folder}: its name tells no class; write it in {folder.parent / CLASSES}"
+        )
+    records = [Record(folder.name, noun, str(path), partial(Image.open, path)) for path in paths]
+    images = np.stack([load_pixels(record, size) for record in records])
+    return Subject(folder.name, noun, images)
+
+
+def subjects_csv(subjects: list[Subject]) -> str:
+    """The subjects as CSV text."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["subject", "name", "class", "images"])
+    for number, subject in enumerate(subjects):
+        writer.writerow([number, subject.name, subject.noun, len(subject.images)])
+    return text.getvalue()
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, SubjectsSpec)
+    arguments.add_argument("--data", type=Path, help="folder of the splits, for emoji")
+    arguments.add_argument("--folder", type=Path, help="folder of the subjects' folders")
+    arguments.add_argument("--images-out", required=True, type=Path, help="subjects.safetensors")
+    arguments.add_argument("--table-out", required=True, type=Path, help="subjects.csv")
+    options = arguments.parse_args()
+    if (options.data is None) == (options.folder is None):
+        arguments.error("name one of --data and --folder")
+    if options.data:
+        subjects = emoji_subjects(options.spec, options.data)
+        sources = [fingerprint_of(options.data / "test.safetensors")]
+    else:
+        subjects = folder_subjects(options.spec, options.folder)
+        sources = [hashlib.sha256(one.images.tobytes()).hexdigest() for one in subjects]
+    arrays = {
+        "images": np.concatenate([subject.images for subject in subjects]),
+        "subject": np.repeat(np.arange(len(subjects)), [len(s.images) for s in subjects]),
+    }
+    write_text(options.table_out, subjects_csv(subjects))
+    content = fingerprint(options.spec, file_hash(options.table_out), *sources)
+    write_arrays(options.images_out, arrays, content)
+    print(", ".join(f"{subject.name} ({subject.noun})" for subject in subjects))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,120 @@
+"""How well each size keeps subjects, prompts and classes after it was taught subjects.
+
+A panel for each metric against parameters: all subjects together with their interval, each of them
+as a thin line, and the pretrained models, which know no subject. The tiers are those that Mei et
+al., arXiv 2404.01367, section 4.4, see in images.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..cli import fraction, parser, run
+from ..stages import DREAMBOOTH, PRETRAIN
+from ..tables.collect import OK, read_table
+from ..tables.dreambooth import ALL, SCORES, of_all, read_scores
+from ..tables.values import Values, interval
+from . import style
+
+_LOOKS = {
+    DREAMBOOTH: {"color": "#c1121f", "marker": "o", "label": "taught, all subjects"},
+    PRETRAIN: {"color": style.GREY, "marker": "s", "linestyle": "--", "label": "before"},
+}
+_BESIDE = {DREAMBOOTH: 1.0, PRETRAIN: 1.04}
+"""factors of the place, so that bars do not hide each other"""
+_EACH = {"color": "#c1121f", "linewidth": 0.5, "alpha": 0.35}
+_COLUMNS = 3
+
+
+def draw(scores: list[Values], confidence: float) -> Figure:
+    """The figure, of the values of each metric, those of `read_scores`."""
+    with style.theme():
+        rows = -(-len(scores) // _COLUMNS)
+        columns = min(len(scores), _COLUMNS)
+        size = (style.WIDTH * columns / _COLUMNS, 2.5 * rows + 0.35)
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).flat
+        for axes, values in zip(panels, scores, strict=False):
+            _draw_metric(axes, values, confidence)
+        for axes in list(panels)[len(scores) :]:
+            axes.set_axis_off()
+        seeds = scores[0].rows["seed"].nunique()
+        failed = any((values.rows["status"] != OK).any() for values in scores)
+        figure.legend(handles=_legend(seeds, failed), loc="outside lower center", ncols=4)
+    return figure
+
+
+def _draw_metric(axes: Axes, values: Values, confidence: float) -> None:
+    axes.set_xscale("log")
+    seeds = values.rows["seed"].nunique()
+    taught = values.rows["stage"] == DREAMBOOTH
+    for subject, own in values.rows[taught].groupby("subject"):
+        if subject != ALL:
+            means = own.groupby("params")["value"].mean()
+            axes.plot(means.index / 1e6, means, label=f"subject {subject}", **_EACH)
+    sizes = values.rows.drop_duplicates("size").sort_values("params")
+    for stage, look in _LOOKS.items():
+        rows = _means(of_all(values, stage), confidence)
+        own, failed = rows[rows["value"].notna()], rows[rows["value"].isna()]
+        if len(own):
+            place = own["params"] / 1e6 * _BESIDE[stage]
+            style.draw_curve(axes, place, own, seeds, 0.9, capsize=2, **look)
+        if len(failed):
+            style.draw_failed(axes, failed["params"] / 1e6, look["color"])
+    n = style.only_n(of_all(values, DREAMBOOTH).rows)
+    name = style.metric_label(values.rows["metric"].iloc[0])
+    axes.set_ylabel(f"{name}\nn = {n} images a size")
+    axes.set_xlabel("Parameters (millions)")
+    style.log_ticks(axes.xaxis)
+    above = axes.secondary_xaxis("top")
+    above.set_xticks(sizes["params"] / 1e6, sizes["size"], rotation=90, fontsize=6)
+    above.minorticks_off()
+    above.spines["top"].set_visible(False)
+
+
+def _means(values: Values, confidence: float) -> pd.DataFrame:
+    """Means over training seeds with their intervals, smallest size first."""
+    if values.rows.empty:
+        return values.rows
+    means = values.over_seeds(confidence)
+    rows = means.rows.copy()
+    rows[["value", "lo", "hi"]] = [interval(draws, confidence) for draws in means.draws]
+    return rows.sort_values("params")
+
+
+def _legend(seeds: int, failed: bool) -> list:
+    handles = [Line2D([], [], **look) for look in _LOOKS.values()]
+    handles.append(Line2D([], [], label="taught, one subject", **_EACH))
+    handles += style.band_handles(seeds)
+    return handles + [style.failed_mark(style.GREY)] * failed
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--table", required=True, type=Path, help="dreambooth.csv")
+    arguments.add_argument("--draws", required=True, type=Path, help="draws.safetensors beside it")
+    arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
+    arguments.add_argument("--pdf", required=True, type=Path)
+    arguments.add_argument("--png", required=True, type=Path)
+    options = arguments.parse_args()
+    metrics = in_order(read_table(options.table, SCORES)["metric"])
+    scores = [read_scores(options.table, options.draws, metric) for metric in metrics]
+    style.save(draw(scores, options.confidence), options.pdf, options.png)
+
+
+def in_order(metrics: pd.Series) -> list[str]:
+    """Different metrics: of the subject, of the prompt, of the class."""
+    found = sorted(set(metrics))
+    last = [name for name in found if name.startswith("drift_")]
+    middle = [name for name in found if name in ("clip_score", "clip_like")]
+    return [*(name for name in found if name not in (*middle, *last)), *middle, *last]
+
+
+if __name__ == "__main__":
+    run(main)

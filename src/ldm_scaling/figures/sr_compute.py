@@ -1,0 +1,144 @@
+"""Super-resolution against the compute of finetuning: does size decide, or training?
+
+A panel for each metric: every size at its kept checkpoints and at the end, sizes from scratch
+dashed, beside enlarging without a model and what the autoencoder allows. The idea is that of Mei
+et al., arXiv 2404.01367, Figures 4 and 17.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from ..cli import fraction, parser, positive, run
+from ..metrics_section import HIGHER_IS_BETTER
+from ..tables.budgets import of_metric
+from ..tables.collect import OK, read_table
+from ..tables.fits import training_flops
+from ..tables.fixed_setting import at_setting, with_intervals
+from ..tables.values import add_cells, read_values
+from . import quality_curves, style
+from .train_compute import compute_ticks, draw_sizes
+
+_TIMES = "\N{MULTIPLICATION SIGN}"
+COMPUTE_LABEL = f"Finetuning compute\n(3 {_TIMES} FLOPs of a forward pass {_TIMES} images seen)"
+_SCRATCH = {"linestyle": (0, (3, 1.5)), "markerfacecolor": "white"}
+
+
+def draw(
+    finetuned: list[pd.DataFrame],
+    scratch: list[pd.DataFrame],
+    baselines: pd.DataFrame,
+    seeds: int = 1,
+) -> Figure:
+    """The figure, from the checkpoints of one metric a panel, and superres_baselines.csv.
+
+    Checkpoints have the columns of cells.csv and `compute`, FLOPs; `scratch` may be empty. Raises
+    InputError if a metric is not among the baselines, or if n differ.
+    """
+    metrics = [rows["metric"].iloc[0] for rows in finetuned]
+    floors_of = [of_metric(baselines, metric) for metric in metrics]
+    n = style.only_n(*finetuned, *scratch, *floors_of)
+    with style.theme():
+        rows = -(-len(metrics) // 2)
+        figure = Figure(figsize=(style.WIDTH, 2.3 * rows + 0.9), layout="constrained")
+        panels = figure.subplots(rows, 2, squeeze=False, sharex=True).ravel()
+        for number, (axes, metric, floors) in enumerate(
+            zip(panels, metrics, floors_of, strict=False)
+        ):
+            own = [finetuned[number], *scratch[number : number + 1]]
+            axes.set_xscale("log")
+            _draw_panel(axes, own, floors, metric, seeds)
+            axes.set_ylabel(style.metric_label(metric).replace(" (", "\n("))
+            compute_ticks(axes.xaxis)
+        for axes in panels[len(metrics) :]:
+            axes.set_visible(False)
+        for axes in panels[max(0, len(metrics) - 2) : len(metrics)]:
+            axes.set_xlabel(COMPUTE_LABEL)
+            axes.tick_params(labelbottom=True)
+        handles = _legend(finetuned, scratch, floors_of[0], seeds)
+        title = f"n = {n} images a cell"
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=4, title=title, title_fontsize=7
+        )
+    return figure
+
+
+def _draw_panel(
+    axes: Axes, stages: list[pd.DataFrame], floors: pd.DataFrame, metric: str, seeds: int
+) -> None:
+    """Finetuned sizes, then those from scratch; the baselines behind them."""
+    sizes = set(stages[0]["size"])
+    for rows, look in zip(stages, ({}, _SCRATCH), strict=False):
+        draw_sizes(axes, rows, seeds, sizes, **look)
+    drawn = pd.concat(stages)
+    if metric in HIGHER_IS_BETTER:
+        style.draw_floors(axes, floors)
+        return
+    quality_curves.draw_floors(axes, floors, drawn)
+    quality_curves.make_room(axes)
+
+
+def _legend(
+    finetuned: list[pd.DataFrame], scratch: list[pd.DataFrame], floors: pd.DataFrame, seeds: int
+) -> list[Line2D | Patch]:
+    params = finetuned[0].drop_duplicates("size").set_index("size")["params"]
+    sizes = style.by_channels(params.index)
+    colors, marks = style.size_colors(sizes), style.markers(sizes)
+    handles = [
+        Line2D([], [], color=colors[s], marker=marks[s], label=style.size_label(s, params[s]))
+        for s in sizes
+    ]
+    if scratch:
+        label = "without pretraining"
+        handles.append(Line2D([], [], color=style.GREY, marker="o", label=label, **_SCRATCH))
+    for kind in floors["kind"]:
+        name, line_style = style.FLOORS[kind]
+        handles.append(Line2D([], [], color=style.GREY, ls=line_style, lw=0.9, label=name))
+    handles += style.band_handles(seeds)
+    if any((rows["status"] != OK).any() for rows in [*finetuned, *scratch]):
+        handles.append(style.failed_mark(style.GREY))
+    return handles
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    add_cells(
+        arguments,
+        "cells.csv of finetuned models and the draws beside it; again for those from scratch",
+    )
+    arguments.add_argument("--baselines", required=True, type=Path, help="superres_baselines.csv")
+    arguments.add_argument("--metrics", required=True, nargs="+", help="a panel each")
+    arguments.add_argument("--steps", required=True, type=int, help="of the checkpoints' cells")
+    arguments.add_argument(
+        "--images", required=True, type=positive(int), help="images of a whole finetuning"
+    )
+    arguments.add_argument("--confidence", required=True, type=fraction, help="of the intervals")
+    arguments.add_argument("--pdf", required=True, type=Path)
+    arguments.add_argument("--png", required=True, type=Path)
+    options = arguments.parse_args()
+
+    def checkpoints(cells: Path, draws: Path) -> list[pd.DataFrame]:
+        tables = []
+        for metric in options.metrics:
+            values = read_values(cells, draws, metric)
+            own = at_setting(values, options.steps, 1.0, options.confidence)
+            rows = with_intervals(own, options.confidence)
+            tables.append(rows.assign(compute=training_flops(rows, options.images)))
+        return tables
+
+    finetuned, *others = (checkpoints(*paths) for paths in options.cells)
+    scratch = others[0] if others else []
+    seeds = read_table(options.cells[0][0], ["seed"])["seed"].nunique()
+    baselines = read_table(options.baselines, style.FLOOR_COLUMNS)
+    style.save(draw(finetuned, scratch, baselines, seeds), options.pdf, options.png)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,55 @@
+"""Super-resolution against sampling cost: at few steps on the left, at many on the right.
+
+Each size that was finetuned from its pretrained model, and where sizes overtake each other. The
+idea, and the 20 steps that part the panels, are those of Mei et al., arXiv 2404.01367, Figure 12.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..cli import run
+from ..superres_section import REGIME_STEPS
+from ..tables.values import Values
+from . import quality_curves, style
+from .quality_curves import Quality
+
+AXIS = "sampling_cost"
+
+
+def draw(cells: Values, baselines: pd.DataFrame, confidence: float) -> Figure:
+    """The figure, from the cells of a metric, and superres_baselines.csv.
+
+    Raises InputError if the metric is not among the baselines, or if n differ.
+    """
+    few = cells.rows["steps"] <= REGIME_STEPS
+    sides = {
+        f"up to {REGIME_STEPS} steps": cells.where(few),
+        f"beyond {REGIME_STEPS} steps": cells.where(~few),
+    }
+    every = Quality.of(cells, baselines, confidence)
+    with style.theme():
+        figure, panels, strips = quality_curves.layout(every.sizes, (1, 1), (True, True))
+        for axes, strip, (title, own) in zip(panels, strips, sides.items(), strict=True):
+            axes.set_title(title)
+            if own.rows.empty:
+                axes.annotate("not sampled", (0.5, 0.5), xycoords="axes fraction", ha="center")
+                continue
+            quality = Quality.of(own, baselines, confidence)
+            quality_curves.draw_quality(axes, strip, quality, AXIS)
+        panels[0].set_ylabel(every.label)
+        handles = quality_curves.size_handles(every)
+        handles += quality_curves.legend(every, strips)
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def main() -> None:
+    """Command line."""
+    options = quality_curves.figure_parser(__doc__).parse_args()
+    quality_curves.draw_and_save(options, draw)
+
+
+if __name__ == "__main__":
+    run(main)

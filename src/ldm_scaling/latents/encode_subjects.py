@@ -1,0 +1,89 @@
+"""Turn subjects' images into latents, and the prompts that name them into embeddings.
+
+Writes of N images of K subjects and T prompts `latents` (float32, [N, C, h, w]), `subject` (int64,
+[N]), embeddings (float16, [..., max_tokens, D]) `instance` [K] of the subject's own prompt, `class`
+[K] of the same without the token, `prompts` [K, T], `empty` of the empty caption; and `sentences`
+(float32, [K, T, D]), one embedding of each prompt without the token.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..cli import InputError, parser, run
+from ..data.captions import read_column
+from ..devices import own_device
+from ..dreambooth_section import INSTANCE, PLACE
+from ..dreambooth_specs import EncodeSubjectsSpec
+from ..shards import fingerprint_of, map_array, write_arrays
+from ..workdir import file_hash, fingerprint
+from .autoencoder import encode, load, weights_hash
+from .encode_images import check_latents
+from .text_encoder import CaptionEncoder
+
+
+def check_token(encoder: CaptionEncoder, token: str) -> None:
+    """Raise InputError unless the token is one piece of the encoder's vocabulary."""
+    pieces = encoder.tokenizer.tokenize(token)
+    if len(pieces) != 1 or encoder.tokenizer.unk_token in pieces:
+        raise InputError(
+            f"dreambooth.token: {token} is {' '.join(pieces)} to the text encoder; choose a rare"
+            " word that is one piece of its vocabulary"
+        )
+
+
+def texts(nouns: list[str], token: str, prompts: list[str]) -> dict[str, list[str]]:
+    """What is encoded of each class: its `instance` and `class`, and all `prompts` in turn."""
+    named = [f"{token} {noun}" for noun in nouns]
+    return {
+        "instance": [INSTANCE.replace(PLACE, name) for name in named],
+        "class": [INSTANCE.replace(PLACE, noun) for noun in nouns],
+        "prompts": [prompt.replace(PLACE, name) for name in named for prompt in prompts],
+    }
+
+
+def without_token(nouns: list[str], prompts: list[str]) -> list[str]:
+    """The prompts of each class in turn, with the class alone."""
+    return [prompt.replace(PLACE, noun) for noun in nouns for prompt in prompts]
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, EncodeSubjectsSpec)
+    arguments.add_argument("--images", required=True, type=Path, help="subjects.safetensors")
+    arguments.add_argument("--table", required=True, type=Path, help="subjects.csv")
+    arguments.add_argument("--out", required=True, type=Path, help="file of latents and embeddings")
+    options = arguments.parse_args()
+    spec: EncodeSubjectsSpec = options.spec
+    device = own_device()
+    encoder = CaptionEncoder(spec.text.text_encoder, device)
+    check_token(encoder, spec.token)
+    autoencoder = load(spec.images.autoencoder, spec.images.revision).to(device)
+    images = map_array(options.images, "images")
+    check_latents(autoencoder, spec.images, images[:1])
+    nouns = read_column(options.table, "class")
+    captions = texts(nouns, spec.token, spec.prompts)
+    sentences = encoder.sentences(without_token(nouns, spec.prompts))
+    shape = (len(nouns), len(spec.prompts), -1)
+    embedded = {
+        name: encoder(captions[name]).cpu().numpy().astype(np.float16)
+        for name in ("instance", "class", "prompts")
+    }
+    embedded["prompts"] = embedded["prompts"].reshape(*shape[:2], *embedded["prompts"].shape[1:])
+    arrays = {
+        "latents": encode(autoencoder, images).cpu().numpy(),
+        "subject": np.array(map_array(options.images, "subject")),
+        **embedded,
+        "empty": encoder([""])[0].cpu().numpy().astype(np.float16),
+        "sentences": sentences.cpu().numpy().reshape(shape),
+    }
+    sources = (fingerprint_of(options.images), file_hash(options.table))
+    networks = (weights_hash(autoencoder), weights_hash(encoder.model))
+    write_arrays(options.out, arrays, fingerprint(spec, *sources, *networks))
+    print(f"{len(images)} images of {len(nouns)} subjects, {len(captions['prompts'])} prompts")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,140 @@
+"""Teach a pretrained model one subject: DreamBooth (Ruiz et al. 2023, arXiv 2208.12242).
+
+The U-Net is finetuned on the subject's few images under a prompt with a rare token and the class,
+and on as many images of the class that the pretrained model itself has made, under the class alone.
+The text encoder stays frozen. Writes the same folder as pretraining, and continues likewise.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from torch import nn
+
+from ..cli import InputError, parser, run
+from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
+from ..dreambooth_specs import DreamBoothSpec
+from ..latents.autoencoder import weights_hash
+from ..loop import Plan, Stream, order, row_generators
+from ..shards import fingerprint_of, map_array
+from .family import load_unet
+from .train import add_hardware, train_task
+
+
+class Lesson:
+    """What a subject is taught with."""
+
+    def __init__(self, subjects: Path, prior: Path, subject: int):
+        """From the encoded subjects and the latents of all their classes.
+
+        Raises InputError if the subject is not there, or the two do not belong together.
+        """
+        numbers = np.asarray(map_array(subjects, "subject"))
+        instance, noun = (map_array(subjects, name) for name in ("instance", "class"))
+        count = len(instance)
+        if subject >= count:
+            raise InputError(f"{subjects} has {count} subjects and no number {subject}")
+        latents, classes = map_array(subjects, "latents"), map_array(prior, "latents")
+        if len(classes) % count or classes.shape[1:] != latents.shape[1:]:
+            raise InputError(f"{prior} is not of {subjects}; delete it and run again")
+        of_class = len(classes) // count
+        self.images = torch.from_numpy(np.array(latents[numbers == subject]))
+        rows = slice(subject * of_class, (subject + 1) * of_class)
+        self.prior = torch.from_numpy(np.array(classes[rows]))
+        own = (instance[subject], noun[subject])
+        self.texts = torch.from_numpy(np.stack(own)).float()
+        """[2, L, D], of the subject's prompt and the class's"""
+
+
+class SubjectAndPrior:
+    """The task of the training loop: denoise the subject, and still the class as before."""
+
+    def __init__(self, spec: DreamBoothSpec, lesson: Lesson, pretrained: UNet2DConditionModel):
+        config = pretrained.config
+        wanted = (config.in_channels, config.sample_size, config.sample_size)
+        if tuple(lesson.images.shape[1:]) != wanted:
+            raise InputError(
+                f"--model: its latents are not of shape {tuple(lesson.images.shape[1:])}"
+            )
+        if lesson.texts.shape[-1] != config.cross_attention_dim:
+            raise InputError("--model: attends to embeddings of another width than the subjects'")
+        self._spec, self._lesson, self._kept = spec, lesson, pretrained
+        self.module = copy.deepcopy(pretrained).requires_grad_(True).train()
+        self.module.to(memory_format=torch.channels_last)
+        self.count = len(lesson.images)
+        self._alphas = alphas_cumprod(spec.diffusion)
+
+    def build(self) -> UNet2DConditionModel:
+        """A network of the same shape, to hold the averaged weights."""
+        return self._kept
+
+    def losses(
+        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
+    ) -> torch.Tensor:
+        """Weighted squared error of each image, plus that of a class image; [len(indices)]."""
+        spec, lesson = self._spec, self._lesson
+        of_class = order_at(len(lesson.prior), spec.seed, positions)
+        clean = torch.cat([lesson.images[indices], lesson.prior[of_class]]).to(device)
+        texts = lesson.texts.repeat_interleave(len(indices), dim=0).to(device)
+        generators = list(row_generators(Stream.DREAMBOOTH, spec.seed, positions))
+        steps, noise = [], []
+        for _ in ("subject", "class"):
+            for generator in generators:
+                steps.append(torch.randint(len(self._alphas), (), generator=generator))
+                noise.append(torch.randn(clean.shape[1:], generator=generator))
+        steps, eps = torch.stack(steps), torch.stack(noise).to(device)
+        alpha, kind = self._alphas[steps].to(device), spec.diffusion.prediction
+        noisy = add_noise(clean, eps, alpha)
+        predicted = module(noisy, steps.to(device), texts, return_dict=False)[0].float()
+        error = (predicted - target(kind, clean, eps, alpha)).square().mean(dim=(1, 2, 3))
+        own, prior = (error * loss_weights(kind, alpha, spec.min_snr_gamma)).chunk(2)
+        return own + spec.teaching.prior_weight * prior
+
+
+def order_at(count: int, seed: int, positions: np.ndarray) -> np.ndarray:
+    """Data indices at these positions, in any order: a new shuffle of `count` every epoch."""
+    start = int(positions.min())
+    return order(count, seed, start, int(positions.max()) - start + 1)[positions - start]
+
+
+def make_plan(spec: DreamBoothSpec) -> Plan:
+    """The loop's plan of a spec."""
+    settings = spec.teaching
+    return Plan(
+        images=settings.images,
+        batch=settings.batch,
+        lr=lambda done: settings.lr,
+        lr_key="dreambooth.lr",
+        weight_decay=settings.weight_decay,
+        clip_norm=settings.clip_norm,
+        ema_images=settings.ema_images,
+        seed=spec.seed,
+        log_images=8 * settings.batch,  # runs are short
+    )
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, DreamBoothSpec)
+    arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
+    arguments.add_argument("--subjects", required=True, type=Path, help="encoded subjects")
+    arguments.add_argument("--prior", required=True, type=Path, help="latents of their classes")
+    add_hardware(arguments)
+    options = arguments.parse_args()
+    spec: DreamBoothSpec = options.spec
+    pretrained = load_unet(options.model)
+    sources = [fingerprint_of(path) for path in (options.subjects, options.prior)]
+    lesson = Lesson(options.subjects, options.prior, spec.subject)
+    task = SubjectAndPrior(spec, lesson, pretrained)
+    label = f"{spec.stage} {spec.size} seed {spec.seed} subject {spec.subject}"
+    sources.append(weights_hash(pretrained))
+    # of a short training, and eight times its model: those of all subjects would fill a disk
+    train_task(options, task, make_plan(spec), label, tuple(sources), keep_state=False)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,89 @@
+"""Sample images of the subjects' classes from a pretrained model: what finetuning is to preserve.
+
+They stay latents: `latents` (float32, [K * P, C, h, w]), P of each of K subjects in turn. Each has
+noise of its own, which no cell and no score has.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..cli import InputError, Slice, add_work_dir, parser, positive, run
+from ..devices import check_gpus, in_precision, own_device, precision
+from ..diffusion.samplers import make_scheduler, sample_latents
+from ..dreambooth_specs import PriorSpec
+from ..latents.autoencoder import weights_hash
+from ..loop import Stream, row_generators
+from ..pieces import in_pieces
+from ..shards import fingerprint_of, map_array
+from ..workdir import WorkDir, fingerprint
+from .family import load_unet
+
+BATCH = 64
+
+
+def sample_prior(
+    unet: torch.nn.Module, spec: PriorSpec, text: torch.Tensor, empty: torch.Tensor, rows: range
+) -> np.ndarray:
+    """Latents [len(rows), C, h, w] of the classes, of embeddings [K, L, D], at rows of K * P.
+
+    Raises InputError if they are not finite.
+    """
+    shape = (unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
+    generators = row_generators(Stream.PRIOR, spec.seed, rows)
+    noise = torch.stack([torch.randn(shape, generator=generator) for generator in generators])
+    latents = sample_latents(
+        unet,
+        make_scheduler(spec.setting.sampler, spec.diffusion),
+        noise.to(unet.device),
+        text[[row // spec.images for row in rows]],
+        empty,
+        spec.setting.steps,
+        spec.setting.guidance,
+        list(row_generators(Stream.PRIOR_STEPS, spec.seed, rows)),
+    )
+    if not latents.isfinite().all():
+        raise InputError(
+            f"the pretrained {spec.size} gives no finite images of the subjects' classes; change"
+            " sampling.fixed, or leave it out of dreambooth.sizes"
+        )
+    return latents.float().cpu().numpy()
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, PriorSpec)
+    arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
+    arguments.add_argument("--subjects", required=True, type=Path, help="encoded subjects")
+    arguments.add_argument("--out", required=True, type=Path, help="file of latents")
+    arguments.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
+    arguments.add_argument(
+        "--batch", type=positive(int), default=BATCH, help="images at a time (%(default)s)"
+    )
+    add_work_dir(arguments)
+    options = arguments.parse_args()
+    spec: PriorSpec = options.spec
+    time_slice = Slice(options.max_seconds)
+    check_gpus(options.gpus)
+    unet = load_unet(options.model).to(own_device())
+    content = fingerprint(spec, weights_hash(unet), fingerprint_of(options.subjects))
+    unet = in_precision(unet.to(memory_format=torch.channels_last), precision())
+    text, empty = (
+        torch.from_numpy(np.array(map_array(options.subjects, name))).to(unet.device).float()
+        for name in ("class", "empty")
+    )
+
+    def compute(rows: slice) -> dict[str, np.ndarray]:
+        return {"latents": sample_prior(unet, spec, text, empty, range(rows.start, rows.stop))}
+
+    with WorkDir(options.work_dir, content) as work:
+        total = len(text) * spec.images
+        pieces = in_pieces("class images", total, options.batch, compute, work, time_slice)
+        pieces.finish(options.out, content)
+
+
+if __name__ == "__main__":
+    run(main)

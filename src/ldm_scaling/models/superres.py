@@ -1,0 +1,116 @@
+"""Train a size for four-fold super-resolution, from its pretrained model or from scratch.
+
+The U-Net sees the latents of the enlarged low-resolution image beside the noisy ones, as further
+input channels whose weights start at zero, and the empty caption (Mei et al., arXiv 2404.01367,
+section 4.2). Writes the same folder as pretraining, and continues likewise.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from torch import nn
+
+from ..cli import InputError, parser, run
+from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
+from ..latents.autoencoder import weights_hash
+from ..latents.pairs import PackedPairs
+from ..loop import Stream, row_generators
+from ..shards import fingerprint_of, map_array
+from ..specs import SuperResSpec
+from ..stages import SCRATCH
+from .family import build_unet, load_unet
+from .train import add_training, make_plan, train
+
+
+def conditioned(unet: UNet2DConditionModel) -> UNet2DConditionModel:
+    """A copy of a U-Net with as many input channels again, which at first change nothing."""
+    channels = unet.config.in_channels
+    result = UNet2DConditionModel.from_config(unet.config, in_channels=2 * channels)
+    weights = unet.state_dict()
+    first = weights["conv_in.weight"]
+    weights["conv_in.weight"] = torch.cat([first, torch.zeros_like(first)], dim=1)
+    result.load_state_dict(weights)
+    return result.train()
+
+
+class SuperResolution:
+    """The task of the training loop: predict the noise (or v) beside the low-resolution latents."""
+
+    def __init__(
+        self,
+        spec: SuperResSpec,
+        pairs: PackedPairs,
+        condition: np.ndarray,
+        base: UNet2DConditionModel,
+    ):
+        """Raises InputError if the base's latents are others, or not one of each is conditioned."""
+        side = base.config.sample_size
+        if (base.config.in_channels, side, side) != pairs.latent_shape:
+            raise InputError(f"--base: its latents are not of shape {pairs.latent_shape}")
+        if condition.shape != (pairs.count, *pairs.latent_shape):
+            raise InputError(
+                f"--condition: {list(condition.shape)} are not the low-resolution latents of"
+                f" {pairs.count} images; delete the file and run again"
+            )
+        self._spec, self._pairs, self._condition = spec, pairs, condition
+        self.module = conditioned(base).to(memory_format=torch.channels_last)
+        self._averaged = copy.deepcopy(self.module)
+        self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
+        self._alphas = alphas_cumprod(spec.diffusion)
+
+    def build(self) -> UNet2DConditionModel:
+        """A network of this shape, to hold the averaged weights."""
+        return self._averaged
+
+    def losses(
+        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
+    ) -> torch.Tensor:
+        """Weighted squared error of each image; shape [len(indices)]."""
+        spec, shape, timesteps, noise = self._spec, self._pairs.latent_shape, [], []
+        for generator in row_generators(Stream.SUPERRES, spec.seed, positions):
+            timesteps.append(torch.randint(len(self._alphas), (), generator=generator))
+            noise.append(torch.randn(shape, generator=generator))
+        clean = self._pairs.latents(indices, device)
+        low = torch.from_numpy(np.array(self._condition[indices])).to(device).float()
+        text = self._pairs.empty.to(device).expand(len(indices), -1, -1)
+        steps, eps = torch.stack(timesteps), torch.stack(noise).to(device)
+        alpha, kind = self._alphas[steps].to(device), spec.diffusion.prediction
+        seen = torch.cat([add_noise(clean, eps, alpha), low], dim=1)
+        predicted = module(seen, steps.to(device), text, return_dict=False)[0].float()
+        error = (predicted - target(kind, clean, eps, alpha)).square().mean(dim=(1, 2, 3))
+        return error * loss_weights(kind, alpha, spec.training.min_snr_gamma)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, SuperResSpec)
+    add_training(arguments)
+    arguments.add_argument(
+        "--condition", required=True, type=Path, help="latents of the enlarged images"
+    )
+    arguments.add_argument("--base", type=Path, help="folder of the pretrained model")
+    options = arguments.parse_args()
+    spec: SuperResSpec = options.spec
+    if (options.base is None) != (spec.stage == SCRATCH):
+        raise InputError(f"--base: {spec.stage} {'has none' if options.base else 'needs one'}")
+    base = load_unet(options.base) if options.base else None
+
+    def task(pairs: PackedPairs) -> SuperResolution:
+        unet = base
+        if unet is None:
+            torch.manual_seed(spec.seed)
+            unet = build_unet(spec.family, spec.size, pairs.latent_shape, pairs.text_width)
+        return SuperResolution(spec, pairs, map_array(options.condition, "latents"), unet)
+
+    depends_on = (fingerprint_of(options.condition), weights_hash(base) if base else "")
+    plan = make_plan(spec.training, spec.seed, "superres.lr", spec.training.keep)
+    train(options, task, plan, depends_on=depends_on)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,51 @@
+"""The jobs of changed studies, with costs that are easy to add by hand."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import yaml
+from project import ROOT
+from snakemake.utils import update_config
+
+from ldm_scaling.study import Study, load_study
+from ldm_scaling.tables.jobs import Job, split_images, study_jobs
+from ldm_scaling.tables.networks import Networks
+
+ONES = Networks(
+    forward={"c12": 1.0, "c20": 10.0, "c32": 100.0, "c48": 1000.0},
+    params={"c12": 1, "c20": 10, "c32": 100, "c48": 1000},
+    encode=0.5,
+    decode=0.25,
+    autoencoder_params=7,
+    caption=0.125,
+    features=0.0625,
+    feature_width=3,
+)
+"""FLOPs and parameters of networks of the pocket study's sizes"""
+
+
+@cache
+def study_of(overlay: str = "") -> Study:
+    """The pocket study, or another one by the name of its overlay."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    if overlay:
+        update_config(config, yaml.safe_load((ROOT / "studies" / f"{overlay}.yaml").read_text()))
+    return load_study(config)
+
+
+def changed(**sections) -> Study:
+    """The pocket study with these keys."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    update_config(config, sections)
+    return load_study(config)
+
+
+def jobs_of(study: Study, networks: Networks = ONES) -> list[Job]:
+    """All jobs of a study."""
+    return study_jobs(study, networks, split_images(study))
+
+
+def rule(jobs: list[Job], name: str) -> list[Job]:
+    """The jobs of a rule."""
+    return [job for job in jobs if job.rule == name]

@@ -1,0 +1,53 @@
+"""The workflow of students, without running it."""
+
+from ldm_scaling.targets import FIGURES
+
+
+def test_students_stand_beside_undistilled_models_of_the_fixed_sampler(project):
+    overlay = project.folder / "students.yaml"
+    overlay.write_text(
+        "training: {seeds: [7, 1]}\n"
+        "sampling: {fixed: {sampler: dpmpp, steps: 10, guidance: 2.5}, steps: [2, 3, 8, 16]}\n"
+    )
+    printed = project.snakemake("-n", "-p", "figures", "tables", f"--configfile={overlay}")
+    lines = [line for line in printed.splitlines() if "python -m ldm_scaling." in line]
+    commands = {line.split("-m ldm_scaling.")[1].split()[0]: line for line in lines}
+    folder = "results/tables"
+    tables = [
+        f"--cells {folder}/{name}/cells.csv {folder}/{name}/draws.safetensors"
+        for name in ("pretrain/dpmpp", "distill/lcm")
+    ]
+    for name in ("figures.distill_gain", "figures.distill_vs_cost", "tables.acceleration"):
+        assert " ".join(tables) in commands[name]
+    stages = [f"{folder}/guided_distill{steps}/ddim/cells.csv" for steps in (16, 8, 4)]
+    guided = commands["figures.guided_distill_gain"]
+    assert tables[0] in guided and all(f"--cells {path}" in guided for path in stages)
+    samples = commands["figures.distill_samples"]
+    assert "--images c20 results/cells/pretrain/c20/seed7/dpmpp/images.safetensors" in samples
+    assert "--students c20 results/cells/distill/c20/seed7/lcm/images.safetensors" in samples
+    assert "--seed 7 --steps 3 16" in samples  # 4 are not in the grid
+
+
+def test_a_study_without_students_has_no_figures_and_tables_of_them(project):
+    overlay = project.folder / "without.yaml"
+    for key in ("distill", "guided_distill"):
+        overlay.write_text(f"{key}: null\n")
+        jobs = project.jobs("all", f"--configfile={overlay}")
+        needs = {"acceleration"} | {name for name in FIGURES if "distill" in name}
+        left_out = {name for name in needs if ("guided" in name) == (key == "guided_distill")}
+        assert needs - set(jobs) == left_out
+        assert key not in jobs and jobs["claims"] == 1
+        name = "distill_gain" if key == "distill" else "guided_distill_gain"
+        target = (f"results/figures/{name}.pdf", f"--configfile={overlay}")
+        assert f"config key {key}: is null" in project.snakemake("-n", *target, fails=True)
+
+
+def test_students_that_the_study_lacks_are_one_line(project):
+    models, cells = "results/models/", "results/cells/"
+    wrong = {
+        f"{models}guided_distill3/c12/seed0/summary.json": "has no student of 3 steps",
+        f"{cells}pretrain/c12/seed0/lcm/metrics.csv": "stage pretrain is not sampled by lcm",
+        f"{cells}distill/c12/seed0/ddim/metrics.csv": "stage distill is not sampled by ddim",
+    }
+    for target, says in wrong.items():
+        assert says in project.snakemake("-n", target, fails=True)
