@@ -113,7 +113,7 @@ WRONG = [
     ("sampling.students.steps", [1, 2], "sampling.students.steps", "must have 4"),
     ("figures.prompts", [0, 32], "figures.prompts.1", "less than 32"),
     ("dreambooth.sizes", ["c64"], "dreambooth.sizes", "c64 is not in family.sizes"),
-    ("dreambooth.token", "two words", "dreambooth.token", "match"),
+    ("dreambooth.token", "two words", "dreambooth.token", "one word"),
     ("dreambooth.prompts", ["a cat"], "dreambooth.prompts", "must have {subject} once"),
     ("dreambooth.prompts", [], "dreambooth.prompts", "at least 1"),
     ("dreambooth.subjects", 0, "dreambooth.subjects", "greater than 0"),
