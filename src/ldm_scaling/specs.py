@@ -264,7 +264,7 @@ class ClipLikeSpec(Strict):
 class MeasureSpec(Strict):
     """Compare features with the reference's."""
 
-    recipe: Literal[1] = 1
+    recipe: Literal[2] = 2
     seed: Seed
     n: Positive
     metrics: Metrics
