@@ -1,5 +1,7 @@
 """FD-infinity on Gaussians, whose distance is known, and its two intervals."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -71,8 +73,7 @@ def test_images_of_a_concept_stay_together():
 def test_every_division_has_every_image_once_in_equal_parts():
     concepts = [f"concept {row // 2}" for row in range(22)]  # 11 do not divide evenly
     for parts in Divisions(concepts, 5).of_sample(4):
-        ends = np.cumsum((0, *DIVISIONS))
-        for start, end in zip(ends[:-1], ends[1:], strict=True):
+        for start, end in pairwise(np.cumsum((0, *DIVISIONS))):
             assert (parts[start:end].sum(axis=0) == 1).all()
             counts = parts[start:end].sum(axis=1) / 2
             assert counts.max() - counts.min() <= 1

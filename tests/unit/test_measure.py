@@ -74,7 +74,7 @@ def save(path, **arrays):
 
 
 def expected_metrics(generated, reference):
-    """FD, FD-infinity, KID by numpy's SVD and clean-fid; KID on as many reference images as generated."""
+    """FD, FD-infinity, KID by numpy's SVD and clean-fid; KID on equally many images of both."""
     generated, reference = generated.astype(np.float64), reference.astype(np.float64)
     mean = reference.mean(0)
     basis = np.linalg.svd(reference - mean)[2][:COMPONENTS].T
