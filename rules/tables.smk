@@ -203,6 +203,7 @@ rule claims:
         curves="src/ldm_scaling/tables/curves.py",
         published="src/ldm_scaling/tables/published.py",
         acceleration="src/ldm_scaling/tables/acceleration.py",
+        agreement="src/ldm_scaling/tables/metric_agreement.py",
         dreambooth=dreambooth_table,
         claims=CLAIM_MODULES,
     output:
