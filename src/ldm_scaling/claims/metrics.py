@@ -43,9 +43,9 @@ def _at_budgets(evidence: Evidence, kind: str) -> list[np.ndarray]:
 def _alike(ours: list[np.ndarray], theirs: list[np.ndarray]) -> list[np.ndarray]:
     """The statistic at each budget, draws [1 + R]."""
     spreads = [np.sqrt(np.mean([(own[:, 0] ** 2).mean() for own in of])) for of in (ours, theirs)]
-    return [
-        debiased((a * b).mean(axis=0) / np.prod(spreads)) for a, b in zip(ours, theirs, strict=True)
-    ]
+    unit = np.prod(spreads) or 1.0  # all sizes alike: whatever the unit, it is 0
+    pairs = zip(ours, theirs, strict=True)
+    return [debiased((a * b).mean(axis=0) / unit) for a, b in pairs]
 
 
 def _distances_are_alike(evidence: Evidence) -> Statistic:
