@@ -94,7 +94,7 @@ def _draw_taus(axes: Axes, rows: pd.DataFrame, metrics: list[str]) -> None:
     """Tau of the first metric's ranking and each other's, with intervals."""
     budgets = sorted(set(rows["budget"]))
     sizes = rows.groupby("budget")["sizes"].max()
-    _budgets(axes, budgets, [f"{size} size{'s' * (size != 1)}" for size in sizes])
+    _budgets(axes, budgets, [f"{size} {'size' if size == 1 else 'sizes'}" for size in sizes])
     for tau in (-1, 0, 1):
         axes.axhline(tau, color="0.85", linewidth=0.7, zorder=0)
     colors, marks = style.sequence(metrics[1:], "viridis"), style.markers(metrics[1:])
@@ -117,7 +117,7 @@ def _draw_taus(axes: Axes, rows: pd.DataFrame, metrics: list[str]) -> None:
     axes.set(ylim=(-1.12, 1.12), xlim=(budgets[0] / 1.3, budgets[-1] * 1.3))
     ends = ["opposite order \N{MINUS SIGN}1", "", "0", "", "same order 1"]
     axes.set_yticks([-1, -0.5, 0, 0.5, 1], ends)
-    axes.set_xlabel(f"{style.COST_LABEL}, and how many sizes it buys")
+    axes.set_xlabel(f"{style.COST_LABEL}, and how many sizes are ranked")
     first = _in_lines(style.metric_label(metrics[0])).splitlines()[0]
     axes.set_ylabel(f"Kendall's tau with the ranking\nby {first}")
     shown = [*axes.containers]
