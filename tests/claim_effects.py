@@ -196,6 +196,14 @@ WORLDS = BUDGETS | {
     "dreambooth-larger-is-better": odd(lambda r: 0.1 * r["z"], "subjects"),
     "dreambooth-has-two-tiers": pair(tiers, lambda r: 0.1 * r["z"], "subjects"),
     "dreambooth-tiers-are-the-papers": pair(tiers, negative(tiers), "subjects"),
+    "distances-rank-sizes-alike": (
+        {"quality": larger_is_better},
+        {"quality": larger_is_better, "kid": lambda r: 0.6 * r["z"]},
+    ),
+    "alignment-ranks-sizes-as-fd-does": (
+        {"quality": larger_is_better, "alignment": lambda r: 0.01 * r["z"]},
+        {"quality": larger_is_better, "alignment": lambda r: -0.01 * r["z"]},
+    ),
     "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
     "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
 }

@@ -13,6 +13,7 @@ from ldm_scaling.tables.published import SLIPS, TABLE_1
 from ldm_scaling.tables.values import Values
 
 QUALITY, ALIGNMENT = "fid", "clip_score"
+ENDLESS, KID = "fid_infinity", "kid_inception_v3"
 SIZES = ["c64", "c96", "c128", "c192", "c320"]
 SAMPLERS = ["ddim", "ddpm", "dpmpp"]
 STEPS, SCALES, KEPT = [4, 20, 50, 100], [1.5, 3, 5, 8], [0.125, 0.25, 0.5]
@@ -58,6 +59,7 @@ def spec(**changed) -> ClaimsSpec:
         "seed": 0,
         "figure_sampler": "ddim",
         "decay": "constant",
+        "agreement": {"distances": [QUALITY, ENDLESS, KID], "budgets": [1, 4, 20]},
         "superres": {"perceptual": PERCEPTUAL, "fixed_steps": SR_FIXED, "decay": "constant"},
         "subjects": 30,
     }
@@ -109,6 +111,8 @@ def world(
     perceptual: Effect = nothing,
     score: Effect = nothing,
     subjects: Effect | None = nothing,
+    endless: Effect = nothing,
+    kid: Effect = nothing,
     *,
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
@@ -121,7 +125,8 @@ def world(
     """A study in which 20 e^quality is its FID, 0.3 + alignment its CLIP score.
 
     Of super-resolution 0.3 e^perceptual is the LPIPS, 0.3 + score the inception score. 0.6 +
-    subjects is the similarity to subjects that sizes were taught; None: none were.
+    subjects is the similarity to subjects that sizes were taught; None: none were. Of pretrained
+    models the FID-infinity is 0.8 e^endless of the FID, the KID 0.01 e^kid of it: the same noise.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
@@ -148,6 +153,10 @@ def world(
             levels = {QUALITY: 20 * np.exp(planted), PERCEPTUAL: 0.3 * np.exp(planted)}
             values = levels.get(metric, 0.3 + planted)
             found[stage, sampler, metric] = Values(rows.assign(metric=metric), values)
+            if metric == QUALITY and stage == "pretrain":
+                for other, scale, more in ((ENDLESS, 0.8, endless), (KID, 0.01, kid)):
+                    own = np.broadcast_to(scale * np.exp(more(shown)), len(rows))[:, None] * values
+                    found[stage, sampler, other] = Values(rows.assign(metric=other), own)
     if alignment is None:
         changed["alignment"] = None
     similarity = None

@@ -264,7 +264,7 @@ class ClipLikeSpec(Strict):
 class MeasureSpec(Strict):
     """Compare features with the reference's."""
 
-    recipe: Literal[1] = 1
+    recipe: Literal[2] = 2
     seed: Seed
     n: Positive
     metrics: Metrics
@@ -326,6 +326,15 @@ class SuperResClaims(Strict):
     """of the learning rate"""
 
 
+class AgreementClaims(Strict):
+    """What claims on metrics are decided with."""
+
+    distances: list[str] = Field(min_length=2)
+    """metrics of which lower is better; the others are compared with the first"""
+    budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    """sampling costs"""
+
+
 class ClaimsSpec(CostSpec):
     """Decide what is claimed of models, with the cells of the study."""
 
@@ -343,6 +352,8 @@ class ClaimsSpec(CostSpec):
     """what figures of one sampler show"""
     decay: Literal["cosine", "constant"]
     """of the learning rate"""
+    agreement: Annotated[AgreementClaims | None, Field(exclude_if=is_none)] = None
+    """null: metrics are not compared"""
     superres: Annotated[SuperResClaims | None, Field(exclude_if=is_none)] = None
     """null: the study has no super-resolution"""
     fidelity: Annotated[str | None, Field(exclude_if=is_none)] = None

@@ -11,6 +11,7 @@ FIGURES = [
     "fid_vs_guided_cost",
     "fid_vs_seconds",
     "samplers_vs_cost",
+    "metric_agreement",
     "guidance_sweep",
     "guidance_interaction",
     "train_compute",
@@ -31,6 +32,7 @@ FIGURES = [
 ]
 TABLES = ["cells", "best", "crossovers", "family", "floors", "fits", "fixed_setting", "claims"]
 TABLES += ["acceleration", "retrieval", "superres_baselines", "superres", "dreambooth"]
+TABLES += ["metric_ranking", "metric_agreement"]
 _NEEDS = {
     "distill_gain": "distill",
     "distill_vs_cost": "distill",

@@ -177,7 +177,7 @@ def test_only_all_dimensions_are_fid(pocket_config):
         load_study(pocket_config)
     pocket_config["metrics"]["components"] = None
     metrics = load_study(pocket_config).metrics
-    assert metrics.names == {"fd": "fid", "kid": "kid_inception_v3"}
+    assert metrics.names == {"fd": "fid", "fd_infinity": "fid_infinity", "kid": "kid_inception_v3"}
     assert str(metrics.weights) == "resources/inception-2015-12-05.pt"
 
 
@@ -199,7 +199,7 @@ def test_a_study_has_one_metric_of_alignment_at_most(pocket_config, changes, ali
     pocket_config["metrics"] |= changes
     metrics = load_study(pocket_config).metrics
     assert metrics.alignment == alignment
-    assert [*metrics.names.values()][2:] == [alignment] * (alignment is not None)
+    assert [*metrics.names.values()][3:] == [alignment] * (alignment is not None)
 
 
 def test_nothing_is_fitted_without_clip_like(pocket_config):
@@ -218,7 +218,8 @@ def test_metrics_have_their_extractors_name(pocket_config):
     clip = {"clip": {"pretrained": "folder"}, "clip_like": None}
     pocket_config["metrics"] |= {"components": None} | clip
     metrics = load_study(pocket_config).metrics
-    assert list(metrics.names.values()) == ["fd_effnet_lite0", "kid_effnet_lite0", "clip_score"]
+    distances = ["fd_effnet_lite0", "fd_infinity_effnet_lite0", "kid_effnet_lite0"]
+    assert list(metrics.names.values()) == [*distances, "clip_score"]
     assert metrics.weights is None
 
 

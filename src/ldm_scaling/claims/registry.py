@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import distill, dreambooth, family, guidance, samplers, sampling, superres, training
+from . import distill, dreambooth, family, guidance, metrics, samplers, sampling, superres, training
 
 CLAIMS = [
     *family.CLAIMS,
@@ -13,4 +13,5 @@ CLAIMS = [
     *distill.CLAIMS,
     *superres.CLAIMS,
     *dreambooth.CLAIMS,
+    *metrics.CLAIMS,
 ]

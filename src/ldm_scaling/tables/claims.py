@@ -18,7 +18,7 @@ from ..claims.statement import VERDICTS, find
 from ..cli import InputError, parser, run
 from ..metrics_section import FID
 from ..specs import ClaimsSpec
-from ..stages import DREAMBOOTH, is_superres
+from ..stages import DREAMBOOTH, PRETRAIN, is_superres
 from ..superres_section import INCEPTION_SCORE
 from ..workdir import write_text
 from .collect import FAMILY, read_table, to_csv
@@ -32,7 +32,9 @@ def metrics_of(stage: str, spec: ClaimsSpec) -> list[str]:
     if is_superres(stage):
         score = [INCEPTION_SCORE] if spec.quality in (FID, "kid_inception_v3") else []
         return [spec.quality, spec.superres.perceptual, *score]
-    return [metric for metric in (spec.quality, spec.alignment) if metric]
+    compared = spec.agreement.distances if stage == PRETRAIN and spec.agreement else []
+    wanted = [spec.quality, spec.alignment, *compared]
+    return [metric for metric in dict.fromkeys(wanted) if metric]
 
 
 def read_evidence(

@@ -40,6 +40,7 @@ from .superres_jobs import superres_jobs
 GUIDED = 2
 """forward passes of a guided prediction"""
 _OTHERWISE = ("cells", "best", "superres_baselines", "dreambooth")
+_OTHERWISE += ("metric_ranking", "metric_agreement")
 """tables that are counted with what makes them"""
 
 
@@ -258,6 +259,7 @@ def _table_jobs(study: Study) -> list[Job]:
             for sampler in samplers
         ),
         Job("concatenate", f"{folder}/cells.csv"),
+        Job("rank_sizes", f"{folder}/metric_agreement.csv"),
     ]
 
 
