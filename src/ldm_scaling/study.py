@@ -29,6 +29,7 @@ from .fields import (
 from .hub import Revision, revision_has_an_id
 from .metrics_section import Metrics
 from .sampling_section import Sampling
+from .stitch_section import Stitch, check_stitch
 from .superres_section import SuperRes, check_superres
 
 DEFAULT_STUDY = "pocket"
@@ -222,6 +223,8 @@ class Study(Strict):
     """models for four-fold super-resolution, from every size; null: none"""
     dreambooth: DreamBooth | None = None
     """subjects that sizes are taught; null: none"""
+    stitch: Stitch | None = None
+    """trajectories that one size begins and others end; null: none"""
     sampling: Sampling
     metrics: Metrics
     latency: Latency
@@ -266,6 +269,7 @@ class Study(Strict):
             raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
         check_students(self)
         check_superres(self)
+        check_stitch(self)
         if (last := max(self.figures.prompts)) >= self.sampling.n:
             raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
         return with_subjects(self)

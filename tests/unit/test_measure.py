@@ -130,7 +130,7 @@ def test_measure_writes_a_row_for_each_cell_and_metric(cells):
     result = measure(cells)
     assert result.returncode == 0, result.stderr
     text = (cells / "out.csv").read_text()
-    assert text.startswith("steps,guidance,trained,metric,value,lo,hi,n,nfe,seconds,status\n")
+    assert text.startswith(",".join(COLUMNS) + "\n")
     rows = read(cells / "out.csv")
     assert [(r["steps"], r["guidance"], r["metric"], r["status"]) for r in rows] == [
         (steps, guidance, metric, status)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from . import distill, dreambooth, family, guidance, samplers, sampling, superres, training
+from . import (
+    distill,
+    dreambooth,
+    family,
+    guidance,
+    samplers,
+    sampling,
+    stitch,
+    superres,
+    training,
+)
 
 CLAIMS = [
     *family.CLAIMS,
@@ -13,4 +23,5 @@ CLAIMS = [
     *distill.CLAIMS,
     *superres.CLAIMS,
     *dreambooth.CLAIMS,
+    *stitch.CLAIMS,
 ]
