@@ -6,6 +6,8 @@ from .specs import CellSpec, SweepSpec
 from .stitch_section import SEPARATOR, Stitch, allocations
 from .study import Study, StudyError
 
+STAGE = "stitch"
+
 
 def stitched(study: Study) -> Stitch:
     """The section `stitch`. Raises StudyError if the study has none."""

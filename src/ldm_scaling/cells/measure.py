@@ -8,7 +8,8 @@ principal components of the reference, `fid` that on all dimensions of clean-fid
 `kid_<extractor>` the unscaled KID on all features, `clip_score` the mean cosine of images with
 their captions, `clip_like` the same under maps that are fitted to the training split. Cells of
 super-resolution also have the means of what compares each image with its original, `psnr`, `ssim`
-and a perceptual distance, and with Inception-v3 the `inception_score`. A diverged cell has no value.
+and a perceptual distance, and with Inception-v3 the `inception_score`. A diverged cell has no
+value.
 """
 
 from __future__ import annotations

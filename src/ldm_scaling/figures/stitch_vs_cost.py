@@ -27,7 +27,9 @@ from .quality_curves import Quality
 
 _AXIS = "sampling_cost"
 _FIRST, _CONTROL = "#00796b", "0.45"
-_MARKERS = "DsPXvh*^"
+_MARKERS = "*PXd8H"
+_ASIDE = 1.02
+"""by what the control is drawn to the right, where each of its costs is also one of the others"""
 _ARROW = " \N{RIGHTWARDS ARROW} "
 
 
@@ -79,15 +81,19 @@ def draw(cells: Values, stitched: Values, floors: pd.DataFrame, confidence: floa
 
 
 def _looks(rows: pd.DataFrame) -> dict[str, dict]:
-    """How each sequence of sizes is marked: filled where they rise, hollow and grey where not."""
-    looks = {}
-    for rising, own in rows.groupby("rising"):
-        color = _FIRST if rising else _CONTROL
-        fill = {"markerfacecolor": color if rising else "white", "color": color}
-        for number, name in enumerate(own["name"].unique()):
-            marker = _MARKERS[number % len(_MARKERS)]
-            looks[name] = {"marker": marker, "markersize": 4, "linestyle": "none"} | fill
-    return looks
+    """How each sequence of sizes is marked, those that rise first: a marker for the same sizes."""
+    listed = rows.drop_duplicates("name").sort_values("rising", ascending=False, kind="stable")
+    sets = [frozenset(name.split(_ARROW)) for name in listed["name"]]
+    number = {sizes: i for i, sizes in enumerate(dict.fromkeys(sets))}
+    return {
+        name: {
+            "marker": _MARKERS[number[sizes] % len(_MARKERS)],
+            "markersize": 5,
+            "linestyle": "none",
+            "color": _FIRST if rising else _CONTROL,
+        }
+        for name, rising, sizes in zip(listed["name"], listed["rising"], sets, strict=True)
+    }
 
 
 def _draw_frontier(axes: Axes, rows: pd.DataFrame, rising: bool, end: float) -> None:
@@ -108,16 +114,19 @@ def _frontier(rising: bool) -> dict:
 
 def _draw_points(axes: Axes, rows: pd.DataFrame, look: dict) -> None:
     ok, name = rows[rows["status"] == OK], rows["name"].iloc[0]
-    axes.plot(ok[_AXIS], ok["value"], zorder=4, label=name, **look)
+    for hollow, own in ok.groupby("at_boundary"):
+        fill = {"markerfacecolor": "white"} if hollow else {}
+        label = f"{name}, hollow" if hollow else name
+        axes.plot(own[_AXIS], own["value"], zorder=4, label=label, **(look | fill))
     if len(ok) < len(rows):
         style.draw_failed(axes, rows.loc[rows["status"] != OK, _AXIS], look["color"])
 
 
 def _draw_gains(axes: Axes, rows: pd.DataFrame, look: dict) -> None:
     ends = [rows["gain"] - rows["gain_lo"], rows["gain_hi"] - rows["gain"]]
-    axes.errorbar(
-        rows[_AXIS], rows["gain"], yerr=ends, elinewidth=0.8, label=rows["name"].iloc[0], **look
-    )
+    first = rows.iloc[0]
+    cost = rows[_AXIS] * (1 if first["rising"] else _ASIDE)
+    axes.errorbar(cost, rows["gain"], yerr=ends, elinewidth=0.8, label=first["name"], **look)
 
 
 def _handles(quality: Quality, rows: pd.DataFrame, looks: dict[str, dict]) -> list[Line2D]:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..cli import InputError, parser, run
 from ..stitch_section import SEPARATOR
+from ..stitch_specs import STAGE
 from ..study import channels
 from .collect import (
     FAMILY,
@@ -29,7 +30,6 @@ from .collect import (
 from .curves import curve_of, sizes_of
 from .values import Values, read_values
 
-STAGE = "stitch"
 TRAJECTORY = ["sizes", "seed", "sampler", "steps", "allocation"]
 STITCH = ["stage", "sizes", "allocation", "share", "seed", "sampler", "steps", "guidance", "metric"]
 STITCH += ["value", "lo", "hi", "n", "sampling_cost", "guided_cost", "total_cost", "seconds"]
