@@ -11,7 +11,7 @@ from cleanfid.fid import frechet_distance, kernel_distance
 
 from ldm_scaling.cells.bootstrap import centred_interval, mean_interval, resample_weights
 from ldm_scaling.cells.clip_like import Map, scorer_arrays
-from ldm_scaling.cells.measure import read_features, read_records, table
+from ldm_scaling.cells.measure import COLUMNS, read_features, read_records, table
 from ldm_scaling.cli import InputError
 from ldm_scaling.shards import map_array, write_arrays
 
