@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .specs import CellSpec, SweepSpec
-from .stitch_section import SEPARATOR, Stitch, allocations
+from .stitch_section import SEPARATOR, Stitch, allocations, sequences
 from .study import Study, StudyError
 
 STAGE = "stitch"
@@ -12,7 +12,9 @@ STAGE = "stitch"
 def stitched(study: Study) -> Stitch:
     """The section `stitch`. Raises StudyError if the study has none."""
     if study.stitch is None:
-        raise StudyError("config key stitch: is null; nothing is stitched")
+        raise StudyError(
+            "config key stitch: is null, or the family has one size; nothing is stitched"
+        )
     return study.stitch
 
 
@@ -26,8 +28,8 @@ def trajectories(study: Study) -> list[tuple[str, int]]:
 
     The models of a trajectory have the same training seed.
     """
-    listed = study.stitch.sizes if study.stitch else []
-    return [(SEPARATOR.join(sizes), seed) for sizes in listed for seed in study.training.seeds]
+    seeds = study.training.seeds
+    return [(SEPARATOR.join(sizes), seed) for sizes in sequences(study) for seed in seeds]
 
 
 def stitch_spec(study: Study, sizes: str) -> SweepSpec:

@@ -29,7 +29,7 @@ from .fields import (
 from .hub import Revision, revision_has_an_id
 from .metrics_section import Metrics
 from .sampling_section import Sampling
-from .stitch_section import Stitch, check_stitch
+from .stitch_section import Stitch, with_trajectories
 from .superres_section import SuperRes, check_superres
 
 DEFAULT_STUDY = "pocket"
@@ -269,10 +269,9 @@ class Study(Strict):
             raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
         check_students(self)
         check_superres(self)
-        check_stitch(self)
         if (last := max(self.figures.prompts)) >= self.sampling.n:
             raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
-        return with_subjects(self)
+        return with_trajectories(with_subjects(self))
 
     @property
     def results(self) -> str:
