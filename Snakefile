@@ -20,6 +20,7 @@ include: "rules/hardware.smk"
 include: "rules/common_superres.smk"
 include: "rules/common_results.smk"
 include: "rules/common_dreambooth.smk"
+include: "rules/common_stitch.smk"
 
 
 pathvars:
@@ -39,7 +40,7 @@ wildcard_constraints:
     revision="[0-9a-f]{40}",
     part=r"\d+",
     subject=r"\d+",
-    cell=r"steps\d+_guidance[\d.]+(_trained[\d.]+)?",
+    cell=r"steps\d+_guidance[\d.]+(_trained[\d.]+|_stitched\d+(-\d+)+)?",
 
 
 localrules:
@@ -66,4 +67,5 @@ include: "rules/sample_figures.smk"
 include: "rules/distill_figures.smk"
 include: "rules/superres_figures.smk"
 include: "rules/dreambooth.smk"
+include: "rules/stitch.smk"
 include: "rules/targets.smk"

@@ -73,6 +73,9 @@ rule contact_sheet:
         "<logs>/contact_sheet/{stage}_{size}_seed{seed}_{sampler}_{cell}.log",
     benchmark:
         "<benchmarks>/contact_sheet/{stage}_{size}_seed{seed}_{sampler}_{cell}.tsv"
+    wildcard_constraints:
+        stage=MEASURED,
+        size=SEQUENCE,
     conda:
         ENVIRONMENT
     resources:
@@ -229,6 +232,9 @@ rule measure:
         "<logs>/measure/{stage}_{size}_seed{seed}_{sampler}.log",
     benchmark:
         "<benchmarks>/measure/{stage}_{size}_seed{seed}_{sampler}.tsv"
+    wildcard_constraints:
+        stage=MEASURED,
+        size=SEQUENCE,
     conda:
         ENVIRONMENT
     threads: measure_threads

@@ -205,6 +205,8 @@ rule claims:
         acceleration="src/ldm_scaling/tables/acceleration.py",
         agreement="src/ldm_scaling/tables/metric_agreement.py",
         dreambooth=dreambooth_table,
+        stitched="src/ldm_scaling/tables/stitch.py",
+        stitch=stitch_table,
         claims=CLAIM_MODULES,
     output:
         table=table("<results>/tables/claims.csv"),
@@ -222,10 +224,11 @@ rule claims:
         spec=SPECS.claims().model_dump_json(),
         cells=claims_arguments,
         dreambooth=dreambooth_claims_option,
+        stitch=stitch_claims_option,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.claims --spec {params.spec:q} {params.cells}"
-        " {params.dreambooth}"
+        " {params.dreambooth} {params.stitch}"
         " --family {input.family:q} --table-out {output.table:q} --text-out {output.text:q}"
 
 

@@ -87,6 +87,11 @@ def tiers(r):
     return 0.1 * (r["z"] > 0.5)
 
 
+def one_is_ahead(r):
+    """One stitched trajectory is better than anything else."""
+    return -0.2 * (r["size"] == "c128-c320 10-10")
+
+
 # id: the effects on log quality, and on alignment, for which it holds; then for which it does not
 def pair(holds, fails, of="quality"):
     return {of: holds}, {of: fails}
@@ -204,6 +209,8 @@ WORLDS = BUDGETS | {
         {"quality": larger_is_better, "alignment": lambda r: 0.01 * r["z"]},
         {"quality": larger_is_better, "alignment": lambda r: -0.01 * r["z"]},
     ),
+    "stitch-beats-every-size-at-some-budget": pair(one_is_ahead, lambda r: 0.2, "stitched"),
+    "stitch-wants-the-small-size-first": odd(lambda r: -0.1 * r["rising"], "stitched"),
     "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
     "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
 }

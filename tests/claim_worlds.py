@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,8 @@ OTHERS = STUDENTS | {"superres": "ddim"}
 FIXED = {"sampler": "ddim", "steps": 50, "guidance": 7.5}
 RESAMPLES = 100
 IMAGES = 64
+STITCHED = [("c96", "c320"), ("c320", "c96"), ("c128", "c320"), ("c320", "c128")]
+STITCHED_STEPS = [8, 20]
 FIDELITY, TAUGHT_IMAGES = "similarity_inception_v3", 96
 
 Effect = Callable[[pd.DataFrame], pd.Series | float]
@@ -113,6 +116,7 @@ def world(
     subjects: Effect | None = nothing,
     endless: Effect = nothing,
     kid: Effect = nothing,
+    stitched: Effect | None = nothing,
     *,
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
@@ -125,8 +129,9 @@ def world(
     """A study in which 20 e^quality is its FID, 0.3 + alignment its CLIP score.
 
     Of super-resolution 0.3 e^perceptual is the LPIPS, 0.3 + score the inception score. 0.6 +
-    subjects is the similarity to subjects that sizes were taught; None: none were. Of pretrained
-    models the FID-infinity is 0.8 e^endless of the FID, the KID 0.01 e^kid of it: the same noise.
+    subjects is the similarity to subjects that sizes were taught; None: none were. 20 e^stitched is
+    the FID of stitched trajectories; None: there are none. Of pretrained models the FID-infinity is
+    0.8 e^endless of the FID, the KID 0.01 e^kid of it: the same noise.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
@@ -167,7 +172,14 @@ def world(
         shown = rows.assign(z=np.log(rows["params"] / 145e6))
         planted = np.broadcast_to(subjects(shown), len(rows))[:, None]
         similarity = Values(rows, 0.6 + planted + errors)
-    return Evidence(spec(**changed), family(), found, similarity)
+    beside = None
+    if stitched is not None:
+        rows = trajectories(seeds)
+        errors = noise[0] * generator.standard_normal((len(rows), 1 + RESAMPLES))
+        of_seeds_or_images(errors, rows, noise[0], values_vary, generator)
+        planted = np.broadcast_to(stitched(rows), len(rows))[:, None]
+        beside = Values(rows, 20 * np.exp(planted + errors))
+    return Evidence(spec(**changed), family(), found, similarity, beside)
 
 
 def of_seeds_or_images(
@@ -185,6 +197,25 @@ def of_seeds_or_images(
     else:
         errors[:, 1:] += values_vary * errors[:, :1]
         errors[:, 0] *= values_vary
+
+
+def trajectories(seeds: int) -> pd.DataFrame:
+    """Stitched trajectories in both orders, as `read_stitched` has them."""
+    cost = family().set_index("size")["normalized_cost"]
+    rows = []
+    for sizes in STITCHED:
+        for steps, seed, scale in product(STITCHED_STEPS, range(seeds), SCALES):
+            for first in (steps // 4, steps // 2, steps - steps // 4):
+                allocation = (first, steps - first)
+                paid = sum(n * cost[size] for n, size in zip(allocation, sizes, strict=True))
+                names = ("-".join(sizes), "-".join(map(str, allocation)), seed, steps, scale)
+                rows.append((*names, paid))
+    columns = ["sizes", "allocation", "seed", "steps", "guidance", "sampling_cost"]
+    table = pd.DataFrame(rows, columns=columns)
+    table["size"] = table["sizes"] + " " + table["allocation"]
+    table["rising"] = table["sizes"].isin(["-".join(sizes) for sizes in STITCHED[::2]])
+    setting = {"stage": "stitch", "sampler": "ddim", "trained": 1.0, "grid": True}
+    return table.assign(**setting, metric=QUALITY, n=IMAGES, status="ok", seconds=0.1)
 
 
 def taught(seeds: int) -> pd.DataFrame:

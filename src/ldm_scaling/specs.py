@@ -17,6 +17,7 @@ from .distill_section import Distill, GuidedDistill
 from .fields import Fraction, Guidance, Positive, Seed, Strict, is_none
 from .metrics_section import Clip, ClipLike, Extractor, InputSize, Metrics
 from .sampling_section import AnySampler, FixedSetting, Sampler
+from .stitch_section import SEPARATOR
 from .study import (
     Autoencoder,
     Diffusion,
@@ -30,10 +31,13 @@ from .study import (
 from .superres_section import INCEPTION_SCORE, Degradation, Finetuning, Photos
 
 
-def cell_name(steps: int, guidance: float, trained: float | None = None) -> str:
-    """The name of a cell within its (model, sampler)."""
+def cell_name(
+    steps: int, guidance: float, trained: float | None = None, allocation: str | None = None
+) -> str:
+    """The name of a cell within its (model, sampler), or within its sizes that are stitched."""
     kept = "" if trained in (None, 1) else f"_trained{trained:g}"
-    return f"steps{steps}_guidance{guidance:g}{kept}"
+    stitched = f"_stitched{allocation}" if allocation else ""
+    return f"steps{steps}_guidance{guidance:g}{kept}{stitched}"
 
 
 class PrepareSpec(Strict):
@@ -203,11 +207,24 @@ class CellSpec(Strict):
     """of sampler lcm: levels of the grid that its steps are drawn from"""
     perceptual: Annotated[str | None, Field(exclude_if=is_none)] = None
     """of super-resolution: the perceptual distance of each image to its original"""
+    allocation: Annotated[list[Positive] | None, Field(exclude_if=is_none)] = None
+    """of a stitched trajectory: the steps that each of its models takes"""
+
+    @model_validator(mode="after")
+    def _every_step_has_a_model(self) -> CellSpec:
+        if self.allocation and sum(self.allocation) != self.steps:
+            raise ValueError(f"allocation: adds up to {sum(self.allocation)}, not to steps")
+        return self
+
+    @property
+    def allocated(self) -> str | None:
+        """The allocation as it stands in names and tables, such as 2-6."""
+        return SEPARATOR.join(map(str, self.allocation)) if self.allocation else None
 
     @property
     def name(self) -> str:
-        """Of this cell within its (model, sampler)."""
-        return cell_name(self.steps, self.guidance, self.trained)
+        """Of this cell within its (model, sampler), or within its sizes that are stitched."""
+        return cell_name(self.steps, self.guidance, self.trained, self.allocated)
 
 
 class SweepSpec(Strict):

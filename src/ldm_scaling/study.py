@@ -29,6 +29,7 @@ from .fields import (
 from .hub import Revision, revision_has_an_id
 from .metrics_section import Metrics
 from .sampling_section import Sampling
+from .stitch_section import Stitch, with_trajectories
 from .superres_section import SuperRes, check_superres
 
 DEFAULT_STUDY = "pocket"
@@ -222,6 +223,8 @@ class Study(Strict):
     """models for four-fold super-resolution, from every size; null: none"""
     dreambooth: DreamBooth | None = None
     """subjects that sizes are taught; null: none"""
+    stitch: Stitch | None = None
+    """trajectories that one size begins and others end; null: none"""
     sampling: Sampling
     metrics: Metrics
     latency: Latency
@@ -268,7 +271,7 @@ class Study(Strict):
         check_superres(self)
         if (last := max(self.figures.prompts)) >= self.sampling.n:
             raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
-        return with_subjects(self)
+        return with_trajectories(with_subjects(self))
 
     @property
     def results(self) -> str:

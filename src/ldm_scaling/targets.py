@@ -29,10 +29,11 @@ FIGURES = [
     "sr_samples",
     "dreambooth_samples",
     "dreambooth_scores",
+    "stitch_vs_cost",
 ]
 TABLES = ["cells", "best", "crossovers", "family", "floors", "fits", "fixed_setting", "claims"]
 TABLES += ["acceleration", "retrieval", "superres_baselines", "superres", "dreambooth"]
-TABLES += ["metric_ranking", "metric_agreement"]
+TABLES += ["metric_ranking", "metric_agreement", "stitch"]
 _NEEDS = {
     "distill_gain": "distill",
     "distill_vs_cost": "distill",
@@ -48,6 +49,8 @@ _NEEDS = {
     "dreambooth": "dreambooth",
     "dreambooth_samples": "dreambooth",
     "dreambooth_scores": "dreambooth",
+    "stitch": "stitch",
+    "stitch_vs_cost": "stitch",
 }
 """keys of the study without which there is nothing to draw or to write"""
 

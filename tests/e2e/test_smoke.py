@@ -59,6 +59,10 @@ def test_every_result_is_there_and_sane(finished):
     assert len(scores) == 2 * (2 + 3) * (1 + 2)  # sizes; metrics before and after; subjects
     assert (scores["status"] == "ok").all()
     assert not list((results / "work/dreambooth").rglob("state-*")), "they would fill a disk"
+    stitched = pd.read_csv(results / "tables/stitch.csv")
+    assert len(stitched) == 3 * 2  # metrics, scales
+    assert set(stitched["sizes"] + " " + stitched["allocation"]) == {"c8-c16 2-2"}
+    assert (stitched["status"] == "ok").all() and stitched["best"].sum() == 3
     retrieval = pd.read_csv(results / "tables/retrieval.csv").set_index("kind")
     assert list(retrieval.index) == ["held-out", "noto", "twemoji", "fluent"]
     assert retrieval["recall_at_10"].between(0, 1).all()
@@ -96,15 +100,17 @@ LIGHT = {
     "count_family",
     "superres",
     "dreambooth_table",
+    "stitch",
 }
 """rules that follow whatever changes the tables"""
 FOLLOWING = {
     **{"pretrain": 2, "distill": 2, "guided_distill": 2, "train_superres": 2},
-    **{"sweep": 8, "measure": 8, "collect": 5},
+    **{"sweep": 8, "sample_stitched": 1, "measure": 9, "collect": 5},
     **{"sample_prior": 2, "dreambooth": 4, "score_subjects": 2},
 }
 """jobs that follow the training of two sizes: their students, two of progressive distillation,
-two that enlarge images and two subjects each; not super-resolution from scratch"""
+two that enlarge images, two subjects each and one stitched trajectory; not super-resolution from
+scratch"""
 
 
 @pytest.mark.parametrize(
@@ -122,7 +128,11 @@ two that enlarge images and two subjects each; not super-resolution from scratch
             {"sampling": {"students": {"guidance": [2]}}},
             {"sweep": 4, "measure": 4, "collect": 3},
         ),
-        ({"sampling": {"guidance": [1, 2, 3]}}, {"sweep": 2, "measure": 2, "collect": 1}),
+        (
+            {"sampling": {"guidance": [1, 2, 3]}},
+            {"sweep": 2, "sample_stitched": 1, "measure": 3, "collect": 1},
+        ),
+        ({"stitch": {"shares": [0.25]}}, {"sample_stitched": 1, "measure": 1}),
         ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 2, "measure": 2, "collect": 1}),
         (
             {"family": {"sizes": ["c8", "c16", "c24"]}},
@@ -132,12 +142,12 @@ two that enlarge images and two subjects each; not super-resolution from scratch
         ),
         (
             {"metrics": {"bootstrap": 60}},
-            {"fit_clip_like": 1, "measure": 9, "floors": 1, "collect": 6, "score_subjects": 2}
+            {"fit_clip_like": 1, "measure": 10, "floors": 1, "collect": 6, "score_subjects": 2}
             | {"superres_baselines": 1},
         ),
         (
             {"metrics": {"clip_like": {"lr": 0.01}}},
-            {"fit_clip_like": 1, "measure": 6, "floors": 1, "collect": 4, "score_subjects": 2},
+            {"fit_clip_like": 1, "measure": 7, "floors": 1, "collect": 4, "score_subjects": 2},
         ),
         (
             {"superres": {"lr": 0.001}},
@@ -196,6 +206,7 @@ def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
         "pretrain": ["models/pretrain/**/*", "work/pretrain/**/*"],
         "distill": ["models/distill/**/*", "work/distill/**/*"],
         "dreambooth": ["models/dreambooth/**/*", "work/dreambooth/**/*"],
+        "sample_stitched": ["cells/stitch/**/*", "work/sample_stitched/**/*"],
         "sweep": [f"cells/{stage}/**/*" for stage in stages.samplers(study)] + ["work/sweep/**/*"],
     }
     for rule, patterns in folders.items():

@@ -12,7 +12,7 @@ from cleanfid.fid import frechet_distance, kernel_distance
 from ldm_scaling.cells.bootstrap import centred_interval, mean_interval, resample_weights
 from ldm_scaling.cells.clip_like import Map, scorer_arrays
 from ldm_scaling.cells.fd_infinity import Divisions
-from ldm_scaling.cells.measure import read_features, read_records, table
+from ldm_scaling.cells.measure import COLUMNS, read_features, read_records, table
 from ldm_scaling.cli import InputError
 from ldm_scaling.shards import map_array, write_arrays
 
@@ -147,7 +147,7 @@ def test_measure_writes_a_row_for_each_cell_and_metric(cells):
     result = measure(cells)
     assert result.returncode == 0, result.stderr
     text = (cells / "out.csv").read_text()
-    assert text.startswith("steps,guidance,trained,metric,value,lo,hi,n,nfe,seconds,status\n")
+    assert text.startswith(",".join(COLUMNS) + "\n")
     rows = read(cells / "out.csv")
     assert [(r["steps"], r["guidance"], r["metric"], r["status"]) for r in rows] == [
         (steps, guidance, metric, status)

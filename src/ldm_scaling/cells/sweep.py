@@ -1,13 +1,14 @@
 """Sample all cells of one (model, sampler): noise to latents to images to features, in memory.
 
 Image i of a cell starts from its own seeded noise, the same for every model, sampler, step count,
-guidance scale and batch size. Writes `features.safetensors` (of each cell a float16 array [n, D];
+guidance scale and batch size. A model that `--then` names takes over from the one before it where
+the cell's allocation says. Writes `features.safetensors` (of each cell a float16 array [n, D];
 with a CLIP model also {cell}/clip, float32 [n], cosines of images and prompts; of super-resolution
 {cell}/psnr and so on, float32 [n], by which each image is like its original),
 `images.safetensors` (the first images of a cell, uint8, for contact sheets) and `cells.json`
-(steps, guidance, n, NFE, seconds an image, status). What has been sampled stays in the work folder:
-a new scale or step count samples the new cells only. Several processes, by torch's launcher, share
-the cells and give the same files as one.
+(steps, guidance, n, NFE, seconds an image, status, of stitched ones the allocation). What has been
+sampled stays in the work folder: a new scale or step count samples the new cells only. Several
+processes, by torch's launcher, share the cells and give the same files as one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import contextlib
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -35,7 +37,13 @@ from ..devices import (
     process_index,
 )
 from ..diffusion.guidance import is_embedded
-from ..diffusion.samplers import make_scheduler, network_evaluations, sample_latents
+from ..diffusion.samplers import (
+    make_scheduler,
+    network_evaluations,
+    sample_latents,
+    sampler_levels,
+)
+from ..diffusion.stitched import Stitched
 from ..latents.autoencoder import decode, load, to_uint8, weights_hash
 from ..loop import Stream, row_generators
 from ..models.family import load_unet
@@ -196,7 +204,22 @@ def record(cell: CellSpec, state: Sampled, embedded: bool) -> dict:
         "seconds": float(f"{state.seconds / state.sampled:.4g}"),
         "trained": cell.trained or 1.0,
         "status": "diverged" if state.diverged else "ok",
-    }
+    } | ({"allocation": cell.allocated} if cell.allocation else {})
+
+
+def stitched(samplers: Sequence[Sampler], cell: CellSpec) -> Sampler:
+    """What samples a cell: the one model, or several one after the other as its allocation says.
+
+    Raises InputError if the cell allocates its steps to another number of models.
+    """
+    if len(samplers) != len(cell.allocation or [cell.steps]):
+        raise InputError(f"--then: {cell.name} is not a cell of {len(samplers)} models")
+    if cell.allocation is None:
+        return samplers[0]
+    result = copy(samplers[0])
+    timesteps = sampler_levels(cell.sampler, result.diffusion, cell.steps)
+    result.unet = Stitched([own.unet for own in samplers], cell.allocation, timesteps)
+    return result
 
 
 def sample_among_processes(cells: list[CellSpec], sample: Callable[[CellSpec], object]) -> None:
@@ -263,6 +286,13 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__, SweepSpec)
     add_sampler(arguments)
+    arguments.add_argument(
+        "--then",
+        default=[],
+        action="append",
+        type=Path,
+        help="folder of the model that takes over, of stitched trajectories; repeat for a third",
+    )
     arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
     arguments.add_argument(
         "--batch", type=positive(int), default=BATCH, help="images at a time (%(default)s)"
@@ -275,8 +305,10 @@ def main() -> None:
     prompts = max(cell.n for cell in spec.cells)
 
     @lru_cache(maxsize=1)  # a model is large; its cells come one after the other
-    def sampler_of(trained: float | None) -> tuple[Sampler, list[str]]:
-        return load_sampler(options, spec.diffusion, prompts, trained)
+    def samplers_of(trained: float | None) -> tuple[list[Sampler], list[str]]:
+        named = [Namespace(**vars(options) | {"model": m}) for m in (options.model, *options.then)]
+        loaded = [load_sampler(one, spec.diffusion, prompts, trained) for one in named]
+        return [sampler for sampler, _ in loaded], [digest for _, own in loaded for digest in own]
 
     loaded: dict[tuple, Measuring] = {}
 
@@ -284,7 +316,8 @@ def main() -> None:
         key = (cell.extractor, cell.input_size, cell.clip, cell.perceptual, cell.n)
         if key not in loaded:
             loaded[key] = load_measuring(cell, options, cell.n, own_device())
-        sampler, decides = sampler_of(cell.trained)
+        samplers, decides = samplers_of(cell.trained)
+        sampler = stitched(samplers, cell)
         content = fingerprint(cell, spec.diffusion, *decides, *loaded[key].files)
         with WorkDir(options.work_dir, content, wait=wait) as work:
             return sample_cell(sampler, loaded[key], cell, work, time_slice, options.batch)
@@ -297,7 +330,7 @@ def main() -> None:
     progress = Progress(f"cells of {options.out}", len(spec.cells))
     for number, cell in enumerate(spec.cells, start=1):
         state = sample(cell, wait=True)
-        embedded = is_embedded(sampler_of(cell.trained)[0].unet)
+        embedded = is_embedded(samplers_of(cell.trained)[0][0].unet)
         records.append(record(cell, state, embedded))
         features[cell.name] = state.features.numpy()
         if cell.clip:
@@ -308,7 +341,7 @@ def main() -> None:
         images[cell.name] = state.sheet.numpy()
         progress.update(number, f"{cell.name}: {records[-1]['status']}")
     kept = sorted({cell.trained for cell in spec.cells} - {None})
-    hashes = [digest for trained in (None, *kept) for digest in sampler_of(trained)[1]]
+    hashes = [digest for trained in (None, *kept) for digest in samplers_of(trained)[1]]
     everything = fingerprint(spec, *hashes)
     write_arrays(options.out / "features.safetensors", features, everything)
     write_arrays(options.out / "images.safetensors", images, everything)

@@ -32,6 +32,8 @@ class Evidence:
     """by stage, sampler and metric; one row a cell and training seed"""
     dreambooth: Values | None = None
     """how like their subjects images are, by size and training seed; None: no subject was taught"""
+    stitched: Values | None = None
+    """quality of stitched trajectories, as `read_stitched` has it; None: nothing was stitched"""
     _means: dict[tuple[str, str, str], Values] = field(default_factory=dict)
     _best: dict[tuple[str, str], Values] = field(default_factory=dict)
 

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from . import distill, dreambooth, family, guidance, metrics, samplers, sampling, superres, training
+from . import (
+    distill,
+    dreambooth,
+    family,
+    guidance,
+    metrics,
+    samplers,
+    sampling,
+    stitch,
+    superres,
+    training,
+)
 
 CLAIMS = [
     *family.CLAIMS,
@@ -14,4 +25,5 @@ CLAIMS = [
     *superres.CLAIMS,
     *dreambooth.CLAIMS,
     *metrics.CLAIMS,
+    *stitch.CLAIMS,
 ]

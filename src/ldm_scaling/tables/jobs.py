@@ -35,6 +35,7 @@ from .dreambooth_jobs import dreambooth_jobs
 from .fits import TRAINING_FORWARDS
 from .job import Job, state_bytes, whole_batches
 from .networks import Networks
+from .stitch_jobs import stitch_jobs
 from .superres_jobs import superres_jobs
 
 GUIDED = 2
@@ -80,6 +81,7 @@ def study_jobs(study: Study, networks: Networks, images: dict[str, float]) -> li
         *(superres_jobs(study, networks, images) if study.superres else []),
         *_model_jobs(study, networks),
         *dreambooth_jobs(study, networks),
+        *stitch_jobs(study, networks),
         *_reference_jobs(study, networks, images),
         *_table_jobs(study),
         *_illustrate_jobs(study, networks),
