@@ -20,6 +20,7 @@ include: "rules/hardware.smk"
 include: "rules/common_superres.smk"
 include: "rules/common_results.smk"
 include: "rules/common_dreambooth.smk"
+include: "rules/common_search.smk"
 
 
 pathvars:
@@ -66,4 +67,5 @@ include: "rules/sample_figures.smk"
 include: "rules/distill_figures.smk"
 include: "rules/superres_figures.smk"
 include: "rules/dreambooth.smk"
+include: "rules/search.smk"
 include: "rules/targets.smk"
