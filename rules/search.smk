@@ -5,7 +5,7 @@ Needs: <results>/cells of the whole grid, the features of real images. Gives:
 """
 
 
-rule search_cost:
+rule replay_searches:
     """Adaptive searches replayed on the cells of the whole grid: their images and their regret."""
     input:
         features=cells_of_searched("features.safetensors"),
@@ -17,9 +17,9 @@ rule search_cost:
     output:
         table("<results>/tables/search_cost.csv"),
     log:
-        "<logs>/search_cost.log",
+        "<logs>/replay_searches.log",
     benchmark:
-        "<benchmarks>/search_cost.tsv"
+        "<benchmarks>/replay_searches.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -34,7 +34,7 @@ rule search_cost:
         " --reference {input.reference:q} --out {output:q}"
 
 
-rule search_cost_figure:
+rule search_cost:
     """Regret of adaptive searches against the images that they sample."""
     input:
         searches="<results>/tables/search_cost.csv",
@@ -43,9 +43,9 @@ rule search_cost_figure:
     output:
         figure("search_cost", "Guidance"),
     log:
-        "<logs>/search_cost_figure.log",
+        "<logs>/search_cost.log",
     benchmark:
-        "<benchmarks>/search_cost_figure.tsv"
+        "<benchmarks>/search_cost.tsv"
     conda:
         ENVIRONMENT
     resources:

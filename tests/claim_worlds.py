@@ -100,6 +100,7 @@ def cells(sampler: str, seed: int = 0, stage: str = "pretrain") -> pd.DataFrame:
     table["total_cost"] = table["guided_cost"] + 0.05
     table["seconds"] = 0.01 * table["total_cost"]
     table["grid"] = (table["trained"] == 1) & table["guidance"].isin([*SCALES, 1.0])
+    table["at_boundary"] = table["grid"] & table["guidance"].isin([min(SCALES), max(SCALES)])
     return table
 
 

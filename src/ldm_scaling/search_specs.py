@@ -40,7 +40,7 @@ def _is_fixed(study: Study, stage: str, cell: CellSpec) -> bool:
 
 
 def search_cost(study: Study, measure: MeasureSpec) -> SearchCostSpec:
-    """Of rule search_cost, with the spec of what measures the cells."""
+    """Of rule replay_searches, with the spec of what measures the cells."""
     metrics: Metrics = study.metrics
     return SearchCostSpec(
         n=measure.n,
