@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from . import stages
-from .metrics_section import Metrics
 from .specs import CellSpec, MeasureSpec, SearchCostSpec, SearchSpec, SweepSpec
 from .study import Study
 
@@ -41,8 +40,13 @@ def _is_fixed(study: Study, stage: str, cell: CellSpec) -> bool:
 
 def search_cost(study: Study, measure: MeasureSpec) -> SearchCostSpec:
     """Of rule replay_searches, with the spec of what measures the cells."""
-    metrics: Metrics = study.metrics
+    metrics, grids = study.metrics, {}
+    for stage in stages.samplers(study):
+        steps, scales = stages.grid(study, stage)
+        if len(scales) > 1:
+            grids[stage] = (steps, scales)
     return SearchCostSpec(
+        grids=grids,
         n=measure.n,
         share=study.search.share,
         select_by=metrics.select_by,

@@ -236,6 +236,8 @@ class SearchCostSpec(Strict):
     """Replay adaptive searches on cells of the whole grid."""
 
     recipe: Literal[1] = 1
+    grids: dict[str, tuple[list[Positive], list[Guidance]]]
+    """step counts and scales of each stage whose guidance is searched, ascending"""
     n: Positive
     share: Annotated[float, Field(gt=0, le=1)]
     select_by: Literal["fd", "kid"]

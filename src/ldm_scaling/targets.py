@@ -31,7 +31,14 @@ FIGURES = [
     "search_cost",
 ]
 TABLES = ["cells", "best", "crossovers", "family", "floors", "fits", "fixed_setting", "claims"]
-TABLES += ["acceleration", "retrieval", "superres_baselines", "superres", "dreambooth", "search_cost"]
+TABLES += [
+    "acceleration",
+    "retrieval",
+    "superres_baselines",
+    "superres",
+    "dreambooth",
+    "search_cost",
+]
 _NEEDS = {
     "distill_gain": "distill",
     "distill_vs_cost": "distill",
