@@ -231,6 +231,11 @@ class SweepSpec(Strict):
     search: Annotated[SearchSpec | None, Field(exclude_if=is_none)] = None
     """of an adaptive search: what finds further cells"""
 
+    @property
+    def possible(self) -> list[CellSpec]:
+        """Every cell that may be sampled whole."""
+        return [*self.cells, *(self.search.candidates if self.search else [])]
+
 
 class SearchCostSpec(Strict):
     """Replay adaptive searches on cells of the whole grid."""
@@ -379,3 +384,5 @@ class ClaimsSpec(CostSpec):
     """the metric of images against their subject; null: no subject is taught"""
     subjects: Annotated[Positive | None, Field(exclude_if=is_none)] = None
     """how many are taught"""
+    search: Annotated[Literal["adaptive"] | None, Field(exclude_if=is_none)] = None
+    """null: every scale is sampled"""

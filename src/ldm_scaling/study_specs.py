@@ -405,4 +405,5 @@ class Specs:
             superres=superres,
             fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
             subjects=study.dreambooth and study.dreambooth.subjects,
+            search=None if study.search.every_scale else study.search.method,
         )

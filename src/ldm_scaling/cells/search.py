@@ -51,6 +51,15 @@ class Found:
         return sum({look.guidance: look.images for look in self.looks}.values())
 
 
+def most_images(scales: int, n: int, share: float) -> int:
+    """Images of n at each of so many scales that a search samples at most, if nothing diverges."""
+    return max(int(share * scales * n), n + (scales - 1) * _least(n))
+
+
+def _least(n: int) -> int:
+    return min(n, max(2, math.ceil(LEAST_LOOK * n)))
+
+
 def search(
     scales: Sequence[float], evaluate: Callable[[float, int], float], n: int, share: float
 ) -> Found:
@@ -58,8 +67,9 @@ def search(
 
     `evaluate(scale, images)` is the metric of the first images of a scale, infinite where they
     diverged; it is asked for a scale with ever more of them, at last n. At most `share` of the n
-    images of every scale are sampled, or what one finalist and the least look at the others takes.
-    The scale that is chosen has the lowest value of those that were sampled whole.
+    images of every scale are sampled, or what one finalist and the least look at the others takes;
+    more only where a finalist diverges. The scale that is chosen has the lowest value of those that
+    were sampled whole.
     """
     return _Search(sorted(scales), evaluate, n, share).run()
 
@@ -70,10 +80,9 @@ class _Search:
     ):
         self._scales, self._evaluate, self._n = scales, evaluate, n
         self._looks: list[Look] = []
-        others, least = len(scales) - 1, max(2, math.ceil(LEAST_LOOK * n))
-        self._budget = max(int(share * len(scales) * n), n + others * least)
-        spare = (self._budget - n) / others if others else n
-        self._first = min(n, max(least, int(BRACKET * spare)))
+        self._budget = most_images(len(scales), n, share)
+        spare = (self._budget - n) / max(1, len(scales) - 1)
+        self._first = min(n, max(_least(n), int(BRACKET * spare)))
 
     def run(self) -> Found:
         self._bracket()

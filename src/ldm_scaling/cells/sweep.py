@@ -278,8 +278,7 @@ class Sweep:
         self.spec, self._options = spec, options
         self._slice = Slice(options.max_seconds)
         self._measuring: dict[tuple, Measuring] = {}
-        candidates = spec.search.candidates if spec.search else []
-        self._prompts = max(cell.n for cell in [*spec.cells, *candidates])
+        self._prompts = max(cell.n for cell in spec.possible)
         self._metric = load_metric(options.reference, spec.search) if spec.search else None
         # a model is large; its cells come one after the other
         self._sampler_of = lru_cache(maxsize=1)(self._load)
