@@ -24,11 +24,19 @@ def search_files(wildcards):
 
 
 def cells_of_searched(name):
-    """A file's path for each model and sampler whose guidance is searched."""
-    return [
-        f"<results>/cells/{stage}/{size}/seed{seed}/{sampler}/{name}"
-        for stage, size, seed, sampler in SEARCHED
-    ]
+    """A function of wildcards: a file's path for each model and sampler with a guidance to find."""
+
+    def of_study(wildcards):
+        if not STUDY.search.every_scale:
+            raise StudyError(
+                "config key search.method: is adaptive; what shows every scale needs grid"
+            )
+        return [
+            f"<results>/cells/{stage}/{size}/seed{seed}/{sampler}/{name}"
+            for stage, size, seed, sampler in SEARCHED
+        ]
+
+    return of_study
 
 
 # ------------------------------------------------------------ params

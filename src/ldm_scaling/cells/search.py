@@ -122,10 +122,11 @@ class _Search:
         return min(self._n, now + max(0, spare) // ((len(contenders) - 1) * rounds))
 
     def _look(self, scale: float, images: int) -> float:
-        value = self._evaluate(scale, images)
-        if images > self._images().get(scale, 0):
-            self._looks.append(Look(scale, images, value))
-        return value
+        seen = [look for look in self._looks if look.guidance == scale]
+        if not seen or images > seen[-1].images:
+            seen.append(Look(scale, images, self._evaluate(scale, images)))
+            self._looks.append(seen[-1])
+        return seen[-1].value
 
     def _images(self) -> dict[float, int]:
         return {look.guidance: look.images for look in self._looks}
