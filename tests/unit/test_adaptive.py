@@ -133,6 +133,21 @@ def test_the_grid_and_adaptive_searches_share_what_they_sample(config, run_sweep
         )
 
 
+def test_processes_share_searches_and_end_alike(config, run_sweep, monkeypatch):
+    spec = spec_of(config, method="adaptive")
+    whole, all_images = run_sweep(spec, "whole", "a")
+    monkeypatch.setattr(sweep, "process_count", lambda: 2)
+    sampled = 0
+    for index in (1, 0):
+        monkeypatch.setattr(sweep, "process_index", lambda own=index: own)
+        shared, own_images = run_sweep(spec, "shared", "b")
+        assert (shared / "cells.json").exists() == (index == 0)
+        sampled += own_images
+    assert sampled == all_images
+    for name in ("features.safetensors", "images.safetensors"):
+        assert (shared / name).read_bytes() == (whole / name).read_bytes()
+
+
 KILLED = """
 import os, signal
 from ldm_scaling.cells import sweep

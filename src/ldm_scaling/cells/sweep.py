@@ -302,12 +302,28 @@ class Sweep:
             return sample_cell(sampler, measuring, cell, work, self._slice, options.batch, images)
 
     def search(self, steps: int, wait: bool = True) -> tuple[Found, list[CellSpec]]:
-        """The search at a step count, and the cells that it has sampled whole. Raises Busy too."""
+        """The search at a step count, and the cells that it has sampled whole. Raises Busy too.
+
+        Candidates that are sampled whole anyway come after it: which images are sampled together
+        changes their last bits, and does not depend on the number of processes.
+        """
 
         def features_of(cell: CellSpec, images: int) -> np.ndarray:
             return self.sample(cell, wait, images).features.numpy()
 
-        return find_guidance(self.spec.search, steps, features_of, self._metric[0])
+        found = find_guidance(self.spec.search, steps, features_of, self._metric[0])
+        for cell in self.spec.cells:
+            if cell in self.spec.search.candidates and cell.steps == steps:
+                self.sample(cell, wait)
+        return found
+
+    def tasks(self) -> dict[str, Callable[[], object]]:
+        """What processes share, by name; none waits for another process. They raise Busy."""
+        steps = searched_steps(self.spec.search)
+        searched = self.spec.search.candidates if self.spec.search else []
+        alone = [cell for cell in self.spec.cells if cell not in searched]
+        searches = {f"search{count}": partial(self.search, count, wait=False) for count in steps}
+        return searches | {cell.name: partial(self.sample, cell, wait=False) for cell in alone}
 
     def record(self, cell: CellSpec, state: Sampled) -> dict:
         """A cell's entry in cells.json."""
@@ -349,14 +365,12 @@ def main() -> None:
     add_work_dir(arguments)
     options = arguments.parse_args()
     spec: SweepSpec = options.spec
-    sweep, steps = Sweep(spec, options), searched_steps(spec.search)
+    sweep = Sweep(spec, options)
     if process_count() > 1:
-        tasks = {cell.name: partial(sweep.sample, cell, wait=False) for cell in spec.cells}
-        tasks |= {f"search{count}": partial(sweep.search, count, wait=False) for count in steps}
-        share_among_processes(tasks)
+        share_among_processes(sweep.tasks())
         if process_index() > 0:
             return
-    searches = {count: sweep.search(count) for count in steps}
+    searches = {count: sweep.search(count) for count in searched_steps(spec.search)}
     finalists = [cell for _, cells in searches.values() for cell in cells]
     cells = different([*finalists, *spec.cells])
     progress = Progress(f"cells of {options.out}", len(cells))
