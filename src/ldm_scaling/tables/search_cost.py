@@ -60,7 +60,7 @@ def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
     cost = {"n": n, "images": found.images, "share": found.images / (n * len(rows))}
     sound = rows["value"].where(rows["status"] == OK)
     if sound.isna().all():
-        return cost | {"within": True, "status": "failed"}
+        return cost | {"within": False, "status": "failed"}
     best = sound.idxmin()
     own, grid = (cells.draws[rows.index.get_loc(scale)] for scale in (found.chosen, best))
     value, lowest = sound[found.chosen], sound[best]
