@@ -23,8 +23,8 @@ from ..tables.search_cost import AIM, SEARCH_COST, summary
 from . import style
 
 _AIM = {"color": "#2a8a4a", "alpha": 0.13, "linewidth": 0}
-_DODGE = 0.004
-"""share of images by which samplers stand apart, since most searches sample about as many"""
+_DODGE = 0.006
+"""share of images by which samplers stand apart, to the left, since most sample about as many"""
 
 
 def draw(searches: pd.DataFrame) -> Figure:
@@ -54,11 +54,10 @@ def _draw_searches(axes: Axes, rows: pd.DataFrame) -> None:
     colors, marks = style.size_colors(sizes), style.markers(kinds)
     top = max(1.3, 1.08 * rows["ratio"].max())
     axes.add_patch(Rectangle((0, 0), AIM[0], 1, zorder=0.5, **_AIM))
-    middle = (len(kinds) - 1) / 2
     for at, kind in enumerate(kinds):
         for size, own in rows[_kind(rows) == kind].groupby("size"):
             axes.plot(
-                own["share"] + (at - middle) * _DODGE,
+                own["share"] - at * _DODGE,
                 own["ratio"],
                 color=colors[size],
                 marker=marks[kind],
