@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from project import ROOT
+from studies import put
 
 from ldm_scaling.cells import sweep
 from ldm_scaling.cells.adaptive import metric_of
@@ -21,6 +22,7 @@ from ldm_scaling.latents.autoencoder import save_model
 from ldm_scaling.metrics_section import Metrics
 from ldm_scaling.models.family import build_unet
 from ldm_scaling.models.train import WEIGHTS
+from ldm_scaling.search_specs import search_cost
 from ldm_scaling.shards import map_array, read_header, write_arrays
 from ldm_scaling.specs import SweepSpec
 from ldm_scaling.study import load_study
@@ -100,6 +102,32 @@ def test_a_study_with_the_grid_has_the_specs_that_it_had(config):
     assert Specs(load_study(config | {"search": {"method": "adaptive"}})).sweep(
         "superres", "ddim"
     ) == Specs(load_study(config)).sweep("superres", "ddim")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sweeps", "replays"),
+    [
+        ("search.share", 0.5, True, True),
+        ("metrics.select_by", "kid", True, True),
+        ("metrics.components", 7, True, True),
+        ("metrics.confidence", 0.9, False, True),
+        ("sampling.guidance", [1, 2, 4], True, True),
+        ("sampling.students.guidance", [3], False, True),
+        ("metrics.bootstrap", 50, False, False),
+        ("training.lr", 0.5, False, False),
+    ],
+)
+def test_a_key_changes_searches_that_depend_on_it(config, key, value, sweeps, replays):
+    def specs():
+        study = load_study(config)
+        made = Specs(study)
+        return made.sweep("pretrain", "ddim"), search_cost(study, made.measure())
+
+    put(config, "search.method", "adaptive")
+    before = specs()
+    put(config, key, value)
+    changed = [was != now for was, now in zip(before, specs(), strict=True)]
+    assert changed == [sweeps, replays]
 
 
 def test_the_grid_and_adaptive_searches_share_what_they_sample(config, run_sweep):
