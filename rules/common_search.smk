@@ -39,7 +39,18 @@ def cells_of_searched(name):
     return of_study
 
 
+def search_table(wildcards):
+    """What adaptive searches would have saved and missed, where every scale is sampled."""
+    told = SEARCHED and STUDY.search.every_scale
+    return ["<results>/tables/search_cost.csv"] if told else []
+
+
 # ------------------------------------------------------------ params
+
+
+def search_claims_option(wildcards, input):
+    """`--searches TABLE`, if there is one."""
+    return [f"--searches {path}" for path in input.searches]
 
 
 def search_option(wildcards, input):

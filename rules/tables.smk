@@ -204,6 +204,7 @@ rule claims:
         published="src/ldm_scaling/tables/published.py",
         acceleration="src/ldm_scaling/tables/acceleration.py",
         dreambooth=dreambooth_table,
+        searches=search_table,
         claims=CLAIM_MODULES,
     output:
         table=table("<results>/tables/claims.csv"),
@@ -221,10 +222,11 @@ rule claims:
         spec=SPECS.claims().model_dump_json(),
         cells=claims_arguments,
         dreambooth=dreambooth_claims_option,
+        searches=search_claims_option,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.claims --spec {params.spec:q} {params.cells}"
-        " {params.dreambooth}"
+        " {params.dreambooth} {params.searches}"
         " --family {input.family:q} --table-out {output.table:q} --text-out {output.text:q}"
 
 

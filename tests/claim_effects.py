@@ -196,6 +196,7 @@ WORLDS = BUDGETS | {
     "dreambooth-larger-is-better": odd(lambda r: 0.1 * r["z"], "subjects"),
     "dreambooth-has-two-tiers": pair(tiers, lambda r: 0.1 * r["z"], "subjects"),
     "dreambooth-tiers-are-the-papers": pair(tiers, negative(tiers), "subjects"),
+    "adaptive-search-reaches-its-aim": pair(lambda r: -0.1, lambda r: 0.3, "searches"),
     "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
     "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
 }

@@ -10,6 +10,7 @@ import pandas as pd
 from ldm_scaling.claims.evidence import Evidence
 from ldm_scaling.specs import ClaimsSpec
 from ldm_scaling.tables.published import SLIPS, TABLE_1
+from ldm_scaling.tables.search_cost import AIM
 from ldm_scaling.tables.values import Values
 
 QUALITY, ALIGNMENT = "fid", "clip_score"
@@ -110,6 +111,7 @@ def world(
     perceptual: Effect = nothing,
     score: Effect = nothing,
     subjects: Effect | None = nothing,
+    searches: Effect = nothing,
     *,
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
@@ -122,7 +124,8 @@ def world(
     """A study in which 20 e^quality is its FID, 0.3 + alignment its CLIP score.
 
     Of super-resolution 0.3 e^perceptual is the LPIPS, 0.3 + score the inception score. 0.6 +
-    subjects is the similarity to subjects that sizes were taught; None: none were.
+    subjects is the similarity to subjects that sizes were taught; None: none were. A regret of an
+    adaptive search is as likely within its margin as is the aim; `searches` adds to it in margins.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
@@ -159,7 +162,16 @@ def world(
         shown = rows.assign(z=np.log(rows["params"] / 145e6))
         planted = np.broadcast_to(subjects(shown), len(rows))[:, None]
         similarity = Values(rows, 0.6 + planted + errors)
-    return Evidence(spec(**changed), family(), found, similarity)
+    replayed = searched(searches, samplers, generator)
+    return Evidence(spec(**changed), family(), found, similarity, replayed)
+
+
+def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:
+    """search_cost.csv, as far as claims read it, of two training seeds of every size."""
+    rows = pd.concat([cells(sampler, seed) for sampler in samplers for seed in (0, 1)])
+    rows = rows.drop_duplicates(["size", "sampler", "steps", "seed"]).reset_index(drop=True)
+    regret = generator.uniform(0, 1 / AIM.within, len(rows)) + effect(rows)
+    return rows.assign(images=30, grid_images=100, within=regret <= 1)
 
 
 def of_seeds_or_images(

@@ -78,8 +78,8 @@ def test_a_replay_is_the_search_with_what_it_would_have_sampled(
     assert (table["regret"] == 0).all() and table["within"].all()
     np.testing.assert_allclose(table["margin"], 0.3, rtol=1e-3)
     assert (table["images"] <= 0.3 * 5 * N).all()
-    np.testing.assert_allclose(table["share"], table["images"] / (5 * N), rtol=1e-4)
-    assert "2 searches sample" in printed and "2 of them (100.0%)" in printed
+    assert (table["grid_images"] == 5 * N).all()
+    assert "2 searches sample" in printed and "the regret of 2 (100.0%)" in printed
 
 
 def test_a_missed_scale_is_a_regret_with_an_interval(files, tmp_path, monkeypatch, capsys):
@@ -112,7 +112,7 @@ def searches(failed=False):
                 regret = float(max(0, random.normal(scale=0.5)))
                 row = dict.fromkeys(SEARCH_COST, 1.0) | {"stage": stage, "size": size}
                 row |= {"sampler": sampler, "seed": 0, "steps": steps, "n": N, "metric": METRIC}
-                row |= {"images": 90, "share": 90 / (5 * N), "regret": regret, "margin": 1.0}
+                row |= {"images": 90, "grid_images": 5 * N, "regret": regret, "margin": 1.0}
                 rows.append(row | {"within": regret <= 1, "status": "ok"})
     if failed:
         rows[0] |= {"status": "failed", "regret": np.nan, "value": np.nan, "margin": np.nan}

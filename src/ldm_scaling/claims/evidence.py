@@ -32,6 +32,8 @@ class Evidence:
     """by stage, sampler and metric; one row a cell and training seed"""
     dreambooth: Values | None = None
     """how like their subjects images are, by size and training seed; None: no subject was taught"""
+    searches: pd.DataFrame | None = None
+    """search_cost.csv; None: not every scale was sampled"""
     _means: dict[tuple[str, str, str], Values] = field(default_factory=dict)
     _best: dict[tuple[str, str], Values] = field(default_factory=dict)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from . import distill, dreambooth, family, guidance, samplers, sampling, superres, training
+from . import distill, dreambooth, family, guidance, samplers, sampling, search, superres, training
 
 CLAIMS = [
     *family.CLAIMS,
     *training.CLAIMS,
     *guidance.CLAIMS,
+    *search.CLAIMS,
     *sampling.CLAIMS,
     *samplers.CLAIMS,
     *distill.CLAIMS,

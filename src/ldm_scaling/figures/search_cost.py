@@ -33,7 +33,9 @@ def draw(searches: pd.DataFrame) -> Figure:
     if rows.empty:
         raise InputError("search_cost.csv has no search that found anything")
     n = style.only_n(rows)
-    rows = rows.assign(ratio=rows["regret"] / rows["margin"])
+    rows = rows.assign(
+        ratio=rows["regret"] / rows["margin"], share=rows["images"] / rows["grid_images"]
+    )
     with style.theme():
         handles = _legend(rows)
         lines = -(-len(handles) // 5)
@@ -53,7 +55,7 @@ def _draw_searches(axes: Axes, rows: pd.DataFrame) -> None:
     sizes, kinds = style.by_channels(rows["size"]), _kinds(rows)
     colors, marks = style.size_colors(sizes), style.markers(kinds)
     top = max(1.3, 1.08 * rows["ratio"].max())
-    axes.add_patch(Rectangle((0, 0), AIM[0], 1, zorder=0.5, **_AIM))
+    axes.add_patch(Rectangle((0, 0), AIM.images, 1, zorder=0.5, **_AIM))
     for at, kind in enumerate(kinds):
         for size, own in rows[_kind(rows) == kind].groupby("size"):
             axes.plot(
@@ -74,7 +76,7 @@ def _draw_cumulative(axes: Axes, rows: pd.DataFrame) -> None:
     ratios = np.sort(rows["ratio"])
     shares = np.arange(1, len(ratios) + 1) / len(ratios)
     axes.step([0, *shares], [ratios[0], *ratios], where="pre", color="0.2", label="searches")
-    axes.add_patch(Rectangle((0, 0), AIM[1], 1, zorder=0.5, **_AIM))
+    axes.add_patch(Rectangle((0, 0), AIM.within, 1, zorder=0.5, **_AIM))
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_xlabel("Searches with at most this regret")

@@ -24,6 +24,7 @@ from ..workdir import write_text
 from .collect import FAMILY, read_table, to_csv
 from .dreambooth import of_all, read_scores
 from .published import COLUMNS
+from .search_cost import SEARCH_COST
 from .values import read_values
 
 
@@ -40,10 +41,11 @@ def read_evidence(
     family: pd.DataFrame,
     tables: list[tuple[str, str, Path, Path]],
     dreambooth: tuple[Path, Path] | None = None,
+    searches: pd.DataFrame | None = None,
 ) -> Evidence:
     """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
 
-    And of dreambooth.csv with its draws, if the spec names a metric of it.
+    And of dreambooth.csv with its draws, if the spec names a metric of it; and search_cost.csv.
 
     Raises InputError if a table lacks one, or if tables have different resamples or n.
     """
@@ -65,11 +67,11 @@ def read_evidence(
             found = ", ".join(map(str, sorted(counts)))
             raise InputError(f"n = {found}: measure all with the same n")
     if spec.fidelity is None:
-        return Evidence(spec, family, cells)
+        return Evidence(spec, family, cells, searches=searches)
     if dreambooth is None:
         raise InputError("--dreambooth: the spec asks for its scores")
     taught = of_all(read_scores(*dreambooth, spec.fidelity), DREAMBOOTH)
-    return Evidence(spec, family, cells, taught)
+    return Evidence(spec, family, cells, taught, searches)
 
 
 def main() -> None:
@@ -90,6 +92,7 @@ def main() -> None:
         metavar=("TABLE", "DRAWS"),
         help="scores of subjects, and their draws",
     )
+    arguments.add_argument("--searches", type=Path, help="search_cost.csv")
     arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
     arguments.add_argument("--table-out", required=True, type=Path, help="claims.csv")
     arguments.add_argument("--text-out", required=True, type=Path, help="claims.md")
@@ -98,7 +101,8 @@ def main() -> None:
         (stage, sampler, Path(cells), Path(draws)) for stage, sampler, cells, draws in options.cells
     ]
     family = read_table(options.family, [*FAMILY, *COLUMNS])
-    evidence = read_evidence(options.spec, family, tables, options.dreambooth)
+    searches = read_table(options.searches, SEARCH_COST) if options.searches else None
+    evidence = read_evidence(options.spec, family, tables, options.dreambooth, searches)
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(options.text_out, page(findings, evidence))
     write_text(options.table_out, to_csv(table(findings)))

@@ -2,7 +2,7 @@
 
 Each search is replayed on the features of cells that are sampled whole: a look at m images takes
 the first m of them, as an adaptive sweep does. Writes one row for each (stage, size, seed, sampler,
-steps): `images` that the search samples and their `share` of the grid's; the `guidance` and `value`
+steps): `images` that the search samples, of `grid_images`; the `guidance` and `value`
 that it ends with beside the grid's best, `grid_guidance` and `grid_value`; their difference, the
 `regret`, with its interval from resamples that both share; `margin`, how far the interval of the
 grid's best reaches above it, and whether the regret is `within` it. Where all cells of a step count
@@ -28,11 +28,21 @@ from ..workdir import write_text
 from .collect import MEASURED, MODEL, OK, draws_of, read_table, to_csv
 from .values import interval
 
-FOUND = ["images", "share", "guidance", "grid_guidance", "value", "grid_value"]
+FOUND = ["images", "grid_images", "guidance", "grid_guidance", "value", "grid_value"]
 REGRET = ["regret", "regret_lo", "regret_hi", "margin", "within", "status"]
 SEARCH_COST = [*MODEL, "steps", "metric", "n", *FOUND, *REGRET]
-AIM = (0.3, 0.95)
-"""at most this share of the grid's images, and at least this share of searches within"""
+
+
+class Aim(NamedTuple):
+    """What adaptive searches are to reach, all together."""
+
+    images: float
+    """at most this share of the grid's"""
+    within: float
+    """at least this share of searches"""
+
+
+AIM = Aim(0.3, 0.95)
 
 
 class Cells(NamedTuple):
@@ -57,7 +67,7 @@ def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
         return metric(features.astype(np.float64)) if len(features) == images else math.inf
 
     found = search(list(rows.index), evaluate, n, spec.share)
-    cost = {"n": n, "images": found.images, "share": found.images / (n * len(rows))}
+    cost = {"n": n, "images": found.images, "grid_images": n * len(rows)}
     sound = rows["value"].where(rows["status"] == OK)
     if sound.isna().all():
         return cost | {"within": False, "status": "failed"}
@@ -91,16 +101,21 @@ def read_cells(
     return found
 
 
+def totals(table: pd.DataFrame) -> tuple[int, int, float]:
+    """Searches that found something, how many are within, and the share of the grid's images."""
+    searches = table[table["status"] == OK]
+    share = table["images"].sum() / table["grid_images"].sum()
+    return len(searches), int(searches["within"].sum()), float(share)
+
+
 def summary(table: pd.DataFrame) -> str:
     """What the command prints, and the figure says."""
-    searches = table[table["status"] == OK]
-    whole = (table["images"] / table["share"]).sum()
-    share, within = table["images"].sum() / whole, searches["within"].mean()
-    met = "met" if share <= AIM[0] and within >= AIM[1] else "not met"
+    count, within, share = totals(table)
+    met = "met" if share <= AIM.images and within >= AIM.within * count else "not met"
     return (
-        f"{len(searches)} searches sample {share:.1%} of the grid's images;"
-        f" {searches['within'].sum()} of them ({within:.1%}) are within the interval of the grid's"
-        f" best. The aim of at most {AIM[0]:.0%} and at least {AIM[1]:.0%} is {met}"
+        f"{count} searches sample {share:.1%} of the grid's images; the regret of {within}"
+        f" ({within / max(count, 1):.1%}) is within the interval of the grid's best. The aim of at"
+        f" most {AIM.images:.0%} and at least {AIM.within:.0%} is {met}"
     )
 
 
