@@ -39,6 +39,7 @@ rule search_cost:
     input:
         searches="<results>/tables/search_cost.csv",
         module="src/ldm_scaling/figures/search_cost.py",
+        shared="src/ldm_scaling/tables/search_cost.py",
         style="src/ldm_scaling/figures/style.py",
     output:
         figure("search_cost", "Guidance"),

@@ -205,6 +205,7 @@ rule claims:
         acceleration="src/ldm_scaling/tables/acceleration.py",
         dreambooth=dreambooth_table,
         searches=search_table,
+        search_cost="src/ldm_scaling/tables/search_cost.py",
         claims=CLAIM_MODULES,
     output:
         table=table("<results>/tables/claims.csv"),
