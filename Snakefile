@@ -21,6 +21,7 @@ include: "rules/common_superres.smk"
 include: "rules/common_results.smk"
 include: "rules/common_dreambooth.smk"
 include: "rules/common_stitch.smk"
+include: "rules/common_search.smk"
 
 
 pathvars:
@@ -68,4 +69,5 @@ include: "rules/distill_figures.smk"
 include: "rules/superres_figures.smk"
 include: "rules/dreambooth.smk"
 include: "rules/stitch.smk"
+include: "rules/search.smk"
 include: "rules/targets.smk"

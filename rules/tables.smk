@@ -207,6 +207,8 @@ rule claims:
         dreambooth=dreambooth_table,
         stitched="src/ldm_scaling/tables/stitch.py",
         stitch=stitch_table,
+        searches=search_table,
+        search_cost="src/ldm_scaling/tables/search_cost.py",
         claims=CLAIM_MODULES,
     output:
         table=table("<results>/tables/claims.csv"),
@@ -225,10 +227,11 @@ rule claims:
         cells=claims_arguments,
         dreambooth=dreambooth_claims_option,
         stitch=stitch_claims_option,
+        searches=search_claims_option,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.claims --spec {params.spec:q} {params.cells}"
-        " {params.dreambooth} {params.stitch}"
+        " {params.dreambooth} {params.stitch} {params.searches}"
         " --family {input.family:q} --table-out {output.table:q} --text-out {output.text:q}"
 
 

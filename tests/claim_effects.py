@@ -211,6 +211,7 @@ WORLDS = BUDGETS | {
     ),
     "stitch-beats-every-size-at-some-budget": pair(one_is_ahead, lambda r: 0.2, "stitched"),
     "stitch-wants-the-small-size-first": odd(lambda r: -0.1 * r["rising"], "stitched"),
+    "adaptive-search-reaches-its-aim": pair(lambda r: -0.1, lambda r: 0.3, "searches"),
     "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
     "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
 }

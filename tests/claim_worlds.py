@@ -11,6 +11,7 @@ import pandas as pd
 from ldm_scaling.claims.evidence import Evidence
 from ldm_scaling.specs import ClaimsSpec
 from ldm_scaling.tables.published import SLIPS, TABLE_1
+from ldm_scaling.tables.search_cost import AIM
 from ldm_scaling.tables.values import Values
 
 QUALITY, ALIGNMENT = "fid", "clip_score"
@@ -105,6 +106,7 @@ def cells(sampler: str, seed: int = 0, stage: str = "pretrain") -> pd.DataFrame:
     table["total_cost"] = table["guided_cost"] + 0.05
     table["seconds"] = 0.01 * table["total_cost"]
     table["grid"] = (table["trained"] == 1) & table["guidance"].isin([*SCALES, 1.0])
+    table["at_boundary"] = table["grid"] & table["guidance"].isin([min(SCALES), max(SCALES)])
     return table
 
 
@@ -117,6 +119,7 @@ def world(
     endless: Effect = nothing,
     kid: Effect = nothing,
     stitched: Effect | None = nothing,
+    searches: Effect = nothing,
     *,
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
@@ -131,7 +134,8 @@ def world(
     Of super-resolution 0.3 e^perceptual is the LPIPS, 0.3 + score the inception score. 0.6 +
     subjects is the similarity to subjects that sizes were taught; None: none were. 20 e^stitched is
     the FID of stitched trajectories; None: there are none. Of pretrained models the FID-infinity is
-    0.8 e^endless of the FID, the KID 0.01 e^kid of it: the same noise.
+    0.8 e^endless of the FID, the KID 0.01 e^kid of it: the same noise. A regret of an adaptive
+    search is as likely within its margin as is the aim; `searches` adds to it in margins.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
@@ -179,7 +183,16 @@ def world(
         of_seeds_or_images(errors, rows, noise[0], values_vary, generator)
         planted = np.broadcast_to(stitched(rows), len(rows))[:, None]
         beside = Values(rows, 20 * np.exp(planted + errors))
-    return Evidence(spec(**changed), family(), found, similarity, beside)
+    replayed = searched(searches, samplers, generator)
+    return Evidence(spec(**changed), family(), found, similarity, beside, replayed)
+
+
+def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:
+    """search_cost.csv, as far as claims read it, of two training seeds of every size."""
+    rows = pd.concat([cells(sampler, seed) for sampler in samplers for seed in (0, 1)])
+    rows = rows.drop_duplicates(["size", "sampler", "steps", "seed"]).reset_index(drop=True)
+    regret = generator.uniform(0, 1 / AIM.within, len(rows)) + effect(rows)
+    return rows.assign(images=30, grid_images=100, within=regret <= 1)
 
 
 def of_seeds_or_images(

@@ -227,11 +227,46 @@ class CellSpec(Strict):
         return cell_name(self.steps, self.guidance, self.trained, self.allocated)
 
 
+class SearchSpec(Strict):
+    """Find the best guidance of each step count with few images."""
+
+    recipe: Literal[1] = 1
+    candidates: list[CellSpec] = Field(min_length=1)
+    """the cells of the whole grid"""
+    share: Annotated[float, Field(gt=0, le=1)]
+    """most of the grid's images that are sampled, where that is enough for a search"""
+    select_by: Literal["fd", "kid"]
+    components: Positive | None
+    """of the reference, on which fd is taken"""
+
+
 class SweepSpec(Strict):
     """Sample all cells of one (model, sampler), those of the trained model first."""
 
     diffusion: Diffusion
     cells: list[CellSpec]
+    search: Annotated[SearchSpec | None, Field(exclude_if=is_none)] = None
+    """of an adaptive search: what finds further cells"""
+
+    @property
+    def possible(self) -> list[CellSpec]:
+        """Every cell that may be sampled whole."""
+        return [*self.cells, *(self.search.candidates if self.search else [])]
+
+
+class SearchCostSpec(Strict):
+    """Replay adaptive searches on cells of the whole grid."""
+
+    recipe: Literal[1] = 1
+    grids: dict[str, tuple[list[Positive], list[Guidance]]]
+    """step counts and scales of each stage whose guidance is searched, ascending"""
+    n: Positive
+    share: Annotated[float, Field(gt=0, le=1)]
+    select_by: Literal["fd", "kid"]
+    metric: str
+    """its name in tables"""
+    components: Positive | None
+    confidence: Annotated[float, Field(gt=0, lt=1)]
 
 
 class IllustrateSpec(Strict):
@@ -377,3 +412,5 @@ class ClaimsSpec(CostSpec):
     """the metric of images against their subject; null: no subject is taught"""
     subjects: Annotated[Positive | None, Field(exclude_if=is_none)] = None
     """how many are taught"""
+    search: Annotated[Literal["adaptive"] | None, Field(exclude_if=is_none)] = None
+    """null: every scale is sampled"""

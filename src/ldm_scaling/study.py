@@ -29,6 +29,7 @@ from .fields import (
 from .hub import Revision, revision_has_an_id
 from .metrics_section import Metrics
 from .sampling_section import Sampling
+from .search_section import Search
 from .stitch_section import Stitch, with_trajectories
 from .superres_section import SuperRes, check_superres
 
@@ -226,6 +227,7 @@ class Study(Strict):
     stitch: Stitch | None = None
     """trajectories that one size begins and others end; null: none"""
     sampling: Sampling
+    search: Search
     metrics: Metrics
     latency: Latency
     figures: Figures
@@ -269,6 +271,11 @@ class Study(Strict):
             raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
         check_students(self)
         check_superres(self)
+        if not self.search.every_scale and len(self.training.seeds) > 1:
+            raise ValueError(
+                "search.method: adaptive is for one of training.seeds, grid for several, whose mean"
+                " chooses the guidance"
+            )
         if (last := max(self.figures.prompts)) >= self.sampling.n:
             raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
         return with_trajectories(with_subjects(self))

@@ -15,6 +15,7 @@ from .dreambooth_specs import (
     SubjectsSpec,
 )
 from .metrics_section import INCEPTION_SIZE, distances
+from .search_specs import searched
 from .specs import (
     AgreementClaims,
     AutoencoderSpec,
@@ -274,10 +275,11 @@ class Specs:
         if stages.is_superres(stage):
             setting, kept = (self._superres().fixed_steps, 1.0), self._superres().keep
         elif (stage, sampler) != (stages.PRETRAIN, fixed.sampler):
-            return SweepSpec(diffusion=self.study.diffusion, cells=cells)
+            whole = SweepSpec(diffusion=self.study.diffusion, cells=cells)
+            return searched(self.study, stage, whole)
         cells += [] if setting in grid else [self._cell(stage, sampler, *setting)]
         cells += [self._cell(stage, sampler, *setting, trained=part) for part in sorted(kept)]
-        return SweepSpec(diffusion=self.study.diffusion, cells=cells)
+        return searched(self.study, stage, SweepSpec(diffusion=self.study.diffusion, cells=cells))
 
     def _cell(
         self, stage: str, sampler: str, steps: int, guidance: float, trained: float | None = None
@@ -408,4 +410,5 @@ class Specs:
             superres=superres,
             fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
             subjects=study.dreambooth and study.dreambooth.subjects,
+            search=None if study.search.every_scale else study.search.method,
         )

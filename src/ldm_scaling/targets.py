@@ -30,10 +30,11 @@ FIGURES = [
     "dreambooth_samples",
     "dreambooth_scores",
     "stitch_vs_cost",
+    "search_cost",
 ]
 TABLES = ["cells", "best", "crossovers", "family", "floors", "fits", "fixed_setting", "claims"]
 TABLES += ["acceleration", "retrieval", "superres_baselines", "superres", "dreambooth"]
-TABLES += ["metric_ranking", "metric_agreement", "stitch"]
+TABLES += ["metric_ranking", "metric_agreement", "stitch", "search_cost"]
 _NEEDS = {
     "distill_gain": "distill",
     "distill_vs_cost": "distill",
@@ -51,10 +52,14 @@ _NEEDS = {
     "dreambooth_scores": "dreambooth",
     "stitch": "stitch",
     "stitch_vs_cost": "stitch",
+    "guidance_sweep": "search.every_scale",
+    "guidance_interaction": "search.every_scale",
+    "guidance_samples": "search.every_scale",
+    "search_cost": "search.every_scale",
 }
-"""keys of the study without which there is nothing to draw or to write"""
+"""what a study needs, or there is nothing to draw or to write"""
 
 
 def of_study(names: list[str], study: Study) -> list[str]:
-    """Of figures or tables those that a study has: without what needs a key that is null."""
+    """Of figures or tables those that a study has: without what it has nothing for."""
     return [name for name in names if name not in _NEEDS or attrgetter(_NEEDS[name])(study)]

@@ -178,6 +178,8 @@ CHANGES = [
     ("sampling.steps", [2, 4], "sweep illustrate"),
     ("sampling.seed", 5, "sweep sweep_lcm sweep_superres stitch illustrate score_subjects"),
     ("sampling.n", 256, "sweep sweep_lcm stitch measure"),
+    ("search.share", 0.5, ""),
+    ("search.method", "adaptive", "sweep sweep_lcm"),
     ("metrics.bootstrap", 100, f"clip_like measure {MEASURED}"),
     ("metrics.confidence", 0.9, f"clip_like measure {MEASURED}"),
     ("metrics.clip_like.epochs", 7, "clip_like measure"),

@@ -58,7 +58,7 @@ def test_every_target_of_the_pocket_study(project):
     others |= {"sweep": 27, "sample_stitched": 4, "measure": 31, "collect": 9}
     others |= {"degrade": 2, "encode_images": 3, "train_superres": 5, "superres_baselines": 1}
     everything = {"concatenate": 1, "fixed_setting": 1, "claims": 1, "all": 1, "crossovers": 1}
-    others["rank_sizes"] = 1
+    others |= {"rank_sizes": 1, "replay_searches": 1}
     everything |= {"retrieval": 1, "acceleration": 1, "superres": 1, "stitch": 1}
     others |= {"prepare_subjects": 1, "encode_subjects": 1, "sample_prior": 4, "dreambooth": 24}
     others |= {"score_subjects": 4, "dreambooth_table": 1}

@@ -34,6 +34,8 @@ class Evidence:
     """how like their subjects images are, by size and training seed; None: no subject was taught"""
     stitched: Values | None = None
     """quality of stitched trajectories, as `read_stitched` has it; None: nothing was stitched"""
+    searches: pd.DataFrame | None = None
+    """search_cost.csv; None: not every scale was sampled"""
     _means: dict[tuple[str, str, str], Values] = field(default_factory=dict)
     _best: dict[tuple[str, str], Values] = field(default_factory=dict)
 

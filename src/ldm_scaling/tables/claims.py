@@ -24,6 +24,7 @@ from ..workdir import write_text
 from .collect import FAMILY, read_table, to_csv
 from .dreambooth import of_all, read_scores
 from .published import COLUMNS
+from .search_cost import SEARCH_COST
 from .stitch import read_stitched
 from .values import read_values
 
@@ -44,10 +45,12 @@ def read_evidence(
     tables: list[tuple[str, str, Path, Path]],
     dreambooth: tuple[Path, Path] | None = None,
     stitch: tuple[Path, Path] | None = None,
+    searches: pd.DataFrame | None = None,
 ) -> Evidence:
     """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
 
-    And of dreambooth.csv with its draws, if the spec names a metric of it, and of stitch.csv.
+    And of dreambooth.csv with its draws, if the spec names a metric of it; of stitch.csv, and
+    search_cost.csv.
 
     Raises InputError if a table lacks one, or if tables have different resamples or n.
     """
@@ -69,12 +72,13 @@ def read_evidence(
             found = ", ".join(map(str, sorted(counts)))
             raise InputError(f"n = {found}: measure all with the same n")
     stitched = read_stitched(*stitch, spec.quality) if stitch else None
+    beside = {"stitched": stitched, "searches": searches}
     if spec.fidelity is None:
-        return Evidence(spec, family, cells, stitched=stitched)
+        return Evidence(spec, family, cells, **beside)
     if dreambooth is None:
         raise InputError("--dreambooth: the spec asks for its scores")
     taught = of_all(read_scores(*dreambooth, spec.fidelity), DREAMBOOTH)
-    return Evidence(spec, family, cells, taught, stitched)
+    return Evidence(spec, family, cells, taught, **beside)
 
 
 def main() -> None:
@@ -102,6 +106,7 @@ def main() -> None:
         metavar=("TABLE", "DRAWS"),
         help="stitched trajectories, and their draws",
     )
+    arguments.add_argument("--searches", type=Path, help="search_cost.csv")
     arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
     arguments.add_argument("--table-out", required=True, type=Path, help="claims.csv")
     arguments.add_argument("--text-out", required=True, type=Path, help="claims.md")
@@ -110,7 +115,10 @@ def main() -> None:
         (stage, sampler, Path(cells), Path(draws)) for stage, sampler, cells, draws in options.cells
     ]
     family = read_table(options.family, [*FAMILY, *COLUMNS])
-    evidence = read_evidence(options.spec, family, tables, options.dreambooth, options.stitch)
+    searches = read_table(options.searches, SEARCH_COST) if options.searches else None
+    evidence = read_evidence(
+        options.spec, family, tables, options.dreambooth, options.stitch, searches
+    )
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(options.text_out, page(findings, evidence))
     write_text(options.table_out, to_csv(table(findings)))

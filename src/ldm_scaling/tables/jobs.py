@@ -35,12 +35,13 @@ from .dreambooth_jobs import dreambooth_jobs
 from .fits import TRAINING_FORWARDS
 from .job import Job, state_bytes, whole_batches
 from .networks import Networks
+from .search_jobs import replay_jobs, searches
 from .stitch_jobs import stitch_jobs
 from .superres_jobs import superres_jobs
 
 GUIDED = 2
 """forward passes of a guided prediction"""
-_OTHERWISE = ("cells", "best", "superres_baselines", "dreambooth")
+_OTHERWISE = ("cells", "best", "superres_baselines", "dreambooth", "search_cost")
 _OTHERWISE += ("metric_ranking", "metric_agreement")
 """tables that are counted with what makes them"""
 
@@ -85,6 +86,7 @@ def study_jobs(study: Study, networks: Networks, images: dict[str, float]) -> li
         *_reference_jobs(study, networks, images),
         *_table_jobs(study),
         *_illustrate_jobs(study, networks),
+        *replay_jobs(study),
         *(Job(name, f"{study.results}/figures/{name}.png") for name in of_study(FIGURES, study)),
     ]
 
@@ -191,9 +193,11 @@ def _training_job(study: Study, networks: Networks, stage: str, size: str, seed:
 def _sweep_costs(
     study: Study, networks: Networks, stage: str, size: str, sampler: str
 ) -> tuple[dict[str, float], float]:
-    cells, told = Specs(study).sweep(stage, sampler).cells, stages.is_student(stage)
-    images = sum(cell.n for cell in cells)
+    spec, told = Specs(study).sweep(stage, sampler), stages.is_student(stage)
+    cells, searched = spec.cells, searches(spec.search, told)
+    images = sum(cell.n for cell in cells) + sum(count for count, _ in searched)
     forwards = sum(cell.n * network_evaluations(cell.steps, cell.guidance, told) for cell in cells)
+    forwards += sum(count * evaluations for count, evaluations in searched)
     flops = {
         "U-Net": forwards * networks.forward[size],
         "decoding": images * networks.decode,
@@ -202,8 +206,13 @@ def _sweep_costs(
     if stages.is_superres(stage):
         flops["perceptual distance"] = 2 * images * networks.perceptual
     else:
-        flops |= _clip_score(study, networks, images, max(cell.n for cell in cells))
-    shown = len(cells) * SHEET_IMAGES * 3 * study.data.image_size**2
+        flops |= _clip_score(study, networks, images, study.sampling.n)
+    shown = (
+        (len(cells) + len(spec.search.candidates if spec.search else []))
+        * SHEET_IMAGES
+        * 3
+        * study.data.image_size**2
+    )
     return flops, 3 * (images * 2 * networks.feature_width + shown)
 
 
