@@ -20,6 +20,7 @@ include: "rules/hardware.smk"
 include: "rules/common_superres.smk"
 include: "rules/common_results.smk"
 include: "rules/common_dreambooth.smk"
+include: "rules/common_param_budget.smk"
 
 
 pathvars:
@@ -30,7 +31,7 @@ pathvars:
 
 wildcard_constraints:
     split="train|validation|test",
-    stage=r"pretrain|distill|guided_distill\d+|superres(_scratch)?",
+    stage=r"pretrain|distill|guided_distill\d+|superres(_scratch)?|budget_[\w.-]+",
     steps=r"\d+",
     size=r"c\d+",
     seed=r"\d+",
@@ -66,4 +67,5 @@ include: "rules/sample_figures.smk"
 include: "rules/distill_figures.smk"
 include: "rules/superres_figures.smk"
 include: "rules/dreambooth.smk"
+include: "rules/param_budget.smk"
 include: "rules/targets.smk"

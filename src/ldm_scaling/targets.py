@@ -20,6 +20,8 @@ FIGURES = [
     "sr_compute",
     "sr_vs_cost",
     "model_family",
+    "components",
+    "param_budget",
     "guidance_samples",
     "size_samples",
     "equal_cost_samples",
@@ -31,6 +33,7 @@ FIGURES = [
 ]
 TABLES = ["cells", "best", "crossovers", "family", "floors", "fits", "fixed_setting", "claims"]
 TABLES += ["acceleration", "retrieval", "superres_baselines", "superres", "dreambooth"]
+TABLES += ["components", "param_budget", "param_budget_splits"]
 _NEEDS = {
     "distill_gain": "distill",
     "distill_vs_cost": "distill",
@@ -46,6 +49,8 @@ _NEEDS = {
     "dreambooth": "dreambooth",
     "dreambooth_samples": "dreambooth",
     "dreambooth_scores": "dreambooth",
+    "param_budget": "param_budget",
+    "param_budget_splits": "param_budget",
 }
 """keys of the study without which there is nothing to draw or to write"""
 
