@@ -204,6 +204,8 @@ rule claims:
         published="src/ldm_scaling/tables/published.py",
         acceleration="src/ldm_scaling/tables/acceleration.py",
         dreambooth=dreambooth_table,
+        param_budget=param_budget_table,
+        splits="src/ldm_scaling/tables/param_budget.py",
         claims=CLAIM_MODULES,
     output:
         table=table("<results>/tables/claims.csv"),
@@ -221,10 +223,11 @@ rule claims:
         spec=SPECS.claims().model_dump_json(),
         cells=claims_arguments,
         dreambooth=dreambooth_claims_option,
+        param_budget=param_budget_claims_option,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.claims --spec {params.spec:q} {params.cells}"
-        " {params.dreambooth}"
+        " {params.dreambooth} {params.param_budget}"
         " --family {input.family:q} --table-out {output.table:q} --text-out {output.text:q}"
 
 

@@ -87,6 +87,11 @@ def tiers(r):
     return 0.1 * (r["z"] > 0.5)
 
 
+def bigger_encoder(r):
+    """Text encoders matter more than U-Nets."""
+    return -0.3 * np.log(r["text_params"]) - 0.02 * np.log(r["unet_params"])
+
+
 # id: the effects on log quality, and on alignment, for which it holds; then for which it does not
 def pair(holds, fails, of="quality"):
     return {of: holds}, {of: fails}
@@ -196,6 +201,8 @@ WORLDS = BUDGETS | {
     "dreambooth-larger-is-better": odd(lambda r: 0.1 * r["z"], "subjects"),
     "dreambooth-has-two-tiers": pair(tiers, lambda r: 0.1 * r["z"], "subjects"),
     "dreambooth-tiers-are-the-papers": pair(tiers, negative(tiers), "subjects"),
+    "bigger-text-encoder-wins-at-equal-parameters": odd(bigger_encoder, "split"),
+    "bigger-text-encoder-wins-at-equal-flops": odd(bigger_encoder, "split"),
     "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
     "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
 }

@@ -235,6 +235,7 @@ def test_what_is_missing_is_said(lacking, id_, reason):
             "stage guided_distill is not in the study",
         ),
         ({"others": {}}, "superres-quality-follows-size", "stage superres is not in the study"),
+        ({"split": None}, "bigger-text-encoder-wins-at-equal-flops", "splits no parameter budget"),
         ({"subjects": None}, "dreambooth-has-two-tiers", "stage dreambooth is not in the study"),
     ],
 )

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from . import distill, dreambooth, family, guidance, samplers, sampling, superres, training
+from . import (
+    distill,
+    dreambooth,
+    family,
+    guidance,
+    param_budget,
+    samplers,
+    sampling,
+    superres,
+    training,
+)
 
 CLAIMS = [
     *family.CLAIMS,
@@ -13,4 +23,5 @@ CLAIMS = [
     *distill.CLAIMS,
     *superres.CLAIMS,
     *dreambooth.CLAIMS,
+    *param_budget.CLAIMS,
 ]

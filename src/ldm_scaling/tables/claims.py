@@ -23,6 +23,7 @@ from ..superres_section import INCEPTION_SCORE
 from ..workdir import write_text
 from .collect import FAMILY, read_table, to_csv
 from .dreambooth import of_all, read_scores
+from .param_budget import PARAM_BUDGET
 from .published import COLUMNS
 from .values import read_values
 
@@ -40,10 +41,12 @@ def read_evidence(
     family: pd.DataFrame,
     tables: list[tuple[str, str, Path, Path]],
     dreambooth: tuple[Path, Path] | None = None,
+    pairs: tuple[Path, Path] | None = None,
 ) -> Evidence:
     """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
 
-    And of dreambooth.csv with its draws, if the spec names a metric of it.
+    And of dreambooth.csv with its draws, if the spec names a metric of it; and of param_budget.csv
+    with its draws, if there is one.
 
     Raises InputError if a table lacks one, or if tables have different resamples or n.
     """
@@ -64,12 +67,13 @@ def read_evidence(
         if len(counts) > 1:
             found = ", ".join(map(str, sorted(counts)))
             raise InputError(f"n = {found}: measure all with the same n")
+    split = read_values(*pairs, spec.quality, PARAM_BUDGET) if pairs else None
     if spec.fidelity is None:
-        return Evidence(spec, family, cells)
+        return Evidence(spec, family, cells, pairs=split)
     if dreambooth is None:
         raise InputError("--dreambooth: the spec asks for its scores")
     taught = of_all(read_scores(*dreambooth, spec.fidelity), DREAMBOOTH)
-    return Evidence(spec, family, cells, taught)
+    return Evidence(spec, family, cells, taught, split)
 
 
 def main() -> None:
@@ -90,6 +94,13 @@ def main() -> None:
         metavar=("TABLE", "DRAWS"),
         help="scores of subjects, and their draws",
     )
+    arguments.add_argument(
+        "--param-budget",
+        nargs=2,
+        type=Path,
+        metavar=("TABLE", "DRAWS"),
+        help="pairs of text encoders and U-Nets, and their draws",
+    )
     arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
     arguments.add_argument("--table-out", required=True, type=Path, help="claims.csv")
     arguments.add_argument("--text-out", required=True, type=Path, help="claims.md")
@@ -98,7 +109,7 @@ def main() -> None:
         (stage, sampler, Path(cells), Path(draws)) for stage, sampler, cells, draws in options.cells
     ]
     family = read_table(options.family, [*FAMILY, *COLUMNS])
-    evidence = read_evidence(options.spec, family, tables, options.dreambooth)
+    evidence = read_evidence(options.spec, family, tables, options.dreambooth, options.param_budget)
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(options.text_out, page(findings, evidence))
     write_text(options.table_out, to_csv(table(findings)))
