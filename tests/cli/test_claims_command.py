@@ -44,6 +44,7 @@ def folder(tmp_path, evidence):
         own = [found for key, found in evidence.cells.items() if key[:2] == (stage, sampler)]
         write(tmp_path, stem, own)
     write(tmp_path, "dreambooth", [evidence.dreambooth])
+    write(tmp_path, "param_budget", [evidence.pairs])
     family().to_csv(tmp_path / "family.csv", index=False)
     (tmp_path / "spec.json").write_text(evidence.spec.model_dump_json())
     return tmp_path
@@ -55,6 +56,7 @@ def claims(folder, evidence):
         command = [*COMMAND, "--spec", "@spec.json", "--family", "family.csv"]
         for stage, sampler, stem in tables(evidence):
             command += ["--cells", stage, sampler, f"{stem}.csv", f"{stem}.safetensors"]
+        command += ["--param-budget", "param_budget.csv", "param_budget.safetensors"]
         command += [*dreambooth, "--table-out", "out/claims.csv", "--text-out", "out/claims.md"]
         return subprocess.run([*command, *changed], cwd=folder, capture_output=True, text=True)
 

@@ -21,6 +21,8 @@ from . import style
 COLORS = dict(zip(PARTS, ("#2a6f97", "#e9c46a", "#9a031e"), strict=True))
 NAMES = dict(zip(PARTS, ("text encoder", "autoencoder", "U-Net"), strict=True))
 _PANELS = {"params": "Parameters", "gflops": "FLOPs of an image", "seconds": "Seconds of an image"}
+_WIDEST = 1.32
+"""of a panel in shares, with what stands beside the bars"""
 
 
 def draw(components: pd.DataFrame) -> Figure:
@@ -31,7 +33,7 @@ def draw(components: pd.DataFrame) -> Figure:
         panels = figure.subplots(1, len(_PANELS), sharey=True)
         for axes, (column, title) in zip(panels, _PANELS.items(), strict=True):
             _draw_panel(axes, components, sizes, column)
-            axes.set_xlabel(title)
+            axes.set_xlabel(title, x=0.5 / _WIDEST)  # below the bars
         panels[0].set_ylabel("Size")
         handles = [Patch(color=COLORS[part], label=NAMES[part]) for part in PARTS]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(PARTS))
@@ -52,7 +54,7 @@ def _draw_panel(axes: Axes, components: pd.DataFrame, sizes: list[str], column: 
         known = pd.notna(whole[size]) and table.loc[size].notna().all()
         text = _amount(column, float(whole[size])) if known else "unknown"
         axes.annotate(text, (1.02, size), va="center", fontsize=6.5, annotation_clip=False)
-    axes.set_xlim(0, 1.32)
+    axes.set_xlim(0, _WIDEST)
     axes.set_xticks([0, 0.5, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.spines["bottom"].set_bounds(0, 1)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
@@ -27,6 +28,11 @@ _SHARES = {
     "params": "Text encoder, of all parameters",
     "gflops": "Text encoder, of an image's FLOPs",
 }
+_HEADROOM = 0.25
+"""of a panel's height, for the legend of its totals"""
+_PAIR = {"color": "0.7", "linestyle": "none", "markersize": 3}
+_SMALL = {"fontsize": 6, "handlelength": 1.2, "columnspacing": 1.2}
+_NOTE = {"xycoords": "axes fraction", "ha": "center", "fontsize": 6.5}
 
 
 def draw(pairs: pd.DataFrame, splits: pd.DataFrame) -> Figure:
@@ -52,7 +58,7 @@ def draw(pairs: pd.DataFrame, splits: pd.DataFrame) -> Figure:
             axes.set_title(_TITLES[axis])
         for axes, axis in zip(panels[-1], AXES, strict=True):
             axes.set_xlabel(_SHARES[axis])
-        handles = _legend(looks, (pairs["status"] != OK).any())
+        handles = _legend(looks, bool((pairs["status"] != OK).any()))
         figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
@@ -62,42 +68,35 @@ def _draw_panel(
 ) -> None:
     share = pairs[AXES[axis][0]] / pairs[axis]
     for size, rows in pairs.groupby("size"):
-        look = {"color": "0.7", "marker": looks[size], "linestyle": "none", "markersize": 3}
-        axes.plot(share[rows.index], rows["value"], zorder=1, label=f"pairs of {size}", **look)
+        look = _PAIR | {"marker": looks[size], "label": f"pairs of {size}"}
+        axes.plot(share[rows.index], rows["value"], zorder=1, **look)
     if (failed := share[pairs["status"] != OK]).size:
         style.draw_failed(axes, failed, style.GREY)
     totals = sorted(splits["total"].unique())
     colors = style.sequence(totals, "viridis")
-    for total, rows in splits.groupby("total"):
-        own = rows.sort_values("text_share")
-        color, label = colors[total], _amount(axis, total)
-        axes.errorbar(
-            own["text_share"],
-            own["value"],
-            yerr=style.intervals(own),
-            color=color,
-            elinewidth=0.8,
-            capsize=1.5,
-            marker="o",
-            markerfacecolor="white",
-            zorder=2,
-            label=label,
-        )
-        best = own[own["standing"] != BEHIND]
-        for row in best.itertuples():
-            fill = color if row.standing == BEST else to_light(color)
-            axes.plot(row.text_share, row.value, "o", color=color, markerfacecolor=fill, zorder=3)
-    if len(totals):
-        handles, labels = axes.get_legend_handles_labels()
-        own = [pair for pair in zip(handles, labels, strict=True) if "pairs" not in pair[1]]
-        axes.legend(*zip(*own, strict=True), fontsize=6, handlelength=1.2)
+    curves = [_draw_curve(axes, splits, total, colors[total], axis) for total in totals]
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.margins(x=0.08, y=0.1)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + _HEADROOM * (high - low))
+    if curves:
+        axes.legend(handles=curves, loc="upper center", ncols=3, **_SMALL)
     else:
         axes.annotate("no total that two encoders share", (0.5, 0.92), **_NOTE)
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.margins(x=0.08, y=0.15)
 
 
-_NOTE = {"xycoords": "axes fraction", "ha": "center", "fontsize": 6.5}
+def _draw_curve(
+    axes: Axes, splits: pd.DataFrame, total: float, color: str, axis: str
+) -> ErrorbarContainer:
+    own = splits[splits["total"] == total].sort_values("text_share")
+    look = {"color": color, "marker": "o", "markerfacecolor": "white", "zorder": 2}
+    bars = {"yerr": style.intervals(own), "elinewidth": 0.8, "capsize": 1.5}
+    label = _amount(axis, total)
+    drawn = axes.errorbar(own["text_share"], own["value"], label=label, **bars, **look)
+    for row in own[own["standing"] != BEHIND].itertuples():
+        fill = color if row.standing == BEST else to_light(color)
+        axes.plot(row.text_share, row.value, "o", color=color, markerfacecolor=fill, zorder=3)
+    return drawn
 
 
 def to_light(color: str) -> tuple:
@@ -112,9 +111,8 @@ def _amount(axis: str, total: float) -> str:
 
 
 def _legend(looks: dict[str, str], failed: bool) -> list[Line2D]:
-    points = {"linestyle": "none", "color": "0.7", "markersize": 3}
     handles = [
-        Line2D([], [], marker=marker, label=f"trained, {size}", **points)
+        Line2D([], [], marker=marker, label=f"trained, {size}", **_PAIR)
         for size, marker in looks.items()
     ]
     split = {"marker": "o", "color": style.GREY}

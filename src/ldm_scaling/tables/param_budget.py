@@ -38,7 +38,7 @@ PARAM_BUDGET += ["guidance", "at_boundary", "metric", "value", "lo", "hi", "n", 
 SPLITS = ["axis", "total", "encoder", "text_share", "unet", "metric", "value", "lo", "hi"]
 SPLITS += ["standing", "n"]
 BEST, TIED, BEHIND = "best", "tied", "behind"
-_ALIKE = 1.02
+_ALIKE = 1.1
 """totals within this factor are one"""
 
 
@@ -143,6 +143,8 @@ def read_pairs(models: list[list[str]], spec: ParamBudgetSpec) -> tuple[pd.DataF
         own = {"sampler": spec.sampler, "grid": True}
         tables.append(read_table(Path(metrics), MEASURED).assign(**pair, **own))
         draws.append(draws_of(tables[-1], Path(drawn)))
+    count = max(own.shape[1] for own in draws)
+    draws = [own if own.size else np.full((len(own), count), np.nan) for own in draws]  # all failed
     return pd.concat(tables, ignore_index=True), np.concatenate(draws)
 
 
