@@ -40,14 +40,12 @@ def encoder_of_pair_files(wildcards):
     return []
 
 
-def counted_encoders(wildcards):
-    """The downloads of all text encoders: what is not known of them stands in their files."""
-    budget = STUDY.param_budget
-    settings = [STUDY.latents.text_encoder, *(budget.text_encoders if budget else [])]
-    found = [
-        hub.marker(own.pretrained, own.revision) for own in settings if own.revision
+def encoders_of_pairs(wildcards):
+    """The downloads of all text encoders of the parameter budget."""
+    found = BUDGET_SPECS.budget.text_encoders
+    return [
+        str(hub.marker(own.pretrained, own.revision)) for own in found if own.revision
     ]
-    return sorted({str(path) for path in found if path.exists()})
 
 
 def cells_of_pairs(name):
@@ -89,6 +87,11 @@ def pair_spec(wildcards):
     seed = int(wildcards.seed)
     spec = BUDGET_SPECS.pretrain(wildcards.stage, wildcards.size, seed, AUTOENCODER)
     return spec.model_dump_json()
+
+
+def count_pairs_spec(wildcards):
+    """What decides the counts of pairs."""
+    return BUDGET_SPECS.count_pairs().model_dump_json()
 
 
 def param_budget_spec(wildcards):

@@ -3,15 +3,14 @@
 Needs: <results>/latents, captions, and the text encoders of section param_budget. Gives: embeddings
 <results>/latents/budget_{encoder}/text_{split}.safetensors, a diffusers folder a pair,
 <results>/models/budget_{encoder}/{size}/seed{seed}, whose cells the rules of all others make;
-<results>/models/components.csv, <results>/tables/components.csv, param_budget.csv and
+<results>/models/components.csv and param_budget.csv, <results>/tables/components.csv, param_budget.csv and
 param_budget_splits.csv, and a figure of each.
 """
 
 
 rule count_components:
-    """Count the parameters and FLOPs of all networks, with each text encoder."""
+    """Count the parameters and FLOPs of text encoder, autoencoder and every U-Net."""
     input:
-        encoders=counted_encoders,
         module="src/ldm_scaling/tables/component_counts.py",
         networks="src/ldm_scaling/tables/networks.py",
     output:
@@ -30,6 +29,21 @@ rule count_components:
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.component_counts --spec {params.spec:q} --out {output:q}"
+
+
+use rule count_components as count_pairs with:
+    input:
+        encoders=encoders_of_pairs,
+        module="src/ldm_scaling/tables/component_counts.py",
+        networks="src/ldm_scaling/tables/networks.py",
+    output:
+        "<results>/models/param_budget.csv",
+    log:
+        "<logs>/count_pairs.log",
+    benchmark:
+        "<benchmarks>/count_pairs.tsv"
+    params:
+        spec=count_pairs_spec,
 
 
 rule time_components:
@@ -146,7 +160,7 @@ rule param_budget_table:
     input:
         metrics=cells_of_pairs("metrics.csv"),
         draws=cells_of_pairs("draws.safetensors"),
-        counts="<results>/models/components.csv",
+        counts="<results>/models/param_budget.csv",
         module="src/ldm_scaling/tables/param_budget.py",
         components="src/ldm_scaling/tables/components.py",
         curves="src/ldm_scaling/tables/curves.py",

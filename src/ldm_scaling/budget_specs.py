@@ -14,15 +14,16 @@ from .stages import BUDGET
 from .study import Study, StudyError, TextEncoder
 from .study_specs import Specs
 
+OWN = "own"
+"""stands for the study's text encoder"""
+
 
 class CountComponentsSpec(Strict):
     """Count the parameters and FLOPs of all networks, with each text encoder."""
 
     recipe: Literal[1] = 1
-    own: FamilySpec
-    """the study's sizes with its text encoder"""
-    pairs: dict[str, FamilySpec]
-    """the sizes of the parameter budget with each of its text encoders, by their names"""
+    encoders: dict[str, FamilySpec]
+    """sizes with each text encoder, by its name"""
 
 
 class TimeComponentsSpec(FamilySpec):
@@ -96,10 +97,13 @@ class BudgetSpecs:
         return spec.model_copy(update=changed)
 
     def count_components(self) -> CountComponentsSpec:
-        """Of rule count_components."""
-        budget, own = self.study.param_budget, self._specs.family()
-        pairs = {}
-        for encoder in budget.text_encoders if budget else []:
+        """Of rule count_components: the study's sizes with its text encoder."""
+        return CountComponentsSpec(encoders={OWN: self._specs.family()})
+
+    def count_pairs(self) -> CountComponentsSpec:
+        """Of rule count_pairs: the budget's sizes with each of its text encoders."""
+        budget, own, encoders = self.budget, self._specs.family(), {}
+        for encoder in budget.text_encoders:
             text = self.text_encoder(f"{BUDGET}{encoder.name}")
             sizes = {"sizes": budget.sizes, "reference_size": budget.sizes[0]}
             changed = {
@@ -107,8 +111,8 @@ class BudgetSpecs:
                 "text_encoder": text,
                 "text_shape": (text.max_tokens, text.width),
             }
-            pairs[encoder.name] = own.model_copy(update=changed)
-        return CountComponentsSpec(own=own, pairs=pairs)
+            encoders[encoder.name] = own.model_copy(update=changed)
+        return CountComponentsSpec(encoders=encoders)
 
     def time_components(self) -> TimeComponentsSpec:
         """Of rule time_components."""

@@ -97,6 +97,7 @@ LIGHT = {
     "superres",
     "dreambooth_table",
     "count_components",
+    "count_pairs",
     "time_components",
     "components_table",
     "param_budget_table",

@@ -283,6 +283,6 @@ def test_a_plan_counts_trainings_encodings_and_cells_of_pairs(tmp_path, monkeypa
     ]
     assert swept.flops_of["U-Net"] == 512 * (3 + 6) * ONES.forward["c48"]
     without = {job.rule for job in jobs_of(changed(param_budget=None))}
-    left = {"encode_text_of", "pretrain_pair", "param_budget_table", "param_budget"}
+    left = {"count_pairs", "encode_text_of", "pretrain_pair", "param_budget_table", "param_budget"}
     assert {job.rule for job in jobs} - without == left
     assert {"count_components", "time_components", "components_table", "components"} <= without

@@ -61,6 +61,7 @@ def test_every_target_of_the_pocket_study(project):
     everything |= {"retrieval": 1, "acceleration": 1, "superres": 1}
     others |= {"prepare_subjects": 1, "encode_subjects": 1, "sample_prior": 4, "dreambooth": 24}
     others |= {"encode_text_of": 6, "pretrain_pair": 12, "param_budget_table": 1}
+    others |= {"count_pairs": 1}
     others |= {"count_components": 1, "time_components": 1, "components_table": 1}
     others |= {"score_subjects": 4, "dreambooth_table": 1}
     assert project.jobs() == POCKET_JOBS | figures | others | everything

@@ -1,6 +1,6 @@
 """Count parameters and FLOPs of all networks of an image, without their weights.
 
-Writes one row for each text encoder and size: those of the study (encoder `own`), then the pairs of
+Writes one row for each text encoder and size: of the study, whose encoder is `own`, or the pairs of
 the parameter budget.
 """
 
@@ -12,7 +12,7 @@ from ..budget_specs import CountComponentsSpec
 from ..cli import parser, run
 from ..specs import FamilySpec
 from ..workdir import write_text
-from .components import COUNTS, OWN
+from .components import COUNTS
 from .cost import family_table, to_csv
 from .networks import autoencoder_costs, text_encoder_params
 
@@ -20,9 +20,7 @@ from .networks import autoencoder_costs, text_encoder_params
 def component_counts(spec: CountComponentsSpec) -> list[dict]:
     """The rows, in the columns `COUNTS`; nan is unknown."""
     return [
-        row
-        for encoder, family in ({OWN: spec.own} | spec.pairs).items()
-        for row in _with_encoder(encoder, family)
+        row for encoder, family in spec.encoders.items() for row in _with_encoder(encoder, family)
     ]
 
 
@@ -36,7 +34,7 @@ def _with_encoder(encoder: str, spec: FamilySpec) -> list[dict]:
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, CountComponentsSpec)
-    arguments.add_argument("--out", required=True, type=Path, help="components.csv")
+    arguments.add_argument("--out", required=True, type=Path, help="table of counts")
     options = arguments.parse_args()
     write_text(options.out, to_csv(component_counts(options.spec)))
 

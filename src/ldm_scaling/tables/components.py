@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..budget_specs import OWN
 from ..cli import InputError, parser, run
 from ..workdir import write_text
 from .collect import read_table, to_csv
@@ -18,8 +19,6 @@ COUNTS = ["encoder", "size", "text_params", "autoencoder_params", "unet_params"]
 COUNTS += ["gflops", "text_gflops", "caption_gflops", "decoder_gflops"]
 """of networks with a text encoder: gflops of a forward pass of the U-Net, and those of the text in
 it, as family.csv has them"""
-OWN = "own"
-"""stands for the study's text encoder"""
 _PARAMS = {
     "text_encoder": "text_params",
     "autoencoder": "autoencoder_params",

@@ -118,7 +118,7 @@ def count_networks(study: Study) -> Networks:
         extractor = pool.submit(_extractor_cost, study)
         autoencoder = pool.submit(autoencoder_costs, spec)
         family = count_family(spec.family, spec.latent_shape, spec.text_shape, pool.map)
-        budget = BudgetSpecs(study).count_components().pairs
+        budget = BudgetSpecs(study).count_pairs().encoders if study.param_budget else {}
         pairs = dict(zip(budget, pool.map(_encoder_networks, budget.values()), strict=True))
     encode, decode, autoencoder_params = autoencoder.result()
     features, feature_width = extractor.result()

@@ -206,7 +206,7 @@ def main() -> None:
         metavar=("ENCODER", "SIZE", "SEED", "METRICS", "DRAWS"),
         help="metrics of the cells of a pair, and their draws; repeat for each",
     )
-    arguments.add_argument("--counts", required=True, type=Path, help="models/components.csv")
+    arguments.add_argument("--counts", required=True, type=Path, help="models/param_budget.csv")
     arguments.add_argument("--table-out", required=True, type=Path, help="param_budget.csv")
     arguments.add_argument("--draws-out", required=True, type=Path, help="draws.safetensors")
     arguments.add_argument("--splits-out", required=True, type=Path, help="param_budget_splits.csv")

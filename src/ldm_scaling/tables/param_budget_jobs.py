@@ -22,6 +22,7 @@ def param_budget_jobs(study: Study, networks: Networks, images: dict[str, float]
         return jobs
     trainings = [_training(study, networks, *pair) for pair in stages.pairs(study)]
     table = Job("param_budget_table", f"{tables}/param_budget.csv")
+    jobs.append(Job("count_pairs", f"{models}/param_budget.csv"))
     return [*jobs, *_encodings(study, networks, images), *trainings, table]
 
 
