@@ -21,7 +21,7 @@ rule sweep:
         summary="<results>/models/{stage}/{size}/seed{seed}/summary.json",
         kept="<results>/models/{stage}/{size}/seed{seed}/kept.safetensors",
         autoencoder=autoencoder_files,
-        text="<results>/latents/text_test.safetensors",
+        text=prompts_file,
         extractor=extractor_files,
         clip=clip_files,
         superres=superres_files,

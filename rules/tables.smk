@@ -209,6 +209,8 @@ rule claims:
         stitch=stitch_table,
         searches=search_table,
         search_cost="src/ldm_scaling/tables/search_cost.py",
+        param_budget=param_budget_table,
+        splits="src/ldm_scaling/tables/param_budget.py",
         claims=CLAIM_MODULES,
     output:
         table=table("<results>/tables/claims.csv"),
@@ -228,10 +230,11 @@ rule claims:
         dreambooth=dreambooth_claims_option,
         stitch=stitch_claims_option,
         searches=search_claims_option,
+        param_budget=param_budget_claims_option,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.claims --spec {params.spec:q} {params.cells}"
-        " {params.dreambooth} {params.stitch} {params.searches}"
+        " {params.dreambooth} {params.stitch} {params.searches} {params.param_budget}"
         " --family {input.family:q} --table-out {output.table:q} --text-out {output.text:q}"
 
 

@@ -92,6 +92,11 @@ def one_is_ahead(r):
     return -0.2 * (r["size"] == "c128-c320 10-10")
 
 
+def bigger_encoder(r):
+    """Text encoders matter more than U-Nets."""
+    return -0.3 * np.log(r["text_params"]) - 0.02 * np.log(r["unet_params"])
+
+
 # id: the effects on log quality, and on alignment, for which it holds; then for which it does not
 def pair(holds, fails, of="quality"):
     return {of: holds}, {of: fails}
@@ -212,6 +217,8 @@ WORLDS = BUDGETS | {
     "stitch-beats-every-size-at-some-budget": pair(one_is_ahead, lambda r: 0.2, "stitched"),
     "stitch-wants-the-small-size-first": odd(lambda r: -0.1 * r["rising"], "stitched"),
     "adaptive-search-reaches-its-aim": pair(lambda r: -0.1, lambda r: 0.3, "searches"),
+    "bigger-text-encoder-wins-at-equal-parameters": odd(bigger_encoder, "split"),
+    "bigger-text-encoder-wins-at-equal-flops": odd(bigger_encoder, "split"),
     "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
     "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
 }

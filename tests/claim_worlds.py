@@ -32,6 +32,9 @@ STITCHED = [("c96", "c320"), ("c320", "c96"), ("c128", "c320"), ("c320", "c128")
 STITCHED_STEPS = [8, 20]
 FIDELITY, TAUGHT_IMAGES = "similarity_inception_v3", 96
 
+ENCODERS = {"small": 1e6, "middle": 100e6, "large": 200e6}
+PAIR_SIZES = ["c64", "c128", "c192", "c320"]
+
 Effect = Callable[[pd.DataFrame], pd.Series | float]
 """of cells, with z (log parameters over those of c128) and x (log sampling cost) beside CELLS"""
 
@@ -120,6 +123,7 @@ def world(
     kid: Effect = nothing,
     stitched: Effect | None = nothing,
     searches: Effect = nothing,
+    split: Effect | None = nothing,
     *,
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
@@ -133,9 +137,10 @@ def world(
 
     Of super-resolution 0.3 e^perceptual is the LPIPS, 0.3 + score the inception score. 0.6 +
     subjects is the similarity to subjects that sizes were taught; None: none were. 20 e^stitched is
-    the FID of stitched trajectories; None: there are none. Of pretrained models the FID-infinity is
-    0.8 e^endless of the FID, the KID 0.01 e^kid of it: the same noise. A regret of an adaptive
-    search is as likely within its margin as is the aim; `searches` adds to it in margins.
+    the FID of stitched trajectories, 20 e^split that of pairs of a text encoder and a U-Net; None:
+    there are none. Of pretrained models the FID-infinity is 0.8 e^endless of the FID, the KID
+    0.01 e^kid of it: the same noise. A regret of an adaptive search is as likely within its margin
+    as is the aim; `searches` adds to it in margins.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
@@ -184,7 +189,14 @@ def world(
         planted = np.broadcast_to(stitched(rows), len(rows))[:, None]
         beside = Values(rows, 20 * np.exp(planted + errors))
     replayed = searched(searches, samplers, generator)
-    return Evidence(spec(**changed), family(), found, similarity, beside, replayed)
+    pairs = None
+    if split is not None:
+        rows = paired(seeds)
+        errors = noise[0] * generator.standard_normal((len(rows), 1 + RESAMPLES))
+        of_seeds_or_images(errors, rows, noise[0], values_vary, generator)
+        planted = np.broadcast_to(split(rows), len(rows))[:, None]
+        pairs = Values(rows, 20 * np.exp(planted + errors)).over_seeds(0.95)
+    return Evidence(spec(**changed), family(), found, similarity, beside, replayed, pairs)
 
 
 def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:
@@ -229,6 +241,28 @@ def trajectories(seeds: int) -> pd.DataFrame:
     table["rising"] = table["sizes"].isin(["-".join(sizes) for sizes in STITCHED[::2]])
     setting = {"stage": "stitch", "sampler": "ddim", "trained": 1.0, "grid": True}
     return table.assign(**setting, metric=QUALITY, n=IMAGES, status="ok", seconds=0.1)
+
+
+def paired(seeds: int) -> pd.DataFrame:
+    """Pairs of text encoders and U-Nets with their parameters and GFLOPs, cells of each seed."""
+    encoders = pd.DataFrame({"encoder": ENCODERS.keys(), "text_params": ENCODERS.values()})
+    table = family().query("size in @PAIR_SIZES")[["size", "params", "gflops"]]
+    table = table.rename(columns={"params": "unet_params", "gflops": "image_unet_gflops"})
+    table = encoders.merge(table, how="cross").merge(
+        pd.DataFrame({"seed": range(seeds)}), how="cross"
+    )
+    table["autoencoder_params"] = 80e6
+    table["params"] = table[["text_params", "autoencoder_params", "unet_params"]].sum(axis=1)
+    table["image_caption_gflops"] = table["text_params"] * 1e-6
+    table["gflops"] = table["image_caption_gflops"] + table["image_unet_gflops"] + 50
+    identity = {
+        "stage": "budget_" + table["encoder"],
+        "sampler": "ddim",
+        "steps": 50,
+        "trained": 1.0,
+    }
+    rest = {"guidance": 7.5, "at_boundary": False, "metric": QUALITY, "seconds": 0.1}
+    return table.assign(**identity, **rest, n=IMAGES, status="ok", value=20.0, lo=19.0, hi=21.0)
 
 
 def taught(seeds: int) -> pd.DataFrame:

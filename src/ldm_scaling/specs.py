@@ -127,7 +127,7 @@ class PretrainSpec(Strict):
     """Train one model."""
 
     recipe: Literal[1] = 1
-    stage: Literal["pretrain"] = "pretrain"
+    stage: Annotated[str, Field(pattern=r"^(pretrain|budget_[\w.-]+)$")] = "pretrain"
     size: Size
     seed: Seed
     family: Family

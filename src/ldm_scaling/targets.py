@@ -21,6 +21,8 @@ FIGURES = [
     "sr_compute",
     "sr_vs_cost",
     "model_family",
+    "components",
+    "param_budget",
     "guidance_samples",
     "size_samples",
     "equal_cost_samples",
@@ -35,6 +37,7 @@ FIGURES = [
 TABLES = ["cells", "best", "crossovers", "family", "floors", "fits", "fixed_setting", "claims"]
 TABLES += ["acceleration", "retrieval", "superres_baselines", "superres", "dreambooth"]
 TABLES += ["metric_ranking", "metric_agreement", "stitch", "search_cost"]
+TABLES += ["components", "param_budget", "param_budget_splits"]
 _NEEDS = {
     "distill_gain": "distill",
     "distill_vs_cost": "distill",
@@ -56,6 +59,8 @@ _NEEDS = {
     "guidance_interaction": "search.every_scale",
     "guidance_samples": "search.every_scale",
     "search_cost": "search.every_scale",
+    "param_budget": "param_budget",
+    "param_budget_splits": "param_budget",
 }
 """what a study needs, or there is nothing to draw or to write"""
 

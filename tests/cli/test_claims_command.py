@@ -50,6 +50,7 @@ def folder(tmp_path, evidence):
     write(tmp_path, "stitch", [Values(rows, evidence.stitched.draws)])
     searches = evidence.searches.reindex(columns=SEARCH_COST)
     searches.to_csv(tmp_path / "searches.csv", index=False)
+    write(tmp_path, "param_budget", [evidence.pairs])
     family().to_csv(tmp_path / "family.csv", index=False)
     (tmp_path / "spec.json").write_text(evidence.spec.model_dump_json())
     return tmp_path
@@ -63,6 +64,7 @@ def claims(folder, evidence):
             command += ["--cells", stage, sampler, f"{stem}.csv", f"{stem}.safetensors"]
         command += ["--stitch", "stitch.csv", "stitch.safetensors"]
         command += ["--searches", "searches.csv"]
+        command += ["--param-budget", "param_budget.csv", "param_budget.safetensors"]
         command += [*dreambooth, "--table-out", "out/claims.csv", "--text-out", "out/claims.md"]
         return subprocess.run([*command, *changed], cwd=folder, capture_output=True, text=True)
 

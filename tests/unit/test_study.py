@@ -40,6 +40,22 @@ def test_overlays_are_valid(pocket_config, root):
 
 
 WRONG = [
+    ("param_budget.sizes", ["c30"], "param_budget.sizes", "c30 is no multiple of 4"),
+    ("param_budget.sizes", ["wide"], "param_budget.sizes", "wide is no size"),
+    ("param_budget.steps", 1001, "param_budget.steps", "more steps than"),
+    ("param_budget.warmup_images", 9600, "param_budget.warmup_images", "smaller than images"),
+    (
+        "param_budget.text_encoders",
+        [{"pretrained": "minilm-l6", "width": 384}] * 2,
+        "param_budget.text_encoders",
+        "minilm-l6 stands twice",
+    ),
+    (
+        "param_budget.text_encoders",
+        [{"pretrained": "minilm-l6", "revision": "a" * 40, "width": 384}],
+        "param_budget.text_encoders.0.revision",
+        "minilm-l6 is no hub id",
+    ),
     ("colour", 1, "colour", "unknown key"),
     ("training.learning_rate", 1e-4, "training.learning_rate", "unknown key; known here: images"),
     ("latents.autoencoder.depth", 3, "latents.autoencoder.depth", "unknown key"),

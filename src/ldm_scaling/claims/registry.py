@@ -8,6 +8,7 @@ from . import (
     family,
     guidance,
     metrics,
+    param_budget,
     samplers,
     sampling,
     search,
@@ -28,4 +29,5 @@ CLAIMS = [
     *dreambooth.CLAIMS,
     *metrics.CLAIMS,
     *stitch.CLAIMS,
+    *param_budget.CLAIMS,
 ]

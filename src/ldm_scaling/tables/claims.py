@@ -23,6 +23,7 @@ from ..superres_section import INCEPTION_SCORE
 from ..workdir import write_text
 from .collect import FAMILY, read_table, to_csv
 from .dreambooth import of_all, read_scores
+from .param_budget import PARAM_BUDGET
 from .published import COLUMNS
 from .search_cost import SEARCH_COST
 from .stitch import read_stitched
@@ -46,11 +47,12 @@ def read_evidence(
     dreambooth: tuple[Path, Path] | None = None,
     stitch: tuple[Path, Path] | None = None,
     searches: pd.DataFrame | None = None,
+    pairs: tuple[Path, Path] | None = None,
 ) -> Evidence:
     """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
 
-    And of dreambooth.csv with its draws, if the spec names a metric of it; of stitch.csv, and
-    search_cost.csv.
+    And of dreambooth.csv with its draws, if the spec names a metric of it; of stitch.csv,
+    search_cost.csv and param_budget.csv, if there are such tables.
 
     Raises InputError if a table lacks one, or if tables have different resamples or n.
     """
@@ -71,8 +73,11 @@ def read_evidence(
         if len(counts) > 1:
             found = ", ".join(map(str, sorted(counts)))
             raise InputError(f"n = {found}: measure all with the same n")
-    stitched = read_stitched(*stitch, spec.quality) if stitch else None
-    beside = {"stitched": stitched, "searches": searches}
+    beside = {
+        "stitched": read_stitched(*stitch, spec.quality) if stitch else None,
+        "searches": searches,
+        "pairs": read_values(*pairs, spec.quality, PARAM_BUDGET) if pairs else None,
+    }
     if spec.fidelity is None:
         return Evidence(spec, family, cells, **beside)
     if dreambooth is None:
@@ -107,6 +112,13 @@ def main() -> None:
         help="stitched trajectories, and their draws",
     )
     arguments.add_argument("--searches", type=Path, help="search_cost.csv")
+    arguments.add_argument(
+        "--param-budget",
+        nargs=2,
+        type=Path,
+        metavar=("TABLE", "DRAWS"),
+        help="pairs of text encoders and U-Nets, and their draws",
+    )
     arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
     arguments.add_argument("--table-out", required=True, type=Path, help="claims.csv")
     arguments.add_argument("--text-out", required=True, type=Path, help="claims.md")
@@ -115,9 +127,14 @@ def main() -> None:
         (stage, sampler, Path(cells), Path(draws)) for stage, sampler, cells, draws in options.cells
     ]
     family = read_table(options.family, [*FAMILY, *COLUMNS])
-    searches = read_table(options.searches, SEARCH_COST) if options.searches else None
     evidence = read_evidence(
-        options.spec, family, tables, options.dreambooth, options.stitch, searches
+        options.spec,
+        family,
+        tables,
+        options.dreambooth,
+        options.stitch,
+        read_table(options.searches, SEARCH_COST) if options.searches else None,
+        options.param_budget,
     )
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(options.text_out, page(findings, evidence))
