@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from .data_section import Data
 from .distill_section import Distill, GuidedDistill
 from .fields import Fraction, Guidance, Positive, Seed, Strict, is_none
-from .metrics_section import Clip, ClipLike, Extractor, InputSize, Metrics
+from .metrics_section import Clip, ClipLike, Extractor, InputSize, Metrics, distances
 from .sampling_section import AnySampler, FixedSetting, Sampler
 from .study import (
     Autoencoder,
@@ -24,6 +24,7 @@ from .study import (
     Family,
     Latency,
     Size,
+    Study,
     TextEncoder,
     Training,
 )
@@ -333,6 +334,12 @@ class AgreementClaims(Strict):
     """metrics of which lower is better; the others are compared with the first"""
     budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
     """sampling costs"""
+
+    @classmethod
+    def of(cls, study: Study) -> AgreementClaims:
+        """Of a study."""
+        names = list(distances(study.metrics.extractor).values())
+        return cls(distances=names, budgets=sorted(study.figures.budgets))
 
 
 class ClaimsSpec(CostSpec):

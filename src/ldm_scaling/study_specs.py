@@ -14,7 +14,7 @@ from .dreambooth_specs import (
     ScoreSubjectsSpec,
     SubjectsSpec,
 )
-from .metrics_section import INCEPTION_SIZE, distances
+from .metrics_section import INCEPTION_SIZE
 from .specs import (
     AgreementClaims,
     AutoencoderSpec,
@@ -401,10 +401,7 @@ class Specs:
             seed=study.seed,
             figure_sampler=study.sampling.samplers[0],
             decay=study.training.decay,
-            agreement=AgreementClaims(
-                distances=list(distances(study.metrics.extractor).values()),
-                budgets=sorted(study.figures.budgets),
-            ),
+            agreement=AgreementClaims.of(study),
             superres=superres,
             fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
             subjects=study.dreambooth and study.dreambooth.subjects,
