@@ -31,6 +31,12 @@ class AgreementClaims(Strict):
     budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
     """sampling costs"""
 
+    @classmethod
+    def of(cls, study: Study) -> AgreementClaims:
+        """Of a study."""
+        names = list(distances(study.metrics.extractor).values())
+        return cls(distances=names, budgets=sorted(study.figures.budgets))
+
 
 class ClaimsSpec(CostSpec):
     """Decide what is claimed of models, with the cells of the study."""
@@ -76,10 +82,7 @@ def claims_spec(study: Study, cost: CostSpec) -> ClaimsSpec:
         seed=study.seed,
         figure_sampler=study.sampling.samplers[0],
         decay=study.training.decay,
-        agreement=AgreementClaims(
-            distances=list(distances(study.metrics.extractor).values()),
-            budgets=sorted(study.figures.budgets),
-        ),
+        agreement=AgreementClaims.of(study),
         superres=superres,
         fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
         subjects=study.dreambooth and study.dreambooth.subjects,
