@@ -78,7 +78,10 @@ def subjects(specs: Specs) -> dict[str, Any]:
 TAUGHT = "prior dreambooth score_subjects"
 """specs of models that are taught"""
 MEASURED = "measure_superres baselines"
-DIFFUSED = f"pretrain distill guided_distill superres scratch sweep sweep_lcm sweep_superres stitch {TAUGHT}"
+DIFFUSED = (
+    "pretrain distill guided_distill superres scratch sweep sweep_lcm sweep_superres stitch"
+    f" {TAUGHT}"
+)
 ALL_TAUGHT = f"subjects encode_subjects {TAUGHT}"
 LPIPS = {"network": "alex", "weights": "alexnet.pth"}
 CHANGES = [
