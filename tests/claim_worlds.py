@@ -163,14 +163,23 @@ def world(
         shown = rows.assign(z=np.log(rows["params"] / 145e6))
         planted = np.broadcast_to(subjects(shown), len(rows))[:, None]
         similarity = Values(rows, 0.6 + planted + errors)
-    beside = None
-    if stitched is not None:
-        rows = trajectories(seeds)
-        errors = noise[0] * generator.standard_normal((len(rows), 1 + RESAMPLES))
-        of_seeds_or_images(errors, rows, noise[0], values_vary, generator)
-        planted = np.broadcast_to(stitched(rows), len(rows))[:, None]
-        beside = Values(rows, 20 * np.exp(planted + errors))
+    how = (noise[0], values_vary, generator)
+    beside = stitched and planted_in(trajectories(seeds), stitched, *how)
     return Evidence(spec(**changed), family(), found, similarity, beside)
+
+
+def planted_in(
+    rows: pd.DataFrame,
+    effect: Effect,
+    scale: float,
+    values_vary: bool,
+    generator: np.random.Generator,
+) -> Values:
+    """Rows whose FID is 20 e^effect, with noise as that of `world`."""
+    errors = scale * generator.standard_normal((len(rows), 1 + RESAMPLES))
+    of_seeds_or_images(errors, rows, scale, values_vary, generator)
+    planted = np.broadcast_to(effect(rows), len(rows))[:, None]
+    return Values(rows, 20 * np.exp(planted + errors))
 
 
 def of_seeds_or_images(

@@ -282,17 +282,21 @@ def load_sampler(
     return Sampler(unet, autoencoder, diffusion, text, empty, condition), decides
 
 
+def load_samplers(
+    options: Namespace, diffusion: Diffusion, prompts: int, trained: float | None
+) -> tuple[list[Sampler], list[str]]:
+    """As `load_sampler`, of the model and of those that take over from it."""
+    named = [Namespace(**vars(options) | {"model": m}) for m in (options.model, *options.then)]
+    loaded = [load_sampler(one, diffusion, prompts, trained) for one in named]
+    return [sampler for sampler, _ in loaded], [digest for _, own in loaded for digest in own]
+
+
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, SweepSpec)
     add_sampler(arguments)
-    arguments.add_argument(
-        "--then",
-        default=[],
-        action="append",
-        type=Path,
-        help="folder of the model that takes over, of stitched trajectories; repeat for a third",
-    )
+    takes_over = "folder of the model that takes over in stitched trajectories; repeat for a third"
+    arguments.add_argument("--then", default=[], action="append", type=Path, help=takes_over)
     arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
     arguments.add_argument(
         "--batch", type=positive(int), default=BATCH, help="images at a time (%(default)s)"
@@ -306,9 +310,7 @@ def main() -> None:
 
     @lru_cache(maxsize=1)  # a model is large; its cells come one after the other
     def samplers_of(trained: float | None) -> tuple[list[Sampler], list[str]]:
-        named = [Namespace(**vars(options) | {"model": m}) for m in (options.model, *options.then)]
-        loaded = [load_sampler(one, spec.diffusion, prompts, trained) for one in named]
-        return [sampler for sampler, _ in loaded], [digest for _, own in loaded for digest in own]
+        return load_samplers(options, spec.diffusion, prompts, trained)
 
     loaded: dict[tuple, Measuring] = {}
 
