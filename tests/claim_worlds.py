@@ -181,21 +181,10 @@ def world(
         shown = rows.assign(z=np.log(rows["params"] / 145e6))
         planted = np.broadcast_to(subjects(shown), len(rows))[:, None]
         similarity = Values(rows, 0.6 + planted + errors)
-    beside = None
-    if stitched is not None:
-        rows = trajectories(seeds)
-        errors = noise[0] * generator.standard_normal((len(rows), 1 + RESAMPLES))
-        of_seeds_or_images(errors, rows, noise[0], values_vary, generator)
-        planted = np.broadcast_to(stitched(rows), len(rows))[:, None]
-        beside = Values(rows, 20 * np.exp(planted + errors))
+    how = (noise[0], values_vary, generator)
+    beside = stitched and planted_in(trajectories(seeds), stitched, *how)
     replayed = searched(searches, samplers, generator)
-    pairs = None
-    if split is not None:
-        rows = paired(seeds)
-        errors = noise[0] * generator.standard_normal((len(rows), 1 + RESAMPLES))
-        of_seeds_or_images(errors, rows, noise[0], values_vary, generator)
-        planted = np.broadcast_to(split(rows), len(rows))[:, None]
-        pairs = Values(rows, 20 * np.exp(planted + errors)).over_seeds(0.95)
+    pairs = split and planted_in(paired(seeds), split, *how).over_seeds(0.95)
     return Evidence(spec(**changed), family(), found, similarity, beside, replayed, pairs)
 
 
@@ -205,6 +194,20 @@ def searched(effect: Effect, samplers: list[str], generator: np.random.Generator
     rows = rows.drop_duplicates(["size", "sampler", "steps", "seed"]).reset_index(drop=True)
     regret = generator.uniform(0, 1 / AIM.within, len(rows)) + effect(rows)
     return rows.assign(images=30, grid_images=100, within=regret <= 1)
+
+
+def planted_in(
+    rows: pd.DataFrame,
+    effect: Effect,
+    scale: float,
+    values_vary: bool,
+    generator: np.random.Generator,
+) -> Values:
+    """Rows whose FID is 20 e^effect, with noise as that of `world`."""
+    errors = scale * generator.standard_normal((len(rows), 1 + RESAMPLES))
+    of_seeds_or_images(errors, rows, scale, values_vary, generator)
+    planted = np.broadcast_to(effect(rows), len(rows))[:, None]
+    return Values(rows, 20 * np.exp(planted + errors))
 
 
 def of_seeds_or_images(

@@ -29,7 +29,7 @@ class Stitch(Strict):
 
     sizes: Annotated[list[Sizes], Field(min_length=1)] | None = None
     """each two or three sizes in the order in which they denoise; those that do not rise are the
-    control; null: the second smallest with each larger one, in both orders"""
+    control; null: each but the smallest before the largest, and the last of these reversed"""
     shares: Annotated[list[Share], Distinct] = Field(min_length=1)
     """of the steps, after which the next size takes over; of three sizes every rising pair"""
     steps: Annotated[list[Positive], Distinct, Field(min_length=1)] | None = None
@@ -52,17 +52,17 @@ def allocations(steps: int, shares: list[float], sizes: int) -> list[tuple[int, 
 def sequences(study: Study) -> list[list[str]]:
     """The sizes of each stitched trajectory, in the order in which they denoise.
 
-    Without a list it is the second smallest size, or the smaller of two, before each larger one,
-    and then all of these the other way round.
+    Without a list it is each size but the smallest, of two sizes the smaller, before the largest;
+    and as the control the largest before the second largest.
     """
     if study.stitch is None:
         return []
     if study.stitch.sizes:
         return study.stitch.sizes
     rising = sorted(study.family.sizes, key=lambda size: int(size[1:]))
-    small, *larger = rising[1:] if len(rising) > 2 else rising
-    pairs = [[small, large] for large in larger]
-    return [*pairs, *(pair[::-1] for pair in pairs)]
+    smaller = rising[1:-1] or rising[:-1]
+    pairs = [[size, rising[-1]] for size in smaller]
+    return pairs + [pair[::-1] for pair in pairs[-1:]]
 
 
 def with_trajectories(study: Study) -> Study:

@@ -67,9 +67,9 @@ def test_shares_become_whole_steps_once_and_none_is_left_out(steps, shares, size
         ("sizes", [["c20", "c48"], ["c20", "c48"]], "stitch.sizes: c20-c48 stands twice"),
         ("sizes", [["c20", "c20"]], "c20 stands twice"),
         ("sizes", [["c20"]], "at least 2 items"),
-        ("shares", [0.01], "stitch.shares: leave a size of c20-c32 without a step"),
+        ("shares", [0.01], "stitch.shares: leave a size of c20-c48 without a step"),
         ("shares", [1], "less than 1"),
-        ("steps", [1], "stitch.shares: leave a size of c20-c32 without a step"),
+        ("steps", [1], "stitch.shares: leave a size of c20-c48 without a step"),
         ("steps", [2000], "stitch.steps: more steps than diffusion.train_timesteps"),
         ("sampler", "lcm", "stitch.sampler: Input should be 'ddim', 'ddpm' or 'dpmpp'"),
     ],
@@ -83,11 +83,13 @@ def test_what_cannot_be_stitched_is_one_line(pocket_config, key, value, message)
 @pytest.mark.parametrize(
     ("family", "expected"),
     [
-        (["c48", "c12", "c32", "c20"], ["c20-c32", "c20-c48", "c32-c20", "c48-c20"]),
+        (["c48", "c12", "c32", "c20"], ["c20-c48", "c32-c48", "c48-c32"]),
         (["c48", "c12"], ["c12-c48", "c48-c12"]),
     ],
 )
-def test_without_a_list_the_second_smallest_begins_and_ends(pocket_config, family, expected):
+def test_without_a_list_the_largest_ends_and_one_pair_is_the_control(
+    pocket_config, family, expected
+):
     put(pocket_config, "superres.scratch", None)
     study = with_key(pocket_config, "family.sizes", family)
     assert [sizes for sizes, _ in trajectories(study)] == expected
@@ -108,7 +110,7 @@ def test_a_sampler_without_single_sizes_beside_it_is_refused(pocket_config):
 
 def test_cells_have_the_guidance_search_and_noise_of_single_sizes(pocket_config):
     study = with_key(pocket_config, "training.seeds", [3, 4])
-    assert trajectories(study)[:3] == [("c20-c32", 3), ("c20-c32", 4), ("c20-c48", 3)]
+    assert trajectories(study)[:3] == [("c20-c48", 3), ("c20-c48", 4), ("c32-c48", 3)]
     cells = stitch_spec(study, "c20-c48").cells
     assert len(cells) == 2 * 3 * len(study.sampling.guidance)
     assert {cell.guidance for cell in cells} == set(study.sampling.guidance)

@@ -244,13 +244,8 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__, SweepSpec)
     add_sampler(arguments)
-    arguments.add_argument(
-        "--then",
-        default=[],
-        action="append",
-        type=Path,
-        help="folder of the model that takes over, of stitched trajectories; repeat for a third",
-    )
+    takes_over = "folder of the model that takes over in stitched trajectories; repeat for a third"
+    arguments.add_argument("--then", default=[], action="append", type=Path, help=takes_over)
     arguments.add_argument("--reference", type=Path, help="features of real images, for a search")
     arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
     arguments.add_argument(
