@@ -20,7 +20,9 @@ include: "rules/hardware.smk"
 include: "rules/common_superres.smk"
 include: "rules/common_results.smk"
 include: "rules/common_dreambooth.smk"
+include: "rules/common_stitch.smk"
 include: "rules/common_search.smk"
+include: "rules/common_param_budget.smk"
 
 
 pathvars:
@@ -31,7 +33,7 @@ pathvars:
 
 wildcard_constraints:
     split="train|validation|test",
-    stage=r"pretrain|distill|guided_distill\d+|superres(_scratch)?",
+    stage=r"pretrain|distill|guided_distill\d+|superres(_scratch)?|budget_[\w.-]+",
     steps=r"\d+",
     size=r"c\d+",
     seed=r"\d+",
@@ -40,7 +42,7 @@ wildcard_constraints:
     revision="[0-9a-f]{40}",
     part=r"\d+",
     subject=r"\d+",
-    cell=r"steps\d+_guidance[\d.]+(_trained[\d.]+)?",
+    cell=r"steps\d+_guidance[\d.]+(_trained[\d.]+|_stitched\d+(-\d+)+)?",
 
 
 localrules:
@@ -67,5 +69,7 @@ include: "rules/sample_figures.smk"
 include: "rules/distill_figures.smk"
 include: "rules/superres_figures.smk"
 include: "rules/dreambooth.smk"
+include: "rules/stitch.smk"
 include: "rules/search.smk"
+include: "rules/param_budget.smk"
 include: "rules/targets.smk"

@@ -21,7 +21,7 @@ rule sweep:
         summary="<results>/models/{stage}/{size}/seed{seed}/summary.json",
         kept="<results>/models/{stage}/{size}/seed{seed}/kept.safetensors",
         autoencoder=autoencoder_files,
-        text="<results>/latents/text_test.safetensors",
+        text=prompts_file,
         extractor=extractor_files,
         clip=clip_files,
         superres=superres_files,
@@ -75,6 +75,9 @@ rule contact_sheet:
         "<logs>/contact_sheet/{stage}_{size}_seed{seed}_{sampler}_{cell}.log",
     benchmark:
         "<benchmarks>/contact_sheet/{stage}_{size}_seed{seed}_{sampler}_{cell}.tsv"
+    wildcard_constraints:
+        stage=MEASURED,
+        size=SEQUENCE,
     conda:
         ENVIRONMENT
     resources:
@@ -231,6 +234,9 @@ rule measure:
         "<logs>/measure/{stage}_{size}_seed{seed}_{sampler}.log",
     benchmark:
         "<benchmarks>/measure/{stage}_{size}_seed{seed}_{sampler}.tsv"
+    wildcard_constraints:
+        stage=MEASURED,
+        size=SEQUENCE,
     conda:
         ENVIRONMENT
     threads: measure_threads

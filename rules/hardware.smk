@@ -109,7 +109,7 @@ def measure_threads(wildcards):
 
 def measure_runtime(wildcards, attempt, threads):
     """Minutes: a cell of n = 30,000 takes a core about 10 for the kernel matrices of KID."""
-    cells = len(SPECS.sweep(wildcards.stage, wildcards.sampler).possible)
+    cells = len(sampled(wildcards).possible)
     return attempt * round(60 + 10 * cells * (STUDY.sampling.n / 30000) ** 2 / threads)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from ldm_scaling.tables.search_cost import AIM
 from ldm_scaling.tables.values import Values
 
 QUALITY, ALIGNMENT = "fid", "clip_score"
+ENDLESS, KID = "fid_infinity", "kid_inception_v3"
 SIZES = ["c64", "c96", "c128", "c192", "c320"]
 SAMPLERS = ["ddim", "ddpm", "dpmpp"]
 STEPS, SCALES, KEPT = [4, 20, 50, 100], [1.5, 3, 5, 8], [0.125, 0.25, 0.5]
@@ -26,7 +28,12 @@ OTHERS = STUDENTS | {"superres": "ddim"}
 FIXED = {"sampler": "ddim", "steps": 50, "guidance": 7.5}
 RESAMPLES = 100
 IMAGES = 64
+STITCHED = [("c96", "c320"), ("c320", "c96"), ("c128", "c320"), ("c320", "c128")]
+STITCHED_STEPS = [8, 20]
 FIDELITY, TAUGHT_IMAGES = "similarity_inception_v3", 96
+
+ENCODERS = {"small": 1e6, "middle": 100e6, "large": 200e6}
+PAIR_SIZES = ["c64", "c128", "c192", "c320"]
 
 Effect = Callable[[pd.DataFrame], pd.Series | float]
 """of cells, with z (log parameters over those of c128) and x (log sampling cost) beside CELLS"""
@@ -59,6 +66,7 @@ def spec(**changed) -> ClaimsSpec:
         "seed": 0,
         "figure_sampler": "ddim",
         "decay": "constant",
+        "agreement": {"distances": [QUALITY, ENDLESS, KID], "budgets": [1, 4, 20]},
         "superres": {"perceptual": PERCEPTUAL, "fixed_steps": SR_FIXED, "decay": "constant"},
         "subjects": 30,
     }
@@ -111,7 +119,11 @@ def world(
     perceptual: Effect = nothing,
     score: Effect = nothing,
     subjects: Effect | None = nothing,
+    endless: Effect = nothing,
+    kid: Effect = nothing,
+    stitched: Effect | None = nothing,
     searches: Effect = nothing,
+    split: Effect | None = nothing,
     *,
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
@@ -124,8 +136,11 @@ def world(
     """A study in which 20 e^quality is its FID, 0.3 + alignment its CLIP score.
 
     Of super-resolution 0.3 e^perceptual is the LPIPS, 0.3 + score the inception score. 0.6 +
-    subjects is the similarity to subjects that sizes were taught; None: none were. A regret of an
-    adaptive search is as likely within its margin as is the aim; `searches` adds to it in margins.
+    subjects is the similarity to subjects that sizes were taught; None: none were. 20 e^stitched is
+    the FID of stitched trajectories, 20 e^split that of pairs of a text encoder and a U-Net; None:
+    there are none. Of pretrained models the FID-infinity is 0.8 e^endless of the FID, the KID
+    0.01 e^kid of it: the same noise. A regret of an adaptive search is as likely within its margin
+    as is the aim; `searches` adds to it in margins.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
@@ -152,6 +167,10 @@ def world(
             levels = {QUALITY: 20 * np.exp(planted), PERCEPTUAL: 0.3 * np.exp(planted)}
             values = levels.get(metric, 0.3 + planted)
             found[stage, sampler, metric] = Values(rows.assign(metric=metric), values)
+            if metric == QUALITY and stage == "pretrain":
+                for other, scale, more in ((ENDLESS, 0.8, endless), (KID, 0.01, kid)):
+                    own = np.broadcast_to(scale * np.exp(more(shown)), len(rows))[:, None] * values
+                    found[stage, sampler, other] = Values(rows.assign(metric=other), own)
     if alignment is None:
         changed["alignment"] = None
     similarity = None
@@ -162,8 +181,22 @@ def world(
         shown = rows.assign(z=np.log(rows["params"] / 145e6))
         planted = np.broadcast_to(subjects(shown), len(rows))[:, None]
         similarity = Values(rows, 0.6 + planted + errors)
+    beside = None
+    if stitched is not None:
+        rows = trajectories(seeds)
+        errors = noise[0] * generator.standard_normal((len(rows), 1 + RESAMPLES))
+        of_seeds_or_images(errors, rows, noise[0], values_vary, generator)
+        planted = np.broadcast_to(stitched(rows), len(rows))[:, None]
+        beside = Values(rows, 20 * np.exp(planted + errors))
     replayed = searched(searches, samplers, generator)
-    return Evidence(spec(**changed), family(), found, similarity, replayed)
+    pairs = None
+    if split is not None:
+        rows = paired(seeds)
+        errors = noise[0] * generator.standard_normal((len(rows), 1 + RESAMPLES))
+        of_seeds_or_images(errors, rows, noise[0], values_vary, generator)
+        planted = np.broadcast_to(split(rows), len(rows))[:, None]
+        pairs = Values(rows, 20 * np.exp(planted + errors)).over_seeds(0.95)
+    return Evidence(spec(**changed), family(), found, similarity, beside, replayed, pairs)
 
 
 def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:
@@ -189,6 +222,47 @@ def of_seeds_or_images(
     else:
         errors[:, 1:] += values_vary * errors[:, :1]
         errors[:, 0] *= values_vary
+
+
+def trajectories(seeds: int) -> pd.DataFrame:
+    """Stitched trajectories in both orders, as `read_stitched` has them."""
+    cost = family().set_index("size")["normalized_cost"]
+    rows = []
+    for sizes in STITCHED:
+        for steps, seed, scale in product(STITCHED_STEPS, range(seeds), SCALES):
+            for first in (steps // 4, steps // 2, steps - steps // 4):
+                allocation = (first, steps - first)
+                paid = sum(n * cost[size] for n, size in zip(allocation, sizes, strict=True))
+                names = ("-".join(sizes), "-".join(map(str, allocation)), seed, steps, scale)
+                rows.append((*names, paid))
+    columns = ["sizes", "allocation", "seed", "steps", "guidance", "sampling_cost"]
+    table = pd.DataFrame(rows, columns=columns)
+    table["size"] = table["sizes"] + " " + table["allocation"]
+    table["rising"] = table["sizes"].isin(["-".join(sizes) for sizes in STITCHED[::2]])
+    setting = {"stage": "stitch", "sampler": "ddim", "trained": 1.0, "grid": True}
+    return table.assign(**setting, metric=QUALITY, n=IMAGES, status="ok", seconds=0.1)
+
+
+def paired(seeds: int) -> pd.DataFrame:
+    """Pairs of text encoders and U-Nets with their parameters and GFLOPs, cells of each seed."""
+    encoders = pd.DataFrame({"encoder": ENCODERS.keys(), "text_params": ENCODERS.values()})
+    table = family().query("size in @PAIR_SIZES")[["size", "params", "gflops"]]
+    table = table.rename(columns={"params": "unet_params", "gflops": "image_unet_gflops"})
+    table = encoders.merge(table, how="cross").merge(
+        pd.DataFrame({"seed": range(seeds)}), how="cross"
+    )
+    table["autoencoder_params"] = 80e6
+    table["params"] = table[["text_params", "autoencoder_params", "unet_params"]].sum(axis=1)
+    table["image_caption_gflops"] = table["text_params"] * 1e-6
+    table["gflops"] = table["image_caption_gflops"] + table["image_unet_gflops"] + 50
+    identity = {
+        "stage": "budget_" + table["encoder"],
+        "sampler": "ddim",
+        "steps": 50,
+        "trained": 1.0,
+    }
+    rest = {"guidance": 7.5, "at_boundary": False, "metric": QUALITY, "seconds": 0.1}
+    return table.assign(**identity, **rest, n=IMAGES, status="ok", value=20.0, lo=19.0, hi=21.0)
 
 
 def taught(seeds: int) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from .distill_section import Distill, GuidedDistill
 from .fields import Fraction, Guidance, Positive, Seed, Strict, is_none
 from .metrics_section import Clip, ClipLike, Extractor, InputSize, Metrics
 from .sampling_section import AnySampler, FixedSetting, Sampler
+from .stitch_section import SEPARATOR
 from .study import (
     Autoencoder,
     Diffusion,
@@ -30,10 +31,13 @@ from .study import (
 from .superres_section import INCEPTION_SCORE, Degradation, Finetuning, Photos
 
 
-def cell_name(steps: int, guidance: float, trained: float | None = None) -> str:
-    """The name of a cell within its (model, sampler)."""
+def cell_name(
+    steps: int, guidance: float, trained: float | None = None, allocation: str | None = None
+) -> str:
+    """The name of a cell within its (model, sampler), or within its sizes that are stitched."""
     kept = "" if trained in (None, 1) else f"_trained{trained:g}"
-    return f"steps{steps}_guidance{guidance:g}{kept}"
+    stitched = f"_stitched{allocation}" if allocation else ""
+    return f"steps{steps}_guidance{guidance:g}{kept}{stitched}"
 
 
 class PrepareSpec(Strict):
@@ -123,7 +127,7 @@ class PretrainSpec(Strict):
     """Train one model."""
 
     recipe: Literal[1] = 1
-    stage: Literal["pretrain"] = "pretrain"
+    stage: Annotated[str, Field(pattern=r"^(pretrain|budget_[\w.-]+)$")] = "pretrain"
     size: Size
     seed: Seed
     family: Family
@@ -203,11 +207,24 @@ class CellSpec(Strict):
     """of sampler lcm: levels of the grid that its steps are drawn from"""
     perceptual: Annotated[str | None, Field(exclude_if=is_none)] = None
     """of super-resolution: the perceptual distance of each image to its original"""
+    allocation: Annotated[list[Positive] | None, Field(exclude_if=is_none)] = None
+    """of a stitched trajectory: the steps that each of its models takes"""
+
+    @model_validator(mode="after")
+    def _every_step_has_a_model(self) -> CellSpec:
+        if self.allocation and sum(self.allocation) != self.steps:
+            raise ValueError(f"allocation: adds up to {sum(self.allocation)}, not to steps")
+        return self
+
+    @property
+    def allocated(self) -> str | None:
+        """The allocation as it stands in names and tables, such as 2-6."""
+        return SEPARATOR.join(map(str, self.allocation)) if self.allocation else None
 
     @property
     def name(self) -> str:
-        """Of this cell within its (model, sampler)."""
-        return cell_name(self.steps, self.guidance, self.trained)
+        """Of this cell within its (model, sampler), or within its sizes that are stitched."""
+        return cell_name(self.steps, self.guidance, self.trained, self.allocated)
 
 
 class SearchSpec(Strict):
@@ -299,7 +316,7 @@ class ClipLikeSpec(Strict):
 class MeasureSpec(Strict):
     """Compare features with the reference's."""
 
-    recipe: Literal[1] = 1
+    recipe: Literal[2] = 2
     seed: Seed
     n: Positive
     metrics: Metrics
@@ -361,6 +378,15 @@ class SuperResClaims(Strict):
     """of the learning rate"""
 
 
+class AgreementClaims(Strict):
+    """What claims on metrics are decided with."""
+
+    distances: list[str] = Field(min_length=2)
+    """metrics of which lower is better; the others are compared with the first"""
+    budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    """sampling costs"""
+
+
 class ClaimsSpec(CostSpec):
     """Decide what is claimed of models, with the cells of the study."""
 
@@ -378,6 +404,8 @@ class ClaimsSpec(CostSpec):
     """what figures of one sampler show"""
     decay: Literal["cosine", "constant"]
     """of the learning rate"""
+    agreement: Annotated[AgreementClaims | None, Field(exclude_if=is_none)] = None
+    """null: metrics are not compared"""
     superres: Annotated[SuperResClaims | None, Field(exclude_if=is_none)] = None
     """null: the study has no super-resolution"""
     fidelity: Annotated[str | None, Field(exclude_if=is_none)] = None

@@ -14,9 +14,10 @@ from .dreambooth_specs import (
     ScoreSubjectsSpec,
     SubjectsSpec,
 )
-from .metrics_section import INCEPTION_SIZE
+from .metrics_section import INCEPTION_SIZE, distances
 from .search_specs import searched
 from .specs import (
+    AgreementClaims,
     AutoencoderSpec,
     BaselinesSpec,
     CellSpec,
@@ -402,6 +403,10 @@ class Specs:
             seed=study.seed,
             figure_sampler=study.sampling.samplers[0],
             decay=study.training.decay,
+            agreement=AgreementClaims(
+                distances=list(distances(study.metrics.extractor).values()),
+                budgets=sorted(study.figures.budgets),
+            ),
             superres=superres,
             fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
             subjects=study.dreambooth and study.dreambooth.subjects,

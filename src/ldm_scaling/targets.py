@@ -11,6 +11,7 @@ FIGURES = [
     "fid_vs_guided_cost",
     "fid_vs_seconds",
     "samplers_vs_cost",
+    "metric_agreement",
     "guidance_sweep",
     "guidance_interaction",
     "train_compute",
@@ -20,6 +21,8 @@ FIGURES = [
     "sr_compute",
     "sr_vs_cost",
     "model_family",
+    "components",
+    "param_budget",
     "guidance_samples",
     "size_samples",
     "equal_cost_samples",
@@ -28,17 +31,13 @@ FIGURES = [
     "sr_samples",
     "dreambooth_samples",
     "dreambooth_scores",
+    "stitch_vs_cost",
     "search_cost",
 ]
 TABLES = ["cells", "best", "crossovers", "family", "floors", "fits", "fixed_setting", "claims"]
-TABLES += [
-    "acceleration",
-    "retrieval",
-    "superres_baselines",
-    "superres",
-    "dreambooth",
-    "search_cost",
-]
+TABLES += ["acceleration", "retrieval", "superres_baselines", "superres", "dreambooth"]
+TABLES += ["metric_ranking", "metric_agreement", "stitch", "search_cost"]
+TABLES += ["components", "param_budget", "param_budget_splits"]
 _NEEDS = {
     "distill_gain": "distill",
     "distill_vs_cost": "distill",
@@ -54,10 +53,14 @@ _NEEDS = {
     "dreambooth": "dreambooth",
     "dreambooth_samples": "dreambooth",
     "dreambooth_scores": "dreambooth",
+    "stitch": "stitch",
+    "stitch_vs_cost": "stitch",
     "guidance_sweep": "search.every_scale",
     "guidance_interaction": "search.every_scale",
     "guidance_samples": "search.every_scale",
     "search_cost": "search.every_scale",
+    "param_budget": "param_budget",
+    "param_budget_splits": "param_budget",
 }
 """what a study needs, or there is nothing to draw or to write"""
 

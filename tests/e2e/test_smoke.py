@@ -59,6 +59,10 @@ def test_every_result_is_there_and_sane(finished):
     assert len(scores) == 2 * (2 + 3) * (1 + 2)  # sizes; metrics before and after; subjects
     assert (scores["status"] == "ok").all()
     assert not list((results / "work/dreambooth").rglob("state-*")), "they would fill a disk"
+    stitched = pd.read_csv(results / "tables/stitch.csv")
+    assert len(stitched) == 3 * 2  # metrics, scales
+    assert set(stitched["sizes"] + " " + stitched["allocation"]) == {"c8-c16 2-2"}
+    assert (stitched["status"] == "ok").all() and stitched["best"].sum() == 3
     retrieval = pd.read_csv(results / "tables/retrieval.csv").set_index("kind")
     assert list(retrieval.index) == ["held-out", "noto", "twemoji", "fluent"]
     assert retrieval["recall_at_10"].between(0, 1).all()
@@ -96,16 +100,23 @@ LIGHT = {
     "count_family",
     "superres",
     "dreambooth_table",
+    "stitch",
     "replay_searches",
+    "count_components",
+    "count_pairs",
+    "time_components",
+    "components_table",
+    "param_budget_table",
 }
 """rules that follow whatever changes the tables"""
 FOLLOWING = {
     **{"pretrain": 2, "distill": 2, "guided_distill": 2, "train_superres": 2},
-    **{"sweep": 8, "measure": 8, "collect": 5},
+    **{"pretrain_pair": 2, "sweep": 10, "sample_stitched": 1, "measure": 11, "collect": 5},
     **{"sample_prior": 2, "dreambooth": 4, "score_subjects": 2},
 }
 """jobs that follow the training of two sizes: their students, two of progressive distillation,
-two that enlarge images and two subjects each; not super-resolution from scratch"""
+two that enlarge images, two subjects each and one stitched trajectory; not super-resolution from
+scratch. And that of two pairs of the parameter budget, which is like it"""
 
 
 @pytest.mark.parametrize(
@@ -123,7 +134,11 @@ two that enlarge images and two subjects each; not super-resolution from scratch
             {"sampling": {"students": {"guidance": [2]}}},
             {"sweep": 4, "measure": 4, "collect": 3},
         ),
-        ({"sampling": {"guidance": [1, 2, 3]}}, {"sweep": 2, "measure": 2, "collect": 1}),
+        (
+            {"sampling": {"guidance": [1, 2, 3]}},
+            {"sweep": 2, "sample_stitched": 1, "measure": 3, "collect": 1},
+        ),
+        ({"stitch": {"shares": [0.25]}}, {"sample_stitched": 1, "measure": 1}),
         ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 2, "measure": 2, "collect": 1}),
         (
             {"family": {"sizes": ["c8", "c16", "c24"]}},
@@ -133,12 +148,12 @@ two that enlarge images and two subjects each; not super-resolution from scratch
         ),
         (
             {"metrics": {"bootstrap": 60}},
-            {"fit_clip_like": 1, "measure": 9, "floors": 1, "collect": 6, "score_subjects": 2}
+            {"fit_clip_like": 1, "measure": 12, "floors": 1, "collect": 6, "score_subjects": 2}
             | {"superres_baselines": 1},
         ),
         (
             {"metrics": {"clip_like": {"lr": 0.01}}},
-            {"fit_clip_like": 1, "measure": 6, "floors": 1, "collect": 4, "score_subjects": 2},
+            {"fit_clip_like": 1, "measure": 9, "floors": 1, "collect": 4, "score_subjects": 2},
         ),
         (
             {"superres": {"lr": 0.001}},
@@ -149,6 +164,11 @@ two that enlarge images and two subjects each; not super-resolution from scratch
             {"degrade": 1, "encode_images": 1, "superres_baselines": 1}
             | {"sweep": 3, "measure": 3, "collect": 2},
         ),
+        (
+            {"param_budget": {"images": 640}},
+            {"pretrain_pair": 2, "sweep": 2, "measure": 2},
+        ),
+        ({"param_budget": {"guidance": [1]}}, {"sweep": 2, "measure": 2}),
         ({"dreambooth": {"lr": 0.01}}, {"dreambooth": 4, "score_subjects": 2}),
         ({"dreambooth": {"images_per_prompt": 3}}, {"score_subjects": 2}),
         ({"metrics": {"select_by": "kid"}}, {"collect": 6}),
@@ -183,7 +203,7 @@ def test_the_plan_finds_every_output(finished):
     assert "jobs are done; nothing is left" in printed
     table = pd.read_csv(finished.folder / "results/smoke/plan.csv").set_index("rule")
     assert (table["jobs"] == 0).all()
-    assert table.loc[["pretrain", "sweep", "encode_text"], "done"].tolist() == [2, 9, 2]
+    assert table.loc[["pretrain", "sweep", "encode_text"], "done"].tolist() == [2, 11, 2]
 
 
 def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
@@ -192,12 +212,15 @@ def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
     study = load_study(config)
     monkeypatch.chdir(tmp_path)  # where nothing is done
     jobs = study_jobs(study, count_networks(study), split_images(study))
+    sampled = [*stages.samplers(study), "budget_*"]
     folders = {
         "prepare_data": ["data/*"],
         "pretrain": ["models/pretrain/**/*", "work/pretrain/**/*"],
         "distill": ["models/distill/**/*", "work/distill/**/*"],
         "dreambooth": ["models/dreambooth/**/*", "work/dreambooth/**/*"],
-        "sweep": [f"cells/{stage}/**/*" for stage in stages.samplers(study)] + ["work/sweep/**/*"],
+        "sample_stitched": ["cells/stitch/**/*", "work/sample_stitched/**/*"],
+        "pretrain_pair": ["models/budget_*/**/*", "work/pretrain_pair/**/*"],
+        "sweep": [f"cells/{stage}/**/*" for stage in sampled] + ["work/sweep/**/*"],
     }
     for rule, patterns in folders.items():
         planned = sum(job.bytes for job in jobs if job.rule == rule)

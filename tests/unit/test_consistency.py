@@ -14,7 +14,7 @@ from ldm_scaling.diffusion.consistency import (
     origin_and_noise,
 )
 from ldm_scaling.diffusion.guidance import guidance_embedding
-from ldm_scaling.diffusion.samplers import ddim_levels, make_scheduler
+from ldm_scaling.diffusion.samplers import make_scheduler, sampler_levels
 from ldm_scaling.diffusion.schedule import add_noise, alphas_cumprod, target
 from ldm_scaling.study import Diffusion
 
@@ -101,7 +101,7 @@ def test_a_students_steps_are_on_its_teachers_grid(count):
 
 
 def test_ddim_levels_are_where_the_sampler_evaluates():
-    assert ddim_levels(diffusion(), 4).tolist() == [999, 749, 499, 249]
+    assert sampler_levels("ddim", diffusion(), 4).tolist() == [999, 749, 499, 249]
 
 
 def test_the_embedding_is_that_of_diffusers_pipeline():

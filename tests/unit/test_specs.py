@@ -13,6 +13,7 @@ from studies import put
 
 from ldm_scaling.cli import parser
 from ldm_scaling.specs import SweepSpec
+from ldm_scaling.stitch_specs import stitch_spec
 from ldm_scaling.study import StudyError, load_study
 from ldm_scaling.study_specs import Specs
 
@@ -39,6 +40,7 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         "illustrate": specs.illustrate("c12", 0),
         **(enlarging(specs) if study.superres else {}),
         **(subjects(specs) if study.dreambooth else {}),
+        **({"stitch": stitch_spec(study, "c20-c48")} if study.stitch else {}),
         "cost": specs.cost(),
         "latency": specs.latency(),
     }
@@ -76,9 +78,8 @@ def subjects(specs: Specs) -> dict[str, Any]:
 TAUGHT = "prior dreambooth score_subjects"
 """specs of models that are taught"""
 MEASURED = "measure_superres baselines"
-DIFFUSED = (
-    f"pretrain distill guided_distill superres scratch sweep sweep_lcm sweep_superres {TAUGHT}"
-)
+DIFFUSED = f"pretrain distill guided_distill superres scratch {TAUGHT}"
+DIFFUSED += " sweep sweep_lcm sweep_superres stitch"
 ALL_TAUGHT = f"subjects encode_subjects {TAUGHT}"
 LPIPS = {"network": "alex", "weights": "alexnet.pth"}
 CHANGES = [
@@ -103,6 +104,10 @@ CHANGES = [
     ("dreambooth.dino", {"pretrained": "dino"}, "score_subjects"),
     ("dreambooth.sizes", ["c12"], ""),
     ("dreambooth.path", "folder", "subjects"),
+    ("stitch.shares", [0.5], "stitch"),
+    ("stitch.steps", [8], "stitch"),
+    ("stitch.sampler", "dpmpp", "stitch"),
+    ("stitch.sizes", [["c20", "c48"]], ""),
     ("training.min_snr_gamma", None, "pretrain dreambooth"),
     ("name", "mine", ""),
     ("seed", 7, f"prepare autoencoder clip_like measure subjects degrade degrade_n {MEASURED}"),
@@ -169,10 +174,10 @@ CHANGES = [
     ("guided_distill.steps", [8, 4], ""),
     ("sampling.students.steps", [4], "sweep_lcm"),
     ("sampling.students.guidance", [3], "sweep_lcm"),
-    ("sampling.guidance", [1, 2, 3], "sweep illustrate"),
+    ("sampling.guidance", [1, 2, 3], "sweep stitch illustrate"),
     ("sampling.steps", [2, 4], "sweep illustrate"),
-    ("sampling.seed", 5, "sweep sweep_lcm sweep_superres illustrate score_subjects"),
-    ("sampling.n", 256, "sweep sweep_lcm measure"),
+    ("sampling.seed", 5, "sweep sweep_lcm sweep_superres stitch illustrate score_subjects"),
+    ("sampling.n", 256, "sweep sweep_lcm stitch measure"),
     ("search.share", 0.5, ""),
     ("search.method", "adaptive", "sweep sweep_lcm"),
     ("metrics.bootstrap", 100, f"clip_like measure {MEASURED}"),
@@ -184,7 +189,8 @@ CHANGES = [
     (
         "metrics.input_size",
         128,
-        "sweep sweep_lcm sweep_superres features validation-features baselines score_subjects",
+        "sweep sweep_lcm sweep_superres stitch features validation-features baselines"
+        " score_subjects",
     ),
     ("latency.batches", [1, 4], "latency"),
     ("figures.budgets", [1], "illustrate"),
@@ -230,7 +236,7 @@ def test_another_clip_model_samples_again(pocket_config):
     pocket_config["metrics"]["clip"]["revision"] = "b" * 40
     after = all_specs(pocket_config)
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"sweep", "sweep_lcm", "features", "measure", "score_subjects"}
+    assert changed == {"sweep", "sweep_lcm", "stitch", "features", "measure", "score_subjects"}
 
 
 def of_shards(config: dict[str, Any]) -> dict[str, Any]:

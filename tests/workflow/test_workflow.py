@@ -55,12 +55,15 @@ def test_every_target_of_the_pocket_study(project):
     figures = dict.fromkeys(FIGURES, 1)
     others = {"illustrate": 4, "fits": 1, "distill": 4, "guided_distill": 6}
     # all samplers, students with theirs, and super-resolution
-    others |= {"sweep": 27, "measure": 27, "collect": 9}
+    others |= {"sweep": 39, "sample_stitched": 4, "measure": 43, "collect": 9}
     others |= {"degrade": 2, "encode_images": 3, "train_superres": 5, "superres_baselines": 1}
     everything = {"concatenate": 1, "fixed_setting": 1, "claims": 1, "all": 1, "crossovers": 1}
-    everything |= {"retrieval": 1, "acceleration": 1, "superres": 1}
-    others |= {"replay_searches": 1}
+    others |= {"rank_sizes": 1, "replay_searches": 1}
+    everything |= {"retrieval": 1, "acceleration": 1, "superres": 1, "stitch": 1}
     others |= {"prepare_subjects": 1, "encode_subjects": 1, "sample_prior": 4, "dreambooth": 24}
+    others |= {"encode_text_of": 6, "pretrain_pair": 12, "param_budget_table": 1}
+    others |= {"count_pairs": 1}
+    others |= {"count_components": 1, "time_components": 1, "components_table": 1}
     others |= {"score_subjects": 4, "dreambooth_table": 1}
     assert project.jobs() == POCKET_JOBS | figures | others | everything
     assert project.jobs("figures") == POCKET_JOBS | figures | others | {"figures": 1}
@@ -183,6 +186,7 @@ def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
         "real_features": clip,
         "reconstruction_features": autoencoder + clip,
         "sweep": autoencoder + clip,
+        "sample_stitched": autoencoder + clip,
         "illustrate": autoencoder,
         "encode_images": autoencoder,  # of super-resolution
         "superres_baselines": autoencoder,

@@ -1,16 +1,17 @@
 """Sample all cells of one (model, sampler): noise to latents to images to features, in memory.
 
 Image i of a cell starts from its own seeded noise, the same for every model, sampler, step count,
-guidance scale and batch size. Writes `features.safetensors` (of each cell a float16 array [n, D];
+guidance scale and batch size. A model that `--then` names takes over from the one before it where
+the cell's allocation says. Writes `features.safetensors` (of each cell a float16 array [n, D];
 with a CLIP model also {cell}/clip, float32 [n], cosines of images and prompts; of super-resolution
 {cell}/psnr and so on, float32 [n], by which each image is like its original),
 `images.safetensors` (the first images of a cell, uint8, for contact sheets) and `cells.json`
-(steps, guidance, n, NFE, seconds an image, status). An adaptive search samples few images of most
-scales; the files have the cells that it has sampled whole, and as search/steps{steps}, float64
-[looks, 3], the guidance, images and metric of all that it has looked at. What has been sampled
-stays in the work folder: a new scale or step count samples the new cells only, and a search takes
-what there is of a cell. Several processes, by torch's launcher, share the cells and give the same
-files as one.
+(steps, guidance, n, NFE, seconds an image, status, of stitched ones the allocation). An adaptive
+search samples few images of most scales; the files have the cells that it has sampled whole, and
+as search/steps{steps}, float64 [looks, 3], the guidance, images and metric of all that it has
+looked at. What has been sampled stays in the work folder: a new scale or step count samples the new
+cells only, and a search takes what there is of a cell. Several processes, by torch's launcher,
+share the cells and give the same files as one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import contextlib
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -38,7 +40,13 @@ from ..devices import (
     process_index,
 )
 from ..diffusion.guidance import is_embedded
-from ..diffusion.samplers import make_scheduler, network_evaluations, sample_latents
+from ..diffusion.samplers import (
+    make_scheduler,
+    network_evaluations,
+    sample_latents,
+    sampler_levels,
+)
+from ..diffusion.stitched import Stitched
 from ..latents.autoencoder import decode, load, to_uint8, weights_hash
 from ..loop import Stream, row_generators
 from ..models.family import load_unet
@@ -204,7 +212,22 @@ def record(cell: CellSpec, state: Sampled, embedded: bool) -> dict:
         "seconds": float(f"{state.seconds / state.sampled:.4g}"),
         "trained": cell.trained or 1.0,
         "status": "diverged" if state.diverged else "ok",
-    }
+    } | ({"allocation": cell.allocated} if cell.allocation else {})
+
+
+def stitched(samplers: Sequence[Sampler], cell: CellSpec) -> Sampler:
+    """What samples a cell: the one model, or several one after the other as its allocation says.
+
+    Raises InputError if the cell allocates its steps to another number of models.
+    """
+    if len(samplers) != len(cell.allocation or [cell.steps]):
+        raise InputError(f"--then: {cell.name} is not a cell of {len(samplers)} models")
+    if cell.allocation is None:
+        return samplers[0]
+    result = copy(samplers[0])
+    timesteps = sampler_levels(cell.sampler, result.diffusion, cell.steps)
+    result.unet = Stitched([own.unet for own in samplers], cell.allocation, timesteps)
+    return result
 
 
 def share_among_processes(tasks: dict[str, Callable[[], object]]) -> None:
@@ -281,10 +304,13 @@ class Sweep:
         self._prompts = max(cell.n for cell in spec.possible)
         self._metric = load_metric(options.reference, spec.search) if spec.search else None
         # a model is large; its cells come one after the other
-        self._sampler_of = lru_cache(maxsize=1)(self._load)
+        self._samplers_of = lru_cache(maxsize=1)(self._load)
 
-    def _load(self, trained: float | None) -> tuple[Sampler, list[str]]:
-        return load_sampler(self._options, self.spec.diffusion, self._prompts, trained)
+    def _load(self, trained: float | None) -> tuple[list[Sampler], list[str]]:
+        folders = (self._options.model, *self._options.then)
+        named = [Namespace(**vars(self._options) | {"model": folder}) for folder in folders]
+        loaded = [load_sampler(o, self.spec.diffusion, self._prompts, trained) for o in named]
+        return [sampler for sampler, _ in loaded], [digest for _, own in loaded for digest in own]
 
     def sample(self, cell: CellSpec, wait: bool = True, images: int | None = None) -> Sampled:
         """The cell, or so many of its images at least.
@@ -296,7 +322,8 @@ class Sweep:
         if key not in self._measuring:
             self._measuring[key] = load_measuring(cell, options, cell.n, own_device())
         measuring = self._measuring[key]
-        sampler, decides = self._sampler_of(cell.trained)
+        samplers, decides = self._samplers_of(cell.trained)
+        sampler = stitched(samplers, cell)
         content = fingerprint(cell, self.spec.diffusion, *decides, *measuring.files)
         with WorkDir(options.work_dir, content, wait=wait) as work:
             return sample_cell(sampler, measuring, cell, work, self._slice, options.batch, images)
@@ -327,12 +354,12 @@ class Sweep:
 
     def record(self, cell: CellSpec, state: Sampled) -> dict:
         """A cell's entry in cells.json."""
-        return record(cell, state, is_embedded(self._sampler_of(cell.trained)[0].unet))
+        return record(cell, state, is_embedded(self._samplers_of(cell.trained)[0][0].unet))
 
     def fingerprint(self, cells: list[CellSpec]) -> str:
         """Of what decides files of these cells."""
         kept = sorted({cell.trained for cell in cells} - {None})
-        hashes = [digest for trained in (None, *kept) for digest in self._sampler_of(trained)[1]]
+        hashes = [digest for trained in (None, *kept) for digest in self._samplers_of(trained)[1]]
         return fingerprint(self.spec, *(self._metric or [])[1:], *hashes)
 
 
@@ -356,6 +383,13 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__, SweepSpec)
     add_sampler(arguments)
+    arguments.add_argument(
+        "--then",
+        default=[],
+        action="append",
+        type=Path,
+        help="folder of the model that takes over, of stitched trajectories; repeat for a third",
+    )
     arguments.add_argument("--reference", type=Path, help="features of real images, for a search")
     arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
     arguments.add_argument(

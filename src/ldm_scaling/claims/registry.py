@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from . import distill, dreambooth, family, guidance, samplers, sampling, search, superres, training
+from . import (
+    distill,
+    dreambooth,
+    family,
+    guidance,
+    metrics,
+    param_budget,
+    samplers,
+    sampling,
+    search,
+    stitch,
+    superres,
+    training,
+)
 
 CLAIMS = [
     *family.CLAIMS,
@@ -14,4 +27,7 @@ CLAIMS = [
     *distill.CLAIMS,
     *superres.CLAIMS,
     *dreambooth.CLAIMS,
+    *metrics.CLAIMS,
+    *stitch.CLAIMS,
+    *param_budget.CLAIMS,
 ]

@@ -78,9 +78,9 @@ def _set_steps(scheduler: SchedulerMixin, steps: int, device: torch.device) -> N
             scheduler.sigmas = torch.cat([scheduler.sigmas[:steps], scheduler.sigmas[-1:]])
 
 
-def ddim_levels(diffusion: Diffusion, steps: int) -> torch.Tensor:
-    """Timesteps [steps] at which DDIM evaluates the network, the noisiest first."""
-    scheduler = _ddim(diffusion)
+def sampler_levels(sampler: str, diffusion: Diffusion, steps: int) -> torch.Tensor:
+    """Timesteps [steps] at which a sampler evaluates the network, the noisiest first."""
+    scheduler = make_scheduler(sampler, diffusion)
     _set_steps(scheduler, steps, torch.device("cpu"))
     return scheduler.timesteps
 

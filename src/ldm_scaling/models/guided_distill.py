@@ -18,7 +18,7 @@ from torch import nn
 from ..cli import parser, run
 from ..diffusion.consistency import ddim_step, one_step_origin, origin_and_noise
 from ..diffusion.guidance import told_prediction
-from ..diffusion.samplers import ddim_levels
+from ..diffusion.samplers import sampler_levels
 from ..diffusion.schedule import add_noise, alphas_cumprod
 from ..latents.autoencoder import weights_hash
 from ..latents.pairs import Pairs
@@ -38,7 +38,7 @@ class ProgressiveDistillation:
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
         self._teacher = Teacher(teacher, pairs)
         self._alphas = alphas_cumprod(spec.diffusion)
-        self._levels = ddim_levels(spec.diffusion, spec.steps)
+        self._levels = sampler_levels("ddim", spec.diffusion, spec.steps)
 
     def build(self) -> UNet2DConditionModel:
         """A student, to hold the averaged weights."""

@@ -168,7 +168,8 @@ def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
     """
     arrays = set(read_header(path)) - {"__metadata__"}
     names = [
-        f"{cell_name(row.steps, row.guidance, row.trained)}/{row.metric}"
+        f"{cell_name(row.steps, row.guidance, row.trained, getattr(row, 'allocation', None))}"
+        f"/{row.metric}"
         for row in measured.itertuples()
     ]
     lacking = [

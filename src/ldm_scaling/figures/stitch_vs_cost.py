@@ -1,0 +1,164 @@
+"""Stitched trajectories beside single sizes at the same sampling cost.
+
+Left: each single size, the best of any of them within a cost, and every stitched trajectory, all at
+their best guidance; the frontier is the best stitched one within a cost, with the small size first,
+and with the large one first as the control. Right: how much better each trajectory is than the best
+single size within its cost, on the same resamples. T-Stitch is of Pan et al., arXiv 2402.14167.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from ..cli import run
+from ..tables.collect import OK, read_table
+from ..tables.curves import best_points, envelope
+from ..tables.stitch import read_stitched, rivals
+from ..tables.values import Values, interval, read_values
+from . import quality_curves, style
+from .quality_curves import Quality
+
+_AXIS = "sampling_cost"
+_FIRST, _CONTROL = "#00796b", "0.45"
+_MARKERS = "*PXd8H"
+_ASIDE = 1.02
+"""by what the control is drawn to the right, where each of its costs is also one of the others"""
+_ARROW = " \N{RIGHTWARDS ARROW} "
+
+
+def gains(stitched: Values, singles: Values, axis: str, confidence: float) -> pd.DataFrame:
+    """The rows of `stitched` with gain, gain_lo and gain_hi.
+
+    The log ratio of the lowest of the rivals (`tables.stitch.rivals`), chosen on each draw, to the
+    trajectory's metric; nan where there is none, or where the trajectory failed. Both Values are
+    those of `best_points`.
+    """
+    found = []
+    for row, draws in zip(stitched.rows.itertuples(), stitched.draws, strict=True):
+        within = rivals(singles, axis, getattr(row, axis))
+        if len(within) and row.status == OK:
+            found.append(interval(np.log(within.min(axis=0) / draws), confidence))
+        else:
+            found.append((np.nan, np.nan, np.nan))
+    names = ["gain", "gain_lo", "gain_hi"]
+    return stitched.rows.join(pd.DataFrame(found, columns=names, index=stitched.rows.index))
+
+
+def draw(cells: Values, stitched: Values, floors: pd.DataFrame, confidence: float) -> Figure:
+    """The figure, from the cells of single sizes, those of `read_stitched`, and floors.csv.
+
+    Raises InputError if the metric is not in floors.csv, or if n differ.
+    """
+    quality = Quality.of(cells, floors, confidence)
+    style.only_n(cells.rows, stitched.rows)
+    rows = gains(best_points(stitched, confidence), quality.points, _AXIS, confidence)
+    rows = rows.assign(name=rows["sizes"].str.replace("-", _ARROW))
+    looks = _looks(rows)
+    with style.theme():
+        figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(4, 3))
+        quality_curves.draw_quality(left, None, quality, _AXIS)
+        left.set_ylabel(quality.label)
+        for rising, own in rows.groupby("rising"):
+            _draw_frontier(left, own, rising, rows[_AXIS].max())
+        for name, own in rows.groupby("name", sort=False):
+            _draw_points(left, own, looks[name])
+            _draw_gains(right, own, looks[name])
+        right.axhline(0, color=style.GREY, linewidth=0.9, zorder=1)
+        right.set(xscale="log", xlabel=quality_curves.AXIS_LABELS[_AXIS])
+        right.set_ylabel("Better than the best single size\nwithin the cost (log ratio)")
+        right.yaxis.set_major_locator(MaxNLocator(7))
+        style.log_ticks(right.xaxis)
+        figure.legend(handles=_handles(quality, rows, looks), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _looks(rows: pd.DataFrame) -> dict[str, dict]:
+    """How each sequence of sizes is marked, those that rise first: a marker for the same sizes."""
+    listed = rows.drop_duplicates("name").sort_values("rising", ascending=False, kind="stable")
+    sets = [frozenset(name.split(_ARROW)) for name in listed["name"]]
+    number = {sizes: i for i, sizes in enumerate(dict.fromkeys(sets))}
+    return {
+        name: {
+            "marker": _MARKERS[number[sizes] % len(_MARKERS)],
+            "markersize": 5,
+            "linestyle": "none",
+            "color": _FIRST if rising else _CONTROL,
+        }
+        for name, rising, sizes in zip(listed["name"], listed["rising"], sets, strict=True)
+    }
+
+
+def _draw_frontier(axes: Axes, rows: pd.DataFrame, rising: bool, end: float) -> None:
+    best = envelope(rows, _AXIS)
+    look = _frontier(rising) | {"label": "frontier" if rising else "control frontier"}
+    if len(best):
+        x, y = [*best["cost"], end], [*best["value"], best["value"].iloc[-1]]
+        axes.plot(x, y, drawstyle="steps-post", zorder=2, **look)
+
+
+def _frontier(rising: bool) -> dict:
+    return {
+        "color": _FIRST if rising else _CONTROL,
+        "linestyle": "-" if rising else (0, (3, 1.5)),
+        "linewidth": 1.4 if rising else 1.0,
+    }
+
+
+def _draw_points(axes: Axes, rows: pd.DataFrame, look: dict) -> None:
+    ok, name = rows[rows["status"] == OK], rows["name"].iloc[0]
+    for hollow, own in ok.groupby("at_boundary"):
+        fill = {"markerfacecolor": "white"} if hollow else {}
+        label = f"{name}, hollow" if hollow else name
+        axes.plot(own[_AXIS], own["value"], zorder=4, label=label, **(look | fill))
+    if len(ok) < len(rows):
+        style.draw_failed(axes, rows.loc[rows["status"] != OK, _AXIS], look["color"])
+
+
+def _draw_gains(axes: Axes, rows: pd.DataFrame, look: dict) -> None:
+    ends = [rows["gain"] - rows["gain_lo"], rows["gain_hi"] - rows["gain"]]
+    first = rows.iloc[0]
+    cost = rows[_AXIS] * (1 if first["rising"] else _ASIDE)
+    axes.errorbar(cost, rows["gain"], yerr=ends, elinewidth=0.8, label=first["name"], **look)
+
+
+def _handles(quality: Quality, rows: pd.DataFrame, looks: dict[str, dict]) -> list[Line2D]:
+    """Single sizes, stitched ones, and what is drawn of both."""
+    handles = quality_curves.size_handles(quality)
+    handles += [Line2D([], [], label=name, **look) for name, look in looks.items()]
+    words = {True: "best stitched within the cost", False: "the same, not small to large"}
+    for rising in sorted(rows["rising"].unique(), reverse=True):
+        handles.append(Line2D([], [], label=words[rising], **_frontier(rising)))
+    every = pd.concat([quality.points.rows, rows], ignore_index=True)
+    handles += [quality_curves.envelope_handle(), *quality_curves.seed_handles(quality)]
+    return handles + style.cell_marks(every)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = quality_curves.figure_parser(__doc__)
+    arguments.add_argument(
+        "--stitch",
+        required=True,
+        nargs=2,
+        type=Path,
+        metavar=("TABLE", "DRAWS"),
+        help="stitch.csv and the draws beside it",
+    )
+    options = arguments.parse_args()
+    cells = read_values(*options.cells, options.metric)
+    stitched = read_stitched(*options.stitch, options.metric)
+    floors = read_table(options.floors, style.FLOOR_COLUMNS)
+    figure = draw(cells, stitched, floors, options.confidence)
+    style.save(figure, options.pdf, options.png)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,146 @@
+"""Stitched trajectories as a tidy table, with what they cost and the draws beside it.
+
+One row for each cell and metric, in the columns `STITCH`. `sizes` denoise in this order,
+`allocation` has the steps of each, `share` is what the first takes of all steps. Costs are those of
+cells.csv: the sum over the sizes, each with its own steps. `best` marks the guidance of each
+(sizes, allocation, steps, seed) that gives the lowest value of the selecting metric.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..cli import InputError, parser, run
+from ..stitch_section import SEPARATOR
+from ..stitch_specs import STAGE
+from ..study import channels
+from .collect import (
+    FAMILY,
+    MEASURED,
+    OK,
+    PARTS,
+    draws_of,
+    read_table,
+    require_lower_is_better,
+    write_cells,
+)
+from .curves import curve_of, sizes_of
+from .values import Values, read_values
+
+TRAJECTORY = ["sizes", "seed", "sampler", "steps", "allocation"]
+STITCH = ["stage", "sizes", "allocation", "share", "seed", "sampler", "steps", "guidance", "metric"]
+STITCH += ["value", "lo", "hi", "n", "sampling_cost", "guided_cost", "total_cost", "seconds"]
+STITCH += ["best", "status"]
+_SAME = 1 + 1e-9
+"""costs closer than this are one"""
+
+
+def stitch_table(measured: pd.DataFrame, family: pd.DataFrame, select_by: str) -> pd.DataFrame:
+    """The rows in the columns `STITCH`; `measured` keeps its index.
+
+    Raises InputError for unknown sizes, and for a selecting metric that was not measured, or whose
+    lowest value is not the best.
+    """
+    require_lower_is_better(select_by)
+    if select_by not in set(measured["metric"]):
+        raise InputError(f"--select-by {select_by}: no such metric was measured")
+    costs = family.set_index("size")
+    known = set(costs.index)
+    rows = []
+    for row in measured.itertuples():
+        sizes = row.sizes.split(SEPARATOR)
+        if unknown := [size for size in sizes if size not in known]:
+            raise InputError(f"size {unknown[0]} is not in the family table")
+        steps = np.array(row.allocation.split(SEPARATOR), dtype=int)
+        rows.append((steps[0] / row.steps, *_costs(costs.loc[sizes], steps, row.nfe / row.steps)))
+    names = ["share", "sampling_cost", "guided_cost", "total_cost"]
+    found = pd.DataFrame(rows, columns=names, index=measured.index)
+    table = measured.join(found).assign(stage=STAGE)
+    chosen = table[(table["metric"] == select_by) & (table["status"] == OK)]
+    lowest = chosen.loc[chosen.groupby(TRAJECTORY)["value"].idxmin(), [*TRAJECTORY, "guidance"]]
+    best = pd.MultiIndex.from_frame(lowest)
+    table["best"] = pd.MultiIndex.from_frame(table[[*TRAJECTORY, "guidance"]]).isin(best)
+    order = ["steps", "share", "allocation", "guidance", "metric"]
+    listed = table["sizes"].map({name: i for i, name in enumerate(measured["sizes"].unique())})
+    return table.assign(listed=listed).sort_values(["listed", "seed", *order])[STITCH]
+
+
+def _costs(family: pd.DataFrame, steps: np.ndarray, forwards: float) -> tuple[float, float, float]:
+    """Sampling, guided and total cost of sizes with steps [k], so many forward passes each."""
+    sampling = float((family["normalized_cost"] * steps).sum())
+    # as `cells_table` counts: each size turns each text into keys and values once
+    image = forwards * (steps * (family["gflops"] - family["text_gflops"])).sum()
+    texts = forwards * (family["text_gflops"].sum() + family["caption_gflops"].iloc[0])
+    reference = (family["gflops"] / family["normalized_cost"]).iloc[0]
+    total = (image + texts + family["decoder_gflops"].iloc[0]) / reference
+    return sampling, forwards * sampling, float(total)
+
+
+def read_stitched(table: Path, file: Path, metric: str) -> Values:
+    """The cells of a metric, with draws, as tables of values have them: one `size` a trajectory.
+
+    A row also says whether its sizes are `rising`: small ones first, as T-Stitch has them.
+    """
+    values = read_values(table, file, metric, STITCH)
+    rows = values.rows.assign(trained=1.0, grid=True)
+    rows["size"] = rows["sizes"] + " " + rows["allocation"]
+    return Values(rows.assign(rising=[is_rising(sizes) for sizes in rows["sizes"]]), values.draws)
+
+
+def is_rising(sizes: str) -> bool:
+    """Whether each of the sizes is larger than the one before."""
+    widths = [channels(size) for size in sizes.split(SEPARATOR)]
+    return widths == sorted(widths)
+
+
+def rivals(points: Values, axis: str, budget: float) -> np.ndarray:
+    """Draws [k, 1 + R] of what single sizes give within a budget; k = 0 if none is so cheap.
+
+    Of each size: its curve at the budget, or its end below it, and every measured point that is
+    cheaper. The curve counts, so that a stitched trajectory does not win by falling between step
+    counts. `points` are those of `best_points`.
+    """
+    found = [np.empty((0, points.draws.shape[1]))]
+    for size in sizes_of(points):
+        curve = curve_of(points, size, axis)
+        if len(curve.costs) and curve.start <= budget * _SAME:
+            cheaper = curve.costs * _SAME < min(budget, curve.end)
+            found += [curve.draws[cheaper], curve.within(budget)[None]]
+    return np.concatenate(found)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--select-by", required=True, help="metric that chooses the guidance")
+    arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
+    arguments.add_argument(
+        "--metrics",
+        required=True,
+        nargs=5,
+        action="append",
+        metavar=("SIZES", "SEED", "SAMPLER", "METRICS", "DRAWS"),
+        help="metrics of the cells of sizes such as c20-c48, and their draws; repeat for each",
+    )
+    arguments.add_argument("--out", required=True, type=Path, help="stitch.csv")
+    arguments.add_argument("--draws-out", required=True, type=Path)
+    options = arguments.parse_args()
+    tables, draws = [], []
+    for sizes, seed, sampler, metrics, drawn in options.metrics:
+        if not seed.isdecimal():
+            arguments.error(f"argument --metrics: seed {seed} is no number")
+        model = {"sizes": sizes, "seed": int(seed), "sampler": sampler}
+        tables.append(read_table(Path(metrics), [*MEASURED, "allocation"]).assign(**model))
+        draws.append(draws_of(tables[-1], Path(drawn)))
+    measured = pd.concat(tables, ignore_index=True)
+    family = read_table(options.family, [*FAMILY, *PARTS])
+    table = stitch_table(measured, family, options.select_by)
+    write_cells(table, np.concatenate(draws)[table.index], options.out, options.draws_out)
+    print(f"{len(table)} rows of {table['sizes'].nunique()} sequences of sizes")
+
+
+if __name__ == "__main__":
+    run(main)

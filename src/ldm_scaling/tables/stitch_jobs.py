@@ -1,0 +1,44 @@
+"""The jobs of stitched trajectories, for the plan."""
+
+from __future__ import annotations
+
+from ..diffusion.samplers import network_evaluations
+from ..stitch_section import SEPARATOR
+from ..stitch_specs import STAGE, stitch_spec, stitched_sampler, trajectories
+from ..study import SHEET_IMAGES, Study
+from .job import Job
+from .networks import Networks
+
+
+def stitch_jobs(study: Study, networks: Networks) -> list[Job]:
+    """Sampling and measuring of every sequence of sizes and training seed."""
+    jobs = []
+    for sizes, seed in trajectories(study):
+        sampler = stitched_sampler(study)
+        folder = f"{study.results}/cells/{STAGE}/{sizes}/seed{seed}/{sampler}"
+        flops, disk = _costs(study, networks, sizes)
+        name = f"{sizes} seed{seed} {sampler}"
+        jobs.append(Job("sample_stitched", f"{folder}/cells.json", flops, disk, name))
+        jobs.append(Job("measure", f"{folder}/metrics.csv", name=f"{STAGE} {name}"))
+    return jobs
+
+
+def _costs(study: Study, networks: Networks, sizes: str) -> tuple[dict[str, float], float]:
+    """FLOPs of each part, and bytes: each size has the forward passes of its own steps."""
+    cells = stitch_spec(study, sizes).cells
+    forwards = [networks.forward[size] for size in sizes.split(SEPARATOR)]
+    images = sum(cell.n for cell in cells)
+    flops = {
+        "U-Net": sum(
+            cell.n * network_evaluations(steps, cell.guidance) * forward
+            for cell in cells
+            for steps, forward in zip(cell.allocation, forwards, strict=True)
+        ),
+        "decoding": images * networks.decode,
+        "features": images * networks.features,
+    }
+    if study.metrics.clip:
+        captions = study.sampling.n * networks.clip_caption
+        flops["CLIP score"] = images * networks.clip_image + captions
+    shown = len(cells) * SHEET_IMAGES * 3 * study.data.image_size**2
+    return flops, 3 * (images * 2 * networks.feature_width + shown)
