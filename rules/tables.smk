@@ -225,7 +225,7 @@ rule claims:
         mem_mb=2000,
         runtime=20,
     params:
-        spec=SPECS.claims().model_dump_json(),
+        spec=claims_spec(STUDY, SPECS.cost()).model_dump_json(),
         cells=claims_arguments,
         dreambooth=dreambooth_claims_option,
         stitch=stitch_claims_option,

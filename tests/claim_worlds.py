@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ldm_scaling.claims.evidence import Evidence
-from ldm_scaling.specs import ClaimsSpec
+from ldm_scaling.claims_specs import ClaimsSpec
 from ldm_scaling.tables.published import SLIPS, TABLE_1
 from ldm_scaling.tables.search_cost import AIM
 from ldm_scaling.tables.values import Values

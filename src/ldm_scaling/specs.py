@@ -16,7 +16,7 @@ from .data_section import Data
 from .distill_section import Distill, GuidedDistill
 from .fields import Fraction, Guidance, Positive, Seed, Strict, is_none
 from .metrics_section import Clip, ClipLike, Extractor, InputSize, Metrics
-from .sampling_section import AnySampler, FixedSetting, Sampler
+from .sampling_section import AnySampler, FixedSetting
 from .stitch_section import SEPARATOR
 from .study import (
     Autoencoder,
@@ -366,51 +366,3 @@ class LatencySpec(CostSpec):
     """Time forward passes of the family."""
 
     latency: Latency
-
-
-class SuperResClaims(Strict):
-    """What claims on super-resolution are decided with."""
-
-    perceptual: str
-    """the perceptual distance"""
-    fixed_steps: Positive
-    decay: Literal["cosine", "constant"]
-    """of the learning rate"""
-
-
-class AgreementClaims(Strict):
-    """What claims on metrics are decided with."""
-
-    distances: list[str] = Field(min_length=2)
-    """metrics of which lower is better; the others are compared with the first"""
-    budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
-    """sampling costs"""
-
-
-class ClaimsSpec(CostSpec):
-    """Decide what is claimed of models, with the cells of the study."""
-
-    study: str
-    """its name, for the heading"""
-    fixed: FixedSetting
-    quality: str
-    """the metric that chooses the guidance; lower is better"""
-    alignment: str | None
-    """the metric of images against their captions; null: none is measured"""
-    confidence: Annotated[float, Field(gt=0, lt=1)]
-    seed: Seed
-    """of what training seeds add to draws"""
-    figure_sampler: Sampler
-    """what figures of one sampler show"""
-    decay: Literal["cosine", "constant"]
-    """of the learning rate"""
-    agreement: Annotated[AgreementClaims | None, Field(exclude_if=is_none)] = None
-    """null: metrics are not compared"""
-    superres: Annotated[SuperResClaims | None, Field(exclude_if=is_none)] = None
-    """null: the study has no super-resolution"""
-    fidelity: Annotated[str | None, Field(exclude_if=is_none)] = None
-    """the metric of images against their subject; null: no subject is taught"""
-    subjects: Annotated[Positive | None, Field(exclude_if=is_none)] = None
-    """how many are taught"""
-    search: Annotated[Literal["adaptive"] | None, Field(exclude_if=is_none)] = None
-    """null: every scale is sampled"""

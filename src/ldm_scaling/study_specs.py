@@ -14,14 +14,12 @@ from .dreambooth_specs import (
     ScoreSubjectsSpec,
     SubjectsSpec,
 )
-from .metrics_section import INCEPTION_SIZE, distances
+from .metrics_section import INCEPTION_SIZE
 from .search_specs import searched
 from .specs import (
-    AgreementClaims,
     AutoencoderSpec,
     BaselinesSpec,
     CellSpec,
-    ClaimsSpec,
     ClipLikeSpec,
     CostSpec,
     DegradeSpec,
@@ -40,7 +38,6 @@ from .specs import (
     PhotosSpec,
     PrepareSpec,
     PretrainSpec,
-    SuperResClaims,
     SuperResSpec,
     SweepSpec,
 )
@@ -387,28 +384,3 @@ class Specs:
         timed = self.study.family.model_copy(update={"reference_size": self.study.family.sizes[0]})
         cost = self.cost().model_copy(update={"family": timed})
         return LatencySpec(**dict(cost), latency=self.study.latency)
-
-    def claims(self) -> ClaimsSpec:
-        """Of rule claims."""
-        study, names, superres = self.study, self.study.metrics.names, None
-        if study.superres:
-            superres = SuperResClaims.model_validate(study.superres, from_attributes=True)
-        return ClaimsSpec(
-            **dict(self.cost()),
-            study=study.name,
-            fixed=study.sampling.fixed,
-            quality=names[study.metrics.select_by],
-            alignment=study.metrics.alignment,
-            confidence=study.metrics.confidence,
-            seed=study.seed,
-            figure_sampler=study.sampling.samplers[0],
-            decay=study.training.decay,
-            agreement=AgreementClaims(
-                distances=list(distances(study.metrics.extractor).values()),
-                budgets=sorted(study.figures.budgets),
-            ),
-            superres=superres,
-            fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
-            subjects=study.dreambooth and study.dreambooth.subjects,
-            search=None if study.search.every_scale else study.search.method,
-        )

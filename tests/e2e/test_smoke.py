@@ -40,11 +40,11 @@ def test_every_result_is_there_and_sane(finished):
     table = cells(finished)
     models = {"pretrain": 2, "distill": 2, "guided_distill4": 1, "guided_distill2": 1}
     # metrics; steps and scales; and a kept checkpoint of each pretrained size
-    expected = {stage: count * 3 * 2 * 2 for stage, count in models.items()}
+    expected = {stage: count * 4 * 2 * 2 for stage, count in models.items()}
     # metrics and steps; without guidance, and a kept checkpoint of each
-    enlarging = {stage: count * 5 * 2 for stage, count in {"superres": 2, SCRATCH: 1}.items()}
+    enlarging = {stage: count * 6 * 2 for stage, count in {"superres": 2, SCRATCH: 1}.items()}
     assert table[table["grid"]]["stage"].value_counts().to_dict() == expected | enlarging
-    assert len(table) == sum((expected | enlarging).values()) + 2 * 3 + 3 * 5
+    assert len(table) == sum((expected | enlarging).values()) + 2 * 4 + 3 * 6
     assert (table["status"] == "ok").all()
     assert table[["value", "lo", "hi", "seconds"]].notna().all(axis=None)
     assert ((table["lo"] <= table["value"]) & (table["value"] <= table["hi"])).all()
@@ -53,6 +53,8 @@ def test_every_result_is_there_and_sane(finished):
     sampled = frechet[~frechet["stage"].isin(enlarging)]  # the others start from test images
     assert sampled["value"].min() > floors.query("kind == 'real'")["value"].item()
     assert set(floors["kind"]) == {"real", "reconstruction"}
+    agreement = pd.read_csv(results / "tables/metric_agreement.csv")
+    assert set(agreement["budget"]) == {1, 2, 4} and agreement["tau"].dropna().isin([-1, 1]).all()
     clip_like = table[table["metric"] == "clip_like"]["value"]
     assert clip_like.between(-1, 1).all() and clip_like.nunique() > 1
     scores = pd.read_csv(results / "tables/dreambooth.csv")
@@ -94,6 +96,7 @@ LIGHT = {
     "fixed_setting",
     "claims",
     "crossovers",
+    "rank_sizes",
     "illustrate",
     "retrieval",
     "acceleration",
@@ -237,7 +240,8 @@ def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
 def test_what_figures_show_redraws_those_figures(finished):
     changed = overlay(finished, figures={"budgets": [3]})
     illustrated = {"illustrate": 2, "equal_cost_samples": 1, "prompt_interpolation": 1}
-    assert finished.jobs(*changed) == illustrated | {"fid_vs_cost": 1, "all": 1}
+    at_budgets = dict.fromkeys(("fid_vs_cost", "rank_sizes", "metric_agreement", "claims"), 1)
+    assert finished.jobs(*changed) == illustrated | at_budgets | {"all": 1}
     changed = overlay(finished, figures={"guidance_sizes": ["c16"]})
     assert finished.jobs(*changed) == {"guidance_samples": 1, "guidance_interaction": 1, "all": 1}
     changed = overlay(finished, figures={"prompts": [3, 1]})
@@ -317,7 +321,8 @@ def test_killed_at_five_moments_it_ends_with_the_same_cells(finished, tmp_path):
 def test_super_resolution_stands_beside_enlarging_without_a_model(finished):
     results = finished.folder / "results/smoke"
     table = pd.read_csv(results / "tables/superres.csv")
-    metrics = {"fd_effnet_lite0", "kid_effnet_lite0", "psnr", "ssim", "lpips_like_squeezenet"}
+    distances = {"fd_effnet_lite0", "fd_infinity_effnet_lite0", "kid_effnet_lite0"}
+    metrics = distances | {"psnr", "ssim", "lpips_like_squeezenet"}
     for _, rows in table.groupby("metric"):
         models = rows[["model", "size"]].fillna("").agg(" ".join, axis=1).str.strip()
         assert models.tolist() == [

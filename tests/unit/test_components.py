@@ -118,7 +118,7 @@ def test_each_layer_of_a_bert_has_as_many_parameters():
     assert counts[6] == text_encoder_params(TextEncoder(**named))
 
 
-def test_every_network_is_timed_once(monkeypatch):
+def test_every_network_is_timed_once():
     spec = BudgetSpecs(study_of("smoke")).time_components()
     table = seconds_table(spec, CPU)
     assert table["component"].tolist() == ["text_encoder", "autoencoder", "unet", "unet"]

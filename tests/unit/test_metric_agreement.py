@@ -145,13 +145,22 @@ def figure(score=lambda draws: 1 / draws):
     return figure_module.draw(*tables(score))
 
 
-def failed_figure():
-    return figure_module.draw(
-        *compared(metrics(values(cells())), METRIC, [0.5, 1, 2, 4, 8], CONFIDENCE)
-    )
+def figure_of(**options):
+    every = metrics(values(cells(**options)))
+    return figure_module.draw(*compared(every, METRIC, [0.5, 1, 2, 4, 8], CONFIDENCE))
 
 
-@pytest.mark.parametrize("make", [figure, lambda: figure(np.positive), failed_figure])
+def one_size_figure():
+    return figure_of(failed=None, base={"c8": [100, 50, 40]})
+
+
+def seeds_figure():
+    return figure_of(seeds=(0, 1, 2))
+
+
+@pytest.mark.parametrize(
+    "make", [figure, lambda: figure(np.positive), figure_of, one_size_figure, seeds_figure]
+)
 def test_nothing_overlaps(make):
     no_overlap(make())
 

@@ -238,7 +238,7 @@ def test_pairs_are_pretrained_as_the_study_but_for_their_lengths():
     study = study_of()
     spec = BudgetSpecs(study).pretrain("budget_minilm-l6-layers2", "c32", 0, "")
     own = Specs(study).pretrain("c32", 0)
-    changed_keys = {"images": 9600, "warmup_images": 960, "ema_images": 960, "keep": []}
+    changed_keys = {"images": 16000, "warmup_images": 1600, "ema_images": 1600, "keep": []}
     assert spec.training == own.training.model_copy(update=changed_keys)
     assert spec.family == own.family and spec.diffusion == own.diffusion
     assert spec.stage == "budget_minilm-l6-layers2" and spec.encoding is None

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from studies import put
 
+from ldm_scaling.claims_specs import claims_spec
 from ldm_scaling.cli import parser
 from ldm_scaling.specs import SweepSpec
 from ldm_scaling.stitch_specs import stitch_spec
@@ -212,7 +213,8 @@ def test_a_key_changes_the_specs_that_depend_on_it(pocket_config, key, value, na
 def test_claims_know_the_sampler_of_the_figures_and_the_decay(pocket_config):
     put(pocket_config, "sampling.samplers", ["dpmpp", "ddim"])
     put(pocket_config, "training.decay", "constant")
-    spec = Specs(load_study(pocket_config)).claims()
+    study = load_study(pocket_config)
+    spec = claims_spec(study, Specs(study).cost())
     assert (spec.figure_sampler, spec.fixed.sampler) == ("dpmpp", "ddim")
     assert spec.decay == "constant"
 

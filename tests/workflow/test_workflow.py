@@ -155,7 +155,7 @@ def test_files_of_metrics_are_inputs_and_reach_the_jobs(project):
 
 def test_prefetch_is_all_that_a_study_downloads(project):
     assert project.jobs("prefetch", "--configfile=studies/paper.yaml") == {
-        "fetch_hub": 4,
+        "fetch_hub": 10,
         "fetch_file": 4,
         "prefetch": 1,
     }
@@ -179,6 +179,11 @@ def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
     autoencoder = ["stabilityai--sd-vae-ft-mse"]
     text_encoder = ["laion--CLIP-ViT-H-14-laion2B-s32B-b79K"]
     clip = ["timm--vit_large_patch14_clip_224"]
+    encoders = {f"google-t5--t5-{size}" for size in ("small", "base", "large", "3b", "11b")}
+    encoders |= {"openai--clip-vit-large-patch14", *text_encoder}
+    assert set(reads.pop("count_pairs")) == encoders
+    assert set(reads.pop("encode_text_of")) < encoders
+    assert set(reads.pop("pretrain_pair")) - set(autoencoder) < encoders
     assert {rule: names for rule, names in reads.items() if names} == {
         "index_shards": ["pixparse--cc12m-wds"],
         "encode_part": [*autoencoder, *text_encoder],
@@ -352,8 +357,10 @@ def test_claims_have_every_module_that_decides_them_as_an_input(project):
     printed = project.snakemake("--dry-run", "results/claims.md")
     inputs = re.search(r"rule claims:\n    input: (.*)\n", printed)[1].split(", ")
     modules = {f"src/{name.replace('.', '/')}.py" for name in imported}
-    # those of the rules whose tables it takes
-    tables = {f"src/ldm_scaling/tables/{name}.py" for name in ("collect", "dreambooth")}
+    # those of the rules whose tables it takes, or whose columns these name
+    tables = {
+        f"src/ldm_scaling/tables/{name}.py" for name in ("collect", "components", "dreambooth")
+    }
     assert modules - set(inputs) == tables
 
 

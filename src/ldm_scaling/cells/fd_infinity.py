@@ -29,13 +29,8 @@ DIVISIONS = (1, 2, 3, 4)
 PARTS = sum(DIVISIONS)
 _REPEATS = 16
 """random divisions behind a value on principal components; each resample has one of its own"""
-_LEAST = 2
-"""concepts of a part"""
-
-
-def fewest_concepts() -> int:
-    """Concepts that a sample needs."""
-    return _LEAST * max(DIVISIONS)
+_FEWEST = 2 * max(DIVISIONS)
+"""concepts of a sample, two for the smallest part"""
 
 
 class Divisions:
@@ -47,9 +42,9 @@ class Divisions:
     def __init__(self, concepts: Sequence[str], seed: int):
         names, self._concept_of = np.unique(np.asarray(concepts), return_inverse=True)
         self._count, self._seed = len(names), seed
-        if self._count < fewest_concepts():
+        if self._count < _FEWEST:
             raise InputError(
-                f"FD-infinity needs prompts of at least {fewest_concepts()} concepts, not"
+                f"FD-infinity needs prompts of at least {_FEWEST} concepts, not"
                 f" {self._count}; raise sampling.n"
             )
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from ..specs import ClaimsSpec
+from ..claims_specs import ClaimsSpec
 from ..stages import DREAMBOOTH, is_budget, is_superres
 from ..tables.published import is_papers_layout
 from ..tables.values import Values

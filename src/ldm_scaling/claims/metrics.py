@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..specs import AgreementClaims
+from ..claims_specs import AgreementClaims
 from ..tables.metric_agreement import at_guidance_of, direction, ranked, within
 from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun
 from .sampling import DDIM

@@ -13,7 +13,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from ..cli import parser, run
 from ..tables.budgets import of_sampler
@@ -24,6 +23,8 @@ from . import style
 _APART = 1.06
 """factor of the budget between bars of neighbouring metrics, which would hide each other"""
 _COLUMNS = 5
+_MANY = 8
+"""sizes of which every second rank is named"""
 _SPREAD = 1.25
 """of the budget between the first and the last size's bars"""
 _CONTRADICTS = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
@@ -49,7 +50,7 @@ def draw(ranking: pd.DataFrame, agreement: pd.DataFrame) -> Figure:
             _budgets(axes, sorted(set(ranking["budget"])))
             axes.set_xlabel("Sampling cost")
         panels[0].set_ylabel(f"Rank of the size\n{ranking['sampler'].iloc[0]}, n = {n}")
-        panels[0].yaxis.set_major_locator(MaxNLocator(integer=True))
+        panels[0].set_yticks(range(1, len(sizes) + 1, 1 if len(sizes) < _MANY else 2))
         panels[0].set_ylim(len(sizes) + 0.5, 0.5)
         _draw_taus(below.subplots(), compared, metrics)
         above.legend(handles=_legend(ranking, sizes), loc="outside lower center", ncols=_COLUMNS)

@@ -15,9 +15,9 @@ from ..claims.evidence import Evidence
 from ..claims.registry import CLAIMS
 from ..claims.render import page, table
 from ..claims.statement import VERDICTS, find
+from ..claims_specs import ClaimsSpec
 from ..cli import InputError, parser, run
 from ..metrics_section import FID
-from ..specs import ClaimsSpec
 from ..stages import DREAMBOOTH, PRETRAIN, is_superres
 from ..superres_section import INCEPTION_SCORE
 from ..workdir import write_text
