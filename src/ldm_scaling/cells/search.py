@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 LEAST_LOOK = 1 / 16
 """of a cell's images: a search that may sample fewer still looks at so many"""
-BRACKET = 0.5
+BRACKET = 0.75
 """share of the images that may be spent besides the finalist's on the first look"""
 
 
