@@ -13,14 +13,9 @@ from diffusers import DiffusionPipeline, LatentConsistencyModelPipeline
 from ldm_scaling.cells import sweep
 from ldm_scaling.cells.clip_score import ClipScore
 from ldm_scaling.cells.features import Measuring, load_extractor
+from ldm_scaling.cells.sample import Sampler, initial_noise
 from ldm_scaling.cells.sheet import draw_sheet
-from ldm_scaling.cells.sweep import (
-    SHEET_IMAGES,
-    Sampler,
-    initial_noise,
-    record,
-    sample_cell,
-)
+from ldm_scaling.cells.sweep import SHEET_IMAGES, record, sample_cell
 from ldm_scaling.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.diffusion.samplers import SAMPLERS, make_scheduler, sample_latents
 from ldm_scaling.latents.autoencoder import build, decode, save_model, to_uint8
