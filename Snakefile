@@ -21,6 +21,8 @@ include: "rules/common_superres.smk"
 include: "rules/common_results.smk"
 include: "rules/common_dreambooth.smk"
 include: "rules/common_stitch.smk"
+include: "rules/common_search.smk"
+include: "rules/common_param_budget.smk"
 
 
 pathvars:
@@ -31,7 +33,7 @@ pathvars:
 
 wildcard_constraints:
     split="train|validation|test",
-    stage=r"pretrain|distill|guided_distill\d+|superres(_scratch)?",
+    stage=r"pretrain|distill|guided_distill\d+|superres(_scratch)?|budget_[\w.-]+",
     steps=r"\d+",
     size=r"c\d+",
     seed=r"\d+",
@@ -68,4 +70,6 @@ include: "rules/distill_figures.smk"
 include: "rules/superres_figures.smk"
 include: "rules/dreambooth.smk"
 include: "rules/stitch.smk"
+include: "rules/search.smk"
+include: "rules/param_budget.smk"
 include: "rules/targets.smk"

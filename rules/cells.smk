@@ -21,10 +21,11 @@ rule sweep:
         summary="<results>/models/{stage}/{size}/seed{seed}/summary.json",
         kept="<results>/models/{stage}/{size}/seed{seed}/kept.safetensors",
         autoencoder=autoencoder_files,
-        text="<results>/latents/text_test.safetensors",
+        text=prompts_file,
         extractor=extractor_files,
         clip=clip_files,
         superres=superres_files,
+        reference=search_files,
     output:
         features="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/features.safetensors",
         records="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/cells.json",
@@ -49,6 +50,7 @@ rule sweep:
         autoencoder=AUTOENCODER,
         revision=autoencoder_revision,
         measuring=measuring_options,
+        reference=search_option,
         out=subpath(output.records, parent=True),
         work=work_dir("sweep"),
     shell:
@@ -56,7 +58,7 @@ rule sweep:
         + LAUNCH
         + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} --model {params.model:q}"
         " --autoencoder {params.autoencoder:q} {params.revision}"
-        " --text {input.text:q} {params.measuring} --out {params.out:q}"
+        " --text {input.text:q} {params.measuring} {params.reference} --out {params.out:q}"
         " --work-dir {params.work:q} --gpus {resources.gpu}"
         " --batch {resources.batch}"
 

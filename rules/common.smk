@@ -29,6 +29,8 @@ from ldm_scaling.data.archives import (
     downloads,
     hub_downloads,
 )
+from ldm_scaling.budget_specs import BudgetSpecs
+from ldm_scaling.claims_specs import claims_spec
 from ldm_scaling.study_specs import Specs
 from ldm_scaling.distill_section import FEW_STEPS
 from ldm_scaling.study import StudyError, channels, load_study
@@ -39,6 +41,7 @@ except StudyError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
 SPECS = Specs(STUDY)
+BUDGET_SPECS = BudgetSpecs(STUDY)
 
 ENVIRONMENT = "../envs/ldm-scaling.yaml"
 SELECT_BY = STUDY.metrics.names[STUDY.metrics.select_by]

@@ -10,7 +10,7 @@ from ldm_scaling.stitch_section import SEPARATOR
 
 TRAJECTORIES = stitch_specs.trajectories(STUDY)
 # of cells that are measured: a stage and a size, or stitch and several sizes
-MEASURED, SEQUENCE = r"[a-z_]+\d*", r"c\d+(-c\d+){0,2}"
+MEASURED, SEQUENCE = r"[a-z_]+\d*|budget_[\w.-]+", r"c\d+(-c\d+){0,2}"
 
 
 # ------------------------------------------------------------ inputs

@@ -108,6 +108,34 @@ rule fid_vs_seconds:
         " --pdf {output.pdf:q} --png {output.png:q}"
 
 
+rule metric_agreement:
+    """Whether metrics rank the sizes alike at each sampling budget."""
+    input:
+        ranking="<results>/tables/metric_ranking.csv",
+        agreement="<results>/tables/metric_agreement.csv",
+        module="src/ldm_scaling/figures/metric_agreement.py",
+        table="src/ldm_scaling/tables/metric_agreement.py",
+        style="src/ldm_scaling/figures/style.py",
+    output:
+        figure("metric_agreement", "Quality and cost"),
+    log:
+        "<logs>/metric_agreement.log",
+    benchmark:
+        "<benchmarks>/metric_agreement.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        sampler=SAMPLER,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.figures.metric_agreement --ranking {input.ranking:q}"
+        " --agreement {input.agreement:q} --sampler {params.sampler:q}"
+        " --pdf {output.pdf:q} --png {output.png:q}"
+
+
 rule samplers_vs_cost:
     """Each further sampler against the first, at the same sampling cost."""
     input:

@@ -108,9 +108,9 @@ def measure_threads(wildcards):
 
 
 def measure_runtime(wildcards, attempt, threads):
-    """Minutes: a cell of n = 30,000 takes a core about 10 for the kernel matrices of KID."""
-    cells = len(sampled(wildcards).cells)
-    return attempt * round(60 + 10 * cells * (STUDY.sampling.n / 30000) ** 2 / threads)
+    """Minutes: a cell of n = 30,000 takes a core about 10 for KID and 1 for FD-infinity."""
+    cells = len(sampled(wildcards).possible)
+    return attempt * round(60 + 11 * cells * (STUDY.sampling.n / 30000) ** 2 / threads)
 
 
 def family_memory(wildcards, attempt):

@@ -203,9 +203,14 @@ rule claims:
         curves="src/ldm_scaling/tables/curves.py",
         published="src/ldm_scaling/tables/published.py",
         acceleration="src/ldm_scaling/tables/acceleration.py",
+        agreement="src/ldm_scaling/tables/metric_agreement.py",
         dreambooth=dreambooth_table,
         stitched="src/ldm_scaling/tables/stitch.py",
         stitch=stitch_table,
+        searches=search_table,
+        search_cost="src/ldm_scaling/tables/search_cost.py",
+        param_budget=param_budget_table,
+        splits="src/ldm_scaling/tables/param_budget.py",
         claims=CLAIM_MODULES,
     output:
         table=table("<results>/tables/claims.csv"),
@@ -220,14 +225,16 @@ rule claims:
         mem_mb=2000,
         runtime=20,
     params:
-        spec=SPECS.claims().model_dump_json(),
+        spec=claims_spec(STUDY, SPECS.cost()).model_dump_json(),
         cells=claims_arguments,
         dreambooth=dreambooth_claims_option,
         stitch=stitch_claims_option,
+        searches=search_claims_option,
+        param_budget=param_budget_claims_option,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.claims --spec {params.spec:q} {params.cells}"
-        " {params.dreambooth} {params.stitch}"
+        " {params.dreambooth} {params.stitch} {params.searches} {params.param_budget}"
         " --family {input.family:q} --table-out {output.table:q} --text-out {output.text:q}"
 
 
@@ -257,6 +264,40 @@ rule crossovers:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.curves {params.cells} --metric {params.metric:q}"
         " --confidence {params.confidence} --out {output:q}"
+
+
+rule rank_sizes:
+    """The ranking of the sizes by each metric at each sampling budget, and how far they agree."""
+    input:
+        cells=[cells_table(sampler) for sampler in STUDY.sampling.samplers],
+        draws=[draws_of_cells(sampler) for sampler in STUDY.sampling.samplers],
+        module="src/ldm_scaling/tables/metric_agreement.py",
+        curves="src/ldm_scaling/tables/curves.py",
+        values="src/ldm_scaling/tables/values.py",
+    output:
+        ranking=table("<results>/tables/metric_ranking.csv"),
+        agreement=table("<results>/tables/metric_agreement.csv"),
+    log:
+        "<logs>/rank_sizes.log",
+    benchmark:
+        "<benchmarks>/rank_sizes.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        cells=cells_arguments,
+        metrics=list(STUDY.metrics.names.values()),
+        select_by=SELECT_BY,
+        budgets=STUDY.figures.budgets,
+        confidence=STUDY.metrics.confidence,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.tables.metric_agreement {params.cells}"
+        " --metrics {params.metrics:q} --select-by {params.select_by:q}"
+        " --budgets {params.budgets} --confidence {params.confidence}"
+        " --ranking-out {output.ranking:q} --out {output.agreement:q}"
 
 
 rule acceleration:

@@ -35,7 +35,7 @@ rule models:
     input:
         [
             f"<results>/models/{stage}/{size}/seed{seed}/summary.json"
-            for stage, size, seed in MODELS
+            for stage, size, seed in [*MODELS, *stages.pairs(STUDY)]
         ],
         expand(
             "<results>/models/dreambooth/{model}/subject{subject}/summary.json",

@@ -23,7 +23,7 @@ import torch
 import yaml
 from project import command_modules
 
-from ldm_scaling.cells.sweep import Sampler
+from ldm_scaling.cells.sample import Sampler
 from ldm_scaling.diffusion.samplers import make_scheduler
 from ldm_scaling.latents.autoencoder import build, encode, load
 from ldm_scaling.latents.pairs import PackedPairs

@@ -92,6 +92,11 @@ def one_is_ahead(r):
     return -0.2 * (r["size"] == "c128-c320 10-10")
 
 
+def bigger_encoder(r):
+    """Text encoders matter more than U-Nets."""
+    return -0.3 * np.log(r["text_params"]) - 0.02 * np.log(r["unet_params"])
+
+
 # id: the effects on log quality, and on alignment, for which it holds; then for which it does not
 def pair(holds, fails, of="quality"):
     return {of: holds}, {of: fails}
@@ -201,8 +206,19 @@ WORLDS = BUDGETS | {
     "dreambooth-larger-is-better": odd(lambda r: 0.1 * r["z"], "subjects"),
     "dreambooth-has-two-tiers": pair(tiers, lambda r: 0.1 * r["z"], "subjects"),
     "dreambooth-tiers-are-the-papers": pair(tiers, negative(tiers), "subjects"),
+    "distances-rank-sizes-alike": (
+        {"quality": larger_is_better},
+        {"quality": larger_is_better, "kid": lambda r: 0.6 * r["z"]},
+    ),
+    "alignment-ranks-sizes-as-fd-does": (
+        {"quality": larger_is_better, "alignment": lambda r: 0.01 * r["z"]},
+        {"quality": larger_is_better, "alignment": lambda r: -0.01 * r["z"]},
+    ),
     "stitch-beats-every-size-at-some-budget": pair(one_is_ahead, lambda r: 0.2, "stitched"),
     "stitch-wants-the-small-size-first": odd(lambda r: -0.1 * r["rising"], "stitched"),
+    "adaptive-search-reaches-its-aim": pair(lambda r: -0.1, lambda r: 0.3, "searches"),
+    "bigger-text-encoder-wins-at-equal-parameters": odd(bigger_encoder, "split"),
+    "bigger-text-encoder-wins-at-equal-flops": odd(bigger_encoder, "split"),
     "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
     "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
 }

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from ldm_scaling.claims.evidence import Evidence
-from ldm_scaling.specs import ClaimsSpec
+from ldm_scaling.claims_specs import ClaimsSpec
 from ldm_scaling.tables.published import SLIPS, TABLE_1
+from ldm_scaling.tables.search_cost import AIM
 from ldm_scaling.tables.values import Values
 
 QUALITY, ALIGNMENT = "fid", "clip_score"
+ENDLESS, KID = "fid_infinity", "kid_inception_v3"
 SIZES = ["c64", "c96", "c128", "c192", "c320"]
 SAMPLERS = ["ddim", "ddpm", "dpmpp"]
 STEPS, SCALES, KEPT = [4, 20, 50, 100], [1.5, 3, 5, 8], [0.125, 0.25, 0.5]
@@ -29,6 +31,9 @@ IMAGES = 64
 STITCHED = [("c96", "c320"), ("c320", "c96"), ("c128", "c320"), ("c320", "c128")]
 STITCHED_STEPS = [8, 20]
 FIDELITY, TAUGHT_IMAGES = "similarity_inception_v3", 96
+
+ENCODERS = {"small": 1e6, "middle": 100e6, "large": 200e6}
+PAIR_SIZES = ["c64", "c128", "c192", "c320"]
 
 Effect = Callable[[pd.DataFrame], pd.Series | float]
 """of cells, with z (log parameters over those of c128) and x (log sampling cost) beside CELLS"""
@@ -61,6 +66,7 @@ def spec(**changed) -> ClaimsSpec:
         "seed": 0,
         "figure_sampler": "ddim",
         "decay": "constant",
+        "agreement": {"distances": [QUALITY, ENDLESS, KID], "budgets": [1, 4, 20]},
         "superres": {"perceptual": PERCEPTUAL, "fixed_steps": SR_FIXED, "decay": "constant"},
         "subjects": 30,
     }
@@ -103,6 +109,7 @@ def cells(sampler: str, seed: int = 0, stage: str = "pretrain") -> pd.DataFrame:
     table["total_cost"] = table["guided_cost"] + 0.05
     table["seconds"] = 0.01 * table["total_cost"]
     table["grid"] = (table["trained"] == 1) & table["guidance"].isin([*SCALES, 1.0])
+    table["at_boundary"] = table["grid"] & table["guidance"].isin([min(SCALES), max(SCALES)])
     return table
 
 
@@ -112,7 +119,11 @@ def world(
     perceptual: Effect = nothing,
     score: Effect = nothing,
     subjects: Effect | None = nothing,
+    endless: Effect = nothing,
+    kid: Effect = nothing,
     stitched: Effect | None = nothing,
+    searches: Effect = nothing,
+    split: Effect | None = nothing,
     *,
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
@@ -126,7 +137,10 @@ def world(
 
     Of super-resolution 0.3 e^perceptual is the LPIPS, 0.3 + score the inception score. 0.6 +
     subjects is the similarity to subjects that sizes were taught; None: none were. 20 e^stitched is
-    the FID of stitched trajectories; None: there are none.
+    the FID of stitched trajectories, 20 e^split that of pairs of a text encoder and a U-Net; None:
+    there are none. Of pretrained models the FID-infinity is 0.8 e^endless of the FID, the KID
+    0.01 e^kid of it: the same noise. A regret of an adaptive search is as likely within its margin
+    as is the aim; `searches` adds to it in margins.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
@@ -153,6 +167,10 @@ def world(
             levels = {QUALITY: 20 * np.exp(planted), PERCEPTUAL: 0.3 * np.exp(planted)}
             values = levels.get(metric, 0.3 + planted)
             found[stage, sampler, metric] = Values(rows.assign(metric=metric), values)
+            if metric == QUALITY and stage == "pretrain":
+                for other, scale, more in ((ENDLESS, 0.8, endless), (KID, 0.01, kid)):
+                    own = np.broadcast_to(scale * np.exp(more(shown)), len(rows))[:, None] * values
+                    found[stage, sampler, other] = Values(rows.assign(metric=other), own)
     if alignment is None:
         changed["alignment"] = None
     similarity = None
@@ -165,7 +183,17 @@ def world(
         similarity = Values(rows, 0.6 + planted + errors)
     how = (noise[0], values_vary, generator)
     beside = stitched and planted_in(trajectories(seeds), stitched, *how)
-    return Evidence(spec(**changed), family(), found, similarity, beside)
+    replayed = searched(searches, samplers, generator)
+    pairs = split and planted_in(paired(seeds), split, *how).over_seeds(0.95)
+    return Evidence(spec(**changed), family(), found, similarity, beside, replayed, pairs)
+
+
+def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:
+    """search_cost.csv, as far as claims read it, of two training seeds of every size."""
+    rows = pd.concat([cells(sampler, seed) for sampler in samplers for seed in (0, 1)])
+    rows = rows.drop_duplicates(["size", "sampler", "steps", "seed"]).reset_index(drop=True)
+    regret = generator.uniform(0, 1 / AIM.within, len(rows)) + effect(rows)
+    return rows.assign(images=30, grid_images=100, within=regret <= 1)
 
 
 def planted_in(
@@ -216,6 +244,28 @@ def trajectories(seeds: int) -> pd.DataFrame:
     table["rising"] = table["sizes"].isin(["-".join(sizes) for sizes in STITCHED[::2]])
     setting = {"stage": "stitch", "sampler": "ddim", "trained": 1.0, "grid": True}
     return table.assign(**setting, metric=QUALITY, n=IMAGES, status="ok", seconds=0.1)
+
+
+def paired(seeds: int) -> pd.DataFrame:
+    """Pairs of text encoders and U-Nets with their parameters and GFLOPs, cells of each seed."""
+    encoders = pd.DataFrame({"encoder": ENCODERS.keys(), "text_params": ENCODERS.values()})
+    table = family().query("size in @PAIR_SIZES")[["size", "params", "gflops"]]
+    table = table.rename(columns={"params": "unet_params", "gflops": "image_unet_gflops"})
+    table = encoders.merge(table, how="cross").merge(
+        pd.DataFrame({"seed": range(seeds)}), how="cross"
+    )
+    table["autoencoder_params"] = 80e6
+    table["params"] = table[["text_params", "autoencoder_params", "unet_params"]].sum(axis=1)
+    table["image_caption_gflops"] = table["text_params"] * 1e-6
+    table["gflops"] = table["image_caption_gflops"] + table["image_unet_gflops"] + 50
+    identity = {
+        "stage": "budget_" + table["encoder"],
+        "sampler": "ddim",
+        "steps": 50,
+        "trained": 1.0,
+    }
+    rest = {"guidance": 7.5, "at_boundary": False, "metric": QUALITY, "seconds": 0.1}
+    return table.assign(**identity, **rest, n=IMAGES, status="ok", value=20.0, lo=19.0, hi=21.0)
 
 
 def taught(seeds: int) -> pd.DataFrame:

@@ -10,17 +10,24 @@ from snakemake.utils import update_config
 
 from ldm_scaling.study import Study, load_study
 from ldm_scaling.tables.jobs import Job, split_images, study_jobs
-from ldm_scaling.tables.networks import Networks
+from ldm_scaling.tables.networks import EncoderNetworks, Networks
 
+_FORWARD = {"c12": 1.0, "c20": 10.0, "c32": 100.0, "c48": 1000.0}
+_PARAMS = {"c12": 1, "c20": 10, "c32": 100, "c48": 1000}
+_WITH_ENCODERS = {
+    f"budget_minilm-l6{cut}": EncoderNetworks(caption, _FORWARD, _PARAMS)
+    for cut, caption in (("-layers0", 0.0), ("-layers2", 2.0), ("-layers4", 4.0), ("", 0.125))
+}
 ONES = Networks(
-    forward={"c12": 1.0, "c20": 10.0, "c32": 100.0, "c48": 1000.0},
-    params={"c12": 1, "c20": 10, "c32": 100, "c48": 1000},
+    forward=_FORWARD,
+    params=_PARAMS,
     encode=0.5,
     decode=0.25,
     autoencoder_params=7,
     caption=0.125,
     features=0.0625,
     feature_width=3,
+    pairs=_WITH_ENCODERS,
 )
 """FLOPs and parameters of networks of the pocket study's sizes"""
 

@@ -52,6 +52,11 @@ def own_device() -> torch.device:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
 
 
+def device_name(device: torch.device) -> str:
+    """The name of the hardware behind a device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def check_gpus(asked: int) -> None:
     """Raise InputError if a job does not see the GPUs that it asked for.
 

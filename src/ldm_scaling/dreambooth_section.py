@@ -30,6 +30,12 @@ def _names_the_subject(prompts: list[str]) -> list[str]:
     return prompts
 
 
+def _one_word(token: str) -> str:
+    if not token or token.split() != [token]:
+        raise ValueError(f"{token!r} must be one word")
+    return token
+
+
 Prompts = Annotated[
     list[str], Distinct, AfterValidator(_names_the_subject), Field(min_length=1, max_length=99)
 ]
@@ -91,7 +97,7 @@ class DreamBooth(Teaching):
     """how many, a seeded choice"""
     sizes: Annotated[list[str], Distinct, Field(min_length=1)] | None = None
     """sizes that are taught; null: all"""
-    token: Annotated[str, Field(pattern=r"^\S+$")]
+    token: Annotated[str, AfterValidator(_one_word)]
     """rare word that names the subject; one piece of the text encoder's vocabulary"""
     prior_images: Positive
     """images of the class, sampled from the pretrained model, for each subject"""

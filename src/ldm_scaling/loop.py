@@ -27,7 +27,7 @@ from accelerate.utils import InitProcessGroupKwargs
 from torch import nn
 
 from .cli import InputError, Progress, Slice, SliceEnded
-from .devices import Switches, divided, in_precision, local, shard, whole
+from .devices import Switches, device_name, divided, in_precision, local, shard, whole
 from .workdir import WorkDir, write_json
 
 DEFAULTS = Switches()
@@ -237,8 +237,8 @@ class Trainer:
 
     # ------------------------------------------------------------ steps
 
-    def _step(self, time_slice: Slice) -> tuple[float, bool]:
-        """One optimiser step; the loss of the batch, and whether any process has to stop."""
+    def _step(self) -> torch.Tensor:
+        """One optimiser step; this process's part of the batch's loss."""
         plan, step, ranks = self.plan, self.state.step, self.accelerator.num_processes
         rate = plan.lr((step + 1) / plan.steps)
         for group in self.optimizer.param_groups:
@@ -264,9 +264,17 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self._average()
         self.state.step += 1
-        ended = torch.tensor(float(time_slice.ended()), device=self.device)
-        loss, ended = self.accelerator.reduce(torch.stack([total, ended]), "mean").tolist()
-        return loss, ended > 0
+        return total
+
+    def _agreed(self, loss: torch.Tensor, *flags: bool) -> tuple[float, list[bool]]:
+        """The mean loss, and which flags hold in any process.
+
+        Each process has its own clock, but all must stop and save at the same step: putting divided
+        weights together takes all of them.
+        """
+        own = torch.stack([loss, *(loss.new_tensor(float(flag)) for flag in flags)])
+        mean, *found = self.accelerator.reduce(own, "mean").tolist()
+        return mean, [flag > 0 for flag in found]
 
     @contextmanager
     def _exchange(self, now: bool) -> Iterator[None]:
@@ -306,9 +314,8 @@ class Trainer:
 
         Raises InputError if the loss is no longer finite, SliceEnded if the slice is over.
         """
-        plan, state = self.plan, self.state
         self._resume()
-        state = self.state
+        plan, state = self.plan, self.state
         if state.step and self.accelerator.is_main_process:
             print(f"{self.label}: continuing after {state.step * plan.batch} images", flush=True)
         self.accelerator.init_trackers("tensorboard")
@@ -317,10 +324,10 @@ class Trainer:
         log_steps = max(1, plan.log_images // plan.batch, plan.steps // 2000)
         running, clock, save_at = [], time.monotonic(), time.monotonic() + plan.save_seconds
         while state.step < plan.steps:
-            loss, ended = self._step(time_slice)
+            own, now = self._step(), time.monotonic()
+            loss, (ended, due) = self._agreed(own, time_slice.ended(), now > save_at)
             self._check(loss)
             running.append(loss)
-            now = time.monotonic()
             state.seconds, clock = state.seconds + now - clock, now
             images = min(state.step * plan.batch, plan.images)
             if state.step in keep_at:
@@ -338,7 +345,7 @@ class Trainer:
                 self._save()
                 self.accelerator.wait_for_everyone()  # the launcher ends all when one has ended
                 raise SliceEnded(f"{self.label}: stopped at {images} images; state is saved")
-            if now > save_at or state.step == plan.steps:
+            if due or state.step == plan.steps:
                 self._save()
                 took = time.monotonic() - now
                 save_at = now + max(plan.save_seconds, 20 * took)
@@ -378,11 +385,6 @@ def training_summary(trainer: Trainer, **more: Any) -> dict[str, Any]:
         "revision": git_revision(),
         **more,
     }
-
-
-def device_name(device: torch.device) -> str:
-    """The name of the hardware behind a device."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def git_revision() -> str:

@@ -22,10 +22,19 @@ INCEPTION_SIZE = 299
 INCEPTION_WEIGHTS = RESOURCES / INCEPTION
 """clean-fid's network, as TorchScript"""
 FID = "fid"
+FD_INFINITY, FID_INFINITY = "fd_infinity", "fid_infinity"
 CLIP_SCORE = "clip_score"
 CLIP_LIKE = "clip_like"
 HIGHER_IS_BETTER = {CLIP_SCORE, CLIP_LIKE, PSNR, SSIM, INCEPTION_SCORE}
 """metrics whose minimum is not the best; they choose nothing"""
+
+
+def distances(extractor: str) -> dict[str, str]:
+    """The names of what compares features with the reference's, by kind; lower is better."""
+    names = {kind: f"{kind}_{extractor}" for kind in ("fd", FD_INFINITY, "kid")}
+    if extractor == "inception_v3":
+        names |= {"fd": FID, FD_INFINITY: FID_INFINITY}
+    return names
 
 
 class Clip(Strict):
@@ -115,11 +124,10 @@ class Metrics(Strict):
 
     @property
     def names(self) -> dict[str, str]:
-        """The metrics' names in tables, by kind: fd, kid, and clip or clip_like if set."""
-        fd = FID if self.extractor == "inception_v3" else f"fd_{self.extractor}"
+        """The metrics' names in tables, by kind: `distances`, and clip or clip_like if set."""
         clip = {"clip": CLIP_SCORE} if self.clip else {}
         clip_like = {"clip_like": CLIP_LIKE} if self.clip_like else {}
-        return {"fd": fd, "kid": f"kid_{self.extractor}"} | clip | clip_like
+        return distances(self.extractor) | clip | clip_like
 
     @property
     def alignment(self) -> str | None:

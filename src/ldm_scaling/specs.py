@@ -16,7 +16,7 @@ from .data_section import Data
 from .distill_section import Distill, GuidedDistill
 from .fields import Fraction, Guidance, Positive, Seed, Strict, is_none
 from .metrics_section import Clip, ClipLike, Extractor, InputSize, Metrics
-from .sampling_section import AnySampler, FixedSetting, Sampler
+from .sampling_section import AnySampler, FixedSetting
 from .stitch_section import SEPARATOR
 from .study import (
     Autoencoder,
@@ -127,7 +127,7 @@ class PretrainSpec(Strict):
     """Train one model."""
 
     recipe: Literal[1] = 1
-    stage: Literal["pretrain"] = "pretrain"
+    stage: Annotated[str, Field(pattern=r"^(pretrain|budget_[\w.-]+)$")] = "pretrain"
     size: Size
     seed: Seed
     family: Family
@@ -227,11 +227,46 @@ class CellSpec(Strict):
         return cell_name(self.steps, self.guidance, self.trained, self.allocated)
 
 
+class SearchSpec(Strict):
+    """Find the best guidance of each step count with few images."""
+
+    recipe: Literal[1] = 1
+    candidates: list[CellSpec] = Field(min_length=1)
+    """the cells of the whole grid"""
+    share: Annotated[float, Field(gt=0, le=1)]
+    """most of the grid's images that are sampled, where that is enough for a search"""
+    select_by: Literal["fd", "kid"]
+    components: Positive | None
+    """of the reference, on which fd is taken"""
+
+
 class SweepSpec(Strict):
     """Sample all cells of one (model, sampler), those of the trained model first."""
 
     diffusion: Diffusion
     cells: list[CellSpec]
+    search: Annotated[SearchSpec | None, Field(exclude_if=is_none)] = None
+    """of an adaptive search: what finds further cells"""
+
+    @property
+    def possible(self) -> list[CellSpec]:
+        """Every cell that may be sampled whole."""
+        return [*self.cells, *(self.search.candidates if self.search else [])]
+
+
+class SearchCostSpec(Strict):
+    """Replay adaptive searches on cells of the whole grid."""
+
+    recipe: Literal[1] = 1
+    grids: dict[str, tuple[list[Positive], list[Guidance]]]
+    """step counts and scales of each stage whose guidance is searched, ascending"""
+    n: Positive
+    share: Annotated[float, Field(gt=0, le=1)]
+    select_by: Literal["fd", "kid"]
+    metric: str
+    """its name in tables"""
+    components: Positive | None
+    confidence: Annotated[float, Field(gt=0, lt=1)]
 
 
 class IllustrateSpec(Strict):
@@ -281,7 +316,7 @@ class ClipLikeSpec(Strict):
 class MeasureSpec(Strict):
     """Compare features with the reference's."""
 
-    recipe: Literal[1] = 1
+    recipe: Literal[2] = 2
     seed: Seed
     n: Positive
     metrics: Metrics
@@ -331,38 +366,3 @@ class LatencySpec(CostSpec):
     """Time forward passes of the family."""
 
     latency: Latency
-
-
-class SuperResClaims(Strict):
-    """What claims on super-resolution are decided with."""
-
-    perceptual: str
-    """the perceptual distance"""
-    fixed_steps: Positive
-    decay: Literal["cosine", "constant"]
-    """of the learning rate"""
-
-
-class ClaimsSpec(CostSpec):
-    """Decide what is claimed of models, with the cells of the study."""
-
-    study: str
-    """its name, for the heading"""
-    fixed: FixedSetting
-    quality: str
-    """the metric that chooses the guidance; lower is better"""
-    alignment: str | None
-    """the metric of images against their captions; null: none is measured"""
-    confidence: Annotated[float, Field(gt=0, lt=1)]
-    seed: Seed
-    """of what training seeds add to draws"""
-    figure_sampler: Sampler
-    """what figures of one sampler show"""
-    decay: Literal["cosine", "constant"]
-    """of the learning rate"""
-    superres: Annotated[SuperResClaims | None, Field(exclude_if=is_none)] = None
-    """null: the study has no super-resolution"""
-    fidelity: Annotated[str | None, Field(exclude_if=is_none)] = None
-    """the metric of images against their subject; null: no subject is taught"""
-    subjects: Annotated[Positive | None, Field(exclude_if=is_none)] = None
-    """how many are taught"""

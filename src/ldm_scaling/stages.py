@@ -7,6 +7,8 @@ from .study import Study, StudyError, channels
 PRETRAIN, DISTILL, GUIDED_DISTILL = "pretrain", "distill", "guided_distill"
 SUPERRES, SCRATCH = "superres", "superres_scratch"
 DREAMBOOTH = "dreambooth"
+BUDGET = "budget_"
+"""before the name of the text encoder that a U-Net of the parameter budget is trained with"""
 
 
 def guided_stage(steps: int) -> str:
@@ -38,6 +40,11 @@ def is_superres(stage: str) -> bool:
     return stage in (SUPERRES, SCRATCH)
 
 
+def is_budget(stage: str) -> bool:
+    """Whether a stage's models are U-Nets of the parameter budget, each with an encoder."""
+    return stage.startswith(BUDGET)
+
+
 def is_student(stage: str) -> bool:
     """Whether a stage's models are told the guidance scale, which takes an embedding of it."""
     return stage.startswith((DISTILL, GUIDED_DISTILL))
@@ -67,6 +74,8 @@ def grid(study: Study, stage: str) -> tuple[list[int], list[float]]:
     """Step counts and guidance scales at which a stage's models are sampled, ascending."""
     if is_superres(stage):
         return sorted(study.superres.steps), [1.0]
+    if is_budget(stage):
+        return [study.param_budget.steps], sorted(study.param_budget.guidance)
     settings = study.sampling if stage == PRETRAIN else study.sampling.students
     return sorted(settings.steps), sorted(settings.guidance)
 
@@ -84,6 +93,19 @@ def teacher(study: Study, stage: str) -> str:
     if steps not in known:
         raise StudyError(f"config key {GUIDED_DISTILL}.steps: has no student of {steps} steps")
     return PRETRAIN if steps == known[0] else guided_stage(2 * steps)
+
+
+def pairs(study: Study) -> list[tuple[str, str, int]]:
+    """Stage, size and training seed of every U-Net of the parameter budget."""
+    budget = study.param_budget
+    if budget is None:
+        return []
+    return [
+        (f"{BUDGET}{encoder.name}", size, seed)
+        for encoder in budget.text_encoders
+        for size in sorted(budget.sizes, key=channels)
+        for seed in study.training.seeds
+    ]
 
 
 def taught(study: Study) -> list[tuple[str, int]]:

@@ -25,10 +25,13 @@ from .fields import (
     Seed,
     Strict,
     check_kept,
+    is_none,
 )
 from .hub import Revision, revision_has_an_id
 from .metrics_section import Metrics
+from .param_budget_section import ParamBudget, check_param_budget
 from .sampling_section import Sampling
+from .search_section import Search
 from .stitch_section import Stitch, with_trajectories
 from .superres_section import SuperRes, check_superres
 
@@ -86,13 +89,15 @@ class TextEncoder(Strict):
     """The frozen text encoder."""
 
     pretrained: str
-    """minilm-l6 (of a package), a folder, or a hub id (CLIP or BERT) with its revision"""
+    """minilm-l6 (of a package), a folder, or a hub id (CLIP, BERT or T5) with its revision"""
     revision: Revision | None = None
     """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder or minilm-l6"""
     max_tokens: Annotated[int, Field(ge=4, le=512)]
     """captions are padded and cut to this many tokens"""
     width: Positive
     """channels of an embedding"""
+    layers: Annotated[int | None, Field(ge=0, exclude_if=is_none)] = None
+    """its first layers that are kept; null: all"""
 
     _check_revision = model_validator(mode="after")(revision_has_an_id)
 
@@ -225,7 +230,10 @@ class Study(Strict):
     """subjects that sizes are taught; null: none"""
     stitch: Stitch | None = None
     """trajectories that one size begins and others end; null: none"""
+    param_budget: ParamBudget | None = None
+    """text encoders of several sizes, each with U-Nets of several sizes; null: none"""
     sampling: Sampling
+    search: Search
     metrics: Metrics
     latency: Latency
     figures: Figures
@@ -269,6 +277,12 @@ class Study(Strict):
             raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
         check_students(self)
         check_superres(self)
+        if not self.search.every_scale and len(self.training.seeds) > 1:
+            raise ValueError(
+                "search.method: adaptive is for one of training.seeds, grid for several, whose mean"
+                " chooses the guidance"
+            )
+        check_param_budget(self)
         if (last := max(self.figures.prompts)) >= self.sampling.n:
             raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
         return with_trajectories(with_subjects(self))

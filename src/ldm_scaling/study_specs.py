@@ -15,11 +15,11 @@ from .dreambooth_specs import (
     SubjectsSpec,
 )
 from .metrics_section import INCEPTION_SIZE
+from .search_specs import searched
 from .specs import (
     AutoencoderSpec,
     BaselinesSpec,
     CellSpec,
-    ClaimsSpec,
     ClipLikeSpec,
     CostSpec,
     DegradeSpec,
@@ -38,7 +38,6 @@ from .specs import (
     PhotosSpec,
     PrepareSpec,
     PretrainSpec,
-    SuperResClaims,
     SuperResSpec,
     SweepSpec,
 )
@@ -273,10 +272,11 @@ class Specs:
         if stages.is_superres(stage):
             setting, kept = (self._superres().fixed_steps, 1.0), self._superres().keep
         elif (stage, sampler) != (stages.PRETRAIN, fixed.sampler):
-            return SweepSpec(diffusion=self.study.diffusion, cells=cells)
+            whole = SweepSpec(diffusion=self.study.diffusion, cells=cells)
+            return searched(self.study, stage, whole)
         cells += [] if setting in grid else [self._cell(stage, sampler, *setting)]
         cells += [self._cell(stage, sampler, *setting, trained=part) for part in sorted(kept)]
-        return SweepSpec(diffusion=self.study.diffusion, cells=cells)
+        return searched(self.study, stage, SweepSpec(diffusion=self.study.diffusion, cells=cells))
 
     def _cell(
         self, stage: str, sampler: str, steps: int, guidance: float, trained: float | None = None
@@ -384,23 +384,3 @@ class Specs:
         timed = self.study.family.model_copy(update={"reference_size": self.study.family.sizes[0]})
         cost = self.cost().model_copy(update={"family": timed})
         return LatencySpec(**dict(cost), latency=self.study.latency)
-
-    def claims(self) -> ClaimsSpec:
-        """Of rule claims."""
-        study, names, superres = self.study, self.study.metrics.names, None
-        if study.superres:
-            superres = SuperResClaims.model_validate(study.superres, from_attributes=True)
-        return ClaimsSpec(
-            **dict(self.cost()),
-            study=study.name,
-            fixed=study.sampling.fixed,
-            quality=names[study.metrics.select_by],
-            alignment=study.metrics.alignment,
-            confidence=study.metrics.confidence,
-            seed=study.seed,
-            figure_sampler=study.sampling.samplers[0],
-            decay=study.training.decay,
-            superres=superres,
-            fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
-            subjects=study.dreambooth and study.dreambooth.subjects,
-        )

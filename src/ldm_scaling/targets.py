@@ -11,6 +11,7 @@ FIGURES = [
     "fid_vs_guided_cost",
     "fid_vs_seconds",
     "samplers_vs_cost",
+    "metric_agreement",
     "guidance_sweep",
     "guidance_interaction",
     "train_compute",
@@ -20,6 +21,8 @@ FIGURES = [
     "sr_compute",
     "sr_vs_cost",
     "model_family",
+    "components",
+    "param_budget",
     "guidance_samples",
     "size_samples",
     "equal_cost_samples",
@@ -29,10 +32,12 @@ FIGURES = [
     "dreambooth_samples",
     "dreambooth_scores",
     "stitch_vs_cost",
+    "search_cost",
 ]
 TABLES = ["cells", "best", "crossovers", "family", "floors", "fits", "fixed_setting", "claims"]
 TABLES += ["acceleration", "retrieval", "superres_baselines", "superres", "dreambooth"]
-TABLES += ["stitch"]
+TABLES += ["metric_ranking", "metric_agreement", "stitch", "search_cost"]
+TABLES += ["components", "param_budget", "param_budget_splits"]
 _NEEDS = {
     "distill_gain": "distill",
     "distill_vs_cost": "distill",
@@ -50,10 +55,16 @@ _NEEDS = {
     "dreambooth_scores": "dreambooth",
     "stitch": "stitch",
     "stitch_vs_cost": "stitch",
+    "guidance_sweep": "search.every_scale",
+    "guidance_interaction": "search.every_scale",
+    "guidance_samples": "search.every_scale",
+    "search_cost": "search.every_scale",
+    "param_budget": "param_budget",
+    "param_budget_splits": "param_budget",
 }
-"""keys of the study without which there is nothing to draw or to write"""
+"""what a study needs, or there is nothing to draw or to write"""
 
 
 def of_study(names: list[str], study: Study) -> list[str]:
-    """Of figures or tables those that a study has: without what needs a key that is null."""
+    """Of figures or tables those that a study has: without what it has nothing for."""
     return [name for name in names if name not in _NEEDS or attrgetter(_NEEDS[name])(study)]

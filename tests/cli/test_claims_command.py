@@ -11,6 +11,7 @@ from claim_worlds import ALIGNMENT, FIDELITY, family, spec, world
 from ldm_scaling.claims.registry import CLAIMS
 from ldm_scaling.claims.statement import HOLDS, NOT_RUN, find
 from ldm_scaling.tables.collect import write_cells
+from ldm_scaling.tables.search_cost import SEARCH_COST
 from ldm_scaling.tables.values import Values
 
 COMMAND = [sys.executable, "-m", "ldm_scaling.tables.claims"]
@@ -47,6 +48,9 @@ def folder(tmp_path, evidence):
     write(tmp_path, "dreambooth", [evidence.dreambooth])
     rows = evidence.stitched.rows.assign(share=0.5, guided_cost=1, total_cost=1, best=True)
     write(tmp_path, "stitch", [Values(rows, evidence.stitched.draws)])
+    searches = evidence.searches.reindex(columns=SEARCH_COST)
+    searches.to_csv(tmp_path / "searches.csv", index=False)
+    write(tmp_path, "param_budget", [evidence.pairs])
     family().to_csv(tmp_path / "family.csv", index=False)
     (tmp_path / "spec.json").write_text(evidence.spec.model_dump_json())
     return tmp_path
@@ -59,6 +63,8 @@ def claims(folder, evidence):
         for stage, sampler, stem in tables(evidence):
             command += ["--cells", stage, sampler, f"{stem}.csv", f"{stem}.safetensors"]
         command += ["--stitch", "stitch.csv", "stitch.safetensors"]
+        command += ["--searches", "searches.csv"]
+        command += ["--param-budget", "param_budget.csv", "param_budget.safetensors"]
         command += [*dreambooth, "--table-out", "out/claims.csv", "--text-out", "out/claims.md"]
         return subprocess.run([*command, *changed], cwd=folder, capture_output=True, text=True)
 

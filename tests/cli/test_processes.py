@@ -23,11 +23,13 @@ from ldm_scaling.study_specs import Specs
 LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"]
 LAUNCH += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
 LAUNCH += ["--main_process_port=0"]
+HURRIED = str(ROOT / "tests/hurried.py")
 
 
 def command(module, *options, processes=1, code=0):
-    """Run a command of the project in so many processes and return its log."""
-    words = [sys.executable, *(LAUNCH if processes == 2 else []), "-m", f"ldm_scaling.{module}"]
+    """Run a command of the project, or a script, in so many processes and return its log."""
+    program = [module] if str(module).endswith(".py") else ["-m", f"ldm_scaling.{module}"]
+    words = [sys.executable, *(LAUNCH if processes == 2 else []), *program]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     done = subprocess.run(
         [*words, *options], env=environment, capture_output=True, text=True, cwd=ROOT
@@ -70,7 +72,8 @@ def train(tmp_path, text):
         data = ("--latents", tmp_path / "latents", "--text", text)
         folders = ("--out", tmp_path / name, "--work-dir", tmp_path / f"work-{name}")
         spec = ("--spec", spec.model_dump_json())
-        return command(f"models.{module}", *spec, *data, *folders, *options, **launch)
+        program = module if module == HURRIED else f"models.{module}"
+        return command(program, *spec, *data, *folders, *options, **launch)
 
     return run
 
@@ -118,6 +121,12 @@ def test_two_processes_train_as_one_and_hand_over(pretrain, tmp_path):
     expected = weights(tmp_path / "one")
     for name in ("copies", "shards"):
         assert_close(weights(tmp_path / name), expected)
+
+
+def test_processes_with_different_clocks_save_together(specs, train, tmp_path):
+    """Saving takes divided weights from all processes; one that saved alone would wait for ever."""
+    train(HURRIED, specs.pretrain("c8", 0), "hurried", "--sharded", processes=2)
+    assert processes(tmp_path / "hurried") == 2
 
 
 @pytest.mark.parametrize("module", ["distill", "guided_distill"])

@@ -40,11 +40,11 @@ def test_every_result_is_there_and_sane(finished):
     table = cells(finished)
     models = {"pretrain": 2, "distill": 2, "guided_distill4": 1, "guided_distill2": 1}
     # metrics; steps and scales; and a kept checkpoint of each pretrained size
-    expected = {stage: count * 3 * 2 * 2 for stage, count in models.items()}
+    expected = {stage: count * 4 * 2 * 2 for stage, count in models.items()}
     # metrics and steps; without guidance, and a kept checkpoint of each
-    enlarging = {stage: count * 5 * 2 for stage, count in {"superres": 2, SCRATCH: 1}.items()}
+    enlarging = {stage: count * 6 * 2 for stage, count in {"superres": 2, SCRATCH: 1}.items()}
     assert table[table["grid"]]["stage"].value_counts().to_dict() == expected | enlarging
-    assert len(table) == sum((expected | enlarging).values()) + 2 * 3 + 3 * 5
+    assert len(table) == sum((expected | enlarging).values()) + 2 * 4 + 3 * 6
     assert (table["status"] == "ok").all()
     assert table[["value", "lo", "hi", "seconds"]].notna().all(axis=None)
     assert ((table["lo"] <= table["value"]) & (table["value"] <= table["hi"])).all()
@@ -53,6 +53,8 @@ def test_every_result_is_there_and_sane(finished):
     sampled = frechet[~frechet["stage"].isin(enlarging)]  # the others start from test images
     assert sampled["value"].min() > floors.query("kind == 'real'")["value"].item()
     assert set(floors["kind"]) == {"real", "reconstruction"}
+    agreement = pd.read_csv(results / "tables/metric_agreement.csv")
+    assert set(agreement["budget"]) == {1, 2, 4} and agreement["tau"].dropna().isin([-1, 1]).all()
     clip_like = table[table["metric"] == "clip_like"]["value"]
     assert clip_like.between(-1, 1).all() and clip_like.nunique() > 1
     scores = pd.read_csv(results / "tables/dreambooth.csv")
@@ -94,6 +96,7 @@ LIGHT = {
     "fixed_setting",
     "claims",
     "crossovers",
+    "rank_sizes",
     "illustrate",
     "retrieval",
     "acceleration",
@@ -101,16 +104,22 @@ LIGHT = {
     "superres",
     "dreambooth_table",
     "stitch",
+    "replay_searches",
+    "count_components",
+    "count_pairs",
+    "time_components",
+    "components_table",
+    "param_budget_table",
 }
 """rules that follow whatever changes the tables"""
 FOLLOWING = {
     **{"pretrain": 2, "distill": 2, "guided_distill": 2, "train_superres": 2},
-    **{"sweep": 8, "sample_stitched": 1, "measure": 9, "collect": 5},
+    **{"pretrain_pair": 2, "sweep": 10, "sample_stitched": 1, "measure": 11, "collect": 5},
     **{"sample_prior": 2, "dreambooth": 4, "score_subjects": 2},
 }
 """jobs that follow the training of two sizes: their students, two of progressive distillation,
 two that enlarge images, two subjects each and one stitched trajectory; not super-resolution from
-scratch"""
+scratch. And that of two pairs of the parameter budget, which is like it"""
 
 
 @pytest.mark.parametrize(
@@ -142,12 +151,12 @@ scratch"""
         ),
         (
             {"metrics": {"bootstrap": 60}},
-            {"fit_clip_like": 1, "measure": 10, "floors": 1, "collect": 6, "score_subjects": 2}
+            {"fit_clip_like": 1, "measure": 12, "floors": 1, "collect": 6, "score_subjects": 2}
             | {"superres_baselines": 1},
         ),
         (
             {"metrics": {"clip_like": {"lr": 0.01}}},
-            {"fit_clip_like": 1, "measure": 7, "floors": 1, "collect": 4, "score_subjects": 2},
+            {"fit_clip_like": 1, "measure": 9, "floors": 1, "collect": 4, "score_subjects": 2},
         ),
         (
             {"superres": {"lr": 0.001}},
@@ -158,6 +167,11 @@ scratch"""
             {"degrade": 1, "encode_images": 1, "superres_baselines": 1}
             | {"sweep": 3, "measure": 3, "collect": 2},
         ),
+        (
+            {"param_budget": {"images": 640}},
+            {"pretrain_pair": 2, "sweep": 2, "measure": 2},
+        ),
+        ({"param_budget": {"guidance": [1]}}, {"sweep": 2, "measure": 2}),
         ({"dreambooth": {"lr": 0.01}}, {"dreambooth": 4, "score_subjects": 2}),
         ({"dreambooth": {"images_per_prompt": 3}}, {"score_subjects": 2}),
         ({"metrics": {"select_by": "kid"}}, {"collect": 6}),
@@ -192,7 +206,7 @@ def test_the_plan_finds_every_output(finished):
     assert "jobs are done; nothing is left" in printed
     table = pd.read_csv(finished.folder / "results/smoke/plan.csv").set_index("rule")
     assert (table["jobs"] == 0).all()
-    assert table.loc[["pretrain", "sweep", "encode_text"], "done"].tolist() == [2, 9, 2]
+    assert table.loc[["pretrain", "sweep", "encode_text"], "done"].tolist() == [2, 11, 2]
 
 
 def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
@@ -201,13 +215,15 @@ def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
     study = load_study(config)
     monkeypatch.chdir(tmp_path)  # where nothing is done
     jobs = study_jobs(study, count_networks(study), split_images(study))
+    sampled = [*stages.samplers(study), "budget_*"]
     folders = {
         "prepare_data": ["data/*"],
         "pretrain": ["models/pretrain/**/*", "work/pretrain/**/*"],
         "distill": ["models/distill/**/*", "work/distill/**/*"],
         "dreambooth": ["models/dreambooth/**/*", "work/dreambooth/**/*"],
         "sample_stitched": ["cells/stitch/**/*", "work/sample_stitched/**/*"],
-        "sweep": [f"cells/{stage}/**/*" for stage in stages.samplers(study)] + ["work/sweep/**/*"],
+        "pretrain_pair": ["models/budget_*/**/*", "work/pretrain_pair/**/*"],
+        "sweep": [f"cells/{stage}/**/*" for stage in sampled] + ["work/sweep/**/*"],
     }
     for rule, patterns in folders.items():
         planned = sum(job.bytes for job in jobs if job.rule == rule)
@@ -224,13 +240,24 @@ def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
 def test_what_figures_show_redraws_those_figures(finished):
     changed = overlay(finished, figures={"budgets": [3]})
     illustrated = {"illustrate": 2, "equal_cost_samples": 1, "prompt_interpolation": 1}
-    assert finished.jobs(*changed) == illustrated | {"fid_vs_cost": 1, "all": 1}
+    at_budgets = dict.fromkeys(("fid_vs_cost", "rank_sizes", "metric_agreement", "claims"), 1)
+    assert finished.jobs(*changed) == illustrated | at_budgets | {"all": 1}
     changed = overlay(finished, figures={"guidance_sizes": ["c16"]})
     assert finished.jobs(*changed) == {"guidance_samples": 1, "guidance_interaction": 1, "all": 1}
     changed = overlay(finished, figures={"prompts": [3, 1]})
     names = ("guidance_samples", "size_samples", "distill_samples", "sr_samples")
     sheets = dict.fromkeys(names, 1)
     assert finished.jobs(*changed) == illustrated | sheets | {"all": 1}
+
+
+def test_another_search_reruns_what_it_touches(finished):
+    changed = overlay(finished, search={"share": 0.9})
+    replayed = ("replay_searches", "search_cost", "claims", "all")
+    assert finished.jobs(*changed) == dict.fromkeys(replayed, 1)
+    found = finished.jobs(*overlay(finished, search={"method": "adaptive"}))
+    sampled = {"sweep": 6, "measure": 6, "collect": 4}  # not super-resolution
+    assert {rule: count for rule, count in found.items() if rule not in LIGHT} == sampled
+    assert not {"guidance_sweep", "guidance_samples", "search_cost"} & set(found)
 
 
 def test_a_figures_module_redraws_that_figure(finished):
@@ -252,8 +279,9 @@ def test_one_more_scale_samples_the_new_cells_only(finished):
     after = {path: path.stat().st_mtime_ns for path in work.rglob("state-*")}
     assert {path: after[path] for path in before} == before
     assert len(after) == len(before) + 2 * 2  # sizes, steps
-    new = cells(finished)
-    pd.testing.assert_frame_equal(new[new["guidance"] != 3].reset_index(drop=True), old)
+    new = cells(finished).query("guidance != 3").reset_index(drop=True)
+    ends = "at_boundary"  # another scale is one now
+    pd.testing.assert_frame_equal(new.drop(columns=ends), old.drop(columns=ends))
 
 
 def new_state(folder):
@@ -293,7 +321,8 @@ def test_killed_at_five_moments_it_ends_with_the_same_cells(finished, tmp_path):
 def test_super_resolution_stands_beside_enlarging_without_a_model(finished):
     results = finished.folder / "results/smoke"
     table = pd.read_csv(results / "tables/superres.csv")
-    metrics = {"fd_effnet_lite0", "kid_effnet_lite0", "psnr", "ssim", "lpips_like_squeezenet"}
+    distances = {"fd_effnet_lite0", "fd_infinity_effnet_lite0", "kid_effnet_lite0"}
+    metrics = distances | {"psnr", "ssim", "lpips_like_squeezenet"}
     for _, rows in table.groupby("metric"):
         models = rows[["model", "size"]].fillna("").agg(" ".join, axis=1).str.strip()
         assert models.tolist() == [

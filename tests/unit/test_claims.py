@@ -240,6 +240,7 @@ def test_what_is_missing_is_said(lacking, id_, reason):
             "stitch-beats-every-size-at-some-budget",
             "no trajectory of the study is stitched",
         ),
+        ({"split": None}, "bigger-text-encoder-wins-at-equal-flops", "splits no parameter budget"),
         ({"subjects": None}, "dreambooth-has-two-tiers", "stage dreambooth is not in the study"),
     ],
 )

@@ -10,7 +10,6 @@ import pytest
 from ldm_scaling.cli import InputError
 from ldm_scaling.shards import write_arrays
 from ldm_scaling.tables.collect import (
-    BEST,
     CELLS,
     FAMILY,
     MEASURED,
@@ -102,7 +101,7 @@ def test_rows_are_sorted_by_channels_not_by_name():
 )
 def test_planted_optimum_and_boundary(size, steps, guidance, at_boundary):
     best = best_table(cells_table(measured(), family(), GRID), "fd_x")
-    assert list(best) == BEST
+    assert list(best) == CELLS
     for metric, sign in (("fd_x", 1), ("kid_x", -1)):
         row = best_of(best, size, steps, metric)
         lowest = min(
@@ -120,9 +119,19 @@ def test_planted_optimum_and_boundary(size, steps, guidance, at_boundary):
 )
 def test_only_an_end_that_can_be_extended_is_a_boundary(grid, guidance, at_boundary):
     table = measured()
-    best = best_table(cells_table(table[table["guidance"].isin(grid)], family(), GRID), "fd_x")
+    best = best_table(
+        cells_table(table[table["guidance"].isin(grid)], family(), (GRID[0], grid)), "fd_x"
+    )
     row = best_of(best, "c8", 4)
     assert (row["guidance"], row["at_boundary"]) == (guidance, at_boundary)
+
+
+def test_a_boundary_is_one_of_the_grid_also_where_few_of_its_scales_were_sampled():
+    table = measured()
+    for scale, at_boundary in ((3, False), (5, True)):
+        finalist = table[(table["steps"] == 2) & (table["guidance"] == scale)]
+        best = best_table(cells_table(finalist, family(), GRID), "fd_x")
+        assert set(best["at_boundary"]) == {at_boundary}
 
 
 def test_select_by_another_metric_chooses_another_cell():
@@ -247,7 +256,7 @@ def test_command_writes_what_the_functions_return(tmp_path):
     cells = cells_table(measured(), family(), GRID)
     assert (tmp_path / "out/cells.csv").read_text() == to_csv(cells)
     assert (tmp_path / "out/best.csv").read_text() == to_csv(best_table(cells, "fd_x"))
-    read = read_table(tmp_path / "out/best.csv", BEST)
+    read = read_table(tmp_path / "out/best.csv", CELLS)
     assert read["at_boundary"].dtype == bool
     values = read_values(tmp_path / "out/cells.csv", tmp_path / "out/draws", "fd_x")
     assert len(values.rows) == len(cells) / 2

@@ -137,6 +137,8 @@ def test_one_seed_has_bars_and_no_bands():
     ("metric", "label"),
     [
         ("fid", "FID"),
+        ("fid_infinity", "FID, n → ∞"),
+        ("fd_infinity_effnet_lite0", "Fréchet distance, n → ∞ (EfficientNet-Lite0)"),
         ("kid_inception_v3", "KID (Inception-v3)"),
         ("clip_score", "CLIP score"),
         ("clip_like", "CLIP-like score (fitted to the training split)"),

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from ldm_scaling.cells import illustrate, sweep
+from ldm_scaling.cells import illustrate, sample, sweep
 from ldm_scaling.cells.illustrate import ALPHAS, at_equal_cost, between_prompts, settings_bought
-from ldm_scaling.cells.sweep import Sampler
+from ldm_scaling.cells.sample import Sampler
 from ldm_scaling.cli import run
 from ldm_scaling.latents.autoencoder import build, save_model
 from ldm_scaling.models.family import build_unet
@@ -80,8 +80,8 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture
 def sampler(inputs):
-    unet = sweep.load_unet(inputs / "model")
-    autoencoder = sweep.load(str(inputs / "autoencoder"), None)
+    unet = sample.load_unet(inputs / "model")
+    autoencoder = sample.load(str(inputs / "autoencoder"), None)
     text, empty = (map_array(inputs / "text", name) for name in ("text", "empty"))
     return Sampler(unet, autoencoder, DIFFUSION, text, empty)
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ldm_scaling.cells import features as command
 from ldm_scaling.cells.bootstrap import resample_weights
+from ldm_scaling.cells.fd_infinity import Divisions
 from ldm_scaling.cells.features import load_extractor
 from ldm_scaling.cells.frechet import statistics
 from ldm_scaling.cells.measure import Prompts, compare, prepare, read_features
@@ -84,9 +85,9 @@ def test_fid_is_cleanfids(weights, extract, tmp_path):
     ours = [extract(images, "--weights", weights) for images in (generated, real)]
     assert all((features[:, networks.USED :].std(axis=0) == 0).all() for features in ours)
     ours = [features[:, : networks.USED] for features in ours]  # the rest is constant
-    prompts = Prompts(range(40), resample_weights(range(40), 10, 0))
+    prompts = Prompts(range(40), resample_weights(range(40), 10, 0), Divisions(range(40), 0))
     results = compare(ours[0], prepare(ours[1], None), METRICS, prompts)
-    assert list(results) == ["fid", "kid_inception_v3"]
+    assert list(results) == ["fid", "fid_infinity", "kid_inception_v3"]
     # what is left is the rounding of the kept features to 16 bits
     assert results["fid"].value == pytest.approx(expected, rel=1e-3)
     assert results["fid"].lo < results["fid"].value < results["fid"].hi

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5Model
 
 from ldm_scaling.cli import InputError
 from ldm_scaling.latents.autoencoder import (
@@ -112,17 +112,23 @@ def test_a_sentence_is_the_mean_of_its_own_tokens():
     torch.testing.assert_close(longer.sentences(["wolf"])[0], both[0], rtol=0, atol=1e-4)
 
 
-def test_a_clip_text_model_is_read_as_diffusers_reads_it(tmp_path):
+def save_tokenizer(folder):
+    """A tokenizer of a few words."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    torch.manual_seed(0)
     words = {w: i for i, w in enumerate(["<pad>", "<s>", "</s>", "<unk>", "a", "wolf"])}
     raw = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
     raw.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=raw, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
     )
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def small_clip():
+    torch.manual_seed(0)
     config = CLIPTextConfig(
         vocab_size=6,
         hidden_size=16,
@@ -132,13 +138,63 @@ def test_a_clip_text_model_is_read_as_diffusers_reads_it(tmp_path):
         max_position_embeddings=8,
         eos_token_id=2,
     )
-    model = CLIPTextModel(config).eval()
+    return CLIPTextModel(config).eval()
+
+
+def test_a_clip_text_model_is_read_as_diffusers_reads_it(tmp_path):
+    model, tokenizer = small_clip(), save_tokenizer(tmp_path)
     model.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
     encoder = CaptionEncoder(TextEncoder(pretrained=str(tmp_path), max_tokens=8, width=16))
     tokens = tokenizer(["a wolf"], padding="max_length", max_length=8, return_tensors="pt")
     torch.testing.assert_close(encoder(["a wolf"]), model(tokens.input_ids).last_hidden_state)
     assert encoder.is_clip
+
+
+def small_t5():
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=6, d_model=16, d_kv=8, d_ff=32, num_layers=3, num_heads=2, dropout_rate=0.0
+    )
+    return T5Model(config).eval()
+
+
+def test_of_t5_the_encoder_is_read_and_its_padding_masked(tmp_path):
+    model, tokenizer = small_t5(), save_tokenizer(tmp_path)
+    model.save_pretrained(tmp_path)  # with the decoder, as it is published
+    encoder = CaptionEncoder(TextEncoder(pretrained=str(tmp_path), max_tokens=8, width=16))
+    assert not encoder.is_clip
+    tokens = tokenizer(["a wolf"], padding="max_length", max_length=8, return_tensors="pt")
+    expected = model.encoder(tokens.input_ids, attention_mask=tokens.attention_mask)
+    torch.testing.assert_close(encoder(["a wolf"]), expected.last_hidden_state)
+    alone = tokenizer(["a wolf"], return_tensors="pt").input_ids
+    own = model.encoder(alone).last_hidden_state
+    torch.testing.assert_close(encoder(["a wolf"])[:, : alone.shape[1]], own)
+
+
+@pytest.mark.parametrize(("make", "layers"), [(small_clip, 2), (small_t5, 3)])
+def test_a_cut_encoder_has_the_first_layers(make, layers, tmp_path, capfd):
+    model, tokenizer = make(), save_tokenizer(tmp_path)
+    model.save_pretrained(tmp_path)
+    settings = {"pretrained": str(tmp_path), "max_tokens": 8, "width": 16}
+    encoder = CaptionEncoder(TextEncoder(**settings, layers=1))
+    stack = model.encoder.block if make is small_t5 else model.encoder.layers
+    del stack[1:]
+    tokens = tokenizer(["a wolf"], padding="max_length", max_length=8, return_tensors="pt")
+    mask = tokens.attention_mask if make is small_t5 else None
+    whole = model.encoder if make is small_t5 else model
+    expected = whole(tokens.input_ids, attention_mask=mask).last_hidden_state
+    torch.testing.assert_close(encoder(["a wolf"]), expected)
+    assert "UNEXPECTED" not in "".join(capfd.readouterr())  # the layers that are left out
+    with pytest.raises(InputError, match=rf"layers: .* has {layers} layers, not 9"):
+        CaptionEncoder(TextEncoder(**settings, layers=9))
+
+
+def test_without_layers_words_do_not_know_each_other():
+    words = TextEncoder(pretrained="minilm-l6", max_tokens=8, width=384, layers=0)
+    encoder = CaptionEncoder(words)
+    wolf, sheep = encoder(["wolf meets dog", "sheep meets dog"])
+    torch.testing.assert_close(wolf[2:], sheep[2:])  # after [CLS] and the first word
+    assert not torch.allclose(wolf[1], sheep[1])
 
 
 def test_a_text_encoder_of_another_width_is_one_line():

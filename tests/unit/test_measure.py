@@ -11,6 +11,7 @@ from cleanfid.fid import frechet_distance, kernel_distance
 
 from ldm_scaling.cells.bootstrap import centred_interval, mean_interval, resample_weights
 from ldm_scaling.cells.clip_like import Map, scorer_arrays
+from ldm_scaling.cells.fd_infinity import Divisions
 from ldm_scaling.cells.measure import COLUMNS, read_features, read_records, table
 from ldm_scaling.cli import InputError
 from ldm_scaling.shards import map_array, write_arrays
@@ -18,6 +19,7 @@ from ldm_scaling.shards import map_array, write_arrays
 pytestmark = pytest.mark.filterwarnings("ignore:The `disp` argument")  # of clean-fid
 
 N, D, COMPONENTS = 32, 12, 4
+DISTANCES = ["fd_effnet_lite0", "fd_infinity_effnet_lite0", "kid_effnet_lite0"]
 SPEC = {
     "seed": 3,
     "n": N,
@@ -72,13 +74,28 @@ def save(path, **arrays):
 
 
 def expected_metrics(generated, reference):
-    """(FD, KID) by numpy's SVD and clean-fid; KID on as many reference images as generated."""
+    """FD, FD-infinity, KID by numpy's SVD and clean-fid; KID on equally many images of both."""
     generated, reference = generated.astype(np.float64), reference.astype(np.float64)
     mean = reference.mean(0)
     basis = np.linalg.svd(reference - mean)[2][:COMPONENTS].T
     first, second = ((x - mean) @ basis for x in (generated, reference))
-    fd = frechet_distance(first.mean(0), np.cov(first.T), second.mean(0), np.cov(second.T))
-    return fd, kernel_distance(generated, reference, num_subsets=1)
+
+    def fd(images):
+        return frechet_distance(images.mean(0), np.cov(images.T), second.mean(0), np.cov(second.T))
+
+    kid = kernel_distance(generated, reference, num_subsets=1)
+    return fd(first), extrapolated(first, fd), kid
+
+
+def extrapolated(images, fd):
+    """The mean over divisions of the line through the distances of their parts, by numpy's fit."""
+    found = []
+    for parts in Divisions([f"concept {row}" for row in range(N)], SPEC["seed"]).of_sample(16):
+        distances = [fd(images[part > 0]) for part in parts]
+        levels = [np.mean(own) for own in np.split(np.array(distances), [1, 3, 6])]
+        places = [np.mean([1 / own.sum() for own in rows]) for rows in np.split(parts, [1, 3, 6])]
+        found.append(np.polyfit(places, levels, 1)[1])
+    return np.mean(found)
 
 
 @pytest.fixture
@@ -139,11 +156,11 @@ def test_measure_writes_a_row_for_each_cell_and_metric(cells):
             ("4", "2.5", "ok"),
             ("8", "4", "diverged"),
         )
-        for metric in ("fd_effnet_lite0", "kid_effnet_lite0")
+        for metric in DISTANCES
     ]
     for cell, generated in enumerate((features(1), features(2))):
         for row, expected in zip(
-            rows[2 * cell :], expected_metrics(generated, features(0)), strict=False
+            rows[3 * cell :], expected_metrics(generated, features(0)), strict=False
         ):
             assert float(row["value"]) == pytest.approx(expected, rel=1e-4)
             assert float(row["lo"]) < float(row["value"]) < float(row["hi"])
@@ -153,7 +170,7 @@ def test_measure_writes_a_row_for_each_cell_and_metric(cells):
     for row in rows:
         assert (row["n"], row["seconds"]) == (str(N), "0.0123457")
         assert row["nfe"] == str(2 * int(row["steps"]))
-    for row in rows[4:]:
+    for row in rows[6:]:
         assert (row["value"], row["lo"], row["hi"]) == ("", "", "")
 
 
@@ -171,8 +188,8 @@ def test_a_worse_cell_is_worse(cells):
         **{"steps4_guidance2.5": features(1)},
     )
     measure(cells)
-    worse_fd, worse_kid, fd, kid, *_ = (row["value"] for row in read(cells / "out.csv"))
-    assert float(worse_fd) > float(fd) and float(worse_kid) > float(kid)
+    values = [float(row["value"]) for row in read(cells / "out.csv")[:6]]
+    assert all(np.array(values[:3]) > values[3:])
 
 
 @pytest.mark.parametrize(
@@ -242,9 +259,7 @@ def test_floors_take_the_first_n(tmp_path):
     rows = read(tmp_path / "out.csv")
     assert list(rows[0]) == ["kind", "metric", "value", "lo", "hi", "n"]
     assert [(r["kind"], r["metric"], r["n"]) for r in rows] == [
-        (kind, metric, str(N))
-        for kind in ("real", "reconstruction")
-        for metric in ("fd_effnet_lite0", "kid_effnet_lite0")
+        (kind, metric, str(N)) for kind in ("real", "reconstruction") for metric in DISTANCES
     ]
     expected = expected_metrics(real[:N], reference) + expected_metrics(through[:N], reference)
     assert [float(r["value"]) for r in rows] == pytest.approx(expected, rel=1e-4)
@@ -262,8 +277,8 @@ def test_clip_score_is_the_mean_of_the_cosines(cells):
     result = measure(cells, WITH_CLIP)
     assert result.returncode == 0, result.stderr
     rows = read(cells / "out.csv")
-    names = ["fd_effnet_lite0", "kid_effnet_lite0", "clip_score"]
-    assert [row["metric"] for row in rows[:3]] == names
+    names = [*DISTANCES, "clip_score"]
+    assert [row["metric"] for row in rows[:4]] == names
     scored = [row for row in rows if row["metric"] == "clip_score"]
     assert [row["status"] for row in scored] == ["ok", "ok", "diverged"]
     for row, own in zip(scored, scores.values(), strict=False):
@@ -293,8 +308,8 @@ def test_clip_like_is_the_mean_cosine_of_mapped_features(cells):
     result = measure(cells, WITH_CLIP_LIKE, **{"clip-like": "maps"})
     assert result.returncode == 0, result.stderr
     rows = read(cells / "out.csv")
-    names = ["fd_effnet_lite0", "kid_effnet_lite0", "clip_like"]
-    assert [row["metric"] for row in rows[:3]] == names
+    names = [*DISTANCES, "clip_like"]
+    assert [row["metric"] for row in rows[:4]] == names
     scored = [row for row in rows if row["metric"] == "clip_like"]
     assert [row["status"] for row in scored] == ["ok", "ok", "diverged"]
     for row, own in zip(scored, (features(1), features(2)), strict=False):
@@ -343,7 +358,7 @@ def test_fid_is_taken_on_all_dimensions(cells):
     result = measure(cells, SPEC | {"metrics": SPEC["metrics"] | metrics})
     assert result.returncode == 0, result.stderr
     rows = read(cells / "out.csv")
-    assert [row["metric"] for row in rows] == ["fid", "kid_inception_v3"] * 3
+    assert [row["metric"] for row in rows] == ["fid", "fid_infinity", "kid_inception_v3"] * 3
     first, second = (features(seed).astype(np.float64) for seed in (1, 0))
     fid = frechet_distance(first.mean(0), np.cov(first.T), second.mean(0), np.cov(second.T))
     assert float(rows[0]["value"]) == pytest.approx(fid, rel=1e-4)

@@ -18,9 +18,9 @@ from ldm_scaling.tables.jobs import Job, split_images
 from ldm_scaling.tables.networks import (
     Networks,
     count_networks,
-    meta_autoencoder,
     meta_clip,
-    meta_text_encoder,
+    untrained_autoencoder,
+    untrained_text_encoder,
 )
 from ldm_scaling.tables.plan import concentration, plan_table, read_study, report
 
@@ -52,9 +52,9 @@ def test_training_flops_of_the_paper(paper_networks):
 
 def test_hub_networks_have_their_published_sizes_and_costs(paper_networks):
     latents = study_of("paper").latents
-    assert count_params(meta_autoencoder(latents.autoencoder)) == 83_653_863
+    assert count_params(untrained_autoencoder(latents.autoencoder)) == 83_653_863
     # the published 354.03 M count the projection of the pooled embedding too
-    text = count_params(meta_text_encoder(latents.text_encoder))
+    text = count_params(untrained_text_encoder(latents.text_encoder))
     assert (text + 1024**2) / 1e6 == pytest.approx(354.03, abs=0.005)
     layer = 2 * 77 * 12 * 1024**2 + 4 * 77**2 * 1024  # projections and MLP; attention's products
     assert paper_networks.caption == pytest.approx(24 * layer, rel=1e-3)
@@ -135,7 +135,7 @@ def test_every_image_is_encoded_once_and_seeds_multiply_models():
     assert len(rule(jobs, "distill")) == 4 * 3
     assert len(rule(jobs, "guided_distill")) == 3 * 2 * 3  # of the two smallest sizes
     assert len(rule(jobs, "train_superres")) == 4 * 3 + 3  # the smallest from scratch too
-    assert len(rule(jobs, "sweep")) == 4 * 3 * 3 + 4 * 3 + 3 * 2 * 3 + 5 * 3
+    assert len(rule(jobs, "sweep")) == 4 * 3 * 3 + 4 * 3 + 3 * 2 * 3 + 5 * 3 + 12 * 3
 
 
 def test_students_cost_their_teachers_forwards_too_and_no_guidance():
@@ -237,9 +237,9 @@ def test_counted_networks_of_the_pocket_study(monkeypatch):
 def test_an_architecture_that_is_not_here_is_named_and_not_guessed(revision):
     named = {"pretrained": "someone/something", "revision": revision}
     other = changed(latents={"autoencoder": named})
-    assert meta_autoencoder(other.latents.autoencoder) is None
+    assert untrained_autoencoder(other.latents.autoencoder) is None
     assert meta_clip(Clip(**named)) is None
-    assert meta_text_encoder(TextEncoder(**named, max_tokens=8, width=16)) is None
+    assert untrained_text_encoder(TextEncoder(**named, max_tokens=8, width=16)) is None
     unknown = Networks(**vars(ONES) | {"decode": math.nan, "encode": math.nan})
     jobs = jobs_of(other, unknown)
     sweep = rule(jobs, "sweep")[0]

@@ -22,7 +22,7 @@ from ldm_scaling.figures import (
 from ldm_scaling.figures.distill_samples import Shown
 from ldm_scaling.figures.equal_cost_samples import Purchase
 from ldm_scaling.shards import write_arrays
-from ldm_scaling.tables.collect import BEST, FAMILY
+from ldm_scaling.tables.collect import CELLS, FAMILY
 
 SCALES = [1.0, 2.5, 6.0]
 CAPTIONS = ["a wolf, $3 noto $ style", "a wholly unabbreviatable caption " * 4 + "at its end"]
@@ -40,11 +40,11 @@ def family(count=2):
 
 
 def best(**changes):
-    row = dict.fromkeys(BEST, 1.0) | {"stage": "pretrain", "seed": 0, "sampler": "ddim"}
+    row = dict.fromkeys(CELLS, 1.0) | {"stage": "pretrain", "seed": 0, "sampler": "ddim"}
     row |= {"steps": 4, "metric": "fd_x", "status": "ok", "params": 411_000_000}
     rows = [row | {"size": "c8", "guidance": 2.5, "at_boundary": False}]
     rows.append(row | {"size": "c16", "guidance": 6.0, "at_boundary": True})
-    return pd.DataFrame([row | changes for row in rows])[BEST]
+    return pd.DataFrame([row | changes for row in rows])[CELLS]
 
 
 def guidance_figure(**changes):

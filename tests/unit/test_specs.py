@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from studies import put
 
+from ldm_scaling.claims_specs import claims_spec
 from ldm_scaling.cli import parser
 from ldm_scaling.specs import SweepSpec
 from ldm_scaling.stitch_specs import stitch_spec
@@ -78,10 +79,8 @@ def subjects(specs: Specs) -> dict[str, Any]:
 TAUGHT = "prior dreambooth score_subjects"
 """specs of models that are taught"""
 MEASURED = "measure_superres baselines"
-DIFFUSED = (
-    "pretrain distill guided_distill superres scratch sweep sweep_lcm sweep_superres stitch"
-    f" {TAUGHT}"
-)
+DIFFUSED = f"pretrain distill guided_distill superres scratch {TAUGHT}"
+DIFFUSED += " sweep sweep_lcm sweep_superres stitch"
 ALL_TAUGHT = f"subjects encode_subjects {TAUGHT}"
 LPIPS = {"network": "alex", "weights": "alexnet.pth"}
 CHANGES = [
@@ -180,6 +179,8 @@ CHANGES = [
     ("sampling.steps", [2, 4], "sweep illustrate"),
     ("sampling.seed", 5, "sweep sweep_lcm sweep_superres stitch illustrate score_subjects"),
     ("sampling.n", 256, "sweep sweep_lcm stitch measure"),
+    ("search.share", 0.5, ""),
+    ("search.method", "adaptive", "sweep sweep_lcm"),
     ("metrics.bootstrap", 100, f"clip_like measure {MEASURED}"),
     ("metrics.confidence", 0.9, f"clip_like measure {MEASURED}"),
     ("metrics.clip_like.epochs", 7, "clip_like measure"),
@@ -212,7 +213,8 @@ def test_a_key_changes_the_specs_that_depend_on_it(pocket_config, key, value, na
 def test_claims_know_the_sampler_of_the_figures_and_the_decay(pocket_config):
     put(pocket_config, "sampling.samplers", ["dpmpp", "ddim"])
     put(pocket_config, "training.decay", "constant")
-    spec = Specs(load_study(pocket_config)).claims()
+    study = load_study(pocket_config)
+    spec = claims_spec(study, Specs(study).cost())
     assert (spec.figure_sampler, spec.fixed.sampler) == ("dpmpp", "ddim")
     assert spec.decay == "constant"
 

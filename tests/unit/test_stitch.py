@@ -14,7 +14,7 @@ from plans import ONES, changed, jobs_of, rule
 from project import ROOT
 from studies import put
 
-from ldm_scaling.cells.sweep import initial_noise
+from ldm_scaling.cells.sample import initial_noise
 from ldm_scaling.diffusion.samplers import (
     SAMPLERS,
     make_scheduler,

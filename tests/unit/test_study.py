@@ -40,6 +40,22 @@ def test_overlays_are_valid(pocket_config, root):
 
 
 WRONG = [
+    ("param_budget.sizes", ["c30"], "param_budget.sizes", "c30 is no multiple of 4"),
+    ("param_budget.sizes", ["wide"], "param_budget.sizes", "wide is no size"),
+    ("param_budget.steps", 1001, "param_budget.steps", "more steps than"),
+    ("param_budget.warmup_images", 16000, "param_budget.warmup_images", "smaller than images"),
+    (
+        "param_budget.text_encoders",
+        [{"pretrained": "minilm-l6", "width": 384}] * 2,
+        "param_budget.text_encoders",
+        "minilm-l6 stands twice",
+    ),
+    (
+        "param_budget.text_encoders",
+        [{"pretrained": "minilm-l6", "revision": "a" * 40, "width": 384}],
+        "param_budget.text_encoders.0.revision",
+        "minilm-l6 is no hub id",
+    ),
     ("colour", 1, "colour", "unknown key"),
     ("training.learning_rate", 1e-4, "training.learning_rate", "unknown key; known here: images"),
     ("latents.autoencoder.depth", 3, "latents.autoencoder.depth", "unknown key"),
@@ -84,6 +100,9 @@ WRONG = [
     ("latents.cache", "often", "latents.cache", "boolean"),
     ("latents.parts", 0, "latents.parts", "greater than 0"),
     ("name", "tables", "name", "choose another name"),
+    ("search.method", "bisection", "search.method", "'grid' or 'adaptive'"),
+    ("search.share", 0, "search.share", "greater than 0"),
+    ("search.looks", 3, "search.looks", "known here: method, share"),
     ("sampling.guidance", [1, 1.0000001], "sampling.guidance", "1 stands twice to six digits"),
     ("training.keep", [0.5, 0.50001], "training.keep", "same step"),
     ("diffusion.beta_end", 0.0001, "diffusion.beta_end", "smaller than beta_start"),
@@ -113,7 +132,7 @@ WRONG = [
     ("sampling.students.steps", [1, 2], "sampling.students.steps", "must have 4"),
     ("figures.prompts", [0, 32], "figures.prompts.1", "less than 32"),
     ("dreambooth.sizes", ["c64"], "dreambooth.sizes", "c64 is not in family.sizes"),
-    ("dreambooth.token", "two words", "dreambooth.token", "match"),
+    ("dreambooth.token", "two words", "dreambooth.token", "one word"),
     ("dreambooth.prompts", ["a cat"], "dreambooth.prompts", "must have {subject} once"),
     ("dreambooth.prompts", [], "dreambooth.prompts", "at least 1"),
     ("dreambooth.subjects", 0, "dreambooth.subjects", "greater than 0"),
@@ -177,7 +196,7 @@ def test_only_all_dimensions_are_fid(pocket_config):
         load_study(pocket_config)
     pocket_config["metrics"]["components"] = None
     metrics = load_study(pocket_config).metrics
-    assert metrics.names == {"fd": "fid", "kid": "kid_inception_v3"}
+    assert metrics.names == {"fd": "fid", "fd_infinity": "fid_infinity", "kid": "kid_inception_v3"}
     assert str(metrics.weights) == "resources/inception-2015-12-05.pt"
 
 
@@ -199,7 +218,7 @@ def test_a_study_has_one_metric_of_alignment_at_most(pocket_config, changes, ali
     pocket_config["metrics"] |= changes
     metrics = load_study(pocket_config).metrics
     assert metrics.alignment == alignment
-    assert [*metrics.names.values()][2:] == [alignment] * (alignment is not None)
+    assert [*metrics.names.values()][3:] == [alignment] * (alignment is not None)
 
 
 def test_nothing_is_fitted_without_clip_like(pocket_config):
@@ -218,7 +237,8 @@ def test_metrics_have_their_extractors_name(pocket_config):
     clip = {"clip": {"pretrained": "folder"}, "clip_like": None}
     pocket_config["metrics"] |= {"components": None} | clip
     metrics = load_study(pocket_config).metrics
-    assert list(metrics.names.values()) == ["fd_effnet_lite0", "kid_effnet_lite0", "clip_score"]
+    distances = ["fd_effnet_lite0", "fd_infinity_effnet_lite0", "kid_effnet_lite0"]
+    assert list(metrics.names.values()) == [*distances, "clip_score"]
     assert metrics.weights is None
 
 

@@ -12,7 +12,7 @@ import yaml
 from project import ROOT
 from studies import put
 
-from ldm_scaling.cells.sweep import load_sampler
+from ldm_scaling.cells.sample import load_sampler
 from ldm_scaling.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
 from ldm_scaling.latents.pairs import PackedPairs

@@ -24,6 +24,7 @@ ROWS = [
 def planted(rows=ROWS, **columns):
     table = pd.DataFrame([row[:3] for row in rows], columns=["seed", "guidance", "seconds"])
     same = {"stage": "pretrain", "size": "c8", "sampler": "ddim", "steps": 4, "trained": 1.0}
+    same["at_boundary"] = table["guidance"] == max(row[1] for row in ROWS)
     draws = np.array([[row[3], *row[4]] for row in rows], float)
     return Values(table.assign(**{**same, "grid": True, "metric": METRIC, **columns}), draws)
 

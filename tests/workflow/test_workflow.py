@@ -55,12 +55,16 @@ def test_every_target_of_the_pocket_study(project):
     figures = dict.fromkeys(FIGURES, 1)
     others = {"illustrate": 4, "fits": 1, "distill": 4, "guided_distill": 6}
     # all samplers, students with theirs, and super-resolution
-    others |= {"sweep": 27, "sample_stitched": 3, "stitch": 1, "measure": 30}
+    others |= {"sweep": 39, "sample_stitched": 3, "stitch": 1, "measure": 42}
     others |= {"collect": 9}
     others |= {"degrade": 2, "encode_images": 3, "train_superres": 5, "superres_baselines": 1}
     everything = {"concatenate": 1, "fixed_setting": 1, "claims": 1, "all": 1, "crossovers": 1}
+    others |= {"rank_sizes": 1, "replay_searches": 1}
     everything |= {"retrieval": 1, "acceleration": 1, "superres": 1}
     others |= {"prepare_subjects": 1, "encode_subjects": 1, "sample_prior": 4, "dreambooth": 24}
+    others |= {"encode_text_of": 6, "pretrain_pair": 12, "param_budget_table": 1}
+    others |= {"count_pairs": 1}
+    others |= {"count_components": 1, "time_components": 1, "components_table": 1}
     others |= {"score_subjects": 4, "dreambooth_table": 1}
     assert project.jobs() == POCKET_JOBS | figures | others | everything
     assert project.jobs("figures") == POCKET_JOBS | figures | others | {"figures": 1}
@@ -152,7 +156,7 @@ def test_files_of_metrics_are_inputs_and_reach_the_jobs(project):
 
 def test_prefetch_is_all_that_a_study_downloads(project):
     assert project.jobs("prefetch", "--configfile=studies/paper.yaml") == {
-        "fetch_hub": 4,
+        "fetch_hub": 10,
         "fetch_file": 4,
         "prefetch": 1,
     }
@@ -176,6 +180,11 @@ def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
     autoencoder = ["stabilityai--sd-vae-ft-mse"]
     text_encoder = ["laion--CLIP-ViT-H-14-laion2B-s32B-b79K"]
     clip = ["timm--vit_large_patch14_clip_224"]
+    encoders = {f"google-t5--t5-{size}" for size in ("small", "base", "large", "3b", "11b")}
+    encoders |= {"openai--clip-vit-large-patch14", *text_encoder}
+    assert set(reads.pop("count_pairs")) == encoders
+    assert set(reads.pop("encode_text_of")) < encoders
+    assert set(reads.pop("pretrain_pair")) - set(autoencoder) < encoders
     assert {rule: names for rule, names in reads.items() if names} == {
         "index_shards": ["pixparse--cc12m-wds"],
         "encode_part": [*autoencoder, *text_encoder],
@@ -349,8 +358,10 @@ def test_claims_have_every_module_that_decides_them_as_an_input(project):
     printed = project.snakemake("--dry-run", "results/claims.md")
     inputs = re.search(r"rule claims:\n    input: (.*)\n", printed)[1].split(", ")
     modules = {f"src/{name.replace('.', '/')}.py" for name in imported}
-    # those of the rules whose tables it takes
-    tables = {f"src/ldm_scaling/tables/{name}.py" for name in ("collect", "dreambooth")}
+    # those of the rules whose tables it takes, or whose columns these name
+    tables = {
+        f"src/ldm_scaling/tables/{name}.py" for name in ("collect", "components", "dreambooth")
+    }
     assert modules - set(inputs) == tables
 
 

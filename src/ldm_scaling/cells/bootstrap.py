@@ -46,13 +46,14 @@ def resample_weights(concepts: Sequence[str], resamples: int, seed: int) -> np.n
 def weighted_statistics(features: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`statistics` of every resample: means [R, k] and covariances [R, k, k].
 
-    Features are [n, k] and weights [R, n], which sum to n in every row.
+    Features are [n, k] and weights [R, n]; the sum of a row is how many images it stands for.
     """
     features = features.astype(np.float64)
-    n = len(features)
-    means = weights @ features / n
+    counts = weights.sum(axis=1)[:, None]
+    means = weights @ features / counts
     squares = np.stack([(features.T * row) @ features for row in weights])
-    return means, (squares - n * means[:, :, None] * means[:, None, :]) / (n - 1)
+    own = counts[:, :, None] * means[:, :, None] * means[:, None, :]
+    return means, (squares - own) / (counts[:, :, None] - 1)
 
 
 def centred_interval(value: float, resampled: np.ndarray, confidence: float) -> Interval:

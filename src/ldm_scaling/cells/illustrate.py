@@ -25,7 +25,7 @@ from ..specs import IllustrateSpec
 from ..tables.budgets import chosen_guidance, steps_bought
 from ..tables.collect import FAMILY, MEASURED, OK, read_table
 from ..workdir import fingerprint
-from .sweep import Sampler, add_sampler, load_sampler
+from .sample import Sampler, add_sampler, load_sampler
 
 ALPHAS = (1.0, 0.8, 0.5, 0.2, 0.0)
 """of Mei et al., arXiv 2404.01367, appendix E"""

@@ -56,16 +56,32 @@ def linearised_fd_interval(
     """Frechet distance of features [n, D] from a reference's mean [D] and root covariance [D, D].
 
     Images of one of the concepts [n] vary together. The draws are those of the resamples' weights
-    [R, n], to first order. A distance is not negative, nor is the
-    interval. Raises InputError if a feature is not finite, or if there is one concept only.
+    [R, n], to first order. A distance is not negative, nor is the interval.
+    Raises InputError if a feature is not finite, or if there is one concept only.
     """
     value, influence = influences(features, mu, root)
+    interval = influence_interval(value, influence, concepts, weights, confidence)
+    return interval._replace(lo=max(interval.lo, 0.0))
+
+
+def influence_interval(
+    value: float,
+    influence: np.ndarray,
+    concepts: Sequence[str],
+    weights: np.ndarray,
+    confidence: float,
+) -> Interval:
+    """The interval of a value on which images have the influences [n], as `influences` has them.
+
+    Raises InputError if there is one concept only.
+    """
     _, concept_of = np.unique(np.asarray(concepts), return_inverse=True)
     sums = np.bincount(concept_of, weights=influence)
     if len(sums) < 2:
         raise InputError("an interval needs prompts of at least two concepts")
-    variance = (sums**2).sum() / len(features) ** 2 * len(sums) / (len(sums) - 1)
+    n = len(influence)
+    variance = (sums**2).sum() / n**2 * len(sums) / (len(sums) - 1)
     half = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt(variance)
-    drawn = (weights - 1) @ influence / len(features)
+    drawn = (weights - 1) @ influence / n
     draws = value + (drawn - drawn.mean())
-    return Interval(value, float(max(value - half, 0)), float(value + half), draws)
+    return Interval(value, float(value - half), float(value + half), draws)

@@ -5,6 +5,7 @@ the model has seen), metric, value, lo, hi, n, nfe, seconds (an image), status, 
 stitched trajectory the steps of each model); and what resamples give instead of each value, as
 {cell}/{metric}, float64 [resamples]. `fd_<extractor>` is the Frechet distance on the leading
 principal components of the reference, `fid` that on all dimensions of clean-fid's Inception-v3,
+`fd_infinity_<extractor>` and `fid_infinity` what they would be of endlessly many samples,
 `kid_<extractor>` the unscaled KID on all features, `clip_score` the mean cosine of images with
 their captions, `clip_like` the same under maps that are fitted to the training split. Cells of
 super-resolution also have the means of what compares each image with its original, `psnr`, `ssim`
@@ -34,6 +35,7 @@ from ..superres_section import INCEPTION_SCORE
 from ..workdir import fingerprint, write_text
 from .bootstrap import Interval, fd_interval, kid_interval, mean_interval, resample_weights
 from .clip_like import Scorer, read_scorer
+from .fd_infinity import Divisions, fd_infinity_interval, linearised_fd_infinity_interval
 from .frechet import principal_components, project, square_root, statistics
 from .inception_score import inception_score, read_head
 from .influence import linearised_fd_interval
@@ -112,6 +114,8 @@ class Prompts:
     concepts: list[str]
     weights: np.ndarray
     """[R, n], those of `resample_weights`"""
+    divisions: Divisions
+    """into the smaller samples that FD-infinity is extrapolated from"""
 
 
 def prepare(features: np.ndarray, components: int | None) -> Reference:
@@ -134,15 +138,18 @@ def compare(
     """Every metric of features [n, D], by its name."""
     gaussian, confidence = reference.gaussian, metrics.confidence
     if isinstance(gaussian, OnAll):
-        fd = linearised_fd_interval(
-            features, *gaussian, prompts.concepts, prompts.weights, confidence
-        )
+        own = (features, *gaussian, prompts.concepts, prompts.weights)
+        fd = linearised_fd_interval(*own, confidence)
+        endless = linearised_fd_infinity_interval(*own, prompts.divisions, confidence)
     else:
         origin, basis, mu, sigma = gaussian
         projected = project(features, origin, basis)
-        fd = fd_interval(projected, mu, sigma, prompts.weights, confidence)
+        own = (projected, mu, sigma, prompts.weights)
+        fd = fd_interval(*own, confidence)
+        endless = fd_infinity_interval(*own, prompts.divisions, confidence)
     kid = kid_interval(features, reference.features, reference.pairs, prompts.weights, confidence)
-    return {metrics.names["fd"]: fd, metrics.names["kid"]: kid}
+    names = metrics.names
+    return {names["fd"]: fd, names["fd_infinity"]: endless, names["kid"]: kid}
 
 
 def clip_score(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> dict[str, Interval]:
@@ -244,7 +251,8 @@ def read_prompts(captions: Path, spec: MeasureSpec) -> Prompts:
     concepts = read_column(captions, "concept")[: spec.n]
     if len(concepts) < spec.n:
         raise InputError(f"{captions} has {len(concepts)} rows, fewer than sampling.n = {spec.n}")
-    return Prompts(concepts, resample_weights(concepts, spec.metrics.bootstrap, spec.seed))
+    weights = resample_weights(concepts, spec.metrics.bootstrap, spec.seed)
+    return Prompts(concepts, weights, Divisions(concepts, spec.seed))
 
 
 def measure(

@@ -35,7 +35,8 @@ from .clip_like import Map
 from .clip_score import ClipScore
 from .dino import DinoFeatures
 from .features import load_extractor
-from .sweep import BATCH, Sampler
+from .sample import Sampler
+from .sweep import BATCH
 
 Scores = dict[str, np.ndarray]
 

@@ -6,54 +6,46 @@ the cell's allocation says. Writes `features.safetensors` (of each cell a float1
 with a CLIP model also {cell}/clip, float32 [n], cosines of images and prompts; of super-resolution
 {cell}/psnr and so on, float32 [n], by which each image is like its original),
 `images.safetensors` (the first images of a cell, uint8, for contact sheets) and `cells.json`
-(steps, guidance, n, NFE, seconds an image, status, of stitched ones the allocation). What has been
-sampled stays in the work folder: a new scale or step count samples the new cells only. Several
-processes, by torch's launcher, share the cells and give the same files as one.
+(steps, guidance, n, NFE, seconds an image, status, of stitched ones the allocation). An adaptive
+search samples few images of most scales; the files have the cells that it has sampled whole, and
+as search/steps{steps}, float64 [looks, 3], the guidance, images and metric of all that it has
+looked at. What has been sampled stays in the work folder: a new scale or step count samples the new
+cells only, and a search takes what there is of a cell. Several processes, by torch's launcher,
+share the cells and give the same files as one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Sequence
-from copy import copy
+from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
-from torch import nn
 
-from ..cli import InputError, Progress, Slice, SliceEnded, add_work_dir, parser, positive, run
+from ..cli import Progress, Slice, SliceEnded, add_work_dir, parser, positive, run
 from ..devices import (
-    check_gpus,
-    in_precision,
     own_device,
-    precision,
     process_count,
     process_index,
 )
 from ..diffusion.guidance import is_embedded
 from ..diffusion.samplers import (
-    make_scheduler,
     network_evaluations,
-    sample_latents,
-    sampler_levels,
 )
-from ..diffusion.stitched import Stitched
-from ..latents.autoencoder import decode, load, to_uint8, weights_hash
-from ..loop import Stream, row_generators
-from ..models.family import load_unet
-from ..sampling_section import FixedSetting
-from ..shards import fingerprint_of, map_array, write_arrays
+from ..shards import write_arrays
 from ..specs import CellSpec, SweepSpec
-from ..study import SHEET_IMAGES, Diffusion
+from ..study import SHEET_IMAGES
 from ..workdir import Busy, WorkDir, fingerprint, write_json
+from .adaptive import different, find_guidance, load_metric, looks_array, searched_steps
 from .features import Measuring, add_measuring, load_measuring
 from .fidelity import fidelity_names
+from .sample import Sampler, add_sampler, load_sampler, stitched
+from .search import Found
 
 BATCH = 128
 """images that are sampled at a time, unless the command says fewer"""
@@ -89,68 +81,6 @@ class Sampled:
             torch.save(vars(self), file)
 
 
-def initial_noise(seed: int, rows: Iterable[int], shape: tuple[int, ...]) -> torch.Tensor:
-    """Unit noise [len(rows), *shape]; a row depends on the seed and its number only."""
-    return torch.stack(
-        [torch.randn(shape, generator=g) for g in row_generators(Stream.SAMPLING, seed, rows)]
-    )
-
-
-class Sampler:
-    """A model with what turns its latents into images and features."""
-
-    def __init__(
-        self,
-        unet: UNet2DConditionModel,
-        autoencoder: nn.Module,
-        diffusion: Diffusion,
-        text: np.ndarray,
-        empty: np.ndarray,
-        condition: np.ndarray | None = None,
-    ):
-        self.unet = unet.to(memory_format=torch.channels_last)  # up to a third faster
-        self.autoencoder = autoencoder.to(memory_format=torch.channels_last)
-        self.diffusion = diffusion
-        self._text = text
-        self._empty = torch.from_numpy(np.array(empty)).to(unet.device).float()
-        self._condition = condition
-
-    def text(self, rows: Sequence[int]) -> torch.Tensor:
-        """Embeddings [len(rows), L, D] of prompts."""
-        return torch.from_numpy(np.array(self._text[list(rows)])).to(self.unet.device).float()
-
-    def images(self, cell: CellSpec, rows: Sequence[int]) -> tuple[np.ndarray, bool]:
-        """uint8 images [len(rows), 3, S, S] of prompts `rows`, and whether all are finite."""
-        return self.images_of(self.text(rows), rows, cell, cell.seed)
-
-    def images_of(
-        self, text: torch.Tensor, rows: Sequence[int], setting: CellSpec | FixedSetting, seed: int
-    ) -> tuple[np.ndarray, bool]:
-        """Images of embeddings [len(rows), L, D], each from the noise of its row; as `images`."""
-        config = self.unet.config
-        shape = (config.out_channels, config.sample_size, config.sample_size)
-        condition = None
-        if self._condition is not None:
-            low = torch.from_numpy(np.array(self._condition[list(rows)]))
-            condition = low.to(self.unet.device).float()
-        latents = sample_latents(
-            self.unet,
-            make_scheduler(
-                setting.sampler, self.diffusion, getattr(setting, "teacher_steps", None)
-            ),
-            initial_noise(seed, rows, shape).to(self.unet.device),
-            text,
-            self._empty,
-            setting.steps,
-            setting.guidance,
-            list(row_generators(Stream.SAMPLING_STEPS, seed, rows)),
-            condition,
-        )
-        pixels = decode(self.autoencoder, latents)
-        finite = latents.isfinite().all() and pixels.isfinite().all()
-        return to_uint8(pixels), bool(finite)
-
-
 def sample_cell(
     sampler: Sampler,
     measuring: Measuring,
@@ -158,33 +88,36 @@ def sample_cell(
     work: WorkDir,
     time_slice: Slice,
     batch: int | None = None,
+    images: int | None = None,
 ) -> Sampled:
     """Sample a cell, from its newest saved state, to its end or until it diverges.
 
+    Or only so many of its images; a state that has more of them is as it is.
     Raises SliceEnded if the slice is over; what has been sampled is saved.
     """
     nothing = Sampled(torch.empty(0, dtype=torch.half), torch.empty(0, dtype=torch.uint8))
     state = work.load(Sampled.read) or nothing
     batch, save_at = batch or BATCH, time.monotonic() + SAVE_SECONDS
-    while state.sampled < cell.n and not state.diverged:
-        rows = range(state.sampled, min(state.sampled + batch, cell.n))
+    wanted = images or cell.n
+    while state.sampled < wanted and not state.diverged:
+        rows = range(state.sampled, min(state.sampled + batch, wanted))
         began = time.monotonic()
-        images, finite = sampler.images(cell, rows)
+        pixels, finite = sampler.images(cell, rows)
         state.seconds += time.monotonic() - began
         if finite:
-            features = torch.from_numpy(measuring.extractor(images)).half()
+            features = torch.from_numpy(measuring.extractor(pixels)).half()
             state.features = torch.cat([state.features, features])
-            shown = torch.from_numpy(images[: max(0, SHEET_IMAGES - rows.start)])
+            shown = torch.from_numpy(pixels[: max(0, SHEET_IMAGES - rows.start)])
             state.sheet = torch.cat([state.sheet, shown])
             if measuring.clip:
                 prompts = slice(rows.start, rows.stop)
-                cosines = torch.from_numpy(measuring.clip(images, prompts))
+                cosines = torch.from_numpy(measuring.clip(pixels, prompts))
                 state.clip = torch.cat([state.clip, cosines])
             if measuring.fidelity:
-                alike = torch.from_numpy(measuring.fidelity(images, slice(rows.start, rows.stop)))
+                alike = torch.from_numpy(measuring.fidelity(pixels, slice(rows.start, rows.stop)))
                 state.fidelity = torch.cat([state.fidelity, alike])
         state.sampled, state.diverged = rows.stop, not finite
-        ended, whole = time_slice.ended(), rows.stop == cell.n or state.diverged
+        ended, whole = time_slice.ended(), rows.stop == wanted or state.diverged
         if ended or whole or time.monotonic() > save_at:
             work.save(state.sampled, state.write)
             save_at = time.monotonic() + SAVE_SECONDS
@@ -207,96 +140,118 @@ def record(cell: CellSpec, state: Sampled, embedded: bool) -> dict:
     } | ({"allocation": cell.allocated} if cell.allocation else {})
 
 
-def stitched(samplers: Sequence[Sampler], cell: CellSpec) -> Sampler:
-    """What samples a cell: the one model, or several one after the other as its allocation says.
-
-    Raises InputError if the cell allocates its steps to another number of models.
-    """
-    if len(samplers) != len(cell.allocation or [cell.steps]):
-        raise InputError(f"--then: {cell.name} is not a cell of {len(samplers)} models")
-    if cell.allocation is None:
-        return samplers[0]
-    result = copy(samplers[0])
-    timesteps = sampler_levels(cell.sampler, result.diffusion, cell.steps)
-    result.unet = Stitched([own.unet for own in samplers], cell.allocation, timesteps)
-    return result
-
-
-def sample_among_processes(cells: list[CellSpec], sample: Callable[[CellSpec], object]) -> None:
-    """Sample every cell that no other process is at, this one's share of them first."""
-    index, count = process_index(), process_count()
-    cells = cells[index::count] + [c for n, c in enumerate(cells) if n % count != index]
-    progress = Progress(f"process {index}: cells", len(cells))
-    for number, cell in enumerate(cells, start=1):
+def share_among_processes(tasks: dict[str, Callable[[], object]]) -> None:
+    """Do every named task that no other process is at, this one's share of them first."""
+    index, count, names = process_index(), process_count(), list(tasks)
+    names = names[index::count] + [n for at, n in enumerate(names) if at % count != index]
+    progress = Progress(f"process {index}: cells", len(names))
+    for number, name in enumerate(names, start=1):
         with contextlib.suppress(Busy):
-            sample(cell)
-        progress.update(number, cell.name)
+            tasks[name]()
+        progress.update(number, name)
 
 
-def add_sampler(arguments: ArgumentParser) -> None:
-    """Add the arguments that name what `load_sampler` loads, and the GPUs for it."""
-    arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
-    arguments.add_argument(
-        "--autoencoder", required=True, help="diffusers folder or downloaded hub id"
-    )
-    arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
-    arguments.add_argument("--text", required=True, type=Path, help="embeddings of the prompts")
-    arguments.add_argument(
-        "--condition", type=Path, help="latents of enlarged images, which take the prompts' place"
-    )
-    arguments.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
+class Sweep:
+    """The cells of one model, sampled when they are asked for."""
+
+    def __init__(self, spec: SweepSpec, options: Namespace):
+        """Nothing is loaded but what an adaptive search compares with.
+
+        Raises InputError if that is missing.
+        """
+        self.spec, self._options = spec, options
+        self._slice = Slice(options.max_seconds)
+        self._measuring: dict[tuple, Measuring] = {}
+        self._prompts = max(cell.n for cell in spec.possible)
+        self._metric = load_metric(options.reference, spec.search) if spec.search else None
+        # a model is large; its cells come one after the other
+        self._samplers_of = lru_cache(maxsize=1)(self._load)
+
+    def _load(self, trained: float | None) -> tuple[list[Sampler], list[str]]:
+        folders = (self._options.model, *self._options.then)
+        named = [Namespace(**vars(self._options) | {"model": folder}) for folder in folders]
+        loaded = [load_sampler(o, self.spec.diffusion, self._prompts, trained) for o in named]
+        return [sampler for sampler, _ in loaded], [digest for _, own in loaded for digest in own]
+
+    def sample(self, cell: CellSpec, wait: bool = True, images: int | None = None) -> Sampled:
+        """The cell, or so many of its images at least.
+
+        Raises Busy if another process is at it and this one is not to wait.
+        """
+        options = self._options
+        key = (cell.extractor, cell.input_size, cell.clip, cell.perceptual, cell.n)
+        if key not in self._measuring:
+            self._measuring[key] = load_measuring(cell, options, cell.n, own_device())
+        measuring = self._measuring[key]
+        samplers, decides = self._samplers_of(cell.trained)
+        sampler = stitched(samplers, cell)
+        content = fingerprint(cell, self.spec.diffusion, *decides, *measuring.files)
+        with WorkDir(options.work_dir, content, wait=wait) as work:
+            return sample_cell(sampler, measuring, cell, work, self._slice, options.batch, images)
+
+    def search(self, steps: int, wait: bool = True) -> tuple[Found, list[CellSpec]]:
+        """The search at a step count, and the cells that it has sampled whole. Raises Busy too.
+
+        Candidates that are sampled whole anyway come after it: which images are sampled together
+        changes their last bits, and does not depend on the number of processes.
+        """
+
+        def features_of(cell: CellSpec, images: int) -> np.ndarray:
+            return self.sample(cell, wait, images).features.numpy()
+
+        found = find_guidance(self.spec.search, steps, features_of, self._metric[0])
+        for cell in self.spec.cells:
+            if cell in self.spec.search.candidates and cell.steps == steps:
+                self.sample(cell, wait)
+        return found
+
+    def tasks(self) -> dict[str, Callable[[], object]]:
+        """What processes share, by name; none waits for another process. They raise Busy."""
+        steps = searched_steps(self.spec.search)
+        searched = self.spec.search.candidates if self.spec.search else []
+        alone = [cell for cell in self.spec.cells if cell not in searched]
+        searches = {f"search{count}": partial(self.search, count, wait=False) for count in steps}
+        return searches | {cell.name: partial(self.sample, cell, wait=False) for cell in alone}
+
+    def record(self, cell: CellSpec, state: Sampled) -> dict:
+        """A cell's entry in cells.json."""
+        return record(cell, state, is_embedded(self._samplers_of(cell.trained)[0][0].unet))
+
+    def fingerprint(self, cells: list[CellSpec]) -> str:
+        """Of what decides files of these cells."""
+        kept = sorted({cell.trained for cell in cells} - {None})
+        hashes = [digest for trained in (None, *kept) for digest in self._samplers_of(trained)[1]]
+        return fingerprint(self.spec, *(self._metric or [])[1:], *hashes)
 
 
-def load_sampler(
-    options: Namespace, diffusion: Diffusion, prompts: int, trained: float | None = None
-) -> tuple[Sampler, list[str]]:
-    """What a command's `add_sampler` names, on its device; and hashes of what decides its images.
-
-    With `trained` it is the model as it was at that kept fraction of its training.
-    Raises InputError if it sees too few GPUs, a file is unusable, the embeddings are not the
-    model's, or these or what conditions it fewer than `prompts`.
-    """
-    check_gpus(options.gpus)
-    device = own_device()
-    unet = load_unet(options.model, trained).to(device)
-    autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
-    decides = [weights_hash(unet), weights_hash(autoencoder), fingerprint_of(options.text)]
-    text, empty = (map_array(options.text, name) for name in ("text", "empty"))
-    condition, width = None, text.shape[-1]
-    if options.condition:
-        condition = map_array(options.condition, "latents")
-        decides.append(fingerprint_of(options.condition))
-        text = np.broadcast_to(empty, (len(condition), *empty.shape))
-    wanted = unet.config.cross_attention_dim
-    if width != wanted:
-        raise InputError(
-            f"{options.text}: embeddings are {width} wide, the model attends to {wanted}"
-        )
-    if len(text) < prompts:
-        source = options.condition or options.text
-        raise InputError(f"{source} has {len(text)} prompts, fewer than {prompts}")
-    if unet.config.in_channels != unet.config.out_channels * (1 if condition is None else 2):
-        wrong = "is needed by" if condition is None else "means nothing to"
-        raise InputError(f"--condition: {wrong} {options.model}")
-    unet = in_precision(unet, precision())
-    return Sampler(unet, autoencoder, diffusion, text, empty, condition), decides
-
-
-def load_samplers(
-    options: Namespace, diffusion: Diffusion, prompts: int, trained: float | None
-) -> tuple[list[Sampler], list[str]]:
-    """As `load_sampler`, of the model and of those that take over from it."""
-    named = [Namespace(**vars(options) | {"model": m}) for m in (options.model, *options.then)]
-    loaded = [load_sampler(one, diffusion, prompts, trained) for one in named]
-    return [sampler for sampler, _ in loaded], [digest for _, own in loaded for digest in own]
+def file_arrays(
+    states: list[tuple[CellSpec, Sampled]],
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The arrays of features.safetensors and of images.safetensors."""
+    features, images = {}, {}
+    for cell, state in states:
+        features[cell.name] = state.features.numpy()
+        if cell.clip:
+            features[f"{cell.name}/clip"] = state.clip.numpy()
+        if state.fidelity.numel():
+            for column, metric in enumerate(fidelity_names(cell.perceptual)):
+                features[f"{cell.name}/{metric}"] = state.fidelity[:, column].numpy()
+        images[cell.name] = state.sheet.numpy()
+    return features, images
 
 
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, SweepSpec)
     add_sampler(arguments)
-    takes_over = "folder of the model that takes over in stitched trajectories; repeat for a third"
-    arguments.add_argument("--then", default=[], action="append", type=Path, help=takes_over)
+    arguments.add_argument(
+        "--then",
+        default=[],
+        action="append",
+        type=Path,
+        help="folder of the model that takes over in stitched trajectories; repeat for a third",
+    )
+    arguments.add_argument("--reference", type=Path, help="features of real images, for a search")
     arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
     arguments.add_argument(
         "--batch", type=positive(int), default=BATCH, help="images at a time (%(default)s)"
@@ -305,48 +260,26 @@ def main() -> None:
     add_work_dir(arguments)
     options = arguments.parse_args()
     spec: SweepSpec = options.spec
-    time_slice = Slice(options.max_seconds)
-    prompts = max(cell.n for cell in spec.cells)
-
-    @lru_cache(maxsize=1)  # a model is large; its cells come one after the other
-    def samplers_of(trained: float | None) -> tuple[list[Sampler], list[str]]:
-        return load_samplers(options, spec.diffusion, prompts, trained)
-
-    loaded: dict[tuple, Measuring] = {}
-
-    def sample(cell: CellSpec, wait: bool) -> Sampled:
-        key = (cell.extractor, cell.input_size, cell.clip, cell.perceptual, cell.n)
-        if key not in loaded:
-            loaded[key] = load_measuring(cell, options, cell.n, own_device())
-        samplers, decides = samplers_of(cell.trained)
-        sampler = stitched(samplers, cell)
-        content = fingerprint(cell, spec.diffusion, *decides, *loaded[key].files)
-        with WorkDir(options.work_dir, content, wait=wait) as work:
-            return sample_cell(sampler, loaded[key], cell, work, time_slice, options.batch)
-
+    sweep = Sweep(spec, options)
     if process_count() > 1:
-        sample_among_processes(spec.cells, partial(sample, wait=False))
+        share_among_processes(sweep.tasks())
         if process_index() > 0:
             return
-    features, images, records = {}, {}, []
-    progress = Progress(f"cells of {options.out}", len(spec.cells))
-    for number, cell in enumerate(spec.cells, start=1):
-        state = sample(cell, wait=True)
-        embedded = is_embedded(samplers_of(cell.trained)[0][0].unet)
-        records.append(record(cell, state, embedded))
-        features[cell.name] = state.features.numpy()
-        if cell.clip:
-            features[f"{cell.name}/clip"] = state.clip.numpy()
-        if state.fidelity.numel():
-            for column, metric in enumerate(fidelity_names(cell.perceptual)):
-                features[f"{cell.name}/{metric}"] = state.fidelity[:, column].numpy()
-        images[cell.name] = state.sheet.numpy()
+    searches = {count: sweep.search(count) for count in searched_steps(spec.search)}
+    finalists = [cell for _, cells in searches.values() for cell in cells]
+    cells = different([*finalists, *spec.cells])
+    progress = Progress(f"cells of {options.out}", len(cells))
+    states, records = [], []
+    for number, cell in enumerate(cells, start=1):
+        state = sweep.sample(cell)
+        states.append((cell, state))
+        records.append(sweep.record(cell, state))
         progress.update(number, f"{cell.name}: {records[-1]['status']}")
-    kept = sorted({cell.trained for cell in spec.cells} - {None})
-    hashes = [digest for trained in (None, *kept) for digest in samplers_of(trained)[1]]
-    everything = fingerprint(spec, *hashes)
-    write_arrays(options.out / "features.safetensors", features, everything)
-    write_arrays(options.out / "images.safetensors", images, everything)
+    features, images = file_arrays(states)
+    looks = {f"search/steps{count}": looks_array(found) for count, (found, _) in searches.items()}
+    content = sweep.fingerprint(cells)
+    write_arrays(options.out / "features.safetensors", features | looks, content)
+    write_arrays(options.out / "images.safetensors", images, content)
     write_json(options.out / "cells.json", records)
 
 

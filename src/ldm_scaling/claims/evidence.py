@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from ..specs import ClaimsSpec
-from ..stages import DREAMBOOTH, is_superres
+from ..claims_specs import ClaimsSpec
+from ..stages import DREAMBOOTH, is_budget, is_superres
 from ..tables.published import is_papers_layout
 from ..tables.values import Values
 
@@ -34,6 +34,10 @@ class Evidence:
     """how like their subjects images are, by size and training seed; None: no subject was taught"""
     stitched: Values | None = None
     """quality of stitched trajectories, as `read_stitched` has it; None: nothing was stitched"""
+    searches: pd.DataFrame | None = None
+    """search_cost.csv; None: not every scale was sampled"""
+    pairs: Values | None = None
+    """the quality of pairs of a text encoder and a U-Net, as param_budget.csv has it; None: none"""
     _means: dict[tuple[str, str, str], Values] = field(default_factory=dict)
     _best: dict[tuple[str, str], Values] = field(default_factory=dict)
 
@@ -46,6 +50,8 @@ class Evidence:
         """Images a cell of a stage, or None if no cell has a value."""
         if stage == DREAMBOOTH:
             return int(self.taught().rows["n"].iloc[0])
+        if is_budget(stage):
+            return int(self.split_budget().rows["n"].dropna().iloc[0])
         return self._n(enlarging=True) if is_superres(stage) else self.n
 
     def _n(self, enlarging: bool) -> int | None:
@@ -102,6 +108,12 @@ class Evidence:
         if self.dreambooth is None:
             raise NotRun("stage dreambooth is not in the study")
         return arranged(self.dreambooth.over_seeds(self.spec.confidence, self.spec.seed))
+
+    def split_budget(self) -> Values:
+        """The quality of every pair of the parameter budget. Raises NotRun if there is none."""
+        if self.pairs is None:
+            raise NotRun("the study splits no parameter budget")
+        return self.pairs
 
     def size(self, channels: int) -> str:
         """A size of the paper. Raises NotRun if the study has it not, or a family of its own."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from ..specs import ClaimsSpec
+from ..claims_specs import ClaimsSpec
 from ..stages import DREAMBOOTH, PRETRAIN, is_superres
 from ..tables.values import interval, student_over_normal
 from .evidence import Evidence, NotRun

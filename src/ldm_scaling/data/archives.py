@@ -115,6 +115,12 @@ def hub_downloads(study: Study) -> list[HubDownload]:
         found.append(HubDownload(clip.pretrained, clip.revision, include=CLIP_FILES))
     if study.dreambooth and (dino := study.dreambooth.dino) and dino.revision:
         found.append(HubDownload(dino.pretrained, dino.revision))
+    if study.param_budget:
+        found += [
+            HubDownload(encoder.pretrained, encoder.revision)
+            for encoder in study.param_budget.text_encoders
+            if encoder.revision
+        ]
     if study.data.revision:
         found.append(HubDownload(study.data.path, study.data.revision, "datasets"))
     return list(dict.fromkeys(found))

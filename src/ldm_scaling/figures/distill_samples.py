@@ -20,7 +20,7 @@ from ..distill_section import FEW_STEPS
 from ..specs import cell_name
 from ..stages import DISTILL, PRETRAIN
 from ..tables.budgets import of_model
-from ..tables.collect import BEST, FAMILY, OK, read_table
+from ..tables.collect import CELLS, FAMILY, OK, read_table
 from . import samples
 
 
@@ -104,7 +104,7 @@ def main() -> None:
     }
     shown, samplers = {}, {}
     for label, (stage, pairs, table, steps) in rows.items():
-        best = read_table(table, BEST)
+        best = read_table(table, CELLS)
         samplers[stage] = best["sampler"].iloc[0]
         shown[label] = {
             size: read_shown(path, best, (stage, size, options.seed), steps, options.prompts)

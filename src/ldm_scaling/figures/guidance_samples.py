@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ..cli import parser, run
 from ..specs import cell_name
 from ..tables.budgets import of_model, of_sampler
-from ..tables.collect import BEST, read_table
+from ..tables.collect import CELLS, read_table
 from . import samples, style
 
 
@@ -70,7 +70,7 @@ def main() -> None:
         for size, path in samples.files_by_size(options.images).items()
     }
     captions = samples.read_captions(options.captions, options.prompts)
-    best = of_sampler(read_table(options.best, BEST), options.sampler)
+    best = of_sampler(read_table(options.best, CELLS), options.sampler)
     best = best[best["steps"] == options.steps]
     setting = f"{options.sampler}, {options.steps} steps"
     samples.save(draw(images, captions, best, options.seed, setting), options)

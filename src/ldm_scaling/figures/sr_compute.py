@@ -20,8 +20,8 @@ from ..metrics_section import HIGHER_IS_BETTER
 from ..tables.budgets import of_metric
 from ..tables.collect import OK, read_table
 from ..tables.fits import training_flops
-from ..tables.fixed_setting import at_setting, with_intervals
-from ..tables.values import add_cells, read_values
+from ..tables.fixed_setting import read_cells, with_intervals
+from ..tables.values import add_cells
 from . import quality_curves, style
 from .train_compute import compute_ticks, draw_sizes
 
@@ -125,13 +125,9 @@ def main() -> None:
     options = arguments.parse_args()
 
     def checkpoints(cells: Path, draws: Path) -> list[pd.DataFrame]:
-        tables = []
-        for metric in options.metrics:
-            values = read_values(cells, draws, metric)
-            own = at_setting(values, options.steps, 1.0, options.confidence)
-            rows = with_intervals(own, options.confidence)
-            tables.append(rows.assign(compute=training_flops(rows, options.images)))
-        return tables
+        values = read_cells(cells, draws, (options.steps, 1.0, options.confidence), options.metrics)
+        tables = [with_intervals(own, options.confidence) for own in values]
+        return [rows.assign(compute=training_flops(rows, options.images)) for rows in tables]
 
     finetuned, *others = (checkpoints(*paths) for paths in options.cells)
     scratch = others[0] if others else []

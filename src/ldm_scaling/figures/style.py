@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from ..cli import InputError
-from ..metrics_section import CLIP_LIKE, CLIP_SCORE, FID
+from ..metrics_section import CLIP_LIKE, CLIP_SCORE, FD_INFINITY, FID, FID_INFINITY
 from ..study import channels
 from ..superres_section import INCEPTION_SCORE, LPIPS_LIKE, PSNR, SSIM
 from ..tables.collect import OK
@@ -40,8 +40,10 @@ _BAND = {"alpha": 0.16, "linewidth": 0}
 FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
 """of floors.csv"""
 _EXTRACTORS = {"effnet_lite0": "EfficientNet-Lite0", "inception_v3": "Inception-v3"}
+_ENDLESS = "n \N{RIGHTWARDS ARROW} \N{INFINITY}"
 _WITHOUT_EXTRACTOR = {
     FID: "FID",
+    FID_INFINITY: f"FID, {_ENDLESS}",
     CLIP_SCORE: "CLIP score",
     CLIP_LIKE: "CLIP-like score (fitted to the training split)",
     PSNR: "PSNR (dB)",
@@ -118,7 +120,10 @@ def metric_label(metric: str) -> str:
     if metric in _WITHOUT_EXTRACTOR:
         return _WITHOUT_EXTRACTOR[metric]
     kind, _, extractor = metric.partition("_")
+    if metric.startswith(f"{FD_INFINITY}_"):
+        kind, extractor = FD_INFINITY, metric.removeprefix(f"{FD_INFINITY}_")
     names = {"fd": "Fréchet distance", "kid": "KID"}
+    names[FD_INFINITY] = f"Fréchet distance, {_ENDLESS}"
     names |= {"similarity": "Similarity to the subject", "drift": "Drift of the class"}
     if kind not in names or not extractor:
         return metric

@@ -24,7 +24,7 @@ from ..metrics_section import HIGHER_IS_BETTER
 from ..tables.budgets import of_metric
 from ..tables.collect import OK, read_table
 from ..tables.fits import ENVELOPE, FITS, on_envelope, training_flops
-from ..tables.fixed_setting import add_cells, read_cells, with_intervals
+from ..tables.fixed_setting import add_cells, read_cells, setting_of, with_intervals
 from . import style
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
@@ -179,7 +179,7 @@ def main() -> None:
     arguments.add_argument("--pdf", required=True, type=Path)
     arguments.add_argument("--png", required=True, type=Path)
     options = arguments.parse_args()
-    read = read_cells(options, options.metrics)
+    read = read_cells(options.cells, options.draws, setting_of(options), options.metrics)
     checkpoints = [with_intervals(own, options.confidence) for own in read]
     for rows in checkpoints:
         rows["compute"] = training_flops(rows, options.images)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, CLIPTextModel, PretrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    CLIPTextModel,
+    PretrainedConfig,
+    T5EncoderModel,
+)
 from transformers.utils import logging as transformers_logging
 
 from ..cli import InputError
@@ -34,28 +43,69 @@ def locate(spec: TextEncoder) -> Path:
     return Path(found.origin).parent / folder
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the list of weights that are not loaded, such as those of layers beyond the cut."""
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+
+
 def is_clip(config: PretrainedConfig) -> bool:
     """Whether a configuration is that of a CLIP model or of its text half."""
     return config.model_type in ("clip", "clip_text_model")
 
 
+def read_config(spec: TextEncoder) -> PretrainedConfig:
+    """The configuration of a text encoder, of a CLIP model that of its text half, as it is cut.
+
+    Raises what transformers does, and InputError if it has fewer layers than are to be kept.
+    """
+    config = AutoConfig.from_pretrained(locate(spec), local_files_only=True)
+    return cut(getattr(config, "text_config", config), spec)
+
+
+def cut(config: PretrainedConfig, spec: TextEncoder) -> PretrainedConfig:
+    """The configuration with the first layers only, if the study keeps no more."""
+    if spec.layers is None:
+        return config
+    if spec.layers > (count := config.num_hidden_layers):
+        raise InputError(
+            f"latents.text_encoder.layers: {spec.pretrained} has {count} layers, not {spec.layers}"
+        )
+    config.num_hidden_layers = spec.layers
+    return config
+
+
+def model_class(config: PretrainedConfig) -> type:
+    """The class in transformers of a text encoder: of T5 the encoder, of CLIP the text half."""
+    if is_clip(config):
+        return CLIPTextModel
+    return T5EncoderModel if config.model_type == "t5" else AutoModel
+
+
 class CaptionEncoder:
     """Encodes captions as Stable Diffusion does: padded to max_tokens, last hidden state.
 
-    A BERT-like encoder's padding is masked inside the encoder; a CLIP text model sees it, as
-    diffusers' pipeline does. The U-Net sees all max_tokens embeddings in both cases.
+    A BERT-like encoder's padding is masked inside the encoder, and T5's; a CLIP text model sees it,
+    as diffusers' pipeline does. The U-Net sees all max_tokens embeddings in all cases.
     """
 
     def __init__(self, spec: TextEncoder, device: str = "cpu"):
         folder = locate(spec)
         try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            config = read_config(spec)
             self.is_clip = is_clip(config)
-            kind = CLIPTextModel if self.is_clip else AutoModel
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model: nn.Module = kind.from_pretrained(
-                folder, local_files_only=True, dtype=torch.float32
-            )
+            with _quiet():
+                model: nn.Module = model_class(config).from_pretrained(
+                    folder, config=config, local_files_only=True, dtype=torch.float32
+                )
+        except InputError:
+            raise
         except (OSError, ValueError) as error:
             raise InputError(
                 f"latents.text_encoder.pretrained: {spec.pretrained} is no text model that "

@@ -15,15 +15,17 @@ from ..claims.evidence import Evidence
 from ..claims.registry import CLAIMS
 from ..claims.render import page, table
 from ..claims.statement import VERDICTS, find
+from ..claims_specs import ClaimsSpec
 from ..cli import InputError, parser, run
 from ..metrics_section import FID
-from ..specs import ClaimsSpec
-from ..stages import DREAMBOOTH, is_superres
+from ..stages import DREAMBOOTH, PRETRAIN, is_superres
 from ..superres_section import INCEPTION_SCORE
 from ..workdir import write_text
 from .collect import FAMILY, read_table, to_csv
 from .dreambooth import of_all, read_scores
+from .param_budget import PARAM_BUDGET
 from .published import COLUMNS
+from .search_cost import SEARCH_COST
 from .stitch import read_stitched
 from .values import read_values
 
@@ -33,7 +35,9 @@ def metrics_of(stage: str, spec: ClaimsSpec) -> list[str]:
     if is_superres(stage):
         score = [INCEPTION_SCORE] if spec.quality in (FID, "kid_inception_v3") else []
         return [spec.quality, spec.superres.perceptual, *score]
-    return [metric for metric in (spec.quality, spec.alignment) if metric]
+    compared = spec.agreement.distances if stage == PRETRAIN and spec.agreement else []
+    wanted = [spec.quality, spec.alignment, *compared]
+    return [metric for metric in dict.fromkeys(wanted) if metric]
 
 
 def read_evidence(
@@ -42,10 +46,13 @@ def read_evidence(
     tables: list[tuple[str, str, Path, Path]],
     dreambooth: tuple[Path, Path] | None = None,
     stitch: tuple[Path, Path] | None = None,
+    searches: pd.DataFrame | None = None,
+    pairs: tuple[Path, Path] | None = None,
 ) -> Evidence:
     """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
 
-    And of dreambooth.csv with its draws, if the spec names a metric of it, and of stitch.csv.
+    And of dreambooth.csv with its draws, if the spec names a metric of it; of stitch.csv,
+    search_cost.csv and param_budget.csv, if there are such tables.
 
     Raises InputError if a table lacks one, or if tables have different resamples or n.
     """
@@ -66,13 +73,17 @@ def read_evidence(
         if len(counts) > 1:
             found = ", ".join(map(str, sorted(counts)))
             raise InputError(f"n = {found}: measure all with the same n")
-    stitched = read_stitched(*stitch, spec.quality) if stitch else None
+    beside = {
+        "stitched": read_stitched(*stitch, spec.quality) if stitch else None,
+        "searches": searches,
+        "pairs": read_values(*pairs, spec.quality, PARAM_BUDGET) if pairs else None,
+    }
     if spec.fidelity is None:
-        return Evidence(spec, family, cells, stitched=stitched)
+        return Evidence(spec, family, cells, **beside)
     if dreambooth is None:
         raise InputError("--dreambooth: the spec asks for its scores")
     taught = of_all(read_scores(*dreambooth, spec.fidelity), DREAMBOOTH)
-    return Evidence(spec, family, cells, taught, stitched)
+    return Evidence(spec, family, cells, taught, **beside)
 
 
 def main() -> None:
@@ -100,6 +111,14 @@ def main() -> None:
         metavar=("TABLE", "DRAWS"),
         help="stitched trajectories, and their draws",
     )
+    arguments.add_argument("--searches", type=Path, help="search_cost.csv")
+    arguments.add_argument(
+        "--param-budget",
+        nargs=2,
+        type=Path,
+        metavar=("TABLE", "DRAWS"),
+        help="pairs of text encoders and U-Nets, and their draws",
+    )
     arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
     arguments.add_argument("--table-out", required=True, type=Path, help="claims.csv")
     arguments.add_argument("--text-out", required=True, type=Path, help="claims.md")
@@ -108,7 +127,15 @@ def main() -> None:
         (stage, sampler, Path(cells), Path(draws)) for stage, sampler, cells, draws in options.cells
     ]
     family = read_table(options.family, [*FAMILY, *COLUMNS])
-    evidence = read_evidence(options.spec, family, tables, options.dreambooth, options.stitch)
+    evidence = read_evidence(
+        options.spec,
+        family,
+        tables,
+        options.dreambooth,
+        options.stitch,
+        read_table(options.searches, SEARCH_COST) if options.searches else None,
+        options.param_budget,
+    )
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(options.text_out, page(findings, evidence))
     write_text(options.table_out, to_csv(table(findings)))

@@ -2,9 +2,9 @@
 
 `cells.csv` has one row for each cell and metric, with what the cell costs; `grid` says whether the
 cell is one of the guidance search, which those of the fixed setting and of kept checkpoints are
-not. `best.csv` has, for each (stage, size, seed, sampler, steps), the rows of the cell whose
-guidance gives the lowest value of the selecting metric; `at_boundary` says that this guidance is at
-an end of the grid and that a scale beyond it could be better: guidance 1 is the lowest there is.
+not, and `at_boundary` that its guidance is at an end of the grid and that a scale beyond it could
+be better: guidance 1 is the lowest there is. `best.csv` has, for each (stage, size, seed, sampler,
+steps), the rows of the cell whose guidance gives the lowest value of the selecting metric.
 `draws.safetensors` has for each row of `cells.csv` what resamples give instead of its value.
 """
 
@@ -30,8 +30,7 @@ FAMILY = ["size", "channels", "params", "gflops", "normalized_cost"]
 PARTS = ["text_gflops", "decoder_gflops", "caption_gflops"]
 """of family.csv: what a total counts beside the U-Net"""
 COSTS = ["params", "gflops", "normalized_cost", "sampling_cost", "guided_cost", "total_cost"]
-CELLS = [*MODEL, *MEASURED[:-2], *COSTS, "seconds", "grid", "status"]
-BEST = [*CELLS, "at_boundary"]
+CELLS = [*MODEL, *MEASURED[:-2], *COSTS, "seconds", "grid", "status", "at_boundary"]
 
 _INTEGERS = dict.fromkeys(["seed", "steps", "n", "nfe", "channels", "params"], "Int64")
 _NUMBERS = ["guidance", "trained", "value", "lo", "hi", "seconds", "gflops", "normalized_cost"]
@@ -82,6 +81,7 @@ def cells_table(
     cells["grid"] = (
         (cells["trained"] == 1) & cells["steps"].isin(grid[0]) & cells["guidance"].isin(grid[1])
     )
+    cells["at_boundary"] = cells["grid"] & at_end(cells["guidance"], grid[1])
     order = ["stage", "channels", "seed", "sampler", "steps", "guidance", "metric"]
     return cells.sort_values([*order, "trained"])[CELLS]
 
@@ -108,7 +108,7 @@ def _check(measured: pd.DataFrame, family: pd.DataFrame) -> None:
 
 
 def best_table(cells: pd.DataFrame, select_by: str) -> pd.DataFrame:
-    """The rows of each (model, sampler, steps) at the grid's best guidance, in columns `BEST`.
+    """The rows of each (model, sampler, steps) at the grid's best guidance, in columns `CELLS`.
 
     The best cell has the lowest `select_by` among those with status ok. A group without one keeps
     a row for each metric, with its status and without guidance and value.
@@ -121,7 +121,7 @@ def best_table(cells: pd.DataFrame, select_by: str) -> pd.DataFrame:
     groups = cells[cells["grid"]].groupby([*MODEL, "steps"], sort=False)
     best = pd.concat([_choose(group, select_by) for _, group in groups], ignore_index=True)
     best.loc[best["status"] != OK, ["value", "lo", "hi"]] = float("nan")
-    return best[BEST]
+    return best[CELLS]
 
 
 def require_lower_is_better(metric: str) -> None:
@@ -143,17 +143,17 @@ def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:
         rows = rows.assign(nfe=pd.NA, status=selecting["status"].iloc[0])
         return rows.astype({"nfe": "Int64"})
     guidance = candidates.loc[candidates["value"].idxmin(), "guidance"]
-    at_boundary = at_end(guidance, group["guidance"])
-    return group[group["guidance"] == guidance].assign(at_boundary=at_boundary)
+    return group[group["guidance"] == guidance]
 
 
-def at_end(guidance: float, tried: pd.Series) -> bool:
-    """Whether a scale beyond the chosen one could be better than all that were tried.
+def at_end(guidance: pd.Series, scales: list[float]) -> pd.Series:
+    """Whether a scale beyond each one could be better than all that are tried.
 
-    Failed cells are among these: a choice beside a diverged one is bracketed by it. Where 1 is the
+    Failed ones are tried too: a choice beside a diverged one is bracketed by it. Where 1 is the
     only scale there is no guidance, and no choice.
     """
-    return bool(tried.max() > 1 and (guidance == tried.max() or guidance == tried.min() > 1))
+    ends = {max(scales)} | ({min(scales)} - {1}) if max(scales) > 1 else set()
+    return guidance.isin(ends)
 
 
 def to_csv(table: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..cli import parser, run
 from ..workdir import write_text
-from .collect import BEST, CELLS, read_table, to_csv
+from .collect import CELLS, read_table, to_csv
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
         arguments.add_argument(f"--{name}", **many, help=f"a {name}.csv of each")
         arguments.add_argument(f"--{name}-out", required=True, type=Path)
     options = arguments.parse_args()
-    kinds = ((options.cells, CELLS, options.cells_out), (options.best, BEST, options.best_out))
+    kinds = ((options.cells, CELLS, options.cells_out), (options.best, CELLS, options.best_out))
     for paths, columns, out in kinds:
         tables = [read_table(path, columns) for path in paths]
         write_text(out, to_csv(pd.concat(tables, ignore_index=True)))

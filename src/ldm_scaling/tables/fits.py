@@ -18,7 +18,7 @@ from ..metrics_section import HIGHER_IS_BETTER
 from ..study import channels
 from ..workdir import write_text
 from .collect import OK, to_csv
-from .fixed_setting import add_cells, read_cells
+from .fixed_setting import add_cells, read_cells, setting_of
 from .values import Values, interval
 
 FITS = ["metric", "size", "exponent", "lo", "hi", "coefficient", "points", "n", "r2", "status"]
@@ -108,7 +108,8 @@ def main() -> None:
     )
     arguments.add_argument("--out", required=True, type=Path, help="fits.csv")
     options = arguments.parse_args()
-    tables = [fits_table(own, options.images, options.confidence) for own in read_cells(options)]
+    values = read_cells(options.cells, options.draws, setting_of(options))
+    tables = [fits_table(own, options.images, options.confidence) for own in values]
     for table in tables:
         for status, rows in table[table["status"] != OK].groupby("status"):
             print(f"{table['metric'][0]}: no power law of {', '.join(rows['size'])}: {status}")

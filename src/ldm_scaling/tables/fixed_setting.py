@@ -21,6 +21,8 @@ from .values import Values, interval, read_values
 
 FIXED_SETTING = ["size", "params", "gflops", "normalized_cost", "sampler", "steps", "guidance"]
 FIXED_SETTING += ["metric", "value", "lo", "hi", "n", "published", "status"]
+Setting = tuple[int, float, float]
+"""steps, guidance, and the confidence of the intervals"""
 
 
 def at_setting(values: Values, steps: int, guidance: float, confidence: float) -> Values:
@@ -65,13 +67,18 @@ def add_cells(arguments: ArgumentParser) -> None:
     arguments.add_argument("--confidence", required=True, type=float, help="of the intervals")
 
 
-def read_cells(options: Namespace, metrics: list[str] | None = None) -> list[Values]:
-    """The cells of the fixed setting, of these metrics or of all that were measured."""
+def read_cells(
+    cells: Path, draws: Path, setting: Setting, metrics: list[str] | None = None
+) -> list[Values]:
+    """The cells of a setting, of these metrics or of all that were measured."""
     if metrics is None:
-        metrics = list(read_table(options.cells, ["metric"])["metric"].unique())
-    read = [read_values(options.cells, options.draws, metric) for metric in metrics]
-    setting = (options.steps, options.guidance, options.confidence)
-    return [at_setting(values, *setting) for values in read]
+        metrics = list(read_table(cells, ["metric"])["metric"].unique())
+    return [at_setting(read_values(cells, draws, metric), *setting) for metric in metrics]
+
+
+def setting_of(options: Namespace) -> Setting:
+    """What `add_cells` reads."""
+    return options.steps, options.guidance, options.confidence
 
 
 def main() -> None:
@@ -80,7 +87,8 @@ def main() -> None:
     add_cells(arguments)
     arguments.add_argument("--out", required=True, type=Path, help="fixed_setting.csv")
     options = arguments.parse_args()
-    table = fixed_setting_table(read_cells(options), options.spec, options.confidence)
+    values = read_cells(options.cells, options.draws, setting_of(options))
+    table = fixed_setting_table(values, options.spec, options.confidence)
     write_text(options.out, to_csv(table))
 
 

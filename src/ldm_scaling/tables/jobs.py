@@ -35,12 +35,15 @@ from .dreambooth_jobs import dreambooth_jobs
 from .fits import TRAINING_FORWARDS
 from .job import Job, state_bytes, whole_batches
 from .networks import Networks
+from .param_budget_jobs import param_budget_jobs
+from .search_jobs import replay_jobs, searches
 from .stitch_jobs import stitch_jobs
 from .superres_jobs import superres_jobs
 
 GUIDED = 2
 """forward passes of a guided prediction"""
-_OTHERWISE = ("cells", "best", "superres_baselines", "dreambooth")
+_OTHERWISE = ("cells", "best", "superres_baselines", "dreambooth", "search_cost", "components")
+_OTHERWISE += ("metric_ranking", "metric_agreement", "param_budget", "param_budget_splits")
 """tables that are counted with what makes them"""
 
 
@@ -81,9 +84,11 @@ def study_jobs(study: Study, networks: Networks, images: dict[str, float]) -> li
         *_model_jobs(study, networks),
         *dreambooth_jobs(study, networks),
         *stitch_jobs(study, networks),
+        *param_budget_jobs(study, networks, images),
         *_reference_jobs(study, networks, images),
         *_table_jobs(study),
         *_illustrate_jobs(study, networks),
+        *replay_jobs(study),
         *(Job(name, f"{study.results}/figures/{name}.png") for name in of_study(FIGURES, study)),
     ]
 
@@ -152,9 +157,10 @@ def _model_jobs(study: Study, networks: Networks) -> list[Job]:
     models = stages.models(study)
     trainings = [_training_job(study, networks, *model) for model in models]
     sweeps, measures = [], []
-    for stage, size, seed in models:
+    samplers = stages.samplers(study)
+    for stage, size, seed in [*models, *stages.pairs(study)]:
         name = f"{size} seed{seed}" if stage == stages.PRETRAIN else f"{stage} {size} seed{seed}"
-        for sampler in stages.samplers(study)[stage]:
+        for sampler in samplers.get(stage, [study.sampling.fixed.sampler]):
             folder = f"{study.results}/cells/{stage}/{size}/seed{seed}/{sampler}"
             flops, disk = _sweep_costs(study, networks, stage, size, sampler)
             sweeps.append(Job("sweep", f"{folder}/cells.json", flops, disk, f"{name} {sampler}"))
@@ -190,19 +196,27 @@ def _training_job(study: Study, networks: Networks, stage: str, size: str, seed:
 def _sweep_costs(
     study: Study, networks: Networks, stage: str, size: str, sampler: str
 ) -> tuple[dict[str, float], float]:
-    cells, told = Specs(study).sweep(stage, sampler).cells, stages.is_student(stage)
-    images = sum(cell.n for cell in cells)
+    spec, told = Specs(study).sweep(stage, sampler), stages.is_student(stage)
+    cells, searched = spec.cells, searches(spec.search, told)
+    images = sum(cell.n for cell in cells) + sum(count for count, _ in searched)
     forwards = sum(cell.n * network_evaluations(cell.steps, cell.guidance, told) for cell in cells)
+    forwards += sum(count * evaluations for count, evaluations in searched)
+    unet = networks.pairs[stage] if stages.is_budget(stage) else networks
     flops = {
-        "U-Net": forwards * networks.forward[size],
+        "U-Net": forwards * unet.forward[size],
         "decoding": images * networks.decode,
         "features": images * networks.features,
     }
     if stages.is_superres(stage):
         flops["perceptual distance"] = 2 * images * networks.perceptual
     else:
-        flops |= _clip_score(study, networks, images, max(cell.n for cell in cells))
-    shown = len(cells) * SHEET_IMAGES * 3 * study.data.image_size**2
+        flops |= _clip_score(study, networks, images, study.sampling.n)
+    shown = (
+        (len(cells) + len(spec.search.candidates if spec.search else []))
+        * SHEET_IMAGES
+        * 3
+        * study.data.image_size**2
+    )
     return flops, 3 * (images * 2 * networks.feature_width + shown)
 
 
@@ -260,6 +274,7 @@ def _table_jobs(study: Study) -> list[Job]:
             for sampler in samplers
         ),
         Job("concatenate", f"{folder}/cells.csv"),
+        Job("rank_sizes", f"{folder}/metric_agreement.csv"),
     ]
 
 

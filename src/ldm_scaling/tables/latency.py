@@ -15,8 +15,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from ..cli import Progress, parser, run
-from ..devices import own_device
-from ..loop import device_name
+from ..devices import device_name, own_device
 from ..models.family import build_unet
 from ..specs import LatencySpec
 from ..study import channels

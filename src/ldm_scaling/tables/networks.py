@@ -12,23 +12,26 @@ import logging
 import math
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, field
 
 import torch
 from diffusers import AutoencoderKL
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import alexnet, inception_v3, squeezenet1_1, vgg16
-from transformers import AutoConfig, AutoModel, CLIPTextConfig, CLIPTextModel, PretrainedConfig
+from transformers import AutoModel, CLIPTextConfig, PretrainedConfig, T5Config
 
+from ..budget_specs import BudgetSpecs
 from ..cells.features import NETWORKS
 from ..cells.perceptual import LEAST_SIDE
 from ..hub import local_folder
 from ..latents.autoencoder import CLASSES, build
-from ..latents.text_encoder import is_clip, locate
+from ..latents.text_encoder import cut, model_class, read_config
 from ..metrics_section import Clip
 from ..models.family import count_family, count_params
 from ..specs import FamilySpec
+from ..stages import BUDGET
 from ..study import Autoencoder, Study, TextEncoder
 from ..study_specs import Specs
 from ..superres_section import LPIPS_LIKE
@@ -43,15 +46,23 @@ HUB_AUTOENCODERS = {
         "latent_channels": 4,
     }
 }
-# OpenCLIP's ViT-H-14, https://github.com/mlfoundations/open_clip; 354.03 M parameters in its text
-# tower, a projection of 1024 x 1024 included that embeddings of tokens do not go through
-HUB_TEXT_ENCODERS = {
-    "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": {
-        "hidden_size": 1024,
-        "intermediate_size": 4096,
-        "num_hidden_layers": 24,
-        "num_attention_heads": 16,
-    }
+# OpenCLIP's ViT-H-14,
+# https://github.com/mlfoundations/open_clip: 354.03 M parameters in its text tower, a projection of
+# 1024 x 1024 included that embeddings of tokens do not go through. OpenAI's ViT-L/14 is Stable
+# Diffusion 1's: 123,060,480 parameters. T5 (Raffel et al. 2020, https://arxiv.org/abs/1910.10683):
+# the encoder alone
+HUB_TEXT_ENCODERS: dict[str, PretrainedConfig] = {
+    "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": CLIPTextConfig(
+        hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16
+    ),
+    "openai/clip-vit-large-patch14": CLIPTextConfig(
+        hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12
+    ),
+    "google-t5/t5-small": T5Config(d_model=512, d_kv=64, d_ff=2048, num_layers=6, num_heads=8),
+    "google-t5/t5-base": T5Config(d_model=768, d_kv=64, d_ff=3072, num_layers=12, num_heads=12),
+    "google-t5/t5-large": T5Config(d_model=1024, d_kv=64, d_ff=4096, num_layers=24, num_heads=16),
+    "google-t5/t5-3b": T5Config(d_model=1024, d_kv=128, d_ff=16384, num_layers=24, num_heads=32),
+    "google-t5/t5-11b": T5Config(d_model=1024, d_kv=128, d_ff=65536, num_layers=24, num_heads=128),
 }
 BACKBONES = {
     LPIPS_LIKE: squeezenet1_1,
@@ -61,6 +72,16 @@ BACKBONES = {
 }
 # by OpenCLIP's names of architectures
 HUB_CLIPS = {"timm/vit_large_patch14_clip_224.openai": "ViT-L-14-quickgelu"}
+
+
+@dataclass(frozen=True)
+class EncoderNetworks:
+    """A text encoder, and the U-Nets that attend to its embeddings."""
+
+    caption: float
+    forward: dict[str, float]
+    """of the U-Net, by size"""
+    params: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -84,6 +105,8 @@ class Networks:
     clip_caption: float = 0
     perceptual: float = 0
     """of an image in the perceptual distance of super-resolution; 0 without it"""
+    pairs: dict[str, EncoderNetworks] = field(default_factory=dict)
+    """of the parameter budget: what goes with each text encoder, by its stage"""
 
 
 def count_networks(study: Study) -> Networks:
@@ -95,6 +118,8 @@ def count_networks(study: Study) -> Networks:
         extractor = pool.submit(_extractor_cost, study)
         autoencoder = pool.submit(autoencoder_costs, spec)
         family = count_family(spec.family, spec.latent_shape, spec.text_shape, pool.map)
+        budget = BudgetSpecs(study).count_pairs().encoders if study.param_budget else {}
+        pairs = dict(zip(budget, pool.map(_encoder_networks, budget.values()), strict=True))
     encode, decode, autoencoder_params = autoencoder.result()
     features, feature_width = extractor.result()
     clip_image, clip_caption = clip.result()
@@ -110,13 +135,23 @@ def count_networks(study: Study) -> Networks:
         clip_image=clip_image,
         clip_caption=clip_caption,
         perceptual=_perceptual_cost(study),
+        pairs={f"{BUDGET}{name}": counted for name, counted in pairs.items()},
     )
 
 
-def meta_autoencoder(settings: Autoencoder) -> nn.Module | None:
-    """The autoencoder on the meta device, or None if its architecture is unknown here."""
+def _encoder_networks(spec: FamilySpec) -> EncoderNetworks:
+    family = count_family(spec.family, spec.latent_shape, spec.text_shape)
+    return EncoderNetworks(
+        caption=caption_cost(spec),
+        forward={size: gflops * 1e9 for size, (_, gflops, _) in family.items()},
+        params={size: params for size, (params, _, _) in family.items()},
+    )
+
+
+def untrained_autoencoder(settings: Autoencoder, device: str = "meta") -> nn.Module | None:
+    """The autoencoder without its weights, or None if its architecture is unknown here."""
     name = settings.pretrained
-    with torch.device("meta"):
+    with torch.device(device):
         if name is None:
             return build(settings)
         if name in HUB_AUTOENCODERS:
@@ -129,20 +164,30 @@ def meta_autoencoder(settings: Autoencoder) -> nn.Module | None:
             return None
 
 
-def meta_text_encoder(settings: TextEncoder) -> nn.Module | None:
-    """The text encoder on the meta device, or None if its architecture is unknown here."""
-    with torch.device("meta"):
-        if settings.pretrained in HUB_TEXT_ENCODERS:
-            return CLIPTextModel(CLIPTextConfig(**HUB_TEXT_ENCODERS[settings.pretrained]))
+def untrained_text_encoder(settings: TextEncoder, device: str = "meta") -> nn.Module | None:
+    """The text encoder without its weights, or None if its architecture is unknown here."""
+    if known := HUB_TEXT_ENCODERS.get(settings.pretrained):
+        config = cut(deepcopy(known), settings)
+    else:
         try:
-            config: PretrainedConfig = AutoConfig.from_pretrained(
-                locate(settings), local_files_only=True
-            )
+            config = read_config(settings)
         except (OSError, ValueError):
             return None
-        if is_clip(config):
-            return CLIPTextModel(getattr(config, "text_config", config))
-        return AutoModel.from_config(config)
+    kind = model_class(config)
+    with torch.device(device):
+        return AutoModel.from_config(config) if kind is AutoModel else kind(config)
+
+
+def text_encoder_params(settings: TextEncoder) -> float:
+    """Parameters that embeddings of tokens go through; nan is unknown.
+
+    A BERT's pooler, which makes one embedding of the first token's, is none of them.
+    """
+    model = untrained_text_encoder(settings)
+    if model is None:
+        return math.nan
+    named = model.named_parameters()
+    return sum(values.numel() for name, values in named if not name.startswith("pooler."))
 
 
 def _count(call: Callable[[], object]) -> float:
@@ -153,7 +198,7 @@ def _count(call: Callable[[], object]) -> float:
 
 def autoencoder_costs(spec: FamilySpec) -> tuple[float, float, float]:
     """FLOPs of encoding and of decoding an image, and parameters; nan is unknown."""
-    model = meta_autoencoder(spec.autoencoder)
+    model = untrained_autoencoder(spec.autoencoder)
     if model is None:
         return math.nan, math.nan, math.nan
     image = torch.empty(1, 3, spec.image_size, spec.image_size, device="meta")
@@ -164,7 +209,7 @@ def autoencoder_costs(spec: FamilySpec) -> tuple[float, float, float]:
 
 def caption_cost(spec: FamilySpec) -> float:
     """FLOPs of encoding a caption; nan is unknown."""
-    model = meta_text_encoder(spec.text_encoder)
+    model = untrained_text_encoder(spec.text_encoder)
     if model is None:
         return math.nan
     tokens = torch.zeros(1, spec.text_shape[0], dtype=torch.long, device="meta")

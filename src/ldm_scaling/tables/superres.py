@@ -13,8 +13,8 @@ import pandas as pd
 from ..cli import fraction, parser, run
 from ..workdir import write_text
 from .collect import read_table, to_csv
-from .fixed_setting import at_setting, with_intervals
-from .values import add_cells, read_values
+from .fixed_setting import read_cells, with_intervals
+from .values import add_cells
 
 SUPERRES = ["model", "size", "params", "steps", "metric", "value", "lo", "hi", "n", "status"]
 BASELINES = ["kind", "metric", "value", "lo", "hi", "n"]
@@ -39,12 +39,9 @@ def main() -> None:
     arguments.add_argument("--confidence", required=True, type=fraction, help="of the intervals")
     arguments.add_argument("--out", required=True, type=Path, help="superres.csv")
     options = arguments.parse_args()
-    tables = []
-    for cells, draws in options.cells:
-        for metric in read_table(cells, ["metric"])["metric"].unique():
-            values = read_values(cells, draws, metric)
-            own = at_setting(values, options.steps, 1.0, options.confidence)
-            tables.append(with_intervals(own, options.confidence))
+    setting = (options.steps, 1.0, options.confidence)
+    values = [own for paths in options.cells for own in read_cells(*paths, setting)]
+    tables = [with_intervals(own, options.confidence) for own in values]
     table = superres_table(read_table(options.baselines, BASELINES), tables)
     write_text(options.out, to_csv(table))
 

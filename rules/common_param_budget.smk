@@ -1,0 +1,114 @@
+"""Helpers of the rules of components and of the parameter budget.
+
+Needs: rules/common.smk. Gives: functions that rules name.
+"""
+
+# ------------------------------------------------------------ inputs
+
+
+def embeddings_of(stage, split):
+    """The embeddings of a split by the text encoder of a stage: those that are there, if its own."""
+    if not stages.is_budget(stage) or BUDGET_SPECS.is_own(stage):
+        return f"<results>/latents/text_{split}.safetensors"
+    return f"<results>/latents/{stage}/text_{split}.safetensors"
+
+
+def prompts_file(wildcards):
+    """The embeddings of the prompts of a stage's cells."""
+    return embeddings_of(wildcards.stage, "test")
+
+
+def pair_training_files(wildcards):
+    """What the U-Net of a pair reads: latents and its encoder's text, or what encodes tar shards."""
+    if STUDY.data.source != "webdataset":
+        return {
+            "latents": "<results>/latents/train.safetensors",
+            "text": embeddings_of(wildcards.stage, "train"),
+        }
+    return {
+        "index": "<results>/data/index.safetensors",
+        "autoencoder": autoencoder_files(wildcards),
+        "encoder": encoder_of_pair_files(wildcards),
+    }
+
+
+def encoder_of_pair_files(wildcards):
+    """The download of a pair's text encoder, if it is a hub id."""
+    settings = BUDGET_SPECS.encoder(wildcards.stage)
+    if settings.revision:
+        return [str(hub.marker(settings.pretrained, settings.revision))]
+    return []
+
+
+def encoders_of_pairs(wildcards):
+    """The downloads of all text encoders of the parameter budget."""
+    found = BUDGET_SPECS.budget.text_encoders
+    return [
+        str(hub.marker(own.pretrained, own.revision)) for own in found if own.revision
+    ]
+
+
+def cells_of_pairs(name):
+    """A function of wildcards: a file's path for the cells of each pair and training seed."""
+
+    def of_study(wildcards):
+        BUDGET_SPECS.budget  # says so where the study has none
+        return [
+            f"<results>/cells/{stage}/{size}/seed{seed}/{FIXED.sampler}/{name}"
+            for stage, size, seed in stages.pairs(STUDY)
+        ]
+
+    return of_study
+
+
+def param_budget_table(wildcards):
+    """The table of pairs and the draws beside it, if there are pairs."""
+    names = ("param_budget.csv", "param_budget/draws.safetensors")
+    return [f"<results>/tables/{name}" for name in names] if STUDY.param_budget else []
+
+
+# ------------------------------------------------------------ params
+
+
+def pair_training_options(wildcards, input):
+    """The options that name what the U-Net of a pair reads."""
+    if STUDY.data.source != "webdataset":
+        return training_options(wildcards, input)
+    return [f"--index {input.index}", f"--shards {shlex.quote(SHARDS)}"]
+
+
+def encode_text_of_spec(wildcards):
+    """What decides the embeddings by a text encoder of the parameter budget."""
+    return BUDGET_SPECS.encode_text(wildcards.stage).model_dump_json()
+
+
+def pair_spec(wildcards):
+    """What decides the U-Net of a pair."""
+    seed = int(wildcards.seed)
+    spec = BUDGET_SPECS.pretrain(wildcards.stage, wildcards.size, seed, AUTOENCODER)
+    return spec.model_dump_json()
+
+
+def count_pairs_spec(wildcards):
+    """What decides the counts of pairs."""
+    return BUDGET_SPECS.count_pairs().model_dump_json()
+
+
+def param_budget_spec(wildcards):
+    """What decides the comparison of splits."""
+    return BUDGET_SPECS.param_budget().model_dump_json()
+
+
+def pairs_arguments(wildcards, input):
+    """`--metrics ENCODER SIZE SEED METRICS DRAWS` for each pair and training seed."""
+    return [
+        f"--metrics {stage.removeprefix(stages.BUDGET)} {size} {seed} {metrics} {draws}"
+        for (stage, size, seed), metrics, draws in zip(
+            stages.pairs(STUDY), input.metrics, input.draws, strict=True
+        )
+    ]
+
+
+def param_budget_claims_option(wildcards, input):
+    """`--param-budget TABLE DRAWS`, if there are pairs."""
+    return f"--param-budget {input.param_budget}" if input.param_budget else ""

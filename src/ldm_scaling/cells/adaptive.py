@@ -1,0 +1,90 @@
+"""What an adaptive search of the guidance sees: the metric of the first images of a cell.
+
+The metric is that which `measure` takes of whole cells, against the same reference. On few images a
+Frechet distance is far too high, and about equally so at every scale; a KID is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from ..cli import InputError
+from ..shards import fingerprint_of
+from ..specs import CellSpec, SearchSpec
+from .frechet import frechet_distance, project, statistics
+from .influence import influences
+from .kid import across, within
+from .measure import OnAll, Reference, prepare, read_features
+from .search import Found, search
+
+Metric = Callable[[np.ndarray], float]
+"""of features [m, D]"""
+
+
+def metric_of(reference: Reference, select_by: str) -> Metric:
+    """The value of `fd` or `kid` as `measure.compare` has it, without its interval."""
+    gaussian = reference.gaussian
+
+    def fd(features: np.ndarray) -> float:
+        if isinstance(gaussian, OnAll):
+            return influences(features, *gaussian)[0]
+        origin, basis, mu, sigma = gaussian
+        return frechet_distance(mu, sigma, *statistics(project(features, origin, basis)))
+
+    def kid(features: np.ndarray) -> float:
+        own, other = within(features)[0], across(features, reference.features).mean()
+        return float(own - 2 * other + reference.pairs)
+
+    return {"fd": fd, "kid": kid}[select_by]
+
+
+def load_metric(path: Path | None, spec: SearchSpec) -> tuple[Metric, str]:
+    """The metric that selects, and the fingerprint of its reference.
+
+    Raises InputError if the features of real images are missing or have too few components.
+    """
+    if path is None:
+        raise InputError("--reference: an adaptive search needs the features of real images")
+    reference = prepare(read_features(path), spec.components)
+    return metric_of(reference, spec.select_by), fingerprint_of(path)
+
+
+def searched_steps(spec: SearchSpec | None) -> list[int]:
+    """The step counts at which a guidance is searched."""
+    return sorted({cell.steps for cell in spec.candidates}) if spec else []
+
+
+def find_guidance(
+    spec: SearchSpec,
+    steps: int,
+    features_of: Callable[[CellSpec, int], np.ndarray],
+    metric: Metric,
+) -> tuple[Found, list[CellSpec]]:
+    """The search at a step count, and the cells that it has sampled whole.
+
+    `features_of(cell, images)` are those of the first so many images, or of fewer where these
+    diverged. That a cell diverges later on is not known before it is sampled whole.
+    """
+    cells = {cell.guidance: cell for cell in spec.candidates if cell.steps == steps}
+
+    def evaluate(scale: float, images: int) -> float:
+        features = features_of(cells[scale], images)[:images].astype(np.float64)
+        return metric(features) if len(features) == images else math.inf
+
+    n = next(iter(cells.values())).n
+    found = search(list(cells), evaluate, n, spec.share)
+    return found, [cells[scale] for scale in found.finalists]
+
+
+def looks_array(found: Found) -> np.ndarray:
+    """What was looked at, in order: float64 [looks, 3] of guidance, images and metric."""
+    return np.array([(look.guidance, look.images, look.value) for look in found.looks], float)
+
+
+def different(cells: Iterable[CellSpec]) -> list[CellSpec]:
+    """The cells, each once."""
+    return list({cell.name: cell for cell in cells}.values())

@@ -1,0 +1,49 @@
+"""Claims on the split of a budget between text encoder and U-Net: the paper's open question.
+
+Text encoders are compared two by two, each with its next larger one, in the middle of the totals
+that both have a U-Net for.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+
+from ..stages import BUDGET
+from ..tables.param_budget import encoder_curves, shared
+from .evidence import Evidence, NotRun, log
+from .statement import Claim, Statistic
+
+_TOTALS = {"params": "parameters", "gflops": "FLOPs of an image"}
+
+
+def _bigger_encoder_gains(evidence: Evidence, axis: str) -> Statistic:
+    gains = []
+    for small, large in pairwise(encoder_curves(evidence.split_budget(), axis)):
+        if ends := shared(small, large):
+            total = float(np.sqrt(ends[0] * ends[1]))
+            gains.append(log(small.at(total)) - log(large.at(total)))
+    if not gains:
+        raise NotRun(f"no two text encoders share a total of {_TOTALS[axis]}")
+    return np.mean(gains, axis=0)
+
+
+CLAIMS = [
+    Claim(
+        f"bigger-text-encoder-wins-at-equal-{name}",
+        "Parameter budget",
+        "this project",
+        f"At equal {words} a smaller U-Net with a bigger text encoder gives better images",
+        "log ratio of the metric with a text encoder to that with the next larger one and the U-Net"
+        " that the rest pays for, in the middle of the totals that both reach, mean over encoders",
+        "param_budget",
+        partial(_bigger_encoder_gains, axis=axis),
+        stage=BUDGET,
+    )
+    for axis, name, words in (
+        ("params", "parameters", _TOTALS["params"]),
+        ("gflops", "flops", _TOTALS["gflops"]),
+    )
+]

@@ -1,0 +1,99 @@
+"""What text encoder, autoencoder and U-Net have of an image's parameters, FLOPs and seconds.
+
+One row for each size and component, in the columns `COMPONENTS`, at the fixed setting. Stable
+Diffusion 1's split of parameters is 12 %, 8 % and 80 %.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from ..budget_specs import OWN
+from ..cli import InputError, parser, run
+from ..workdir import write_text
+from .collect import read_table, to_csv
+
+COUNTS = ["encoder", "size", "text_params", "autoencoder_params", "unet_params"]
+COUNTS += ["gflops", "text_gflops", "caption_gflops", "decoder_gflops"]
+"""of networks with a text encoder: gflops of a forward pass of the U-Net, and those of the text in
+it, as family.csv has them"""
+_PARAMS = {
+    "text_encoder": "text_params",
+    "autoencoder": "autoencoder_params",
+    "unet": "unet_params",
+}
+PARTS = list(_PARAMS)
+_BYTES = 4
+"""of a parameter as it is stored, float32"""
+COMPONENTS = ["size", "component", "params", "params_share", "bytes"]
+COMPONENTS += ["gflops", "gflops_share", "seconds", "seconds_share", "device"]
+_SECONDS = ["component", "size", "seconds", "status", "device"]
+
+
+def image_costs(
+    rows: pd.DataFrame, steps: pd.Series | float, nfe: pd.Series | float
+) -> pd.DataFrame:
+    """GFLOPs of an image in columns text_encoder, unet and autoencoder, for rows of `COUNTS`.
+
+    As a total cost counts them: the caption, and with guidance the empty one, are encoded once and
+    turned into keys and values once; of the autoencoder the decoder works once.
+    """
+    texts = nfe / steps
+    unet = nfe * (rows["gflops"] - rows["text_gflops"]) + texts * rows["text_gflops"]
+    text = texts * rows["caption_gflops"]
+    columns = {"text_encoder": text, "autoencoder": rows["decoder_gflops"], "unet": unet}
+    return pd.DataFrame(columns, index=rows.index)
+
+
+def components_table(
+    counts: pd.DataFrame, seconds: pd.DataFrame, steps: int, nfe: int
+) -> pd.DataFrame:
+    """The rows, smallest size first; shares are of the size's whole, and nan if a part is unknown.
+
+    GFLOPs and seconds are of an image: of the autoencoder only the decoder works, its parameters
+    and bytes are those of both halves.
+    """
+    own = counts[counts["encoder"] == OWN].reset_index(drop=True)
+    gflops = image_costs(own, steps, nfe)
+    timed = seconds.assign(size=seconds["size"].fillna("")).set_index(["component", "size"])
+    rows = []
+    for place, count in own.iterrows():
+        for part in PARTS:
+            key = (part, count["size"] if part == "unet" else "")
+            if key not in timed.index:
+                name = " ".join(key).strip()
+                raise InputError(f"{name} was not timed; delete both and run again")
+            params = count[_PARAMS[part]]
+            of_time = {name: timed.loc[key, name] for name in ("seconds", "device")}
+            costs = {"params": params, "bytes": _BYTES * params, "gflops": gflops.loc[place, part]}
+            rows.append({"size": count["size"], "component": part} | costs | of_time)
+    table = pd.DataFrame(rows)
+    for column in ("params", "gflops", "seconds"):
+        whole = table.groupby("size")[column].transform(lambda own: own.sum(skipna=False))
+        table[f"{column}_share"] = table[column] / whole
+    table = table.astype({"params": "Int64", "bytes": "Int64"})
+    return table[COMPONENTS]
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--counts", required=True, type=Path, help="models/components.csv")
+    arguments.add_argument("--seconds", required=True, type=Path, help="component_seconds.csv")
+    arguments.add_argument("--steps", required=True, type=int, help="of the fixed setting")
+    arguments.add_argument("--guidance", required=True, type=float, help="of the fixed setting")
+    arguments.add_argument("--out", required=True, type=Path, help="components.csv")
+    options = arguments.parse_args()
+    counts = read_table(options.counts, COUNTS)
+    seconds = read_table(options.seconds, _SECONDS)
+    nfe = options.steps * (2 if options.guidance > 1 else 1)
+    table = components_table(counts, seconds, options.steps, nfe)
+    write_text(options.out, to_csv(table))
+    for row in table.itertuples():
+        print(f"{row.size} {row.component}: {row.params:,} parameters, {row.params_share:.1%}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,208 @@
+"""Do the metrics rank the sizes alike, at each sampling budget?
+
+metric_ranking.csv has the rank and the value of each size by each metric: the best that the size
+affords within the budget, at the guidance that the selecting metric chooses. metric_agreement.csv
+compares the rankings of each two metrics by Kendall's tau: 1 where all pairs of sizes stand in the
+same order, -1 where all stand in the opposite one. Sizes that are as good as each other change
+places from draw to draw, which pulls tau towards 0; so it also counts the pairs of sizes on whose
+order both metrics have decided: `agreeing` in the same order, `contradicting` in opposite ones.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..cli import InputError, fraction, parser, run
+from ..metrics_section import HIGHER_IS_BETTER
+from ..workdir import write_text
+from .collect import OK, require_lower_is_better, to_csv
+from .curves import sizes_of
+from .values import Values, add_cells, interval, read_values
+
+TOO_FEW = "fewer than two sizes"
+RANKING = ["sampler", "budget", "metric", "size", "params", "rank", "rank_lo", "rank_hi"]
+RANKING += ["value", "lo", "hi", "steps", "guidance", "n", "status"]
+AGREEMENT = ["sampler", "budget", "metric", "other", "tau", "lo", "hi", "sizes"]
+AGREEMENT += ["agreeing", "contradicting", "n", "status"]
+_CELL = ["stage", "size", "sampler", "steps", "guidance"]
+
+
+def metric_of(values: Values) -> str:
+    """The metric of all rows."""
+    return values.rows["metric"].iloc[0]
+
+
+def at_guidance_of(values: Values, selecting: Values) -> Values:
+    """Each (stage, size, sampler, steps) at the scale where another metric is lowest.
+
+    Both are means over training seeds. Each draw of `selecting` chooses for itself, as in
+    `at_best_guidance`. Raises InputError if the two have different cells.
+    """
+    ours, theirs = (own.where(own.rows["grid"]) for own in (values, selecting))
+    if not ours.rows[_CELL].equals(theirs.rows[_CELL]):
+        raise InputError(f"{metric_of(values)} and {metric_of(selecting)} have different cells")
+    rows, draws = [], []
+    for members in ours.rows.groupby(_CELL[:-1], sort=False).indices.values():
+        finite = members[np.isfinite(theirs.draws[members]).all(axis=1)]
+        if not len(finite):
+            rows.append(members[0])
+            draws.append(np.full(ours.draws.shape[1], np.nan))
+            continue
+        chosen = finite[theirs.draws[finite].argmin(axis=0)]
+        rows.append(chosen[0])
+        draws.append(ours.draws[chosen, np.arange(len(chosen))])
+    return Values(ours.rows.iloc[rows].reset_index(drop=True), np.array(draws))
+
+
+def within(points: Values, budget: float) -> Values:
+    """The best that each size affords within a sampling budget, smaller sizes first.
+
+    `points` are those of `at_guidance_of`; each draw chooses its step count. A size whose
+    affordable cells all failed keeps a row without values.
+    """
+    sign = direction(metric_of(points))
+    affordable = points.where(points.rows["sampling_cost"] <= budget)
+    rows, draws = [], []
+    for size in sizes_of(affordable):
+        members = np.flatnonzero(affordable.rows["size"] == size)
+        finite = members[np.isfinite(affordable.draws[members]).all(axis=1)]
+        own = sign * affordable.draws[finite]
+        rows.append(finite[own[:, 0].argmin()] if len(finite) else members[0])
+        lost = np.full(points.draws.shape[1], np.nan)
+        draws.append(sign * own.min(axis=0) if len(finite) else lost)
+    shape = (len(rows), points.draws.shape[1])
+    chosen = affordable.rows.iloc[rows].reset_index(drop=True)
+    return Values(chosen, np.array(draws).reshape(shape))
+
+
+def direction(metric: str) -> int:
+    """1 if lower is better, -1 if higher is."""
+    return -1 if metric in HIGHER_IS_BETTER else 1
+
+
+def ranked(values: Values) -> Values:
+    """The sizes of `within` that have values."""
+    return values.where(np.isfinite(values.draws[:, 0]))
+
+
+def ranks(values: Values) -> np.ndarray:
+    """The rank [S, 1 + R] of each size in each draw, 1 the best; of sizes that have values."""
+    better = direction(metric_of(values)) * values.draws if len(values.rows) else values.draws
+    return better.argsort(axis=0, kind="stable").argsort(axis=0) + 1
+
+
+def gaps(values: Values) -> np.ndarray:
+    """By how much the first of each pair of sizes is worse: draws [pairs, 1 + R]."""
+    pairs = list(combinations(range(len(values.rows)), 2))
+    first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
+    return direction(metric_of(values)) * (values.draws[first] - values.draws[second])
+
+
+def kendall(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Kendall's tau [1 + R] of two metrics, from their `gaps`; a tie counts 0 (tau-a)."""
+    return (np.sign(ours) * np.sign(theirs)).mean(axis=0)
+
+
+def ranking_rows(values: Values, budget: float, confidence: float) -> list[dict]:
+    """Rows of metric_ranking.csv of one sampler, metric and budget, in the columns `RANKING`."""
+    there = ranked(values)
+    found = dict(zip(there.rows["size"], ranks(there), strict=True))
+    rows = []
+    for row, draws in zip(values.rows.to_dict("records"), values.draws, strict=True):
+        own = {"value": np.nan, "lo": np.nan, "hi": np.nan, "status": "diverged"}
+        if row["size"] in found:
+            own = dict(zip(["value", "lo", "hi"], interval(draws, confidence), strict=True))
+            rank = interval(found[row["size"]], confidence)
+            own |= dict(zip(["rank", "rank_lo", "rank_hi"], rank, strict=True), status=OK)
+        rows.append(row | {"budget": budget} | own)
+    return rows
+
+
+def agreement_row(ours: Values, theirs: Values, budget: float, confidence: float) -> dict:
+    """A row of metric_agreement.csv of one sampler, two metrics and a budget."""
+    first = ours.rows.iloc[0]
+    found = {"sampler": first["sampler"], "budget": budget, "n": first["n"]}
+    found |= {"metric": metric_of(ours), "other": metric_of(theirs)}
+    a, b = (
+        own.where(np.isfinite(ours.draws[:, 0]) & np.isfinite(theirs.draws[:, 0]))
+        for own in (ours, theirs)
+    )
+    found["sizes"] = len(a.rows)
+    if len(a.rows) < 2:
+        return found | {"status": TOO_FEW}
+    pairs = gaps(a), gaps(b)
+    tau, lo, hi = interval(kendall(*pairs), confidence)
+    orders = np.prod([[_order(draws, confidence) for draws in own] for own in pairs], axis=0)
+    decided = {"agreeing": int((orders > 0).sum()), "contradicting": int((orders < 0).sum())}
+    return found | {"tau": tau, "lo": lo, "hi": hi, "status": OK} | decided
+
+
+def _order(draws: np.ndarray, confidence: float) -> int:
+    """1 or -1 where the interval of a difference [1 + R] is above or below 0, else 0."""
+    _, lo, hi = interval(draws, confidence)
+    return int(lo > 0) - int(hi < 0)
+
+
+def compared(
+    cells: list[Values], select_by: str, budgets: list[float], confidence: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables `RANKING` and `AGREEMENT` of one sampler, from the cells of each metric.
+
+    Raises InputError if the selecting metric is not among them, or if higher is better of it.
+    """
+    require_lower_is_better(select_by)
+    means = {metric_of(own): own.over_seeds(confidence) for own in cells}
+    if select_by not in means:
+        raise InputError(f"--select-by {select_by}: is not among the metrics {', '.join(means)}")
+    points = [at_guidance_of(own, means[select_by]) for own in means.values()]
+    ranking, agreement = [], []
+    for budget in budgets:
+        best = [within(own, budget) for own in points]
+        for own in best:
+            ranking += ranking_rows(own, budget, confidence)
+        if len(best[0].rows):
+            agreement += [
+                agreement_row(*pair, budget, confidence) for pair in combinations(best, 2)
+            ]
+    counts = ["sizes", "agreeing", "contradicting", "n"]
+    return (
+        pd.DataFrame(ranking, columns=RANKING).astype(dict.fromkeys(["steps", "n"], "Int64")),
+        pd.DataFrame(agreement, columns=AGREEMENT).astype(dict.fromkeys(counts, "Int64")),
+    )
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    add_cells(arguments, "cells.csv of a sampler and the draws beside it; repeat for each")
+    arguments.add_argument("--metrics", required=True, nargs="+", help="that are compared")
+    arguments.add_argument("--select-by", required=True, help="metric that chooses the guidance")
+    arguments.add_argument("--budgets", required=True, nargs="+", type=float, help="sampling costs")
+    arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
+    arguments.add_argument("--ranking-out", required=True, type=Path, help="metric_ranking.csv")
+    arguments.add_argument("--out", required=True, type=Path, help="metric_agreement.csv")
+    options = arguments.parse_args()
+    found = [
+        compared(
+            [read_values(*paths, metric) for metric in options.metrics],
+            options.select_by,
+            sorted(options.budgets),
+            options.confidence,
+        )
+        for paths in options.cells
+    ]
+    ranking, agreement = (pd.concat(own, ignore_index=True) for own in zip(*found, strict=True))
+    write_text(options.ranking_out, to_csv(ranking))
+    write_text(options.out, to_csv(agreement))
+    print(
+        f"{agreement['agreeing'].sum()} pairs of sizes in the same order by two metrics,"
+        f" {agreement['contradicting'].sum()} in opposite ones"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,228 @@
+"""U-Nets with text encoders of several sizes: which split of parameters, or of FLOPs, is best?
+
+Writes param_budget.csv: for each pair of a text encoder and a U-Net its metrics at its best
+guidance scale, means over training seeds, with what it has of parameters and FLOPs;
+draws.safetensors, what resamples give instead of each value; and param_budget_splits.csv: at equal
+totals each encoder with the U-Net that the rest of the total pays for, interpolated between those
+that were trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..budget_specs import ParamBudgetSpec
+from ..cli import InputError, parser, run
+from ..metrics_section import HIGHER_IS_BETTER
+from ..stages import BUDGET
+from ..workdir import write_text
+from .collect import MEASURED, OK, draws_of, read_table, to_csv, write_cells
+from .components import COUNTS, image_costs
+from .curves import Curve, best_points, common
+from .values import Values, interval
+
+AXES = {
+    "params": ("text_params", "unet_params"),
+    "gflops": ("image_caption_gflops", "image_unet_gflops"),
+}
+"""columns of a total, and those of the text encoder's and of the U-Net's part of it"""
+PARAM_BUDGET = ["encoder", "size", "text_params", "autoencoder_params", "unet_params", "params"]
+PARAM_BUDGET += ["image_caption_gflops", "image_unet_gflops", "gflops", "sampler", "steps"]
+PARAM_BUDGET += ["guidance", "at_boundary", "metric", "value", "lo", "hi", "n", "status"]
+SPLITS = ["axis", "total", "encoder", "text_share", "unet", "metric", "value", "lo", "hi"]
+SPLITS += ["standing", "n"]
+BEST, TIED, BEHIND = "best", "tied", "behind"
+_ALIKE = 1.1
+"""totals within this factor are one"""
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderCurve:
+    """A metric of U-Nets with one text encoder, over their parameters or FLOPs."""
+
+    encoder: str
+    text: float
+    """the text encoder's parameters or GFLOPs"""
+    rest: float
+    """all that is not the U-Net's, the text encoder's included"""
+    curve: Curve
+    """straight in the log of the U-Net's part, and nowhere beyond what was trained"""
+
+    def totals(self) -> tuple[float, float]:
+        """The least and the most of a total that this encoder has a U-Net for."""
+        return self.curve.start + self.rest, self.curve.end + self.rest
+
+    def at(self, total: float) -> np.ndarray:
+        """Draws [1 + R] at a total. Raises ValueError for one that is not within `totals`."""
+        return self.curve.at(total - self.rest)
+
+    def reaches(self, total: float) -> bool:
+        """Whether a total is within `totals`."""
+        low, high = self.totals()
+        return low <= total <= high
+
+
+def encoder_curves(values: Values, axis: str) -> list[EncoderCurve]:
+    """One of each text encoder, smallest first, of the pairs of a metric; failed ones left out."""
+    text, unet = AXES[axis]
+    measured = values.where(np.isfinite(values.draws[:, 0]) & values.rows[axis].notna())
+    ordered = measured.rows.sort_values(["text_params", "unet_params"], kind="stable")
+    curves = []
+    for encoder, rows in ordered.groupby("encoder", sort=False):
+        draws = measured.draws[rows.index]
+        first, costs = rows.iloc[0], rows[unet].to_numpy(float)
+        rest = float(first[axis] - first[unet])
+        curves.append(EncoderCurve(encoder, float(first[text]), rest, Curve(encoder, costs, draws)))
+    return curves
+
+
+def shared(small: EncoderCurve, large: EncoderCurve) -> tuple[float, float] | None:
+    """The range of totals that two encoders share, or None if it is no longer than a point."""
+    ends = [Curve("", np.array(own.totals()), np.empty((2, 0))) for own in (small, large)]
+    return common(*ends)
+
+
+def shared_totals(curves: list[EncoderCurve]) -> list[float]:
+    """A few totals at which encoders are compared: the middle of the range that each two share."""
+    ranges = [shared(*pair) for pair in combinations(curves, 2)]
+    middles = sorted(float(np.sqrt(low * high)) for low, high in filter(None, ranges))
+    chosen: list[float] = []
+    for middle in middles:
+        if not chosen or middle > _ALIKE * chosen[-1]:
+            chosen.append(middle)
+    return chosen
+
+
+def splits_table(metrics: Iterable[Values], confidence: float) -> pd.DataFrame:
+    """The rows of every metric, in the columns `SPLITS`.
+
+    `standing` compares the encoders at a total: `best`, `tied` if the difference from the best has
+    an interval that reaches 0, `behind`.
+    """
+    rows = []
+    for values in metrics:
+        first = values.rows.iloc[0]
+        sign = -1 if first["metric"] in HIGHER_IS_BETTER else 1
+        for axis in AXES:
+            curves = encoder_curves(values, axis)
+            for total in shared_totals(curves):
+                head = {"axis": axis, "total": total, "metric": first["metric"], "n": first["n"]}
+                rows += [head | row for row in _at_total(curves, total, sign, confidence)]
+    return pd.DataFrame(rows, columns=SPLITS).astype({"n": "Int64"})
+
+
+def _at_total(curves: list[EncoderCurve], total: float, sign: int, confidence: float) -> list[dict]:
+    reached = [curve for curve in curves if curve.reaches(total)]
+    draws = np.stack([curve.at(total) for curve in reached])
+    first = int((sign * draws[:, 0]).argmin())
+    rows = []
+    for place, (curve, own) in enumerate(zip(reached, draws, strict=True)):
+        value, lo, hi = interval(own, confidence)
+        _, behind, _ = interval(sign * (own - draws[first]), confidence)
+        standing = BEST if place == first else BEHIND if behind > 0 else TIED
+        numbers = {"value": value, "lo": lo, "hi": hi, "standing": standing}
+        left = {"text_share": curve.text / total, "unet": total - curve.rest}
+        rows.append({"encoder": curve.encoder} | left | numbers)
+    return rows
+
+
+def read_pairs(models: list[list[str]], spec: ParamBudgetSpec) -> tuple[pd.DataFrame, np.ndarray]:
+    """The cells of all pairs and seeds, and their draws [rows, R].
+
+    `models` are (encoder, size, seed, metrics.csv, draws.safetensors).
+    """
+    tables, draws = [], []
+    for encoder, size, seed, metrics, drawn in models:
+        pair = {"stage": f"{BUDGET}{encoder}", "encoder": encoder, "size": size, "seed": int(seed)}
+        own = {"sampler": spec.sampler, "grid": True}
+        tables.append(read_table(Path(metrics), MEASURED).assign(**pair, **own))
+        draws.append(draws_of(tables[-1], Path(drawn)))
+    count = max(own.shape[1] for own in draws)
+    draws = [own if own.size else np.full((len(own), count), np.nan) for own in draws]  # all failed
+    return pd.concat(tables, ignore_index=True), np.concatenate(draws)
+
+
+def pair_values(
+    cells: pd.DataFrame, draws: np.ndarray, counts: pd.DataFrame, spec: ParamBudgetSpec
+) -> list[Values]:
+    """Every pair at its best guidance, a `Values` for each metric, in the columns `PARAM_BUDGET`.
+
+    Raises InputError for different n, and for a pair that was not counted.
+    """
+    if (different := cells["n"].dropna().nunique()) > 1:
+        raise InputError(f"pairs were measured with {different} different n; measure all alike")
+    own = counts.set_index(["encoder", "size"])
+    if unknown := set(zip(cells["encoder"], cells["size"], strict=True)) - set(own.index):
+        raise InputError(f"{' '.join(sorted(unknown)[0])} was not counted; delete the counts")
+    everything = Values(cells, np.hstack([cells["value"].to_numpy(float)[:, None], draws]))
+    best = best_points(everything.where(cells["metric"] == spec.quality), spec.confidence)
+    found = [best]
+    if spec.alignment:
+        aligned = everything.where(cells["metric"] == spec.alignment)
+        found.append(_at_guidance(aligned.over_seeds(spec.confidence), best, spec.confidence))
+    return [Values(_with_costs(values.rows, own, spec), values.draws) for values in found]
+
+
+def _at_guidance(values: Values, best: Values, confidence: float) -> Values:
+    """The cells of another metric at the guidance that was chosen."""
+    key = ["stage", "size", "guidance"]
+    places = values.rows.reset_index().set_index(key)["index"]
+    at = places.loc[list(best.rows[key].itertuples(index=False, name=None))].to_numpy()
+    draws = values.draws[at]
+    value, lo, hi = np.array([interval(own, confidence) for own in draws]).T
+    kept = best.rows[["at_boundary", "status"]]
+    rows = values.rows.loc[at].reset_index(drop=True).assign(value=value, lo=lo, hi=hi, **kept)
+    return Values(rows, draws)
+
+
+def _with_costs(rows: pd.DataFrame, counts: pd.DataFrame, spec: ParamBudgetSpec) -> pd.DataFrame:
+    table = rows.join(counts, on=["encoder", "size"])
+    nfe = spec.steps * (2 if spec.guided else 1)
+    costs = image_costs(table, spec.steps, nfe)
+    table["image_caption_gflops"] = costs["text_encoder"]
+    table["image_unet_gflops"] = costs["unet"]
+    table["gflops"] = costs.sum(axis=1, skipna=False)
+    parts = table[["text_params", "autoencoder_params", "unet_params"]]
+    table["params"] = parts.sum(axis=1, skipna=False)
+    failed = table["status"] != OK
+    table.loc[failed, ["guidance", "value", "lo", "hi"]] = float("nan")
+    return table[PARAM_BUDGET]
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, ParamBudgetSpec)
+    arguments.add_argument(
+        "--metrics",
+        required=True,
+        nargs=5,
+        action="append",
+        metavar=("ENCODER", "SIZE", "SEED", "METRICS", "DRAWS"),
+        help="metrics of the cells of a pair, and their draws; repeat for each",
+    )
+    arguments.add_argument("--counts", required=True, type=Path, help="models/param_budget.csv")
+    arguments.add_argument("--table-out", required=True, type=Path, help="param_budget.csv")
+    arguments.add_argument("--draws-out", required=True, type=Path, help="draws.safetensors")
+    arguments.add_argument("--splits-out", required=True, type=Path, help="param_budget_splits.csv")
+    options = arguments.parse_args()
+    spec: ParamBudgetSpec = options.spec
+    cells, draws = read_pairs(options.metrics, spec)
+    metrics = pair_values(cells, draws, read_table(options.counts, COUNTS), spec)
+    table = pd.concat([values.rows for values in metrics], ignore_index=True)
+    drawn = np.concatenate([values.draws[:, 1:] for values in metrics])
+    write_cells(table, drawn, options.table_out, options.draws_out)
+    splits = splits_table(metrics, spec.confidence)
+    write_text(options.splits_out, to_csv(splits))
+    own = splits[(splits["metric"] == spec.quality) & (splits["standing"] == BEST)]
+    for row in own.itertuples():
+        print(f"{row.axis} {row.total:.3g}: {row.encoder}, {row.text_share:.0%} text encoder")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,154 @@
+"""What adaptive guidance searches would have saved, and missed, on cells of the whole grid.
+
+Each search is replayed on the features of cells that are sampled whole: a look at m images takes
+the first m of them, as an adaptive sweep does. Writes one row for each (stage, size, seed, sampler,
+steps): `images` that the search samples, of `grid_images`; the `guidance` and `value`
+that it ends with beside the grid's best, `grid_guidance` and `grid_value`; their difference, the
+`regret`, with its interval from resamples that both share; `margin`, how far the interval of the
+grid's best reaches above it, and whether the regret is `within` it. Where all cells of a step count
+diverged there is nothing to find: `failed`.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..cells.adaptive import Metric, metric_of
+from ..cells.measure import prepare, read_features
+from ..cells.search import search
+from ..cli import InputError, Progress, parser, run
+from ..shards import map_array
+from ..specs import SearchCostSpec, cell_name
+from ..workdir import write_text
+from .collect import MEASURED, MODEL, OK, draws_of, read_table, to_csv
+from .values import interval
+
+FOUND = ["images", "grid_images", "guidance", "grid_guidance", "value", "grid_value"]
+REGRET = ["regret", "regret_lo", "regret_hi", "margin", "within", "status"]
+SEARCH_COST = [*MODEL, "steps", "metric", "n", *FOUND, *REGRET]
+
+
+class Aim(NamedTuple):
+    """What adaptive searches are to reach, all together."""
+
+    images: float
+    """at most this share of the grid's"""
+    within: float
+    """at least this share of searches"""
+
+
+AIM = Aim(0.3, 0.95)
+
+
+class Cells(NamedTuple):
+    """The cells of the grid at one step count."""
+
+    rows: pd.DataFrame
+    """of the metric, in MEASURED, ascending in guidance"""
+    draws: np.ndarray
+    """[rows, R]"""
+    features: Path
+
+
+def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
+    """The columns n, FOUND and REGRET of one search."""
+    rows = cells.rows.set_index("guidance")
+    steps, n = int(rows["steps"].iloc[0]), spec.n
+
+    def evaluate(scale: float, images: int) -> float:
+        if images == n:
+            return float(rows.loc[scale, "value"]) if rows.loc[scale, "status"] == OK else math.inf
+        features = map_array(cells.features, cell_name(steps, scale))[:images]
+        return metric(features.astype(np.float64)) if len(features) == images else math.inf
+
+    found = search(list(rows.index), evaluate, n, spec.share)
+    cost = {"n": n, "images": found.images, "grid_images": n * len(rows)}
+    sound = rows["value"].where(rows["status"] == OK)
+    if sound.isna().all():
+        return cost | {"within": False, "status": "failed"}
+    best = sound.idxmin()
+    own, grid = (cells.draws[rows.index.get_loc(scale)] for scale in (found.chosen, best))
+    value, lowest = sound[found.chosen], sound[best]
+    paired = np.concatenate([[value - lowest], own - grid])
+    regret, lo, hi = interval(paired, spec.confidence)
+    margin = rows.loc[best, "hi"] - lowest
+    values = {"value": value, "grid_value": lowest, "regret": regret, "regret_lo": lo}
+    values |= {"regret_hi": hi, "margin": margin, "within": regret <= margin, "status": OK}
+    return cost | {"guidance": found.chosen, "grid_guidance": best} | values
+
+
+def read_cells(
+    metrics: Path, draws: Path, features: Path, grid: tuple[list[int], list[float]], metric: str
+) -> list[Cells]:
+    """The cells of the grid of one model and sampler, for each step count.
+
+    Raises InputError if one is missing.
+    """
+    measured = read_table(metrics, MEASURED)
+    own = measured[(measured["metric"] == metric) & (measured["trained"] == 1)]
+    found = []
+    for steps in grid[0]:
+        rows = own[(own["steps"] == steps) & own["guidance"].isin(grid[1])]
+        rows = rows.sort_values("guidance").reset_index(drop=True)
+        if rows["guidance"].tolist() != grid[1]:
+            raise InputError(f"{metrics}: {steps} steps lack a guidance of the grid or {metric}")
+        found.append(Cells(rows, draws_of(rows, draws), features))
+    return found
+
+
+def totals(table: pd.DataFrame) -> tuple[int, int, float]:
+    """Searches that found something, how many are within, and the share of the grid's images."""
+    searches = table[table["status"] == OK]
+    share = table["images"].sum() / table["grid_images"].sum()
+    return len(searches), int(searches["within"].sum()), float(share)
+
+
+def summary(table: pd.DataFrame) -> str:
+    """What the command prints, and the figure says."""
+    count, within, share = totals(table)
+    met = "met" if share <= AIM.images and within >= AIM.within * count else "not met"
+    return (
+        f"{count} searches sample {share:.1%} of the grid's images; the regret of {within}"
+        f" ({within / max(count, 1):.1%}) is within the interval of the grid's best. The aim of at"
+        f" most {AIM.images:.0%} and at least {AIM.within:.0%} is {met}"
+    )
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, SearchCostSpec)
+    arguments.add_argument(
+        "--cells",
+        required=True,
+        nargs=7,
+        action="append",
+        metavar=("STAGE", "SIZE", "SEED", "SAMPLER", "FEATURES", "METRICS", "DRAWS"),
+        help="cells of one model and sampler; repeat for each",
+    )
+    arguments.add_argument("--reference", required=True, type=Path, help="features of real images")
+    arguments.add_argument("--out", required=True, type=Path, help="search_cost.csv")
+    options = arguments.parse_args()
+    spec: SearchCostSpec = options.spec
+    metric = metric_of(prepare(read_features(options.reference), spec.components), spec.select_by)
+    rows, progress = [], Progress("models and samplers", len(options.cells))
+    for number, (*model, features, metrics, draws) in enumerate(options.cells, start=1):
+        files = (Path(metrics), Path(draws), Path(features))
+        if model[0] not in spec.grids:
+            arguments.error(f"argument --cells: the spec has no grid of stage {model[0]}")
+        for cells in read_cells(*files, spec.grids[model[0]], spec.metric):
+            setting = {"steps": cells.rows["steps"].iloc[0], "metric": spec.metric}
+            identity = dict(zip(MODEL, model, strict=True)) | setting
+            rows.append(identity | replay(cells, metric, spec))
+        progress.update(number)
+    table = pd.DataFrame(rows).reindex(columns=SEARCH_COST)
+    write_text(options.out, to_csv(table))
+    print(summary(table))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,238 @@
+"""Adaptive sweeps: the same cells as the grid's, from the same state, and after a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from project import ROOT
+from studies import put
+
+from ldm_scaling.cells import sweep
+from ldm_scaling.cells.adaptive import metric_of
+from ldm_scaling.cells.bootstrap import resample_weights
+from ldm_scaling.cells.measure import Prompts, compare, prepare
+from ldm_scaling.cells.search import most_images
+from ldm_scaling.cli import InputError
+from ldm_scaling.latents.autoencoder import save_model
+from ldm_scaling.metrics_section import Metrics
+from ldm_scaling.models.family import build_unet
+from ldm_scaling.models.train import WEIGHTS
+from ldm_scaling.search_specs import search_cost
+from ldm_scaling.shards import map_array, read_header, write_arrays
+from ldm_scaling.specs import SweepSpec
+from ldm_scaling.study import load_study
+from ldm_scaling.study_specs import Specs
+
+N, SCALES = 40, [1, 2, 4, 8, 16]
+
+
+@pytest.fixture
+def config(pocket_config):
+    """Of a tiny study."""
+    pocket_config["family"] |= {"sizes": ["c8"], "reference_size": "c8"}
+    fixed = {"sampler": "ddim", "steps": 2, "guidance": 4}
+    grid = {"n": N, "steps": [1, 2], "guidance": SCALES, "fixed": fixed}
+    pocket_config["sampling"] |= grid
+    pocket_config["training"]["keep"] = []
+    pocket_config["metrics"] |= {"components": 8}
+    pocket_config["guided_distill"] = None
+    return pocket_config
+
+
+def spec_of(config, **search):
+    return Specs(load_study(config | {"search": search})).sweep("pretrain", "ddim")
+
+
+@pytest.fixture
+def words(config, tmp_path):
+    """The options of a sweep but `--spec`, `--out` and `--work-dir`."""
+    random = np.random.default_rng(1)
+    text = {name: random.normal(size=shape) for name, shape in TEXT.items()}
+    write_arrays(tmp_path / "text", {k: v.astype("f4") for k, v in text.items()}, "text")
+    reference = random.gamma(0.2, size=(60, 1280)).astype("f2")
+    write_arrays(tmp_path / "reference", {"features": reference}, "reference")
+    torch.manual_seed(0)
+    study = load_study(config)
+    unet = build_unet(study.family, "c8", (8, 8, 8), 16)
+    torch.nn.init.normal_(unet.conv_out.weight, std=0.2)  # so that guidance matters
+    save_model(unet, tmp_path / "model/unet", WEIGHTS)
+    paths = {"model": "model", "text": "text", "reference": "reference"}
+    options = [f"--{name}={tmp_path / path}" for name, path in paths.items()]
+    return [*options, f"--autoencoder={ROOT / 'pretrained/autoencoder-emoji32'}"]
+
+
+TEXT = {"text": (N, 6, 16), "empty": (6, 16)}
+
+
+@pytest.fixture
+def run_sweep(words, tmp_path, monkeypatch):
+    """A function that runs a sweep and returns its files, and how many images it sampled."""
+    sampled = []
+    images = sweep.Sampler.images
+
+    def counted(self, cell, rows):
+        sampled.append(len(rows))
+        return images(self, cell, rows)
+
+    monkeypatch.setattr(sweep.Sampler, "images", counted)
+
+    def run(spec, name, work):
+        sampled.clear()
+        options = [*words, f"--out={tmp_path / name}", f"--work-dir={tmp_path / work}"]
+        options += ["--spec", spec.model_dump_json(), "--batch=16"]
+        monkeypatch.setattr(sys, "argv", ["sweep", *options])
+        sweep.main()
+        return tmp_path / name, sum(sampled)
+
+    return run
+
+
+def test_a_study_with_the_grid_has_the_specs_that_it_had(config):
+    spec = spec_of(config, method="grid", share=0.2)
+    assert "search" not in spec.model_dump_json()
+    assert len(spec.cells) == 10 == len(spec.possible)
+    adaptive = spec_of(config, method="adaptive")
+    assert [cell.name for cell in adaptive.cells] == ["steps2_guidance4"]  # the fixed setting
+    assert adaptive.search.candidates == spec.cells
+    assert Specs(load_study(config | {"search": {"method": "adaptive"}})).sweep(
+        "superres", "ddim"
+    ) == Specs(load_study(config)).sweep("superres", "ddim")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sweeps", "replays"),
+    [
+        ("search.share", 0.5, True, True),
+        ("metrics.select_by", "kid", True, True),
+        ("metrics.components", 7, True, True),
+        ("metrics.confidence", 0.9, False, True),
+        ("sampling.guidance", [1, 2, 4], True, True),
+        ("sampling.students.guidance", [3], False, True),
+        ("metrics.bootstrap", 50, False, False),
+        ("training.lr", 0.5, False, False),
+    ],
+)
+def test_a_key_changes_searches_that_depend_on_it(config, key, value, sweeps, replays):
+    def specs():
+        study = load_study(config)
+        made = Specs(study)
+        return made.sweep("pretrain", "ddim"), search_cost(study, made.measure())
+
+    put(config, "search.method", "adaptive")
+    before = specs()
+    put(config, key, value)
+    changed = [was != now for was, now in zip(before, specs(), strict=True)]
+    assert changed == [sweeps, replays]
+
+
+def test_the_grid_and_adaptive_searches_share_what_they_sample(config, run_sweep):
+    grid, adaptive = spec_of(config, method="grid"), spec_of(config, method="adaptive")
+    first, searched = run_sweep(adaptive, "adaptive", "work")
+    budget = 2 * most_images(len(SCALES), N, 0.3) + N  # and the fixed setting
+    assert searched <= budget < 10 * N
+    whole, rest = run_sweep(grid, "grid", "work")
+    assert searched + rest == 10 * N
+    again, nothing = run_sweep(adaptive, "again", "work")
+    assert nothing == 0
+    names = [record["name"] for record in json.loads((first / "cells.json").read_text())]
+    assert "steps2_guidance4" in names and 2 <= len(names) < 6
+    for name in ("features.safetensors", "images.safetensors"):
+        assert (first / name).read_bytes() == (again / name).read_bytes()
+        for cell in names:
+            found = map_array(first / name, cell)
+            assert found.tobytes() == map_array(whole / name, cell).tobytes()
+    for steps in (1, 2):
+        looks = map_array(first / "features.safetensors", f"search/steps{steps}")
+        assert len(set(looks[:, 0])) >= 3 and looks[-1, 1] == N
+        assert f"steps{steps}_guidance{looks[-1, 0]:g}" in names
+    assert not any("search" in name for name in read_header(whole / "features.safetensors"))
+    # sampled whole from the start, where batches lie elsewhere: equal but for rounding
+    undisturbed, _ = run_sweep(grid, "undisturbed", "other")
+    for cell in names:
+        np.testing.assert_allclose(
+            map_array(whole / "features.safetensors", cell),
+            map_array(undisturbed / "features.safetensors", cell),
+            atol=0.02,
+        )
+
+
+def test_processes_share_searches_and_end_alike(config, run_sweep, monkeypatch):
+    spec = spec_of(config, method="adaptive")
+    whole, all_images = run_sweep(spec, "whole", "a")
+    monkeypatch.setattr(sweep, "process_count", lambda: 2)
+    sampled = 0
+    for index in (1, 0):
+        monkeypatch.setattr(sweep, "process_index", lambda own=index: own)
+        shared, own_images = run_sweep(spec, "shared", "b")
+        assert (shared / "cells.json").exists() == (index == 0)
+        sampled += own_images
+    assert sampled == all_images
+    for name in ("features.safetensors", "images.safetensors"):
+        assert (shared / name).read_bytes() == (whole / name).read_bytes()
+
+
+KILLED = """
+import os, signal
+from ldm_scaling.cells import sweep
+save, saves = sweep.WorkDir.save, []
+def saving(self, *state):
+    save(self, *state)
+    saves.append(state)
+    if len(saves) == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+sweep.WorkDir.save = saving
+sweep.main()
+"""
+
+
+def test_a_killed_search_goes_on(config, run_sweep, words, tmp_path):
+    spec = spec_of(config, method="adaptive")
+    whole, all_images = run_sweep(spec, "whole", "a")
+    options = [*words, "--spec", spec.model_dump_json(), "--batch=16"]
+    options += [f"--out={tmp_path / 'resumed'}", f"--work-dir={tmp_path / 'b'}"]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *options],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    assert not (tmp_path / "resumed").exists()
+    resumed, rest = run_sweep(spec, "resumed", "b")
+    assert 0 < rest < all_images
+    for name in ("features.safetensors", "images.safetensors"):
+        assert (resumed / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_search_without_a_reference_is_one_line(config, words):
+    options = type("Options", (), {"max_seconds": None, "reference": None})
+    with pytest.raises(InputError, match="--reference: an adaptive search"):
+        sweep.Sweep(spec_of(config, method="adaptive"), options)
+    sweep.Sweep(spec_of(config, method="grid"), options)
+
+
+@pytest.mark.parametrize(("select_by", "components"), [("fd", 4), ("fd", None), ("kid", 4)])
+def test_a_search_sees_the_metric_that_measures(select_by, components):
+    random = np.random.default_rng(0)
+    reference = prepare(random.normal(size=(80, 6)), components)
+    features = random.normal(size=(30, 6)) + 0.3
+    concepts = [str(row // 2) for row in range(30)]
+    metrics = Metrics(
+        extractor="effnet_lite0",
+        input_size=64,
+        components=components,
+        bootstrap=10,
+        select_by=select_by,
+    )
+    prompts = Prompts(concepts, resample_weights(concepts, 10, 0))
+    measured = compare(features, reference, metrics, prompts)[metrics.names[select_by]]
+    assert metric_of(reference, select_by)(features) == pytest.approx(measured.value, rel=1e-9)
+
+
+def test_sweeps_of_earlier_studies_are_valid():
+    spec = {"diffusion": {"prediction": "epsilon"}, "cells": []}
+    assert SweepSpec.model_validate(spec).search is None

@@ -1,0 +1,161 @@
+"""What networks have of an image's cost, against published counts and sums by hand."""
+
+from itertools import pairwise
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from drawn import no_overlap, same_bytes
+from plans import study_of
+from project import ROOT
+from snakemake.utils import update_config
+
+from ldm_scaling.budget_specs import BudgetSpecs
+from ldm_scaling.cli import InputError
+from ldm_scaling.figures import components as figure
+from ldm_scaling.study import TextEncoder, load_study
+from ldm_scaling.tables.component_counts import component_counts
+from ldm_scaling.tables.component_seconds import seconds_table
+from ldm_scaling.tables.components import components_table
+from ldm_scaling.tables.networks import text_encoder_params
+
+CPU = torch.device("cpu")
+SECONDS = {"text_encoder": 0.5, "autoencoder": 0.25}
+
+
+def stable_diffusion():
+    """The study of the paper with the networks of Stable Diffusion 1.5."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    update_config(config, yaml.safe_load((ROOT / "studies" / "paper.yaml").read_text()))
+    clip = {"pretrained": "openai/clip-vit-large-patch14", "width": 768}
+    clip["revision"] = "32bd64288804d66eefd0ccbe215aa642df71cc41"
+    config["latents"]["text_encoder"] |= clip
+    config["family"]["sizes"] = ["c320"]
+    config["figures"]["guidance_sizes"] = ["c320"]
+    config |= {"guided_distill": None, "dreambooth": None, "param_budget": None}
+    return load_study(config)
+
+
+def timed(sizes, seconds=SECONDS):
+    rows = [(part, None, value, "ok", "cpu") for part, value in seconds.items()]
+    rows += [("unet", size, 1.0, "ok", "cpu") for size in sizes]
+    return pd.DataFrame(rows, columns=["component", "size", "seconds", "status", "device"])
+
+
+@pytest.fixture(scope="module")
+def stock():
+    counts = pd.DataFrame(component_counts(BudgetSpecs(stable_diffusion()).count_components()))
+    return components_table(counts, timed(["c320"]), 50, 100)
+
+
+def test_stable_diffusion_is_split_as_it_is_published(stock):
+    table = stock.set_index("component")
+    assert table["params"].to_dict() == {
+        "text_encoder": 123_060_480,
+        "autoencoder": 83_653_863,
+        "unet": 859_520_964,
+    }
+    assert (100 * table["params_share"]).round().tolist() == [12, 8, 81]
+    assert (table["bytes"] == 4 * table["params"]).all()
+    # published: 803 GFLOPs of a forward pass, to a few percent of counting conventions
+    assert table.loc["unet", "gflops"] == pytest.approx(100 * 803, rel=0.05)
+
+
+def test_shares_are_of_the_whole_and_costs_of_an_image(stock):
+    for column in ("params", "gflops", "seconds"):
+        assert stock[f"{column}_share"].sum() == pytest.approx(1)
+    assert stock["seconds_share"].tolist() == pytest.approx([0.5 / 1.75, 0.25 / 1.75, 1 / 1.75])
+
+
+def test_a_captions_cost_is_twice_that_with_guidance():
+    counts = pd.DataFrame(component_counts(BudgetSpecs(study_of("smoke")).count_components()))
+    once, twice = (
+        components_table(counts, timed(["c8", "c16"]), 10, nfe).set_index(["size", "component"])
+        for nfe in (10, 20)
+    )
+    for part, factor in (("text_encoder", 2), ("unet", 2), ("autoencoder", 1)):
+        own = twice.loc[("c16", part), "gflops"] / once.loc[("c16", part), "gflops"]
+        assert own == pytest.approx(factor)
+    (text,) = counts.query("encoder == 'own' and size == 'c8'")["caption_gflops"]
+    assert once.loc[("c8", "text_encoder"), "gflops"] == pytest.approx(text)
+
+
+def test_what_is_unknown_or_was_not_timed(stock):
+    counts = pd.DataFrame(component_counts(BudgetSpecs(study_of("smoke")).count_components()))
+    unknown = counts.assign(text_params=float("nan"))
+    table = components_table(unknown, timed(["c8", "c16"]), 10, 10)
+    assert table["params_share"].isna().all() and table["gflops_share"].notna().all()
+    assert table["params"].isna().sum() == 2
+    notes = [text.get_text() for text in figure.draw(table).axes[0].texts]
+    assert notes == ["unknown"] * 2
+    with pytest.raises(InputError, match="unet c16 was not timed"):
+        components_table(counts, timed(["c8"]), 10, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [
+        ("t5-small", 35.33),  # the encoder alone; 60.5 with the decoder
+        ("t5-base", 109.63),
+        ("t5-large", 334.94),
+        ("t5-3b", 1240.9),
+        ("t5-11b", 4864.8),
+    ],
+)
+def test_encoders_of_t5_have_their_published_sizes(name, millions):
+    settings = TextEncoder(pretrained=f"google-t5/{name}", max_tokens=77, width=1024)
+    assert text_encoder_params(settings) / 1e6 == pytest.approx(millions, rel=2e-3)
+
+
+def test_each_layer_of_a_bert_has_as_many_parameters():
+    named = {"pretrained": "minilm-l6", "max_tokens": 20, "width": 384}
+    counts = [text_encoder_params(TextEncoder(**named, layers=layers)) for layers in range(7)]
+    vocabulary, positions, kinds, norm = 30_522, 512, 2, 2
+    assert counts[0] == 384 * (vocabulary + positions + kinds + norm)
+    layer = 4 * (384**2 + 384) + 2 * 384 * 1536 + 1536 + 384 + 4 * 384
+    assert [b - a for a, b in pairwise(counts)] == [layer] * 6
+    assert counts[6] == text_encoder_params(TextEncoder(**named))
+
+
+def test_every_network_is_timed_once():
+    spec = BudgetSpecs(study_of("smoke")).time_components()
+    table = seconds_table(spec, CPU)
+    assert table["component"].tolist() == ["text_encoder", "autoencoder", "unet", "unet"]
+    assert table["size"].dropna().tolist() == ["c8", "c16"]
+    assert (table["status"] == "ok").all() and (table["seconds"] > 0).all()
+    assert (table["lo"] <= table["seconds"]).all() and (table["seconds"] <= table["hi"]).all()
+
+
+def test_a_network_that_is_not_here_is_a_row_with_that_status():
+    spec = BudgetSpecs(study_of("smoke")).time_components()
+    text = TextEncoder(pretrained="someone/something", revision="a" * 40, max_tokens=12, width=384)
+    table = seconds_table(spec.model_copy(update={"text_encoder": text}), CPU)
+    assert table["status"].tolist() == ["unknown architecture", "ok", "ok", "ok"]
+
+
+# ---------------------------------------------------------------- the figure
+
+
+@pytest.fixture
+def several():
+    counts = pd.DataFrame(component_counts(BudgetSpecs(study_of()).count_components()))
+    return components_table(counts, timed(study_of().family.sizes), 16, 32)
+
+
+def test_bars_have_the_shares_and_their_whole(several):
+    made = figure.draw(several)
+    params = made.axes[0]
+    widths = [[bar.get_width() for bar in bars] for bars in params.containers]
+    assert len(widths) == 3 and [sum(own) for own in zip(*widths, strict=True)] == pytest.approx(
+        [1] * 4
+    )
+    text = several.query("component == 'text_encoder'")["params_share"].tolist()
+    assert widths[0] == pytest.approx(text)
+    whole = several.query("size == 'c48'")["params"].sum()
+    assert params.texts[-1].get_text() == f"{whole / 1e6:.3g} M"
+    no_overlap(made)
+
+
+def test_the_figure_has_equal_bytes(several, tmp_path):
+    same_bytes(lambda: figure.draw(several), tmp_path)

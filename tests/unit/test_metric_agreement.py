@@ -1,0 +1,210 @@
+"""Rankings of sizes by several metrics, their table and figure."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn import no_overlap, same_bytes, texts
+from scipy.stats import kendalltau, rankdata
+from synthetic import METRIC, cells, paper, values
+
+from ldm_scaling.cli import InputError
+from ldm_scaling.figures import metric_agreement as figure_module
+from ldm_scaling.tables import metric_agreement as command
+from ldm_scaling.tables.collect import CELLS, read_table, write_cells
+from ldm_scaling.tables.metric_agreement import (
+    AGREEMENT,
+    RANKING,
+    TOO_FEW,
+    at_guidance_of,
+    compared,
+    gaps,
+    kendall,
+    ranks,
+    within,
+)
+from ldm_scaling.tables.values import Values
+
+ENDLESS, KID, SCORE = "fd_infinity_effnet_lite0", "kid_effnet_lite0", "clip_like"
+COUNTS = {"params", "steps", "sizes", "agreeing", "contradicting"}
+CONFIDENCE, BUDGETS = 0.95, [0.1, 0.5, 2, 8]
+
+
+def named(own, metric, change=lambda draws: draws):
+    """The same cells by another metric."""
+    return Values(own.rows.assign(metric=metric), change(own.draws))
+
+
+def metrics(own, score=lambda draws: 1 / draws):
+    """Cells by four metrics that agree, unless the score does not."""
+    return [
+        own,
+        named(own, ENDLESS, lambda draws: draws - 2),
+        named(own, KID, lambda draws: draws / 50),
+        named(own, SCORE, score),
+    ]
+
+
+@cache
+def tables(score=lambda draws: 1 / draws):
+    return compared(metrics(paper(), score), METRIC, BUDGETS, CONFIDENCE)
+
+
+def test_tau_is_scipys_in_every_draw():
+    generator = np.random.default_rng(0)
+    rows = pd.DataFrame({"metric": [METRIC] * 7})
+    ours, theirs = (Values(rows, generator.standard_normal((7, 30))) for _ in range(2))
+    found = kendall(gaps(ours), gaps(theirs))
+    pairs = zip(ours.draws.T, theirs.draws.T, strict=True)
+    assert found == pytest.approx([kendalltau(a, b).statistic for a, b in pairs])
+    higher = Values(rows.assign(metric=SCORE), -theirs.draws)
+    assert kendall(gaps(ours), gaps(higher)) == pytest.approx(found)
+    assert (ranks(ours) == rankdata(ours.draws, axis=0)).all()
+    assert (ranks(higher) == rankdata(theirs.draws, axis=0)).all()
+
+
+def test_guidance_is_chosen_by_one_metric_in_each_draw():
+    rows = pd.DataFrame(
+        {
+            **{"stage": "pretrain", "size": "c8", "sampler": "ddim", "steps": 4},
+            **{"guidance": [1.0, 2.0, 3.0], "grid": True, "metric": METRIC},
+        }
+    )
+    selecting = Values(rows, np.array([[3.0, 1, 3], [1, 3, 2], [2, 2, np.nan]]))
+    other = named(selecting, KID, lambda _: np.array([[10.0, 11, 12], [20, 21, 22], [0, 0, 0]]))
+    found = at_guidance_of(other, selecting)
+    assert found.draws.tolist() == [[20, 11, 22]]  # never the scale that failed in a draw
+    assert found.rows["guidance"].tolist() == [2.0]
+    own = at_guidance_of(selecting, selecting)
+    np.testing.assert_array_equal(own.draws, selecting.at_best_guidance().draws)
+    with pytest.raises(InputError, match="have different cells"):
+        at_guidance_of(other.where(other.rows["guidance"] < 3), selecting)
+
+
+def test_each_size_has_the_best_that_it_affords():
+    means = values(cells(failed=None)).over_seeds(CONFIDENCE)
+    points = at_guidance_of(means, means)
+    assert within(points, 0.4).rows.empty
+    # c8 costs 0.25 a step, c16 costs 1
+    assert within(points, 1.9).draws[:, 0].tolist() == [50]
+    assert within(points, 2).draws[:, 0].tolist() == [40, 80]
+    assert within(points, 100).draws[:, 0].tolist() == [40, 10]
+    score = named(points, SCORE)
+    assert within(score, 100).draws[:, 0].tolist() == [100, 80]
+
+
+def test_metrics_that_agree_have_tau_1_and_rankings_have_values():
+    ranking, agreement = tables()
+    assert list(ranking) == RANKING and list(agreement) == AGREEMENT
+    assert set(ranking["budget"]) == {0.5, 2, 8}  # the lowest buys not one step
+    compared_ = agreement[agreement["sizes"] > 1]
+    assert (compared_["tau"] == 1).all() and (compared_["contradicting"] == 0).all()
+    assert (compared_["lo"] <= 1).all() and compared_["agreeing"].max() > 20
+    # draws of all metrics are the same images', so they change places together
+    assert (compared_["lo"] == 1).all()
+    assert len(agreement) == 6 * 3
+    one = ranking[(ranking["budget"] == 8) & (ranking["metric"] == METRIC)]
+    assert sorted(one["rank"]) == list(range(1, len(one) + 1))
+    assert one.sort_values("rank")["value"].is_monotonic_increasing
+    assert ((one["rank_lo"] <= one["rank"]) & (one["rank"] <= one["rank_hi"])).all()
+    assert (one["rank_lo"] < one["rank_hi"]).any()
+    best = ranking[(ranking["budget"] == 8) & (ranking["metric"] == SCORE)]
+    assert best.sort_values("rank")["value"].is_monotonic_decreasing
+
+
+def test_a_metric_that_ranks_the_other_way_contradicts():
+    _, agreement = tables(score=np.negative)  # its name says that higher is better
+    assert (agreement.loc[agreement["other"] == SCORE, "tau"].dropna() == 1).all()
+    _, agreement = tables(score=np.positive)
+    # steps are chosen by it too, so not all pairs are reversed, but many
+    against = agreement[(agreement["other"] == SCORE) & (agreement["budget"] == 8)]
+    assert (against["tau"] < 0.5).all() and (against["contradicting"] > 0).all()
+
+
+def test_one_size_has_no_tau_and_failed_sizes_are_rows():
+    failed = values(cells())  # c16 at 2 steps, all that a budget of 2 buys of it
+    ranking, agreement = compared(metrics(failed), METRIC, [1, 2, 8], CONFIDENCE)
+    assert (agreement.loc[agreement["budget"] < 8, "status"] == TOO_FEW).all()
+    assert agreement.loc[agreement["budget"] < 8, "tau"].isna().all()
+    own = ranking[(ranking["budget"] == 2) & (ranking["size"] == "c16")]
+    assert set(own["status"]) == {"diverged"} and own[["rank", "value"]].isna().all(axis=None)
+    assert (agreement.loc[agreement["budget"] == 8, "sizes"] == 2).all()
+
+
+def test_the_choosing_metric_must_be_there():
+    with pytest.raises(InputError, match="is not among the metrics"):
+        compared(metrics(paper())[1:], METRIC, BUDGETS, CONFIDENCE)
+
+
+# ------------------------------------------------------------ the figure
+
+
+@cache
+def figure(score=lambda draws: 1 / draws):
+    return figure_module.draw(*tables(score))
+
+
+def figure_of(**options):
+    every = metrics(values(cells(**options)))
+    return figure_module.draw(*compared(every, METRIC, [0.5, 1, 2, 4, 8], CONFIDENCE))
+
+
+def one_size_figure():
+    return figure_of(failed=None, base={"c8": [100, 50, 40]})
+
+
+def seeds_figure():
+    return figure_of(seeds=(0, 1, 2))
+
+
+@pytest.mark.parametrize(
+    "make", [figure, lambda: figure(np.positive), figure_of, one_size_figure, seeds_figure]
+)
+def test_nothing_overlaps(make):
+    no_overlap(make())
+
+
+def test_equal_tables_give_equal_bytes(tmp_path):
+    same_bytes(lambda: figure_module.draw(*tables()), tmp_path)
+
+
+def test_ranks_and_taus_are_drawn():
+    *panels, below = figure(np.positive).axes
+    assert [axes.get_title().split("\n")[0] for axes in panels] == [
+        *("Fréchet distance", "Fréchet distance, n → ∞", "KID", "CLIP-like score")
+    ]
+    ranking, agreement = tables(np.positive)
+    bars = {own.get_label(): own for own in panels[0].containers}
+    own = ranking[(ranking["metric"] == METRIC) & (ranking["size"] == "c64")]
+    assert list(bars["c64"][0].get_ydata()) == own["rank"].tolist()
+    assert len(below.containers) == 3
+    taus = agreement[(agreement["metric"] == METRIC) & (agreement["other"] == SCORE)]
+    drawn = below.containers[-1][0].get_ydata()
+    assert list(drawn) == taus["tau"].dropna().tolist()
+    rings = [line for line in below.get_lines() if line.get_label() == "contradicts"]
+    assert (
+        sum(len(line.get_xdata()) for line in rings)
+        == (agreement[agreement["metric"] == METRIC]["contradicting"] > 0).sum()
+    )
+    assert "opposite" in str([text.get_text() for text in below.get_legend().get_texts()])
+    assert not texts(below)
+
+
+def test_the_command_writes_both_tables(tmp_path, monkeypatch):
+    every = metrics(paper())
+    rows = pd.concat([own.rows for own in every], ignore_index=True)[CELLS]
+    draws = np.concatenate([own.draws for own in every])
+    rows = rows.assign(value=draws[:, 0])
+    write_cells(rows, draws[:, 1:], tmp_path / "cells.csv", tmp_path / "draws")
+    arguments = ["--cells", tmp_path / "cells.csv", tmp_path / "draws", "--metrics"]
+    arguments += [METRIC, ENDLESS, KID, SCORE, "--select-by", METRIC, "--budgets", *BUDGETS]
+    arguments += ["--confidence", 0.95, "--ranking-out", tmp_path / "ranking.csv"]
+    arguments += ["--out", tmp_path / "agreement.csv"]
+    monkeypatch.setattr("sys.argv", ["metric_agreement", *map(str, arguments)])
+    command.main()
+    read = [(tmp_path / "ranking.csv", RANKING), (tmp_path / "agreement.csv", AGREEMENT)]
+    for table, (path, columns) in zip(tables(), read, strict=True):
+        expected = table.astype({"n": float} | dict.fromkeys(set(columns) & COUNTS, float))
+        found = read_table(path, columns).astype(expected.dtypes)
+        pd.testing.assert_frame_equal(found, expected, rtol=1e-4)

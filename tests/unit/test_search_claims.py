@@ -1,0 +1,49 @@
+"""The claim on adaptive searches by hand, and claims that an adaptive study cannot decide."""
+
+import pytest
+from claim_worlds import world
+from scipy.stats import beta
+
+from ldm_scaling.claims.evidence import Evidence
+from ldm_scaling.claims.registry import CLAIMS
+from ldm_scaling.claims.statement import FAILS, NOT_RUN, find
+
+BY_ID = {claim.id: claim for claim in CLAIMS}
+AIM = BY_ID["adaptive-search-reaches-its-aim"]
+
+
+def changed(evidence, **columns):
+    searches = evidence.searches.assign(**columns)
+    return Evidence(evidence.spec, evidence.family, evidence.cells, searches=searches)
+
+
+def test_the_interval_is_jeffreys():
+    evidence = world(samplers=["ddim"])
+    count, within = len(evidence.searches), int(evidence.searches["within"].sum())
+    finding = find(AIM, evidence)
+    assert finding.estimate == pytest.approx(within / count - 0.95)
+    expected = beta(within + 0.5, count - within + 0.5).ppf([0.025, 0.975]) - 0.95
+    assert [finding.lo, finding.hi] == pytest.approx(expected, abs=0.02)
+
+
+def test_more_images_than_the_aim_fail_whatever_is_found():
+    finding = find(AIM, changed(world(), images=31, within=True))
+    assert finding.verdict == FAILS and finding.estimate == pytest.approx(-0.01)
+
+
+def test_a_study_without_replayed_searches_says_so():
+    evidence = world()
+    without = Evidence(evidence.spec, evidence.family, evidence.cells)
+    assert "adaptive searches were not replayed" in find(AIM, without).reason
+    assert "no search found anything" in find(AIM, changed(evidence, status="failed")).reason
+
+
+def test_claims_on_the_scale_itself_need_every_scale():
+    evidence, needs = world(search="adaptive"), "search.method is adaptive"
+    not_run = {claim.id for claim in CLAIMS if needs in find(claim, evidence).reason}
+    assert not_run == {
+        "guidance-moves-quality-more-than-alignment",
+        "few-steps-want-weaker-guidance",
+        "large-sizes-want-weaker-guidance",
+    }
+    assert find(BY_ID["retuning-guidance-beats-size"], evidence).verdict != NOT_RUN
