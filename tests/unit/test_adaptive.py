@@ -15,6 +15,7 @@ from studies import put
 from ldm_scaling.cells import sweep
 from ldm_scaling.cells.adaptive import metric_of
 from ldm_scaling.cells.bootstrap import resample_weights
+from ldm_scaling.cells.fd_infinity import Divisions
 from ldm_scaling.cells.measure import Prompts, compare, prepare
 from ldm_scaling.cells.search import most_images
 from ldm_scaling.cli import InputError
@@ -228,7 +229,7 @@ def test_a_search_sees_the_metric_that_measures(select_by, components):
         bootstrap=10,
         select_by=select_by,
     )
-    prompts = Prompts(concepts, resample_weights(concepts, 10, 0))
+    prompts = Prompts(concepts, resample_weights(concepts, 10, 0), Divisions(concepts, 0))
     measured = compare(features, reference, metrics, prompts)[metrics.names[select_by]]
     assert metric_of(reference, select_by)(features) == pytest.approx(measured.value, rel=1e-9)
 
