@@ -10,10 +10,11 @@ from .study import Study
 def searched(study: Study, stage: str, sweep: SweepSpec) -> SweepSpec:
     """A sweep of the whole grid as the study samples it: adaptively, if it says so.
 
-    Cells of kept checkpoints, and of the fixed setting, are sampled as they are.
+    Cells of kept checkpoints, of the fixed setting and of the parameter budget's pairs, which have
+    few scales, are sampled as they are.
     """
     steps, scales = stages.grid(study, stage)
-    if study.search.every_scale or len(scales) == 1:
+    if study.search.every_scale or len(scales) == 1 or stages.is_budget(stage):
         return sweep
     candidates = [
         cell
