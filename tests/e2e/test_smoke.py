@@ -62,9 +62,9 @@ def test_every_result_is_there_and_sane(finished):
     assert (scores["status"] == "ok").all()
     assert not list((results / "work/dreambooth").rglob("state-*")), "they would fill a disk"
     stitched = pd.read_csv(results / "tables/stitch.csv")
-    assert len(stitched) == 3 * 2  # metrics, scales
+    assert len(stitched) == 4 * 2  # metrics, scales
     assert set(stitched["sizes"] + " " + stitched["allocation"]) == {"c8-c16 2-2"}
-    assert (stitched["status"] == "ok").all() and stitched["best"].sum() == 3
+    assert (stitched["status"] == "ok").all() and stitched["best"].sum() == 4
     retrieval = pd.read_csv(results / "tables/retrieval.csv").set_index("kind")
     assert list(retrieval.index) == ["held-out", "noto", "twemoji", "fluent"]
     assert retrieval["recall_at_10"].between(0, 1).all()
