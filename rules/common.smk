@@ -29,7 +29,7 @@ from ldm_scaling.data.archives import (
     downloads,
     hub_downloads,
 )
-from ldm_scaling.budget_specs import BudgetSpecs
+from ldm_scaling.param_budget_specs import BudgetSpecs
 from ldm_scaling.claims_specs import claims_spec
 from ldm_scaling.study_specs import Specs
 from ldm_scaling.distill_section import FEW_STEPS

@@ -269,8 +269,7 @@ class Trainer:
     def _agreed(self, loss: torch.Tensor, *flags: bool) -> tuple[float, list[bool]]:
         """The mean loss, and which flags hold in any process.
 
-        Each process has its own clock, but all must stop and save at the same step: putting divided
-        weights together takes all of them.
+        Clocks differ, but putting divided weights together takes all processes at the same step.
         """
         own = torch.stack([loss, *(loss.new_tensor(float(flag)) for flag in flags)])
         mean, *found = self.accelerator.reduce(own, "mean").tolist()

@@ -11,9 +11,9 @@ from plans import study_of
 from project import ROOT
 from snakemake.utils import update_config
 
-from ldm_scaling.budget_specs import BudgetSpecs
 from ldm_scaling.cli import InputError
 from ldm_scaling.figures import components as figure
+from ldm_scaling.param_budget_specs import BudgetSpecs
 from ldm_scaling.study import TextEncoder, load_study
 from ldm_scaling.tables.component_counts import component_counts
 from ldm_scaling.tables.component_seconds import seconds_table

@@ -10,9 +10,9 @@ import pytest
 from drawn import no_overlap, same_bytes
 from plans import ONES, changed, jobs_of, rule, study_of
 
-from ldm_scaling.budget_specs import BudgetSpecs, ParamBudgetSpec
 from ldm_scaling.cli import InputError
 from ldm_scaling.figures import param_budget as figure
+from ldm_scaling.param_budget_specs import BudgetSpecs, ParamBudgetSpec
 from ldm_scaling.shards import map_array, write_arrays
 from ldm_scaling.study import StudyError
 from ldm_scaling.study_specs import Specs

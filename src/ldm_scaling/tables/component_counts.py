@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..budget_specs import CountComponentsSpec
 from ..cli import parser, run
+from ..param_budget_specs import CountComponentsSpec
 from ..specs import FamilySpec
 from ..workdir import write_text
 from .components import COUNTS

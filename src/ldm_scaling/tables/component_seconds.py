@@ -17,12 +17,12 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ..budget_specs import TimeComponentsSpec
 from ..cli import parser, run
 from ..devices import own_device
 from ..diffusion.samplers import network_evaluations
 from ..loop import device_name
 from ..models.family import build_unet
+from ..param_budget_specs import TimeComponentsSpec
 from ..study import channels
 from ..workdir import write_text
 from .collect import OK, to_csv

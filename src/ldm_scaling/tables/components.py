@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..budget_specs import OWN
 from ..cli import InputError, parser, run
+from ..param_budget_specs import OWN
 from ..workdir import write_text
 from .collect import read_table, to_csv
 

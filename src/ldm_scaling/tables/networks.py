@@ -22,7 +22,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import alexnet, inception_v3, squeezenet1_1, vgg16
 from transformers import AutoModel, CLIPTextConfig, PretrainedConfig, T5Config
 
-from ..budget_specs import BudgetSpecs
 from ..cells.features import NETWORKS
 from ..cells.perceptual import LEAST_SIDE
 from ..hub import local_folder
@@ -30,6 +29,7 @@ from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import cut, model_class, read_config
 from ..metrics_section import Clip
 from ..models.family import count_family, count_params
+from ..param_budget_specs import BudgetSpecs
 from ..specs import FamilySpec
 from ..stages import BUDGET
 from ..study import Autoencoder, Study, TextEncoder

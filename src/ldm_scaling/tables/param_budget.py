@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..budget_specs import ParamBudgetSpec
 from ..cli import InputError, parser, run
 from ..metrics_section import HIGHER_IS_BETTER
+from ..param_budget_specs import ParamBudgetSpec
 from ..stages import BUDGET
 from ..workdir import write_text
 from .collect import MEASURED, OK, draws_of, read_table, to_csv, write_cells

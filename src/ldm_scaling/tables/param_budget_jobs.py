@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import stages
-from ..budget_specs import BudgetSpecs
+from ..param_budget_specs import BudgetSpecs
 from ..study import Study
 from .fits import TRAINING_FORWARDS
 from .job import Job, state_bytes, whole_batches
