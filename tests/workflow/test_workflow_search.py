@@ -44,9 +44,8 @@ def test_the_plan_counts_adaptive_sweeps_by_their_most_images(project, adaptive)
         planned = table.loc[table["jobs"] > 0, "jobs"].to_dict()
         assert planned | {"all": 1} == project.jobs("all", *options)
         flops[method] = table.loc["sweep", "flops"]
-    assert (
-        0.3 < flops["adaptive"] / flops["grid"] < 0.6
-    )  # checkpoints and pairs are sampled as before
+    # checkpoints and pairs are sampled as before
+    assert 0.3 < flops["adaptive"] / flops["grid"] < 0.6
 
 
 def test_several_training_seeds_need_the_grid(project):
