@@ -58,7 +58,7 @@ def draw(pairs: pd.DataFrame, splits: pd.DataFrame) -> Figure:
             axes.set_title(_TITLES[axis])
         for axes, axis in zip(panels[-1], AXES, strict=True):
             axes.set_xlabel(_SHARES[axis])
-        handles = _legend(looks, bool((pairs["status"] != OK).any()))
+        handles = _legend(looks, pairs)
         figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
@@ -70,6 +70,9 @@ def _draw_panel(
     for size, rows in pairs.groupby("size"):
         look = _PAIR | {"marker": looks[size], "label": f"pairs of {size}"}
         axes.plot(share[rows.index], rows["value"], zorder=1, **look)
+        if len(at_end := rows[rows["at_boundary"]]):
+            hollow = look | {"markerfacecolor": "white", "label": f"pairs of {size}, hollow"}
+            axes.plot(share[at_end.index], at_end["value"], zorder=1.1, **hollow)
     if (failed := share[pairs["status"] != OK]).size:
         style.draw_failed(axes, failed, style.GREY)
     totals = sorted(splits["total"].unique())
@@ -110,7 +113,7 @@ def _amount(axis: str, total: float) -> str:
     return f"{total / 1e3:.3g} TFLOP" if total >= 999.5 else f"{total:.2g} GFLOP"
 
 
-def _legend(looks: dict[str, str], failed: bool) -> list[Line2D]:
+def _legend(looks: dict[str, str], pairs: pd.DataFrame) -> list[Line2D]:
     handles = [
         Line2D([], [], marker=marker, label=f"trained, {size}", **_PAIR)
         for size, marker in looks.items()
@@ -121,7 +124,8 @@ def _legend(looks: dict[str, str], failed: bool) -> list[Line2D]:
         Line2D([], [], markerfacecolor=to_light(style.GREY), label="as good", **split),
         Line2D([], [], markerfacecolor="white", label="behind", **split),
     ]
-    return handles + [style.failed_mark(style.GREY)] * failed
+    hollow = {"marker": next(iter(looks.values())), "markersize": _PAIR["markersize"]}
+    return handles + style.cell_marks(pairs, markeredgecolor=_PAIR["color"], **hollow)
 
 
 def main() -> None:
