@@ -18,6 +18,7 @@ from ldm_scaling.tables.collect import (
     best_table,
     cells_table,
     draws_of,
+    read_measured,
     read_table,
     to_csv,
 )
@@ -277,6 +278,22 @@ def test_draws_that_lack_a_cell_are_refused(tmp_path):
     write_arrays(tmp_path / "draws", arrays, "abc")
     with pytest.raises(InputError, match="no draws of steps2_guidance3/kid_x"):
         draws_of(rows[rows["size"] == "c8"], tmp_path / "draws")
+
+
+def test_a_model_whose_cells_all_failed_stands_beside_the_others(tmp_path):
+    models = []
+    for size, rows in measured().groupby("size"):
+        if size == "c16":
+            rows = rows.assign(value=None, lo=None, hi=None, status="diverged")
+        rows[MEASURED].to_csv(tmp_path / f"{size}.csv", index=False)
+        write_arrays(tmp_path / size, drawn(rows), "abc")
+        models.append([size, "3", str(tmp_path / f"{size}.csv"), str(tmp_path / size)])
+    table, draws = read_measured(models, ["size", "seed"])
+    assert len(table) == len(draws) == len(measured()) and set(table["seed"]) == {3}
+    failed = (table["size"] == "c16").to_numpy()
+    assert (np.isnan(draws).all(axis=1) == failed).all() and draws.shape[1] == 2
+    with pytest.raises(InputError, match="seed x is no number"):
+        read_measured([["c8", "x", *models[0][2:]]], ["size", "seed"])
 
 
 def test_command_answers_wrong_input_with_one_line(tmp_path):

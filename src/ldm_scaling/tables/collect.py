@@ -184,6 +184,27 @@ def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
     return np.array([found.get(name, np.full(length, np.nan)) for name in names])
 
 
+def read_measured(
+    models: list[list[str]], names: list[str], columns: list[str] = MEASURED
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """The cells of all models, with what `names` them, and their draws [rows, R].
+
+    Each of `models` has a value for each name, then its metrics.csv and draws.safetensors. A model
+    whose cells all failed has draws of nan. Raises InputError if a seed is no number.
+    """
+    tables, draws = [], []
+    for *values, metrics, drawn in models:
+        model = dict(zip(names, values, strict=True))
+        if not model["seed"].isdecimal():
+            raise InputError(f"--metrics: seed {model['seed']} is no number")
+        own = read_table(Path(metrics), columns).assign(**model | {"seed": int(model["seed"])})
+        tables.append(own)
+        draws.append(draws_of(own, Path(drawn)))
+    count = max(own.shape[1] for own in draws)
+    draws = [own if own.size else np.full((len(own), count), np.nan) for own in draws]
+    return pd.concat(tables, ignore_index=True), np.concatenate(draws)
+
+
 def write_cells(cells: pd.DataFrame, draws: np.ndarray, table: Path, file: Path) -> None:
     """Write the rows of a table of cells, and the draws [rows, R] of each beside it."""
     write_text(table, to_csv(cells))
@@ -209,19 +230,12 @@ def main() -> None:
     arguments.add_argument("--best-out", required=True, type=Path)
     arguments.add_argument("--draws-out", required=True, type=Path)
     options = arguments.parse_args()
-    tables, draws = [], []
-    for stage, size, seed, sampler, metrics, drawn in options.metrics:
-        if not seed.isdecimal():
-            arguments.error(f"argument --metrics: seed {seed} is no number")
-        model = {"stage": stage, "size": size, "seed": int(seed), "sampler": sampler}
-        tables.append(read_table(Path(metrics), MEASURED).assign(**model))
-        draws.append(draws_of(tables[-1], Path(drawn)))
-    measured = pd.concat(tables, ignore_index=True)
+    measured, draws = read_measured(options.metrics, MODEL)
     grid = (options.steps, options.guidance)
     cells = cells_table(measured, read_table(options.family, [*FAMILY, *PARTS]), grid)
     best = best_table(cells, options.select_by)
     write_text(options.best_out, to_csv(best))
-    write_cells(cells, np.concatenate(draws)[cells.index], options.cells_out, options.draws_out)
+    write_cells(cells, draws[cells.index], options.cells_out, options.draws_out)
     chosen = best[best["metric"] == options.select_by]
     print(
         f"{len(cells)} rows; best guidance for {(chosen['status'] == OK).sum()} of {len(chosen)}"

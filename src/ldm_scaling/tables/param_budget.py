@@ -22,7 +22,7 @@ from ..metrics_section import HIGHER_IS_BETTER
 from ..param_budget_specs import ParamBudgetSpec
 from ..stages import BUDGET
 from ..workdir import write_text
-from .collect import MEASURED, OK, draws_of, read_table, to_csv, write_cells
+from .collect import OK, read_measured, read_table, to_csv, write_cells
 from .components import COUNTS, image_costs
 from .curves import Curve, best_points, common
 from .values import Values, interval
@@ -137,15 +137,9 @@ def read_pairs(models: list[list[str]], spec: ParamBudgetSpec) -> tuple[pd.DataF
 
     `models` are (encoder, size, seed, metrics.csv, draws.safetensors).
     """
-    tables, draws = [], []
-    for encoder, size, seed, metrics, drawn in models:
-        pair = {"stage": f"{BUDGET}{encoder}", "encoder": encoder, "size": size, "seed": int(seed)}
-        own = {"sampler": spec.sampler, "grid": True}
-        tables.append(read_table(Path(metrics), MEASURED).assign(**pair, **own))
-        draws.append(draws_of(tables[-1], Path(drawn)))
-    count = max(own.shape[1] for own in draws)
-    draws = [own if own.size else np.full((len(own), count), np.nan) for own in draws]  # all failed
-    return pd.concat(tables, ignore_index=True), np.concatenate(draws)
+    cells, draws = read_measured(models, ["encoder", "size", "seed"])
+    pairs = {"stage": BUDGET + cells["encoder"], "sampler": spec.sampler, "grid": True}
+    return cells.assign(**pairs), draws
 
 
 def pair_values(

@@ -22,7 +22,7 @@ from .collect import (
     MEASURED,
     OK,
     PARTS,
-    draws_of,
+    read_measured,
     read_table,
     require_lower_is_better,
     write_cells,
@@ -128,17 +128,11 @@ def main() -> None:
     arguments.add_argument("--out", required=True, type=Path, help="stitch.csv")
     arguments.add_argument("--draws-out", required=True, type=Path)
     options = arguments.parse_args()
-    tables, draws = [], []
-    for sizes, seed, sampler, metrics, drawn in options.metrics:
-        if not seed.isdecimal():
-            arguments.error(f"argument --metrics: seed {seed} is no number")
-        model = {"sizes": sizes, "seed": int(seed), "sampler": sampler}
-        tables.append(read_table(Path(metrics), [*MEASURED, "allocation"]).assign(**model))
-        draws.append(draws_of(tables[-1], Path(drawn)))
-    measured = pd.concat(tables, ignore_index=True)
+    names = ["sizes", "seed", "sampler"]
+    measured, draws = read_measured(options.metrics, names, [*MEASURED, "allocation"])
     family = read_table(options.family, [*FAMILY, *PARTS])
     table = stitch_table(measured, family, options.select_by)
-    write_cells(table, np.concatenate(draws)[table.index], options.out, options.draws_out)
+    write_cells(table, draws[table.index], options.out, options.draws_out)
     print(f"{len(table)} rows of {table['sizes'].nunique()} sequences of sizes")
 
 
