@@ -37,7 +37,7 @@ wildcard_constraints:
     steps=r"\d+",
     size=r"c\d+",
     seed=r"\d+",
-    sampler=r"[a-z]+",
+    sampler=r"[a-z]+(_grid)?",
     kind="models|datasets",
     revision="[0-9a-f]{40}",
     part=r"\d+",

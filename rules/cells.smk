@@ -14,7 +14,7 @@ parameters of a job that has a new, missing output which nobody asked for.
 
 
 rule sweep:
-    """Sample every (steps, guidance) of one model and sampler."""
+    """Sample every (steps, guidance) of one model and sampler, or few where guidance is searched."""
     input:
         weights="<results>/models/{stage}/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
         config="<results>/models/{stage}/{size}/seed{seed}/unet/config.json",
@@ -52,7 +52,7 @@ rule sweep:
         measuring=measuring_options,
         reference=search_option,
         out=subpath(output.records, parent=True),
-        work=work_dir("sweep"),
+        work=sweep_state,
     shell:
         "exec &> >(tee {log:q}); "
         + LAUNCH

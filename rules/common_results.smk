@@ -94,8 +94,9 @@ def images_arguments(sizes, name="images"):
 def metrics_arguments(wildcards, input):
     """`--metrics STAGE SIZE SEED SAMPLER METRICS DRAWS` for each model."""
     models = [model for model in MODELS if model[0] == wildcards.stage]
+    sampler = sampler_of(wildcards.sampler)
     return [
-        f"--metrics {stage} {size} {seed} {wildcards.sampler} {metrics} {draws}"
+        f"--metrics {stage} {size} {seed} {sampler} {metrics} {draws}"
         for (stage, size, seed), metrics, draws in zip(
             models, input.metrics, input.draws, strict=True
         )
@@ -113,7 +114,7 @@ def claims_arguments(wildcards, input):
     return [
         f"--cells {stage} {sampler} {cells} {draws}"
         for (stage, sampler), cells, draws in zip(
-            STAGES_AND_SAMPLERS, input.cells, input.draws, strict=True
+            CLAIMED, input.cells, input.draws, strict=True
         )
     ]
 

@@ -3,46 +3,56 @@
 Needs: rules/common.smk. Gives: functions that rules name.
 """
 
-from ldm_scaling.search_specs import search_cost
+from ldm_scaling.search_specs import (
+    sampler_of,
+    search_cost,
+    searched_samplers,
+    shown_grids,
+    whole_grid,
+)
 
 # stage, size, training seed and sampler of the models whose guidance is searched
 SEARCHED = [
     (stage, size, seed, sampler)
     for stage, size, seed in MODELS
-    for sampler in stages.samplers(STUDY)[stage]
-    if len(stages.grid(STUDY, stage)[1]) > 1
+    for kind, sampler in searched_samplers(STUDY)
+    if kind == stage
 ]
+# the names of cells at every scale
+SAMPLER_GRID, FIXED_GRID = shown_grids(STUDY)
+# stage and sampler of the cells that claims are decided by
+CLAIMED = list(dict.fromkeys([*STAGES_AND_SAMPLERS, (stages.PRETRAIN, FIXED_GRID)]))
 
 
 # ------------------------------------------------------------ inputs
 
 
-def search_files(wildcards):
+def reference_of(spec):
     """The features of real images, where a sweep searches its guidance adaptively."""
-    searches = SPECS.sweep(wildcards.stage, wildcards.sampler).search
-    return ["<results>/cells/reference/test.safetensors"] if searches else []
+    return ["<results>/cells/reference/test.safetensors"] if spec.search else []
+
+
+def search_files(wildcards):
+    """What a sweep of one model and sampler compares with, if it does."""
+    return reference_of(SPECS.sweep(wildcards.stage, wildcards.sampler))
 
 
 def cells_of_searched(name):
-    """A function of wildcards: a file's path for each model and sampler with a guidance to find."""
-
-    def of_study(wildcards):
-        if not STUDY.search.every_scale:
-            raise StudyError(
-                "config key search.method: is adaptive; what shows every scale needs grid"
-            )
-        return [
-            f"<results>/cells/{stage}/{size}/seed{seed}/{sampler}/{name}"
-            for stage, size, seed, sampler in SEARCHED
-        ]
-
-    return of_study
+    """A file's path for each model and sampler with a guidance to find, with cells of all scales."""
+    return [
+        f"<results>/cells/{stage}/{size}/seed{seed}/{whole_grid(STUDY, stage, sampler)}/{name}"
+        for stage, size, seed, sampler in SEARCHED
+    ]
 
 
 def search_table(wildcards):
-    """What adaptive searches would have saved and missed, where every scale is sampled."""
-    told = SEARCHED and STUDY.search.every_scale
-    return ["<results>/tables/search_cost.csv"] if told else []
+    """What adaptive searches save and miss, if there is a guidance to find."""
+    return ["<results>/tables/search_cost.csv"] if SEARCHED else []
+
+
+def tables_of_claims(name):
+    """A table's path for each stage and sampler that claims are decided by."""
+    return [f"<results>/tables/{stage}/{sampler}/{name}" for stage, sampler in CLAIMED]
 
 
 # ------------------------------------------------------------ params
@@ -56,6 +66,12 @@ def search_claims_option(wildcards, input):
 def search_option(wildcards, input):
     """The option that names the features of real images, where they are needed."""
     return [f"--reference {path}" for path in input.reference]
+
+
+def sweep_state(wildcards):
+    """Where sweeps of a model and sampler keep their state: of its whole grid too."""
+    model = (wildcards.stage, wildcards.size, wildcards.seed)
+    return work_dir("sweep")([*model, sampler_of(wildcards.sampler)])
 
 
 def search_cost_spec(wildcards):

@@ -1,6 +1,6 @@
 """Helpers of the rules of stitched trajectories.
 
-Needs: rules/common.smk, rules/common_results.smk. Gives: functions that rules name.
+Needs: rules/common.smk, rules/common_results.smk, rules/common_search.smk. Gives: functions that rules name.
 """
 
 from types import SimpleNamespace
@@ -23,6 +23,11 @@ def stitched_files(name):
         return [f"{folder}/{name}" for folder in stitched_models(wildcards)]
 
     return of_sizes
+
+
+def stitched_reference(wildcards):
+    """What a sweep of trajectories compares with, if it searches its guidance."""
+    return reference_of(stitch_specs.stitch_spec(STUDY, wildcards.sizes))
 
 
 def stitched_cells(name):

@@ -174,8 +174,8 @@ rule samplers_vs_cost:
 rule guidance_sweep:
     """Metric against guidance for each size and step count."""
     input:
-        cells=cells_table(SAMPLER),
-        draws=draws_of_cells(SAMPLER),
+        cells=cells_table(SAMPLER_GRID),
+        draws=draws_of_cells(SAMPLER_GRID),
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/guidance_sweep.py",
         shared="src/ldm_scaling/figures/quality_curves.py",
@@ -243,8 +243,8 @@ rule train_compute:
 rule guidance_interaction:
     """Metric against steps by guidance, for a size or two; the best guidance of every size."""
     input:
-        cells=cells_table(SAMPLER),
-        draws=draws_of_cells(SAMPLER),
+        cells=cells_table(SAMPLER_GRID),
+        draws=draws_of_cells(SAMPLER_GRID),
         floors="<results>/tables/floors.csv",
         module="src/ldm_scaling/figures/guidance_interaction.py",
         shared="src/ldm_scaling/figures/quality_curves.py",

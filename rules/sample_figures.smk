@@ -7,8 +7,8 @@ Needs: <results>/cells, <results>/tables, the test images and captions. Gives: <
 rule guidance_samples:
     """The same noise at every guidance scale, for two sizes."""
     input:
-        images=shown_models(STUDY.guidance_sizes, f"{FIXED.sampler}/images.safetensors"),
-        best=best_table(FIXED.sampler),
+        images=shown_models(STUDY.guidance_sizes, f"{FIXED_GRID}/images.safetensors"),
+        best=best_table(FIXED_GRID),
         budgets="src/ldm_scaling/tables/budgets.py",
         captions="<results>/data/test.csv",
         module="src/ldm_scaling/figures/guidance_samples.py",

@@ -1,6 +1,6 @@
 """What adaptive guidance searches save, and what they miss.
 
-Needs: <results>/cells of the whole grid, the features of real images. Gives:
+Needs: <results>/cells at every scale, the features of real images. Gives:
 <results>/tables/search_cost.csv and its figure.
 """
 

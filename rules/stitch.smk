@@ -8,7 +8,7 @@ Needs: <results>/models of pretrained sizes, the autoencoder, the embeddings of 
 
 
 rule sample_stitched:
-    """Sample every (steps, allocation, guidance) of a sequence of sizes."""
+    """Sample every (steps, allocation, guidance) of a sequence of sizes, or few as `sweep`."""
     input:
         weights=stitched_files("unet/diffusion_pytorch_model.safetensors"),
         config=stitched_files("unet/config.json"),
@@ -17,6 +17,7 @@ rule sample_stitched:
         text="<results>/latents/text_test.safetensors",
         extractor=extractor_files,
         clip=clip_files,
+        reference=stitched_reference,
     output:
         features="<results>/cells/stitch/{sizes}/seed{seed}/{sampler}/features.safetensors",
         records="<results>/cells/stitch/{sizes}/seed{seed}/{sampler}/cells.json",
@@ -43,6 +44,7 @@ rule sample_stitched:
         autoencoder=AUTOENCODER,
         revision=autoencoder_revision,
         measuring=measuring_options,
+        reference=search_option,
         out=subpath(output.records, parent=True),
         work=work_dir("sample_stitched"),
     shell:
@@ -50,7 +52,7 @@ rule sample_stitched:
         + LAUNCH
         + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} {params.models}"
         " --autoencoder {params.autoencoder:q} {params.revision}"
-        " --text {input.text:q} {params.measuring} --out {params.out:q}"
+        " --text {input.text:q} {params.measuring} {params.reference} --out {params.out:q}"
         " --work-dir {params.work:q} --gpus {resources.gpu}"
         " --batch {resources.batch}"
 

@@ -195,8 +195,8 @@ rule fixed_setting:
 rule claims:
     """What the paper says, decided by the study's cells: a table, and a page to read."""
     input:
-        cells=tables_of_samplers("cells.csv"),
-        draws=tables_of_samplers("draws.safetensors"),
+        cells=tables_of_claims("cells.csv"),
+        draws=tables_of_claims("draws.safetensors"),
         family="<results>/tables/family.csv",
         module="src/ldm_scaling/tables/claims.py",
         values="src/ldm_scaling/tables/values.py",

@@ -63,8 +63,6 @@ class ClaimsSpec(CostSpec):
     """the metric of images against their subject; null: no subject is taught"""
     subjects: Annotated[Positive | None, Field(exclude_if=is_none)] = None
     """how many are taught"""
-    search: Annotated[Literal["adaptive"] | None, Field(exclude_if=is_none)] = None
-    """null: every scale is sampled"""
 
 
 def claims_spec(study: Study, cost: CostSpec) -> ClaimsSpec:
@@ -86,5 +84,4 @@ def claims_spec(study: Study, cost: CostSpec) -> ClaimsSpec:
         superres=superres,
         fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
         subjects=study.dreambooth and study.dreambooth.subjects,
-        search=None if study.search.every_scale else study.search.method,
     )

@@ -19,8 +19,3 @@ class Search(Strict):
     """grid samples n images at every scale; adaptive looks at few and samples n at the finalists"""
     share: Annotated[float, Field(gt=0, le=1)] = 0.3
     """most of the grid's images that an adaptive search samples, where that is enough for one"""
-
-    @property
-    def every_scale(self) -> bool:
-        """Whether all scales are sampled, as figures and claims on the scale itself need."""
-        return self.method == "grid"

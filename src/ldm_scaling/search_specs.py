@@ -6,15 +6,61 @@ from . import stages
 from .specs import CellSpec, MeasureSpec, SearchCostSpec, SearchSpec, SweepSpec
 from .study import Study
 
+GRID = "_grid"
+"""after a sampler's name: its cells at every scale, where a search samples few of them whole"""
+
+
+def sampler_of(name: str) -> str:
+    """The sampler of cells that stand under its name, or under that of its whole grid."""
+    return name.removesuffix(GRID)
+
+
+def whole_grid(study: Study, stage: str, sampler: str) -> str:
+    """The name under which a sampler's cells of every scale stand."""
+    searched = study.searches and (stage, sampler) in searched_samplers(study)
+    return sampler + GRID if searched else sampler
+
+
+def sampler_names(study: Study, stage: str) -> list[str]:
+    """The names under which cells of a stage stand: its samplers, and their whole grids beside."""
+    own = stages.samplers(study)[stage]
+    return list(dict.fromkeys([*own, *(whole_grid(study, stage, sampler) for sampler in own)]))
+
+
+def shown_grids(study: Study) -> list[str]:
+    """The names of cells of pretrained models at every scale: what figures and claims show.
+
+    First that of the sampler of figures of one, then that of the fixed setting.
+    """
+    samplers = (study.sampling.samplers[0], study.sampling.fixed.sampler)
+    return [whole_grid(study, stages.PRETRAIN, sampler) for sampler in samplers]
+
+
+def collected(study: Study) -> list[tuple[str, str]]:
+    """Stage and name of the cells that have a table: of each sampler, and the grids shown."""
+    own = [(stage, name) for stage, names in stages.samplers(study).items() for name in names]
+    grids = [(stages.PRETRAIN, name) for name in shown_grids(study)]
+    return list(dict.fromkeys([*own, *grids]))
+
+
+def searched_samplers(study: Study) -> list[tuple[str, str]]:
+    """Stage and sampler of all whose guidance is to be found among several scales."""
+    return [
+        (stage, sampler)
+        for stage, samplers in stages.samplers(study).items()
+        for sampler in samplers
+        if len(stages.grid(study, stage)[1]) > 1
+    ]
+
 
 def searched(study: Study, stage: str, sweep: SweepSpec) -> SweepSpec:
     """A sweep of the whole grid as the study samples it: adaptively, if it says so.
 
     Cells of kept checkpoints, of the fixed setting and of the parameter budget's pairs, which have
-    few scales, are sampled as they are.
+    one step count, are sampled as they are.
     """
     steps, scales = stages.grid(study, stage)
-    if study.search.every_scale or len(scales) == 1 or stages.is_budget(stage):
+    if not study.searches or len(scales) == 1 or stages.is_budget(stage):
         return sweep
     candidates = [
         cell
@@ -24,13 +70,17 @@ def searched(study: Study, stage: str, sweep: SweepSpec) -> SweepSpec:
     whole = [
         cell for cell in sweep.cells if cell not in candidates or _is_fixed(study, stage, cell)
     ]
-    search = SearchSpec(
+    return SweepSpec(diffusion=sweep.diffusion, cells=whole, search=search_spec(study, candidates))
+
+
+def search_spec(study: Study, candidates: list[CellSpec]) -> SearchSpec:
+    """Of finding the guidance among cells as the study says."""
+    return SearchSpec(
         candidates=candidates,
         share=study.search.share,
         select_by=study.metrics.select_by,
         components=study.metrics.components,
     )
-    return SweepSpec(diffusion=sweep.diffusion, cells=whole, search=search)
 
 
 def _is_fixed(study: Study, stage: str, cell: CellSpec) -> bool:
@@ -41,13 +91,9 @@ def _is_fixed(study: Study, stage: str, cell: CellSpec) -> bool:
 
 def search_cost(study: Study, measure: MeasureSpec) -> SearchCostSpec:
     """Of rule replay_searches, with the spec of what measures the cells."""
-    metrics, grids = study.metrics, {}
-    for stage in stages.samplers(study):
-        steps, scales = stages.grid(study, stage)
-        if len(scales) > 1:
-            grids[stage] = (steps, scales)
+    metrics = study.metrics
     return SearchCostSpec(
-        grids=grids,
+        grids={stage: stages.grid(study, stage) for stage, _ in searched_samplers(study)},
         n=measure.n,
         share=study.search.share,
         select_by=metrics.select_by,

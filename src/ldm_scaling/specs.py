@@ -226,9 +226,14 @@ class CellSpec(Strict):
         """Of this cell within its (model, sampler), or within its sizes that are stitched."""
         return cell_name(self.steps, self.guidance, self.trained, self.allocated)
 
+    @property
+    def searched(self) -> str:
+        """Of the search that finds its guidance: steps8, of stitched ones steps8_stitched2-6."""
+        return f"steps{self.steps}" + (f"_stitched{self.allocated}" if self.allocation else "")
+
 
 class SearchSpec(Strict):
-    """Find the best guidance of each step count with few images."""
+    """Find the best guidance of each step count, or allocation of steps, with few images."""
 
     recipe: Literal[1] = 1
     candidates: list[CellSpec] = Field(min_length=1)

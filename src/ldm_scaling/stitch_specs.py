@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .search_specs import search_spec
 from .specs import CellSpec, SweepSpec
 from .stitch_section import SEPARATOR, Stitch, allocations, sequences
 from .study import Study, StudyError
@@ -33,7 +34,10 @@ def trajectories(study: Study) -> list[tuple[str, int]]:
 
 
 def stitch_spec(study: Study, sizes: str) -> SweepSpec:
-    """Of rule sample_stitched: the cells of sizes such as c20-c48, few steps first."""
+    """Of rule sample_stitched: the cells of sizes such as c20-c48, few steps first.
+
+    The guidance of each allocation of steps is found as that of single sizes.
+    """
     settings, sampling, metrics = stitched(study), study.sampling, study.metrics
     count = len(sizes.split(SEPARATOR))
     cells = [
@@ -52,4 +56,6 @@ def stitch_spec(study: Study, sizes: str) -> SweepSpec:
         for allocation in allocations(steps, settings.shares, count)
         for guidance in sorted(sampling.guidance)
     ]
+    if study.searches and len(sampling.guidance) > 1:
+        return SweepSpec(diffusion=study.diffusion, cells=[], search=search_spec(study, cells))
     return SweepSpec(diffusion=study.diffusion, cells=cells)

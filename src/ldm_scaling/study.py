@@ -277,11 +277,6 @@ class Study(Strict):
             raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
         check_students(self)
         check_superres(self)
-        if not self.search.every_scale and len(self.training.seeds) > 1:
-            raise ValueError(
-                "search.method: adaptive is for one of training.seeds, grid for several, whose mean"
-                " chooses the guidance"
-            )
         check_param_budget(self)
         if (last := max(self.figures.prompts)) >= self.sampling.n:
             raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
@@ -291,6 +286,11 @@ class Study(Strict):
     def results(self) -> str:
         """Folder of this study's results."""
         return "results" if self.name == DEFAULT_STUDY else f"results/{self.name}"
+
+    @property
+    def searches(self) -> bool:
+        """Whether guidance is searched adaptively: not by several seeds, whose mean chooses it."""
+        return self.search.method == "adaptive" and len(self.training.seeds) == 1
 
     @property
     def guidance_sizes(self) -> list[str]:

@@ -15,7 +15,7 @@ from .dreambooth_specs import (
     SubjectsSpec,
 )
 from .metrics_section import INCEPTION_SIZE
-from .search_specs import searched
+from .search_specs import GRID, sampler_of, searched
 from .specs import (
     AutoencoderSpec,
     BaselinesSpec,
@@ -258,16 +258,20 @@ class Specs:
     def _streamed(self, autoencoder: str) -> EncodingSpec | None:
         return None if self.study.latents.cache else self.encoding(autoencoder)
 
-    def sweep(self, stage: str, sampler: str) -> SweepSpec:
-        """Of rule sweep: one cell for each (steps, guidance), few steps first.
+    def sweep(self, stage: str, name: str) -> SweepSpec:
+        """Of rule sweep, by a sampler: one cell for each (steps, guidance), few steps first.
 
-        Of pretrained models with the fixed setting's sampler also that setting, if it is not among
-        them, and the same at every kept checkpoint; of super-resolution likewise at its own.
+        By the name of a sampler's whole grid these and no others. Of pretrained models with the
+        fixed setting's sampler also that setting, if it is not among them, and the same at every
+        kept checkpoint; of super-resolution likewise at its own.
         """
+        sampler = sampler_of(name)
         if (stage == stages.DISTILL) != (sampler == "lcm"):
             raise StudyError(f"stage {stage} is not sampled by {sampler}: lcm is for distill")
         fixed, grid = self.study.sampling.fixed, list(product(*stages.grid(self.study, stage)))
         cells = [self._cell(stage, sampler, *setting) for setting in grid]
+        if name.endswith(GRID):
+            return SweepSpec(diffusion=self.study.diffusion, cells=cells)
         setting, kept = (fixed.steps, fixed.guidance), self.study.training.keep
         if stages.is_superres(stage):
             setting, kept = (self._superres().fixed_steps, 1.0), self._superres().keep

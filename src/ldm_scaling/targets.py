@@ -55,10 +55,6 @@ _NEEDS = {
     "dreambooth_scores": "dreambooth",
     "stitch": "stitch",
     "stitch_vs_cost": "stitch",
-    "guidance_sweep": "search.every_scale",
-    "guidance_interaction": "search.every_scale",
-    "guidance_samples": "search.every_scale",
-    "search_cost": "search.every_scale",
     "param_budget": "param_budget",
     "param_budget_splits": "param_budget",
 }

@@ -100,9 +100,10 @@ def test_a_study_with_the_grid_has_the_specs_that_it_had(config):
     adaptive = spec_of(config, method="adaptive")
     assert [cell.name for cell in adaptive.cells] == ["steps2_guidance4"]  # the fixed setting
     assert adaptive.search.candidates == spec.cells
-    assert Specs(load_study(config | {"search": {"method": "adaptive"}})).sweep(
-        "superres", "ddim"
-    ) == Specs(load_study(config)).sweep("superres", "ddim")
+    searches = ({"method": method} for method in ("adaptive", "grid"))
+    adaptive, grid = (Specs(load_study(config | {"search": search})) for search in searches)
+    assert adaptive.sweep("superres", "ddim") == grid.sweep("superres", "ddim")
+    assert adaptive.sweep("pretrain", "ddim_grid") == spec  # whose fixed setting is in the grid
 
 
 @pytest.mark.parametrize(

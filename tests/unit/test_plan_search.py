@@ -1,7 +1,11 @@
-"""What an adaptive search takes off the plan, against counts by hand."""
+"""What adaptive searches do to the plan, against counts by hand."""
 
 import pytest
 from plans import ONES, changed, jobs_of, rule
+
+SAMPLING = {"n": 100, "steps": [2, 4], "guidance": [1, 3, 6, 10]}
+SAMPLING |= {"fixed": {"sampler": "ddim", "steps": 4, "guidance": 3}}
+SEARCH = {"method": "adaptive", "share": 0.5}
 
 
 @pytest.fixture(autouse=True)
@@ -10,9 +14,8 @@ def nothing_is_done(tmp_path, monkeypatch):
 
 
 def test_an_adaptive_sweep_costs_its_share_at_the_strongest_guidance():
-    sampling = {"n": 100, "steps": [2, 4], "guidance": [1, 3, 6, 10]}
-    sampling |= {"fixed": {"sampler": "ddim", "steps": 4, "guidance": 3}}
-    study = changed(sampling=sampling, search={"method": "adaptive", "share": 0.5})
+    sampling = SAMPLING
+    study = changed(sampling=sampling, search=SEARCH)
     jobs = jobs_of(study)
     sweeps = {job.name: job.flops_of for job in rule(jobs, "sweep")}
     searched = 200  # half of 4 x 100 images, at each of two step counts
@@ -26,10 +29,23 @@ def test_an_adaptive_sweep_costs_its_share_at_the_strongest_guidance():
     assert sweeps["c12 seed0 ddim"]["U-Net"] == sweeps["c12 seed0 dpmpp"]["U-Net"] + more
     students = study.sampling.students
     assert sweeps["distill c12 seed0 lcm"]["U-Net"] == searched * sum(students.steps)
-    grid = jobs_of(changed(sampling=sampling))
-    left_out = {job.rule for job in grid} - {job.rule for job in jobs}
-    shown = {"guidance_sweep", "guidance_interaction", "guidance_samples"}
-    assert left_out == shown | {"search_cost", "replay_searches"}
+    two = study.stitch.model_copy(update={"steps": [4], "sizes": [["c20", "c48"]], "shares": [0.5]})
+    stitched = jobs_of(changed(sampling=sampling, search=SEARCH, stitch=two.model_dump()))
+    (own,) = rule(stitched, "sample_stitched")
+    each = ONES.forward["c20"] + ONES.forward["c48"]  # two guided steps of both
+    assert own.flops_of["U-Net"] == 200 * 2 * 2 * each
+
+
+def test_what_shows_every_scale_takes_the_rest_of_the_grid():
+    searching = jobs_of(changed(sampling=SAMPLING, search=SEARCH))
+    grid = jobs_of(changed(sampling=SAMPLING, search={"method": "grid"}))
+    assert {job.rule for job in searching} == {job.rule for job in grid}
+    counted = []
+    for jobs in (searching, grid):
+        sweeps = [job for job in rule(jobs, "sweep") if "/c12/" in job.output]
+        own = [job for job in sweeps if "/pretrain/" in job.output and "dpmpp" in job.output]
+        counted.append(sum(job.flops_of["U-Net"] for job in own))
+    assert len(own) == 1 and counted[0] == counted[1]
 
 
 def test_a_share_that_is_too_small_for_a_search_gives_way():

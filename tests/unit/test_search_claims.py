@@ -1,4 +1,4 @@
-"""The claim on adaptive searches by hand, and claims that an adaptive study cannot decide."""
+"""The claim on adaptive searches by hand, and what claims take of an adaptive study."""
 
 import pytest
 from claim_worlds import world
@@ -6,7 +6,7 @@ from scipy.stats import beta
 
 from ldm_scaling.claims.evidence import Evidence
 from ldm_scaling.claims.registry import CLAIMS
-from ldm_scaling.claims.statement import FAILS, NOT_RUN, find
+from ldm_scaling.claims.statement import FAILS, find
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
 AIM = BY_ID["adaptive-search-reaches-its-aim"]
@@ -34,16 +34,28 @@ def test_more_images_than_the_aim_fail_whatever_is_found():
 def test_a_study_without_replayed_searches_says_so():
     evidence = world()
     without = Evidence(evidence.spec, evidence.family, evidence.cells)
-    assert "adaptive searches were not replayed" in find(AIM, without).reason
+    assert "no adaptive search was replayed" in find(AIM, without).reason
     assert "no search found anything" in find(AIM, changed(evidence, status="failed")).reason
 
 
-def test_claims_on_the_scale_itself_need_every_scale():
-    evidence, needs = world(search="adaptive"), "search.method is adaptive"
-    not_run = {claim.id for claim in CLAIMS if needs in find(claim, evidence).reason}
-    assert not_run == {
+def test_claims_on_the_scale_itself_are_decided_by_every_scale():
+    """What a search has sampled whole does not tell them, and is what the other claims take."""
+    evidence = world()
+    own = ("pretrain", "ddim")
+    kept = {key: values for key, values in evidence.cells.items() if key[:2] == own}
+    few = {
+        key: values.where(values.rows["guidance"] != values.rows["guidance"].max())
+        for key, values in kept.items()
+    }
+    whole = {("pretrain", "ddim_grid", metric): values for (*_, metric), values in kept.items()}
+    searched = Evidence(evidence.spec, evidence.family, evidence.cells | few | whole)
+    assert searched.samplers == evidence.samplers
+    same = [
         "guidance-moves-quality-more-than-alignment",
         "few-steps-want-weaker-guidance",
         "large-sizes-want-weaker-guidance",
-    }
-    assert find(BY_ID["retuning-guidance-beats-size"], evidence).verdict != NOT_RUN
+    ]
+    for name in same:
+        assert find(BY_ID[name], searched) == find(BY_ID[name], evidence)
+    retuning = BY_ID["retuning-guidance-beats-size"]
+    assert find(retuning, searched) != find(retuning, evidence)

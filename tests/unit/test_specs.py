@@ -32,6 +32,7 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         "encode_part": specs.encode_part(study.latents.autoencoder.pretrained or "trained", 0),
         "pretrain": specs.pretrain("c16", 0, "autoencoder"),
         "sweep": specs.sweep("pretrain", "ddim"),
+        "sweep_grid": specs.sweep("pretrain", "ddim_grid"),
         "distill": specs.distill("c16", 0, "autoencoder"),
         "guided_distill": specs.guided_distill("guided_distill8", "c16", 0, "autoencoder"),
         "sweep_lcm": specs.sweep("distill", "lcm"),
@@ -79,8 +80,10 @@ def subjects(specs: Specs) -> dict[str, Any]:
 TAUGHT = "prior dreambooth score_subjects"
 """specs of models that are taught"""
 MEASURED = "measure_superres baselines"
+SEARCHED = "sweep sweep_lcm stitch"
+"""specs of cells whose guidance is searched"""
 DIFFUSED = f"pretrain distill guided_distill superres scratch {TAUGHT}"
-DIFFUSED += " sweep sweep_lcm sweep_superres stitch"
+DIFFUSED += " sweep sweep_grid sweep_lcm sweep_superres stitch"
 ALL_TAUGHT = f"subjects encode_subjects {TAUGHT}"
 LPIPS = {"network": "alex", "weights": "alexnet.pth"}
 CHANGES = [
@@ -167,7 +170,7 @@ CHANGES = [
     ("training.lr", 0.5, "pretrain"),
     ("training.images", 64000, "pretrain"),
     ("training.caption_dropout", 0.2, "pretrain"),
-    ("training.seeds", [0, 1], ""),
+    ("training.seeds", [0, 1], SEARCHED),
     ("distill.lr", 0.5, "distill"),
     ("distill.teacher_steps", 25, "distill sweep_lcm"),
     ("guided_distill.lr", 0.5, "guided_distill"),
@@ -175,22 +178,22 @@ CHANGES = [
     ("guided_distill.steps", [8, 4], ""),
     ("sampling.students.steps", [4], "sweep_lcm"),
     ("sampling.students.guidance", [3], "sweep_lcm"),
-    ("sampling.guidance", [1, 2, 3], "sweep stitch illustrate"),
-    ("sampling.steps", [2, 4], "sweep illustrate"),
-    ("sampling.seed", 5, "sweep sweep_lcm sweep_superres stitch illustrate score_subjects"),
-    ("sampling.n", 256, "sweep sweep_lcm stitch measure"),
-    ("search.share", 0.5, ""),
-    ("search.method", "adaptive", "sweep sweep_lcm"),
+    ("sampling.guidance", [1, 2, 3], "sweep sweep_grid stitch illustrate"),
+    ("sampling.steps", [2, 4], "sweep sweep_grid illustrate"),
+    ("sampling.seed", 5, f"{SEARCHED} sweep_grid sweep_superres illustrate score_subjects"),
+    ("sampling.n", 256, f"{SEARCHED} sweep_grid measure"),
+    ("search.share", 0.5, SEARCHED),
+    ("search.method", "grid", SEARCHED),
     ("metrics.bootstrap", 100, f"clip_like measure {MEASURED}"),
     ("metrics.confidence", 0.9, f"clip_like measure {MEASURED}"),
     ("metrics.clip_like.epochs", 7, "clip_like measure"),
-    ("metrics.select_by", "kid", "illustrate"),
-    ("metrics.components", 32, f"measure {MEASURED}"),
-    ("metrics.components", None, f"measure {MEASURED}"),
+    ("metrics.select_by", "kid", f"illustrate {SEARCHED}"),
+    ("metrics.components", 32, f"measure {MEASURED} {SEARCHED}"),
+    ("metrics.components", None, f"measure {MEASURED} {SEARCHED}"),
     (
         "metrics.input_size",
         128,
-        "sweep sweep_lcm sweep_superres stitch features validation-features baselines"
+        f"{SEARCHED} sweep_grid sweep_superres features validation-features baselines"
         " score_subjects",
     ),
     ("latency.batches", [1, 4], "latency"),
@@ -238,7 +241,7 @@ def test_another_clip_model_samples_again(pocket_config):
     pocket_config["metrics"]["clip"]["revision"] = "b" * 40
     after = all_specs(pocket_config)
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"sweep", "sweep_lcm", "stitch", "features", "measure", "score_subjects"}
+    assert changed == {*SEARCHED.split(), "sweep_grid", "features", "measure", "score_subjects"}
 
 
 def of_shards(config: dict[str, Any]) -> dict[str, Any]:
@@ -304,6 +307,7 @@ def test_order_and_number_types_of_the_grid_do_not_matter(pocket_config):
 
 def test_the_sweep_has_every_cell_once(pocket_config):
     sampling = pocket_config["sampling"]
+    put(pocket_config, "search.method", "grid")
     cells = Specs(load_study(pocket_config)).sweep("pretrain", "ddim").cells
     grid = {(cell.steps, cell.guidance) for cell in cells if cell.trained is None}
     assert len(grid) == len(sampling["steps"]) * len(sampling["guidance"])

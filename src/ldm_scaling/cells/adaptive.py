@@ -53,30 +53,32 @@ def load_metric(path: Path | None, spec: SearchSpec) -> tuple[Metric, str]:
     return metric_of(reference, spec.select_by), fingerprint_of(path)
 
 
-def searched_steps(spec: SearchSpec | None) -> list[int]:
-    """The step counts at which a guidance is searched."""
-    return sorted({cell.steps for cell in spec.candidates}) if spec else []
+def searches(spec: SearchSpec | None) -> dict[str, list[CellSpec]]:
+    """The cells among which each search finds a guidance, by its name, such as steps8."""
+    found: dict[str, list[CellSpec]] = {}
+    for cell in spec.candidates if spec else []:
+        found.setdefault(cell.searched, []).append(cell)
+    return found
 
 
 def find_guidance(
-    spec: SearchSpec,
-    steps: int,
+    candidates: list[CellSpec],
+    share: float,
     features_of: Callable[[CellSpec, int], np.ndarray],
     metric: Metric,
 ) -> tuple[Found, list[CellSpec]]:
-    """The search at a step count, and the cells that it has sampled whole.
+    """The search among cells that differ in guidance, and those that it has sampled whole.
 
     `features_of(cell, images)` are those of the first so many images, or of fewer where these
     diverged. That a cell diverges later on is not known before it is sampled whole.
     """
-    cells = {cell.guidance: cell for cell in spec.candidates if cell.steps == steps}
+    cells = {cell.guidance: cell for cell in candidates}
 
     def evaluate(scale: float, images: int) -> float:
         features = features_of(cells[scale], images)[:images].astype(np.float64)
         return metric(features) if len(features) == images else math.inf
 
-    n = next(iter(cells.values())).n
-    found = search(list(cells), evaluate, n, spec.share)
+    found = search(list(cells), evaluate, candidates[0].n, share)
     return found, [cells[scale] for scale in found.finalists]
 
 

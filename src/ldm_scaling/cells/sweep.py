@@ -8,10 +8,10 @@ with a CLIP model also {cell}/clip, float32 [n], cosines of images and prompts; 
 `images.safetensors` (the first images of a cell, uint8, for contact sheets) and `cells.json`
 (steps, guidance, n, NFE, seconds an image, status, of stitched ones the allocation). An adaptive
 search samples few images of most scales; the files have the cells that it has sampled whole, and
-as search/steps{steps}, float64 [looks, 3], the guidance, images and metric of all that it has
-looked at. What has been sampled stays in the work folder: a new scale or step count samples the new
-cells only, and a search takes what there is of a cell. Several processes, by torch's launcher,
-share the cells and give the same files as one.
+as search/{name}, such as search/steps8, float64 [looks, 3], the guidance, images and metric of all
+that it has looked at. What has been sampled stays in the work folder: a new scale or step count
+samples the new cells only, and a search takes what there is of a cell. Several processes, by
+torch's launcher, share the cells and give the same files as one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from ..shards import write_arrays
 from ..specs import CellSpec, SweepSpec
 from ..study import SHEET_IMAGES
 from ..workdir import Busy, WorkDir, fingerprint, write_json
-from .adaptive import different, find_guidance, load_metric, looks_array, searched_steps
+from .adaptive import different, find_guidance, load_metric, looks_array, searches
 from .features import Measuring, add_measuring, load_measuring
 from .fidelity import fidelity_names
 from .sample import Sampler, add_sampler, load_sampler, stitched
@@ -189,8 +189,8 @@ class Sweep:
         with WorkDir(options.work_dir, content, wait=wait) as work:
             return sample_cell(sampler, measuring, cell, work, self._slice, options.batch, images)
 
-    def search(self, steps: int, wait: bool = True) -> tuple[Found, list[CellSpec]]:
-        """The search at a step count, and the cells that it has sampled whole. Raises Busy too.
+    def search(self, candidates: list[CellSpec], wait: bool = True) -> tuple[Found, list[CellSpec]]:
+        """The search among cells, and those that it has sampled whole. Raises Busy too.
 
         Candidates that are sampled whole anyway come after it: which images are sampled together
         changes their last bits, and does not depend on the number of processes.
@@ -199,19 +199,21 @@ class Sweep:
         def features_of(cell: CellSpec, images: int) -> np.ndarray:
             return self.sample(cell, wait, images).features.numpy()
 
-        found = find_guidance(self.spec.search, steps, features_of, self._metric[0])
+        found = find_guidance(candidates, self.spec.search.share, features_of, self._metric[0])
         for cell in self.spec.cells:
-            if cell in self.spec.search.candidates and cell.steps == steps:
+            if cell in candidates:
                 self.sample(cell, wait)
         return found
 
     def tasks(self) -> dict[str, Callable[[], object]]:
         """What processes share, by name; none waits for another process. They raise Busy."""
-        steps = searched_steps(self.spec.search)
         searched = self.spec.search.candidates if self.spec.search else []
         alone = [cell for cell in self.spec.cells if cell not in searched]
-        searches = {f"search{count}": partial(self.search, count, wait=False) for count in steps}
-        return searches | {cell.name: partial(self.sample, cell, wait=False) for cell in alone}
+        found = {
+            f"search/{name}": partial(self.search, candidates, wait=False)
+            for name, candidates in searches(self.spec.search).items()
+        }
+        return found | {cell.name: partial(self.sample, cell, wait=False) for cell in alone}
 
     def record(self, cell: CellSpec, state: Sampled) -> dict:
         """A cell's entry in cells.json."""
@@ -260,8 +262,8 @@ def main() -> None:
         share_among_processes(sweep.tasks())
         if process_index() > 0:
             return
-    searches = {count: sweep.search(count) for count in searched_steps(spec.search)}
-    finalists = [cell for _, cells in searches.values() for cell in cells]
+    found = {name: sweep.search(cells) for name, cells in searches(spec.search).items()}
+    finalists = [cell for _, cells in found.values() for cell in cells]
     cells = different([*finalists, *spec.cells])
     progress = Progress(f"cells of {options.out}", len(cells))
     states, records = [], []
@@ -271,7 +273,7 @@ def main() -> None:
         records.append(sweep.record(cell, state))
         progress.update(number, f"{cell.name}: {records[-1]['status']}")
     features, images = file_arrays(states)
-    looks = {f"search/steps{count}": looks_array(found) for count, (found, _) in searches.items()}
+    looks = {f"search/{name}": looks_array(seen) for name, (seen, _) in found.items()}
     content = sweep.fingerprint(cells)
     write_arrays(options.out / "features.safetensors", features | looks, content)
     write_arrays(options.out / "images.safetensors", images, content)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..claims_specs import ClaimsSpec
+from ..search_specs import GRID, sampler_of
 from ..stages import DREAMBOOTH, is_budget, is_superres
 from ..tables.published import is_papers_layout
 from ..tables.values import Values
@@ -29,13 +30,13 @@ class Evidence:
     family: pd.DataFrame
     """family.csv"""
     cells: dict[tuple[str, str, str], Values]
-    """by stage, sampler and metric; one row a cell and training seed"""
+    """by stage, sampler or name of its whole grid, and metric; one row a cell and training seed"""
     dreambooth: Values | None = None
     """how like their subjects images are, by size and training seed; None: no subject was taught"""
     stitched: Values | None = None
     """quality of stitched trajectories, as `read_stitched` has it; None: nothing was stitched"""
     searches: pd.DataFrame | None = None
-    """search_cost.csv; None: not every scale was sampled"""
+    """search_cost.csv; None: there is no guidance to find"""
     pairs: Values | None = None
     """the quality of pairs of a text encoder and a U-Net, as param_budget.csv has it; None: none"""
     _means: dict[tuple[str, str, str], Values] = field(default_factory=dict)
@@ -67,7 +68,13 @@ class Evidence:
     @cached_property
     def samplers(self) -> list[str]:
         """Samplers of the pretrained models."""
-        return sorted({sampler for stage, sampler, _ in self.cells if stage == "pretrain"})
+        names = {sampler for stage, sampler, _ in self.cells if stage == "pretrain"}
+        return sorted({sampler_of(name) for name in names})
+
+    def whole_grid(self, sampler: str) -> str:
+        """The name under which the sampler's cells of every scale stand, as `measured` knows it."""
+        whole = sampler + GRID
+        return whole if ("pretrain", whole) in {key[:2] for key in self.cells} else sampler
 
     def measured(self, kind: str, sampler: str, stage: str = "pretrain") -> Values:
         """Each cell's metric of a kind, in `ORDER`.

@@ -16,9 +16,7 @@ _FIGURE = "guidance_interaction"
 
 def _cube(evidence: Evidence, kind: str) -> tuple[list[np.ndarray], np.ndarray]:
     """Params, steps and scales of the grid, and the draws [sizes, steps, scales, 1 + R]."""
-    if evidence.spec.search:
-        raise NotRun("search.method is adaptive, which samples few images of most scales")
-    values = evidence.measured(kind, evidence.spec.fixed.sampler)
+    values = evidence.measured(kind, evidence.whole_grid(evidence.spec.fixed.sampler))
     return grid(values.where(values.rows["grid"]), ["params", "steps", "guidance"])
 
 

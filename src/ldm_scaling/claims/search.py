@@ -1,4 +1,4 @@
-"""The claim on adaptive guidance searches, replayed on cells of the whole grid."""
+"""The claim on adaptive guidance searches, replayed on cells of every scale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DRAWS = 2000
 
 def _adaptive_search_reaches_its_aim(evidence: Evidence) -> Statistic:
     if evidence.searches is None:
-        raise NotRun("adaptive searches were not replayed, which takes every scale")
+        raise NotRun("no adaptive search was replayed: there is no guidance to find")
     count, within, share = totals(evidence.searches)
     if not count:
         raise NotRun("no search found anything")

@@ -26,6 +26,7 @@ from ..data_section import Data
 from ..diffusion.samplers import network_evaluations
 from ..hub import MARKER, RESOURCES, hub_id
 from ..models.students import EMBEDDING
+from ..search_specs import collected, sampler_names, sampler_of
 from ..shards import map_array
 from ..study import SHEET_IMAGES, Study, channels
 from ..study_specs import Specs
@@ -36,7 +37,7 @@ from .fits import TRAINING_FORWARDS
 from .job import Job, state_bytes, whole_batches
 from .networks import Networks
 from .param_budget_jobs import param_budget_jobs
-from .search_jobs import replay_jobs, searches
+from .search_jobs import replay_jobs, sampled
 from .stitch_jobs import stitch_jobs
 from .superres_jobs import superres_jobs
 
@@ -157,10 +158,10 @@ def _model_jobs(study: Study, networks: Networks) -> list[Job]:
     models = stages.models(study)
     trainings = [_training_job(study, networks, *model) for model in models]
     sweeps, measures = [], []
-    samplers = stages.samplers(study)
+    samplers = {stage: sampler_names(study, stage) for stage in stages.samplers(study)}
     for stage, size, seed in [*models, *stages.pairs(study)]:
         name = f"{size} seed{seed}" if stage == stages.PRETRAIN else f"{stage} {size} seed{seed}"
-        for sampler in samplers.get(stage, [study.sampling.fixed.sampler]):
+        for sampler in samplers.get(stage) or [study.sampling.fixed.sampler]:
             folder = f"{study.results}/cells/{stage}/{size}/seed{seed}/{sampler}"
             flops, disk = _sweep_costs(study, networks, stage, size, sampler)
             sweeps.append(Job("sweep", f"{folder}/cells.json", flops, disk, f"{name} {sampler}"))
@@ -197,10 +198,13 @@ def _sweep_costs(
     study: Study, networks: Networks, stage: str, size: str, sampler: str
 ) -> tuple[dict[str, float], float]:
     spec, told = Specs(study).sweep(stage, sampler), stages.is_student(stage)
-    cells, searched = spec.cells, searches(spec.search, told)
-    images = sum(cell.n for cell in cells) + sum(count for count, _ in searched)
-    forwards = sum(cell.n * network_evaluations(cell.steps, cell.guidance, told) for cell in cells)
-    forwards += sum(count * evaluations for count, evaluations in searched)
+    is_grid = sampler != sampler_of(sampler)
+    before = Specs(study).sweep(stage, sampler_of(sampler)).search if is_grid else None
+    counts = sampled(spec, before)
+    images = sum(count for count, _ in counts)
+    forwards = sum(
+        count * network_evaluations(cell.steps, cell.guidance, told) for count, cell in counts
+    )
     unet = networks.pairs[stage] if stages.is_budget(stage) else networks
     flops = {
         "U-Net": forwards * unet.forward[size],
@@ -211,12 +215,7 @@ def _sweep_costs(
         flops["perceptual distance"] = 2 * images * networks.perceptual
     else:
         flops |= _clip_score(study, networks, images, study.sampling.n)
-    shown = (
-        (len(cells) + len(spec.search.candidates if spec.search else []))
-        * SHEET_IMAGES
-        * 3
-        * study.data.image_size**2
-    )
+    shown = len(spec.possible) * SHEET_IMAGES * 3 * study.data.image_size**2
     return flops, 3 * (images * 2 * networks.feature_width + shown)
 
 
@@ -270,8 +269,7 @@ def _table_jobs(study: Study) -> list[Job]:
         *(Job(name, f"{folder}/{name}.csv") for name in names),
         *(
             Job("collect", f"{folder}/{stage}/{sampler}/best.csv", name=f"{stage} {sampler}")
-            for stage, samplers in stages.samplers(study).items()
-            for sampler in samplers
+            for stage, sampler in collected(study)
         ),
         Job("concatenate", f"{folder}/cells.csv"),
         Job("rank_sizes", f"{folder}/metric_agreement.csv"),

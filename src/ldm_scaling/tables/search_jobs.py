@@ -1,30 +1,37 @@
-"""What guidance searches cost, and the job that replays them, without running anything."""
+"""What is sampled of cells and in searches of guidance, for the plan."""
 
 from __future__ import annotations
 
-from ..cells.adaptive import searched_steps
+from ..cells.adaptive import searches
 from ..cells.search import most_images
-from ..diffusion.samplers import network_evaluations
-from ..specs import SearchSpec
+from ..search_specs import searched_samplers
+from ..specs import CellSpec, SearchSpec, SweepSpec
 from ..study import Study
 from .job import Job
 
 
-def searches(spec: SearchSpec | None, embedded: bool) -> list[tuple[int, int]]:
-    """Of every adaptive search the most images, and network evaluations of one at its costliest.
+def sampled(spec: SweepSpec, before: SearchSpec | None = None) -> list[tuple[int, CellSpec]]:
+    """Images of each cell of a sweep, and of each search the most, as if at its strongest guidance.
 
-    Which scales it looks at, a plan cannot know; `embedded` says that guidance costs nothing.
+    Which scales a search looks at, a plan cannot know: none costs more than that one. Images of
+    searches that went before are already there, and count with a minus.
     """
-    found = []
-    for steps in searched_steps(spec):
-        cells = [cell for cell in spec.candidates if cell.steps == steps]
-        strongest = max(cell.guidance for cell in cells)
-        images = most_images(len(cells), cells[0].n, spec.share)
-        found.append((images, network_evaluations(steps, strongest, embedded)))
-    return found
+    whole = [(cell.n, cell) for cell in spec.cells]
+    there = [(-images, cell) for images, cell in _most(before)]
+    return [*whole, *_most(spec.search), *there]
+
+
+def _most(spec: SearchSpec | None) -> list[tuple[int, CellSpec]]:
+    return [
+        (
+            most_images(len(cells), cells[0].n, spec.share),
+            max(cells, key=lambda cell: cell.guidance),
+        )
+        for cells in searches(spec).values()
+    ]
 
 
 def replay_jobs(study: Study) -> list[Job]:
-    """Of the table search_cost.csv, where all scales are sampled."""
+    """Of the table search_cost.csv, if there is a guidance to find."""
     output = f"{study.results}/tables/search_cost.csv"
-    return [Job("replay_searches", output)] if study.search.every_scale else []
+    return [Job("replay_searches", output)] if searched_samplers(study) else []

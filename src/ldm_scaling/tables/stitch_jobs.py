@@ -8,6 +8,7 @@ from ..stitch_specs import STAGE, stitch_spec, stitched_sampler, trajectories
 from ..study import SHEET_IMAGES, Study
 from .job import Job
 from .networks import Networks
+from .search_jobs import sampled
 
 
 def stitch_jobs(study: Study, networks: Networks) -> list[Job]:
@@ -25,13 +26,14 @@ def stitch_jobs(study: Study, networks: Networks) -> list[Job]:
 
 def _costs(study: Study, networks: Networks, sizes: str) -> tuple[dict[str, float], float]:
     """FLOPs of each part, and bytes: each size has the forward passes of its own steps."""
-    cells = stitch_spec(study, sizes).cells
+    spec = stitch_spec(study, sizes)
+    counts = sampled(spec)
     forwards = [networks.forward[size] for size in sizes.split(SEPARATOR)]
-    images = sum(cell.n for cell in cells)
+    images = sum(count for count, _ in counts)
     flops = {
         "U-Net": sum(
-            cell.n * network_evaluations(steps, cell.guidance) * forward
-            for cell in cells
+            count * network_evaluations(steps, cell.guidance) * forward
+            for count, cell in counts
             for steps, forward in zip(cell.allocation, forwards, strict=True)
         ),
         "decoding": images * networks.decode,
@@ -40,5 +42,5 @@ def _costs(study: Study, networks: Networks, sizes: str) -> tuple[dict[str, floa
     if study.metrics.clip:
         captions = study.sampling.n * networks.clip_caption
         flops["CLIP score"] = images * networks.clip_image + captions
-    shown = len(cells) * SHEET_IMAGES * 3 * study.data.image_size**2
+    shown = len(spec.possible) * SHEET_IMAGES * 3 * study.data.image_size**2
     return flops, 3 * (images * 2 * networks.feature_width + shown)
