@@ -26,6 +26,7 @@ from ldm_scaling.models.train import WEIGHTS
 from ldm_scaling.search_specs import search_cost
 from ldm_scaling.shards import map_array, read_header, write_arrays
 from ldm_scaling.specs import SweepSpec
+from ldm_scaling.stitch_specs import stitch_spec
 from ldm_scaling.study import load_study
 from ldm_scaling.study_specs import Specs
 
@@ -82,9 +83,9 @@ def run_sweep(words, tmp_path, monkeypatch):
 
     monkeypatch.setattr(sweep.Sampler, "images", counted)
 
-    def run(spec, name, work):
+    def run(spec, name, work, *then):
         sampled.clear()
-        options = [*words, f"--out={tmp_path / name}", f"--work-dir={tmp_path / work}"]
+        options = [*words, *then, f"--out={tmp_path / name}", f"--work-dir={tmp_path / work}"]
         options += ["--spec", spec.model_dump_json(), "--batch=16"]
         monkeypatch.setattr(sys, "argv", ["sweep", *options])
         sweep.main()
@@ -161,6 +162,27 @@ def test_the_grid_and_adaptive_searches_share_what_they_sample(config, run_sweep
             map_array(undisturbed / "features.safetensors", cell),
             atol=0.02,
         )
+
+
+def test_trajectories_are_searched_as_single_sizes_are(config, run_sweep, tmp_path):
+    config["family"]["sizes"] = ["c8", "c16"]
+    config["stitch"] = {"sizes": [["c8", "c16"]], "shares": [0.5, 0.75], "steps": [4]}
+    config["sampling"]["guidance"] = SCALES
+    methods = [load_study(config | {"search": {"method": m}}) for m in ("adaptive", "grid")]
+    adaptive, grid = (stitch_spec(study, "c8-c16") for study in methods)
+    torch.manual_seed(1)
+    unet = build_unet(methods[0].family, "c16", (8, 8, 8), 16)
+    save_model(unet, tmp_path / "second/unet", WEIGHTS)
+    first, searched = run_sweep(adaptive, "adaptive", "work", f"--then={tmp_path / 'second'}")
+    whole, rest = run_sweep(grid, "grid", "work", f"--then={tmp_path / 'second'}")
+    assert searched <= 2 * most_images(len(SCALES), N, 0.3) and searched + rest == 10 * N
+    found = read_header(first / "features.safetensors")
+    for allocation in ("2-2", "3-1"):
+        looks = map_array(first / "features.safetensors", f"search/steps4_stitched{allocation}")
+        name = f"steps4_guidance{looks[-1, 0]:g}_stitched{allocation}"
+        assert looks[-1, 1] == N and name in found
+        own = map_array(whole / "features.safetensors", name)
+        assert map_array(first / "features.safetensors", name).tobytes() == own.tobytes()
 
 
 def test_processes_share_searches_and_end_alike(config, run_sweep, monkeypatch):
