@@ -23,9 +23,9 @@ class BudgetEncoder(Strict):
     """A text encoder of the comparison."""
 
     pretrained: str
-    """minilm-l6 (of a package), a folder, or a hub id (CLIP, BERT or T5) with its revision"""
+    """minilm-l6, minilm-l3 (of packages), a folder, or a hub id (CLIP, BERT, T5), with revision"""
     revision: Revision | None = None
-    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder or minilm-l6"""
+    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is no hub id"""
     layers: Annotated[int | None, Field(ge=0, exclude_if=is_none)] = None
     """its first layers that are kept; 0 leaves the embeddings of words and places; null: all"""
     width: Positive

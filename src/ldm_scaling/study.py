@@ -89,9 +89,9 @@ class TextEncoder(Strict):
     """The frozen text encoder."""
 
     pretrained: str
-    """minilm-l6 (of a package), a folder, or a hub id (CLIP, BERT or T5) with its revision"""
+    """minilm-l6, minilm-l3 (of packages), a folder, or a hub id (CLIP, BERT, T5), with revision"""
     revision: Revision | None = None
-    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder or minilm-l6"""
+    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is no hub id"""
     max_tokens: Annotated[int, Field(ge=4, le=512)]
     """captions are padded and cut to this many tokens"""
     width: Positive

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from drawn import no_overlap, same_bytes
 from plans import ONES, changed, jobs_of, rule, study_of
 
+from ldm_scaling.claims.param_budget import CLAIMS
 from ldm_scaling.cli import InputError
 from ldm_scaling.figures import param_budget as figure
 from ldm_scaling.param_budget_specs import BudgetSpecs, ParamBudgetSpec
@@ -25,7 +27,7 @@ from ldm_scaling.tables.param_budget import (
     shared_totals,
     splits_table,
 )
-from ldm_scaling.tables.values import read_values
+from ldm_scaling.tables.values import Values, read_values
 
 QUALITY, ALIGNMENT = "fd_effnet_lite0", "clip_like"
 TEXT = {"words": 10e6, "half": 16e6, "whole": 22e6}
@@ -196,6 +198,19 @@ def test_the_command_writes_tables_that_belong_to_their_draws(written):
     assert values.draws.shape == (9, 41)
     assert len(map_array(written / "draws.safetensors", "draws")) == 18
     assert len(figure.read_splits(written / "splits.csv")) > 4
+
+
+def test_the_claim_leaves_out_pairs_of_equal_encoders(tmp_path):
+    quality = values_of(tmp_path)[0]
+    twin = quality.where(quality.rows["encoder"] == "half")
+    rows = pd.concat([quality.rows, twin.rows.assign(encoder="twin")], ignore_index=True)
+    both = Values(rows, np.vstack([quality.draws, twin.draws]))
+    for claim in CLAIMS:
+        alone, beside = (
+            claim.of(SimpleNamespace(split_budget=lambda own=own: own)) for own in (quality, both)
+        )
+        assert alone[0] > 0
+        np.testing.assert_allclose(beside, alone)
 
 
 # ---------------------------------------------------------------- the figure

