@@ -29,6 +29,13 @@ from .search_cost import SEARCH_COST
 from .stitch import read_stitched
 from .values import read_values
 
+_BESIDE = {
+    "--dreambooth": "scores of subjects",
+    "--stitch": "stitched trajectories",
+    "--param-budget": "pairs of text encoders and U-Nets",
+}
+"""what some studies have beside cells of models"""
+
 
 def metrics_of(stage: str, spec: ClaimsSpec) -> list[str]:
     """The metrics that claims ask for of a stage."""
@@ -97,28 +104,10 @@ def main() -> None:
         metavar=("STAGE", "SAMPLER", "CELLS", "DRAWS"),
         help="table of the cells of a stage and sampler, and their draws; repeat for each",
     )
-    arguments.add_argument(
-        "--dreambooth",
-        nargs=2,
-        type=Path,
-        metavar=("TABLE", "DRAWS"),
-        help="scores of subjects, and their draws",
-    )
-    arguments.add_argument(
-        "--stitch",
-        nargs=2,
-        type=Path,
-        metavar=("TABLE", "DRAWS"),
-        help="stitched trajectories, and their draws",
-    )
+    for option, content in _BESIDE.items():
+        told = {"metavar": ("TABLE", "DRAWS"), "help": f"{content}, and their draws"}
+        arguments.add_argument(option, nargs=2, type=Path, **told)
     arguments.add_argument("--searches", type=Path, help="search_cost.csv")
-    arguments.add_argument(
-        "--param-budget",
-        nargs=2,
-        type=Path,
-        metavar=("TABLE", "DRAWS"),
-        help="pairs of text encoders and U-Nets, and their draws",
-    )
     arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
     arguments.add_argument("--table-out", required=True, type=Path, help="claims.csv")
     arguments.add_argument("--text-out", required=True, type=Path, help="claims.md")
