@@ -26,6 +26,7 @@ rule sweep:
         clip=clip_files,
         superres=superres_files,
         reference=search_files,
+        searched=search_before,
     output:
         features="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/features.safetensors",
         records="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/cells.json",

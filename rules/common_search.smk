@@ -37,6 +37,13 @@ def search_files(wildcards):
     return reference_of(SPECS.sweep(wildcards.stage, wildcards.sampler))
 
 
+def search_before(wildcards):
+    """Of a whole grid the search that goes before: which images come together rounds them."""
+    own = sampler_of(wildcards.sampler)
+    folder = "<results>/cells/{stage}/{size}/seed{seed}/"
+    return [f"{folder}{own}/cells.json"] if own != wildcards.sampler else []
+
+
 def cells_of_searched(name):
     """A file's path for each model and sampler with a guidance to find, with cells of all scales."""
     return [

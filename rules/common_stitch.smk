@@ -78,7 +78,13 @@ def stitched_option(wildcards):
 
 
 def stitch_spec(wildcards):
-    """What decides the cells of a trajectory's sizes."""
+    """What decides the cells of a trajectory's sizes. Raises StudyError for another sampler."""
+    own = stitch_specs.stitched_sampler(STUDY)
+    if wildcards.sampler != own:
+        raise StudyError(
+            f"config key stitch.sampler: trajectories are sampled by {own}, not by"
+            f" {wildcards.sampler}"
+        )
     return stitch_specs.stitch_spec(STUDY, wildcards.sizes).model_dump_json()
 
 

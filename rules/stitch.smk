@@ -80,11 +80,13 @@ rule stitch:
     params:
         metrics=stitch_arguments,
         select_by=SELECT_BY,
+        guidance=sorted(STUDY.sampling.guidance),
         sampler=stitched_sampler,  # the caption in the report names it
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.stitch {params.metrics} --family {input.family:q}"
-        " --select-by {params.select_by:q} --out {output.table:q} --draws-out {output.draws:q}"
+        " --select-by {params.select_by:q} --guidance {params.guidance}"
+        " --out {output.table:q} --draws-out {output.draws:q}"
 
 
 rule stitch_vs_cost:

@@ -35,16 +35,14 @@ ONES = Networks(
 @cache
 def study_of(overlay: str = "") -> Study:
     """The pocket study, or another one by the name of its overlay."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    if overlay:
-        update_config(config, yaml.safe_load((ROOT / "studies" / f"{overlay}.yaml").read_text()))
-    return load_study(config)
+    changes = yaml.safe_load((ROOT / "studies" / f"{overlay}.yaml").read_text()) if overlay else {}
+    return changed(**changes)
 
 
 def changed(**sections) -> Study:
-    """The pocket study with these keys."""
+    """The pocket study with these keys; every guidance is sampled whole, unless they say other."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    update_config(config, sections)
+    update_config(config, {"search": {"method": "grid"}} | sections)
     return load_study(config)
 
 

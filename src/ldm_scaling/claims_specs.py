@@ -63,6 +63,8 @@ class ClaimsSpec(CostSpec):
     """the metric of images against their subject; null: no subject is taught"""
     subjects: Annotated[Positive | None, Field(exclude_if=is_none)] = None
     """how many are taught"""
+    search: Annotated[Literal["adaptive"] | None, Field(exclude_if=is_none)] = None
+    """null: guidance is chosen among all scales"""
 
 
 def claims_spec(study: Study, cost: CostSpec) -> ClaimsSpec:
@@ -84,4 +86,5 @@ def claims_spec(study: Study, cost: CostSpec) -> ClaimsSpec:
         superres=superres,
         fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
         subjects=study.dreambooth and study.dreambooth.subjects,
+        search="adaptive" if study.searches else None,
     )

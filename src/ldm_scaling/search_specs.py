@@ -23,7 +23,7 @@ def whole_grid(study: Study, stage: str, sampler: str) -> str:
 
 def sampler_names(study: Study, stage: str) -> list[str]:
     """The names under which cells of a stage stand: its samplers, and their whole grids beside."""
-    own = stages.samplers(study)[stage]
+    own = stages.samplers(study).get(stage, [])
     return list(dict.fromkeys([*own, *(whole_grid(study, stage, sampler) for sampler in own)]))
 
 

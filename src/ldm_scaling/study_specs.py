@@ -15,7 +15,7 @@ from .dreambooth_specs import (
     SubjectsSpec,
 )
 from .metrics_section import INCEPTION_SIZE
-from .search_specs import GRID, sampler_of, searched
+from .search_specs import sampler_names, sampler_of, searched
 from .specs import (
     AutoencoderSpec,
     BaselinesSpec,
@@ -266,11 +266,13 @@ class Specs:
         kept checkpoint; of super-resolution likewise at its own.
         """
         sampler = sampler_of(name)
+        if name != sampler and name not in sampler_names(self.study, stage):
+            raise StudyError(f"stage {stage} has no {name}: every scale stands under {sampler}")
         if (stage == stages.DISTILL) != (sampler == "lcm"):
             raise StudyError(f"stage {stage} is not sampled by {sampler}: lcm is for distill")
         fixed, grid = self.study.sampling.fixed, list(product(*stages.grid(self.study, stage)))
         cells = [self._cell(stage, sampler, *setting) for setting in grid]
-        if name.endswith(GRID):
+        if name != sampler:
             return SweepSpec(diffusion=self.study.diffusion, cells=cells)
         setting, kept = (fixed.steps, fixed.guidance), self.study.training.keep
         if stages.is_superres(stage):

@@ -3,9 +3,11 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ldm_scaling.cells.search import LEAST_LOOK, most_images, search
+from ldm_scaling.tables.collect import FAMILY, PARTS, best_table, cells_table
 
 SCALES = [1, 2, 3, 4, 6, 8, 10, 15]
 N, SHARE = 512, 0.3
@@ -58,6 +60,21 @@ def test_a_flat_curve_ends_somewhere_within_the_budget():
 def test_a_minimum_beyond_either_end_ends_there(best):
     beyond = best / 4 if best == SCALES[0] else best * 4
     assert search(SCALES, curve(beyond), N, SHARE).chosen == best
+
+
+@pytest.mark.parametrize("best", SCALES[1:6])
+def test_an_end_is_flagged_though_one_scale_alone_was_sampled_whole(best):
+    scales = SCALES[1:6]
+    found = search(scales, curve(best, scales), N, SHARE)
+    cells = pd.DataFrame({"guidance": [float(scale) for scale in found.finalists], "steps": 4})
+    cells["value"] = [curve(best, scales)(scale, N) for scale in found.finalists]
+    model = {"stage": "pretrain", "size": "c12", "seed": 0, "sampler": "ddim"}
+    rest = {"trained": 1.0, "metric": "fd", "lo": 0.0, "hi": 1e9, "n": N, "nfe": 8, "seconds": 0.1}
+    family = pd.DataFrame([("c12", 12, 100, 2.0, 1.0, 0, 0, 0)], columns=[*FAMILY, *PARTS])
+    table = cells_table(cells.assign(**model, **rest, status="ok"), family, ([4], scales))
+    (row,) = best_table(table, "fd").to_dict("records")
+    assert row["guidance"] == found.chosen == best
+    assert row["at_boundary"] == (best in (scales[0], scales[-1]))
 
 
 def test_looks_grow_and_only_the_finalists_are_whole():

@@ -25,6 +25,8 @@ SHAPE = [
     ("c16", 16, 4_100_000, 2.0, 1.0, 0.08, 0.1, 0.06),
 ]
 FAMILY_TABLE = pd.DataFrame(SHAPE, columns=[*FAMILY, *PARTS])
+SCALES = [1.0, 2.0]
+OTHERS = (FAMILY_TABLE, METRIC, SCALES)
 
 
 def measured(sizes="c8-c16", seed=0, failed=(), n=64):
@@ -47,7 +49,7 @@ def measured(sizes="c8-c16", seed=0, failed=(), n=64):
 def stitched(*tables):
     """What `read_stitched` gives of their table."""
     own = pd.concat(tables or [measured(), measured("c16-c8")], ignore_index=True)
-    found = stitch_table(own, FAMILY_TABLE, METRIC).reset_index(drop=True)
+    found = stitch_table(own, FAMILY_TABLE, METRIC, SCALES).reset_index(drop=True)
     rows = found.assign(trained=1.0, grid=True, rising=found["sizes"] == "c8-c16")
     rows["size"] = rows["sizes"] + " " + rows["allocation"]
     draws = [[row.value] + [row.lo] * 20 + [row.hi] * 20 for row in rows.itertuples()]
@@ -58,7 +60,7 @@ def stitched(*tables):
 
 
 def test_costs_by_hand():
-    found = stitch_table(measured(), FAMILY_TABLE, METRIC).set_index(["allocation", "guidance"])
+    found = stitch_table(measured(), *OTHERS).set_index(["allocation", "guidance"])
     assert list(found.reset_index()) != STITCH and set(found.reset_index()) == set(STITCH)
     # one step of a quarter of the reference's cost, and three of the reference
     guided, free = found.loc[("1-3", 2.0)], found.loc[("1-3", 1.0)]
@@ -76,7 +78,7 @@ def test_costs_by_hand():
 
 def test_a_trajectory_of_one_size_would_cost_what_the_size_does():
     own = measured("c16-c16")
-    found = stitch_table(own, FAMILY_TABLE.assign(text_gflops=0.0), METRIC)
+    found = stitch_table(own, FAMILY_TABLE.assign(text_gflops=0.0), METRIC, SCALES)
     single = cells(failed=None).query("size == 'c16' and steps == 4 and guidance == 2").iloc[0]
     row = found[(found["allocation"] == "1-3") & (found["guidance"] == 2)].iloc[0]
     for cost in ("sampling_cost", "guided_cost"):
@@ -91,16 +93,22 @@ def test_the_best_guidance_is_marked_and_a_failed_cell_is_a_row():
     assert (found["status"] == "diverged").sum() == 3
 
 
-OTHERS = (FAMILY_TABLE, METRIC)
+
+
+def test_ends_are_those_of_all_scales_not_of_those_that_a_search_sampled_whole():
+    own = measured().query("guidance == 2")
+    for scales, at_end in (([1.0, 2.0, 3.0], False), ([1.0, 2.0], True), ([2.0, 3.0], True)):
+        found = stitch_table(own, FAMILY_TABLE, METRIC, scales)
+        assert found["at_boundary"].eq(at_end).all() and found["best"].all()
 
 
 def test_what_cannot_be_a_table_is_said():
     with pytest.raises(InputError, match="size c9 is not in the family"):
         stitch_table(measured("c9-c16"), *OTHERS)
     with pytest.raises(InputError, match="no such metric was measured"):
-        stitch_table(measured(), FAMILY_TABLE, "kid_effnet_lite0")
+        stitch_table(measured(), FAMILY_TABLE, "kid_effnet_lite0", SCALES)
     with pytest.raises(InputError, match="higher is better"):
-        stitch_table(measured(), FAMILY_TABLE, "clip_like")
+        stitch_table(measured(), FAMILY_TABLE, "clip_like", SCALES)
 
 
 def write_inputs(folder, sizes):
@@ -119,6 +127,7 @@ def write_inputs(folder, sizes):
 
 def test_the_command_writes_rows_and_their_draws(tmp_path):
     command = [sys.executable, "-m", "ldm_scaling.tables.stitch", "--select-by", METRIC]
+    command += ["--guidance", "1", "2"]
     for sizes in ("c8-c16", "c16-c8"):
         write_inputs(tmp_path, sizes)
         files = (f"{sizes}.csv", f"{sizes}.safetensors")

@@ -43,7 +43,7 @@ WRONG = [
     ("param_budget.sizes", ["c30"], "param_budget.sizes", "c30 is no multiple of 4"),
     ("param_budget.sizes", ["wide"], "param_budget.sizes", "wide is no size"),
     ("param_budget.steps", 1001, "param_budget.steps", "more steps than"),
-    ("param_budget.warmup_images", 16000, "param_budget.warmup_images", "smaller than images"),
+    ("param_budget.warmup_images", 40000, "param_budget.warmup_images", "smaller than images"),
     (
         "param_budget.text_encoders",
         [{"pretrained": "minilm-l6", "width": 384}] * 2,

@@ -120,14 +120,6 @@ def test_only_scales_of_the_grid_are_chosen():
     assert best.rows["at_boundary"].tolist() == [True]
 
 
-def test_rows_without_ends_of_their_own_have_all_scales():
-    cells = planted(ROWS[:3])
-    unmarked = Values(cells.rows.drop(columns="at_boundary"), cells.draws)
-    for scales in ([True] * 3, [True, False, True], [True, False, False]):
-        best = unmarked.where(scales).at_best_guidance()
-        assert best.rows["at_boundary"].tolist() == [scales == [True, False, True]]
-
-
 def test_failed_scales_are_not_chosen_but_bracket():
     failed = planted(ROWS[:3])
     failed.draws[2] = np.nan

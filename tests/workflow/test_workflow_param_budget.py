@@ -12,7 +12,7 @@ def commands(printed, module):
 def test_each_pair_is_trained_and_sampled_with_its_encoders_text(project):
     printed = project.snakemake("-n", "-p", "results/figures/param_budget.pdf")
     trainings = commands(printed, "models.pretrain")
-    assert len(trainings) == 12 and not any("models/pretrain/" in line for line in trainings)
+    assert len(trainings) == 5 * 3 and not any("models/pretrain/" in line for line in trainings)
     (own,) = [line for line in trainings if "models/budget_minilm-l6/c32/seed0 " in line]
     assert "--text results/latents/text_train.safetensors" in own
     (cut,) = [line for line in trainings if "models/budget_minilm-l6-layers2/c32/seed0 " in line]
@@ -28,11 +28,12 @@ def test_each_pair_is_trained_and_sampled_with_its_encoders_text(project):
         for line in encodings
         if "budget" in line
     }
-    assert names == {f"budget_minilm-l6-layers{layers}" for layers in (0, 2, 4)}
+    cuts = {f"budget_minilm-l6-layers{layers}" for layers in (0, 2, 4)}
+    assert names == cuts | {"budget_minilm-l3"}
     (table,) = commands(printed, "tables.param_budget")
     cells = "results/cells/budget_minilm-l6-layers0/c12/seed0/ddim"
     pair = f"--metrics minilm-l6-layers0 c12 0 {cells}/metrics.csv {cells}/draws.safetensors"
-    assert pair in table and table.count("--metrics") == 12
+    assert pair in table and table.count("--metrics") == 5 * 3
     (pretrained,) = commands(
         project.snakemake("-n", "-p", "results/models/pretrain/c12/seed0/summary.json"),
         "models.pretrain",

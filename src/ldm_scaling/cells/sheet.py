@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..cli import parser, run
+from ..cli import InputError, parser, run
 from ..data.captions import read_column
-from ..shards import map_array
+from ..shards import map_array, read_header
 from ..workdir import atomic_path
 
 COLUMNS = 8
@@ -45,6 +45,12 @@ def main() -> None:
     arguments.add_argument("--captions", required=True, type=Path, help="the prompts")
     arguments.add_argument("--out", required=True, type=Path, help="PNG to write")
     options = arguments.parse_args()
+    if options.cell not in (known := read_header(options.images)):
+        there = ", ".join(sorted(set(known) - {"__metadata__"}))
+        raise InputError(
+            f"{options.images} has no cell {options.cell} (it has: {there}); a search samples few"
+            " scales whole, the folder {sampler}_grid has them all"
+        )
     images = map_array(options.images, options.cell)
     sheet = draw_sheet(images, read_column(options.captions, "caption"))
     with atomic_path(options.out) as path:

@@ -53,6 +53,11 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
         if seeds == 1
         else f"{seeds} training seeds, whose spread is in the intervals, with Student's quantiles"
     )
+    choice = (
+        "found by an adaptive search: what that misses is in `search_cost.csv`, not in intervals"
+        if spec.search
+        else "chosen anew on each resample"
+    )
     lines = [
         ", ".join(f"**{counts[verdict]} {verdict}**" for verdict in VERDICTS) + ".",
         "",
@@ -60,8 +65,7 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
         f" images a cell; {seeds_note}.",
         f"- Quality is `{spec.quality}` (lower is better), alignment is {alignment}."
         f" The fixed setting is {fixed.sampler}, {fixed.steps} steps, guidance {fixed.guidance:g}."
-        " Elsewhere each size has its best guidance at each number of steps, chosen anew on each"
-        " resample.",
+        f" Elsewhere each size has its best guidance at each number of steps, {choice}.",
         f"- Each statistic is positive where the claim holds. Its interval ({spec.confidence:.0%},"
         " resampled concepts of the prompts) decides: above 0 it holds, below 0 it does not, else"
         f" it is undecided. Intervals are not widened for the number of claims: of the {decidable}"

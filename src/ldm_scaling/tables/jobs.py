@@ -199,7 +199,7 @@ def _sweep_costs(
 ) -> tuple[dict[str, float], float]:
     spec, told = Specs(study).sweep(stage, sampler), stages.is_student(stage)
     is_grid = sampler != sampler_of(sampler)
-    before = Specs(study).sweep(stage, sampler_of(sampler)).search if is_grid else None
+    before = Specs(study).sweep(stage, sampler_of(sampler)) if is_grid else None
     counts = sampled(spec, before)
     images = sum(count for count, _ in counts)
     forwards = sum(

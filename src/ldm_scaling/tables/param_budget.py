@@ -22,7 +22,7 @@ from ..metrics_section import HIGHER_IS_BETTER
 from ..param_budget_specs import ParamBudgetSpec
 from ..stages import BUDGET
 from ..workdir import write_text
-from .collect import OK, read_measured, read_table, to_csv, write_cells
+from .collect import OK, at_end, read_measured, read_table, to_csv, write_cells
 from .components import COUNTS, image_costs
 from .curves import Curve, best_points, common
 from .values import Values, interval
@@ -135,11 +135,12 @@ def _at_total(curves: list[EncoderCurve], total: float, sign: int, confidence: f
 def read_pairs(models: list[list[str]], spec: ParamBudgetSpec) -> tuple[pd.DataFrame, np.ndarray]:
     """The cells of all pairs and seeds, and their draws [rows, R].
 
-    `models` are (encoder, size, seed, metrics.csv, draws.safetensors).
+    `models` are (encoder, size, seed, metrics.csv, draws.safetensors), all with the same scales.
     """
     cells, draws = read_measured(models, ["encoder", "size", "seed"])
     pairs = {"stage": BUDGET + cells["encoder"], "sampler": spec.sampler, "grid": True}
-    return cells.assign(**pairs), draws
+    ends = at_end(cells["guidance"], list(cells["guidance"]))
+    return cells.assign(**pairs, at_boundary=ends), draws
 
 
 def pair_values(

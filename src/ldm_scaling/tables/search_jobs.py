@@ -10,15 +10,16 @@ from ..study import Study
 from .job import Job
 
 
-def sampled(spec: SweepSpec, before: SearchSpec | None = None) -> list[tuple[int, CellSpec]]:
+def sampled(spec: SweepSpec, before: SweepSpec | None = None) -> list[tuple[int, CellSpec]]:
     """Images of each cell of a sweep, and of each search the most, as if at its strongest guidance.
 
     Which scales a search looks at, a plan cannot know: none costs more than that one. Images of
-    searches that went before are already there, and count with a minus.
+    a sweep that went before are already there, and count with a minus.
     """
     whole = [(cell.n, cell) for cell in spec.cells]
-    there = [(-images, cell) for images, cell in _most(before)]
-    return [*whole, *_most(spec.search), *there]
+    there = sampled(before) if before else []
+    shared = [(-images, cell) for images, cell in there if cell in spec.cells]
+    return [*whole, *_most(spec.search), *shared]
 
 
 def _most(spec: SearchSpec | None) -> list[tuple[int, CellSpec]]:

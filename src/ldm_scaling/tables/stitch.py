@@ -3,7 +3,8 @@
 One row for each cell and metric, in the columns `STITCH`. `sizes` denoise in this order,
 `allocation` has the steps of each, `share` is what the first takes of all steps. Costs are those of
 cells.csv: the sum over the sizes, each with its own steps. `best` marks the guidance of each
-(sizes, allocation, steps, seed) that gives the lowest value of the selecting metric.
+(sizes, allocation, steps, seed) that gives the lowest value of the selecting metric, `at_boundary`
+that the guidance is at an end of the grid.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .collect import (
     MEASURED,
     OK,
     PARTS,
+    at_end,
     read_measured,
     read_table,
     require_lower_is_better,
@@ -33,13 +35,15 @@ from .values import Values, read_values
 TRAJECTORY = ["sizes", "seed", "sampler", "steps", "allocation"]
 STITCH = ["stage", "sizes", "allocation", "share", "seed", "sampler", "steps", "guidance", "metric"]
 STITCH += ["value", "lo", "hi", "n", "sampling_cost", "guided_cost", "total_cost", "seconds"]
-STITCH += ["best", "status"]
+STITCH += ["best", "status", "at_boundary"]
 _SAME = 1 + 1e-9
 """costs closer than this are one"""
 
 
-def stitch_table(measured: pd.DataFrame, family: pd.DataFrame, select_by: str) -> pd.DataFrame:
-    """The rows in the columns `STITCH`; `measured` keeps its index.
+def stitch_table(
+    measured: pd.DataFrame, family: pd.DataFrame, select_by: str, scales: list[float]
+) -> pd.DataFrame:
+    """The rows in the columns `STITCH`; `measured` keeps its index. Guidance is one of `scales`.
 
     Raises InputError for unknown sizes, and for a selecting metric that was not measured, or whose
     lowest value is not the best.
@@ -63,6 +67,7 @@ def stitch_table(measured: pd.DataFrame, family: pd.DataFrame, select_by: str) -
     lowest = chosen.loc[chosen.groupby(TRAJECTORY)["value"].idxmin(), [*TRAJECTORY, "guidance"]]
     best = pd.MultiIndex.from_frame(lowest)
     table["best"] = pd.MultiIndex.from_frame(table[[*TRAJECTORY, "guidance"]]).isin(best)
+    table["at_boundary"] = at_end(table["guidance"], scales)
     order = ["steps", "share", "allocation", "guidance", "metric"]
     listed = table["sizes"].map({name: i for i, name in enumerate(measured["sizes"].unique())})
     return table.assign(listed=listed).sort_values(["listed", "seed", *order])[STITCH]
@@ -125,13 +130,14 @@ def main() -> None:
         metavar=("SIZES", "SEED", "SAMPLER", "METRICS", "DRAWS"),
         help="metrics of the cells of sizes such as c20-c48, and their draws; repeat for each",
     )
+    arguments.add_argument("--guidance", required=True, nargs="+", type=float, help="of the grid")
     arguments.add_argument("--out", required=True, type=Path, help="stitch.csv")
     arguments.add_argument("--draws-out", required=True, type=Path)
     options = arguments.parse_args()
     names = ["sizes", "seed", "sampler"]
     measured, draws = read_measured(options.metrics, names, [*MEASURED, "allocation"])
     family = read_table(options.family, [*FAMILY, *PARTS])
-    table = stitch_table(measured, family, options.select_by)
+    table = stitch_table(measured, family, options.select_by, options.guidance)
     write_cells(table, draws[table.index], options.out, options.draws_out)
     print(f"{len(table)} rows of {table['sizes'].nunique()} sequences of sizes")
 

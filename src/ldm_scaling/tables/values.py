@@ -17,7 +17,7 @@ from scipy.special import ndtri, stdtrit
 from ..cli import InputError
 from ..shards import fingerprint_of, map_array
 from ..workdir import file_hash
-from .collect import CELLS, at_end, read_table
+from .collect import CELLS, read_table
 
 
 def add_cells(to: ArgumentParser, help: str, several: bool = True) -> None:
@@ -78,21 +78,19 @@ class Values:
     def at_best_guidance(self) -> Values:
         """For each (stage, size, sampler, steps) the lowest value over the grid's scales.
 
-        Each draw chooses a scale for itself, so the choice is part of the uncertainty. The rows
-        have `at_boundary`: the scale is at an end of the grid. Rows that do not say so themselves
-        have all of its scales. What failed everywhere is at no end.
+        Each draw chooses for itself among the scales that were sampled whole, so of the whole grid
+        the choice is part of the uncertainty; of an adaptive search, which samples one or two of
+        them whole, it is not. What failed everywhere is `at_boundary` of no grid.
         """
         grid = self.where(self.rows["grid"])
         by = ["stage", "size", "sampler", "steps"]
-        rows, ends, draws, known = [], [], [], grid.rows.get("at_boundary")
+        rows, ends, draws, at_end = [], [], [], grid.rows["at_boundary"].to_numpy()
         for members in grid.rows.groupby(by, sort=False).indices.values():
             own = grid.draws[members]
             finite = members[np.isfinite(own).all(axis=1)]
             chosen = members[0] if not len(finite) else finite[grid.draws[finite, 0].argmin()]
             rows.append(chosen)
-            scales = grid.rows["guidance"].iloc[members]
-            at_ends = at_end(scales, list(scales)) if known is None else known
-            ends.append(len(finite) > 0 and bool(at_ends[chosen]))
+            ends.append(len(finite) > 0 and bool(at_end[chosen]))
             lowest = grid.draws[finite].min(axis=0) if len(finite) else own[0] * np.nan
             draws.append(lowest)
         chosen = grid.rows.iloc[rows].assign(at_boundary=ends)
