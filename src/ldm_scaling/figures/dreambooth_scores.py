@@ -52,11 +52,10 @@ def draw(scores: list[Values], confidence: float) -> Figure:
 def _draw_metric(axes: Axes, values: Values, confidence: float) -> None:
     axes.set_xscale("log")
     seeds = values.rows["seed"].nunique()
-    taught = values.rows["stage"] == DREAMBOOTH
-    for subject, own in values.rows[taught].groupby("subject"):
-        if subject != ALL:
-            means = own.groupby("params")["value"].mean()
-            axes.plot(means.index / 1e6, means, label=f"subject {subject}", **_EACH)
+    each = values.rows[(values.rows["stage"] == DREAMBOOTH) & (values.rows["subject"] != ALL)]
+    for subject, own in each.groupby("subject"):
+        means = own.groupby("params")["value"].mean()
+        axes.plot(means.index / 1e6, means, label=f"subject {subject}", **_EACH)
     sizes = values.rows.drop_duplicates("size").sort_values("params")
     for stage, look in _LOOKS.items():
         rows = _means(of_all(values, stage), confidence)
@@ -66,9 +65,9 @@ def _draw_metric(axes: Axes, values: Values, confidence: float) -> None:
             style.draw_curve(axes, place, own, seeds, 0.9, capsize=2, **look)
         if len(failed):
             style.draw_failed(axes, failed["params"] / 1e6, look["color"])
-    n = style.only_n(of_all(values, DREAMBOOTH).rows)
-    name = style.metric_label(values.rows["metric"].iloc[0])
-    axes.set_ylabel(f"{name}\nn = {n} images a size")
+    # intervals are those of a few subjects, however many images each has
+    n = f"n = {each['subject'].nunique()} subjects, {style.only_n(each)} images each"
+    axes.set_ylabel(f"{style.metric_label(values.rows['metric'].iloc[0])}\n{n}")
     axes.set_xlabel("Parameters (millions)")
     style.log_ticks(axes.xaxis)
     above = axes.secondary_xaxis("top")
@@ -90,7 +89,7 @@ def _means(values: Values, confidence: float) -> pd.DataFrame:
 def _legend(seeds: int, failed: bool) -> list:
     handles = [Line2D([], [], **look) for look in _LOOKS.values()]
     handles.append(Line2D([], [], label="taught, one subject", **_EACH))
-    handles += style.band_handles(seeds)
+    handles += style.band_handles(seeds, "subjects, images")
     return handles + [style.failed_mark(style.GREY)] * failed
 
 

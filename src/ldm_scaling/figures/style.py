@@ -188,9 +188,9 @@ def draw_curve(
     axes.fill_between(x, rows["lo"], rows["hi"], **band, **_BAND)
 
 
-def band_handles(seeds: int) -> list[Patch]:
-    """Legend entry of the bands of `draw_curve`, if there are any."""
-    label = f"interval over images and {seeds} training seeds"
+def band_handles(seeds: int, over: str = "images") -> list[Patch]:
+    """Legend entry of the bands of `draw_curve`, if there are any: what else they are over."""
+    label = f"interval over {over} and {seeds} training seeds"
     return [Patch(color=GREY, label=label, **_BAND)] if seeds > 1 else []
 
 
