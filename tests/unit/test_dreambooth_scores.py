@@ -222,6 +222,11 @@ def test_nothing_overlaps(make):
     no_overlap(make())
 
 
+def test_nothing_overlaps_in_a_figure_of_few_metrics():
+    several = scores(seeds=2, failed=True)
+    no_overlap(dreambooth_scores.draw(several[:2], 0.95))
+
+
 def test_equal_scores_give_equal_bytes(tmp_path):
     same_bytes(scores_figure, tmp_path)
 

@@ -33,19 +33,21 @@ _COLUMNS = 3
 
 def draw(scores: list[Values], confidence: float) -> Figure:
     """The figure, of the values of each metric, those of `read_scores`."""
+    seeds = scores[0].rows["seed"].nunique()
+    failed = any((values.rows["status"] != OK).any() for values in scores)
+    rows, columns = -(-len(scores) // _COLUMNS), min(len(scores), _COLUMNS)
     with style.theme():
-        rows = -(-len(scores) // _COLUMNS)
-        columns = min(len(scores), _COLUMNS)
-        size = (style.WIDTH * columns / _COLUMNS, 2.5 * rows + 0.35)
+        handles = _legend(seeds, failed)
+        beside = 4 if columns == _COLUMNS else 2  # a narrow figure has no room for all
+        below = 0.35 + 0.17 * (-(-len(handles) // beside) - 1)
+        size = (style.WIDTH * columns / _COLUMNS, 2.5 * rows + below)
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False).flat
         for axes, values in zip(panels, scores, strict=False):
             _draw_metric(axes, values, confidence)
         for axes in list(panels)[len(scores) :]:
             axes.set_axis_off()
-        seeds = scores[0].rows["seed"].nunique()
-        failed = any((values.rows["status"] != OK).any() for values in scores)
-        figure.legend(handles=_legend(seeds, failed), loc="outside lower center", ncols=4)
+        figure.legend(handles=handles, loc="outside lower center", ncols=beside)
     return figure
 
 
