@@ -70,12 +70,7 @@ def _draw_metric(axes: Axes, values: Values, confidence: float) -> None:
     # intervals are those of a few subjects, however many images each has
     n = f"n = {each['subject'].nunique()} subjects, {style.only_n(each)} images each"
     axes.set_ylabel(f"{style.metric_label(values.rows['metric'].iloc[0])}\n{n}")
-    axes.set_xlabel("Parameters (millions)")
-    style.log_ticks(axes.xaxis)
-    above = axes.secondary_xaxis("top")
-    above.set_xticks(sizes["params"] / 1e6, sizes["size"], rotation=90, fontsize=6)
-    above.minorticks_off()
-    above.spines["top"].set_visible(False)
+    style.name_sizes(axes, sizes)
 
 
 def _means(values: Values, confidence: float) -> pd.DataFrame:

@@ -160,6 +160,19 @@ def log_ticks(axis: Axis) -> None:
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
+def name_sizes(axes: Axes, sizes: pd.DataFrame) -> None:
+    """Label a logarithmic x axis of millions of parameters; above it stand the sizes' names.
+
+    Columns are `size` and `params`.
+    """
+    axes.set_xlabel("Parameters (millions)")
+    log_ticks(axes.xaxis)
+    above = axes.secondary_xaxis("top")
+    above.set_xticks(sizes["params"] / 1e6, sizes["size"], rotation=90, fontsize=6)
+    above.minorticks_off()
+    above.spines["top"].set_visible(False)
+
+
 def intervals(rows: pd.DataFrame) -> list[pd.Series]:
     """Lengths of the error bars below and above the values."""
     below, above = rows["value"] - rows["lo"], rows["hi"] - rows["value"]
