@@ -96,8 +96,7 @@ def main() -> None:
     arguments.add_argument("--table", required=True, type=Path, help="dreambooth.csv")
     arguments.add_argument("--draws", required=True, type=Path, help="draws.safetensors beside it")
     arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    style.add_files(arguments)
     options = arguments.parse_args()
     metrics = in_order(read_table(options.table, SCORES)["metric"])
     scores = [read_scores(options.table, options.draws, metric) for metric in metrics]

@@ -188,8 +188,7 @@ def add_arguments(arguments: ArgumentParser) -> None:
     arguments.add_argument(
         "--prompts", required=True, type=int, nargs="+", help="rows of the captions"
     )
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    style.add_files(arguments)
 
 
 def add_setting(arguments: ArgumentParser) -> None:

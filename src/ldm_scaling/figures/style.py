@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -261,6 +262,12 @@ def draw_failed(axes: Axes, x: pd.Series, color: str, height: float = 1.0) -> No
         label="failed",
         zorder=5,
     )
+
+
+def add_files(to: ArgumentParser) -> None:
+    """Add the arguments that name the two files which `save` writes."""
+    for kind in ("pdf", "png"):
+        to.add_argument(f"--{kind}", required=True, type=Path, help="file to write")
 
 
 def save(figure: Figure, pdf: Path, png: Path, dpi: int = 200) -> None:
