@@ -60,14 +60,7 @@ def _tile(image: np.ndarray) -> np.ndarray | str:
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__)
-    arguments.add_argument(
-        "--images",
-        required=True,
-        nargs=2,
-        action="append",
-        metavar=("SIZE", "FILE"),
-        help="scores and images of the models of a size; repeat for each",
-    )
+    samples.add_images(arguments, "--images", "scores and images of the models of a size")
     arguments.add_argument("--subjects", required=True, type=Path, help="subjects.csv")
     arguments.add_argument("--real", required=True, type=Path, help="subjects.safetensors")
     arguments.add_argument("--prompts", required=True, nargs="+", help="of the images")
