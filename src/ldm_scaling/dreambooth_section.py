@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from .fields import Distinct, Positive, Strict
-from .hub import Revision, local_folder, marker, revision_has_an_id
+from .hub import Pretrained
 
 if TYPE_CHECKING:
     from .metrics_section import Metrics
@@ -41,31 +41,10 @@ Prompts = Annotated[
 ]
 
 
-class Dino(Strict):
-    """The vision transformer of metric dino."""
+class Dino(Pretrained):
+    """The vision transformer of metric dino, in a folder as transformers saves a ViTModel."""
 
-    pretrained: str
-    """a folder as transformers saves a ViTModel, or a hub id of one with its revision"""
-    revision: Revision | None = None
-    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
-
-    _check_revision = model_validator(mode="after")(revision_has_an_id)
-
-    @property
-    def folder(self) -> Path:
-        """Where its files lie."""
-        return local_folder(self.pretrained, self.revision)
-
-    @property
-    def files(self) -> list[Path]:
-        """What decides its features: architecture, preprocessing and weights."""
-        names = ("config.json", "preprocessor_config.json", "model.safetensors")
-        return [self.folder / name for name in names]
-
-    @property
-    def inputs(self) -> list[Path]:
-        """What must be there before images are scored."""
-        return [marker(self.pretrained, self.revision)] if self.revision else self.files
+    NAMES = ("config.json", "preprocessor_config.json", "model.safetensors")
 
 
 class Teaching(Strict):

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+
+from .fields import Strict
 
 RESOURCES = Path("resources")
 MARKER = "prefetched.json"
@@ -49,3 +51,32 @@ def revision_has_an_id(section: Any) -> Any:
     if section.revision and named and not re.fullmatch(r"[\w.-]+/[\w.-]+", named):
         raise ValueError(f"revision: {named} is no hub id (ORG/NAME); set revision: null")
     return section
+
+
+class Pretrained(Strict):
+    """A model that scores images and that others have trained."""
+
+    NAMES: ClassVar[tuple[str, ...]]
+    """files that decide its scores: architecture, preprocessing and weights"""
+
+    pretrained: str
+    """its folder, or the hub id of one with its revision"""
+    revision: Revision | None = None
+    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
+
+    _check_revision = model_validator(mode="after")(revision_has_an_id)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return local_folder(self.pretrained, self.revision)
+
+    @property
+    def files(self) -> list[Path]:
+        """Those of `NAMES`."""
+        return [self.folder / name for name in self.NAMES]
+
+    @property
+    def inputs(self) -> list[Path]:
+        """What must be there before images are scored."""
+        return [marker(self.pretrained, self.revision)] if self.revision else self.files

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .fields import Positive, Strict, is_none
-from .hub import INCEPTION, RESOURCES, Revision, local_folder, marker, revision_has_an_id
+from .hub import INCEPTION, RESOURCES, Pretrained
 from .superres_section import INCEPTION_SCORE, PSNR, SSIM
 
 Extractor = Literal["effnet_lite0", "inception_v3"]
@@ -37,31 +37,10 @@ def distances(extractor: str) -> dict[str, str]:
     return names
 
 
-class Clip(Strict):
-    """The CLIP model of metric clip_score."""
+class Clip(Pretrained):
+    """The CLIP model of metric clip_score, in a folder as OpenCLIP saves it."""
 
-    pretrained: str
-    """a folder as OpenCLIP saves it, or a hub id of one with its revision"""
-    revision: Revision | None = None
-    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
-
-    _check_revision = model_validator(mode="after")(revision_has_an_id)
-
-    @property
-    def folder(self) -> Path:
-        """Where its files lie."""
-        return local_folder(self.pretrained, self.revision)
-
-    @property
-    def inputs(self) -> list[Path]:
-        """What must be there before images are scored."""
-        return [marker(self.pretrained, self.revision)] if self.revision else self.files
-
-    @property
-    def files(self) -> list[Path]:
-        """What decides its scores: architecture with preprocessing, and weights."""
-        names = ("open_clip_config.json", "open_clip_model.safetensors")
-        return [self.folder / name for name in names]
+    NAMES = ("open_clip_config.json", "open_clip_model.safetensors")
 
 
 class ClipLike(Strict):

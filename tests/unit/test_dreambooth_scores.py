@@ -139,7 +139,8 @@ def scores(seeds=1, failed=False):
             for subject in (ALL, "0", "1")
         ]
         names = ["stage", "size", "params", "seed", "subject", "value"]
-        table = pd.DataFrame(rows, columns=names).assign(metric=metric, n=12, status="ok")
+        table = pd.DataFrame(rows, columns=names).assign(metric=metric, status="ok")
+        table["n"] = np.where(table["subject"] == ALL, 12, 6)
         table = table.assign(sampler="ddim", steps=4, guidance=2.0, trained=1.0, seconds=1.0)
         values = table["value"].to_numpy() + 0.01 * table["seed"].to_numpy()
         if failed:
@@ -164,7 +165,7 @@ def test_a_panel_a_metric_after_beside_before_and_each_subject():
     assert np.allclose(line(similarity, "before").get_ydata(), [0.3, 0.5])
     assert np.allclose(line(prompt, "subject 1").get_ydata(), [0.4, 0.6])
     assert not [item for item in drift.containers if item.get_label() == "before"]
-    wanted = "Similarity to the subject (EfficientNet-Lite0)\nn = 12 images a size"
+    wanted = "Similarity to the subject (EfficientNet-Lite0)\nn = 2 subjects, 6 images each"
     assert similarity.get_ylabel() == wanted
     assert drift.get_ylabel().startswith("Drift of the class (EfficientNet-Lite0)")
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -174,7 +175,7 @@ def test_a_panel_a_metric_after_beside_before_and_each_subject():
 def test_seeds_are_a_band_and_a_failure_is_a_cross():
     figure = scores_figure(seeds=2)
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "interval over images and 2 training seeds" in legend
+    assert "interval over subjects, images and 2 training seeds" in legend
     assert np.allclose(line(figure.axes[0], "taught, all subjects").get_ydata(), [0.305, 0.505])
     failed = scores_figure(failed=True)
     assert [text.get_text() for text in failed.legends[0].get_texts()][-1] == "failed"
@@ -219,6 +220,11 @@ def test_a_block_a_prompt_after_one_before_a_row_a_subject_a_column_a_size():
 @pytest.mark.parametrize("make", [scores_figure, samples_figure])
 def test_nothing_overlaps(make):
     no_overlap(make())
+
+
+def test_nothing_overlaps_in_a_figure_of_few_metrics():
+    several = scores(seeds=2, failed=True)
+    no_overlap(dreambooth_scores.draw(several[:2], 0.95))
 
 
 def test_equal_scores_give_equal_bytes(tmp_path):

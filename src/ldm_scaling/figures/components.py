@@ -74,8 +74,7 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--components", required=True, type=Path, help="components.csv")
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    style.add_files(arguments)
     options = arguments.parse_args()
     style.save(draw(read_table(options.components, COMPONENTS)), options.pdf, options.png)
 

@@ -51,7 +51,7 @@ def draw(cells: list[Values], floors: pd.DataFrame, confidence: float) -> Figure
         _draw_acceleration(right, table)
         sizes = students.points.rows.drop_duplicates("size").sort_values("params")
         for axes in (left, right):
-            _name_sizes(axes, sizes)
+            style.name_sizes(axes, sizes)
         figure.legend(handles=handles, loc="outside lower center", ncols=_LEGEND_COLUMNS)
     return figure
 
@@ -112,16 +112,6 @@ def _draw_acceleration(axes: Axes, table: pd.DataFrame) -> None:
         style.draw_failed(axes, failed["params"] / 1e6, _STUDENT["color"])
     axes.set_ylim(*ends)
     style.log_ticks(axes.yaxis)
-
-
-def _name_sizes(axes: Axes, sizes: pd.DataFrame) -> None:
-    """Parameters below, the names of the sizes above."""
-    axes.set_xlabel("Parameters (millions)")
-    style.log_ticks(axes.xaxis)
-    above = axes.secondary_xaxis("top")
-    above.set_xticks(sizes["params"] / 1e6, sizes["size"], rotation=90, fontsize=6)
-    above.minorticks_off()
-    above.spines["top"].set_visible(False)
 
 
 def _legend(teachers: Quality, students: Quality, table: pd.DataFrame) -> list[Line2D | Patch]:

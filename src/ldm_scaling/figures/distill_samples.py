@@ -73,14 +73,7 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__)
     samples.add_arguments(arguments)
-    arguments.add_argument(
-        "--students",
-        required=True,
-        nargs=2,
-        action="append",
-        metavar=("SIZE", "FILE"),
-        help="images of the student of a size; repeat for each",
-    )
+    samples.add_images(arguments, "--students", "images of the student of a size")
     arguments.add_argument("--best", required=True, type=Path, help="best guidances of --images")
     arguments.add_argument(
         "--best-students", required=True, type=Path, help="best guidances of --students"

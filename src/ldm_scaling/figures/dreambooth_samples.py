@@ -19,7 +19,7 @@ from ..shards import map_array
 from ..stages import DREAMBOOTH, PRETRAIN
 from ..tables.collect import FAMILY, read_table
 from ..tables.dreambooth import SUBJECTS
-from . import samples
+from . import samples, style
 
 MOST = 3
 """subjects, and prompts, that are drawn"""
@@ -60,21 +60,13 @@ def _tile(image: np.ndarray) -> np.ndarray | str:
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__)
-    arguments.add_argument(
-        "--images",
-        required=True,
-        nargs=2,
-        action="append",
-        metavar=("SIZE", "FILE"),
-        help="scores and images of the models of a size; repeat for each",
-    )
+    samples.add_images(arguments, "--images", "scores and images of the models of a size")
     arguments.add_argument("--subjects", required=True, type=Path, help="subjects.csv")
     arguments.add_argument("--real", required=True, type=Path, help="subjects.safetensors")
     arguments.add_argument("--prompts", required=True, nargs="+", help="of the images")
     arguments.add_argument("--family", required=True, type=Path, help="family.csv")
     samples.add_setting(arguments)
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    style.add_files(arguments)
     options = arguments.parse_args()
     files = samples.files_by_size(options.images)
     images = {

@@ -33,30 +33,31 @@ _COLUMNS = 3
 
 def draw(scores: list[Values], confidence: float) -> Figure:
     """The figure, of the values of each metric, those of `read_scores`."""
+    seeds = scores[0].rows["seed"].nunique()
+    failed = any((values.rows["status"] != OK).any() for values in scores)
+    rows, columns = -(-len(scores) // _COLUMNS), min(len(scores), _COLUMNS)
     with style.theme():
-        rows = -(-len(scores) // _COLUMNS)
-        columns = min(len(scores), _COLUMNS)
-        size = (style.WIDTH * columns / _COLUMNS, 2.5 * rows + 0.35)
+        handles = _legend(seeds, failed)
+        beside = 4 if columns == _COLUMNS else 2  # a narrow figure has no room for all
+        below = 0.35 + 0.17 * (-(-len(handles) // beside) - 1)
+        size = (style.WIDTH * columns / _COLUMNS, 2.5 * rows + below)
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False).flat
         for axes, values in zip(panels, scores, strict=False):
             _draw_metric(axes, values, confidence)
         for axes in list(panels)[len(scores) :]:
             axes.set_axis_off()
-        seeds = scores[0].rows["seed"].nunique()
-        failed = any((values.rows["status"] != OK).any() for values in scores)
-        figure.legend(handles=_legend(seeds, failed), loc="outside lower center", ncols=4)
+        figure.legend(handles=handles, loc="outside lower center", ncols=beside)
     return figure
 
 
 def _draw_metric(axes: Axes, values: Values, confidence: float) -> None:
     axes.set_xscale("log")
     seeds = values.rows["seed"].nunique()
-    taught = values.rows["stage"] == DREAMBOOTH
-    for subject, own in values.rows[taught].groupby("subject"):
-        if subject != ALL:
-            means = own.groupby("params")["value"].mean()
-            axes.plot(means.index / 1e6, means, label=f"subject {subject}", **_EACH)
+    each = values.rows[(values.rows["stage"] == DREAMBOOTH) & (values.rows["subject"] != ALL)]
+    for subject, own in each.groupby("subject"):
+        means = own.groupby("params")["value"].mean()
+        axes.plot(means.index / 1e6, means, label=f"subject {subject}", **_EACH)
     sizes = values.rows.drop_duplicates("size").sort_values("params")
     for stage, look in _LOOKS.items():
         rows = _means(of_all(values, stage), confidence)
@@ -66,15 +67,10 @@ def _draw_metric(axes: Axes, values: Values, confidence: float) -> None:
             style.draw_curve(axes, place, own, seeds, 0.9, capsize=2, **look)
         if len(failed):
             style.draw_failed(axes, failed["params"] / 1e6, look["color"])
-    n = style.only_n(of_all(values, DREAMBOOTH).rows)
-    name = style.metric_label(values.rows["metric"].iloc[0])
-    axes.set_ylabel(f"{name}\nn = {n} images a size")
-    axes.set_xlabel("Parameters (millions)")
-    style.log_ticks(axes.xaxis)
-    above = axes.secondary_xaxis("top")
-    above.set_xticks(sizes["params"] / 1e6, sizes["size"], rotation=90, fontsize=6)
-    above.minorticks_off()
-    above.spines["top"].set_visible(False)
+    # intervals are those of a few subjects, however many images each has
+    n = f"n = {each['subject'].nunique()} subjects, {style.only_n(each)} images each"
+    axes.set_ylabel(f"{style.metric_label(values.rows['metric'].iloc[0])}\n{n}")
+    style.name_sizes(axes, sizes)
 
 
 def _means(values: Values, confidence: float) -> pd.DataFrame:
@@ -90,7 +86,7 @@ def _means(values: Values, confidence: float) -> pd.DataFrame:
 def _legend(seeds: int, failed: bool) -> list:
     handles = [Line2D([], [], **look) for look in _LOOKS.values()]
     handles.append(Line2D([], [], label="taught, one subject", **_EACH))
-    handles += style.band_handles(seeds)
+    handles += style.band_handles(seeds, "subjects, images")
     return handles + [style.failed_mark(style.GREY)] * failed
 
 
@@ -100,8 +96,7 @@ def main() -> None:
     arguments.add_argument("--table", required=True, type=Path, help="dreambooth.csv")
     arguments.add_argument("--draws", required=True, type=Path, help="draws.safetensors beside it")
     arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    style.add_files(arguments)
     options = arguments.parse_args()
     metrics = in_order(read_table(options.table, SCORES)["metric"])
     scores = [read_scores(options.table, options.draws, metric) for metric in metrics]

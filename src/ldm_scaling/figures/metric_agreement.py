@@ -145,8 +145,7 @@ def main() -> None:
     arguments.add_argument("--ranking", required=True, type=Path, help="metric_ranking.csv")
     arguments.add_argument("--agreement", required=True, type=Path, help="metric_agreement.csv")
     arguments.add_argument("--sampler", required=True, help="sampler to draw")
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    style.add_files(arguments)
     options = arguments.parse_args()
     tables = [(options.ranking, RANKING), (options.agreement, AGREEMENT)]
     drawn = [of_sampler(read_table(*table), options.sampler) for table in tables]

@@ -113,8 +113,7 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--family", required=True, type=Path, help="family.csv")
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    style.add_files(arguments)
     options = arguments.parse_args()
     style.save(draw(read_table(options.family, [*FAMILY, *COLUMNS])), options.pdf, options.png)
 

@@ -371,8 +371,7 @@ def figure_parser(description: str, several: bool = False) -> ArgumentParser:
     arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
     arguments.add_argument("--metric", required=True, help="metric to draw")
     arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    style.add_files(arguments)
     return arguments
 
 

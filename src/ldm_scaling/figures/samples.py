@@ -174,22 +174,22 @@ def read_captions(path: Path, rows: Sequence[int]) -> list[str]:
     return [captions[row] for row in rows]
 
 
+def add_images(to: ArgumentParser, name: str, help: str) -> None:
+    """Add an argument that names a file of each size, which `files_by_size` reads."""
+    pair = ("SIZE", "FILE")
+    to.add_argument(
+        name, required=True, nargs=2, action="append", metavar=pair, help=f"{help}; repeat for each"
+    )
+
+
 def add_arguments(arguments: ArgumentParser) -> None:
     """Add the arguments of every figure of samples."""
-    arguments.add_argument(
-        "--images",
-        required=True,
-        nargs=2,
-        action="append",
-        metavar=("SIZE", "FILE"),
-        help="images of the model of a size; repeat for each",
-    )
+    add_images(arguments, "--images", "images of the model of a size")
     arguments.add_argument("--captions", required=True, type=Path, help="test.csv")
     arguments.add_argument(
         "--prompts", required=True, type=int, nargs="+", help="rows of the captions"
     )
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    style.add_files(arguments)
 
 
 def add_setting(arguments: ArgumentParser) -> None:

@@ -106,8 +106,7 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--searches", required=True, type=Path, help="search_cost.csv")
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    style.add_files(arguments)
     options = arguments.parse_args()
     style.save(draw(read_table(options.searches, SEARCH_COST)), options.pdf, options.png)
 

@@ -120,8 +120,7 @@ def main() -> None:
         "--images", required=True, type=positive(int), help="images of a whole finetuning"
     )
     arguments.add_argument("--confidence", required=True, type=fraction, help="of the intervals")
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    style.add_files(arguments)
     options = arguments.parse_args()
 
     def checkpoints(cells: Path, draws: Path) -> list[pd.DataFrame]:

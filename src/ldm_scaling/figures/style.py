@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -160,6 +161,19 @@ def log_ticks(axis: Axis) -> None:
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
+def name_sizes(axes: Axes, sizes: pd.DataFrame) -> None:
+    """Label a logarithmic x axis of millions of parameters; above it stand the sizes' names.
+
+    Columns are `size` and `params`.
+    """
+    axes.set_xlabel("Parameters (millions)")
+    log_ticks(axes.xaxis)
+    above = axes.secondary_xaxis("top")
+    above.set_xticks(sizes["params"] / 1e6, sizes["size"], rotation=90, fontsize=6)
+    above.minorticks_off()
+    above.spines["top"].set_visible(False)
+
+
 def intervals(rows: pd.DataFrame) -> list[pd.Series]:
     """Lengths of the error bars below and above the values."""
     below, above = rows["value"] - rows["lo"], rows["hi"] - rows["value"]
@@ -188,9 +202,9 @@ def draw_curve(
     axes.fill_between(x, rows["lo"], rows["hi"], **band, **_BAND)
 
 
-def band_handles(seeds: int) -> list[Patch]:
-    """Legend entry of the bands of `draw_curve`, if there are any."""
-    label = f"interval over images and {seeds} training seeds"
+def band_handles(seeds: int, over: str = "images") -> list[Patch]:
+    """Legend entry of the bands of `draw_curve`, if there are any: what else they are over."""
+    label = f"interval over {over} and {seeds} training seeds"
     return [Patch(color=GREY, label=label, **_BAND)] if seeds > 1 else []
 
 
@@ -248,6 +262,12 @@ def draw_failed(axes: Axes, x: pd.Series, color: str, height: float = 1.0) -> No
         label="failed",
         zorder=5,
     )
+
+
+def add_files(to: ArgumentParser) -> None:
+    """Add the arguments that name the two files which `save` writes."""
+    for kind in ("pdf", "png"):
+        to.add_argument(f"--{kind}", required=True, type=Path, help="file to write")
 
 
 def save(figure: Figure, pdf: Path, png: Path, dpi: int = 200) -> None:

@@ -176,8 +176,7 @@ def main() -> None:
     arguments.add_argument(
         "--metrics", required=True, nargs="+", help="metrics to draw, a panel each"
     )
-    arguments.add_argument("--pdf", required=True, type=Path)
-    arguments.add_argument("--png", required=True, type=Path)
+    style.add_files(arguments)
     options = arguments.parse_args()
     read = read_cells(options.cells, options.draws, setting_of(options), options.metrics)
     checkpoints = [with_intervals(own, options.confidence) for own in read]
