@@ -18,10 +18,10 @@ report: "report/workflow.rst"
 include: "rules/common.smk"
 include: "rules/hardware.smk"
 include: "rules/common_superres.smk"
+include: "rules/common_search.smk"
 include: "rules/common_results.smk"
 include: "rules/common_dreambooth.smk"
 include: "rules/common_stitch.smk"
-include: "rules/common_search.smk"
 include: "rules/common_param_budget.smk"
 
 

@@ -1,6 +1,6 @@
 """Helpers of the rules of tables, figures and the report.
 
-Needs: rules/common.smk. Gives: functions that rules name.
+Needs: rules/common.smk, rules/common_search.smk. Gives: functions that rules name.
 """
 
 # ------------------------------------------------------------ inputs

@@ -208,7 +208,8 @@ def paper_figure():
     table = pd.DataFrame(rows, columns=columns)
     table = table.assign(size=table["sizes"] + " " + table["allocation"], metric=METRIC, n=64)
     table = table.assign(stage="stitch", sampler="ddim", seed=0, seconds=0.1, status="ok")
-    table = table.assign(trained=1.0, grid=True, rising=~table["sizes"].str.startswith("c320"))
+    table = table.assign(trained=1.0, grid=True, at_boundary=False)
+    table = table.assign(rising=~table["sizes"].str.startswith("c320"))
     draws = table["value"].to_numpy()[:, None] * (
         1 + 0.02 * np.random.default_rng(1).standard_normal((len(table), 201))
     )

@@ -1,6 +1,6 @@
 """The same noise at every guidance scale: a block for each size, a row for each prompt.
 
-After Mei et al., arXiv 2404.01367, figure 7. The scale that the search chose is framed.
+After Mei et al., arXiv 2404.01367, figure 7. The best scale of the grid is framed.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def draw(
         )
     note = f"{setting}. Columns: guidance scales, from the same noise."
     if any(block.framed is not None for block in blocks):
-        note += " Framed: the scale that the search chose"
+        note += " Framed: the best scale of the grid"
         at_end = any(block.dashed for block in blocks)
-        note += ", dashed at an end of the grid." if at_end else "."
+        note += ", dashed at its end." if at_end else "."
     return samples.draw(blocks, note)
 
 

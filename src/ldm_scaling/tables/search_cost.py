@@ -1,4 +1,4 @@
-"""What adaptive guidance searches would have saved, and missed, on cells of the whole grid.
+"""What adaptive guidance searches save, and miss, on cells of the whole grid.
 
 Each search is replayed on the features of cells that are sampled whole: a look at m images takes
 the first m of them, as an adaptive sweep does. Writes one row for each (stage, size, seed, sampler,
