@@ -14,6 +14,7 @@ from project import SMOKE, Project
 from snakemake.utils import update_config
 
 from ldm_scaling import stages
+from ldm_scaling.shards import map_array
 from ldm_scaling.stages import SCRATCH
 from ldm_scaling.study import load_study
 from ldm_scaling.tables.jobs import split_images, study_jobs
@@ -341,3 +342,25 @@ def test_super_resolution_stands_beside_enlarging_without_a_model(finished):
     psnr, ssim = (table.loc[table["metric"] == name, "value"] for name in ("psnr", "ssim"))
     assert psnr.between(5, 50).all() and psnr.nunique() > 2
     assert ssim.between(-1, 1).all()
+
+
+def test_searches_end_with_cells_of_the_grid_and_as_they_are_replayed(finished):
+    """Last, since tables become those of searches: of three scales, one of which is new."""
+    changed = overlay(finished, search={"method": "adaptive"}, sampling={"guidance": [1, 2, 3]})
+    folder = finished.folder / "results/smoke"
+    tables = [f"tables/{name}.csv" for name in ("cells", "stitch", "search_cost")]
+    whole = "tables/pretrain/ddim_grid/cells.csv"
+    finished.snakemake(*(f"results/smoke/{name}" for name in (*tables, whole)), *changed)
+    found, stitched, replayed, grid = (pd.read_csv(folder / name) for name in (*tables, whole))
+    own = found.query("stage == 'pretrain' and grid").reset_index(drop=True)
+    key = ["size", "steps", "guidance", "metric"]
+    same = own[key].merge(grid, on=key)[grid.columns]
+    pd.testing.assert_frame_equal(own, same)
+    assert 0 < len(own) < len(grid) and set(grid["guidance"]) == {1, 2, 3}
+    assert stitched.groupby(["sizes", "steps", "allocation"])["guidance"].nunique().max() < 3
+    for row in replayed.itertuples():
+        model = folder / f"cells/{row.stage}/{row.size}/seed{row.seed}/{row.sampler}"
+        looks = map_array(model / "features.safetensors", f"search/steps{row.steps}")
+        images = {guidance: count for guidance, count, _ in looks}
+        assert sum(images.values()) == row.images < row.grid_images
+        assert images[row.guidance] == 32
