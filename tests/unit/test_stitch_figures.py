@@ -93,8 +93,6 @@ def test_the_best_guidance_is_marked_and_a_failed_cell_is_a_row():
     assert (found["status"] == "diverged").sum() == 3
 
 
-
-
 def test_ends_are_those_of_all_scales_not_of_those_that_a_search_sampled_whole():
     own = measured().query("guidance == 2")
     for scales, at_end in (([1.0, 2.0, 3.0], False), ([1.0, 2.0], True), ([2.0, 3.0], True)):
