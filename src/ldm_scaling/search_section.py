@@ -17,5 +17,5 @@ class Search(Strict):
 
     method: Literal["grid", "adaptive"] = "adaptive"
     """grid samples n images at every scale; adaptive looks at few and samples n at the finalists"""
-    share: Annotated[float, Field(gt=0, le=1)] = 0.3
-    """most of the grid's images that an adaptive search samples, where that is enough for one"""
+    look: Annotated[float, Field(gt=0, le=1)] = 0.11
+    """of n images: what an adaptive search sees of each scale beside the best one, on average"""

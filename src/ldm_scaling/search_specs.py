@@ -77,7 +77,7 @@ def search_spec(study: Study, candidates: list[CellSpec]) -> SearchSpec:
     """Of finding the guidance among cells as the study says."""
     return SearchSpec(
         candidates=candidates,
-        share=study.search.share,
+        look=study.search.look,
         select_by=study.metrics.select_by,
         components=study.metrics.components,
     )
@@ -95,7 +95,7 @@ def search_cost(study: Study, measure: MeasureSpec) -> SearchCostSpec:
     return SearchCostSpec(
         grids={stage: stages.grid(study, stage) for stage, _ in searched_samplers(study)},
         n=measure.n,
-        share=study.search.share,
+        look=study.search.look,
         select_by=metrics.select_by,
         metric=metrics.names[metrics.select_by],
         components=metrics.components,

@@ -235,11 +235,11 @@ class CellSpec(Strict):
 class SearchSpec(Strict):
     """Find the best guidance of each step count, or allocation of steps, with few images."""
 
-    recipe: Literal[1] = 1
+    recipe: Literal[2] = 2
     candidates: list[CellSpec] = Field(min_length=1)
     """the cells of the whole grid"""
-    share: Annotated[float, Field(gt=0, le=1)]
-    """most of the grid's images that are sampled, where that is enough for a search"""
+    look: Annotated[float, Field(gt=0, le=1)]
+    """of n images: what is seen of each scale beside the best one, on average"""
     select_by: Literal["fd", "kid"]
     components: Positive | None
     """of the reference, on which fd is taken"""
@@ -262,11 +262,11 @@ class SweepSpec(Strict):
 class SearchCostSpec(Strict):
     """Replay adaptive searches on cells of the whole grid."""
 
-    recipe: Literal[1] = 1
+    recipe: Literal[2] = 2
     grids: dict[str, tuple[list[Positive], list[Guidance]]]
     """step counts and scales of each stage whose guidance is searched, ascending"""
     n: Positive
-    share: Annotated[float, Field(gt=0, le=1)]
+    look: Annotated[float, Field(gt=0, le=1)]
     select_by: Literal["fd", "kid"]
     metric: str
     """its name in tables"""

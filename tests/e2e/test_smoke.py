@@ -252,7 +252,7 @@ def test_what_figures_show_redraws_those_figures(finished):
 
 
 def test_another_search_reruns_what_it_touches(finished):
-    changed = overlay(finished, search={"share": 0.9})
+    changed = overlay(finished, search={"look": 0.9})
     replayed = ("replay_searches", "search_cost", "claims", "all")
     assert finished.jobs(*changed) == dict.fromkeys(replayed, 1)
     found = finished.jobs(*overlay(finished, search={"method": "adaptive"}))

@@ -30,7 +30,7 @@ from ldm_scaling.stitch_specs import stitch_spec
 from ldm_scaling.study import load_study
 from ldm_scaling.study_specs import Specs
 
-N, SCALES = 40, [1, 2, 4, 8, 16]
+N, SCALES, LOOK = 40, [1, 2, 4, 8, 16], 0.11
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def run_sweep(words, tmp_path, monkeypatch):
 
 
 def test_a_study_with_the_grid_has_the_specs_that_it_had(config):
-    spec = spec_of(config, method="grid", share=0.2)
+    spec = spec_of(config, method="grid", look=0.2)
     assert "search" not in spec.model_dump_json()
     assert len(spec.cells) == 10 == len(spec.possible)
     adaptive = spec_of(config, method="adaptive")
@@ -110,7 +110,7 @@ def test_a_study_with_the_grid_has_the_specs_that_it_had(config):
 @pytest.mark.parametrize(
     ("key", "value", "sweeps", "replays"),
     [
-        ("search.share", 0.5, True, True),
+        ("search.look", 0.5, True, True),
         ("metrics.select_by", "kid", True, True),
         ("metrics.components", 7, True, True),
         ("metrics.confidence", 0.9, False, True),
@@ -136,7 +136,7 @@ def test_a_key_changes_searches_that_depend_on_it(config, key, value, sweeps, re
 def test_the_grid_and_adaptive_searches_share_what_they_sample(config, run_sweep):
     grid, adaptive = spec_of(config, method="grid"), spec_of(config, method="adaptive")
     first, searched = run_sweep(adaptive, "adaptive", "work")
-    budget = 2 * most_images(len(SCALES), N, 0.3) + N  # and the fixed setting
+    budget = 2 * most_images(len(SCALES), N, LOOK) + N  # and the fixed setting
     assert searched <= budget < 10 * N
     whole, rest = run_sweep(grid, "grid", "work")
     assert searched + rest == 10 * N
@@ -175,7 +175,7 @@ def test_trajectories_are_searched_as_single_sizes_are(config, run_sweep, tmp_pa
     save_model(unet, tmp_path / "second/unet", WEIGHTS)
     first, searched = run_sweep(adaptive, "adaptive", "work", f"--then={tmp_path / 'second'}")
     whole, rest = run_sweep(grid, "grid", "work", f"--then={tmp_path / 'second'}")
-    assert searched <= 2 * most_images(len(SCALES), N, 0.3) and searched + rest == 10 * N
+    assert searched <= 2 * most_images(len(SCALES), N, LOOK) and searched + rest == 10 * N
     found = read_header(first / "features.safetensors")
     for allocation in ("2-2", "3-1"):
         looks = map_array(first / "features.safetensors", f"search/steps4_stitched{allocation}")

@@ -5,7 +5,7 @@ from plans import ONES, changed, jobs_of, rule
 
 SAMPLING = {"n": 100, "steps": [2, 4], "guidance": [1, 3, 6, 10]}
 SAMPLING |= {"fixed": {"sampler": "ddim", "steps": 4, "guidance": 3}}
-SEARCH = {"method": "adaptive", "share": 0.5}
+SEARCH = {"method": "adaptive", "look": 0.3}
 
 
 @pytest.fixture(autouse=True)
@@ -13,12 +13,12 @@ def nothing_is_done(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_an_adaptive_sweep_costs_its_share_at_the_strongest_guidance():
+def test_an_adaptive_sweep_costs_its_looks_at_the_strongest_guidance():
     sampling = SAMPLING
     study = changed(sampling=sampling, search=SEARCH)
     jobs = jobs_of(study)
     sweeps = {job.name: job.flops_of for job in rule(jobs, "sweep")}
-    searched = 200  # half of 4 x 100 images, at each of two step counts
+    searched = 190  # of one scale 100 images, of three others 30, at each of two step counts
     assert sweeps["c12 seed0 dpmpp"] == {
         "U-Net": searched * 2 * (2 + 4) * ONES.forward["c12"],
         "decoding": 2 * searched * ONES.decode,
@@ -33,7 +33,7 @@ def test_an_adaptive_sweep_costs_its_share_at_the_strongest_guidance():
     stitched = jobs_of(changed(sampling=sampling, search=SEARCH, stitch=two.model_dump()))
     (own,) = rule(stitched, "sample_stitched")
     each = ONES.forward["c20"] + ONES.forward["c48"]  # two guided steps of both
-    assert own.flops_of["U-Net"] == 200 * 2 * 2 * each
+    assert own.flops_of["U-Net"] == 190 * 2 * 2 * each
 
 
 def test_what_shows_every_scale_takes_the_rest_of_the_grid():
@@ -48,9 +48,9 @@ def test_what_shows_every_scale_takes_the_rest_of_the_grid():
     assert len(own) == 1 and counted[0] == counted[1]
 
 
-def test_a_share_that_is_too_small_for_a_search_gives_way():
+def test_two_scales_take_one_whole_and_a_look_at_the_other():
     sampling = {"n": 160, "steps": [2], "guidance": [1, 3]}
     sampling |= {"fixed": {"sampler": "ddim", "steps": 4, "guidance": 3}}
     study = changed(sampling=sampling, search={"method": "adaptive"})
     sweeps = {job.name: job.flops_of for job in rule(jobs_of(study), "sweep")}
-    assert sweeps["c12 seed0 ddpm"]["decoding"] == (160 + 10) * ONES.decode
+    assert sweeps["c12 seed0 ddpm"]["decoding"] == (160 + 17) * ONES.decode

@@ -10,7 +10,7 @@ from ldm_scaling.cells.search import LEAST_LOOK, most_images, search
 from ldm_scaling.tables.collect import FAMILY, PARTS, best_table, cells_table
 
 SCALES = [1, 2, 3, 4, 6, 8, 10, 15]
-N, SHARE = 512, 0.3
+N, LOOK = 512, 0.11
 
 
 def curve(best, scales=SCALES, noise=0.0, seed=0, bias=200.0, floor=50.0):
@@ -33,11 +33,11 @@ def curve(best, scales=SCALES, noise=0.0, seed=0, bias=200.0, floor=50.0):
 @pytest.mark.parametrize("scales", [SCALES, SCALES[:5], SCALES[1:5], SCALES[:3], SCALES[:2]])
 def test_a_smooth_minimum_is_found_wherever_it_is(scales):
     for best in scales:
-        found = search(scales, curve(best), N, SHARE)
+        found = search(scales, curve(best), N, LOOK)
         assert found.chosen == best
-        assert found.images <= most_images(len(scales), N, SHARE)
-    assert most_images(8, N, SHARE) == int(0.3 * 8 * N)
-    assert most_images(2, N, SHARE) == N + LEAST_LOOK * N  # a third of two cells is not one
+        assert found.images <= most_images(len(scales), N, LOOK)
+    assert most_images(8, N, LOOK) == N + 7 * 56
+    assert most_images(2, 10, LOOK) == 10 + LEAST_LOOK
 
 
 def test_a_noisy_minimum_is_found_within_what_whole_cells_vary_by():
@@ -46,26 +46,26 @@ def test_a_noisy_minimum_is_found_within_what_whole_cells_vary_by():
         best = SCALES[seed % len(SCALES)]
         evaluate = curve(best, noise=40, seed=seed)
         whole = {scale: evaluate(scale, N) for scale in SCALES}
-        found = search(SCALES, evaluate, N, SHARE)
+        found = search(SCALES, evaluate, N, LOOK)
         misses.append(whole[found.chosen] - min(whole.values()))
     assert np.quantile(misses, 0.95) <= 1.96 * 40 / N**0.5
 
 
 def test_a_flat_curve_ends_somewhere_within_the_budget():
-    found = search(SCALES, lambda scale, images: 1.0, N, SHARE)
-    assert found.chosen in SCALES and found.images <= 0.3 * len(SCALES) * N
+    found = search(SCALES, lambda scale, images: 1.0, N, LOOK)
+    assert found.chosen in SCALES and found.images <= most_images(len(SCALES), N, LOOK)
 
 
 @pytest.mark.parametrize("best", [SCALES[0], SCALES[-1]])
 def test_a_minimum_beyond_either_end_ends_there(best):
     beyond = best / 4 if best == SCALES[0] else best * 4
-    assert search(SCALES, curve(beyond), N, SHARE).chosen == best
+    assert search(SCALES, curve(beyond), N, LOOK).chosen == best
 
 
 @pytest.mark.parametrize("best", SCALES[1:6])
 def test_an_end_is_flagged_though_one_scale_alone_was_sampled_whole(best):
     scales = SCALES[1:6]
-    found = search(scales, curve(best, scales), N, SHARE)
+    found = search(scales, curve(best, scales), N, LOOK)
     cells = pd.DataFrame({"guidance": [float(scale) for scale in found.finalists], "steps": 4})
     cells["value"] = [curve(best, scales)(scale, N) for scale in found.finalists]
     model = {"stage": "pretrain", "size": "c12", "seed": 0, "sampler": "ddim"}
@@ -84,7 +84,7 @@ def test_looks_grow_and_only_the_finalists_are_whole():
         asked.append((scale, images))
         return curve(4)(scale, images)
 
-    found = search(SCALES, evaluate, N, SHARE)
+    found = search(SCALES, evaluate, N, LOOK)
     assert [(look.guidance, look.images) for look in found.looks] == asked
     last = {}
     for scale, images in asked:
@@ -92,7 +92,7 @@ def test_looks_grow_and_only_the_finalists_are_whole():
         last[scale] = images
     assert {scale for scale, images in last.items() if images == N} == set(found.finalists)
     assert found.images == sum(last.values())
-    again = search(SCALES[::-1], curve(4), N, SHARE)
+    again = search(SCALES[::-1], curve(4), N, LOOK)
     assert (again.looks, again.finalists) == (found.looks, found.finalists)
 
 
@@ -107,12 +107,12 @@ def test_what_diverges_is_not_chosen():
     def late(scale, images):
         return math.inf if scale == 4 and images == N else curve(4)(scale, images)
 
-    found = search(SCALES, late, N, SHARE)
+    found = search(SCALES, late, N, LOOK)
     assert found.chosen in (3, 6) and found.finalists[-1] == 4
-    nothing = search(SCALES, lambda scale, images: math.inf, N, SHARE)
+    nothing = search(SCALES, lambda scale, images: math.inf, N, LOOK)
     assert sorted(nothing.finalists) == sorted({look.guidance for look in nothing.looks})
 
 
 def test_one_scale_is_sampled_whole():
-    found = search([2.0], curve(2), N, SHARE)
+    found = search([2.0], curve(2), N, LOOK)
     assert found.finalists == [2.0] and found.images == N

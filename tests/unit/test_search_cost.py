@@ -25,7 +25,7 @@ REFERENCE = RANDOM.normal(size=(200, 4))
 SPEC = SearchCostSpec(
     grids={"pretrain": (STEPS, SCALES)},
     n=N,
-    share=0.3,
+    look=0.11,
     select_by="fd",
     metric=METRIC,
     components=4,
@@ -77,14 +77,14 @@ def test_a_replay_is_the_search_with_what_it_would_have_sampled(
     assert table["grid_guidance"].tolist() == table["guidance"].tolist() == [2.0, 16.0]
     assert (table["regret"] == 0).all() and table["within"].all()
     np.testing.assert_allclose(table["margin"], 0.3, rtol=1e-3)
-    assert (table["images"] <= 0.3 * 5 * N).all()
+    assert (table["images"] <= N + 4 * 0.11 * N).all()
     assert (table["grid_images"] == 5 * N).all()
     assert "2 searches sample" in printed and "the regret of 2 (100.0%)" in printed
 
 
 def test_a_missed_scale_is_a_regret_with_an_interval(files, tmp_path, monkeypatch, capsys):
-    def misses(scales, evaluate, n, share):
-        return search([scale for scale in scales if scale not in (2.0, 16.0)], evaluate, n, share)
+    def misses(scales, evaluate, n, look):
+        return search([scale for scale in scales if scale not in (2.0, 16.0)], evaluate, n, look)
 
     monkeypatch.setattr(search_cost, "search", misses)
     table, printed = run(files, tmp_path, monkeypatch, capsys)

@@ -63,7 +63,7 @@ def searches(spec: SearchSpec | None) -> dict[str, list[CellSpec]]:
 
 def find_guidance(
     candidates: list[CellSpec],
-    share: float,
+    look: float,
     features_of: Callable[[CellSpec, int], np.ndarray],
     metric: Metric,
 ) -> tuple[Found, list[CellSpec]]:
@@ -78,7 +78,7 @@ def find_guidance(
         features = features_of(cells[scale], images)[:images].astype(np.float64)
         return metric(features) if len(features) == images else math.inf
 
-    found = search(list(cells), evaluate, candidates[0].n, share)
+    found = search(list(cells), evaluate, candidates[0].n, look)
     return found, [cells[scale] for scale in found.finalists]
 
 

@@ -14,10 +14,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-LEAST_LOOK = 1 / 16
-"""of a cell's images: a search that may sample fewer still looks at so many"""
+LEAST_LOOK = 2
+"""images, of which a covariance can be taken"""
 BRACKET = 0.75
-"""share of the images that may be spent besides the finalist's on the first look"""
+"""share of a look's images that are spent on the first one"""
 
 
 @dataclass(frozen=True)
@@ -51,38 +51,39 @@ class Found:
         return sum({look.guidance: look.images for look in self.looks}.values())
 
 
-def most_images(scales: int, n: int, share: float) -> int:
-    """Images of n at each of so many scales that a search samples at most, if nothing diverges."""
-    return max(int(share * scales * n), n + (scales - 1) * _least(n))
+def most_images(scales: int, n: int, look: float) -> int:
+    """Images that a search samples at most, if nothing diverges: n, and a look at other scales.
+
+    A look has the share `look` of n images on average, whatever the number of scales.
+    """
+    return n + (scales - 1) * _least(n, look)
 
 
-def _least(n: int) -> int:
-    return min(n, max(2, math.ceil(LEAST_LOOK * n)))
+def _least(n: int, look: float) -> int:
+    return min(n, max(LEAST_LOOK, int(look * n)))
 
 
 def search(
-    scales: Sequence[float], evaluate: Callable[[float, int], float], n: int, share: float
+    scales: Sequence[float], evaluate: Callable[[float, int], float], n: int, look: float
 ) -> Found:
     """Find the scale with the lowest metric.
 
     `evaluate(scale, images)` is the metric of the first images of a scale, infinite where they
-    diverged; it is asked for a scale with ever more of them, at last n. At most `share` of the n
-    images of every scale are sampled, or what one finalist and the least look at the others takes;
-    more only where a finalist diverges. The scale that is chosen has the lowest value of those that
-    were sampled whole.
+    diverged; it is asked for a scale with ever more of them, at last n. At most `most_images` are
+    sampled, more only where a finalist diverges. The scale that is chosen has the lowest value of
+    those that were sampled whole.
     """
-    return _Search(sorted(scales), evaluate, n, share).run()
+    return _Search(sorted(scales), evaluate, n, look).run()
 
 
 class _Search:
     def __init__(
-        self, scales: list[float], evaluate: Callable[[float, int], float], n: int, share: float
+        self, scales: list[float], evaluate: Callable[[float, int], float], n: int, look: float
     ):
         self._scales, self._evaluate, self._n = scales, evaluate, n
         self._looks: list[Look] = []
-        self._budget = most_images(len(scales), n, share)
-        spare = (self._budget - n) / max(1, len(scales) - 1)
-        self._first = min(n, max(_least(n), int(BRACKET * spare)))
+        self._budget = most_images(len(scales), n, look)
+        self._first = _least(n, BRACKET * look)
 
     def run(self) -> Found:
         self._bracket()

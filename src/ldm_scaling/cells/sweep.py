@@ -199,7 +199,7 @@ class Sweep:
         def features_of(cell: CellSpec, images: int) -> np.ndarray:
             return self.sample(cell, wait, images).features.numpy()
 
-        found = find_guidance(candidates, self.spec.search.share, features_of, self._metric[0])
+        found = find_guidance(candidates, self.spec.search.look, features_of, self._metric[0])
         for cell in self.spec.cells:
             if cell in candidates:
                 self.sample(cell, wait)

@@ -66,7 +66,7 @@ def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
         features = map_array(cells.features, cell_name(steps, scale))[:images]
         return metric(features.astype(np.float64)) if len(features) == images else math.inf
 
-    found = search(list(rows.index), evaluate, n, spec.share)
+    found = search(list(rows.index), evaluate, n, spec.look)
     cost = {"n": n, "images": found.images, "grid_images": n * len(rows)}
     sound = rows["value"].where(rows["status"] == OK)
     if sound.isna().all():

@@ -25,7 +25,7 @@ def sampled(spec: SweepSpec, before: SweepSpec | None = None) -> list[tuple[int,
 def _most(spec: SearchSpec | None) -> list[tuple[int, CellSpec]]:
     return [
         (
-            most_images(len(cells), cells[0].n, spec.share),
+            most_images(len(cells), cells[0].n, spec.look),
             max(cells, key=lambda cell: cell.guidance),
         )
         for cells in searches(spec).values()
