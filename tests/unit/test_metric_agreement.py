@@ -69,6 +69,7 @@ def test_guidance_is_chosen_by_one_metric_in_each_draw():
         {
             **{"stage": "pretrain", "size": "c8", "sampler": "ddim", "steps": 4},
             **{"guidance": [1.0, 2.0, 3.0], "grid": True, "metric": METRIC},
+            "at_boundary": [False, False, True],
         }
     )
     selecting = Values(rows, np.array([[3.0, 1, 3], [1, 3, 2], [2, 2, np.nan]]))

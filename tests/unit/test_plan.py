@@ -135,7 +135,7 @@ def test_every_image_is_encoded_once_and_seeds_multiply_models():
     assert len(rule(jobs, "distill")) == 4 * 3
     assert len(rule(jobs, "guided_distill")) == 3 * 2 * 3  # of the two smallest sizes
     assert len(rule(jobs, "train_superres")) == 4 * 3 + 3  # the smallest from scratch too
-    assert len(rule(jobs, "sweep")) == 4 * 3 * 3 + 4 * 3 + 3 * 2 * 3 + 5 * 3 + 12 * 3
+    assert len(rule(jobs, "sweep")) == 4 * 3 * 3 + 4 * 3 + 3 * 2 * 3 + 5 * 3 + 15 * 3
 
 
 def test_students_cost_their_teachers_forwards_too_and_no_guidance():

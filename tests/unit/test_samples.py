@@ -126,7 +126,7 @@ def test_the_chosen_scale_is_framed_and_dashed_at_an_end_of_the_grid():
             int(10 * SCALES[column]),
         }
         assert (frame.get_linestyle() in ("-", "solid")) == solid
-    assert "dashed at an end" in texts(figure)[-1].replace("\n", " ")
+    assert "dashed at its end" in texts(figure)[-1].replace("\n", " ")
 
 
 def test_where_every_scale_failed_nothing_is_framed():
