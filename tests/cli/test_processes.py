@@ -49,6 +49,7 @@ def specs(pocket_config):
     pocket_config["guided_distill"] |= length | {"sizes": ["c8"], "steps": [4]}
     pocket_config["sampling"] |= {"n": 24, "steps": [1, 2], "guidance": [1, 3]}
     pocket_config["metrics"] |= {"components": 8}
+    pocket_config["search"]["method"] = "grid"
     return Specs(load_study(pocket_config))
 
 

@@ -257,7 +257,7 @@ def test_another_search_reruns_what_it_touches(finished):
     assert finished.jobs(*changed) == dict.fromkeys(replayed, 1)
     found = finished.jobs(*overlay(finished, search={"method": "adaptive"}))
     # not super-resolution; each both as it is searched and at every scale
-    sampled = {"sweep": 12, "measure": 14, "collect": 5, "sample_stitched": 2}
+    sampled = {"sweep": 12, "measure": 13, "collect": 5, "sample_stitched": 1}
     assert {rule: count for rule, count in found.items() if rule not in LIGHT} == sampled
 
 
@@ -355,7 +355,7 @@ def test_searches_end_with_cells_of_the_grid_and_as_they_are_replayed(finished):
     own = found.query("stage == 'pretrain' and grid").reset_index(drop=True)
     key = ["size", "steps", "guidance", "metric"]
     same = own[key].merge(grid, on=key)[grid.columns]
-    pd.testing.assert_frame_equal(own, same)
+    pd.testing.assert_frame_equal(own, same, check_dtype=False)  # a column of ones
     assert 0 < len(own) < len(grid) and set(grid["guidance"]) == {1, 2, 3}
     assert stitched.groupby(["sizes", "steps", "allocation"])["guidance"].nunique().max() < 3
     for row in replayed.itertuples():
