@@ -25,7 +25,8 @@ def test_super_resolution_is_finetuned_measured_and_drawn_from_its_own_files(pro
     beside += " --originals results/data/test.safetensors"
     beside += " --perceptual resources/squeezenet1_1.safetensors"
     assert beside in command("cells.sweep", "models/superres/c12/seed7 ")
-    assert "--condition" not in command("cells.sweep", "--out results/cells/pretrain/c12/seed7/dpmpp ")
+    pretrained = "--out results/cells/pretrain/c12/seed7/dpmpp "
+    assert "--condition" not in command("cells.sweep", pretrained)
     tables = []
     for stage in ("superres", "superres_scratch"):
         folder = f"results/tables/{stage}/ddim"
