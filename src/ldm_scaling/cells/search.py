@@ -56,10 +56,10 @@ def most_images(scales: int, n: int, look: float) -> int:
 
     A look has the share `look` of n images on average, whatever the number of scales.
     """
-    return n + (scales - 1) * _least(n, look)
+    return n + (scales - 1) * _looked(n, look)
 
 
-def _least(n: int, look: float) -> int:
+def _looked(n: int, look: float) -> int:
     return min(n, max(LEAST_LOOK, int(look * n)))
 
 
@@ -83,7 +83,7 @@ class _Search:
         self._scales, self._evaluate, self._n = scales, evaluate, n
         self._looks: list[Look] = []
         self._budget = most_images(len(scales), n, look)
-        self._first = _least(n, BRACKET * look)
+        self._first = _looked(n, BRACKET * look)
 
     def run(self) -> Found:
         self._bracket()

@@ -161,7 +161,7 @@ def _model_jobs(study: Study, networks: Networks) -> list[Job]:
     samplers = {stage: sampler_names(study, stage) for stage in stages.samplers(study)}
     for stage, size, seed in [*models, *stages.pairs(study)]:
         name = f"{size} seed{seed}" if stage == stages.PRETRAIN else f"{stage} {size} seed{seed}"
-        for sampler in samplers.get(stage) or [study.sampling.fixed.sampler]:
+        for sampler in samplers.get(stage, [study.sampling.fixed.sampler]):
             folder = f"{study.results}/cells/{stage}/{size}/seed{seed}/{sampler}"
             flops, disk = _sweep_costs(study, networks, stage, size, sampler)
             sweeps.append(Job("sweep", f"{folder}/cells.json", flops, disk, f"{name} {sampler}"))
