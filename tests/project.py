@@ -93,6 +93,18 @@ class Project:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
+    def kill_at_states(self, rules: set[str], *arguments: str) -> None:
+        """Run again and again, each killed -9 as soon as one more of the rules saved a state."""
+        shutil.copy(ROOT / "tests/e2e/kill_at_state.py", self.folder / "src/sitecustomize.py")
+        waiting = self.folder / "waiting"
+        waiting.mkdir()
+        for rule in rules:
+            (waiting / rule).touch()
+        while left := {path.name for path in waiting.iterdir()}:
+            process = self.start(*arguments, KILL_AT_STATE=str(waiting))
+            output = process.communicate()[0]
+            assert process.returncode == -signal.SIGKILL, f"no state of {left}: {output[-6000:]}"
+
     def jobs(self, *arguments: str) -> dict[str, int]:
         """Rule names and numbers of jobs of a dry run."""
         output = self.snakemake("--dry-run", *arguments)

@@ -30,9 +30,11 @@ class Reader:
         self.open()
 
     def open(self) -> None:
-        """The start page."""
+        """The start page, as soon as its pictures are drawn: links below them move until then."""
         self.browser.get(self.page.as_uri())
         self.find(".prose h1")
+        drawn = "return [...document.images].every(i => i.complete && i.naturalWidth)"
+        self.wait.until(lambda browser: browser.execute_script(drawn))
 
     def find(self, selector: str):
         """The first element of a CSS selector, as soon as there is one."""
@@ -45,6 +47,17 @@ class Reader:
     def click(self, text: str) -> None:
         """Click a link that says exactly this."""
         self._press(By.LINK_TEXT, text)
+
+    def follow(self, link: str, selector: str, *parts: str) -> None:
+        """Click a link, again if its place has moved just then, until an element says the parts."""
+
+        def there(browser: webdriver.Chrome) -> bool:
+            text = browser.find_element(By.CSS_SELECTOR, selector).text
+            if not (found := all(part in text for part in parts)):
+                browser.find_element(By.LINK_TEXT, link).click()
+            return found
+
+        self.wait.until(there)
 
     def press(self, selector: str) -> None:
         """Click the first element of a CSS selector."""
@@ -141,8 +154,7 @@ def test_every_link_of_the_start_page_explains_a_result(reader):
     names = [link.text for link in links]
     assert {"fid_vs_cost.png", "claims.md"} <= set(names)
     for name in names:
-        reader.click(name)
-        reader.text("#app nav", f"/{name}")
+        reader.follow(name, "#app nav", f"/{name}")
         reader.text("#app ul", "DESCRIPTION")
 
 

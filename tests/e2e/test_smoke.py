@@ -285,12 +285,6 @@ def test_one_more_scale_samples_the_new_cells_only(finished):
     pd.testing.assert_frame_equal(new.drop(columns=ends), old.drop(columns=ends))
 
 
-def new_state(folder):
-    """Whether a job saved its state there after now; those of other stages run beside it."""
-    before = set(folder.rglob("state-*"))
-    return lambda: bool(set(folder.rglob("state-*")) - before)
-
-
 TRAININGS = ["pretrain", "distill", "guided_distill", "superres", "pretrain_pair"]
 """folders of logs"""
 
@@ -307,12 +301,8 @@ def test_killed_again_and_again_it_ends_with_the_same_tables(finished, tmp_path)
     project.kill_when(lambda: any(encoding.rglob("piece-*")) or any(latents.glob("train*")), *first)
     assert not (results / "models/pretrain").exists()
 
-    waiting = {"pretrain", "distill", "guided_distill", "train_superres", "pretrain_pair"}
-    waiting |= {"sweep", "sample_stitched"}
-    while waiting:
-        saved = {rule: new_state(results / "work" / rule) for rule in waiting}
-        project.kill_when(lambda found=saved: any(new() for new in found.values()), *again)
-        waiting -= {rule for rule, new in saved.items() if new()}
+    rules = {"pretrain", "distill", "guided_distill", "train_superres", "pretrain_pair"}
+    project.kill_at_states(rules | {"sweep", "sample_stitched"}, *again)
     project.snakemake(*again)
     for name in TRAININGS:
         logs = (results / f"logs/{name}").glob("*.log")
