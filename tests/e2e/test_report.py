@@ -10,7 +10,10 @@ from urllib.parse import unquote
 import pytest
 from project import SMOKE
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -24,8 +27,8 @@ class Reader:
 
     def __init__(self, browser: webdriver.Chrome, page: Path):
         self.browser, self.page = browser, page
-        # the page is drawn anew at any moment: what was found may be gone
-        gone = [StaleElementReferenceException]
+        # the page is drawn anew at any moment: what was found may be gone, or below something else
+        gone = [StaleElementReferenceException, ElementClickInterceptedException]
         self.wait = WebDriverWait(browser, PATIENCE, ignored_exceptions=gone)
         self.open()
 
