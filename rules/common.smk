@@ -185,11 +185,9 @@ def teacher_files(wildcards):
 
 
 def text_encoder_files(wildcards):
-    """The text encoder's download, if it is a hub id."""
+    """The text encoder's download, if it has one."""
     settings = STUDY.latents.text_encoder
-    if settings.revision:
-        return [str(hub.marker(settings.pretrained, settings.revision))]
-    return []
+    return list(map(str, hub.awaited(settings.pretrained, settings.revision)))
 
 
 # ------------------------------------------------------------ params

@@ -33,18 +33,17 @@ def pair_training_files(wildcards):
 
 
 def encoder_of_pair_files(wildcards):
-    """The download of a pair's text encoder, if it is a hub id."""
+    """The download of a pair's text encoder, if it has one."""
     settings = BUDGET_SPECS.encoder(wildcards.stage)
-    if settings.revision:
-        return [str(hub.marker(settings.pretrained, settings.revision))]
-    return []
+    return list(map(str, hub.awaited(settings.pretrained, settings.revision)))
 
 
 def encoders_of_pairs(wildcards):
     """The downloads of all text encoders of the parameter budget."""
-    found = BUDGET_SPECS.budget.text_encoders
     return [
-        str(hub.marker(own.pretrained, own.revision)) for own in found if own.revision
+        str(path)
+        for encoder in BUDGET_SPECS.budget.text_encoders
+        for path in hub.awaited(encoder.pretrained, encoder.revision)
     ]
 
 

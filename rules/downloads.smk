@@ -13,6 +13,7 @@ localrules:
     fetch_hub,
     fetch_photos,
     fetch_squeezenet,
+    fetch_word_vectors,
 
 
 rule fetch_hub:
@@ -79,6 +80,30 @@ rule fetch_squeezenet:
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.data.fetch_squeezenet --out {output:q}"
+
+
+rule fetch_word_vectors:
+    """Fetch word vectors, a text encoder that is no more than a table."""
+    output:
+        weights=ensure(str(hub.WORD_VECTORS_FILE), non_empty=True),
+        beside=[
+            str(hub.WORD_VECTORS_FILE.with_name(name))
+            for name in ("config.json", "tokenizer.json", "tokenizer_config.json")
+        ],
+    log:
+        "<logs>/fetch_word_vectors.log",
+    benchmark:
+        "<benchmarks>/fetch_word_vectors.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        folder=subpath(output.weights, parent=True),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.data.fetch_word_vectors --out {params.folder:q}"
 
 
 rule fetch_photos:

@@ -22,7 +22,11 @@ PARTS = [
     *("Snakefile", "config.yaml", "rules", "report", "envs", "src"),
     *("studies", "profiles", "pretrained"),
 ]
-FETCHED = {"emoji.zip": "fetch_emoji", "squeezenet1_1.safetensors": "fetch_squeezenet"}
+FETCHED = {
+    "emoji.zip": "fetch_emoji",
+    "squeezenet1_1.safetensors": "fetch_squeezenet",
+    "word-vectors": "fetch_word_vectors",
+}
 """files below resources/ that runs share, and the modules that fetch them"""
 SMOKE = ("--cores", "2", "--configfile=studies/smoke.yaml")
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
@@ -59,7 +63,8 @@ class Project:
             if not archive.exists():
                 command = [sys.executable, "-m", f"ldm_scaling.data.{module}"]
                 subprocess.run([*command, "--out", str(archive)], check=True)
-            shutil.copy2(archive, folder / "resources")
+            copy = shutil.copytree if archive.is_dir() else shutil.copy2
+            copy(archive, folder / "resources" / name)
 
     def start(
         self, *arguments: str, output: IO | int = subprocess.PIPE, **environment: str

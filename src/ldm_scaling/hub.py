@@ -20,6 +20,11 @@ MARKER = "prefetched.json"
 INCEPTION = "inception-2015-12-05.pt"
 """the file of Inception-v3 for FID, below RESOURCES"""
 
+WORD_VECTORS = "word-vectors"
+"""a text encoder that is fetched from a package: its name in studies, and below RESOURCES"""
+WORD_VECTORS_FILE = RESOURCES / WORD_VECTORS / "model.safetensors"
+"""of its files the one that is written last"""
+
 Kind = Literal["models", "datasets"]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 """a full commit of a hub repository; a branch or a tag may move"""
@@ -28,7 +33,8 @@ Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 def local_folder(path_or_id: str, revision: str | None, kind: Kind = "models") -> Path:
     """The folder of something that is a folder (no revision) or a hub id at a pinned revision."""
     if revision is None:
-        return Path(path_or_id)
+        fetched = kind == "models" and path_or_id == WORD_VECTORS
+        return RESOURCES / WORD_VECTORS if fetched else Path(path_or_id)
     return RESOURCES / "hub" / kind / path_or_id.replace("/", "--") / revision
 
 
@@ -40,6 +46,13 @@ def hub_id(folder_name: str) -> str:
 def marker(path_or_id: str, revision: str, kind: Kind = "models") -> Path:
     """The file that is there once a hub id is downloaded."""
     return local_folder(path_or_id, revision, kind) / MARKER
+
+
+def awaited(pretrained: str, revision: str | None) -> list[Path]:
+    """What is there once a network is downloaded; nothing of folders and installed packages."""
+    if revision:
+        return [marker(pretrained, revision)]
+    return [WORD_VECTORS_FILE] if pretrained == WORD_VECTORS else []
 
 
 def revision_has_an_id(section: Any) -> Any:

@@ -23,7 +23,7 @@ class BudgetEncoder(Strict):
     """A text encoder of the comparison."""
 
     pretrained: str
-    """minilm-l6, minilm-l3 (of packages), a folder, or a hub id (CLIP, BERT, T5), with revision"""
+    """minilm-l6, minilm-l3 or word-vectors, of packages; a folder; or a hub id with its revision"""
     revision: Revision | None = None
     """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is no hub id"""
     layers: Annotated[int | None, Field(ge=0, exclude_if=is_none)] = None

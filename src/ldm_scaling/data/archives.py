@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..hub import INCEPTION, RESOURCES, Kind, marker
+from ..hub import INCEPTION, RESOURCES, WORD_VECTORS, WORD_VECTORS_FILE, Kind, marker
 
 if TYPE_CHECKING:
     from ..study import Study
@@ -27,6 +27,7 @@ class Archive:
 SQUEEZENET = RESOURCES / "squeezenet1_1.safetensors"
 """of the perceptual distance of super-resolution, where LPIPS is not set up"""
 SQUEEZENET_BYTES = 4_947_032
+WORD_VECTORS_BYTES = 30_231_416
 PHOTOS_FOLDER = RESOURCES / "photos"
 """a study that names this folder in superres has it fetched"""
 PHOTOS = {
@@ -131,6 +132,11 @@ def downloads(study: Study) -> list[Path]:
     files = [download.marker for download in hub_downloads(study)]
     if study.metrics.weights:
         files.append(study.metrics.weights)
+    encoders = [study.latents.text_encoder]
+    if study.param_budget:
+        encoders += study.param_budget.text_encoders
+    if any(encoder.pretrained == WORD_VECTORS for encoder in encoders):
+        files.append(WORD_VECTORS_FILE)
     if study.superres and study.superres.lpips is None:
         files.append(SQUEEZENET)
     if study.superres and any(

