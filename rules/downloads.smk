@@ -85,10 +85,10 @@ rule fetch_squeezenet:
 rule fetch_word_vectors:
     """Fetch word vectors, a text encoder that is no more than a table."""
     output:
-        weights=ensure(str(hub.WORD_VECTORS_FILE), non_empty=True),
+        config=ensure(str(hub.WORD_VECTORS_FILE), non_empty=True),
         beside=[
             str(hub.WORD_VECTORS_FILE.with_name(name))
-            for name in ("config.json", "tokenizer.json", "tokenizer_config.json")
+            for name in ("model.safetensors", "tokenizer.json", "tokenizer_config.json")
         ],
     log:
         "<logs>/fetch_word_vectors.log",
@@ -100,7 +100,7 @@ rule fetch_word_vectors:
         mem_mb=2000,
         runtime=30,
     params:
-        folder=subpath(output.weights, parent=True),
+        folder=subpath(output.config, parent=True),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.data.fetch_word_vectors --out {params.folder:q}"

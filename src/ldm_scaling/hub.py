@@ -22,8 +22,8 @@ INCEPTION = "inception-2015-12-05.pt"
 
 WORD_VECTORS = "word-vectors"
 """a text encoder that is fetched from a package: its name in studies, and below RESOURCES"""
-WORD_VECTORS_FILE = RESOURCES / WORD_VECTORS / "model.safetensors"
-"""of its files the one that is written last"""
+WORD_VECTORS_FILE = RESOURCES / WORD_VECTORS / "config.json"
+"""of its files the one that is written last, and says what was fetched"""
 
 Kind = Literal["models", "datasets"]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]

@@ -61,7 +61,7 @@ def lower_cased(words: Iterable[str], rows: Mapping[int, int]) -> dict[str, int]
 
 
 def write_encoder(folder: Path, rows: dict[str, int], table: np.ndarray) -> None:
-    """Write configuration, tokenizer and weights, which are last, from vectors [rows, D]."""
+    """Write tokenizer, weights and, last, the configuration, from vectors [rows, D]."""
     special = {PADDING: len(table), UNKNOWN: len(table) + 1}
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     tokenizer = {
@@ -80,9 +80,10 @@ def write_encoder(folder: Path, rows: dict[str, int], table: np.ndarray) -> None
     write_json(folder / "tokenizer_config.json", names | tokens)
     table = np.concatenate([table, np.zeros_like(table[: len(special)])]).astype(np.float32)
     count, width = table.shape
-    sizes = {"vocab_size": count, "hidden_size": width}
-    write_json(folder / "config.json", {"model_type": WORD_VECTORS} | sizes)
     write_arrays(folder / "model.safetensors", {"vectors.weight": table}, SHA256, format="pt")
+    sizes = {"vocab_size": count, "hidden_size": width}
+    made_from = {"package": PACKAGE, "sha256": SHA256}
+    write_json(folder / "config.json", {"model_type": WORD_VECTORS} | sizes | made_from)
 
 
 def main() -> None:
