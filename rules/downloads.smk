@@ -88,7 +88,11 @@ rule fetch_word_vectors:
         config=ensure(str(hub.WORD_VECTORS_FILE), non_empty=True),
         beside=[
             str(hub.WORD_VECTORS_FILE.with_name(name))
-            for name in ("model.safetensors", "tokenizer.json", "tokenizer_config.json")
+            for name in (
+                "model.safetensors",
+                "tokenizer.json",
+                "tokenizer_config.json",
+            )
         ],
     log:
         "<logs>/fetch_word_vectors.log",
