@@ -85,15 +85,7 @@ rule fetch_squeezenet:
 rule fetch_word_vectors:
     """Fetch word vectors, a text encoder that is no more than a table."""
     output:
-        config=ensure(str(hub.WORD_VECTORS_FILE), non_empty=True),
-        beside=[
-            str(hub.WORD_VECTORS_FILE.with_name(name))
-            for name in (
-                "model.safetensors",
-                "tokenizer.json",
-                "tokenizer_config.json",
-            )
-        ],
+        ensure(list(map(str, hub.WORD_VECTORS_FILES)), non_empty=True),
     log:
         "<logs>/fetch_word_vectors.log",
     benchmark:
@@ -104,7 +96,7 @@ rule fetch_word_vectors:
         mem_mb=2000,
         runtime=30,
     params:
-        folder=subpath(output.config, parent=True),
+        folder=subpath(output[0], parent=True),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.data.fetch_word_vectors --out {params.folder:q}"

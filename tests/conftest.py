@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,19 @@ ROOT = Path(__file__).parents[1]
 def root() -> Path:
     """The top of the repository."""
     return ROOT
+
+
+@pytest.fixture
+def fetched() -> Callable[[str], Path]:
+    """Gives a path below the checkout's resources/; the test is skipped if nothing is there."""
+
+    def path(name: str) -> Path:
+        found = ROOT / "resources" / name
+        if not found.exists():
+            pytest.skip("needs make prefetch")
+        return found
+
+    return path
 
 
 @pytest.fixture

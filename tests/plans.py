@@ -16,7 +16,7 @@ _FORWARD = {"c12": 1.0, "c20": 10.0, "c32": 100.0, "c48": 1000.0}
 _PARAMS = {"c12": 1, "c20": 10, "c32": 100, "c48": 1000}
 _WITH_ENCODERS = {
     f"budget_minilm-l6{cut}": EncoderNetworks(caption, _FORWARD, _PARAMS)
-    for cut, caption in (("-layers0", 0.0), ("-layers2", 2.0), ("-layers4", 4.0), ("", 0.125))
+    for cut, caption in (("-layers0", 0.0), ("-layers2", 2.0), ("", 0.125))
 }
 _WITH_ENCODERS |= {
     f"budget_{name}": EncoderNetworks(caption, _FORWARD, _PARAMS)

@@ -60,7 +60,7 @@ class Project:
         (folder / "resources").mkdir()
         for name, module in FETCHED.items():
             archive = ROOT / "resources" / name
-            if not archive.exists():
+            if not archive.is_file() and not (archive / "config.json").exists():  # written last
                 command = [sys.executable, "-m", f"ldm_scaling.data.{module}"]
                 subprocess.run([*command, "--out", str(archive)], check=True)
             copy = shutil.copytree if archive.is_dir() else shutil.copy2
@@ -98,13 +98,13 @@ class Project:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
-    def kill_at_states(self, rules: set[str], *arguments: str) -> None:
-        """Run again and again, each killed -9 as soon as one more of the rules saved a state."""
+    def kill_at_states(self, moments: set[str], *arguments: str) -> None:
+        """Run again and again, each killed -9 at one more of the moments (see kill_at_state.py)."""
         shutil.copy(ROOT / "tests/e2e/kill_at_state.py", self.folder / "src/sitecustomize.py")
         waiting = self.folder / "waiting"
         waiting.mkdir()
-        for rule in rules:
-            (waiting / rule).touch()
+        for moment in moments:
+            (waiting / moment).touch()
         while left := {path.name for path in waiting.iterdir()}:
             process = self.start(*arguments, KILL_AT_STATE=str(waiting))
             output = process.communicate()[0]

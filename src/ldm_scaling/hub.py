@@ -22,8 +22,11 @@ INCEPTION = "inception-2015-12-05.pt"
 
 WORD_VECTORS = "word-vectors"
 """a text encoder that is fetched from a package: its name in studies, and below RESOURCES"""
-WORD_VECTORS_FILE = RESOURCES / WORD_VECTORS / "config.json"
-"""of its files the one that is written last, and says what was fetched"""
+WORD_VECTORS_FILES = [
+    RESOURCES / WORD_VECTORS / name
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+]
+"""the first one is written last, and says what was fetched"""
 
 Kind = Literal["models", "datasets"]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
@@ -33,8 +36,7 @@ Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 def local_folder(path_or_id: str, revision: str | None, kind: Kind = "models") -> Path:
     """The folder of something that is a folder (no revision) or a hub id at a pinned revision."""
     if revision is None:
-        fetched = kind == "models" and path_or_id == WORD_VECTORS
-        return RESOURCES / WORD_VECTORS if fetched else Path(path_or_id)
+        return Path(path_or_id)
     return RESOURCES / "hub" / kind / path_or_id.replace("/", "--") / revision
 
 
@@ -49,10 +51,10 @@ def marker(path_or_id: str, revision: str, kind: Kind = "models") -> Path:
 
 
 def awaited(pretrained: str, revision: str | None) -> list[Path]:
-    """What is there once a network is downloaded; nothing of folders and installed packages."""
+    """What is there once a text encoder is downloaded; none of folders and installed packages."""
     if revision:
         return [marker(pretrained, revision)]
-    return [WORD_VECTORS_FILE] if pretrained == WORD_VECTORS else []
+    return WORD_VECTORS_FILES[:1] if pretrained == WORD_VECTORS else []
 
 
 def revision_has_an_id(section: Any) -> Any:

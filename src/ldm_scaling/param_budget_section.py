@@ -23,11 +23,11 @@ class BudgetEncoder(Strict):
     """A text encoder of the comparison."""
 
     pretrained: str
-    """minilm-l6, minilm-l3 or word-vectors, of packages; a folder; or a hub id with its revision"""
+    """minilm-l6, minilm-l3, word-vectors, folder, or hub id (CLIP, BERT, T5) with its revision"""
     revision: Revision | None = None
     """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is no hub id"""
     layers: Annotated[int | None, Field(ge=0, exclude_if=is_none)] = None
-    """its first layers that are kept; 0 leaves the embeddings of words and places; null: all"""
+    """its first layers that are kept; 0 leaves embeddings of words and places; null: all"""
     width: Positive
     """channels of an embedding"""
 

@@ -89,7 +89,7 @@ class TextEncoder(Strict):
     """The frozen text encoder."""
 
     pretrained: str
-    """minilm-l6, minilm-l3 or word-vectors, of packages; a folder; or a hub id with its revision"""
+    """minilm-l6, minilm-l3, word-vectors, folder, or hub id (CLIP, BERT, T5) with its revision"""
     revision: Revision | None = None
     """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is no hub id"""
     max_tokens: Annotated[int, Field(ge=4, le=512)]

@@ -36,7 +36,9 @@ class Reader:
         """The start page, as soon as its pictures are drawn: links below them move until then."""
         self.browser.get(self.page.as_uri())
         self.find(".prose h1")
-        drawn = "return [...document.images].every(i => i.complete && i.naturalWidth)"
+        drawn = (
+            "const all = [...document.images]; return all.length && all.every(i => i.naturalWidth)"
+        )
         self.wait.until(lambda browser: browser.execute_script(drawn))
 
     def find(self, selector: str):

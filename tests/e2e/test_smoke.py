@@ -261,6 +261,14 @@ def test_another_search_reruns_what_it_touches(finished):
     assert {rule: count for rule, count in found.items() if rule not in LIGHT} == sampled
 
 
+def test_word_vectors_that_are_fetched_again_rerun_nothing(finished):
+    config = finished.folder / "resources/word-vectors/config.json"
+    content = config.read_text()
+    config.unlink()
+    config.write_text(content)
+    assert finished.jobs(*SMOKE) == {}
+
+
 def test_a_figures_module_redraws_that_figure(finished):
     module = finished.folder / "src/ldm_scaling/figures/guidance_sweep.py"
     text = module.read_text()
@@ -302,7 +310,7 @@ def test_killed_again_and_again_it_ends_with_the_same_tables(finished, tmp_path)
     assert not (results / "models/pretrain").exists()
 
     rules = {"pretrain", "distill", "guided_distill", "train_superres", "pretrain_pair"}
-    project.kill_at_states(rules | {"sweep", "sample_stitched"}, *again)
+    project.kill_at_states(rules | {"sweep", "sample_stitched", "pretrain-within"}, *again)
     project.snakemake(*again)
     for name in TRAININGS:
         logs = (results / f"logs/{name}").glob("*.log")

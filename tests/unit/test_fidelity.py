@@ -28,7 +28,7 @@ from ldm_scaling.data.fetch_squeezenet import as_torchvision, read_arrays
 from ldm_scaling.shards import write_arrays
 from ldm_scaling.superres_section import LPIPS_LIKE
 
-SQUEEZENET = Path(__file__).parents[2] / "resources" / "squeezenet1_1.safetensors"
+SQUEEZENET = "squeezenet1_1.safetensors"
 TAPS = {1: 64, 4: 128, 7: 256, 9: 384, 10: 384, 11: 512, 12: 512}
 """layers of squeezenet1_1.features, and their channels"""
 
@@ -196,10 +196,9 @@ def test_weights_get_torchvisions_names_and_shapes(squeezenet):
         assert np.array_equal(found[name], value.numpy())
 
 
-@pytest.mark.skipif(not SQUEEZENET.exists(), reason="needs make prefetch")
-def test_the_fetched_network_knows_what_is_on_a_photograph():
+def test_the_fetched_network_knows_what_is_on_a_photograph(fetched):
     network = squeezenet1_1(weights=None).eval()
-    network.load_state_dict(load_file(SQUEEZENET))
+    network.load_state_dict(load_file(fetched(SQUEEZENET)))
     photo = Path(get_data_path(), "sample_data", "grace_hopper.jpg")  # in a uniform, with a tie
     pixels = np.asarray(Image.open(photo).convert("RGB").resize((227, 227)), np.float32)
     mean = torch.tensor([103.939, 116.779, 123.68])
@@ -210,12 +209,11 @@ def test_the_fetched_network_knows_what_is_on_a_photograph():
     assert {"suit", "military uniform", "Windsor tie"} <= {names[number] for number in classes}
 
 
-@pytest.mark.skipif(not SQUEEZENET.exists(), reason="needs make prefetch")
-def test_the_distance_grows_with_noise_and_blur():
+def test_the_distance_grows_with_noise_and_blur(fetched):
     photo = Path(get_data_path(), "sample_data", "grace_hopper.jpg")
     image = Image.open(photo).convert("RGB").resize((64, 64))
     original = np.asarray(image).transpose(2, 0, 1)[None]
-    distance = load_distance(LPIPS_LIKE, SQUEEZENET)
+    distance = load_distance(LPIPS_LIKE, fetched(SQUEEZENET))
     noisy = [distance(near(original, deviation), original).item() for deviation in (0, 4, 16, 64)]
     blurred = [
         distance(

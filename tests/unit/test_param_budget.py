@@ -200,17 +200,22 @@ def test_the_command_writes_tables_that_belong_to_their_draws(written):
     assert len(figure.read_splits(written / "splits.csv")) > 4
 
 
-def test_the_claim_leaves_out_pairs_of_equal_encoders(tmp_path):
+@pytest.mark.parametrize(("more", "alike"), [(0, True), (1e-3, True), (0.2, False)])
+def test_the_claim_leaves_out_pairs_of_about_equal_encoders(tmp_path, more, alike):
     quality = values_of(tmp_path)[0]
     twin = quality.where(quality.rows["encoder"] == "half")
-    rows = pd.concat([quality.rows, twin.rows.assign(encoder="twin")], ignore_index=True)
+    costs = ["text_params", "image_caption_gflops"]
+    other = twin.rows.assign(
+        encoder="twin", **{name: twin.rows[name] * (1 + more) for name in costs}
+    )
+    rows = pd.concat([quality.rows, other], ignore_index=True)
     both = Values(rows, np.vstack([quality.draws, twin.draws]))
     for claim in CLAIMS:
         alone, beside = (
             claim.of(SimpleNamespace(split_budget=lambda own=own: own)) for own in (quality, both)
         )
         assert alone[0] > 0
-        np.testing.assert_allclose(beside, alone)
+        assert np.allclose(beside, alone, rtol=0.01) == alike
 
 
 # ---------------------------------------------------------------- the figure
@@ -276,7 +281,7 @@ def test_specs_without_a_cut_encoder_stay_as_they_were():
 
 def test_only_the_studys_own_encoder_is_not_encoded_again():
     specs = BudgetSpecs(study_of())
-    assert specs.is_own("budget_minilm-l6") and not specs.is_own("budget_minilm-l6-layers4")
+    assert specs.is_own("budget_minilm-l6") and not specs.is_own("budget_minilm-l6-layers2")
     with pytest.raises(StudyError, match="layers5 is not among them"):
         specs.encoder("budget_minilm-l6-layers5")
     with pytest.raises(StudyError, match="param_budget: is null"):
@@ -288,13 +293,13 @@ def test_a_plan_counts_trainings_encodings_and_cells_of_pairs(tmp_path, monkeypa
     settings = {"images": 100, "warmup_images": 1, "sizes": ["c12", "c48"], "steps": 3}
     jobs = jobs_of(changed(param_budget=settings | {"guidance": [1, 2]}))
     trained = {job.name: job for job in rule(jobs, "pretrain_pair")}
-    assert len(trained) == 6 * 2
+    assert len(trained) == 5 * 2
     # whole batches of 32, three forward passes an image
     assert trained["budget_minilm-l6 c48 seed0"].flops == 3 * 128 * ONES.forward["c48"]
     encoded = {job.name: job.flops for job in rule(jobs, "encode_text_of")}
-    assert len(encoded) == 5 * 2 and encoded["budget_minilm-l6-layers2 test"] == 768 * 2.0
+    assert len(encoded) == 4 * 2 and encoded["budget_minilm-l6-layers2 test"] == 768 * 2.0
     swept = {job.name: job for job in rule(jobs, "sweep")}[
-        "budget_minilm-l6-layers4 c48 seed0 ddim"
+        "budget_minilm-l6-layers2 c48 seed0 ddim"
     ]
     assert swept.flops_of["U-Net"] == 512 * (3 + 6) * ONES.forward["c48"]
     without = {job.rule for job in jobs_of(changed(param_budget=None))}

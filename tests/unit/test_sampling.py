@@ -36,21 +36,23 @@ CELL = CellSpec(
 )
 
 
+FAMILY = Family(
+    sizes=["c8"],
+    reference_size="c8",
+    channel_multipliers=[1, 2],
+    attention=[True, True],
+    res_blocks=1,
+    heads=2,
+    norm_groups=4,
+)
+
+
 @pytest.fixture(scope="module")
 def networks():
     """An untrained U-Net and autoencoder, and the real text encoder."""
     torch.manual_seed(0)
-    family = Family(
-        sizes=["c8"],
-        reference_size="c8",
-        channel_multipliers=[1, 2],
-        attention=[True, True],
-        res_blocks=1,
-        heads=2,
-        norm_groups=4,
-    )
     encoder = CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=12, width=384))
-    unet = build_unet(family, "c8", (4, 4, 4), encoder.model.config.hidden_size)
+    unet = build_unet(FAMILY, "c8", (4, 4, 4), encoder.model.config.hidden_size)
     settings = {
         "downsampling": 4,
         "latent_channels": 4,
@@ -108,13 +110,18 @@ def test_a_text_is_projected_once_for_all_steps(networks):
     assert not any("forward" in vars(projection) for projection in projections)
 
 
-def test_the_pipeline_survives_a_round_trip_through_a_folder(networks, tmp_path):
-    from diffusers import StableDiffusionPipeline
-
+@pytest.mark.parametrize("pretrained", ["minilm-l6", "word-vectors"])
+def test_the_pipeline_survives_a_round_trip_through_a_folder(
+    networks, pretrained, tmp_path, fetched, monkeypatch
+):
     unet, autoencoder, encoder = networks
+    if pretrained == "word-vectors":
+        monkeypatch.chdir(fetched(pretrained).parents[1])
+        encoder = CaptionEncoder(TextEncoder(pretrained=pretrained, max_tokens=12, width=300))
+        unet = build_unet(FAMILY, "c8", (4, 4, 4), 300)
     scheduler = make_scheduler("ddim", Diffusion(prediction="v_prediction"))
     make_pipeline(unet, autoencoder, encoder, scheduler).save_pretrained(tmp_path)
-    loaded = StableDiffusionPipeline.from_pretrained(tmp_path, safety_checker=None)
+    loaded = DiffusionPipeline.from_pretrained(tmp_path, safety_checker=None)
     noise = initial_noise(0, range(2), (4, 4, 4))
     text, empty = encoder(CAPTIONS[:2]), encoder([""])[0]
     ours = sample_latents(unet, scheduler, noise, text, empty, 2, 2.0, [])

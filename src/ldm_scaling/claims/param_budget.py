@@ -1,29 +1,40 @@
 """Claims on the split of a budget between text encoder and U-Net: the paper's open question.
 
 Text encoders are compared two by two, each with its next larger one, in the middle of the totals
-that both have a U-Net for. Those of one size are not compared with each other, but each with the
-next larger ones.
+that both have a U-Net for. Those of about one size are not compared with each other, but each with
+the next larger ones.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from itertools import groupby, pairwise, product
-from operator import attrgetter
+from itertools import pairwise, product
 
 import numpy as np
 
 from ..stages import BUDGET
-from ..tables.param_budget import encoder_curves, shared
+from ..tables.param_budget import EncoderCurve, encoder_curves, shared
 from .evidence import Evidence, NotRun, log
 from .statement import Claim, Statistic
 
 _TOTALS = {"params": "parameters", "gflops": "FLOPs of an image"}
+_NEGLIGIBLE = 0.01
+"""of the least total: text encoders that differ by no more leave the same U-Net"""
+
+
+def _by_size(curves: list[EncoderCurve]) -> list[list[EncoderCurve]]:
+    sizes: list[list[EncoderCurve]] = []
+    for curve in curves:  # smallest first
+        least, _ = curve.totals()
+        if sizes and curve.text - sizes[-1][0].text <= _NEGLIGIBLE * least:
+            sizes[-1].append(curve)
+        else:
+            sizes.append([curve])
+    return sizes
 
 
 def _bigger_encoder_gains(evidence: Evidence, axis: str) -> Statistic:
-    curves = encoder_curves(evidence.split_budget(), axis)
-    sizes = [list(alike) for _, alike in groupby(curves, key=attrgetter("text"))]
+    sizes = _by_size(encoder_curves(evidence.split_budget(), axis))
     gains = []
     for smaller, larger in pairwise(sizes):
         for small, large in product(smaller, larger):

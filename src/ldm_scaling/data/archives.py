@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..hub import INCEPTION, RESOURCES, WORD_VECTORS, WORD_VECTORS_FILE, Kind, marker
+from ..hub import INCEPTION, RESOURCES, WORD_VECTORS, WORD_VECTORS_FILES, Kind, marker
 
 if TYPE_CHECKING:
     from ..study import Study
@@ -27,7 +27,7 @@ class Archive:
 SQUEEZENET = RESOURCES / "squeezenet1_1.safetensors"
 """of the perceptual distance of super-resolution, where LPIPS is not set up"""
 SQUEEZENET_BYTES = 4_947_032
-WORD_VECTORS_BYTES = 30_231_539
+WORD_VECTORS_BYTES = 28_796_308
 PHOTOS_FOLDER = RESOURCES / "photos"
 """a study that names this folder in superres has it fetched"""
 PHOTOS = {
@@ -136,7 +136,7 @@ def downloads(study: Study) -> list[Path]:
     if study.param_budget:
         encoders += study.param_budget.text_encoders
     if any(encoder.pretrained == WORD_VECTORS for encoder in encoders):
-        files.append(WORD_VECTORS_FILE)
+        files.append(WORD_VECTORS_FILES[0])
     if study.superres and study.superres.lpips is None:
         files.append(SQUEEZENET)
     if study.superres and any(

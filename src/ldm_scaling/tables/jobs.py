@@ -25,7 +25,7 @@ from ..data.archives import (
 from ..data.prepare import SPLITS
 from ..data_section import Data
 from ..diffusion.samplers import network_evaluations
-from ..hub import MARKER, RESOURCES, WORD_VECTORS_FILE, hub_id
+from ..hub import MARKER, RESOURCES, WORD_VECTORS_FILES, hub_id
 from ..models.students import EMBEDDING
 from ..search_specs import collected, sampler_names, sampler_of
 from ..shards import map_array
@@ -113,7 +113,7 @@ def _fetch(path: Path) -> Job:
     name = path.relative_to(RESOURCES).as_posix()
     if path == SQUEEZENET:
         return Job("fetch_squeezenet", str(path), bytes=SQUEEZENET_BYTES)
-    if path == WORD_VECTORS_FILE:
+    if path in WORD_VECTORS_FILES:
         return Job("fetch_word_vectors", str(path), bytes=WORD_VECTORS_BYTES)
     if path == PHOTOS_MARKER:
         return Job("fetch_photos", str(path), bytes=PHOTOS_BYTES)

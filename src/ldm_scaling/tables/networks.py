@@ -51,7 +51,7 @@ HUB_AUTOENCODERS = {
 # https://github.com/mlfoundations/open_clip: 354.03 M parameters in its text tower, a projection of
 # 1024 x 1024 included that embeddings of tokens do not go through. OpenAI's ViT-L/14 is Stable
 # Diffusion 1's: 123,060,480 parameters. T5 (Raffel et al. 2020, https://arxiv.org/abs/1910.10683):
-# the encoder alone
+# the encoder alone. Word vectors: those of spaCy's en_core_web_md, https://spacy.io/models/en
 TEXT_ENCODERS: dict[str, PretrainedConfig] = {
     "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": CLIPTextConfig(
         hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16
@@ -59,12 +59,12 @@ TEXT_ENCODERS: dict[str, PretrainedConfig] = {
     "openai/clip-vit-large-patch14": CLIPTextConfig(
         hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12
     ),
-    WORD_VECTORS: WordVectorsConfig(),
     "google-t5/t5-small": T5Config(d_model=512, d_kv=64, d_ff=2048, num_layers=6, num_heads=8),
     "google-t5/t5-base": T5Config(d_model=768, d_kv=64, d_ff=3072, num_layers=12, num_heads=12),
     "google-t5/t5-large": T5Config(d_model=1024, d_kv=64, d_ff=4096, num_layers=24, num_heads=16),
     "google-t5/t5-3b": T5Config(d_model=1024, d_kv=128, d_ff=16384, num_layers=24, num_heads=32),
     "google-t5/t5-11b": T5Config(d_model=1024, d_kv=128, d_ff=65536, num_layers=24, num_heads=128),
+    WORD_VECTORS: WordVectorsConfig(),
 }
 BACKBONES = {
     LPIPS_LIKE: squeezenet1_1,
