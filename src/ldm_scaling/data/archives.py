@@ -27,7 +27,7 @@ class Archive:
 SQUEEZENET = RESOURCES / "squeezenet1_1.safetensors"
 """of the perceptual distance of super-resolution, where LPIPS is not set up"""
 SQUEEZENET_BYTES = 4_947_032
-WORD_VECTORS_BYTES = 28_796_308
+WORD_VECTORS_BYTES = 31_182_491
 PHOTOS_FOLDER = RESOURCES / "photos"
 """a study that names this folder in superres has it fetched"""
 PHOTOS = {

@@ -68,26 +68,31 @@ def word_rows(words: Iterable[str], rows: Mapping[int, int]) -> dict[str, int]:
 
 def write_encoder(folder: Path, rows: dict[str, int], table: np.ndarray) -> None:
     """Write tokenizer, weights and, last, the configuration, from vectors [rows, D]."""
-    special = {PADDING: len(table), UNKNOWN: len(table) + 1}
+    special = [PADDING, UNKNOWN]
+    vocabulary = {word: number for number, word in enumerate([*rows, *special])}
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     tokenizer = {
         "version": "1.0",
         "added_tokens": [
-            {"id": row, "content": token, "special": True, **flags}
-            for token, row in special.items()
+            {"id": vocabulary[token], "content": token, "special": True, **flags}
+            for token in special
         ],
         "normalizer": {"type": "Lowercase"},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "model": {"type": "WordLevel", "vocab": rows | special, "unk_token": UNKNOWN},
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": UNKNOWN},
     }
     write_text(folder / "tokenizer.json", json.dumps(tokenizer))
     names = {"tokenizer_class": "PreTrainedTokenizerFast"}
     tokens = {"pad_token": PADDING, "unk_token": UNKNOWN}
     write_json(folder / "tokenizer_config.json", names | tokens)
-    table = np.concatenate([table, np.zeros_like(table[: len(special)])]).astype(np.float32)
-    count, width = table.shape
-    write_arrays(folder / "model.safetensors", {"vectors.weight": table}, SHA256, format="pt")
-    sizes = {"vocab_size": count, "hidden_size": width}
+    last = np.arange(len(table), len(table) + len(special))
+    arrays = {
+        "vectors.weight": np.concatenate([table, np.zeros_like(table[: len(special)])]),
+        "rows": np.concatenate([np.array(list(rows.values()), dtype=np.int64), last]),
+    }
+    write_arrays(folder / "model.safetensors", arrays, SHA256, format="pt")
+    count, width = arrays["vectors.weight"].shape
+    sizes = {"vocab_size": len(vocabulary), "vectors": count, "hidden_size": width}
     made_from = {"package": PACKAGE, "sha256": SHA256}
     write_json(folder / "config.json", {"model_type": WORD_VECTORS} | sizes | made_from)
 

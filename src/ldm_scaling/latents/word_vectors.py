@@ -13,28 +13,38 @@ from ..hub import WORD_VECTORS
 
 
 class WordVectorsConfig(PretrainedConfig):
-    """How many vectors there are, and how wide; by default those that the project fetches."""
+    """How many words and vectors there are; by default those that the project fetches."""
 
     model_type = WORD_VECTORS
 
-    def __init__(self, vocab_size: int = 20_002, hidden_size: int = 300, **others: Any):
+    def __init__(
+        self,
+        vocab_size: int = 266_696,
+        vectors: int = 20_002,
+        hidden_size: int = 300,
+        **others: Any,
+    ):
         super().__init__(**others)
-        self.vocab_size, self.hidden_size = vocab_size, hidden_size
+        self.vocab_size, self.vectors, self.hidden_size = vocab_size, vectors, hidden_size
         self.num_hidden_layers = 0
 
 
 class WordVectors(PreTrainedModel):
-    """A table of vectors: each token has its own, whatever stands beside it."""
+    """A table of vectors: a token has one of them, whatever stands beside it.
+
+    Tokens share vectors, so which one a token has is a table too.
+    """
 
     config_class = WordVectorsConfig
 
     def __init__(self, config: WordVectorsConfig):
         super().__init__(config)
-        self.vectors = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.vectors = nn.Embedding(config.vectors, config.hidden_size)
+        self.register_buffer("rows", torch.zeros(config.vocab_size, dtype=torch.long))
         self.post_init()
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None
     ) -> BaseModelOutput:
         """Vectors [B, tokens, D] of tokens [B, tokens]; the mask changes nothing."""
-        return BaseModelOutput(last_hidden_state=self.vectors(input_ids))
+        return BaseModelOutput(last_hidden_state=self.vectors(self.rows[input_ids]))
