@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ldm_scaling.cli import run
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -30,6 +32,25 @@ def fetched() -> Callable[[str], Path]:
         return found
 
     return path
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, list[str]]]:
+    """Runs a module's `main` as a command; gives the status and the lines of errors."""
+
+    def called(main: Callable[[], None], *arguments: object) -> tuple[int, list[str]]:
+        monkeypatch.setattr(sys, "argv", [main.__module__, *map(str, arguments)])
+        status = 0
+        try:
+            run(main)
+        except SystemExit as stopped:
+            status = stopped.code
+        lines = capsys.readouterr().err.splitlines()
+        return status, [line for line in lines if line.startswith(("error", "Traceback"))]
+
+    return called
 
 
 @pytest.fixture

@@ -6,12 +6,10 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from ldm_scaling.cli import run
 from ldm_scaling.data import fetch_photos, tries
 from ldm_scaling.data.fetch_photos import PACKAGE, member
 
@@ -25,7 +23,7 @@ def out(tmp_path) -> Path:
 
 
 @pytest.fixture
-def fetch(tmp_path, monkeypatch, capsys, out):
+def fetch(tmp_path, monkeypatch, command, out):
     """Runs the command with a script for apt-get; gives the status, errors and what apt was told.
 
     `$PACKAGE` is the small package for the script, `$TRIES` how often it has been called.
@@ -45,21 +43,9 @@ def fetch(tmp_path, monkeypatch, capsys, out):
         )
         apt.chmod(0o755)
         monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-        return command(out, monkeypatch, capsys), calls.read_text().splitlines()
+        return command(fetch_photos.main, "--out", out), calls.read_text().splitlines()
 
     return fetched
-
-
-def command(out, monkeypatch, capsys) -> tuple[int, list[str]]:
-    """The status of the command, and its lines of errors."""
-    monkeypatch.setattr(sys, "argv", ["fetch_photos", "--out", str(out)])
-    status = 0
-    try:
-        run(fetch_photos.main)
-    except SystemExit as stopped:
-        status = stopped.code
-    lines = capsys.readouterr().err.splitlines()
-    return status, [line for line in lines if line.startswith(("error", "Traceback"))]
 
 
 def build(folder: Path, content: dict[str, bytes]) -> None:
@@ -130,12 +116,12 @@ def test_another_package_is_refused(fetch, tmp_path, out, content, reason):
 
 
 @pytest.mark.parametrize("missing", ["apt-get", "dpkg-deb"])
-def test_a_system_without_the_programs_is_one_line(missing, out, tmp_path, monkeypatch, capsys):
+def test_a_system_without_the_programs_is_one_line(missing, out, tmp_path, monkeypatch, command):
     for name in {"apt-get", "dpkg-deb"} - {missing}:
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    status, (line,) = command(out, monkeypatch, capsys)
+    status, (line,) = command(fetch_photos.main, "--out", out)
     assert status == 2
     assert f"{missing} is missing" in line and "superres.validation.path" in line
     assert not out.exists()

