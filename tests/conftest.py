@@ -22,19 +22,6 @@ def root() -> Path:
 
 
 @pytest.fixture
-def fetched() -> Callable[[str], Path]:
-    """Gives a path below the checkout's resources/; the test is skipped if nothing is there."""
-
-    def path(name: str) -> Path:
-        found = ROOT / "resources" / name
-        if not found.exists():
-            pytest.skip("needs make prefetch")
-        return found
-
-    return path
-
-
-@pytest.fixture
 def command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, list[str]]]:

@@ -32,6 +32,15 @@ SMOKE = ("--cores", "2", "--configfile=studies/smoke.yaml")
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 
 
+def fetch(name: str) -> Path:
+    """The path of one of FETCHED below the checkout's resources/, where it is fetched once."""
+    path = ROOT / "resources" / name
+    if not path.is_file() and not (path / "config.json").exists():  # written last
+        command = [sys.executable, "-m", f"ldm_scaling.data.{FETCHED[name]}"]
+        subprocess.run([*command, "--out", str(path)], check=True)
+    return path
+
+
 def command_modules() -> list[str]:
     """The modules in the package's rooms that are commands."""
     names = [info.name for info in pkgutil.walk_packages(ldm_scaling.__path__, "ldm_scaling.")]
@@ -58,11 +67,8 @@ class Project:
                 shutil.copy(source, folder / name)
         (folder / "slurm").symlink_to("profiles/slurm")
         (folder / "resources").mkdir()
-        for name, module in FETCHED.items():
-            archive = ROOT / "resources" / name
-            if not archive.is_file() and not (archive / "config.json").exists():  # written last
-                command = [sys.executable, "-m", f"ldm_scaling.data.{module}"]
-                subprocess.run([*command, "--out", str(archive)], check=True)
+        for name in FETCHED:
+            archive = fetch(name)
             copy = shutil.copytree if archive.is_dir() else shutil.copy2
             copy(archive, folder / "resources" / name)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import networks
 import numpy as np
+import project
 import pytest
 import torch
 from matplotlib import get_data_path
@@ -196,9 +197,9 @@ def test_weights_get_torchvisions_names_and_shapes(squeezenet):
         assert np.array_equal(found[name], value.numpy())
 
 
-def test_the_fetched_network_knows_what_is_on_a_photograph(fetched):
+def test_the_fetched_network_knows_what_is_on_a_photograph():
     network = squeezenet1_1(weights=None).eval()
-    network.load_state_dict(load_file(fetched(SQUEEZENET)))
+    network.load_state_dict(load_file(project.fetch(SQUEEZENET)))
     photo = Path(get_data_path(), "sample_data", "grace_hopper.jpg")  # in a uniform, with a tie
     pixels = np.asarray(Image.open(photo).convert("RGB").resize((227, 227)), np.float32)
     mean = torch.tensor([103.939, 116.779, 123.68])
@@ -209,11 +210,11 @@ def test_the_fetched_network_knows_what_is_on_a_photograph(fetched):
     assert {"suit", "military uniform", "Windsor tie"} <= {names[number] for number in classes}
 
 
-def test_the_distance_grows_with_noise_and_blur(fetched):
+def test_the_distance_grows_with_noise_and_blur():
     photo = Path(get_data_path(), "sample_data", "grace_hopper.jpg")
     image = Image.open(photo).convert("RGB").resize((64, 64))
     original = np.asarray(image).transpose(2, 0, 1)[None]
-    distance = load_distance(LPIPS_LIKE, fetched(SQUEEZENET))
+    distance = load_distance(LPIPS_LIKE, project.fetch(SQUEEZENET))
     noisy = [distance(near(original, deviation), original).item() for deviation in (0, 4, 16, 64)]
     blurred = [
         distance(

@@ -6,6 +6,7 @@ import sys
 
 import networks as stand_ins
 import numpy as np
+import project
 import pytest
 import torch
 from diffusers import DiffusionPipeline, LatentConsistencyModelPipeline
@@ -112,11 +113,11 @@ def test_a_text_is_projected_once_for_all_steps(networks):
 
 @pytest.mark.parametrize("pretrained", ["minilm-l6", "word-vectors"])
 def test_the_pipeline_survives_a_round_trip_through_a_folder(
-    networks, pretrained, tmp_path, fetched, monkeypatch
+    networks, pretrained, tmp_path, monkeypatch
 ):
     unet, autoencoder, encoder = networks
     if pretrained == "word-vectors":
-        monkeypatch.chdir(fetched(pretrained).parents[1])
+        monkeypatch.chdir(project.fetch(pretrained).parents[1])
         encoder = CaptionEncoder(TextEncoder(pretrained=pretrained, max_tokens=12, width=300))
         unet = build_unet(FAMILY, "c8", (4, 4, 4), 300)
     scheduler = make_scheduler("ddim", Diffusion(prediction="v_prediction"))

@@ -9,6 +9,7 @@ import zipfile
 
 import msgpack
 import numpy as np
+import project
 import pytest
 import torch
 
@@ -112,8 +113,8 @@ def test_it_has_no_layers_to_cut(fetch):
         CaptionEncoder(spec(width=300))
 
 
-def test_the_fetched_table_is_spacys(fetched, monkeypatch):
-    monkeypatch.chdir(fetched("word-vectors").parents[1])
+def test_the_fetched_table_is_spacys(monkeypatch):
+    monkeypatch.chdir(project.fetch("word-vectors").parents[1])
     encoder = CaptionEncoder(spec(width=300))
     cat, dog, face, grinning, none = encoder(["Cat dog face GRINNING twemoji"])[0]
     assert torch.equal(cat, dog) and not none.any()
