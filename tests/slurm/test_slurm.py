@@ -141,7 +141,7 @@ class Story:
         cluster = self.cluster
         with cluster.snakemake() as process:
             self.note("c16", lambda: cluster.continued("c16", 3), process)
-            self.freeze("c16")
+            self.freeze("c16", process)
             ask("scontrol", "update", f"JobId={cluster.training('c16')[2]['JobId']}", "EndTime=now")
             self.note("c8", lambda: cluster.continued("c8", 2), process)
             self.note("c16", lambda: cluster.continued("c16", 4), process)
@@ -159,16 +159,23 @@ class Story:
         def all_frozen() -> bool:
             for size in self.seen.keys() - frozen:
                 if images := event(size):
-                    self.freeze(size)
+                    self.freeze(size, process)
                     self.seen[size].append(images)
                     frozen.add(size)
             return len(frozen) == len(self.seen)
 
         self.cluster.wait_for(all_frozen, process)
 
-    def freeze(self, size: str) -> None:
-        """Stop a training's processes, so that it does not end before it is interrupted."""
+    def freeze(self, size: str, process: subprocess.Popen) -> None:
+        """Stop a training's processes, so that it does not end before it is interrupted.
+
+        Waits until Slurm says so: it notes a stop late, and a job that was cancelled in between
+        is "STOPPED" for ever, never "CANCELLED".
+        """
         ask("scancel", "--signal=STOP", self.cluster.training(size)[-1]["JobId"])
+        self.cluster.wait_for(
+            lambda: self.cluster.training(size)[-1]["JobState"] == "STOPPED", process
+        )
 
 
 @pytest.fixture(scope="module")
