@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,20 @@ WORD_VECTORS_FILES = [
     for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 ]
 """the first one is written last, and says what was fetched"""
+
+
+class BuiltIn(NamedTuple):
+    """A text encoder that comes with a package."""
+
+    width: int
+    layers: int
+
+
+BUILT_IN_ENCODERS = {
+    "minilm-l6": BuiltIn(width=384, layers=6),
+    "minilm-l3": BuiltIn(width=384, layers=3),
+    WORD_VECTORS: BuiltIn(width=300, layers=0),
+}
 
 Kind = Literal["models", "datasets"]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
@@ -65,6 +79,24 @@ def revision_has_an_id(section: Any) -> Any:
     named = section.pretrained
     if section.revision and named and not re.fullmatch(r"[\w.-]+/[\w.-]+", named):
         raise ValueError(f"revision: {named} is no hub id (ORG/NAME); set revision: null")
+    return section
+
+
+def fits_built_in(section: Any) -> Any:
+    """Check a section of the study that describes a text encoder, if it is one of the built-in.
+
+    Raises ValueError if its width is another, or if it has fewer layers than are to be kept.
+    """
+    if known := BUILT_IN_ENCODERS.get(section.pretrained):
+        if section.width != known.width:
+            raise ValueError(
+                f"width: {section.pretrained} makes embeddings {known.width} wide, not"
+                f" {section.width}; set width: {known.width}"
+            )
+        if (section.layers or 0) > known.layers:
+            raise ValueError(
+                f"layers: {section.pretrained} has {known.layers} layers, not {section.layers}"
+            )
     return section
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, model_validator
 
 from .fields import Distinct, Guidance, Positive, Strict, is_none
-from .hub import Revision, revision_has_an_id
+from .hub import Revision, fits_built_in, revision_has_an_id
 
 if TYPE_CHECKING:
     from .study import Study
@@ -32,6 +32,7 @@ class BudgetEncoder(Strict):
     """channels of an embedding"""
 
     _check_revision = model_validator(mode="after")(revision_has_an_id)
+    _check_built_in = model_validator(mode="after")(fits_built_in)
 
     @property
     def name(self) -> str:

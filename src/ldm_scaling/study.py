@@ -27,7 +27,7 @@ from .fields import (
     check_kept,
     is_none,
 )
-from .hub import Revision, revision_has_an_id
+from .hub import Revision, fits_built_in, revision_has_an_id
 from .metrics_section import Metrics
 from .param_budget_section import ParamBudget, check_param_budget
 from .sampling_section import Sampling
@@ -100,6 +100,7 @@ class TextEncoder(Strict):
     """its first layers that are kept; null: all"""
 
     _check_revision = model_validator(mode="after")(revision_has_an_id)
+    _check_built_in = model_validator(mode="after")(fits_built_in)
 
 
 class Latents(Strict):
@@ -333,6 +334,9 @@ def load_study(config: dict[str, Any]) -> Study:
             message = f"unknown key; {_known_keys(first['loc'])}"
         elif first["type"] == "missing":
             message = "is missing"
+        elif first["type"] == "too_short":
+            least, has = first["ctx"]["min_length"], first["ctx"]["actual_length"]
+            message = f"needs at least {least} {'entry' if least == 1 else 'entries'}, has {has}"
         elif first["type"] != "value_error":
             message += f" (got {json.dumps(first['input'], default=str)[:60]})"
         elif ": " in message:  # a check across keys names the one to change, within its section

@@ -197,10 +197,12 @@ def test_without_layers_words_do_not_know_each_other():
     assert not torch.allclose(wolf[1], sheep[1])
 
 
-def test_a_text_encoder_of_another_width_is_one_line():
+def test_a_text_encoder_of_another_width_is_one_line(tmp_path):
+    save_tokenizer(tmp_path)
+    small_clip().save_pretrained(tmp_path)
     with pytest.raises(InputError) as error:
-        CaptionEncoder(TextEncoder(pretrained="minilm-l6", max_tokens=10, width=512))
-    message = "latents.text_encoder: minilm-l6 makes embeddings 384 wide, not 512; set width: 384"
+        CaptionEncoder(TextEncoder(pretrained=str(tmp_path), max_tokens=8, width=24))
+    message = f"latents.text_encoder: {tmp_path} makes embeddings 16 wide, not 24; set width: 16"
     assert str(error.value) == message
 
 

