@@ -7,6 +7,7 @@ done and left out.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -94,10 +95,14 @@ def report(table: pd.DataFrame, jobs: list[Job], device: str, utilisation: float
     if total["flops"]:
         tenth, share, count = concentration(left)
         lines.append(
-            f"The costliest tenth, {len(tenth)} of {len(left)} jobs, has {share:.0%} of the cost:"
-            f" {', '.join(f'{job.rule} {job.name}'.strip() for job in tenth)}."
-            f" Nine tenths are in {count} jobs."
+            f"Nine tenths of the cost are in {count} jobs; the costliest tenth, {len(tenth)} of"
+            f" {len(left)}, has {share:.0%}:"
         )
+        for rule in dict.fromkeys(job.rule for job in tenth):
+            names = ", ".join(job.name for job in tenth if job.rule == rule)
+            lines.append(
+                textwrap.fill(f"{rule} {names}", 100, initial_indent="  ", subsequent_indent="    ")
+            )
     return "\n".join(lines)
 
 
