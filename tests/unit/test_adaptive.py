@@ -164,17 +164,25 @@ def test_the_grid_and_adaptive_searches_share_what_they_sample(config, run_sweep
         )
 
 
-def test_trajectories_are_searched_as_single_sizes_are(config, run_sweep, tmp_path):
+@pytest.fixture
+def trajectories(config, tmp_path):
+    """A function that gives the spec of stitched cells, by the method of search, and its option."""
     config["family"]["sizes"] = ["c8", "c16"]
     config["stitch"] = {"sizes": [["c8", "c16"]], "shares": [0.5, 0.75], "steps": [4]}
-    config["sampling"]["guidance"] = SCALES
-    methods = [load_study(config | {"search": {"method": m}}) for m in ("adaptive", "grid")]
-    adaptive, grid = (stitch_spec(study, "c8-c16") for study in methods)
+
+    def spec(method):
+        return stitch_spec(load_study(config | {"search": {"method": method}}), "c8-c16")
+
     torch.manual_seed(1)
-    unet = build_unet(methods[0].family, "c16", (8, 8, 8), 16)
+    unet = build_unet(load_study(config).family, "c16", (8, 8, 8), 16)
     save_model(unet, tmp_path / "second/unet", WEIGHTS)
-    first, searched = run_sweep(adaptive, "adaptive", "work", f"--then={tmp_path / 'second'}")
-    whole, rest = run_sweep(grid, "grid", "work", f"--then={tmp_path / 'second'}")
+    return spec, f"--then={tmp_path / 'second'}"
+
+
+def test_trajectories_are_searched_as_single_sizes_are(trajectories, run_sweep):
+    spec, then = trajectories
+    first, searched = run_sweep(spec("adaptive"), "adaptive", "work", then)
+    whole, rest = run_sweep(spec("grid"), "grid", "work", then)
     assert searched <= 2 * most_images(len(SCALES), N, LOOK) and searched + rest == 10 * N
     found = read_header(first / "features.safetensors")
     for allocation in ("2-2", "3-1"):
@@ -214,10 +222,10 @@ sweep.main()
 """
 
 
-def test_a_killed_search_goes_on(config, run_sweep, words, tmp_path):
-    spec = spec_of(config, method="adaptive")
-    whole, all_images = run_sweep(spec, "whole", "a")
-    options = [*words, "--spec", spec.model_dump_json(), "--batch=16"]
+def kill_and_go_on(spec, then, run_sweep, words, tmp_path):
+    """Some images are left to sample after a kill, and files equal those of an undisturbed run."""
+    whole, all_images = run_sweep(spec, "whole", "a", *then)
+    options = [*words, *then, "--spec", spec.model_dump_json(), "--batch=16"]
     options += [f"--out={tmp_path / 'resumed'}", f"--work-dir={tmp_path / 'b'}"]
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, *options],
@@ -226,10 +234,20 @@ def test_a_killed_search_goes_on(config, run_sweep, words, tmp_path):
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     assert not (tmp_path / "resumed").exists()
-    resumed, rest = run_sweep(spec, "resumed", "b")
+    resumed, rest = run_sweep(spec, "resumed", "b", *then)
     assert 0 < rest < all_images
     for name in ("features.safetensors", "images.safetensors"):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.mark.parametrize("method", ["adaptive", "grid"])
+def test_a_killed_search_goes_on(method, config, run_sweep, words, tmp_path):
+    kill_and_go_on(spec_of(config, method=method), (), run_sweep, words, tmp_path)
+
+
+def test_a_killed_search_of_trajectories_goes_on(trajectories, run_sweep, words, tmp_path):
+    spec, then = trajectories
+    kill_and_go_on(spec("adaptive"), (then,), run_sweep, words, tmp_path)
 
 
 def test_a_search_without_a_reference_is_one_line(config, words):

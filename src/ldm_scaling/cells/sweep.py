@@ -28,15 +28,9 @@ import numpy as np
 import torch
 
 from ..cli import Progress, Slice, SliceEnded, add_work_dir, parser, positive, run
-from ..devices import (
-    own_device,
-    process_count,
-    process_index,
-)
+from ..devices import own_device, process_count, process_index
 from ..diffusion.guidance import is_embedded
-from ..diffusion.samplers import (
-    network_evaluations,
-)
+from ..diffusion.samplers import network_evaluations
 from ..shards import write_arrays
 from ..specs import CellSpec, SweepSpec
 from ..study import SHEET_IMAGES
