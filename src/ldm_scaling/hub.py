@@ -1,4 +1,6 @@
-"""Where downloads lie: `resources/`, filled by rule prefetch, read by all else without network.
+"""Networks and data of others, as studies name them, and where they lie once they are downloaded.
+
+Downloads lie in `resources/`, filled by rule prefetch, read by all else without network.
 
 Free of torch, since the Snakefile's rules name these files.
 """
@@ -30,7 +32,7 @@ WORD_VECTORS_FILES = [
 
 
 class BuiltIn(NamedTuple):
-    """A text encoder that comes with a package."""
+    """What a text encoder is that a study names without a folder or hub id."""
 
     width: int
     layers: int
@@ -41,6 +43,7 @@ BUILT_IN_ENCODERS = {
     "minilm-l3": BuiltIn(width=384, layers=3),
     WORD_VECTORS: BuiltIn(width=300, layers=0),
 }
+"""by `pretrained`; studies are checked against them"""
 
 Kind = Literal["models", "datasets"]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
@@ -83,7 +86,7 @@ def revision_has_an_id(section: Any) -> Any:
 
 
 def fits_built_in(section: Any) -> Any:
-    """Check a section of the study that describes a text encoder, if it is one of the built-in.
+    """Check a section of the study that describes a text encoder, if it is a built-in one.
 
     Raises ValueError if its width is another, or if it has fewer layers than are to be kept.
     """
@@ -95,7 +98,8 @@ def fits_built_in(section: Any) -> Any:
             )
         if (section.layers or 0) > known.layers:
             raise ValueError(
-                f"layers: {section.pretrained} has {known.layers} layers, not {section.layers}"
+                f"layers: {section.pretrained} has {known.layers} layers; set layers: "
+                f"{known.layers} or fewer, not {section.layers}"
             )
     return section
 

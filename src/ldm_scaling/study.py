@@ -334,9 +334,10 @@ def load_study(config: dict[str, Any]) -> Study:
             message = f"unknown key; {_known_keys(first['loc'])}"
         elif first["type"] == "missing":
             message = "is missing"
-        elif first["type"] == "too_short":
-            least, has = first["ctx"]["min_length"], first["ctx"]["actual_length"]
-            message = f"needs at least {least} {'entry' if least == 1 else 'entries'}, has {has}"
+        elif first["type"] in ("too_short", "too_long"):
+            least, most = (first["ctx"].get(name) for name in ("min_length", "max_length"))
+            bound = f"at least {least}" if first["type"] == "too_short" else f"at most {most}"
+            message = f"needs {bound}, has {first['ctx']['actual_length']}"
         elif first["type"] != "value_error":
             message += f" (got {json.dumps(first['input'], default=str)[:60]})"
         elif ": " in message:  # a check across keys names the one to change, within its section

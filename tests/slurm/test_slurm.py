@@ -141,7 +141,8 @@ class Story:
         cluster = self.cluster
         with cluster.snakemake() as process:
             self.note("c16", lambda: cluster.continued("c16", 3), process)
-            self.freeze("c16", process)
+            self.stop("c16")
+            self.wait_for_stop("c16", process)
             ask("scontrol", "update", f"JobId={cluster.training('c16')[2]['JobId']}", "EndTime=now")
             self.note("c8", lambda: cluster.continued("c8", 2), process)
             self.note("c16", lambda: cluster.continued("c16", 4), process)
@@ -159,23 +160,30 @@ class Story:
         def all_frozen() -> bool:
             for size in self.seen.keys() - frozen:
                 if images := event(size):
-                    self.freeze(size, process)
+                    self.stop(size)
                     self.seen[size].append(images)
                     frozen.add(size)
             return len(frozen) == len(self.seen)
 
         self.cluster.wait_for(all_frozen, process)
+        for size in self.seen:
+            self.wait_for_stop(size, process)
 
-    def freeze(self, size: str, process: subprocess.Popen) -> None:
-        """Stop a training's processes, so that it does not end before it is interrupted.
-
-        Waits until Slurm says so: it notes a stop late, and a job that was cancelled in between
-        is "STOPPED" for ever, never "CANCELLED".
-        """
+    def stop(self, size: str) -> None:
+        """Stop a training's processes, so that it does not end before it is interrupted."""
         ask("scancel", "--signal=STOP", self.cluster.training(size)[-1]["JobId"])
-        self.cluster.wait_for(
-            lambda: self.cluster.training(size)[-1]["JobState"] == "STOPPED", process
-        )
+
+    def wait_for_stop(self, size: str, process: subprocess.Popen) -> None:
+        """Wait until Slurm, too, calls a training stopped.
+
+        A job that is cancelled before stays "STOPPED" for ever, and Snakemake waits for it.
+        """
+
+        def state() -> str:
+            return self.cluster.training(size)[-1]["JobState"]
+
+        self.cluster.wait_for(lambda: state() != "RUNNING", process)
+        assert state() == "STOPPED"
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +237,7 @@ def test_a_cancelled_training_continues_in_a_new_job(story):
 
 def test_ctrl_c_cancels_jobs_and_the_same_command_continues(story):
     assert story.interrupted != 0
-    assert not {"PENDING", "RUNNING"} & {job["JobState"] for job in story.first_jobs}
+    assert not {"PENDING", "RUNNING", "STOPPED"} & {job["JobState"] for job in story.first_jobs}
     for images in story.seen.values():
         assert images[1] <= images[2] < IMAGES
     again = {job["Comment"] for job in story.jobs[len(story.first_jobs) :]}

@@ -166,7 +166,7 @@ def test_the_grid_and_adaptive_searches_share_what_they_sample(config, run_sweep
 
 @pytest.fixture
 def trajectories(config, tmp_path):
-    """A function that gives the spec of stitched cells, by the method of search, and its option."""
+    """From a method of search to the spec of stitched cells; and the option of their sweep."""
     config["family"]["sizes"] = ["c8", "c16"]
     config["stitch"] = {"sizes": [["c8", "c16"]], "shares": [0.5, 0.75], "steps": [4]}
 
@@ -218,12 +218,13 @@ def saving(self, *state):
     if len(saves) == 4:
         os.kill(os.getpid(), signal.SIGKILL)
 sweep.WorkDir.save = saving
+sweep.SAVE_SECONDS = 0
 sweep.main()
 """
 
 
-def kill_and_go_on(spec, then, run_sweep, words, tmp_path):
-    """Some images are left to sample after a kill, and files equal those of an undisturbed run."""
+def kill_and_go_on(spec, run_sweep, words, tmp_path, *then):
+    """Kill a sweep at its fourth save, in the middle of a cell; it goes on to the same files."""
     whole, all_images = run_sweep(spec, "whole", "a", *then)
     options = [*words, *then, "--spec", spec.model_dump_json(), "--batch=16"]
     options += [f"--out={tmp_path / 'resumed'}", f"--work-dir={tmp_path / 'b'}"]
@@ -242,12 +243,12 @@ def kill_and_go_on(spec, then, run_sweep, words, tmp_path):
 
 @pytest.mark.parametrize("method", ["adaptive", "grid"])
 def test_a_killed_search_goes_on(method, config, run_sweep, words, tmp_path):
-    kill_and_go_on(spec_of(config, method=method), (), run_sweep, words, tmp_path)
+    kill_and_go_on(spec_of(config, method=method), run_sweep, words, tmp_path)
 
 
 def test_a_killed_search_of_trajectories_goes_on(trajectories, run_sweep, words, tmp_path):
     spec, then = trajectories
-    kill_and_go_on(spec("adaptive"), (then,), run_sweep, words, tmp_path)
+    kill_and_go_on(spec("adaptive"), run_sweep, words, tmp_path, then)
 
 
 def test_a_search_without_a_reference_is_one_line(config, words):

@@ -354,10 +354,10 @@ def test_what_is_not_downloaded_is_one_line_with_the_target():
     remedy = (
         "is not in resources/hub; run: snakemake --cores 1 prefetch (with the study's --configfile)"
     )
-    for section, call in (
-        ("latents.text_encoder", lambda: CaptionEncoder(spec)),
+    for network, call in (
+        ("text encoder", lambda: CaptionEncoder(spec)),
         ("latents.autoencoder", lambda: load(NAME, REVISION)),
     ):
         with pytest.raises(InputError) as caught:
             call()
-        assert str(caught.value) == f"{section}.pretrained: {NAME} at {REVISION} {remedy}"
+        assert str(caught.value) == f"{network} {NAME}: revision {REVISION} {remedy}"

@@ -370,6 +370,20 @@ def test_concentration_names_the_costliest_tenth():
     assert concentration([Job("floors", "x")]) == ([Job("floors", "x")], 0, 0)
 
 
+def test_the_costliest_tenth_is_printed_rule_by_rule():
+    names = {"sweep": [f"budget_minilm-l6-layers{i} c48" for i in range(9)], "distill": ["c48"]}
+    costly = [Job(rule, name, {"U-Net": 2}, name=name) for rule in names for name in names[rule]]
+    jobs = [*costly[5:], *costly[:5], *(Job("pretrain", str(i), {"U-Net": 1}) for i in range(90))]
+    printed = report(plan_table(jobs, 1e12), jobs, "a100", 30)
+    assert "Jobs that have nine tenths of the cost: 89." in printed
+    assert "The costliest tenth, 10 of 100, has 18%:" in printed
+    block = printed[printed.index("has 18%:") :].splitlines()[1:]
+    assert max(map(len, block)) <= 100
+    assert [line[:8] for line in block] == ["  sweep ", *["    budg"] * 2, "  distil"]
+    assert block[-1] == "  distill c48"
+    assert all(name in " ".join(printed.split()) for name in names["sweep"])
+
+
 def test_disk_of_arrays_and_weights():
     jobs = jobs_of(changed(data={"max_images": 3000}, training={"keep": [0.5]}))
     (prepare,) = rule(jobs, "prepare_data")

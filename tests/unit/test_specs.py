@@ -149,8 +149,8 @@ CHANGES = [
         "encode_text encode_part cost latency clip_like encode_subjects",
     ),
     (
-        "latents.text_encoder.width",
-        512,
+        "latents.text_encoder",
+        {"pretrained": "some/folder", "max_tokens": 20, "width": 512},
         "encode_text encode_part cost latency clip_like encode_subjects",
     ),
     ("family.sizes", ["c12", "c20", "c24", "c32", "c48"], "cost latency"),

