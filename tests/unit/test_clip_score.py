@@ -69,7 +69,9 @@ def test_files_of_a_hub_id_are_where_prefetch_puts_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     clip = Clip(pretrained="some/model", revision="a1" * 20)
     networks.clip(clip.folder)
-    with pytest.raises(InputError, match=r"metrics\.clip\..* is not in resources/hub; run: snakem"):
+    with pytest.raises(
+        InputError, match=r"metrics\.clip some/model: .* is not in resources/hub; run: snakem"
+    ):
         ClipScore(clip, CAPTIONS)
     (clip.folder / "prefetched.json").touch()
     assert clip.folder.parts == ("resources", "hub", "models", "some--model", "a1" * 20)

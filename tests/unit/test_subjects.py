@@ -181,7 +181,7 @@ def test_dino_features_are_transformers_class_token(vit):
 
 
 def test_dino_without_its_files_is_one_line(vit, tmp_path):
-    with pytest.raises(InputError, match=r"dreambooth\.dino\.pretrained: nowhere: no such folder"):
+    with pytest.raises(InputError, match=r"dreambooth\.dino nowhere: no such folder"):
         DinoFeatures(Dino(pretrained="nowhere"))
     with pytest.raises(InputError, match=r"dreambooth\.dino: .*config\.json is missing"):
         DinoFeatures(Dino(pretrained=str(tmp_path)))
