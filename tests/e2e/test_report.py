@@ -51,7 +51,7 @@ class Reader:
 
     def click(self, text: str) -> None:
         """Click a link that says exactly this."""
-        self._press(By.LINK_TEXT, text)
+        self.wait.until(lambda browser: browser.find_element(By.LINK_TEXT, text).click() or True)
 
     def follow(self, link: str, selector: str, *parts: str) -> None:
         """Click a link, again if its place has moved just then, until an element says the parts."""
@@ -64,13 +64,6 @@ class Reader:
 
         self.wait.until(there)
 
-    def press(self, selector: str) -> None:
-        """Click the first element of a CSS selector."""
-        self._press(By.CSS_SELECTOR, selector)
-
-    def _press(self, *what: str) -> None:
-        self.wait.until(lambda browser: browser.find_element(*what).click() or True)
-
     def text(self, selector: str, *parts: str) -> str:
         """What the first element of a CSS selector says, as soon as it has these parts."""
 
@@ -80,13 +73,20 @@ class Reader:
 
         return self.wait.until(said)
 
-    def image(self, *, before: str = "") -> str:
-        """The address of the figure that is shown, as soon as another than before is drawn."""
+    def show(self, eye: int = 0, before: str = "") -> str:
+        """Click an eye, again if that was lost, until a figure is drawn that was not before.
+
+        Returns its address.
+        """
 
         def drawn(browser: webdriver.Chrome) -> str | bool:
-            image = browser.find_element(By.CSS_SELECTOR, SHOWN)
-            source = image.get_property("src")
-            return image.get_property("naturalWidth") > 500 and source != before and source
+            for image in self.find_all(SHOWN):
+                source = image.get_property("src")
+                if image.get_property("naturalWidth") > 500 and source != before:
+                    return source
+            for link in self.find_all(EYES)[eye : eye + 1]:
+                link.click()
+            return False
 
         return self.wait.until(drawn)
 
@@ -150,8 +150,7 @@ def test_from_the_question_to_the_headline_figure(reader, finished):
     assert read(headline.get_property("src")) == drawn.read_bytes()
     reader.click("fid_vs_cost.png")
     reader.text("#app ul", "Study smoke", "n = 32 images a cell")
-    reader.press("a[iconname=eye]")
-    assert read(reader.image()) == drawn.read_bytes()
+    assert read(reader.show()) == drawn.read_bytes()
 
 
 def test_every_link_of_the_start_page_explains_a_result(reader):
@@ -182,8 +181,7 @@ def test_every_figure_is_shown(reader, finished):
         reader.find("a[iconname=eye]")
         image = ""
         for eye in range(len(reader.find_all(EYES))):
-            reader.wait.until(lambda _, eye=eye: reader.find_all(EYES)[eye].click() or True)
-            image = reader.image(before=image)
+            image = reader.show(eye, before=image)
             shown.add(Path(image).name)
     assert shown == {path.name for path in finished.folder.glob("results/smoke/figures/*.png")}
 

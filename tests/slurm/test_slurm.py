@@ -182,7 +182,7 @@ class Story:
         def state() -> str:
             return self.cluster.training(size)[-1]["JobState"]
 
-        self.cluster.wait_for(lambda: state() != "RUNNING", process)
+        self.cluster.wait_for(lambda: state() not in ("RUNNING", "SIGNALING"), process)
         assert state() == "STOPPED"
 
 
