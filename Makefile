@@ -41,7 +41,7 @@ report: $(READY) ## all of a study, and report.zip with it, for a browser: make 
 	$(SNAKEMAKE) --configfile=$(STUDY) --report $(RESULTS)/report.zip $(BUSY)
 
 plan: $(READY) ## what a study would cost: make plan STUDY=studies/paper.yaml DEVICE=h100
-	@python -m ldm_scaling.tables.plan --configfile config.yaml $(STUDY) \
+	@python -m ldm_scaling.plan.plan --configfile config.yaml $(STUDY) \
 		--device $(DEVICE) --utilisation $(UTILISATION)
 
 prefetch: $(READY) ## all downloads of a study: make prefetch STUDY=studies/paper.yaml

@@ -18,8 +18,9 @@ shell.prefix(
     f"export PYTHONPATH={QUOTED} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 {SUBMITTED}; "
 )
 
-from ldm_scaling import hub, stages, targets
-from ldm_scaling.data.archives import (
+from ldm_scaling.study import hub
+from ldm_scaling.workflow import stages, targets
+from ldm_scaling.workflow.downloads import (
     ARCHIVES,
     COCO,
     COCO_FOLDER,
@@ -29,11 +30,13 @@ from ldm_scaling.data.archives import (
     downloads,
     hub_downloads,
 )
-from ldm_scaling.param_budget_specs import BudgetSpecs
-from ldm_scaling.claims_specs import claims_spec
-from ldm_scaling.study_specs import Specs
-from ldm_scaling.distill_section import FEW_STEPS
-from ldm_scaling.study import StudyError, channels, load_study
+from ldm_scaling.workflow.param_budget_specs import BudgetSpecs
+from ldm_scaling.workflow.claims_specs import claims_spec
+from ldm_scaling.workflow.study_specs import Specs
+from ldm_scaling.study.distill import FEW_STEPS
+from ldm_scaling.study.fields import StudyError
+from ldm_scaling.kinds.sizes import channels
+from ldm_scaling.study.load import load_study
 
 try:
     STUDY = load_study(config)

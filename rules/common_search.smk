@@ -3,13 +3,7 @@
 Needs: rules/common.smk. Gives: functions that rules name.
 """
 
-from ldm_scaling.search_specs import (
-    sampler_of,
-    search_cost,
-    searched_samplers,
-    shown_grids,
-    whole_grid,
-)
+from ldm_scaling.workflow.search_specs import sampler_of, search_cost, searched_samplers, shown_grids, whole_grid
 
 # stage, size, training seed and sampler of the models whose guidance is searched
 SEARCHED = [

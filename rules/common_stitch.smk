@@ -5,8 +5,8 @@ Needs: rules/common.smk, rules/common_results.smk, rules/common_search.smk. Give
 
 from types import SimpleNamespace
 
-from ldm_scaling import stitch_specs
-from ldm_scaling.stitch_section import SEPARATOR
+from ldm_scaling.workflow import stitch_specs
+from ldm_scaling.study.stitch import SEPARATOR
 
 TRAJECTORIES = stitch_specs.trajectories(STUDY)
 # of cells that are measured: a stage and a size, or stitch and several sizes

@@ -8,9 +8,9 @@ Needs: <results>/latents of the training split, or the index of tar shards. Give
 rule count_family:
     """Count the parameters and FLOPs of every size on the networks, without training them."""
     input:
-        module="src/ldm_scaling/tables/cost.py",
-        networks="src/ldm_scaling/tables/networks.py",
-        published="src/ldm_scaling/tables/published.py",
+        module="src/ldm_scaling/costs/count_family.py",
+        networks="src/ldm_scaling/costs/networks.py",
+        published="src/ldm_scaling/costs/published.py",
     output:
         "<results>/models/family.csv",
     log:
@@ -26,7 +26,7 @@ rule count_family:
         spec=SPECS.family().model_dump_json(),
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.tables.cost --spec {params.spec:q} --out {output:q}"
+        "python -m ldm_scaling.costs.count_family --spec {params.spec:q} --out {output:q}"
 
 
 rule pretrain:

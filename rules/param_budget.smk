@@ -11,8 +11,8 @@ param_budget_splits.csv, and a figure of each.
 rule count_components:
     """Count the parameters and FLOPs of text encoder, autoencoder and every U-Net."""
     input:
-        module="src/ldm_scaling/tables/component_counts.py",
-        networks="src/ldm_scaling/tables/networks.py",
+        module="src/ldm_scaling/costs/component_counts.py",
+        networks="src/ldm_scaling/costs/networks.py",
     output:
         "<results>/models/components.csv",
     log:
@@ -28,14 +28,14 @@ rule count_components:
         spec=BUDGET_SPECS.count_components().model_dump_json(),
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.tables.component_counts --spec {params.spec:q} --out {output:q}"
+        "python -m ldm_scaling.costs.component_counts --spec {params.spec:q} --out {output:q}"
 
 
 use rule count_components as count_pairs with:
     input:
         encoders=encoders_of_pairs,
-        module="src/ldm_scaling/tables/component_counts.py",
-        networks="src/ldm_scaling/tables/networks.py",
+        module="src/ldm_scaling/costs/component_counts.py",
+        networks="src/ldm_scaling/costs/networks.py",
     output:
         "<results>/models/param_budget.csv",
     log:
@@ -49,7 +49,7 @@ use rule count_components as count_pairs with:
 rule time_components:
     """Seconds of an image in each network on this device; with jobs beside it they say less."""
     input:
-        module="src/ldm_scaling/tables/component_seconds.py",
+        module="src/ldm_scaling/costs/component_seconds.py",
     output:
         "<results>/models/component_seconds.csv",
     log:
@@ -66,7 +66,7 @@ rule time_components:
         spec=BUDGET_SPECS.time_components().model_dump_json(),
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.tables.component_seconds --spec {params.spec:q} --out {output:q}"
+        "python -m ldm_scaling.costs.component_seconds --spec {params.spec:q} --out {output:q}"
 
 
 rule components_table:

@@ -170,7 +170,7 @@ rule fixed_setting:
         cells=cells_table(FIXED.sampler),
         draws=draws_of_cells(FIXED.sampler),
         module="src/ldm_scaling/tables/fixed_setting.py",
-        published="src/ldm_scaling/tables/published.py",
+        published="src/ldm_scaling/costs/published.py",
         values="src/ldm_scaling/tables/values.py",
     output:
         table("<results>/tables/fixed_setting.csv"),
@@ -198,10 +198,10 @@ rule claims:
         cells=tables_of_claims("cells.csv"),
         draws=tables_of_claims("draws.safetensors"),
         family="<results>/tables/family.csv",
-        module="src/ldm_scaling/tables/claims.py",
+        module="src/ldm_scaling/claims/decide.py",
         values="src/ldm_scaling/tables/values.py",
         curves="src/ldm_scaling/tables/curves.py",
-        published="src/ldm_scaling/tables/published.py",
+        published="src/ldm_scaling/costs/published.py",
         acceleration="src/ldm_scaling/tables/acceleration.py",
         agreement="src/ldm_scaling/tables/metric_agreement.py",
         dreambooth=dreambooth_table,
@@ -233,7 +233,7 @@ rule claims:
         param_budget=param_budget_claims_option,
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.tables.claims --spec {params.spec:q} {params.cells}"
+        "python -m ldm_scaling.claims.decide --spec {params.spec:q} {params.cells}"
         " {params.dreambooth} {params.stitch} {params.searches} {params.param_budget}"
         " --family {input.family:q} --table-out {output.table:q} --text-out {output.text:q}"
 
@@ -334,7 +334,7 @@ rule acceleration:
 rule latency:
     """Seconds of a forward pass by size on this device; no other target needs it, none beside it."""
     input:
-        module="src/ldm_scaling/tables/latency.py",
+        module="src/ldm_scaling/costs/latency.py",
     output:
         table("<results>/tables/latency.csv"),
     log:
@@ -352,7 +352,7 @@ rule latency:
         spec=SPECS.latency().model_dump_json(),
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.tables.latency --spec {params.spec:q}"
+        "python -m ldm_scaling.costs.latency --spec {params.spec:q}"
         " --dtype {resources.dtype:q} --out {output:q}"
 
 
@@ -370,5 +370,5 @@ rule plan:
         out=f"{STUDY.results}/plan.csv",
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.tables.plan --spec {params.study:q}"
+        "python -m ldm_scaling.plan.plan --spec {params.study:q}"
         " --device {resources.device:q} --utilisation {resources.utilisation} --out {params.out:q}"

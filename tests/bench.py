@@ -28,11 +28,12 @@ from ldm_scaling.diffusion.samplers import make_scheduler
 from ldm_scaling.latents.autoencoder import build, encode, load
 from ldm_scaling.latents.pairs import PackedPairs
 from ldm_scaling.latents.text_encoder import CaptionEncoder
-from ldm_scaling.models.family import build_unet
+from ldm_scaling.models.architectures.unet import build_unet
 from ldm_scaling.models.pipeline import make_pipeline
 from ldm_scaling.models.pretrain import Denoising
-from ldm_scaling.study import Study, load_study
-from ldm_scaling.study_specs import Specs
+from ldm_scaling.study.load import load_study
+from ldm_scaling.study.study import Study
+from ldm_scaling.workflow.study_specs import Specs
 
 
 def seconds(*functions: Callable[[], object], repeats: int = 3) -> list[float]:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ldm_scaling.claims.evidence import Evidence
-from ldm_scaling.claims_specs import ClaimsSpec
-from ldm_scaling.tables.published import SLIPS, TABLE_1
+from ldm_scaling.costs.published import SLIPS, TABLE_1
 from ldm_scaling.tables.search_cost import AIM
 from ldm_scaling.tables.values import Values
+from ldm_scaling.workflow.claims_specs import ClaimsSpec
 
 QUALITY, ALIGNMENT = "fid", "clip_score"
 ENDLESS, KID = "fid_infinity", "kid_inception_v3"

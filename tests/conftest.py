@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ldm_scaling.cli import run
+from ldm_scaling.jobs.cli import run
 
 ROOT = Path(__file__).parents[1]
 

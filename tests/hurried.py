@@ -4,9 +4,9 @@ import itertools
 import os
 import types
 
-from ldm_scaling import loop
-from ldm_scaling.cli import run
+from ldm_scaling.jobs.cli import run
 from ldm_scaling.models.pretrain import main
+from ldm_scaling.training import loop
 
 if __name__ == "__main__":
     if os.environ["RANK"] != "0":

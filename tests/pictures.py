@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from ldm_scaling.data import prepare
-from ldm_scaling.specs import PrepareSpec
-from ldm_scaling.study import Data
+from ldm_scaling.study.data import Data
+from ldm_scaling.workflow.specs import PrepareSpec
 
 SIZE = 8
 

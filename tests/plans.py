@@ -8,9 +8,10 @@ import yaml
 from project import ROOT
 from snakemake.utils import update_config
 
-from ldm_scaling.study import Study, load_study
-from ldm_scaling.tables.jobs import Job, split_images, study_jobs
-from ldm_scaling.tables.networks import EncoderNetworks, Networks
+from ldm_scaling.costs.networks import EncoderNetworks, Networks
+from ldm_scaling.plan.jobs import Job, split_images, study_jobs
+from ldm_scaling.study.load import load_study
+from ldm_scaling.study.study import Study
 
 _FORWARD = {"c12": 1.0, "c20": 10.0, "c32": 100.0, "c48": 1000.0}
 _PARAMS = {"c12": 1, "c20": 10, "c32": 100, "c48": 1000}

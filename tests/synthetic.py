@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from ldm_scaling.figures import style
-from ldm_scaling.tables.collect import FAMILY, MEASURED, MODEL, PARTS, cells_table
+from ldm_scaling.jobs.tables import FAMILY, MEASURED, MODEL, PARTS
+from ldm_scaling.tables.collect import cells_table
 from ldm_scaling.tables.values import Values
 
 METRIC = "fd_effnet_lite0"

@@ -10,11 +10,11 @@ from claim_worlds import ALIGNMENT, FIDELITY, family, spec, world
 
 from ldm_scaling.claims.registry import CLAIMS
 from ldm_scaling.claims.statement import HOLDS, NOT_RUN, find
-from ldm_scaling.tables.collect import write_cells
+from ldm_scaling.jobs.tables import write_cells
 from ldm_scaling.tables.search_cost import SEARCH_COST
 from ldm_scaling.tables.values import Values
 
-COMMAND = [sys.executable, "-m", "ldm_scaling.tables.claims"]
+COMMAND = [sys.executable, "-m", "ldm_scaling.claims.decide"]
 
 
 def larger_is_better(r):
@@ -152,5 +152,5 @@ def test_scores_of_subjects_are_demanded_where_claims_take_them(claims):
 
 
 def test_no_torch():
-    code = "import sys, ldm_scaling.tables.claims; sys.exit('torch' in sys.modules)"
+    code = "import sys, ldm_scaling.claims.decide; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

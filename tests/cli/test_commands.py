@@ -8,8 +8,8 @@ import pytest
 from project import command_modules
 from safetensors import SafetensorError
 
-from ldm_scaling.cli import run
-from ldm_scaling.workdir import write_json
+from ldm_scaling.jobs.cli import run
+from ldm_scaling.jobs.workdir import write_json
 
 COMMANDS = command_modules()
 

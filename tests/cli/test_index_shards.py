@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from collections_on_disk import write_shards
 
-from ldm_scaling.shards import map_array
+from ldm_scaling.jobs.arrays import map_array
 
 
 def command(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:

@@ -12,12 +12,12 @@ import torch
 from project import ROOT
 from safetensors.numpy import load_file
 
+from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.latents.autoencoder import save_model
-from ldm_scaling.models.family import build_unet
+from ldm_scaling.models.architectures.unet import build_unet
 from ldm_scaling.models.train import WEIGHTS
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.study import load_study
-from ldm_scaling.study_specs import Specs
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow.study_specs import Specs
 
 # as rule pretrain launches it; the processes talk through gloo where there is no GPU
 LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 if waiting := os.environ.get("KILL_AT_STATE"):
-    from ldm_scaling.workdir import WorkDir
+    from ldm_scaling.jobs.workdir import WorkDir
 
     save_state = WorkDir.save
 

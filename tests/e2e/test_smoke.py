@@ -13,13 +13,13 @@ import yaml
 from project import SMOKE, Project
 from snakemake.utils import update_config
 
-from ldm_scaling import stages
-from ldm_scaling.shards import map_array
-from ldm_scaling.stages import SCRATCH
-from ldm_scaling.study import load_study
-from ldm_scaling.tables.jobs import split_images, study_jobs
-from ldm_scaling.tables.networks import count_networks
-from ldm_scaling.targets import FIGURES
+from ldm_scaling.costs.networks import count_networks
+from ldm_scaling.jobs.arrays import map_array
+from ldm_scaling.plan.jobs import split_images, study_jobs
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow import stages
+from ldm_scaling.workflow.stages import SCRATCH
+from ldm_scaling.workflow.targets import FIGURES
 
 
 def cells(project):
@@ -191,7 +191,7 @@ def test_tables_and_figures_come_from_the_cells_without_torch(finished, tmp_path
         shutil.move(results / name, tmp_path / name)
     printed = finished.snakemake("--dry-run", "-p", *SMOKE)
     modules = sorted(set(re.findall(r"python -m (ldm_scaling[.\w]+)", printed)))
-    assert {"ldm_scaling.tables.claims", "ldm_scaling.figures.size_samples"} <= set(modules)
+    assert {"ldm_scaling.claims.decide", "ldm_scaling.figures.size_samples"} <= set(modules)
     modules.remove("ldm_scaling.cells.baselines")  # it sees the images themselves
     code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
     source = {"PYTHONPATH": str(finished.folder / "src")}

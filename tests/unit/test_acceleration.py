@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from synthetic import BASE, METRIC, cells, values
 
-from ldm_scaling.cli import InputError, run
+from ldm_scaling.jobs.cli import InputError, run
+from ldm_scaling.jobs.tables import read_table, write_cells
 from ldm_scaling.tables import acceleration as module
 from ldm_scaling.tables.acceleration import (
     ACCELERATION,
@@ -16,7 +17,6 @@ from ldm_scaling.tables.acceleration import (
     acceleration,
     steps_to_reach,
 )
-from ldm_scaling.tables.collect import read_table, write_cells
 from ldm_scaling.tables.curves import Curve, best_points
 
 STEPS = np.array([2.0, 4, 8, 16])

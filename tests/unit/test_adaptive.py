@@ -14,21 +14,21 @@ from studies import put
 
 from ldm_scaling.cells import sweep
 from ldm_scaling.cells.adaptive import metric_of
-from ldm_scaling.cells.bootstrap import resample_weights
-from ldm_scaling.cells.fd_infinity import Divisions
 from ldm_scaling.cells.measure import Prompts, compare, prepare
+from ldm_scaling.cells.metrics.bootstrap import resample_weights
+from ldm_scaling.cells.metrics.fd_infinity import Divisions
 from ldm_scaling.cells.search import most_images
-from ldm_scaling.cli import InputError
+from ldm_scaling.jobs.arrays import map_array, read_header, write_arrays
+from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.latents.autoencoder import save_model
-from ldm_scaling.metrics_section import Metrics
-from ldm_scaling.models.family import build_unet
+from ldm_scaling.models.architectures.unet import build_unet
 from ldm_scaling.models.train import WEIGHTS
-from ldm_scaling.search_specs import search_cost
-from ldm_scaling.shards import map_array, read_header, write_arrays
-from ldm_scaling.specs import SweepSpec
-from ldm_scaling.stitch_specs import stitch_spec
-from ldm_scaling.study import load_study
-from ldm_scaling.study_specs import Specs
+from ldm_scaling.study.load import load_study
+from ldm_scaling.study.metrics import Metrics
+from ldm_scaling.workflow.search_specs import search_cost
+from ldm_scaling.workflow.specs import SweepSpec
+from ldm_scaling.workflow.stitch_specs import stitch_spec
+from ldm_scaling.workflow.study_specs import Specs
 
 N, SCALES, LOOK = 40, [1, 2, 4, 8, 16], 0.11
 

@@ -7,15 +7,9 @@ import pandas as pd
 import pytest
 from synthetic import cells, values
 
-from ldm_scaling.cli import InputError
-from ldm_scaling.tables.budgets import (
-    WINNERS,
-    chosen_guidance,
-    of_metric,
-    of_model,
-    steps_bought,
-    winners,
-)
+from ldm_scaling.cells.choice import chosen_guidance, steps_bought
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.tables.budgets import WINNERS, of_metric, of_model, winners
 from ldm_scaling.tables.curves import LARGER_AHEAD, best_points, crossovers
 from ldm_scaling.tables.values import Values
 

@@ -32,7 +32,7 @@ from ldm_scaling.claims.statement import (
     find,
 )
 from ldm_scaling.tables.values import Values
-from ldm_scaling.targets import FIGURES
+from ldm_scaling.workflow.targets import FIGURES
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
 EXACT = {"parameters-are-as-printed", "costs-are-as-printed"}

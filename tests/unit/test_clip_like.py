@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from ldm_scaling.cells import fit_clip_like
-from ldm_scaling.cells.clip_like import Map, Scorer, read_scorer, scorer_arrays
 from ldm_scaling.cells.fit_clip_like import Split, contrast, deal, fit, same_thing
+from ldm_scaling.cells.metrics.clip_like import Map, Scorer, read_scorer, scorer_arrays
 from ldm_scaling.cells.retrieval import COLUMNS, HeldOut, choose_rows, look, retrieval_table
-from ldm_scaling.cli import InputError, run
-from ldm_scaling.metrics_section import ClipLike
-from ldm_scaling.shards import map_array, write_arrays
+from ldm_scaling.jobs.arrays import map_array, write_arrays
+from ldm_scaling.jobs.cli import InputError, run
+from ldm_scaling.study.metrics import ClipLike
 
 SETTINGS = ClipLike(width=8, epochs=5, batch=32, lr=0.01, dropout=0.1)
 EACH = 3

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ldm_scaling.cells.clip_score import BATCH, ClipScore
-from ldm_scaling.cli import InputError
-from ldm_scaling.metrics_section import Clip
+from ldm_scaling.cells.metrics.clip_score import BATCH, ClipScore
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.study.metrics import Clip
 
 CAPTIONS = ["grinning cat", "a flag: Peru, 3d style", "", "a very long caption " * 60, "wolf"]
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 3, 48, 48), dtype=np.uint8)

@@ -12,11 +12,12 @@ from collections_on_disk import CAPTIONS, write_coco, zip_coco
 from pictures import SIZE, data_of, picture, rows_of, run_prepare
 from PIL import Image
 
-from ldm_scaling.cli import InputError
-from ldm_scaling.data import coco, prepare
-from ldm_scaling.data.records import load_pixels
-from ldm_scaling.data_section import Data
-from ldm_scaling.shards import map_array
+from ldm_scaling.data import prepare
+from ldm_scaling.data.sources import coco
+from ldm_scaling.data.sources.records import load_pixels
+from ldm_scaling.jobs.arrays import map_array
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.study.data import Data
 
 
 @pytest.fixture

@@ -7,21 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ldm_scaling.cli import InputError
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.tables.collect import (
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.tables import (
     CELLS,
     FAMILY,
     MEASURED,
     MODEL,
     PARTS,
-    best_table,
-    cells_table,
     draws_of,
     read_measured,
     read_table,
     to_csv,
 )
+from ldm_scaling.tables.collect import best_table, cells_table
 from ldm_scaling.tables.values import read_values
 
 FAMILY_ROWS = [

@@ -11,14 +11,15 @@ from plans import study_of
 from project import ROOT
 from snakemake.utils import update_config
 
-from ldm_scaling.cli import InputError
+from ldm_scaling.costs.component_counts import component_counts
+from ldm_scaling.costs.component_seconds import seconds_table
+from ldm_scaling.costs.networks import text_encoder_params
 from ldm_scaling.figures import components as figure
-from ldm_scaling.param_budget_specs import BudgetSpecs
-from ldm_scaling.study import TextEncoder, load_study
-from ldm_scaling.tables.component_counts import component_counts
-from ldm_scaling.tables.component_seconds import seconds_table
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.study.latents import TextEncoder
+from ldm_scaling.study.load import load_study
 from ldm_scaling.tables.components import components_table
-from ldm_scaling.tables.networks import text_encoder_params
+from ldm_scaling.workflow.param_budget_specs import BudgetSpecs
 
 CPU = torch.device("cpu")
 SECONDS = {"text_encoder": 0.5, "autoencoder": 0.25}

@@ -16,7 +16,7 @@ from ldm_scaling.diffusion.consistency import (
 from ldm_scaling.diffusion.guidance import guidance_embedding
 from ldm_scaling.diffusion.samplers import make_scheduler, sampler_levels
 from ldm_scaling.diffusion.schedule import add_noise, alphas_cumprod, target
-from ldm_scaling.study import Diffusion
+from ldm_scaling.study.diffusion import Diffusion
 
 KINDS = ["epsilon", "v_prediction"]
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from synthetic import METRIC, cells, values
 
-from ldm_scaling.cli import InputError
-from ldm_scaling.tables.collect import read_table, write_cells
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.tables import read_table, write_cells
 from ldm_scaling.tables.curves import (
     APART,
     AXES,

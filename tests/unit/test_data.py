@@ -11,11 +11,12 @@ import pytest
 from pictures import SIZE, data_of, picture, rows_of, run_prepare
 from PIL import Image
 
-from ldm_scaling.cli import InputError
-from ldm_scaling.data import imagefolder, prepare
+from ldm_scaling.data import prepare
 from ldm_scaling.data.captions import read_column
-from ldm_scaling.data.records import load_pixels
-from ldm_scaling.shards import fingerprint_of, map_array
+from ldm_scaling.data.sources import imagefolder
+from ldm_scaling.data.sources.records import load_pixels
+from ldm_scaling.jobs.arrays import fingerprint_of, map_array
+from ldm_scaling.jobs.cli import InputError
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldm_scaling.cli import run
 from ldm_scaling.data import crop_photos, degrade
 from ldm_scaling.data.degrade import FILTERS, enlarged, gaussian_kernel, resized
-from ldm_scaling.shards import map_array, write_arrays
-from ldm_scaling.superres_section import Degradation
+from ldm_scaling.jobs.arrays import map_array, write_arrays
+from ldm_scaling.jobs.cli import run
+from ldm_scaling.study.superres import Degradation
 
 NOTHING = {"blur": 0, "sigma": [1, 1], "anisotropic": 0, "resize": [1, 1], "shot": 0}
 NOTHING |= {"noise": [0, 0], "shot_noise": [0, 0], "gray": 0, "jpeg": [100, 100]}

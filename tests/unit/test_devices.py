@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from ldm_scaling.cli import InputError
-from ldm_scaling.devices import check_gpus, divided, in_precision, own_device, precision
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.training.devices import check_gpus, divided, in_precision, own_device, precision
 
 
 @pytest.mark.parametrize(

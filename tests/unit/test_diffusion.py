@@ -7,11 +7,7 @@ import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 
-from ldm_scaling.diffusion.guidance import (
-    forwards_per_step,
-    guidance_text,
-    guided_prediction,
-)
+from ldm_scaling.diffusion.guidance import forwards_per_step, guidance_text, guided_prediction
 from ldm_scaling.diffusion.samplers import (
     SAMPLERS,
     make_scheduler,
@@ -19,8 +15,8 @@ from ldm_scaling.diffusion.samplers import (
     sample_latents,
 )
 from ldm_scaling.diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
-from ldm_scaling.loop import Stream, row_generators
-from ldm_scaling.study import Diffusion
+from ldm_scaling.jobs.seeds import Stream, row_generators
+from ldm_scaling.study.diffusion import Diffusion
 
 DIFFUSION = Diffusion(prediction="v_prediction")
 REFERENCE = DDPMScheduler(

@@ -10,23 +10,25 @@ import torch
 from diffusers import LatentConsistencyModelPipeline
 from torch import nn
 
-from ldm_scaling.cli import Slice, SliceEnded
 from ldm_scaling.diffusion.consistency import levels
 from ldm_scaling.diffusion.guidance import guided_prediction, told_prediction
 from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
 from ldm_scaling.diffusion.schedule import alphas_cumprod
-from ldm_scaling.distill_section import Distill, GuidedDistill
+from ldm_scaling.jobs.cli import Slice, SliceEnded
+from ldm_scaling.jobs.workdir import WorkDir
 from ldm_scaling.latents.autoencoder import build
-from ldm_scaling.loop import Trainer
 from ldm_scaling.models import distill, guided_distill, students
+from ldm_scaling.models.architectures.unet import build_unet
 from ldm_scaling.models.distill import ConsistencyDistillation
-from ldm_scaling.models.family import build_unet
 from ldm_scaling.models.guided_distill import ProgressiveDistillation
 from ldm_scaling.models.students import EMBEDDING, make_student
 from ldm_scaling.models.train import make_plan
-from ldm_scaling.specs import DistillSpec, GuidedDistillSpec
-from ldm_scaling.study import Autoencoder, Diffusion, Family
-from ldm_scaling.workdir import WorkDir
+from ldm_scaling.study.diffusion import Diffusion
+from ldm_scaling.study.distill import Distill, GuidedDistill
+from ldm_scaling.study.family import Family
+from ldm_scaling.study.latents import Autoencoder
+from ldm_scaling.training.loop import Trainer
+from ldm_scaling.workflow.specs import DistillSpec, GuidedDistillSpec
 
 DIFFUSION = Diffusion(prediction="epsilon")
 TRAINING = {

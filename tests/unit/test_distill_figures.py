@@ -10,9 +10,9 @@ from drawn import band, line, no_overlap, same_bytes, texts
 from matplotlib.colors import to_rgb
 from synthetic import METRIC, cells, floors, paper, values
 
-from ldm_scaling.cli import InputError
 from ldm_scaling.figures import distill_gain, distill_vs_cost, guided_distill_gain
-from ldm_scaling.tables.collect import to_csv, write_cells
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.tables import to_csv, write_cells
 from ldm_scaling.tables.curves import CROSSES, LARGER_AHEAD, SMALLER_OVERTAKES, best_points
 from ldm_scaling.tables.values import Values
 

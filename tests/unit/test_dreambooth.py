@@ -8,19 +8,21 @@ import pytest
 import torch
 from torch import nn
 
-from ldm_scaling.cli import InputError, Slice, SliceEnded
-from ldm_scaling.devices import Switches
 from ldm_scaling.diffusion.schedule import alphas_cumprod
-from ldm_scaling.dreambooth_section import Teaching
-from ldm_scaling.dreambooth_specs import DreamBoothSpec, PriorSpec
-from ldm_scaling.loop import Trainer, order
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded
+from ldm_scaling.jobs.seeds import order
+from ldm_scaling.jobs.workdir import WorkDir
+from ldm_scaling.models.architectures.unet import build_unet
 from ldm_scaling.models.dreambooth import Lesson, SubjectAndPrior, make_plan, order_at
-from ldm_scaling.models.family import build_unet
 from ldm_scaling.models.prior import sample_prior
-from ldm_scaling.sampling_section import FixedSetting
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.study import Diffusion, Family
-from ldm_scaling.workdir import WorkDir
+from ldm_scaling.study.diffusion import Diffusion
+from ldm_scaling.study.dreambooth import Teaching
+from ldm_scaling.study.family import Family
+from ldm_scaling.study.sampling import FixedSetting
+from ldm_scaling.training.devices import Switches
+from ldm_scaling.training.loop import Trainer
+from ldm_scaling.workflow.dreambooth_specs import DreamBoothSpec, PriorSpec
 
 DIFFUSION = Diffusion(prediction="epsilon")
 FAMILY = Family(

@@ -8,10 +8,10 @@ import pytest
 from drawn import line, no_overlap, same_bytes, texts
 from scipy.stats import t as student
 
-from ldm_scaling.cli import InputError
 from ldm_scaling.figures import dreambooth_samples, dreambooth_scores
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.tables.collect import write_cells
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.tables import write_cells
 from ldm_scaling.tables.dreambooth import (
     ALL,
     model_scores,

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from pictures import SIZE, data_of, picture, rows_of, run_prepare
 
-from ldm_scaling.cli import InputError
-from ldm_scaling.data import emoji, fetch_emoji, tries
+from ldm_scaling.data import fetch_emoji, tries
 from ldm_scaling.data.fetch_emoji import install, normalize_hexcode, pack
-from ldm_scaling.data.records import load_pixels
+from ldm_scaling.data.sources import emoji
+from ldm_scaling.data.sources.records import load_pixels
+from ldm_scaling.jobs.cli import InputError
 
 
 @pytest.fixture

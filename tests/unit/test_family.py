@@ -7,12 +7,13 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ldm_scaling.models.family import build_unet, count_gflops, count_params
-from ldm_scaling.specs import FamilySpec
-from ldm_scaling.study import Family, load_study
-from ldm_scaling.study_specs import Specs
-from ldm_scaling.tables.cost import family_table
-from ldm_scaling.tables.published import COLUMNS, published_columns
+from ldm_scaling.costs.count_family import family_table
+from ldm_scaling.costs.published import COLUMNS, published_columns
+from ldm_scaling.models.architectures.unet import build_unet, count_gflops, count_params
+from ldm_scaling.study.family import Family
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow.specs import FamilySpec
+from ldm_scaling.workflow.study_specs import Specs
 
 PUBLISHED = {  # size: (millions of parameters, as printed; GFLOPs or None where it is a slip)
     "c64": ("39", None),

@@ -5,15 +5,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ldm_scaling.cells.bootstrap import fd_interval, resample_weights
-from ldm_scaling.cells.fd_infinity import (
+from ldm_scaling.cells.metrics.bootstrap import fd_interval, resample_weights
+from ldm_scaling.cells.metrics.fd_infinity import (
     DIVISIONS,
     Divisions,
     fd_infinity_interval,
     linearised_fd_infinity_interval,
 )
-from ldm_scaling.cells.frechet import frechet_distance, square_root, statistics
-from ldm_scaling.cli import InputError
+from ldm_scaling.cells.metrics.frechet import frechet_distance, square_root, statistics
+from ldm_scaling.jobs.cli import InputError
 
 N, K = 240, 10
 SHIFT, SCALE = 0.1, 1.1

@@ -9,13 +9,13 @@ import pytest
 import torch
 from cleanfid.resize import make_resizer
 
-from ldm_scaling.cells.clip_score import ClipScore
 from ldm_scaling.cells.features import BATCH, Extractor, load_extractor, main
-from ldm_scaling.cli import InputError, run
+from ldm_scaling.cells.metrics.clip_score import ClipScore
+from ldm_scaling.jobs.arrays import fingerprint_of, map_array, write_arrays
+from ldm_scaling.jobs.cli import InputError, run
 from ldm_scaling.latents.autoencoder import build, load, reconstruct, save_model
-from ldm_scaling.metrics_section import Clip
-from ldm_scaling.shards import fingerprint_of, map_array, write_arrays
-from ldm_scaling.study import Autoencoder
+from ldm_scaling.study.latents import Autoencoder
+from ldm_scaling.study.metrics import Clip
 
 
 def random_images(n, size=32, seed=0):

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from servers import answer, answer_range, serving
 
-from ldm_scaling.cli import InputError
 from ldm_scaling.data import tries
-from ldm_scaling.data.archives import ARCHIVES
 from ldm_scaling.data.fetch_file import fetch
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.workflow.downloads import ARCHIVES
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -23,12 +23,12 @@ from diffusers import AutoencoderKL
 from servers import Hub, answer, serving
 from transformers import CLIPModel
 
-from ldm_scaling.cli import InputError
 from ldm_scaling.data import fetch_hub, tries
-from ldm_scaling.hub import MARKER, hub_id, local_folder
+from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.latents.autoencoder import encode, load
 from ldm_scaling.latents.text_encoder import CaptionEncoder
-from ldm_scaling.study import TextEncoder
+from ldm_scaling.study.hub import MARKER, hub_id, local_folder
+from ldm_scaling.study.latents import TextEncoder
 
 REVISION = "0123456789abcdef" * 2 + "01234567"
 NAME = "org/tiny"

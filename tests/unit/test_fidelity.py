@@ -21,13 +21,13 @@ from torchmetrics.functional.image.lpips import _LPIPS
 from torchmetrics.image.inception import InceptionScore
 from torchvision.models import SqueezeNet1_1_Weights, alexnet, squeezenet1_1
 
-from ldm_scaling.cells.fidelity import psnr, ssim
-from ldm_scaling.cells.inception_score import inception_score, read_head
-from ldm_scaling.cells.perceptual import load_distance
-from ldm_scaling.cli import InputError
+from ldm_scaling.cells.metrics.fidelity import psnr, ssim
+from ldm_scaling.cells.metrics.inception_score import inception_score, read_head
+from ldm_scaling.cells.metrics.perceptual import load_distance
 from ldm_scaling.data.fetch_squeezenet import as_torchvision, read_arrays
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.superres_section import LPIPS_LIKE
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.study.superres import LPIPS_LIKE
 
 SQUEEZENET = "squeezenet1_1.safetensors"
 TAPS = {1: 64, 4: 128, 7: 256, 9: 384, 10: 384, 11: 512, 12: 512}

@@ -11,10 +11,10 @@ from drawn import band, line, no_overlap, same_bytes, texts
 from matplotlib.colors import to_rgb
 from synthetic import GUIDANCE, METRIC, STEPS, cells, floors, values
 
-from ldm_scaling.cli import InputError
+from ldm_scaling.costs import published
 from ldm_scaling.figures import guidance_sweep, latency_vs_cost, model_family, style
-from ldm_scaling.tables import published
-from ldm_scaling.tables.collect import FAMILY, to_csv, write_cells
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.tables import FAMILY, to_csv, write_cells
 
 CONFIDENCE = 0.95
 

@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ldm_scaling.cli import InputError, run
-from ldm_scaling.shards import write_arrays
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import InputError, run
+from ldm_scaling.jobs.tables import CELLS, to_csv
+from ldm_scaling.jobs.workdir import file_hash
 from ldm_scaling.tables import fits
-from ldm_scaling.tables.collect import CELLS, to_csv
 from ldm_scaling.tables.fits import fits_table, on_envelope, power_laws, training_flops
 from ldm_scaling.tables.fixed_setting import at_setting, with_intervals
 from ldm_scaling.tables.values import Values
-from ldm_scaling.workdir import file_hash
 
 IMAGES = 1000
 GFLOPS = {"c8": 0.5, "c16": 2.0}

@@ -8,16 +8,16 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from ldm_scaling.cli import run
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.study import load_study
-from ldm_scaling.study_specs import Specs
+from ldm_scaling.costs.published import published_results
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import run
+from ldm_scaling.jobs.tables import CELLS, to_csv
+from ldm_scaling.jobs.workdir import file_hash
+from ldm_scaling.study.load import load_study
 from ldm_scaling.tables import fixed_setting
-from ldm_scaling.tables.collect import CELLS, to_csv
 from ldm_scaling.tables.fixed_setting import FIXED_SETTING, at_setting, fixed_setting_table
-from ldm_scaling.tables.published import published_results
 from ldm_scaling.tables.values import Values
-from ldm_scaling.workdir import file_hash
+from ldm_scaling.workflow.study_specs import Specs
 
 PARAMS = {"c64": 38_800_000, "c320": 865_900_000}
 SETTING = {"steps": 50, "guidance": 7.5, "confidence": 0.9}

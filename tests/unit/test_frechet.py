@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 from cleanfid.fid import frechet_distance as cleanfid_distance
 
-from ldm_scaling.cells.bootstrap import (
+from ldm_scaling.cells.metrics.bootstrap import (
     centred_interval,
     fd_interval,
     resample_weights,
     weighted_statistics,
 )
-from ldm_scaling.cells.frechet import (
+from ldm_scaling.cells.metrics.frechet import (
     frechet_distance,
     frechet_distances,
     principal_components,
     project,
     statistics,
 )
-from ldm_scaling.cli import InputError
+from ldm_scaling.jobs.cli import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The `disp` argument")  # of clean-fid
 

@@ -11,14 +11,16 @@ import torch
 from ldm_scaling.cells import illustrate, sample, sweep
 from ldm_scaling.cells.illustrate import ALPHAS, at_equal_cost, between_prompts, settings_bought
 from ldm_scaling.cells.sample import Sampler
-from ldm_scaling.cli import run
+from ldm_scaling.jobs.arrays import map_array, write_arrays
+from ldm_scaling.jobs.cli import run
+from ldm_scaling.jobs.tables import FAMILY, MEASURED
 from ldm_scaling.latents.autoencoder import build, save_model
-from ldm_scaling.models.family import build_unet
-from ldm_scaling.sampling_section import FixedSetting
-from ldm_scaling.shards import map_array, write_arrays
-from ldm_scaling.specs import CellSpec, IllustrateSpec, SweepSpec
-from ldm_scaling.study import Autoencoder, Diffusion, Family
-from ldm_scaling.tables.collect import FAMILY, MEASURED
+from ldm_scaling.models.architectures.unet import build_unet
+from ldm_scaling.study.diffusion import Diffusion
+from ldm_scaling.study.family import Family
+from ldm_scaling.study.latents import Autoencoder
+from ldm_scaling.study.sampling import FixedSetting
+from ldm_scaling.workflow.specs import CellSpec, IllustrateSpec, SweepSpec
 
 DIFFUSION = Diffusion(prediction="v_prediction", train_timesteps=20)
 TEXT_WIDTH = 16

@@ -11,14 +11,14 @@ from cleanfid.inception_torchscript import InceptionV3W
 from PIL import Image
 
 from ldm_scaling.cells import features as command
-from ldm_scaling.cells.bootstrap import resample_weights
-from ldm_scaling.cells.fd_infinity import Divisions
 from ldm_scaling.cells.features import load_extractor
-from ldm_scaling.cells.frechet import statistics
 from ldm_scaling.cells.measure import Prompts, compare, prepare, read_features
-from ldm_scaling.cli import InputError, run
-from ldm_scaling.metrics_section import Metrics
-from ldm_scaling.shards import write_arrays
+from ldm_scaling.cells.metrics.bootstrap import resample_weights
+from ldm_scaling.cells.metrics.fd_infinity import Divisions
+from ldm_scaling.cells.metrics.frechet import statistics
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import InputError, run
+from ldm_scaling.study.metrics import Metrics
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of clean-fid and of TorchScript
 SPEC = json.dumps({"extractor": "inception_v3", "input_size": 299})

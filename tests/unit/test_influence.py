@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from ldm_scaling.cells.bootstrap import fd_interval, resample_weights, weighted_statistics
-from ldm_scaling.cells.frechet import (
+from ldm_scaling.cells.metrics.bootstrap import fd_interval, resample_weights, weighted_statistics
+from ldm_scaling.cells.metrics.frechet import (
     frechet_distance,
     frechet_distances,
     square_root,
     statistics,
 )
-from ldm_scaling.cells.influence import influences, linearised_fd_interval
-from ldm_scaling.cli import InputError
+from ldm_scaling.cells.metrics.influence import influences, linearised_fd_interval
+from ldm_scaling.jobs.cli import InputError
 
 
 def gaussian(seed, n, k):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from cleanfid.fid import kernel_distance
 
-from ldm_scaling.cells import kid as kid_module
-from ldm_scaling.cells.bootstrap import kid_interval, resample_weights
-from ldm_scaling.cells.kid import across, kid, within
-from ldm_scaling.cli import InputError
+from ldm_scaling.cells.metrics import kid as kid_module
+from ldm_scaling.cells.metrics.bootstrap import kid_interval, resample_weights
+from ldm_scaling.cells.metrics.kid import across, kid, within
+from ldm_scaling.jobs.cli import InputError
 
 
 def features(seed, n, d=7):

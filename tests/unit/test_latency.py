@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from ldm_scaling.study import load_study
-from ldm_scaling.study_specs import Specs
-from ldm_scaling.tables import latency
-from ldm_scaling.tables.latency import forward_seconds, latency_table
+from ldm_scaling.costs import latency
+from ldm_scaling.costs.latency import forward_seconds, latency_table
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow.study_specs import Specs
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5Model
 
-from ldm_scaling.cli import InputError
+from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.latents.autoencoder import (
     build,
     decode,
@@ -19,7 +19,7 @@ from ldm_scaling.latents.autoencoder import (
     to_uint8,
 )
 from ldm_scaling.latents.text_encoder import CaptionEncoder
-from ldm_scaling.study import Autoencoder, TextEncoder
+from ldm_scaling.study.latents import Autoencoder, TextEncoder
 
 SETTINGS = Autoencoder(
     pretrained=None, downsampling=4, latent_channels=4, width=8, images=1, batch=1, lr=1.0

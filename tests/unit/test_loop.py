@@ -7,10 +7,11 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from ldm_scaling.cli import InputError, Slice, SliceEnded, run
-from ldm_scaling.devices import Switches
-from ldm_scaling.loop import Plan, Stream, Trainer, order, row_generators, warmup_then, write_state
-from ldm_scaling.workdir import WorkDir
+from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded, run
+from ldm_scaling.jobs.seeds import Stream, order, row_generators
+from ldm_scaling.jobs.workdir import WorkDir
+from ldm_scaling.training.devices import Switches
+from ldm_scaling.training.loop import Plan, Trainer, warmup_then, write_state
 
 
 class Regression:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from cleanfid.fid import frechet_distance, kernel_distance
 
-from ldm_scaling.cells.bootstrap import centred_interval, mean_interval, resample_weights
-from ldm_scaling.cells.clip_like import Map, scorer_arrays
-from ldm_scaling.cells.fd_infinity import Divisions
 from ldm_scaling.cells.measure import COLUMNS, read_features, read_records, table
-from ldm_scaling.cli import InputError
-from ldm_scaling.shards import map_array, write_arrays
+from ldm_scaling.cells.metrics.bootstrap import centred_interval, mean_interval, resample_weights
+from ldm_scaling.cells.metrics.clip_like import Map, scorer_arrays
+from ldm_scaling.cells.metrics.fd_infinity import Divisions
+from ldm_scaling.jobs.arrays import map_array, write_arrays
+from ldm_scaling.jobs.cli import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The `disp` argument")  # of clean-fid
 

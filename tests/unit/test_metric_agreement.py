@@ -9,10 +9,10 @@ from drawn import no_overlap, same_bytes, texts
 from scipy.stats import kendalltau, rankdata
 from synthetic import METRIC, cells, paper, values
 
-from ldm_scaling.cli import InputError
 from ldm_scaling.figures import metric_agreement as figure_module
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.tables import CELLS, read_table, write_cells
 from ldm_scaling.tables import metric_agreement as command
-from ldm_scaling.tables.collect import CELLS, read_table, write_cells
 from ldm_scaling.tables.metric_agreement import (
     AGREEMENT,
     RANKING,

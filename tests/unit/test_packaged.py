@@ -11,12 +11,12 @@ import torch
 from onnx.reference import ReferenceEvaluator
 from transformers import AutoConfig
 
-from ldm_scaling.cli import InputError
-from ldm_scaling.hub import BUILT_IN_ENCODERS
+from ldm_scaling.costs.networks import text_encoder_params
+from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.latents.packaged import GRAPHS, MINILM, read_graph
 from ldm_scaling.latents.text_encoder import CaptionEncoder
-from ldm_scaling.study import TextEncoder
-from ldm_scaling.tables.networks import text_encoder_params
+from ldm_scaling.study.hub import BUILT_IN_ENCODERS
+from ldm_scaling.study.latents import TextEncoder
 
 NAMED = {"max_tokens": 12, "width": 384}
 CAPTIONS = ["grinning cat, flat twemoji style", "", "a caption of more words than are kept " * 2]

@@ -8,18 +8,18 @@ import torch
 from collections_on_disk import jpeg, sample, write_shards, write_tar
 from safetensors.numpy import load_file
 
-from ldm_scaling.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.data import index_shards
-from ldm_scaling.data.webdataset import Index, Samples, WindowedOrder
+from ldm_scaling.data.sources.webdataset import Index, Samples, WindowedOrder
+from ldm_scaling.jobs.arrays import map_array
+from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.latents import encode_part
 from ldm_scaling.latents.autoencoder import build, encode, save_model
 from ldm_scaling.latents.pairs import ShardedPairs, StreamedPairs, open_pairs
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.models import pretrain
 from ldm_scaling.models import train as training
-from ldm_scaling.shards import map_array
-from ldm_scaling.study import load_study
-from ldm_scaling.study_specs import Specs
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow.study_specs import Specs
 
 PARTS = 3
 ROUNDING = 2e-3

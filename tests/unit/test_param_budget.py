@@ -12,13 +12,11 @@ from drawn import no_overlap, same_bytes
 from plans import ONES, changed, jobs_of, rule, study_of
 
 from ldm_scaling.claims.param_budget import CLAIMS
-from ldm_scaling.cli import InputError
 from ldm_scaling.figures import param_budget as figure
-from ldm_scaling.param_budget_specs import BudgetSpecs, ParamBudgetSpec
-from ldm_scaling.shards import map_array, write_arrays
-from ldm_scaling.study import StudyError
-from ldm_scaling.study_specs import Specs
-from ldm_scaling.tables.collect import read_table
+from ldm_scaling.jobs.arrays import map_array, write_arrays
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.tables import read_table
+from ldm_scaling.study.fields import StudyError
 from ldm_scaling.tables.param_budget import (
     PARAM_BUDGET,
     encoder_curves,
@@ -28,6 +26,8 @@ from ldm_scaling.tables.param_budget import (
     splits_table,
 )
 from ldm_scaling.tables.values import Values, read_values
+from ldm_scaling.workflow.param_budget_specs import BudgetSpecs, ParamBudgetSpec
+from ldm_scaling.workflow.study_specs import Specs
 
 QUALITY, ALIGNMENT = "fd_effnet_lite0", "clip_like"
 TEXT = {"words": 10e6, "half": 16e6, "whole": 22e6}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ldm_scaling import pieces
-from ldm_scaling.cli import Slice, SliceEnded
-from ldm_scaling.pieces import in_pieces
-from ldm_scaling.shards import fingerprint_of, map_array, read_header
-from ldm_scaling.workdir import WorkDir
+from ldm_scaling.jobs import pieces
+from ldm_scaling.jobs.arrays import fingerprint_of, map_array, read_header
+from ldm_scaling.jobs.cli import Slice, SliceEnded
+from ldm_scaling.jobs.pieces import in_pieces
+from ldm_scaling.jobs.workdir import WorkDir
 
 
 class StopsAfter(Slice):

@@ -7,20 +7,20 @@ import pytest
 from plans import ONES, changed, jobs_of, rule, study_of
 from project import ROOT
 
-from ldm_scaling.cli import InputError
-from ldm_scaling.data.emoji import IMAGES
-from ldm_scaling.metrics_section import Clip
-from ldm_scaling.models.family import count_params
-from ldm_scaling.study import TextEncoder
-from ldm_scaling.tables.jobs import Job, split_images
-from ldm_scaling.tables.networks import (
+from ldm_scaling.costs.networks import (
     Networks,
     count_networks,
     meta_clip,
     untrained_autoencoder,
     untrained_text_encoder,
 )
-from ldm_scaling.tables.plan import concentration, plan_table, read_study, report
+from ldm_scaling.data.sources.emoji import IMAGES
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.models.architectures.unet import count_params
+from ldm_scaling.plan.jobs import Job, split_images
+from ldm_scaling.plan.plan import concentration, plan_table, read_study, report
+from ldm_scaling.study.latents import TextEncoder
+from ldm_scaling.study.metrics import Clip
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from plans import changed, jobs_of, rule
 
-from ldm_scaling.data.emoji import IMAGES
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.study import Study
-from ldm_scaling.tables.jobs import split_images
+from ldm_scaling.data.sources.emoji import IMAGES
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.plan.jobs import split_images
+from ldm_scaling.study.study import Study
 
 
 @pytest.fixture(autouse=True)

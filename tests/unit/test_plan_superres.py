@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from plans import ONES, changed, jobs_of, rule
 
-from ldm_scaling.data.archives import downloads
-from ldm_scaling.tables.networks import Networks
+from ldm_scaling.costs.networks import Networks
+from ldm_scaling.workflow.downloads import downloads
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,6 @@ from drawn import band, line, no_overlap, same_bytes, texts
 from matplotlib.colors import to_rgb
 from synthetic import BASE, METRIC, cells, floors, paper, values
 
-from ldm_scaling.cli import InputError
 from ldm_scaling.figures import (
     fid_vs_cost,
     fid_vs_guided_cost,
@@ -18,7 +17,8 @@ from ldm_scaling.figures import (
     samplers_vs_cost,
     style,
 )
-from ldm_scaling.tables.collect import to_csv, write_cells
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.tables import to_csv, write_cells
 
 BUDGETS = [0.5, 2, 4]
 CONFIDENCE = 0.95

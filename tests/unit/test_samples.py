@@ -9,7 +9,6 @@ from drawn import no_overlap
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from ldm_scaling.cli import run
 from ldm_scaling.figures import (
     distill_samples,
     equal_cost_samples,
@@ -21,8 +20,9 @@ from ldm_scaling.figures import (
 )
 from ldm_scaling.figures.distill_samples import Shown
 from ldm_scaling.figures.equal_cost_samples import Purchase
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.tables.collect import CELLS, FAMILY
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import run
+from ldm_scaling.jobs.tables import CELLS, FAMILY
 
 SCALES = [1.0, 2.5, 6.0]
 CAPTIONS = ["a wolf, $3 noto $ style", "a wholly unabbreviatable caption " * 4 + "at its end"]

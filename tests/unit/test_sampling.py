@@ -12,24 +12,27 @@ import torch
 from diffusers import DiffusionPipeline, LatentConsistencyModelPipeline
 
 from ldm_scaling.cells import sweep
-from ldm_scaling.cells.clip_score import ClipScore
 from ldm_scaling.cells.features import Measuring, load_extractor
+from ldm_scaling.cells.metrics.clip_score import ClipScore
 from ldm_scaling.cells.sample import Sampler, initial_noise
 from ldm_scaling.cells.sheet import draw_sheet
 from ldm_scaling.cells.sweep import SHEET_IMAGES, record, sample_cell
-from ldm_scaling.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.diffusion.samplers import SAMPLERS, make_scheduler, sample_latents
+from ldm_scaling.jobs.arrays import map_array, write_arrays
+from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded, run
+from ldm_scaling.jobs.seeds import Stream, row_generators
+from ldm_scaling.jobs.workdir import WorkDir
 from ldm_scaling.latents.autoencoder import build, decode, save_model, to_uint8
 from ldm_scaling.latents.text_encoder import CaptionEncoder
-from ldm_scaling.loop import Stream, row_generators
-from ldm_scaling.metrics_section import Clip
-from ldm_scaling.models.family import build_unet, load_unet
+from ldm_scaling.models.architectures.unet import build_unet, load_unet
 from ldm_scaling.models.pipeline import make_pipeline
 from ldm_scaling.models.students import make_student
-from ldm_scaling.shards import map_array, write_arrays
-from ldm_scaling.specs import CellSpec, SweepSpec
-from ldm_scaling.study import Autoencoder, Diffusion, Family, TextEncoder, load_study
-from ldm_scaling.workdir import WorkDir
+from ldm_scaling.study.diffusion import Diffusion
+from ldm_scaling.study.family import Family
+from ldm_scaling.study.latents import Autoencoder, TextEncoder
+from ldm_scaling.study.load import load_study
+from ldm_scaling.study.metrics import Clip
+from ldm_scaling.workflow.specs import CellSpec, SweepSpec
 
 CAPTIONS = ["grinning cat, flat twemoji style", "wolf, noto emoji style", "flag: Peru, 3d style"]
 CELL = CellSpec(

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from ldm_scaling.cells.search import LEAST_LOOK, most_images, search
-from ldm_scaling.tables.collect import FAMILY, PARTS, best_table, cells_table
+from ldm_scaling.jobs.tables import FAMILY, PARTS
+from ldm_scaling.tables.collect import best_table, cells_table
 
 SCALES = [1, 2, 3, 4, 6, 8, 10, 15]
 N, LOOK = 512, 0.11

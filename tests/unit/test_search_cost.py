@@ -10,13 +10,13 @@ from drawn import line, no_overlap, same_bytes
 from ldm_scaling.cells.adaptive import metric_of
 from ldm_scaling.cells.measure import prepare
 from ldm_scaling.cells.search import search
-from ldm_scaling.cli import InputError
 from ldm_scaling.figures.search_cost import draw
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.specs import SearchCostSpec
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.tables import MEASURED, read_table
 from ldm_scaling.tables import search_cost
-from ldm_scaling.tables.collect import MEASURED, read_table
 from ldm_scaling.tables.search_cost import SEARCH_COST, summary
+from ldm_scaling.workflow.specs import SearchCostSpec
 
 METRIC, N, STEPS, SCALES = "fd_effnet_lite0", 64, [2, 4], [1.0, 2.0, 4.0, 8.0, 16.0]
 BEST = {2: 2.0, 4: 16.0}

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from ldm_scaling.cli import InputError
-from ldm_scaling.shards import (
+from ldm_scaling.jobs.arrays import (
     ConcatenatedRows,
     fingerprint_of,
     map_array,
@@ -19,6 +18,7 @@ from ldm_scaling.shards import (
     row_writer,
     write_arrays,
 )
+from ldm_scaling.jobs.cli import InputError
 
 ARRAYS = {
     "images": np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4),

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from studies import put
 
-from ldm_scaling.claims_specs import claims_spec
-from ldm_scaling.cli import parser
-from ldm_scaling.specs import SweepSpec
-from ldm_scaling.stitch_specs import stitch_spec
-from ldm_scaling.study import StudyError, load_study
-from ldm_scaling.study_specs import Specs
+from ldm_scaling.jobs.cli import parser
+from ldm_scaling.study.fields import StudyError
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow.claims_specs import claims_spec
+from ldm_scaling.workflow.specs import SweepSpec
+from ldm_scaling.workflow.stitch_specs import stitch_spec
+from ldm_scaling.workflow.study_specs import Specs
 
 
 def all_specs(config: dict[str, Any]) -> dict[str, str]:

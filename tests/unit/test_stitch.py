@@ -15,22 +15,20 @@ from project import ROOT
 from studies import put
 
 from ldm_scaling.cells.sample import initial_noise
-from ldm_scaling.diffusion.samplers import (
-    SAMPLERS,
-    make_scheduler,
-    sample_latents,
-    sampler_levels,
-)
+from ldm_scaling.diffusion.samplers import SAMPLERS, make_scheduler, sample_latents, sampler_levels
 from ldm_scaling.diffusion.stitched import Stitched
+from ldm_scaling.jobs.arrays import map_array, write_arrays
+from ldm_scaling.jobs.seeds import Stream, row_generators
 from ldm_scaling.latents.autoencoder import save_model
-from ldm_scaling.loop import Stream, row_generators
-from ldm_scaling.models.family import build_unet
+from ldm_scaling.models.architectures.unet import build_unet
 from ldm_scaling.models.train import WEIGHTS
-from ldm_scaling.shards import map_array, write_arrays
-from ldm_scaling.specs import CellSpec, SweepSpec
-from ldm_scaling.stitch_section import allocations
-from ldm_scaling.stitch_specs import stitch_spec, trajectories
-from ldm_scaling.study import Diffusion, Family, StudyError, load_study
+from ldm_scaling.study.diffusion import Diffusion
+from ldm_scaling.study.family import Family
+from ldm_scaling.study.fields import StudyError
+from ldm_scaling.study.load import load_study
+from ldm_scaling.study.stitch import allocations
+from ldm_scaling.workflow.specs import CellSpec, SweepSpec
+from ldm_scaling.workflow.stitch_specs import stitch_spec, trajectories
 
 DIFFUSION = Diffusion(prediction="v_prediction")
 CELL = {"sampler": "ddim", "steps": 4, "guidance": 3, "n": 96, "seed": 5}

@@ -11,10 +11,10 @@ from drawn import line, no_overlap, same_bytes
 from synthetic import METRIC, cells, floors, paper, values
 
 from ldm_scaling.cells.measure import COLUMNS, table
-from ldm_scaling.cli import InputError
 from ldm_scaling.figures import stitch_vs_cost
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.tables.collect import FAMILY, MEASURED, PARTS, to_csv
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.tables import FAMILY, MEASURED, PARTS, to_csv
 from ldm_scaling.tables.curves import best_points
 from ldm_scaling.tables.stitch import STITCH, read_stitched, rivals, stitch_table
 from ldm_scaling.tables.values import Values

@@ -13,8 +13,11 @@ import pytest
 import yaml
 from studies import MISSING, put
 
-from ldm_scaling.study import RESULT_FOLDERS, Study, StudyError, load_study, schema_text
-from ldm_scaling.study_specs import Specs
+from ldm_scaling.study.fields import StudyError
+from ldm_scaling.study.load import load_study, schema_text
+from ldm_scaling.study.sections import RESULT_FOLDERS
+from ldm_scaling.study.study import Study
+from ldm_scaling.workflow.study_specs import Specs
 
 OVERLAYS = [f"studies/{path.name}" for path in Path(__file__).parents[2].glob("studies/*.yaml")]
 
@@ -312,7 +315,7 @@ def test_every_folder_of_results_is_no_name_of_a_study(root):
 
 def test_the_schema_file_is_up_to_date(root):
     committed = (root / "schemas" / "study.schema.json").read_text()
-    assert committed == schema_text(), "run: python -m ldm_scaling.study"
+    assert committed == schema_text(), "run: python -m ldm_scaling.study.load"
 
 
 @pytest.mark.parametrize("path", ["config.yaml", *OVERLAYS])
@@ -326,7 +329,7 @@ def test_files_fit_the_schema_that_they_name(root, path):
 
 
 def test_the_schema_command_writes_only_where_it_is_told(tmp_path):
-    command = [sys.executable, "-m", "ldm_scaling.study"]
+    command = [sys.executable, "-m", "ldm_scaling.study.load"]
     shown = subprocess.run([*command, "--help"], cwd=tmp_path, capture_output=True, text=True)
     assert "--out" in shown.stdout
     assert list(tmp_path.iterdir()) == []
@@ -348,5 +351,5 @@ def test_every_field_has_a_description():
 
 
 def test_the_study_loads_without_torch():
-    code = "import sys, ldm_scaling.study; sys.exit('torch' in sys.modules)"
+    code = "import sys, ldm_scaling.study.study; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

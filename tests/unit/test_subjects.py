@@ -13,18 +13,18 @@ from PIL import Image
 from transformers import ViTConfig, ViTImageProcessor, ViTModel
 
 from ldm_scaling.cells import score_subjects
-from ldm_scaling.cells.clip_score import ClipScore
-from ldm_scaling.cells.dino import DinoFeatures
+from ldm_scaling.cells.metrics.clip_score import ClipScore
+from ldm_scaling.cells.metrics.dino import DinoFeatures
 from ldm_scaling.cells.score_subjects import Scoring, Subjects, cosines, score
-from ldm_scaling.cli import InputError
 from ldm_scaling.data.subjects import emoji_subjects, folder_subjects, subjects_csv
-from ldm_scaling.dreambooth_section import Dino
-from ldm_scaling.dreambooth_specs import ScoreSubjectsSpec, SubjectsSpec
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.latents.encode_subjects import check_token, texts, without_token
 from ldm_scaling.latents.text_encoder import CaptionEncoder
-from ldm_scaling.metrics_section import Clip
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.study import TextEncoder
+from ldm_scaling.study.dreambooth import Dino
+from ldm_scaling.study.latents import TextEncoder
+from ldm_scaling.study.metrics import Clip
+from ldm_scaling.workflow.dreambooth_specs import ScoreSubjectsSpec, SubjectsSpec
 
 # ------------------------------------------------------------ which there are
 

@@ -13,20 +13,23 @@ from project import ROOT
 from studies import put
 
 from ldm_scaling.cells.sample import load_sampler
-from ldm_scaling.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded, run
+from ldm_scaling.jobs.workdir import WorkDir
 from ldm_scaling.latents.pairs import PackedPairs
-from ldm_scaling.loop import Trainer
 from ldm_scaling.models import superres
-from ldm_scaling.models.family import build_unet, load_unet
+from ldm_scaling.models.architectures.unet import build_unet, load_unet
 from ldm_scaling.models.superres import SuperResolution, conditioned
 from ldm_scaling.models.train import make_plan
-from ldm_scaling.shards import write_arrays
-from ldm_scaling.specs import SuperResSpec
-from ldm_scaling.stages import SCRATCH, SUPERRES, grid, models, samplers, sizes
-from ldm_scaling.study import Diffusion, Family, StudyError, load_study
-from ldm_scaling.study_specs import Specs
-from ldm_scaling.workdir import WorkDir
+from ldm_scaling.study.diffusion import Diffusion
+from ldm_scaling.study.family import Family
+from ldm_scaling.study.fields import StudyError
+from ldm_scaling.study.load import load_study
+from ldm_scaling.training.loop import Trainer
+from ldm_scaling.workflow.specs import SuperResSpec
+from ldm_scaling.workflow.stages import SCRATCH, SUPERRES, grid, models, samplers, sizes
+from ldm_scaling.workflow.study_specs import Specs
 
 FAMILY = Family(
     sizes=["c8"],

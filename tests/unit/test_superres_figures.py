@@ -8,8 +8,8 @@ import pytest
 from drawn import line, no_overlap, same_bytes, texts
 from synthetic import METRIC, cells, values
 
-from ldm_scaling.cli import InputError
 from ldm_scaling.figures import sr_compute, sr_samples, sr_vs_cost, style
+from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.tables.superres import SUPERRES, superres_table
 from ldm_scaling.tables.values import Values
 

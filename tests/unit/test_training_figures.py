@@ -10,21 +10,15 @@ from drawn import band, line, no_overlap
 from matplotlib.colors import to_rgb
 from synthetic import values
 
-from ldm_scaling.cli import InputError, run
 from ldm_scaling.figures import guidance_interaction, style, train_compute
-from ldm_scaling.shards import write_arrays
+from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import InputError, run
+from ldm_scaling.jobs.tables import FAMILY, MEASURED, MODEL, PARTS, to_csv
+from ldm_scaling.jobs.workdir import file_hash
 from ldm_scaling.tables import fits
-from ldm_scaling.tables.collect import (
-    FAMILY,
-    MEASURED,
-    MODEL,
-    PARTS,
-    cells_table,
-    to_csv,
-)
+from ldm_scaling.tables.collect import cells_table
 from ldm_scaling.tables.fits import ENVELOPE, FITS
 from ldm_scaling.tables.fixed_setting import with_intervals
-from ldm_scaling.workdir import file_hash
 
 METRIC, SCORE = "fd_effnet_lite0", "clip_score"
 SIZES = {2: ["c8", "c16"], 4: ["c12", "c20", "c32", "c48"]}

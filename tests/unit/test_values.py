@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import sem, t
 from synthetic import METRIC, cells, values
 
-from ldm_scaling.cli import InputError
-from ldm_scaling.tables.collect import write_cells
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.tables import write_cells
 from ldm_scaling.tables.values import Values, interval, read_values
 
 # (seed, guidance, seconds, value, its draws)

@@ -10,13 +10,20 @@ import numpy as np
 import pytest
 from collections_on_disk import jpeg, sample, write_shards, write_tar
 
-from ldm_scaling.cli import InputError
 from ldm_scaling.data import index_shards
 from ldm_scaling.data.read_ahead import ReadAhead
-from ldm_scaling.data.records import Record, load_pixels
-from ldm_scaling.data.webdataset import Index, Samples, StandIns, WindowedOrder, scan, shard_names
-from ldm_scaling.shards import fingerprint_of
-from ldm_scaling.specs import IndexSpec
+from ldm_scaling.data.sources.records import Record, load_pixels
+from ldm_scaling.data.sources.webdataset import (
+    Index,
+    Samples,
+    StandIns,
+    WindowedOrder,
+    scan,
+    shard_names,
+)
+from ldm_scaling.jobs.arrays import fingerprint_of
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.workflow.specs import IndexSpec
 
 SIZE = 8
 

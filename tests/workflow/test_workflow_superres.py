@@ -1,6 +1,6 @@
 """The workflow of super-resolution, without running it."""
 
-from ldm_scaling.data.archives import PHOTOS
+from ldm_scaling.workflow.downloads import PHOTOS
 
 
 def test_super_resolution_is_finetuned_measured_and_drawn_from_its_own_files(project):

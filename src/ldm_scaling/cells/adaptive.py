@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cli import InputError
-from ..shards import fingerprint_of
-from ..specs import CellSpec, SearchSpec
-from .frechet import frechet_distance, project, statistics
-from .influence import influences
-from .kid import across, within
+from ..jobs.arrays import fingerprint_of
+from ..jobs.cli import InputError
+from ..workflow.specs import CellSpec, SearchSpec
 from .measure import OnAll, Reference, prepare, read_features
+from .metrics.frechet import frechet_distance, project, statistics
+from .metrics.influence import influences
+from .metrics.kid import across, within
 from .search import Found, search
 
 Metric = Callable[[np.ndarray], float]

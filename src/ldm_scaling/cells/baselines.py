@@ -11,19 +11,27 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cli import InputError, Progress, batches, parser, run
-from ..devices import own_device
+from ..jobs.arrays import map_array
+from ..jobs.cli import InputError, Progress, batches, parser, run
+from ..jobs.workdir import write_text
 from ..latents.autoencoder import load, reconstruct
-from ..shards import map_array
-from ..specs import BaselinesSpec
-from ..superres_section import INCEPTION_SCORE
-from ..workdir import write_text
-from .bootstrap import mean_interval
+from ..study.superres import INCEPTION_SCORE
+from ..training.devices import own_device
+from ..workflow.specs import BaselinesSpec
 from .features import BATCH, Measuring, add_measuring, load_measuring
-from .fidelity import fidelity_names
 from .floors import COLUMNS
-from .inception_score import inception_score, read_head
-from .measure import Prompts, Reference, compare, prepare, read_features, read_prompts, table
+from .measure import (
+    Prompts,
+    Reference,
+    compare,
+    prepare,
+    read_features,
+    read_prompts,
+    table,
+)
+from .metrics.bootstrap import mean_interval
+from .metrics.fidelity import fidelity_names
+from .metrics.inception_score import inception_score, read_head
 
 
 def measured(

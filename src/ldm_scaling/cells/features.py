@@ -20,15 +20,15 @@ import numpy as np
 import torch
 from cleanfid.resize import make_resizer
 
-from ..cli import InputError, Progress, batches, parser, run
 from ..data.captions import read_column
-from ..devices import own_device
+from ..jobs.arrays import fingerprint_of, map_array, write_arrays
+from ..jobs.cli import InputError, Progress, batches, parser, run
+from ..jobs.workdir import file_hash, fingerprint
 from ..latents.autoencoder import load, reconstruct, weights_hash
-from ..shards import fingerprint_of, map_array, write_arrays
-from ..specs import CellSpec, FeaturesSpec
-from ..workdir import file_hash, fingerprint
-from .clip_score import ClipScore
-from .fidelity import Fidelity, load_fidelity
+from ..training.devices import own_device
+from ..workflow.specs import CellSpec, FeaturesSpec
+from .metrics.clip_score import ClipScore
+from .metrics.fidelity import Fidelity, load_fidelity
 
 BATCH = 64
 PREFETCH = "run: snakemake --cores 1 prefetch (with the study's --configfile)"

@@ -21,17 +21,17 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import nn
 
-from ..cli import InputError, Progress, batches, parser, run
 from ..data.captions import read_column
-from ..devices import own_device
+from ..jobs.arrays import fingerprint_of, write_arrays
+from ..jobs.cli import InputError, Progress, batches, parser, run
+from ..jobs.workdir import file_hash, fingerprint, write_text
 from ..latents.autoencoder import weights_hash
 from ..latents.text_encoder import CaptionEncoder
-from ..metrics_section import ClipLike
-from ..shards import fingerprint_of, write_arrays
-from ..specs import ClipLikeSpec
-from ..workdir import file_hash, fingerprint, write_text
-from .clip_like import Map, scorer_arrays
+from ..study.metrics import ClipLike
+from ..training.devices import own_device
+from ..workflow.specs import ClipLikeSpec
 from .measure import read_features, table
+from .metrics.clip_like import Map, scorer_arrays
 from .retrieval import COLUMNS, HeldOut, retrieval_table
 
 BATCH = 64

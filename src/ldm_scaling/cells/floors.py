@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..cli import InputError, parser, run
-from ..specs import MeasureSpec
-from ..workdir import write_text
+from ..jobs.cli import InputError, parser, run
+from ..jobs.workdir import write_text
+from ..workflow.specs import MeasureSpec
 from .measure import (
     clip_like,
     clip_score,

@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..cli import InputError, parser, run
-from ..sampling_section import FixedSetting
-from ..shards import write_arrays
-from ..specs import IllustrateSpec
-from ..tables.budgets import chosen_guidance, steps_bought
-from ..tables.collect import FAMILY, MEASURED, OK, read_table
-from ..workdir import fingerprint
+from ..jobs.arrays import write_arrays
+from ..jobs.cli import InputError, parser, run
+from ..jobs.tables import FAMILY, MEASURED, OK, read_table
+from ..jobs.workdir import fingerprint
+from ..study.sampling import FixedSetting
+from ..workflow.specs import IllustrateSpec
+from .choice import chosen_guidance, steps_bought
 from .sample import Sampler, add_sampler, load_sampler
 
 ALPHAS = (1.0, 0.8, 0.5, 0.2, 0.0)

@@ -25,21 +25,21 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from ..cli import InputError, Progress, parser, run
 from ..data.captions import read_column
-from ..fields import Strict
-from ..metrics_section import Metrics
-from ..shards import fingerprint_of, map_array, write_arrays
-from ..specs import MeasureSpec
-from ..superres_section import INCEPTION_SCORE
-from ..workdir import fingerprint, write_text
-from .bootstrap import Interval, fd_interval, kid_interval, mean_interval, resample_weights
-from .clip_like import Scorer, read_scorer
-from .fd_infinity import Divisions, fd_infinity_interval, linearised_fd_infinity_interval
-from .frechet import principal_components, project, square_root, statistics
-from .inception_score import inception_score, read_head
-from .influence import linearised_fd_interval
-from .kid import within
+from ..jobs.arrays import fingerprint_of, map_array, write_arrays
+from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.workdir import fingerprint, write_text
+from ..study.fields import Strict
+from ..study.metrics import Metrics
+from ..study.superres import INCEPTION_SCORE
+from ..workflow.specs import MeasureSpec
+from .metrics.bootstrap import Interval, fd_interval, kid_interval, mean_interval, resample_weights
+from .metrics.clip_like import Scorer, read_scorer
+from .metrics.fd_infinity import Divisions, fd_infinity_interval, linearised_fd_infinity_interval
+from .metrics.frechet import principal_components, project, square_root, statistics
+from .metrics.inception_score import inception_score, read_head
+from .metrics.influence import linearised_fd_interval
+from .metrics.kid import within
 
 COLUMNS = (
     "steps",

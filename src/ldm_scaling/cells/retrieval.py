@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..cli import InputError
-from .bootstrap import mean_interval, resample_weights
+from ..jobs.cli import InputError
+from .metrics.bootstrap import mean_interval, resample_weights
 
 CANDIDATES = 400
 """concepts, at most, among whose captions an image's own is looked for"""

@@ -17,17 +17,17 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..cli import InputError
-from ..devices import check_gpus, in_precision, own_device, precision
 from ..diffusion.samplers import make_scheduler, sample_latents, sampler_levels
 from ..diffusion.stitched import Stitched
+from ..jobs.arrays import fingerprint_of, map_array
+from ..jobs.cli import InputError
+from ..jobs.seeds import Stream, row_generators
 from ..latents.autoencoder import decode, load, to_uint8, weights_hash
-from ..loop import Stream, row_generators
-from ..models.family import load_unet
-from ..sampling_section import FixedSetting
-from ..shards import fingerprint_of, map_array
-from ..specs import CellSpec
-from ..study import Diffusion
+from ..models.architectures.unet import load_unet
+from ..study.diffusion import Diffusion
+from ..study.sampling import FixedSetting
+from ..training.devices import check_gpus, in_precision, own_device, precision
+from ..workflow.specs import CellSpec
 
 
 def initial_noise(seed: int, rows: Iterable[int], shape: tuple[int, ...]) -> torch.Tensor:

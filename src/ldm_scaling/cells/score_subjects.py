@@ -20,21 +20,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..cli import Slice, add_work_dir, batches, parser, positive, run
 from ..data.captions import read_column
-from ..devices import check_gpus, in_precision, own_device, precision
-from ..dreambooth_specs import ScoreSubjectsSpec
+from ..jobs.arrays import fingerprint_of, map_array
+from ..jobs.cli import Slice, add_work_dir, batches, parser, positive, run
+from ..jobs.pieces import in_pieces
+from ..jobs.workdir import WorkDir, file_hash, fingerprint
 from ..latents.autoencoder import load, weights_hash
 from ..latents.encode_subjects import without_token
-from ..models.family import load_unet
-from ..pieces import in_pieces
-from ..shards import fingerprint_of, map_array
-from ..stages import DREAMBOOTH, PRETRAIN
-from ..workdir import WorkDir, file_hash, fingerprint
-from .clip_like import Map
-from .clip_score import ClipScore
-from .dino import DinoFeatures
+from ..models.architectures.unet import load_unet
+from ..training.devices import check_gpus, in_precision, own_device, precision
+from ..workflow.dreambooth_specs import ScoreSubjectsSpec
+from ..workflow.stages import DREAMBOOTH, PRETRAIN
 from .features import load_extractor
+from .metrics.clip_like import Map
+from .metrics.clip_score import ClipScore
+from .metrics.dino import DinoFeatures
 from .sample import Sampler
 from .sweep import BATCH
 

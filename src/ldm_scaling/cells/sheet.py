@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..cli import InputError, parser, run
 from ..data.captions import read_column
-from ..shards import map_array, read_header
-from ..workdir import atomic_path
+from ..jobs.arrays import map_array, read_header
+from ..jobs.cli import InputError, parser, run
+from ..jobs.workdir import atomic_path
 
 COLUMNS = 8
 TILE = 128

@@ -27,17 +27,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..cli import Progress, Slice, SliceEnded, add_work_dir, parser, positive, run
-from ..devices import own_device, process_count, process_index
 from ..diffusion.guidance import is_embedded
 from ..diffusion.samplers import network_evaluations
-from ..shards import write_arrays
-from ..specs import CellSpec, SweepSpec
-from ..study import SHEET_IMAGES
-from ..workdir import Busy, WorkDir, fingerprint, write_json
+from ..jobs.arrays import write_arrays
+from ..jobs.cli import Progress, Slice, SliceEnded, add_work_dir, parser, positive, run
+from ..jobs.workdir import Busy, WorkDir, fingerprint, write_json
+from ..study.figures import SHEET_IMAGES
+from ..training.devices import own_device, process_count, process_index
+from ..workflow.specs import CellSpec, SweepSpec
 from .adaptive import different, find_guidance, load_metric, looks_array, searches
 from .features import Measuring, add_measuring, load_measuring
-from .fidelity import fidelity_names
+from .metrics.fidelity import fidelity_names
 from .sample import Sampler, add_sampler, load_sampler, stitched
 from .search import Found
 

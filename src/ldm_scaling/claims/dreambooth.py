@@ -9,9 +9,9 @@ from itertools import permutations
 
 import numpy as np
 
-from ..stages import DREAMBOOTH
-from ..tables.published import is_papers_layout
+from ..costs.published import is_papers_layout
 from ..tables.values import Values
+from ..workflow.stages import DREAMBOOTH
 from .evidence import Evidence, NotRun, slope
 from .statement import Claim, Every, SomeEvery, Statistic
 

@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from ..claims_specs import ClaimsSpec
-from ..search_specs import GRID, sampler_of
-from ..stages import DREAMBOOTH, is_budget, is_superres
-from ..tables.published import is_papers_layout
+from ..costs.published import is_papers_layout
 from ..tables.values import Values
+from ..workflow.claims_specs import ClaimsSpec
+from ..workflow.search_specs import GRID, sampler_of
+from ..workflow.stages import DREAMBOOTH, is_budget, is_superres
 
 QUALITY, ALIGNMENT, PERCEPTUAL = "quality", "alignment", "perceptual"
 ORDER = ["params", "steps", "guidance", "trained"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..tables.published import SLIPS
+from ..costs.published import SLIPS
 from .evidence import Evidence, NotRun
 from .statement import Claim, Statistic
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..claims_specs import AgreementClaims
 from ..tables.metric_agreement import at_guidance_of, direction, ranked, within
+from ..workflow.claims_specs import AgreementClaims
 from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun
 from .sampling import DDIM
 from .statement import Claim, Every, Statistic, debiased

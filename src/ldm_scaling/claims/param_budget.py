@@ -12,8 +12,8 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from ..stages import BUDGET
 from ..tables.param_budget import EncoderCurve, encoder_curves, shared
+from ..workflow.stages import BUDGET
 from .evidence import Evidence, NotRun, log
 from .statement import Claim, Statistic
 

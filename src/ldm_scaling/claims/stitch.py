@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..stitch_section import SEPARATOR
+from ..study.stitch import SEPARATOR
 from ..tables.stitch import rivals
 from ..tables.values import Values
 from .evidence import Evidence, NotRun, log

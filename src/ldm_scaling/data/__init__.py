@@ -1,1 +1,1 @@
-
+"""Captioned images: fetching, reading, splitting, packing. No networks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from ..cli import InputError
+from ..jobs.cli import InputError
 
 
 def read_column(path: Path, column: str) -> list[str]:

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..cli import InputError, Progress, parser, run
-from ..loop import Stream
-from ..shards import row_writer
-from ..specs import PhotosSpec
-from ..workdir import file_hash, fingerprint, write_text
+from ..jobs.arrays import row_writer
+from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.seeds import Stream
+from ..jobs.workdir import file_hash, fingerprint, write_text
+from ..workflow.specs import PhotosSpec
 from .prepare import captions_csv
-from .records import Record
+from .sources.records import Record
 
 KINDS = (".png", ".jpg", ".jpeg", ".webp")
 

@@ -19,13 +19,13 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from ..cli import InputError, Slice, add_work_dir, parser, positive, run
-from ..loop import Stream
-from ..pieces import in_pieces
-from ..shards import fingerprint_of, map_array
-from ..specs import DegradeSpec
-from ..superres_section import SCALE, Degradation, Disturbance
-from ..workdir import WorkDir, fingerprint
+from ..jobs.arrays import fingerprint_of, map_array
+from ..jobs.cli import InputError, Slice, add_work_dir, parser, positive, run
+from ..jobs.pieces import in_pieces
+from ..jobs.seeds import Stream
+from ..jobs.workdir import WorkDir, fingerprint
+from ..study.superres import SCALE, Degradation, Disturbance
+from ..workflow.specs import DegradeSpec
 
 BATCH = 64
 SPLITS = ("train", "validation")

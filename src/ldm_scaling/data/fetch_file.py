@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx2
 
-from ..cli import InputError, Progress, parser, run
-from ..workdir import file_sha256, hold_lock, write_text
+from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.workdir import file_sha256, hold_lock, write_text
 from .tries import Failure, persist, say
 
 TIMEOUT = 60

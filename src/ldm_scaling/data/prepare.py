@@ -13,13 +13,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..cli import InputError, Progress, parser, run
-from ..data_section import Data, Splits
-from ..shards import row_writer
-from ..specs import PrepareSpec
-from ..workdir import fingerprint, write_text
-from . import coco, emoji, imagefolder
-from .records import Record
+from ..jobs.arrays import row_writer
+from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.workdir import fingerprint, write_text
+from ..study.data import Data, Splits
+from ..workflow.specs import PrepareSpec
+from .sources import coco, emoji, imagefolder
+from .sources.records import Record
 from .spool import Spool
 
 SOURCES = {"emoji": emoji.records, "imagefolder": imagefolder.records}

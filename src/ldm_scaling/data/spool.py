@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .records import Record, load_pixels
+from .sources.records import Record, load_pixels
 
 ROWS = 64
 

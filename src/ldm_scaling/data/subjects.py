@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..cli import InputError, parser, run
-from ..dreambooth_specs import SubjectsSpec
-from ..shards import fingerprint_of, map_array, write_arrays
-from ..workdir import file_hash, fingerprint, write_text
+from ..jobs.arrays import fingerprint_of, map_array, write_arrays
+from ..jobs.cli import InputError, parser, run
+from ..jobs.workdir import file_hash, fingerprint, write_text
+from ..workflow.dreambooth_specs import SubjectsSpec
 from .captions import read_column
-from .emoji import STYLE_WORDS
-from .records import Record, load_pixels
+from .sources.emoji import STYLE_WORDS
+from .sources.records import Record, load_pixels
 
 KINDS = {".png", ".jpg", ".jpeg", ".webp"}
 """file names' ends of images in a subject's folder"""

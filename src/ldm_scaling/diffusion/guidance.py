@@ -84,3 +84,9 @@ def guided_prediction(
     if isinstance(scale, torch.Tensor):
         scale = column(scale, latents)
     return unconditional + scale * (conditional - unconditional)
+
+
+def text_projections(unet: torch.nn.Module) -> list[torch.nn.Module]:
+    """The layers that see nothing but the text: of cross-attention's keys and values."""
+    names = ("attn2.to_k", "attn2.to_v")
+    return [layer for name, layer in unet.named_modules() if name.endswith(names)]

@@ -10,9 +10,14 @@ from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler,
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from torch import nn
 
-from ..models.family import text_projections
-from ..study import Diffusion
-from .guidance import forwards_per_step, guidance_text, guided_prediction, is_embedded
+from ..study.diffusion import Diffusion
+from .guidance import (
+    forwards_per_step,
+    guidance_text,
+    guided_prediction,
+    is_embedded,
+    text_projections,
+)
 
 
 def _schedule(diffusion: Diffusion) -> dict:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from ..study import Diffusion
+from ..study.diffusion import Diffusion
 
 
 def alphas_cumprod(diffusion: Diffusion) -> torch.Tensor:

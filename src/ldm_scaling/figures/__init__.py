@@ -1,1 +1,1 @@
-
+"""Figures as pure functions of tables: one module a figure."""

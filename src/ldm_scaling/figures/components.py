@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from ..cli import parser, run
-from ..tables.collect import read_table
+from ..jobs.cli import parser, run
+from ..jobs.tables import read_table
 from ..tables.components import COMPONENTS, PARTS
 from . import style
 

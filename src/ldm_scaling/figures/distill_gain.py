@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..cli import run
-from ..distill_section import FEW_STEPS
+from ..jobs.cli import run
+from ..jobs.tables import OK
+from ..study.distill import FEW_STEPS
 from ..tables.acceleration import BELOW, BEYOND, FAILED, acceleration
-from ..tables.collect import OK
 from ..tables.values import Values
 from . import quality_curves, style
 from .quality_curves import Quality

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..cli import InputError, parser, run
-from ..distill_section import FEW_STEPS
-from ..specs import cell_name
-from ..stages import DISTILL, PRETRAIN
+from ..jobs.cli import InputError, parser, run
+from ..jobs.tables import CELLS, FAMILY, OK, read_table
+from ..study.distill import FEW_STEPS
 from ..tables.budgets import of_model
-from ..tables.collect import CELLS, FAMILY, OK, read_table
+from ..workflow.specs import cell_name
+from ..workflow.stages import DISTILL, PRETRAIN
 from . import samples
 
 

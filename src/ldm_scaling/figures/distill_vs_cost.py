@@ -12,8 +12,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..cli import run
-from ..tables.curves import CROSSES, CROSSOVERS, SMALLER_OVERTAKES, curve_of, overtaking, sizes_of
+from ..jobs.cli import run
+from ..tables.curves import (
+    CROSSES,
+    CROSSOVERS,
+    SMALLER_OVERTAKES,
+    curve_of,
+    overtaking,
+    sizes_of,
+)
 from ..tables.values import Values, interval
 from . import paired_curves, quality_curves, style
 from .quality_curves import Quality

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..cli import InputError, parser, run
-from ..dreambooth_section import PLACE
-from ..shards import map_array
-from ..stages import DREAMBOOTH, PRETRAIN
-from ..tables.collect import FAMILY, read_table
+from ..jobs.arrays import map_array
+from ..jobs.cli import InputError, parser, run
+from ..jobs.tables import FAMILY, read_table
+from ..study.dreambooth import PLACE
 from ..tables.dreambooth import SUBJECTS
+from ..workflow.stages import DREAMBOOTH, PRETRAIN
 from . import samples, style
 
 MOST = 3

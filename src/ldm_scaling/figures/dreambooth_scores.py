@@ -14,11 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..cli import fraction, parser, run
-from ..stages import DREAMBOOTH, PRETRAIN
-from ..tables.collect import OK, read_table
+from ..jobs.cli import fraction, parser, run
+from ..jobs.tables import OK, read_table
 from ..tables.dreambooth import ALL, SCORES, of_all, read_scores
 from ..tables.values import Values, interval
+from ..workflow.stages import DREAMBOOTH, PRETRAIN
 from . import style
 
 _LOOKS = {

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..cli import parser, run
-from ..shards import map_array
-from ..tables.collect import FAMILY, read_table
+from ..jobs.arrays import map_array
+from ..jobs.cli import parser, run
+from ..jobs.tables import FAMILY, read_table
 from . import samples
 
 NOTHING = "\N{EN DASH}"

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..cli import run
+from ..jobs.cli import run
 from ..tables.budgets import winners
 from ..tables.values import Values
 from . import quality_curves, style

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..cli import run
+from ..jobs.cli import run
 from ..tables.values import Values
 from . import quality_curves, style
 from .quality_curves import Quality

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from ..cli import InputError, run
-from ..tables.collect import OK
+from ..jobs.cli import InputError, run
+from ..jobs.tables import OK
 from ..tables.values import Values
 from . import quality_curves, style
 from .quality_curves import Quality

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..cli import parser, run
-from ..specs import cell_name
+from ..jobs.cli import parser, run
+from ..jobs.tables import CELLS, read_table
 from ..tables.budgets import of_model, of_sampler
-from ..tables.collect import CELLS, read_table
+from ..workflow.specs import cell_name
 from . import samples, style
 
 

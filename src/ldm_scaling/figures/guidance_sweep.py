@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ..cli import run
-from ..tables.collect import OK
+from ..jobs.cli import run
+from ..jobs.tables import OK
 from ..tables.values import Values
 from . import quality_curves, style
 from .quality_curves import Quality

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..cli import run
-from ..stages import PRETRAIN, student_steps
-from ..tables.collect import OK
+from ..jobs.cli import run
+from ..jobs.tables import OK
 from ..tables.values import Values
+from ..workflow.stages import PRETRAIN, student_steps
 from . import quality_curves, style
 from .quality_curves import Quality
 

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..cli import InputError, parser, run
-from ..tables.collect import FAMILY, OK, read_table
+from ..jobs.cli import InputError, parser, run
+from ..jobs.tables import FAMILY, OK, read_table
 from . import style
 
 LATENCY = ["size", "batch", "seconds_per_image", "lo", "hi", "status", "dtype", "device"]

@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..cli import parser, run
+from ..jobs.cli import parser, run
+from ..jobs.tables import OK, read_table
 from ..tables.budgets import of_sampler
-from ..tables.collect import OK, read_table
 from ..tables.metric_agreement import AGREEMENT, RANKING
 from . import style
 

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..cli import parser, run
-from ..tables.collect import FAMILY, read_table
-from ..tables.published import COLUMNS
+from ..costs.published import COLUMNS
+from ..jobs.cli import parser, run
+from ..jobs.tables import FAMILY, read_table
 from . import style
 
 _RING = {"marker": "o", "ms": 9, "mew": 0.8, "mfc": "none", "color": style.GREY, "ls": "none"}

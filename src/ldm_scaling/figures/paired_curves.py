@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..tables.collect import OK
+from ..jobs.tables import OK
 from . import quality_curves, style
 from .quality_curves import Quality
 

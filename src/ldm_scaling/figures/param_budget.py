@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from ..cli import parser, run
-from ..metrics_section import HIGHER_IS_BETTER
-from ..tables.collect import OK, read_table
+from ..jobs.cli import parser, run
+from ..jobs.tables import OK, read_table
+from ..study.metrics import HIGHER_IS_BETTER
 from ..tables.param_budget import AXES, BEHIND, BEST, PARAM_BUDGET, SPLITS
 from . import style
 

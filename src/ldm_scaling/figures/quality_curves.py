@@ -21,10 +21,10 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..cli import fraction, parser
+from ..jobs.cli import fraction, parser
+from ..jobs.tables import OK, read_table
 from ..tables import curves
 from ..tables.budgets import of_metric
-from ..tables.collect import OK, read_table
 from ..tables.curves import APART, CROSSES, LARGER_AHEAD, best_points, crossovers, envelope
 from ..tables.fixed_setting import with_intervals
 from ..tables.values import Values, add_cells, read_values

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..cli import run
+from ..jobs.cli import run
 from ..tables.values import Values
 from . import paired_curves, quality_curves, style
 from .quality_curves import Quality

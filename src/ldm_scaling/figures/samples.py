@@ -16,9 +16,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
-from ..cli import InputError
 from ..data.captions import read_column
-from ..shards import map_array
+from ..jobs.arrays import map_array
+from ..jobs.cli import InputError
 from . import style
 
 DIVERGED = "diverged"

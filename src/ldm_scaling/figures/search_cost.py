@@ -17,8 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from ..cli import InputError, parser, run
-from ..tables.collect import OK, read_table
+from ..jobs.cli import InputError, parser, run
+from ..jobs.tables import OK, read_table
 from ..tables.search_cost import AIM, SEARCH_COST, summary
 from . import style
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..cli import parser, run
-from ..specs import cell_name
-from ..tables.collect import FAMILY, read_table
+from ..jobs.cli import parser, run
+from ..jobs.tables import FAMILY, read_table
+from ..workflow.specs import cell_name
 from . import samples
 
 

@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..cli import fraction, parser, positive, run
-from ..metrics_section import HIGHER_IS_BETTER
+from ..jobs.cli import fraction, parser, positive, run
+from ..jobs.tables import OK, read_table
+from ..study.metrics import HIGHER_IS_BETTER
 from ..tables.budgets import of_metric
-from ..tables.collect import OK, read_table
 from ..tables.fits import training_flops
 from ..tables.fixed_setting import read_cells, with_intervals
 from ..tables.values import add_cells

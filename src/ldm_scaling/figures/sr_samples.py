@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..cli import parser, run
-from ..shards import map_array
-from ..specs import cell_name
-from ..tables.collect import FAMILY, read_table
+from ..jobs.arrays import map_array
+from ..jobs.cli import parser, run
+from ..jobs.tables import FAMILY, read_table
+from ..workflow.specs import cell_name
 from . import samples
 
 Images = list[np.ndarray | str]

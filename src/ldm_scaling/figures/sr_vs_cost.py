@@ -9,8 +9,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..cli import run
-from ..superres_section import REGIME_STEPS
+from ..jobs.cli import run
+from ..study.superres import REGIME_STEPS
 from ..tables.values import Values
 from . import quality_curves, style
 from .quality_curves import Quality

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ..cli import run
-from ..tables.collect import OK, read_table
+from ..jobs.cli import run
+from ..jobs.tables import OK, read_table
 from ..tables.curves import best_points, envelope
 from ..tables.stitch import read_stitched, rivals
 from ..tables.values import Values, interval, read_values

@@ -18,12 +18,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from ..cli import InputError
-from ..metrics_section import CLIP_LIKE, CLIP_SCORE, FD_INFINITY, FID, FID_INFINITY
-from ..study import channels
-from ..superres_section import INCEPTION_SCORE, LPIPS_LIKE, PSNR, SSIM
-from ..tables.collect import OK
-from ..workdir import atomic_path
+from ..jobs.cli import InputError
+from ..jobs.tables import OK
+from ..jobs.workdir import atomic_path
+from ..kinds.sizes import channels
+from ..study.metrics import CLIP_LIKE, CLIP_SCORE, FD_INFINITY, FID, FID_INFINITY
+from ..study.superres import INCEPTION_SCORE, LPIPS_LIKE, PSNR, SSIM
 
 WIDTH = 7.0
 """inches across two columns"""

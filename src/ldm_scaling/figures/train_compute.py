@@ -19,10 +19,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
-from ..cli import parser, positive, run
-from ..metrics_section import HIGHER_IS_BETTER
+from ..jobs.cli import parser, positive, run
+from ..jobs.tables import OK, read_table
+from ..study.metrics import HIGHER_IS_BETTER
 from ..tables.budgets import of_metric
-from ..tables.collect import OK, read_table
 from ..tables.fits import ENVELOPE, FITS, on_envelope, training_flops
 from ..tables.fixed_setting import add_cells, read_cells, setting_of, with_intervals
 from . import style

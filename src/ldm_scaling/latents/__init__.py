@@ -1,1 +1,1 @@
-
+"""From images and captions to latents and embeddings, computed once."""

@@ -16,12 +16,13 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from diffusers.utils import logging as diffusers_logging
 from torch import nn
 
-from ..cli import InputError, Slice, add_work_dir, batches, parser, run
-from ..loop import Plan, Stream, Trainer, jsonl, row_generators, training_summary, warmup_then
-from ..shards import fingerprint_of, map_array
-from ..specs import AutoencoderSpec
-from ..study import Autoencoder
-from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
+from ..jobs.arrays import fingerprint_of, map_array
+from ..jobs.cli import InputError, Slice, add_work_dir, batches, parser, run
+from ..jobs.seeds import Stream, row_generators
+from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
+from ..study.latents import Autoencoder
+from ..training.loop import Plan, Trainer, jsonl, training_summary, warmup_then
+from ..workflow.specs import AutoencoderSpec
 from .pretrained import find
 
 diffusers_logging.set_verbosity_error()  # it warns of a key that AutoencoderTiny itself writes

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from ..cli import InputError, Slice, add_work_dir, parser, run
-from ..devices import own_device
-from ..pieces import in_pieces
-from ..shards import fingerprint_of, map_array
-from ..specs import EncodeImagesSpec
-from ..workdir import WorkDir, fingerprint
+from ..jobs.arrays import fingerprint_of, map_array
+from ..jobs.cli import InputError, Slice, add_work_dir, parser, run
+from ..jobs.pieces import in_pieces
+from ..jobs.workdir import WorkDir, fingerprint
+from ..training.devices import own_device
+from ..workflow.specs import EncodeImagesSpec
 from .autoencoder import encode, load, weights_hash
 
 BATCH = 64

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..cli import InputError, Slice, add_work_dir, parser, run
 from ..data.read_ahead import ReadAhead
-from ..data.webdataset import Index, Samples
-from ..devices import own_device
-from ..pieces import in_pieces
-from ..shards import fingerprint_of
-from ..specs import EncodePartSpec, EncodingSpec
-from ..workdir import WorkDir, fingerprint
+from ..data.sources.webdataset import Index, Samples
+from ..jobs.arrays import fingerprint_of
+from ..jobs.cli import InputError, Slice, add_work_dir, parser, run
+from ..jobs.pieces import in_pieces
+from ..jobs.workdir import WorkDir, fingerprint
+from ..training.devices import own_device
+from ..workflow.specs import EncodePartSpec, EncodingSpec
 from .autoencoder import encode, load, weights_hash
 from .encode_images import check_latents
 from .text_encoder import CaptionEncoder

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cli import InputError, parser, run
 from ..data.captions import read_column
-from ..devices import own_device
-from ..dreambooth_section import INSTANCE, PLACE
-from ..dreambooth_specs import EncodeSubjectsSpec
-from ..shards import fingerprint_of, map_array, write_arrays
-from ..workdir import file_hash, fingerprint
+from ..jobs.arrays import fingerprint_of, map_array, write_arrays
+from ..jobs.cli import InputError, parser, run
+from ..jobs.workdir import file_hash, fingerprint
+from ..study.dreambooth import INSTANCE, PLACE
+from ..training.devices import own_device
+from ..workflow.dreambooth_specs import EncodeSubjectsSpec
 from .autoencoder import encode, load, weights_hash
 from .encode_images import check_latents
 from .text_encoder import CaptionEncoder

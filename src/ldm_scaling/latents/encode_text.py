@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cli import Slice, add_work_dir, parser, run
 from ..data.captions import read_column
-from ..devices import own_device
-from ..pieces import in_pieces
-from ..specs import EncodeTextSpec
-from ..workdir import WorkDir, file_hash, fingerprint
+from ..jobs.cli import Slice, add_work_dir, parser, run
+from ..jobs.pieces import in_pieces
+from ..jobs.workdir import WorkDir, file_hash, fingerprint
+from ..training.devices import own_device
+from ..workflow.specs import EncodeTextSpec
 from .autoencoder import weights_hash
 from .text_encoder import CaptionEncoder
 

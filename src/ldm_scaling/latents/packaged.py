@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from transformers import BertModel, PretrainedConfig
 
-from ..cli import InputError
+from ..jobs.cli import InputError
 
 
 class Place(NamedTuple):

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..cli import InputError, batches
 from ..data.read_ahead import ReadAhead
-from ..data.webdataset import Index, Samples, StandIns, WindowedOrder
-from ..loop import order
-from ..shards import ConcatenatedRows, fingerprint_of, map_array, read_header
-from ..specs import EncodingSpec
+from ..data.sources.webdataset import Index, Samples, StandIns, WindowedOrder
+from ..jobs.arrays import ConcatenatedRows, fingerprint_of, map_array, read_header
+from ..jobs.cli import InputError, batches
+from ..jobs.seeds import order
+from ..workflow.specs import EncodingSpec
 from .encode_part import BATCH, PairEncoder, reading_threads
 
 Rows = np.ndarray | ConcatenatedRows

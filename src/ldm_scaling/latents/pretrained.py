@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..cli import InputError
-from ..hub import RESOURCES, local_folder, marker
+from ..jobs.cli import InputError
+from ..study.hub import RESOURCES, local_folder, marker
 
 
 def find(network: str, pretrained: str, revision: str | None) -> Path:

@@ -18,9 +18,9 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from ..cli import InputError
-from ..hub import BUILT_IN_ENCODERS, WORD_VECTORS, WORD_VECTORS_FILES
-from ..study import TextEncoder
+from ..jobs.cli import InputError
+from ..study.hub import BUILT_IN_ENCODERS, WORD_VECTORS, WORD_VECTORS_FILES
+from ..study.latents import TextEncoder
 from .packaged import FOLDERS, GRAPHS, load_graph
 from .pretrained import find
 from .word_vectors import WordVectors, WordVectorsConfig

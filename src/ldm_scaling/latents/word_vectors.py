@@ -9,7 +9,7 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
-from ..hub import WORD_VECTORS
+from ..study.hub import WORD_VECTORS
 
 
 class WordVectorsConfig(PretrainedConfig):

@@ -1,1 +1,1 @@
-
+"""Networks: how they are built, trained, loaded and saved."""

@@ -17,15 +17,15 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..cli import parser, run
 from ..diffusion.consistency import consistency, ddim_step, distance, levels
 from ..diffusion.guidance import told_prediction
 from ..diffusion.schedule import add_noise, alphas_cumprod
+from ..jobs.cli import parser, run
+from ..jobs.seeds import Stream, row_generators
 from ..latents.autoencoder import weights_hash
 from ..latents.pairs import Pairs
-from ..loop import Stream, row_generators
-from ..specs import DistillSpec
-from .family import load_unet
+from ..workflow.specs import DistillSpec
+from .architectures.unet import load_unet
 from .students import EMBEDDING, Teacher, drawn, make_student
 from .train import add_training, make_plan, train
 

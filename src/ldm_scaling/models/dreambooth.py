@@ -15,13 +15,14 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..cli import InputError, parser, run
 from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
-from ..dreambooth_specs import DreamBoothSpec
+from ..jobs.arrays import fingerprint_of, map_array
+from ..jobs.cli import InputError, parser, run
+from ..jobs.seeds import Stream, order, row_generators
 from ..latents.autoencoder import weights_hash
-from ..loop import Plan, Stream, order, row_generators
-from ..shards import fingerprint_of, map_array
-from .family import load_unet
+from ..training.loop import Plan
+from ..workflow.dreambooth_specs import DreamBoothSpec
+from .architectures.unet import load_unet
 from .train import add_hardware, train_task
 
 

@@ -15,16 +15,16 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..cli import parser, run
 from ..diffusion.consistency import ddim_step, one_step_origin, origin_and_noise
 from ..diffusion.guidance import told_prediction
 from ..diffusion.samplers import sampler_levels
 from ..diffusion.schedule import add_noise, alphas_cumprod
+from ..jobs.cli import parser, run
+from ..jobs.seeds import Stream, row_generators
 from ..latents.autoencoder import weights_hash
 from ..latents.pairs import Pairs
-from ..loop import Stream, row_generators
-from ..specs import GuidedDistillSpec
-from .family import load_unet
+from ..workflow.specs import GuidedDistillSpec
+from .architectures.unet import load_unet
 from .students import EMBEDDING, Teacher, drawn, make_student
 from .train import add_training, make_plan, train
 

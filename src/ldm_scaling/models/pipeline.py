@@ -19,11 +19,11 @@ from diffusers import (
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from torch import nn
 
-from ..cli import InputError, parser, run
+from ..jobs.cli import InputError, parser, run
 from ..latents.autoencoder import load
 from ..latents.text_encoder import CaptionEncoder
-from ..specs import EncodeTextSpec
-from .family import load_unet
+from ..workflow.specs import EncodeTextSpec
+from .architectures.unet import load_unet
 
 
 def make_pipeline(

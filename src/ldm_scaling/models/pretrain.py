@@ -13,12 +13,12 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..cli import parser, run
 from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
+from ..jobs.cli import parser, run
+from ..jobs.seeds import Stream, row_generators
 from ..latents.pairs import Pairs
-from ..loop import Stream, row_generators
-from ..specs import PretrainSpec
-from .family import build_unet
+from ..workflow.specs import PretrainSpec
+from .architectures.unet import build_unet
 from .train import add_training, make_plan, train
 
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..cli import InputError, Slice, add_work_dir, parser, positive, run
-from ..devices import check_gpus, in_precision, own_device, precision
 from ..diffusion.samplers import make_scheduler, sample_latents
-from ..dreambooth_specs import PriorSpec
+from ..jobs.arrays import fingerprint_of, map_array
+from ..jobs.cli import InputError, Slice, add_work_dir, parser, positive, run
+from ..jobs.pieces import in_pieces
+from ..jobs.seeds import Stream, row_generators
+from ..jobs.workdir import WorkDir, fingerprint
 from ..latents.autoencoder import weights_hash
-from ..loop import Stream, row_generators
-from ..pieces import in_pieces
-from ..shards import fingerprint_of, map_array
-from ..workdir import WorkDir, fingerprint
-from .family import load_unet
+from ..training.devices import check_gpus, in_precision, own_device, precision
+from ..workflow.dreambooth_specs import PriorSpec
+from .architectures.unet import load_unet
 
 BATCH = 64
 

@@ -6,10 +6,10 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..cli import InputError
-from ..devices import in_precision, own_device, precision
 from ..diffusion.guidance import guided_prediction, is_embedded
+from ..jobs.cli import InputError
 from ..latents.pairs import Pairs
+from ..training.devices import in_precision, own_device, precision
 
 EMBEDDING = 256
 """width of the guidance scale's embedding, that of public latent consistency models"""

@@ -15,15 +15,15 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..cli import InputError, parser, run
 from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
+from ..jobs.arrays import fingerprint_of, map_array
+from ..jobs.cli import InputError, parser, run
+from ..jobs.seeds import Stream, row_generators
 from ..latents.autoencoder import weights_hash
 from ..latents.pairs import PackedPairs
-from ..loop import Stream, row_generators
-from ..shards import fingerprint_of, map_array
-from ..specs import SuperResSpec
-from ..stages import SCRATCH
-from .family import build_unet, load_unet
+from ..workflow.specs import SuperResSpec
+from ..workflow.stages import SCRATCH
+from .architectures.unet import build_unet, load_unet
 from .train import add_training, make_plan, train
 
 

@@ -11,14 +11,14 @@ import numpy as np
 from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 
-from ..cli import Slice, add_work_dir, positive
-from ..devices import Switches, check_gpus, precision, process_index
 from ..diffusion.samplers import make_scheduler
-from ..fields import Optimisation
+from ..jobs.cli import Slice, add_work_dir, positive
+from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 from ..latents.autoencoder import save_model, weights_hash
 from ..latents.pairs import Pairs, open_pairs
-from ..loop import Plan, Task, Trainer, jsonl, training_summary, warmup_then
-from ..workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
+from ..study.fields import Optimisation
+from ..training.devices import Switches, check_gpus, precision, process_index
+from ..training.loop import Plan, Task, Trainer, jsonl, training_summary, warmup_then
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 

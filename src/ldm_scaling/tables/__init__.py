@@ -1,1 +1,1 @@
-
+"""From measured cells to tidy tables: each module is pure pandas, without torch."""

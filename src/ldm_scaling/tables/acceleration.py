@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..cli import InputError, fraction, parser, run
-from ..distill_section import FEW_STEPS
-from ..workdir import write_text
-from .collect import OK, to_csv
+from ..jobs.cli import InputError, fraction, parser, run
+from ..jobs.tables import OK, to_csv
+from ..jobs.workdir import write_text
+from ..study.distill import FEW_STEPS
 from .curves import Curve, best_points, curve_of, sizes_of
 from .values import Values, add_cells, interval, read_values
 

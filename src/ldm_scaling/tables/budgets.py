@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from ..cli import InputError
-from .collect import OK, require_lower_is_better
+from ..jobs.cli import InputError
+from ..jobs.tables import OK, require_lower_is_better
 from .values import Values, interval
 
-_ROUNDED = 1e-5
-"""costs in tables have six digits"""
 WINNERS = ["budget", "size", "value", "lo", "hi", "steps", "guidance", "tied_with"]
 
 
@@ -73,23 +70,3 @@ def winners(points: Values, budgets: Iterable[float], confidence: float) -> pd.D
         tied = affordable["size"].iloc[1:][np.array(behind) <= 0]
         rows.append({**affordable.iloc[0], "budget": budget, "tied_with": " ".join(tied)})
     return pd.DataFrame(rows, columns=WINNERS)
-
-
-def steps_bought(budget: float, normalized_cost: float, most: int) -> int:
-    """Denoising steps of a size that a sampling budget pays for, at most `most`; 0 if not one.
-
-    The sampling cost is normalized cost x steps (Mei et al., arXiv 2404.01367).
-    """
-    return min(most, math.floor(budget / normalized_cost * (1 + _ROUNDED)))
-
-
-def chosen_guidance(best: pd.DataFrame, steps: int) -> float:
-    """The guidance that the search chose at the nearest step count, in log; nan if it chose none.
-
-    `best` has the rows of one model and sampler. Of two equally near counts the lower one counts.
-    """
-    chosen = best[best["guidance"].notna()].sort_values("steps")
-    if chosen.empty:
-        return math.nan
-    distance = np.log(chosen["steps"].astype(float) / steps).abs()
-    return float(chosen.loc[distance.idxmin(), "guidance"])

@@ -15,44 +15,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..cli import InputError, parser, run
-from ..metrics_section import HIGHER_IS_BETTER
-from ..shards import map_array, read_header, write_arrays
-from ..specs import cell_name
-from ..workdir import file_hash, write_text
-
-OK = "ok"
-MODEL = ["stage", "size", "seed", "sampler"]
-CELL = ["steps", "guidance", "trained"]
-"""what tells the cells of a model and sampler apart"""
-MEASURED = [*CELL, "metric", "value", "lo", "hi", "n", "nfe", "seconds", "status"]
-FAMILY = ["size", "channels", "params", "gflops", "normalized_cost"]
-PARTS = ["text_gflops", "decoder_gflops", "caption_gflops"]
-"""of family.csv: what a total counts beside the U-Net"""
-COSTS = ["params", "gflops", "normalized_cost", "sampling_cost", "guided_cost", "total_cost"]
-CELLS = [*MODEL, *MEASURED[:-2], *COSTS, "seconds", "grid", "status", "at_boundary"]
-
-_INTEGERS = dict.fromkeys(["seed", "steps", "n", "nfe", "channels", "params"], "Int64")
-_NUMBERS = ["guidance", "trained", "value", "lo", "hi", "seconds", "gflops", "normalized_cost"]
-
-
-def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    """These columns of a CSV file.
-
-    Raises InputError if the file is missing, broken, without rows or without one of the columns.
-    """
-    types = _INTEGERS | dict.fromkeys(_NUMBERS, "float64")
-    try:
-        table = pd.read_csv(path, dtype=types)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing") from None
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: {str(error).splitlines()[0]}") from None
-    if absent := [column for column in columns if column not in table]:
-        raise InputError(f"{path} has no column {', '.join(absent)}")
-    if table.empty:
-        raise InputError(f"{path} has no rows")
-    return table[columns]
+from ..jobs.cli import InputError, parser, run
+from ..jobs.tables import (
+    CELL,
+    CELLS,
+    FAMILY,
+    MODEL,
+    OK,
+    PARTS,
+    at_end,
+    read_measured,
+    read_table,
+    require_lower_is_better,
+    to_csv,
+    write_cells,
+)
+from ..jobs.workdir import write_text
 
 
 def cells_table(
@@ -124,12 +102,6 @@ def best_table(cells: pd.DataFrame, select_by: str) -> pd.DataFrame:
     return best[CELLS]
 
 
-def require_lower_is_better(metric: str) -> None:
-    """Raise InputError for a metric whose lowest value is not the best."""
-    if metric in HIGHER_IS_BETTER:
-        raise InputError(f"metric {metric}: higher is better, it chooses nothing; name another")
-
-
 def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:
     selecting = group[group["metric"] == select_by]
     if selecting.empty:
@@ -144,71 +116,6 @@ def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:
         return rows.astype({"nfe": "Int64"})
     guidance = candidates.loc[candidates["value"].idxmin(), "guidance"]
     return group[group["guidance"] == guidance]
-
-
-def at_end(guidance: pd.Series, scales: list[float]) -> pd.Series:
-    """Whether a scale beyond each one could be better than all that are tried.
-
-    Failed ones are tried too: a choice beside a diverged one is bracketed by it. Where 1 is the
-    only scale there is no guidance, and no choice.
-    """
-    ends = {max(scales)} | ({min(scales)} - {1}) if max(scales) > 1 else set()
-    return guidance.isin(ends)
-
-
-def to_csv(table: pd.DataFrame) -> str:
-    """A table as compact, stable CSV text."""
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-
-
-def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
-    """The draws [rows, R] of the rows of a metrics.csv, nan where a cell failed.
-
-    Raises InputError if the file lacks one.
-    """
-    arrays = set(read_header(path)) - {"__metadata__"}
-    names = [
-        f"{cell_name(row.steps, row.guidance, row.trained, getattr(row, 'allocation', None))}"
-        f"/{row.metric}"
-        for row in measured.itertuples()
-    ]
-    lacking = [
-        name
-        for name, status in zip(names, measured["status"], strict=True)
-        if status == OK and name not in arrays
-    ]
-    if lacking:
-        raise InputError(f"{path} has no draws of {lacking[0]}; delete it and run again")
-    found = {name: np.asarray(map_array(path, name)) for name in names if name in arrays}
-    length = len(next(iter(found.values()), []))
-    return np.array([found.get(name, np.full(length, np.nan)) for name in names])
-
-
-def read_measured(
-    models: list[list[str]], names: list[str], columns: list[str] = MEASURED
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """The cells of all models, with what `names` them, and their draws [rows, R].
-
-    Each of `models` has a value for each name, then its metrics.csv and draws.safetensors. A model
-    whose cells all failed has draws of nan. Raises InputError if a seed is no number.
-    """
-    tables, draws = [], []
-    for *values, metrics, drawn in models:
-        model = dict(zip(names, values, strict=True))
-        if not model["seed"].isdecimal():
-            raise InputError(f"--metrics: seed {model['seed']} is no number")
-        own = read_table(Path(metrics), columns).assign(**model | {"seed": int(model["seed"])})
-        tables.append(own)
-        draws.append(draws_of(own, Path(drawn)))
-    count = max(own.shape[1] for own in draws)
-    draws = [own if own.size else np.full((len(own), count), np.nan) for own in draws]
-    return pd.concat(tables, ignore_index=True), np.concatenate(draws)
-
-
-def write_cells(cells: pd.DataFrame, draws: np.ndarray, table: Path, file: Path) -> None:
-    """Write the rows of a table of cells, and the draws [rows, R] of each beside it."""
-    write_text(table, to_csv(cells))
-    write_arrays(file, {"draws": np.ascontiguousarray(draws)}, file_hash(table))
 
 
 def main() -> None:

@@ -10,15 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..cli import InputError, parser, run
-from ..param_budget_specs import OWN
-from ..workdir import write_text
-from .collect import read_table, to_csv
+from ..jobs.cli import InputError, parser, run
+from ..jobs.tables import COUNTS, read_table, to_csv
+from ..jobs.workdir import write_text
+from ..workflow.param_budget_specs import OWN
 
-COUNTS = ["encoder", "size", "text_params", "autoencoder_params", "unet_params"]
-COUNTS += ["gflops", "text_gflops", "caption_gflops", "decoder_gflops"]
-"""of networks with a text encoder: gflops of a forward pass of the U-Net, and those of the text in
-it, as family.csv has them"""
 _PARAMS = {
     "text_encoder": "text_params",
     "autoencoder": "autoencoder_params",

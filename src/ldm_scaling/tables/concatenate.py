@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..cli import parser, run
-from ..workdir import write_text
-from .collect import CELLS, read_table, to_csv
+from ..jobs.cli import parser, run
+from ..jobs.tables import CELLS, read_table, to_csv
+from ..jobs.workdir import write_text
 
 
 def main() -> None:

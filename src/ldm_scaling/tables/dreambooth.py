@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..cli import InputError, fraction, parser, positive, run
-from ..shards import map_array, read_header
-from .collect import FAMILY, OK, read_table, write_cells
+from ..jobs.arrays import map_array, read_header
+from ..jobs.cli import InputError, fraction, parser, positive, run
+from ..jobs.tables import FAMILY, OK, read_table, write_cells
 from .values import Values, interval, read_values, student_over_normal
 
 ALL = "all"

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..cli import parser, positive, run
-from ..metrics_section import HIGHER_IS_BETTER
-from ..study import channels
-from ..workdir import write_text
-from .collect import OK, to_csv
+from ..jobs.cli import parser, positive, run
+from ..jobs.tables import OK, to_csv
+from ..jobs.workdir import write_text
+from ..kinds.sizes import channels
+from ..study.metrics import HIGHER_IS_BETTER
 from .fixed_setting import add_cells, read_cells, setting_of
 from .values import Values, interval
 

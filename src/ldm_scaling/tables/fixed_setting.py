@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..cli import InputError, parser, run
-from ..specs import CostSpec
-from ..workdir import write_text
-from .collect import OK, read_table, to_csv
-from .published import published_results
+from ..costs.published import published_results
+from ..jobs.cli import InputError, parser, run
+from ..jobs.tables import OK, read_table, to_csv
+from ..jobs.workdir import write_text
+from ..workflow.specs import CostSpec
 from .values import Values, interval, read_values
 
 FIXED_SETTING = ["size", "params", "gflops", "normalized_cost", "sampler", "steps", "guidance"]

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..cli import InputError, fraction, parser, run
-from ..metrics_section import HIGHER_IS_BETTER
-from ..workdir import write_text
-from .collect import OK, require_lower_is_better, to_csv
+from ..jobs.cli import InputError, fraction, parser, run
+from ..jobs.tables import OK, require_lower_is_better, to_csv
+from ..jobs.workdir import write_text
+from ..study.metrics import HIGHER_IS_BETTER
 from .curves import sizes_of
 from .values import Values, add_cells, interval, read_values
 

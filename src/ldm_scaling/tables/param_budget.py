@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..cli import InputError, parser, run
-from ..metrics_section import HIGHER_IS_BETTER
-from ..param_budget_specs import ParamBudgetSpec
-from ..stages import BUDGET
-from ..workdir import write_text
-from .collect import OK, at_end, read_measured, read_table, to_csv, write_cells
-from .components import COUNTS, image_costs
+from ..jobs.cli import InputError, parser, run
+from ..jobs.tables import COUNTS, OK, at_end, read_measured, read_table, to_csv, write_cells
+from ..jobs.workdir import write_text
+from ..study.metrics import HIGHER_IS_BETTER
+from ..workflow.param_budget_specs import ParamBudgetSpec
+from ..workflow.stages import BUDGET
+from .components import image_costs
 from .curves import Curve, best_points, common
 from .values import Values, interval
 

@@ -21,11 +21,11 @@ import pandas as pd
 from ..cells.adaptive import Metric, metric_of
 from ..cells.measure import prepare, read_features
 from ..cells.search import search
-from ..cli import InputError, Progress, parser, run
-from ..shards import map_array
-from ..specs import SearchCostSpec, cell_name
-from ..workdir import write_text
-from .collect import MEASURED, MODEL, OK, draws_of, read_table, to_csv
+from ..jobs.arrays import map_array
+from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.tables import MEASURED, MODEL, OK, draws_of, read_table, to_csv
+from ..jobs.workdir import write_text
+from ..workflow.specs import SearchCostSpec, cell_name
 from .values import interval
 
 FOUND = ["images", "grid_images", "guidance", "grid_guidance", "value", "grid_value"]

@@ -14,11 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..cli import InputError, parser, run
-from ..stitch_section import SEPARATOR
-from ..stitch_specs import STAGE
-from ..study import channels
-from .collect import (
+from ..jobs.cli import InputError, parser, run
+from ..jobs.tables import (
     FAMILY,
     MEASURED,
     OK,
@@ -29,6 +26,9 @@ from .collect import (
     require_lower_is_better,
     write_cells,
 )
+from ..kinds.sizes import channels
+from ..study.stitch import SEPARATOR
+from ..workflow.stitch_specs import STAGE
 from .curves import curve_of, sizes_of
 from .values import Values, read_values
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..cli import fraction, parser, run
-from ..workdir import write_text
-from .collect import read_table, to_csv
+from ..jobs.cli import fraction, parser, run
+from ..jobs.tables import read_table, to_csv
+from ..jobs.workdir import write_text
 from .fixed_setting import read_cells, with_intervals
 from .values import add_cells
 

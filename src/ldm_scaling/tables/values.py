@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
-from ..cli import InputError
-from ..shards import fingerprint_of, map_array
-from ..workdir import file_hash
-from .collect import CELLS, read_table
+from ..jobs.arrays import fingerprint_of, map_array
+from ..jobs.cli import InputError
+from ..jobs.tables import CELLS, read_table
+from ..jobs.workdir import file_hash
 
 
 def add_cells(to: ArgumentParser, help: str, several: bool = True) -> None:

@@ -1,0 +1,1 @@
+"""Metrics of sampled images: one module a metric."""

@@ -1,0 +1,136 @@
+"""Decide what the paper claims, each sentence by a statistic of the study's cells.
+
+Writes claims.csv, one row a claim, and claims.md to read. Each claim has a statistic that is
+positive where it holds; its interval, from resamples that all cells share, decides. What the study
+has not measured is `not run`, with the reason.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from ..costs.published import COLUMNS
+from ..jobs.cli import InputError, parser, run
+from ..jobs.tables import FAMILY, read_table, to_csv
+from ..jobs.workdir import write_text
+from ..study.metrics import FID
+from ..study.superres import INCEPTION_SCORE
+from ..tables.dreambooth import of_all, read_scores
+from ..tables.param_budget import PARAM_BUDGET
+from ..tables.search_cost import SEARCH_COST
+from ..tables.stitch import read_stitched
+from ..tables.values import read_values
+from ..workflow.claims_specs import ClaimsSpec
+from ..workflow.stages import DREAMBOOTH, PRETRAIN, is_superres
+from .evidence import Evidence
+from .registry import CLAIMS
+from .render import page, table
+from .statement import VERDICTS, find
+
+_BESIDE = {
+    "--dreambooth": "scores of subjects",
+    "--stitch": "stitched trajectories",
+    "--param-budget": "pairs of text encoders and U-Nets",
+}
+"""what some studies have beside cells of models"""
+
+
+def metrics_of(stage: str, spec: ClaimsSpec) -> list[str]:
+    """The metrics that claims ask for of a stage."""
+    if is_superres(stage):
+        score = [INCEPTION_SCORE] if spec.quality in (FID, "kid_inception_v3") else []
+        return [spec.quality, spec.superres.perceptual, *score]
+    compared = spec.agreement.distances if stage == PRETRAIN and spec.agreement else []
+    wanted = [spec.quality, spec.alignment, *compared]
+    return [metric for metric in dict.fromkeys(wanted) if metric]
+
+
+def read_evidence(
+    spec: ClaimsSpec,
+    family: pd.DataFrame,
+    tables: list[tuple[str, str, Path, Path]],
+    dreambooth: tuple[Path, Path] | None = None,
+    stitch: tuple[Path, Path] | None = None,
+    searches: pd.DataFrame | None = None,
+    pairs: tuple[Path, Path] | None = None,
+) -> Evidence:
+    """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
+
+    And of dreambooth.csv with its draws, if the spec names a metric of it; of stitch.csv,
+    search_cost.csv and param_budget.csv, if there are such tables.
+
+    Raises InputError if a table lacks one, or if tables have different resamples or n.
+    """
+    cells = {
+        (stage, sampler, metric): read_values(table, file, metric)
+        for stage, sampler, table, file in tables
+        for metric in metrics_of(stage, spec)
+    }
+    if len({values.draws.shape[1] for values in cells.values()}) > 1:
+        raise InputError("tables have different numbers of resamples; measure all cells alike")
+    for enlarging in (False, True):
+        counts = {
+            n
+            for (stage, _, _), values in cells.items()
+            for n in values.rows["n"].dropna()
+            if is_superres(stage) == enlarging
+        }
+        if len(counts) > 1:
+            found = ", ".join(map(str, sorted(counts)))
+            raise InputError(f"n = {found}: measure all with the same n")
+    beside = {
+        "stitched": read_stitched(*stitch, spec.quality) if stitch else None,
+        "searches": searches,
+        "pairs": read_values(*pairs, spec.quality, PARAM_BUDGET) if pairs else None,
+    }
+    if spec.fidelity is None:
+        return Evidence(spec, family, cells, **beside)
+    if dreambooth is None:
+        raise InputError("--dreambooth: the spec asks for its scores")
+    taught = of_all(read_scores(*dreambooth, spec.fidelity), DREAMBOOTH)
+    return Evidence(spec, family, cells, taught, **beside)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, ClaimsSpec)
+    arguments.add_argument(
+        "--cells",
+        required=True,
+        nargs=4,
+        action="append",
+        metavar=("STAGE", "SAMPLER", "CELLS", "DRAWS"),
+        help="table of the cells of a stage and sampler, and their draws; repeat for each",
+    )
+    for option, content in _BESIDE.items():
+        told = {"metavar": ("TABLE", "DRAWS"), "help": f"{content}, and their draws"}
+        arguments.add_argument(option, nargs=2, type=Path, **told)
+    arguments.add_argument("--searches", type=Path, help="search_cost.csv")
+    arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
+    arguments.add_argument("--table-out", required=True, type=Path, help="claims.csv")
+    arguments.add_argument("--text-out", required=True, type=Path, help="claims.md")
+    options = arguments.parse_args()
+    tables = [
+        (stage, sampler, Path(cells), Path(draws)) for stage, sampler, cells, draws in options.cells
+    ]
+    family = read_table(options.family, [*FAMILY, *COLUMNS])
+    evidence = read_evidence(
+        options.spec,
+        family,
+        tables,
+        options.dreambooth,
+        options.stitch,
+        read_table(options.searches, SEARCH_COST) if options.searches else None,
+        options.param_budget,
+    )
+    findings = [find(claim, evidence) for claim in CLAIMS]
+    write_text(options.text_out, page(findings, evidence))
+    write_text(options.table_out, to_csv(table(findings)))
+    verdicts = [finding.verdict for finding in findings]
+    print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""What a network, a component and an image cost."""

@@ -1,0 +1,112 @@
+"""Time the networks of an image at the fixed setting, on the device at hand.
+
+Writes one row for each network: the median, least and most seconds of an image. Weights are random:
+they do not change the time. Where guidance asks for two forward passes, they are one of two images,
+as in sampling. A network whose architecture is unknown, or too large for the memory of a GPU, is a
+row with that status.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import nn
+
+from ..diffusion.samplers import network_evaluations
+from ..jobs.cli import parser, run
+from ..jobs.tables import OK, to_csv
+from ..jobs.workdir import write_text
+from ..kinds.sizes import channels
+from ..models.architectures.unet import build_unet
+from ..training.devices import own_device
+from ..training.loop import device_name
+from ..workflow.param_budget_specs import TimeComponentsSpec
+from .latency import WARM_UP
+from .networks import untrained_autoencoder, untrained_text_encoder
+
+TEXT_ENCODER, AUTOENCODER, UNET = "text_encoder", "autoencoder", "unet"
+
+
+def seconds_table(spec: TimeComponentsSpec, device: torch.device) -> pd.DataFrame:
+    """One row for each network; `size` is empty but for the U-Nets, whose steps are counted."""
+    fixed = spec.fixed
+    texts = network_evaluations(fixed.steps, fixed.guidance) // fixed.steps
+    tokens = torch.zeros(texts, spec.text_shape[0], dtype=torch.long, device=device)
+    latents = torch.randn(1, *spec.latent_shape, device=device)
+    rows = [
+        {"component": TEXT_ENCODER}
+        | _timed(lambda: untrained_text_encoder(spec.text_encoder, str(device)), tokens, spec),
+        {"component": AUTOENCODER} | _timed(lambda: _decoder(spec, device), latents, spec),
+    ]
+    for size in sorted(spec.family.sizes, key=channels):
+        noisy = latents.expand(texts, -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        found = _timed(lambda size=size: _UNet(spec, size, device, texts), noisy, spec)
+        scaled = {key: found[key] * fixed.steps for key in ("seconds", "lo", "hi")}
+        rows.append({"component": UNET, "size": size} | found | scaled)
+    return pd.DataFrame(rows, columns=["component", "size", "seconds", "lo", "hi", "status"])
+
+
+class _UNet(nn.Module):
+    """A U-Net of a size with the embeddings that it attends to."""
+
+    def __init__(self, spec: TimeComponentsSpec, size: str, device: torch.device, texts: int):
+        super().__init__()
+        with device:
+            unet = build_unet(spec.family, size, spec.latent_shape, spec.text_shape[1])
+        self.unet = unet.to(memory_format=torch.channels_last)
+        self.text = torch.randn(texts, *spec.text_shape, device=device)
+
+    def forward(self, latents: torch.Tensor) -> object:
+        """One step."""
+        return self.unet(latents, 500, self.text, return_dict=False)
+
+
+def _decoder(spec: TimeComponentsSpec, device: torch.device) -> Callable | None:
+    autoencoder = untrained_autoencoder(spec.autoencoder, str(device))
+    return autoencoder and autoencoder.eval().requires_grad_(False).decode
+
+
+@torch.inference_mode()
+def _timed(
+    make: Callable[[], Callable | None], given: torch.Tensor, spec: TimeComponentsSpec
+) -> dict:
+    """Median, least and most seconds of a call of what `make` makes, after a warm-up."""
+    failed = dict.fromkeys(("seconds", "lo", "hi"), float("nan"))
+    seconds = []
+    try:
+        call = make()
+        if call is None:
+            return failed | {"status": "unknown architecture"}
+        if isinstance(call, nn.Module):
+            call.eval().requires_grad_(False)
+        for _ in range(WARM_UP + spec.repeats):
+            began = time.perf_counter()
+            call(given)
+            if given.is_cuda:
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - began)
+    except torch.cuda.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        return failed | {"status": "out of memory"}
+    own = seconds[WARM_UP:]
+    return {"seconds": statistics.median(own), "lo": min(own), "hi": max(own), "status": OK}
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, TimeComponentsSpec)
+    arguments.add_argument("--out", required=True, type=Path, help="component_seconds.csv")
+    options = arguments.parse_args()
+    device = own_device()
+    table = seconds_table(options.spec, device)
+    hardware = {"device": device_name(device), "threads": torch.get_num_threads()}
+    write_text(options.out, to_csv(table.assign(**hardware, torch=torch.__version__)))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,107 @@
+"""Measure a forward pass of every size on the device at hand: seconds, and memory on a GPU.
+
+One row for each size and batch. Weights are random: they do not change the time. On a machine that
+does something else too, the numbers say little; ask for this table alone.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+from diffusers import UNet2DConditionModel
+
+from ..jobs.cli import Progress, parser, run
+from ..jobs.tables import OK, to_csv
+from ..jobs.workdir import write_text
+from ..kinds.sizes import channels
+from ..models.architectures.unet import build_unet
+from ..training.devices import device_name, own_device
+from ..workflow.specs import LatencySpec
+
+WARM_UP = 3
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def latency_table(spec: LatencySpec, device: torch.device, dtype: torch.dtype) -> pd.DataFrame:
+    """One row for each size and batch: the median, least and most seconds of a forward pass.
+
+    A batch that does not fit into the memory of a GPU is a row with that status.
+    """
+    rows = []
+    sizes = sorted(spec.family.sizes, key=channels)
+    progress = Progress("latency", len(sizes) * len(spec.latency.batches))
+    for size in sizes:
+        with device:
+            unet = build_unet(spec.family, size, spec.latent_shape, spec.text_shape[1])
+        unet.eval().requires_grad_(False).to(dtype=dtype, memory_format=torch.channels_last)
+        for batch in sorted(spec.latency.batches):
+            measured = _measure(unet, batch, spec)
+            rows.append({"size": size, "batch": batch} | measured)
+            progress.update(len(rows), f"{size}, batch {batch}")
+        del unet
+    return pd.DataFrame(rows)
+
+
+def _measure(unet: UNet2DConditionModel, batch: int, spec: LatencySpec) -> dict:
+    on_gpu = unet.device.type == "cuda"
+    if on_gpu:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    try:
+        seconds = forward_seconds(unet, batch, spec)
+    except torch.cuda.OutOfMemoryError:
+        return {"status": "out of memory"}
+    median = statistics.median(seconds)
+    return {
+        "seconds_per_forward": median,
+        "lo": min(seconds),
+        "hi": max(seconds),
+        "seconds_per_image": median / batch,
+        "memory_gb": torch.cuda.max_memory_allocated() / 1e9 if on_gpu else None,
+        "status": OK,
+    }
+
+
+@torch.inference_mode()
+def forward_seconds(unet: UNet2DConditionModel, batch: int, spec: LatencySpec) -> list[float]:
+    """Seconds of each of the repeats of a forward pass of `batch` images, after a warm-up."""
+    options = {"device": unet.device, "dtype": unet.dtype}
+    latents = torch.randn(batch, *spec.latent_shape, **options)
+    text = torch.randn(batch, *spec.text_shape, **options)
+    seconds = []
+    for _ in range(WARM_UP + spec.latency.repeats):
+        began = time.perf_counter()
+        unet(latents, 500, text, return_dict=False)
+        if unet.device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - began)
+    return seconds[WARM_UP:]
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, LatencySpec)
+    arguments.add_argument("--dtype", choices=DTYPES, default="float32", help="(%(default)s)")
+    arguments.add_argument("--out", required=True, type=Path, help="latency.csv")
+    options = arguments.parse_args()
+    device = own_device()
+    table = latency_table(options.spec, device, DTYPES[options.dtype])
+    write_text(
+        options.out,
+        to_csv(
+            table.assign(
+                dtype=options.dtype,
+                device=device_name(device),
+                threads=torch.get_num_threads(),
+                torch=torch.__version__,
+            )
+        ),
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,210 @@
+"""Source `webdataset`: a folder of tar shards whose samples are members of one key.
+
+A sample is `{key}.jpg` (or jpeg, png, webp) with its caption in `{key}.txt`, or under "caption" in
+`{key}.json`. An index of where members lie is made once (`index_shards`); any sample is then read
+by its number, without unpacking. A crawl of millions has broken samples: those without an image or
+a caption are left out of the index, and the next whole sample of the shard stands in for one that
+turns out not to be readable.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import os
+import tarfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ...jobs.arrays import map_array, read_header
+from ...jobs.cli import InputError
+from .records import Record, load_pixels
+
+IMAGES = ("jpg", "jpeg", "png", "webp")
+CAPTIONS = ("txt", "json")
+COLUMNS = ("image", "image_bytes", "caption", "caption_bytes", "is_json")
+"""of an index's array `places`: offsets in the shard, sizes, and the kind of the caption"""
+WINDOW = 16
+"""shards whose samples are shuffled together: the files that training reads at a time"""
+BLOCK = 512
+"""bytes of a tar's block"""
+
+
+def shard_names(folder: Path) -> list[str]:
+    """The shards of a folder, relative to it, in the order of the samples' numbers.
+
+    Raises InputError if there is none.
+    """
+    if not folder.is_dir():
+        raise InputError(f"data.path: {folder} is no folder")
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.tar"))
+    if not names:
+        raise InputError(f"data.path: {folder} has no .tar files; put shards there")
+    return names
+
+
+def scan(path: Path) -> tuple[np.ndarray, int]:
+    """Places of a shard's samples, int64 [n, 5], and how many have no image or no caption.
+
+    Raises InputError if the archive is truncated or none.
+    """
+    groups: dict[str, dict[str, tuple[int, int]]] = {}
+    try:
+        with tarfile.open(path, "r:") as archive, path.open("rb") as file:
+            for member in archive:
+                folder, _, name = member.name.rpartition("/")
+                key, _, suffix = name.partition(".")
+                if member.isfile():
+                    found = groups.setdefault(f"{folder}/{key}", {})
+                    found.setdefault(suffix.lower(), (member.offset_data, member.size))
+            file.seek(archive.offset)
+            if file.read(BLOCK) != bytes(BLOCK):  # which tarfile takes for the end, silently
+                raise tarfile.ReadError("it has no end")
+    except (tarfile.TarError, EOFError) as error:
+        raise InputError(
+            f"{path} is truncated or no tar archive ({error}); fetch it again"
+        ) from None
+    rows = []
+    for found in groups.values():
+        image = next((found[kind] for kind in IMAGES if found.get(kind, (0, 0))[1]), None)
+        kind = next((kind for kind in CAPTIONS if found.get(kind, (0, 0))[1]), None)
+        if image and kind:
+            rows.append((*image, *found[kind], kind == "json"))
+    return np.array(rows, np.int64).reshape(-1, len(COLUMNS)), len(groups) - len(rows)
+
+
+@dataclass(frozen=True)
+class Index:
+    """Where every sample lies. Sample `i` of shard `s` has number `starts[s] + i`."""
+
+    shards: list[str]
+    starts: np.ndarray
+    """int64 [shards + 1]; the last is the number of samples"""
+    places: np.ndarray
+    """int64 [samples or more, 5], in the columns `COLUMNS`"""
+
+    @classmethod
+    def load(cls, path: Path) -> Index:
+        """The index in a file that `index_shards` wrote. Raises InputError if it is unusable."""
+        places, starts = map_array(path, "places"), map_array(path, "starts")
+        names = json.loads(read_header(path)["__metadata__"]["shards"])
+        return cls(names, np.array(starts), places)
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def shard_of(self, number: int) -> int:
+        """The shard of a sample."""
+        return int(np.searchsorted(self.starts, number, side="right")) - 1
+
+
+class Samples:
+    """Reads samples of an index from the shards in `folder`; safe to share between threads."""
+
+    def __init__(self, index: Index, folder: Path, size: int):
+        self._index, self._folder, self._size = index, folder, size
+
+    def whole(self, number: int) -> tuple[np.ndarray, str] | None:
+        """Pixels (uint8 [3, S, S]) and caption of a sample, or None if it cannot be decoded.
+
+        Raises InputError if the shard is not the one that was indexed, OSError if it is missing.
+        """
+        name = self._index.shards[self._index.shard_of(number)]
+        image, image_bytes, caption, caption_bytes, is_json = self._index.places[number].tolist()
+        with (self._folder / name).open("rb", buffering=0) as file:
+            picture = os.pread(file.fileno(), image_bytes, image)
+            text = os.pread(file.fileno(), caption_bytes, caption)
+        if (len(picture), len(text)) != (image_bytes, caption_bytes):
+            raise InputError(f"{self._folder / name} has changed since it was indexed; restore it")
+        try:
+            written = json.loads(text)["caption"] if is_json else text.decode()
+            words = " ".join(written.split())
+            record = Record("", words, f"{name} {number}", partial(Image.open, io.BytesIO(picture)))
+            return (load_pixels(record, self._size), words) if words else None
+        except MemoryError:
+            raise
+        except Exception:  # whatever bytes that are no image or no caption lead to
+            return None
+
+    def read(self, number: int) -> tuple[np.ndarray, str]:
+        """A sample, or the next whole one of its shard (going on at the shard's start).
+
+        Raises InputError if the shard has none.
+        """
+        shard = self._index.shard_of(number)
+        begin, end = self._index.starts[shard : shard + 2].tolist()
+        for candidate in (*range(number, end), *range(begin, number)):
+            if (sample := self.whole(candidate)) is not None:
+                return sample
+        raise no_whole_sample(self._index.shards[shard])
+
+
+class StandIns:
+    """Rows of the samples that could be encoded, by sample number: as `Samples.read` chooses."""
+
+    def __init__(self, index: Index, kept: np.ndarray):
+        """`kept` has the numbers of the encoded samples, ascending; row i is that of kept[i]."""
+        self._index, self._kept = index, kept
+        self._starts = np.searchsorted(kept, index.starts)
+        for name, rows, samples in zip(
+            index.shards, np.diff(self._starts), np.diff(index.starts), strict=True
+        ):
+            if samples and not rows:
+                raise no_whole_sample(name)
+
+    def rows(self, numbers: np.ndarray) -> np.ndarray:
+        """The row of each sample or, if it was not encoded, of what stands in for it."""
+        shards = np.searchsorted(self._index.starts, numbers, side="right") - 1
+        rows = np.searchsorted(self._kept, numbers)
+        return np.where(rows < self._starts[shards + 1], rows, self._starts[shards])
+
+
+def no_whole_sample(shard: str) -> InputError:
+    """The error of a shard in which nothing can be decoded."""
+    return InputError(f"data.path: no sample of shard {shard} can be decoded; remove it")
+
+
+class WindowedOrder:
+    """The order of training: shards are shuffled every epoch, then samples within some shards.
+
+    A pure function of (seed, position), as `loop.order` is, that reads few files at a time. Every
+    sample comes once an epoch.
+    """
+
+    def __init__(self, starts: np.ndarray, window: int = WINDOW):
+        self._starts, self._width = np.asarray(starts), window
+        self.count = int(self._starts[-1])
+        self._epoch = functools.lru_cache(maxsize=2)(self._shuffled_shards)
+        self._window = functools.lru_cache(maxsize=4)(self._shuffled_samples)
+
+    def __call__(self, seed: int, start: int, length: int) -> np.ndarray:
+        """Sample numbers of positions start to start + length."""
+        result, position = [], start
+        while position < start + length:
+            epoch, within = divmod(position, self.count)
+            ends = self._epoch(seed, epoch)[1]
+            window = int(np.searchsorted(ends, within, side="right"))
+            samples = self._window(seed, epoch, window)
+            first = within - (int(ends[window]) - len(samples))
+            result.append(samples[first : first + start + length - position])
+            position += len(result[-1])
+        return np.concatenate(result) if result else np.empty(0, np.int64)
+
+    def _shuffled_shards(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The shards in the epoch's order, and the positions at which its windows end."""
+        sizes = np.diff(self._starts)
+        shards = np.random.default_rng((seed, epoch)).permutation(np.flatnonzero(sizes))
+        ends = np.cumsum(sizes[shards])
+        last = np.arange(len(shards)) % self._width == self._width - 1
+        last[-1] = True
+        return shards, ends[last]
+
+    def _shuffled_samples(self, seed: int, epoch: int, window: int) -> np.ndarray:
+        shards = self._epoch(seed, epoch)[0][window * self._width : (window + 1) * self._width]
+        numbers = [np.arange(*self._starts[shard : shard + 2]) for shard in shards]
+        return np.random.default_rng((seed, epoch, window + 1)).permutation(np.concatenate(numbers))

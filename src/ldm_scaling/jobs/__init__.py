@@ -1,0 +1,1 @@
+"""What every command shares: command lines, work folders, arrays and tables on disk, seeds."""

@@ -1,0 +1,60 @@
+"""Random numbers and orders that are functions of (purpose, seed, position) alone.
+
+No batch size, number of processes or interruption changes them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Stream(IntEnum):
+    """What random numbers are for: one seed gives each purpose numbers of its own."""
+
+    AUTOENCODER = 0
+    TRAINING = 1
+    SAMPLING = 2
+    SAMPLING_STEPS = 3
+    DISTILLATION = 4
+    SUPERRES = 5
+    DEGRADATION = 6
+    CROPS = 7
+    DREAMBOOTH = 8
+    PRIOR = 9
+    PRIOR_STEPS = 10
+
+
+def order(count: int, seed: int, start: int, length: int) -> np.ndarray:
+    """Data indices of positions start to start + length: a new shuffle of `count` every epoch."""
+    positions = np.arange(start, start + length)
+    result = np.empty(length, dtype=np.int64)
+    for epoch in np.unique(positions // count):
+        chosen = positions // count == epoch
+        result[chosen] = _shuffled(count, seed, int(epoch))[positions[chosen] % count]
+    return result
+
+
+@functools.lru_cache(maxsize=2)  # a step may lie in two epochs
+def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+def row_generators(
+    stream: Stream, seed: int, positions: Iterable[int]
+) -> Iterator[torch.Generator]:
+    """One CPU generator for each position: draws that no batch size can change."""
+    import torch  # most users of this module draw with numpy
+
+    for position in positions:
+        mixed = np.random.SeedSequence((seed, int(position), stream)).generate_state(1, np.uint64)[
+            0
+        ]
+        yield torch.Generator().manual_seed(int(mixed))

@@ -1,0 +1,1 @@
+"""How a denoiser is built from a size: one module an architecture."""

@@ -1,0 +1,196 @@
+"""Checks across the sections of a study; each raises ValueError that names the key."""
+
+from __future__ import annotations
+
+import math
+
+from ..kinds.sizes import channels
+from .distill import FEW_STEPS
+from .sections import Sections
+from .stitch import SEPARATOR, allocations
+from .superres import MIN_SIDE
+
+
+def check_shapes_and_counts(study: Sections) -> None:
+    """Check the sections that every study has against each other."""
+    halvings = 2 ** (len(study.family.channel_multipliers) - 1)
+    latent_side, rest = divmod(study.data.image_size, study.latents.autoencoder.downsampling)
+    if rest or latent_side % halvings:
+        raise ValueError(
+            f"data.image_size: {study.data.image_size} over latents.autoencoder.downsampling"
+            f" must be a multiple of {halvings}, for the levels of family.channel_multipliers"
+        )
+    packed = study.data.source != "webdataset"
+    if packed and not study.latents.cache:
+        raise ValueError("latents.cache: false is for data.source webdataset only")
+    if not packed and study.latents.autoencoder.pretrained is None:
+        raise ValueError("latents.autoencoder.pretrained: data.source webdataset needs one")
+    if not packed and study.metrics.clip_like:
+        raise ValueError("metrics.clip_like: must be null for data.source webdataset")
+    splits = study.data.splits
+    for split, count in (("test", splits.test), ("validation", splits.validation)):
+        if study.sampling.n > count:
+            raise ValueError(
+                f"sampling.n: {study.sampling.n} is larger than data.splits.{split} ({count})"
+            )
+    if (study.metrics.components or 0) >= study.sampling.n:
+        raise ValueError(
+            f"metrics.components: must be smaller than sampling.n ({study.sampling.n})"
+        )
+    clip, text_encoder = study.metrics.clip, study.latents.text_encoder
+    if clip and clip.pretrained == text_encoder.pretrained:
+        raise ValueError(
+            "metrics.clip: scores of the text encoder that conditions the models flatter them;"
+            " choose another model"
+        )
+    steps = (*study.sampling.steps, study.sampling.fixed.steps)
+    if max(steps) > study.diffusion.train_timesteps:
+        raise ValueError("sampling.steps: more steps than diffusion.train_timesteps")
+    if unknown := set(study.guidance_sizes) - set(study.family.sizes):
+        raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
+
+
+def check_students(study: Sections) -> None:
+    """Raise ValueError, naming the key, if students do not fit the rest of a study."""
+    levels, most = study.diffusion.train_timesteps, max(study.sampling.students.steps)
+    if (study.distill or study.guided_distill) and FEW_STEPS not in study.sampling.students.steps:
+        raise ValueError(
+            f"sampling.students.steps: must have {FEW_STEPS}, at which students are compared"
+        )
+    if study.distill and not most <= study.distill.teacher_steps <= levels:
+        raise ValueError(
+            f"distill.teacher_steps: must be from {most}, the most of sampling.students.steps,"
+            f" to diffusion.train_timesteps ({levels})"
+        )
+    if study.distill and levels % study.distill.teacher_steps:
+        raise ValueError(
+            f"distill.teacher_steps: must divide diffusion.train_timesteps ({levels}), or"
+            " students would start below pure noise"
+        )
+    for name, section in (("distill", study.distill), ("guided_distill", study.guided_distill)):
+        untold = set(study.sampling.students.guidance) - set(section.guidance if section else [])
+        if section and untold:
+            raise ValueError(
+                f"sampling.students.guidance: {min(untold):g} is not in {name}.guidance,"
+                " the scales that students learn"
+            )
+    if study.guided_distill:
+        if unknown := set(study.guided_distill.sizes or []) - set(study.family.sizes):
+            raise ValueError(f"guided_distill.sizes: {min(unknown)} is not in family.sizes")
+        if 2 * study.guided_distill.steps[0] > levels:
+            raise ValueError("guided_distill.steps: more than half of diffusion.train_timesteps")
+
+
+def check_prompts(study: Sections) -> None:
+    """Check that the prompts that figures draw are sampled."""
+    if (last := max(study.figures.prompts)) >= study.sampling.n:
+        raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
+
+
+def check_superres(study: Sections) -> None:
+    """Check the section against the rest of the study. Raises ValueError that names the key."""
+    superres = study.superres
+    if superres is None:
+        return
+    if study.data.image_size < MIN_SIDE:
+        raise ValueError(f"superres: needs data.image_size of {MIN_SIDE} or more; or set null")
+    if unknown := set(superres.scratch or []) - set(study.family.sizes):
+        raise ValueError(f"superres.scratch: {min(unknown)} is not in family.sizes")
+    found, key = study.data.splits.test, "data.splits.test"
+    if superres.validation:
+        found, key = superres.validation.patches, "superres.validation.patches"
+    for name, photos in (("training", superres.training), ("validation", superres.validation)):
+        if photos and photos.side and photos.side < study.data.image_size:
+            raise ValueError(
+                f"superres.{name}.side: {photos.side} is smaller than data.image_size"
+                f" ({study.data.image_size})"
+            )
+    if superres.n > found:
+        raise ValueError(f"superres.n: {superres.n} is larger than {key} ({found})")
+    if (components := study.metrics.components or 0) >= superres.n:
+        raise ValueError(f"superres.n: must be above metrics.components ({components})")
+    if max(superres.steps) > study.diffusion.train_timesteps:
+        raise ValueError("superres.steps: more steps than diffusion.train_timesteps")
+    if max(study.figures.prompts) >= superres.n:
+        raise ValueError("superres.n: must be above the rows of figures.prompts")
+    if study.data.source == "webdataset" and superres.training is None:
+        raise ValueError(
+            "superres.training: data.source webdataset needs a folder of photographs,"
+            " such as {path: resources/df2k, patches: 100000}"
+        )
+
+
+def check_param_budget(study: Sections) -> None:
+    """Check the section against the rest of the study. Raises ValueError that names the key."""
+    budget = study.param_budget
+    if budget is None:
+        return
+    unit = math.lcm(study.family.norm_groups, study.family.heads)
+    for size in budget.sizes:
+        if not (size[:1] == "c" and size[1:].isdecimal() and int(size[1:]) > 0):
+            raise ValueError(f"param_budget.sizes: {size} is no size, such as c{unit}")
+        if int(size[1:]) % unit:
+            raise ValueError(
+                f"param_budget.sizes: {size} is no multiple of {unit}, for family.norm_groups and"
+                " family.heads"
+            )
+    if budget.steps > study.diffusion.train_timesteps:
+        raise ValueError("param_budget.steps: more steps than diffusion.train_timesteps")
+
+
+def with_subjects(study: Sections) -> Sections:
+    """The study, without the section where it has no subjects to offer.
+
+    Raises ValueError, naming the key, if the section does not fit the others.
+    """
+    dreambooth = study.dreambooth
+    if dreambooth is None:
+        return study
+    if unknown := set(dreambooth.sizes or []) - set(study.family.sizes):
+        raise ValueError(f"dreambooth.sizes: {min(unknown)} is not in family.sizes")
+    of_emoji = study.data.source == "emoji" and study.data.evaluation is None
+    if dreambooth.path is None and not of_emoji:
+        return study.model_copy(update={"dreambooth": None})
+    return study
+
+
+def with_trajectories(study: Sections) -> Sections:
+    """The study, without the section where there is one size only and it names no sizes.
+
+    Raises ValueError, naming the key, if the section does not fit the others.
+    """
+    stitch, listed = study.stitch, sequences(study)
+    if stitch is None:
+        return study
+    if not listed:
+        return study.model_copy(update={"stitch": None})
+    named = [SEPARATOR.join(sizes) for sizes in listed]
+    if twice := [name for name in named if named.count(name) > 1]:
+        raise ValueError(f"stitch.sizes: {twice[0]} stands twice")
+    if unknown := {size for sizes in listed for size in sizes} - set(study.family.sizes):
+        raise ValueError(f"stitch.sizes: {min(unknown)} is not in family.sizes")
+    steps = stitch.steps or study.sampling.steps
+    for sizes, name in zip(listed, named, strict=True):
+        if not any(allocations(count, stitch.shares, len(sizes)) for count in steps):
+            raise ValueError(f"stitch.shares: leave a size of {name} without a step, at any steps")
+    if max(steps) > study.diffusion.train_timesteps:
+        raise ValueError("stitch.steps: more steps than diffusion.train_timesteps")
+    if stitch.sampler and stitch.sampler not in study.sampling.samplers:
+        raise ValueError(f"stitch.sampler: {stitch.sampler} is not in sampling.samplers")
+    return study
+
+
+def sequences(study: Sections) -> list[list[str]]:
+    """The sizes of each stitched trajectory, in the order in which they denoise.
+
+    Without a list it is each size but the smallest, of two sizes the smaller, before the largest;
+    and as the control the largest before the second largest.
+    """
+    if study.stitch is None:
+        return []
+    if study.stitch.sizes:
+        return study.stitch.sizes
+    rising = sorted(study.family.sizes, key=channels)
+    smaller = rising[1:-1] or rising[:-1]
+    pairs = [[size, rising[-1]] for size in smaller]
+    return pairs + [pair[::-1] for pair in pairs[-1:]]

@@ -1,0 +1,47 @@
+"""The section `family` of a study: the sizes, and what they have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from ..kinds.sizes import SIZE_PATTERN, channels
+from .fields import Positive, Strict
+
+Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
+
+
+class Family(Strict):
+    """U-Nets that differ only in their base channel count c, as Stable Diffusion builds them."""
+
+    sizes: list[Size] = Field(min_length=1)
+    """members, named by c"""
+    reference_size: Size
+    """its forward pass has normalized cost 1"""
+    channel_multipliers: list[Positive] = Field(min_length=2)
+    """channels of each level over c"""
+    res_blocks: Positive
+    """residual blocks a level on the way down (one more on the way up)"""
+    attention: list[bool] = Field(min_length=2)
+    """levels that have transformer blocks, from the highest resolution down"""
+    heads: Positive
+    """attention heads in every transformer block"""
+    norm_groups: Positive
+    """groups of every group normalization; must divide c"""
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Family:
+        if len(self.attention) != len(self.channel_multipliers):
+            raise ValueError("attention: must have one entry for each of channel_multipliers")
+        if len(set(self.sizes)) < len(self.sizes):
+            raise ValueError("sizes: a size stands twice")
+        if self.reference_size not in self.sizes:
+            raise ValueError(
+                f"reference_size: {self.reference_size} is not in sizes ({', '.join(self.sizes)})"
+            )
+        for size in self.sizes:
+            for name, divisor in (("norm_groups", self.norm_groups), ("heads", self.heads)):
+                if channels(size) % divisor:
+                    raise ValueError(f"sizes: {size} is no multiple of {name} ({divisor})")
+        return self

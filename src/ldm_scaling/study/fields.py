@@ -1,0 +1,81 @@
+"""Types of the study's keys, and the base of its sections. Free of torch and quick to import."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _distinct(values: list) -> list:
+    names = [f"{value:g}" if isinstance(value, float) else value for value in values]
+    if twice := [name for name in names if names.count(name) > 1]:
+        digits = "" if len(set(values)) < len(values) else " to six digits"
+        raise ValueError(f"{twice[0]} stands twice{digits}")
+    return values
+
+
+def is_none(value: object) -> bool:
+    """For fields that are left out of a spec while they are unset, so that older specs stay."""
+    return value is None
+
+
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Guidance = Annotated[float, Field(ge=1, le=100)]
+Seed = Annotated[int, Field(ge=0)]
+Distinct = AfterValidator(_distinct)
+
+
+class StudyError(ValueError):
+    """A study that cannot be run; the message is one line and names the key."""
+
+
+class Strict(BaseModel):
+    """A section in which an unknown key is an error."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class Optimisation(Strict):
+    """How a network is trained, in every stage but DreamBooth's.
+
+    Lengths are in images seen, so that they do not depend on the batch.
+    """
+
+    images: Positive
+    """images seen by each model"""
+    batch: Positive
+    """images a step over all devices"""
+    lr: Annotated[float, Field(gt=0)]
+    """peak learning rate"""
+    warmup_images: Annotated[int, Field(ge=0)]
+    """images of linear warm-up"""
+    decay: Literal["cosine", "constant"]
+    """shape after the warm-up"""
+    weight_decay: Annotated[float, Field(ge=0)]
+    """of AdamW"""
+    clip_norm: Annotated[float, Field(gt=0)]
+    """largest gradient norm"""
+    ema_images: Positive
+    """half-life of the moving average of the weights, which is the model that is kept"""
+
+    @model_validator(mode="after")
+    def _check_warmup(self) -> Optimisation:
+        if self.warmup_images >= self.images:
+            raise ValueError("warmup_images: must be smaller than images")
+        return self
+
+
+Kept = Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Distinct]
+"""fractions of a run at which a checkpoint of the averaged weights is kept"""
+
+
+def check_kept(keep: list[float], training: Optimisation) -> None:
+    """Raise ValueError if two of these fractions of a training are the same step."""
+    steps = math.ceil(training.images / training.batch)
+    if len({max(1, round(part * steps)) for part in keep}) < len(keep):
+        raise ValueError(f"keep: two fractions are the same step of {steps}")

@@ -1,0 +1,95 @@
+"""All sections of a study, each by itself valid."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from ..kinds.sizes import channels
+from .data import Data
+from .diffusion import Diffusion
+from .distill import Distill, GuidedDistill
+from .dreambooth import DreamBooth
+from .family import Family
+from .fields import Seed, Strict
+from .figures import Figures, Latency
+from .latents import Latents
+from .metrics import Metrics
+from .param_budget import ParamBudget
+from .sampling import Sampling
+from .search import Search
+from .stitch import Stitch
+from .superres import SuperRes
+from .training import Training
+
+DEFAULT_STUDY = "pocket"
+RESULT_FOLDERS = "data latents models cells tables figures work logs benchmarks"
+
+
+def _new_folder(name: str) -> str:
+    if name in RESULT_FOLDERS.split():
+        raise ValueError(f"results/{name} belongs to study {DEFAULT_STUDY}; choose another name")
+    return name
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), AfterValidator(_new_folder)]
+
+
+class Sections(Strict):
+    """One merged configuration."""
+
+    name: Name
+    """names the folder of results (the default study writes to results/ itself)"""
+    seed: Seed
+    """of the split and its order, the autoencoder's training and the bootstrap"""
+    data: Data
+    latents: Latents
+    family: Family
+    diffusion: Diffusion
+    training: Training
+    distill: Distill | None = None
+    """students of every size by consistency distillation; null: none"""
+    guided_distill: GuidedDistill | None = None
+    """students of some sizes by progressive distillation; null: none"""
+    superres: SuperRes | None = None
+    """models for four-fold super-resolution, from every size; null: none"""
+    dreambooth: DreamBooth | None = None
+    """subjects that sizes are taught; null: none"""
+    stitch: Stitch | None = None
+    """trajectories that one size begins and others end; null: none"""
+    param_budget: ParamBudget | None = None
+    """text encoders of several sizes, each with U-Nets of several sizes; null: none"""
+    sampling: Sampling
+    search: Search
+    metrics: Metrics
+    latency: Latency
+    figures: Figures
+
+    @property
+    def results(self) -> str:
+        """Folder of this study's results."""
+        return "results" if self.name == DEFAULT_STUDY else f"results/{self.name}"
+
+    @property
+    def searches(self) -> bool:
+        """Whether guidance is searched adaptively: not by several seeds, whose mean chooses it."""
+        return self.search.method == "adaptive" and len(self.training.seeds) == 1
+
+    @property
+    def guidance_sizes(self) -> list[str]:
+        """Sizes whose images at every guidance scale are drawn."""
+        ends = [choose(self.family.sizes, key=channels) for choose in (min, max)]
+        return self.figures.guidance_sizes or list(dict.fromkeys(ends))
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image's latents."""
+        autoencoder = self.latents.autoencoder
+        side = self.data.image_size // autoencoder.downsampling
+        return autoencoder.latent_channels, side, side
+
+    @property
+    def text_shape(self) -> tuple[int, int]:
+        """Tokens and width of a caption's embedding."""
+        return self.latents.text_encoder.max_tokens, self.latents.text_encoder.width

@@ -1,0 +1,27 @@
+"""The section `training` of a study: pretraining."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from .fields import Distinct, Fraction, Kept, Optimisation, Seed, check_kept
+
+
+class Training(Optimisation):
+    """Pretraining."""
+
+    caption_dropout: Fraction
+    """share of captions replaced by the empty one, for guidance"""
+    min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
+    """gamma of min-SNR weighting (Hang et al. 2023); null weights all noise levels alike"""
+    keep: Kept
+    """fractions of the run at which a checkpoint of the averaged weights is kept"""
+    seeds: Annotated[list[Seed], Distinct] = Field(min_length=1)
+    """training seeds; each is a model of its own"""
+
+    @model_validator(mode="after")
+    def _check_keep(self) -> Training:
+        check_kept(self.keep, self)
+        return self

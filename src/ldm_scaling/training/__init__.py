@@ -1,0 +1,1 @@
+"""The resumable training loop, and the devices that it runs on."""

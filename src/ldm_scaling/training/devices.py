@@ -1,0 +1,138 @@
+"""Devices of a job: as many as it asked for, their precision, and weights divided among them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from accelerate.utils import convert_outputs_to_fp32
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.resnet import ResnetBlock2D
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from ..jobs.cli import InputError
+
+
+@dataclass(frozen=True)
+class Switches:
+    """How a training uses its devices. Results depend on none of it but by rounding."""
+
+    micro_batch: int | None = None
+    """images a device takes through the network at a time; None: its whole share of the batch"""
+    precision: str = "no"
+    """accelerate's name: no (float32) or bf16, for the network's arithmetic, not for its weights"""
+    sharded: bool = False
+    """divide weights, gradients and optimizer among the processes (FSDP) instead of copying them"""
+
+
+def process_index() -> int:
+    """Number of this process within its job, as torch's launcher gives it; 0 without one."""
+    return int(os.environ.get("RANK", 0))
+
+
+def process_count() -> int:
+    """Processes of this job."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def _on_processors() -> bool:
+    return os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+
+
+def own_device() -> torch.device:
+    """The GPU of this process, or the processor where there is none."""
+    if _on_processors() or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+
+
+def device_name(device: torch.device) -> str:
+    """The name of the hardware behind a device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def check_gpus(asked: int) -> None:
+    """Raise InputError if a job does not see the GPUs that it asked for.
+
+    Submitted to a cluster by Snakemake, it must see exactly as many. Elsewhere a job that asks for
+    one also runs without, as does every job under ACCELERATE_USE_CPU=true.
+    """
+    submitted = "LDM_SCALING_SUBMITTED" in os.environ
+    seen = torch.cuda.device_count()
+    if _on_processors():
+        return
+    if seen < asked and (submitted or asked > 1):
+        advice = (
+            "check the partition and the GPU driver of this node"
+            if submitted
+            else (f"start Snakemake with --resources gpu={max(1, seen)}")
+        )
+        raise InputError(
+            f"asked for {asked} GPU{'s' * (asked > 1)}, but torch sees {seen}; {advice}, or set"
+            " ACCELERATE_USE_CPU=true to use processors on purpose"
+        )
+    if submitted and 0 < asked < seen:
+        raise InputError(
+            f"asked for {asked} GPU{'s' * (asked > 1)}, but torch sees {seen}, some of them perhaps"
+            " another job's; ask your administrators for ConstrainDevices"
+        )
+
+
+def precision() -> str:
+    """accelerate's name of the arithmetic of U-Nets: bf16 where a GPU has it, else no (float32)."""
+    return "bf16" if own_device().type == "cuda" and torch.cuda.is_bf16_supported() else "no"
+
+
+def in_precision(network: nn.Module, precision: str) -> nn.Module:
+    """The network, to compute in a precision from now on; what it returns is float32."""
+    if precision == "bf16":
+        device = next(network.parameters()).device.type
+        forward = torch.autocast(device, dtype=torch.bfloat16)(network.forward)
+        network.forward = convert_outputs_to_fp32(forward)
+    return network
+
+
+def shard(module: nn.Module, device: torch.device) -> nn.Module:
+    """Divide a network's weights among all processes, block by block (FSDP, Zhao et al. 2023)."""
+    module.to(memory_format=torch.contiguous_format)  # fully_shard takes no channels_last
+    mesh = init_device_mesh(device.type, (dist.get_world_size(),))
+    for block in module.modules():
+        if isinstance(block, (ResnetBlock2D, BasicTransformerBlock)):
+            fully_shard(block, mesh=mesh)
+    return fully_shard(module, mesh=mesh)
+
+
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """This process's part of a tensor."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def whole(state: Any, keep: bool) -> Any:
+    """Nested dicts and lists with every divided tensor put together, on the processor.
+
+    All processes must call it; those that do not `keep` get None in place of such a tensor.
+    """
+    if isinstance(state, dict):
+        return {key: whole(value, keep) for key, value in state.items()}
+    if isinstance(state, list):
+        return [whole(value, keep) for value in state]
+    if isinstance(state, DTensor):
+        value = state.detach().full_tensor()
+        return value.cpu() if keep else None
+    return state
+
+
+def divided(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """A whole tensor on the device of another one, in its layout, and divided as that one is."""
+    if not isinstance(like, DTensor):
+        # a fused optimizer takes a weight and its moments for equal in layout, without a look
+        return torch.empty_like(like, dtype=value.dtype).copy_(value)
+    mesh = like.device_mesh
+    value = value.to(mesh.device_type).contiguous()
+    return distribute_tensor(value, mesh, like.placements, src_data_rank=None)

@@ -1,0 +1,90 @@
+"""What decides the claims of a study."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..study.fields import Positive, Seed, Strict, is_none
+from ..study.metrics import distances
+from ..study.sampling import FixedSetting, Sampler
+from ..study.study import Study
+from .specs import CostSpec
+
+
+class SuperResClaims(Strict):
+    """What claims on super-resolution are decided with."""
+
+    perceptual: str
+    """the perceptual distance"""
+    fixed_steps: Positive
+    decay: Literal["cosine", "constant"]
+    """of the learning rate"""
+
+
+class AgreementClaims(Strict):
+    """What claims on metrics are decided with."""
+
+    distances: list[str] = Field(min_length=2)
+    """metrics of which lower is better; the others are compared with the first"""
+    budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    """sampling costs"""
+
+    @classmethod
+    def of(cls, study: Study) -> AgreementClaims:
+        """Of a study."""
+        names = list(distances(study.metrics.extractor).values())
+        return cls(distances=names, budgets=sorted(study.figures.budgets))
+
+
+class ClaimsSpec(CostSpec):
+    """Decide what is claimed of models, with the cells of the study."""
+
+    study: str
+    """its name, for the heading"""
+    fixed: FixedSetting
+    quality: str
+    """the metric that chooses the guidance; lower is better"""
+    alignment: str | None
+    """the metric of images against their captions; null: none is measured"""
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    seed: Seed
+    """of what training seeds add to draws"""
+    figure_sampler: Sampler
+    """what figures of one sampler show"""
+    decay: Literal["cosine", "constant"]
+    """of the learning rate"""
+    agreement: Annotated[AgreementClaims | None, Field(exclude_if=is_none)] = None
+    """null: metrics are not compared"""
+    superres: Annotated[SuperResClaims | None, Field(exclude_if=is_none)] = None
+    """null: the study has no super-resolution"""
+    fidelity: Annotated[str | None, Field(exclude_if=is_none)] = None
+    """the metric of images against their subject; null: no subject is taught"""
+    subjects: Annotated[Positive | None, Field(exclude_if=is_none)] = None
+    """how many are taught"""
+    search: Annotated[Literal["adaptive"] | None, Field(exclude_if=is_none)] = None
+    """null: guidance is chosen among all scales"""
+
+
+def claims_spec(study: Study, cost: CostSpec) -> ClaimsSpec:
+    """Of rule claims."""
+    names, superres = study.metrics.names, None
+    if study.superres:
+        superres = SuperResClaims.model_validate(study.superres, from_attributes=True)
+    return ClaimsSpec(
+        **dict(cost),
+        study=study.name,
+        fixed=study.sampling.fixed,
+        quality=names[study.metrics.select_by],
+        alignment=study.metrics.alignment,
+        confidence=study.metrics.confidence,
+        seed=study.seed,
+        figure_sampler=study.sampling.samplers[0],
+        decay=study.training.decay,
+        agreement=AgreementClaims.of(study),
+        superres=superres,
+        fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
+        subjects=study.dreambooth and study.dreambooth.subjects,
+        search="adaptive" if study.searches else None,
+    )

@@ -1,0 +1,152 @@
+"""The files below resources/ that are fetched by their address, and what a study downloads.
+
+Free of torch, since the Snakefile imports it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..study.hub import INCEPTION, RESOURCES, WORD_VECTORS, WORD_VECTORS_FILES, Kind, marker
+
+if TYPE_CHECKING:
+    from ..study.study import Study
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file at an address that must have this content."""
+
+    url: str
+    sha256: str
+    bytes: int
+
+
+SQUEEZENET = RESOURCES / "squeezenet1_1.safetensors"
+"""of the perceptual distance of super-resolution, where LPIPS is not set up"""
+SQUEEZENET_BYTES = 4_947_032
+WORD_VECTORS_BYTES = 31_182_491
+PHOTOS_FOLDER = RESOURCES / "photos"
+"""a study that names this folder in superres has it fetched"""
+PHOTOS = {
+    "Aqua.jpg": "5c30118205982da441bf7e6a1ada636a8a0be879408140b3148280c665ed6bce",
+    "Blinds.jpg": "f7aac0dcc2e06d0491643e84df3da1d9db7c4610f58806a880d56e074799f600",
+    "Dune.jpg": "8a67c2cb0be8c46b70c237311a4fa4d2b4ac7d39568135384787801fa5cc9a91",
+    "FreshFlower.jpg": "972b0a0c4e5e3fa93f4f244fc84bc64b121a5eac3aaa5856f1308c1f38a02f8e",
+    "Garden.jpg": "d3095ee09d425ef23d27155412136cf14fc3c9af76ca58b452f55e23da324e78",
+    "GreenMeadow.jpg": "8fa0de0aa4089f7319c9fb7a6d006d4cab6023e8c8853731557cff53567b4832",
+    "LadyBird.jpg": "e35a9a4126ef969c90b29c038058c5a575a20eadd84106a37bf1fa9931e7b61d",
+    "RainDrops.jpg": "3e4ea9671c28c90a86cf67b3db9daf18c4741587c596333a7529ca589aaa0c16",
+    "Storm.jpg": "77ca53077831d3237f73393a91fc879158abc046d852941c26e90de336356957",
+    "TwoWings.jpg": "665e5abf8a5399070a91a9a8e455fe071e5b61697ff78fdeda4e9843ef545aeb",
+    "Wood.jpg": "19c78500ac00a622e19907ab9cc7d06d46fe08c4a6142759a84195696150ec07",
+    "YellowFlower.jpg": "254da96256acb7add685679775a04d1e4a5bc8cd13e5a5a3d61351ce198a5306",
+    "copyright": "e6d59a6ec6f94f41ebc65d1c7cc952574dde2cf8d36200ed439a744ca0f620c9",
+}
+"""SHA-256 of its files: photographs, and what says whose they are"""
+PHOTOS_MARKER = PHOTOS_FOLDER / "copyright"
+"""appears with the photographs"""
+PHOTOS_BYTES = 6_897_873
+COCO = ("coco/annotations_trainval2014.zip", "coco/val2014.zip", "coco/train2014.zip")
+COCO_FOLDER = RESOURCES / "coco"
+_COCO_URL = "http://images.cocodataset.org"  # its certificate is another host's: no https
+ARCHIVES = {
+    # The TorchScript Inception-v3 of StyleGAN2-ADA that clean-fid computes FID with; the address is
+    # clean-fid's (cleanfid/downloads_helper.py). The hash is also k-diffusion's
+    # (k_diffusion/evaluation.py), which checks what it downloads by it.
+    INCEPTION: Archive(
+        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
+        "inception-2015-12-05.pt",
+        "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+        95_607_719,
+    ),
+    # COCO 2014. Hashes and sizes as TensorFlow Datasets has them
+    # (tensorflow_datasets/url_checksums/coco.txt); the hashes are also torchvision's
+    # (torchvision/prototype/datasets/_builtin/coco.py).
+    COCO[0]: Archive(
+        f"{_COCO_URL}/annotations/annotations_trainval2014.zip",
+        "031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009",
+        252_872_794,
+    ),
+    COCO[1]: Archive(
+        f"{_COCO_URL}/zips/val2014.zip",
+        "fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0",
+        6_645_013_297,
+    ),
+    COCO[2]: Archive(
+        f"{_COCO_URL}/zips/train2014.zip",
+        "ede4087e640bddba550e090eae701092534b554b42b05ac33f0300b984b31775",
+        13_510_573_713,
+    ),
+}
+"""by their path below resources/"""
+
+
+CLIP_FILES = ("*.json", "*.txt", "open_clip_model.safetensors")
+"""of a CLIP model as OpenCLIP saves it; other weights beside them are the same in other formats"""
+
+
+@dataclass(frozen=True)
+class HubDownload:
+    """A model or data set of the hub at a commit."""
+
+    id: str
+    revision: str
+    kind: Kind = "models"
+    include: tuple[str, ...] = ()
+    """patterns of its files; none: the usual ones of its kind"""
+
+    @property
+    def marker(self) -> Path:
+        """The file that is there once it is downloaded."""
+        return marker(self.id, self.revision, self.kind)
+
+
+def hub_downloads(study: Study) -> list[HubDownload]:
+    """What the study downloads from the hub."""
+    networks = (study.latents.autoencoder, study.latents.text_encoder)
+    found = [
+        HubDownload(network.pretrained, network.revision)
+        for network in networks
+        if network.pretrained and network.revision
+    ]
+    if (clip := study.metrics.clip) and clip.revision:
+        found.append(HubDownload(clip.pretrained, clip.revision, include=CLIP_FILES))
+    if study.dreambooth and (dino := study.dreambooth.dino) and dino.revision:
+        found.append(HubDownload(dino.pretrained, dino.revision))
+    if study.param_budget:
+        found += [
+            HubDownload(encoder.pretrained, encoder.revision)
+            for encoder in study.param_budget.text_encoders
+            if encoder.revision
+        ]
+    if study.data.revision:
+        found.append(HubDownload(study.data.path, study.data.revision, "datasets"))
+    return list(dict.fromkeys(found))
+
+
+def downloads(study: Study) -> list[Path]:
+    """Every file that is there once the study's downloads are: markers of hub ids, archives."""
+    files = [download.marker for download in hub_downloads(study)]
+    if study.metrics.weights:
+        files.append(study.metrics.weights)
+    encoders = [study.latents.text_encoder]
+    if study.param_budget:
+        encoders += study.param_budget.text_encoders
+    if any(encoder.pretrained == WORD_VECTORS for encoder in encoders):
+        files.append(WORD_VECTORS_FILES[0])
+    if study.superres and study.superres.lpips is None:
+        files.append(SQUEEZENET)
+    if study.superres and any(
+        photos and photos.folder == PHOTOS_FOLDER
+        for photos in (study.superres.training, study.superres.validation)
+    ):
+        files.append(PHOTOS_MARKER)
+    if study.data.source == "emoji":
+        files.append(RESOURCES / "emoji.zip")
+    sources = [study.data, *([study.data.evaluation] if study.data.evaluation else [])]
+    if any(source.source == "coco" and source.folder == COCO_FOLDER for source in sources):
+        files += [RESOURCES / name for name in COCO]
+    return files

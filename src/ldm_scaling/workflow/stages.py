@@ -1,0 +1,118 @@
+"""How a study's models are trained and sampled, stage by stage."""
+
+from __future__ import annotations
+
+from ..kinds.sizes import channels
+from ..study.fields import StudyError
+from ..study.study import Study
+
+PRETRAIN, DISTILL, GUIDED_DISTILL = "pretrain", "distill", "guided_distill"
+SUPERRES, SCRATCH = "superres", "superres_scratch"
+DREAMBOOTH = "dreambooth"
+BUDGET = "budget_"
+"""before the name of the text encoder that a U-Net of the parameter budget is trained with"""
+
+
+def guided_stage(steps: int) -> str:
+    """The stage of progressive distillation's student of so many steps."""
+    return f"{GUIDED_DISTILL}{steps}"
+
+
+def student_steps(stage: str) -> int:
+    """The steps that a student of progressive distillation takes."""
+    return int(stage.removeprefix(GUIDED_DISTILL))
+
+
+def samplers(study: Study) -> dict[str, list[str]]:
+    """The samplers of each stage that the study has."""
+    stages = {PRETRAIN: list(study.sampling.samplers)}
+    if study.distill:
+        stages[DISTILL] = ["lcm"]
+    if study.guided_distill:
+        stages |= {guided_stage(steps): ["ddim"] for steps in study.guided_distill.steps}
+    if study.superres:
+        stages[SUPERRES] = [study.sampling.fixed.sampler]
+        if sizes(study, SCRATCH):
+            stages[SCRATCH] = stages[SUPERRES]
+    return stages
+
+
+def is_superres(stage: str) -> bool:
+    """Whether a stage's models enlarge images; they see low-resolution latents and no caption."""
+    return stage in (SUPERRES, SCRATCH)
+
+
+def is_budget(stage: str) -> bool:
+    """Whether a stage's models are U-Nets of the parameter budget, each with an encoder."""
+    return stage.startswith(BUDGET)
+
+
+def is_student(stage: str) -> bool:
+    """Whether a stage's models are told the guidance scale, which takes an embedding of it."""
+    return stage.startswith((DISTILL, GUIDED_DISTILL))
+
+
+def sizes(study: Study, stage: str) -> list[str]:
+    """The sizes that a stage trains."""
+    if stage == SCRATCH:
+        chosen = study.superres.scratch
+        return [min(study.family.sizes, key=channels)] if chosen is None else chosen
+    if not stage.startswith(GUIDED_DISTILL):
+        return study.family.sizes
+    return study.guided_distill.sizes or sorted(study.family.sizes, key=channels)[:2]
+
+
+def models(study: Study) -> list[tuple[str, str, int]]:
+    """Stage, size and training seed of every model, teachers before their students."""
+    return [
+        (stage, size, seed)
+        for stage in samplers(study)
+        for size in sizes(study, stage)
+        for seed in study.training.seeds
+    ]
+
+
+def grid(study: Study, stage: str) -> tuple[list[int], list[float]]:
+    """Step counts and guidance scales at which a stage's models are sampled, ascending."""
+    if is_superres(stage):
+        return sorted(study.superres.steps), [1.0]
+    if is_budget(stage):
+        return [study.param_budget.steps], sorted(study.param_budget.guidance)
+    settings = study.sampling if stage == PRETRAIN else study.sampling.students
+    return sorted(settings.steps), sorted(settings.guidance)
+
+
+def teacher(study: Study, stage: str) -> str:
+    """The stage whose model of the same size and seed teaches this one.
+
+    Raises StudyError if the study has no such student.
+    """
+    if stage == DISTILL:
+        return PRETRAIN
+    if study.guided_distill is None:
+        raise StudyError(f"config key {GUIDED_DISTILL}: is null; nothing is distilled")
+    steps, known = student_steps(stage), study.guided_distill.steps
+    if steps not in known:
+        raise StudyError(f"config key {GUIDED_DISTILL}.steps: has no student of {steps} steps")
+    return PRETRAIN if steps == known[0] else guided_stage(2 * steps)
+
+
+def pairs(study: Study) -> list[tuple[str, str, int]]:
+    """Stage, size and training seed of every U-Net of the parameter budget."""
+    budget = study.param_budget
+    if budget is None:
+        return []
+    return [
+        (f"{BUDGET}{encoder.name}", size, seed)
+        for encoder in budget.text_encoders
+        for size in sorted(budget.sizes, key=channels)
+        for seed in study.training.seeds
+    ]
+
+
+def taught(study: Study) -> list[tuple[str, int]]:
+    """Size and training seed of every pretrained model that is taught subjects, smallest first."""
+    if study.dreambooth is None:
+        return []
+    chosen = sorted(study.dreambooth.sizes or study.family.sizes, key=channels)
+    return [(size, seed) for size in chosen for seed in study.training.seeds]
