@@ -175,7 +175,7 @@ rule reconstruction_features:
         runtime=120,
         gpu=1,
     params:
-        spec=SPECS.features().model_dump_json(),
+        spec=FeaturesSpec.of(STUDY).model_dump_json(),
         autoencoder=AUTOENCODER,
         revision=autoencoder_revision,
         measuring=measuring_options,

@@ -5,6 +5,8 @@ Needs: the merged configuration. Gives: STUDY, SPECS, and functions that rules n
 
 import shlex
 import sys
+from functools import partial
+from types import SimpleNamespace
 from pathlib import Path
 
 SOURCE = Path(workflow.basedir) / "src"
@@ -19,7 +21,49 @@ shell.prefix(
 )
 
 from ldm_scaling.study import hub
-from ldm_scaling.workflow import stages, targets
+from ldm_scaling.workflow import needed, pairs, stages, targets
+from ldm_scaling.workflow.specs.cells import (
+    CellSpec,
+    IllustrateSpec,
+    SearchSpec,
+    SweepSpec,
+)
+from ldm_scaling.workflow.specs.claims import ClaimsSpec
+from ldm_scaling.workflow.specs.costs import (
+    CostSpec,
+    CountComponentsSpec,
+    FamilySpec,
+    LatencySpec,
+    TimeComponentsSpec,
+)
+from ldm_scaling.workflow.specs.data import IndexSpec, PrepareSpec
+from ldm_scaling.workflow.specs.dreambooth import (
+    DreamBoothSpec,
+    EncodeSubjectsSpec,
+    PriorSpec,
+    ScoreSubjectsSpec,
+    SubjectsSpec,
+)
+from ldm_scaling.workflow.specs.latents import (
+    AutoencoderSpec,
+    EncodeImagesSpec,
+    EncodePartSpec,
+    EncodeTextSpec,
+    EncodingSpec,
+)
+from ldm_scaling.workflow.specs.measuring import (
+    BaselinesSpec,
+    ClipLikeSpec,
+    FeaturesSpec,
+    MeasureSpec,
+)
+from ldm_scaling.workflow.specs.models import (
+    DistillSpec,
+    GuidedDistillSpec,
+    PretrainSpec,
+)
+from ldm_scaling.workflow.specs.superres import DegradeSpec, PhotosSpec, SuperResSpec
+from ldm_scaling.workflow.specs.tables import ParamBudgetSpec, SearchCostSpec
 from ldm_scaling.workflow.downloads import (
     ARCHIVES,
     COCO,
@@ -30,9 +74,6 @@ from ldm_scaling.workflow.downloads import (
     downloads,
     hub_downloads,
 )
-from ldm_scaling.workflow.param_budget_specs import BudgetSpecs
-from ldm_scaling.workflow.claims_specs import claims_spec
-from ldm_scaling.workflow.study_specs import Specs
 from ldm_scaling.study.distill import FEW_STEPS
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.kinds.sizes import channels
@@ -43,8 +84,17 @@ try:
 except StudyError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
-SPECS = Specs(STUDY)
-BUDGET_SPECS = BudgetSpecs(STUDY)
+SPECS = SimpleNamespace(  # of rules/tables.smk
+    measure=partial(MeasureSpec.of, STUDY),
+    cost=partial(CostSpec.of, STUDY),
+    latency=partial(LatencySpec.of, STUDY),
+)
+
+
+def claims_spec(study, _):
+    """What decides the claims."""
+    return ClaimsSpec.of(study)
+
 
 ENVIRONMENT = "../envs/ldm-scaling.yaml"
 SELECT_BY = STUDY.metrics.names[STUDY.metrics.select_by]
@@ -220,12 +270,12 @@ def measuring_options(wildcards, input):
 
 def features_spec(wildcards):
     """What decides the features of a split."""
-    return SPECS.features(wildcards.split).model_dump_json()
+    return FeaturesSpec.of(STUDY, wildcards.split).model_dump_json()
 
 
 def clip_like_spec(wildcards):
     """What decides the CLIP-like score."""
-    return SPECS.clip_like().model_dump_json()
+    return ClipLikeSpec.of(STUDY).model_dump_json()
 
 
 def clip_like_option(wildcards, input):
@@ -276,12 +326,12 @@ def training_options(wildcards, input):
 
 def encode_part_spec(wildcards):
     """What decides the latents and embeddings of one part of the tar shards."""
-    return SPECS.encode_part(AUTOENCODER, int(wildcards.part)).model_dump_json()
+    return EncodePartSpec.of(STUDY, int(wildcards.part)).model_dump_json()
 
 
 def distill_spec(wildcards):
     """What decides a student of consistency distillation."""
-    spec = SPECS.distill(wildcards.size, int(wildcards.seed), AUTOENCODER)
+    spec = DistillSpec.of(STUDY, wildcards.size, int(wildcards.seed))
     return spec.model_dump_json()
 
 
@@ -289,19 +339,19 @@ def guided_distill_spec(wildcards):
     """What decides a student of progressive distillation."""
     seed = int(wildcards.seed)
     stage = stages.guided_stage(wildcards.steps)
-    spec = SPECS.guided_distill(stage, wildcards.size, seed, AUTOENCODER)
+    spec = GuidedDistillSpec.of(STUDY, int(wildcards.steps), wildcards.size, seed)
     return spec.model_dump_json()
 
 
 def pretrain_spec(wildcards):
     """What decides a trained model."""
-    spec = SPECS.pretrain(wildcards.size, int(wildcards.seed), AUTOENCODER)
+    spec = PretrainSpec.of(STUDY, wildcards.size, int(wildcards.seed))
     return spec.model_dump_json()
 
 
 def measure_spec(wildcards):
     """What decides the metrics of one (model, sampler)."""
-    return SPECS.measure(wildcards.stage).model_dump_json()
+    return MeasureSpec.of_cells(STUDY, wildcards.stage).model_dump_json()
 
 
 def head_option(wildcards, input):
@@ -311,12 +361,14 @@ def head_option(wildcards, input):
 
 def sweep_spec(wildcards):
     """What decides the cells of one (model, sampler)."""
-    return SPECS.sweep(wildcards.stage, wildcards.sampler).model_dump_json()
+    return SweepSpec.of(STUDY, wildcards.stage, wildcards.sampler).model_dump_json()
 
 
 def illustrate_spec(wildcards):
     """What decides the images of one model that figures show and no cell has."""
-    return SPECS.illustrate(wildcards.size, int(wildcards.seed)).model_dump_json()
+    return IllustrateSpec.of(
+        STUDY, wildcards.size, int(wildcards.seed)
+    ).model_dump_json()
 
 
 def whole_study(wildcards):

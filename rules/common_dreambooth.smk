@@ -8,7 +8,7 @@ Needs: rules/common.smk. Gives: functions that rules name.
 
 def subject_files(wildcards):
     """What subjects are chosen from: the splits, or the images in folders."""
-    folder = SPECS.taught.folder
+    folder = needed.dreambooth(STUDY).folder
     if folder is None:
         names = ("test.csv", "test.safetensors", "train.csv")
         return [f"<results>/data/{name}" for name in names]
@@ -57,7 +57,7 @@ def dreambooth_table(wildcards):
 
 def dino_files(wildcards):
     """The files of the model of metric dino, if it is measured."""
-    dino = SPECS.taught.dino
+    dino = needed.dreambooth(STUDY).dino
     return [str(path) for path in dino.inputs] if dino else []
 
 
@@ -72,7 +72,7 @@ def subject_clip_files(wildcards):
 
 def taught_models(seeds):
     """Size and training seed of the models that are taught subjects, of these seeds."""
-    SPECS.taught  # says so where the study has no subjects
+    needed.dreambooth(STUDY)  # says so where the study has no subjects
     return [model for model in stages.taught(STUDY) if model[1] in seeds]
 
 
@@ -84,12 +84,15 @@ def pretrained_folder(wildcards):
 def taught_folders(wildcards):
     """What it became, a folder for each subject."""
     models = f"{STUDY.results}/models/dreambooth/{wildcards.size}/seed{wildcards.seed}"
-    return [f"{models}/subject{number}" for number in range(SPECS.taught.subjects)]
+    return [
+        f"{models}/subject{number}"
+        for number in range(needed.dreambooth(STUDY).subjects)
+    ]
 
 
 def subject_source(wildcards):
     """The option that names what subjects are chosen from."""
-    folder = SPECS.taught.folder
+    folder = needed.dreambooth(STUDY).folder
     if folder is None:
         return f"--data {STUDY.results}/data"
     return f"--folder {shlex.quote(str(folder))}"
@@ -97,28 +100,30 @@ def subject_source(wildcards):
 
 def subjects_spec(wildcards):
     """What decides which subjects there are."""
-    return SPECS.subjects().model_dump_json()
+    return SubjectsSpec.of(STUDY).model_dump_json()
 
 
 def encode_subjects_spec(wildcards):
     """What decides subjects' latents and embeddings."""
-    return SPECS.encode_subjects(AUTOENCODER).model_dump_json()
+    return EncodeSubjectsSpec.of(STUDY).model_dump_json()
 
 
 def prior_spec(wildcards):
     """What decides the images of the subjects' classes."""
-    return SPECS.prior(wildcards.size, int(wildcards.seed)).model_dump_json()
+    return PriorSpec.of(STUDY, wildcards.size, int(wildcards.seed)).model_dump_json()
 
 
 def dreambooth_spec(wildcards):
     """What decides a model that was taught a subject."""
     numbers = (int(wildcards.seed), int(wildcards.subject))
-    return SPECS.dreambooth(wildcards.size, *numbers).model_dump_json()
+    return DreamBoothSpec.of(STUDY, wildcards.size, *numbers).model_dump_json()
 
 
 def score_subjects_spec(wildcards):
     """What decides the scores of a model before and after it was taught subjects."""
-    return SPECS.score_subjects(wildcards.size, int(wildcards.seed)).model_dump_json()
+    return ScoreSubjectsSpec.of(
+        STUDY, wildcards.size, int(wildcards.seed)
+    ).model_dump_json()
 
 
 def subject_weights_option(wildcards, input):
@@ -151,4 +156,4 @@ def dreambooth_claims_option(wildcards, input):
 
 def dreambooth_prompts(wildcards):
     """The prompts of the scores."""
-    return SPECS.taught.prompts
+    return needed.dreambooth(STUDY).prompts

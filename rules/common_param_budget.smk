@@ -8,7 +8,7 @@ Needs: rules/common.smk. Gives: functions that rules name.
 
 def embeddings_of(stage, split):
     """The embeddings of a split by the text encoder of a stage: those that are there, if its own."""
-    if not stages.is_budget(stage) or BUDGET_SPECS.is_own(stage):
+    if not stages.is_budget(stage) or pairs.is_own(STUDY, stage):
         return f"<results>/latents/text_{split}.safetensors"
     return f"<results>/latents/{stage}/text_{split}.safetensors"
 
@@ -34,7 +34,7 @@ def pair_training_files(wildcards):
 
 def encoder_of_pair_files(wildcards):
     """The download of a pair's text encoder, if it has one."""
-    settings = BUDGET_SPECS.encoder(wildcards.stage)
+    settings = pairs.encoder(STUDY, wildcards.stage)
     return list(map(str, hub.awaited(settings.pretrained, settings.revision)))
 
 
@@ -42,7 +42,7 @@ def encoders_of_pairs(wildcards):
     """The downloads of all text encoders of the parameter budget."""
     return [
         str(path)
-        for encoder in BUDGET_SPECS.budget.text_encoders
+        for encoder in needed.param_budget(STUDY).text_encoders
         for path in hub.awaited(encoder.pretrained, encoder.revision)
     ]
 
@@ -51,7 +51,7 @@ def cells_of_pairs(name):
     """A function of wildcards: a file's path for the cells of each pair and training seed."""
 
     def of_study(wildcards):
-        BUDGET_SPECS.budget  # says so where the study has none
+        needed.param_budget(STUDY)  # says so where the study has none
         return [
             f"<results>/cells/{stage}/{size}/seed{seed}/{FIXED.sampler}/{name}"
             for stage, size, seed in stages.pairs(STUDY)
@@ -78,24 +78,24 @@ def pair_training_options(wildcards, input):
 
 def encode_text_of_spec(wildcards):
     """What decides the embeddings by a text encoder of the parameter budget."""
-    return BUDGET_SPECS.encode_text(wildcards.stage).model_dump_json()
+    return EncodeTextSpec.of(STUDY, wildcards.stage).model_dump_json()
 
 
 def pair_spec(wildcards):
     """What decides the U-Net of a pair."""
     seed = int(wildcards.seed)
-    spec = BUDGET_SPECS.pretrain(wildcards.stage, wildcards.size, seed, AUTOENCODER)
+    spec = PretrainSpec.of_pair(STUDY, wildcards.stage, wildcards.size, seed)
     return spec.model_dump_json()
 
 
 def count_pairs_spec(wildcards):
     """What decides the counts of pairs."""
-    return BUDGET_SPECS.count_pairs().model_dump_json()
+    return CountComponentsSpec.of_pairs(STUDY).model_dump_json()
 
 
 def param_budget_spec(wildcards):
     """What decides the comparison of splits."""
-    return BUDGET_SPECS.param_budget().model_dump_json()
+    return ParamBudgetSpec.of(STUDY).model_dump_json()
 
 
 def pairs_arguments(wildcards, input):

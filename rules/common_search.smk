@@ -3,7 +3,12 @@
 Needs: rules/common.smk. Gives: functions that rules name.
 """
 
-from ldm_scaling.workflow.search_specs import sampler_of, search_cost, searched_samplers, shown_grids, whole_grid
+from ldm_scaling.workflow.searches import (
+    sampler_of,
+    searched_samplers,
+    shown_grids,
+    whole_grid,
+)
 
 # stage, size, training seed and sampler of the models whose guidance is searched
 SEARCHED = [
@@ -28,7 +33,7 @@ def reference_of(spec):
 
 def search_files(wildcards):
     """What a sweep of one model and sampler compares with, if it does."""
-    return reference_of(SPECS.sweep(wildcards.stage, wildcards.sampler))
+    return reference_of(SweepSpec.of(STUDY, wildcards.stage, wildcards.sampler))
 
 
 def search_before(wildcards):
@@ -77,7 +82,7 @@ def sweep_state(wildcards):
 
 def search_cost_spec(wildcards):
     """What decides what adaptive searches are worth."""
-    return search_cost(STUDY, SPECS.measure()).model_dump_json()
+    return SearchCostSpec.of(STUDY).model_dump_json()
 
 
 def searched_arguments(wildcards, input):

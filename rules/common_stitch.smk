@@ -5,10 +5,9 @@ Needs: rules/common.smk, rules/common_results.smk, rules/common_search.smk. Give
 
 from types import SimpleNamespace
 
-from ldm_scaling.workflow import stitch_specs
 from ldm_scaling.study.stitch import SEPARATOR
 
-TRAJECTORIES = stitch_specs.trajectories(STUDY)
+TRAJECTORIES = stages.trajectories(STUDY)
 # of cells that are measured: a stage and a size, or stitch and several sizes
 MEASURED, SEQUENCE = r"[a-z_]+\d*|budget_[\w.-]+", r"c\d+(-c\d+){0,2}"
 
@@ -27,14 +26,14 @@ def stitched_files(name):
 
 def stitched_reference(wildcards):
     """What a sweep of trajectories compares with, if it searches its guidance."""
-    return reference_of(stitch_specs.stitch_spec(STUDY, wildcards.sizes))
+    return reference_of(SweepSpec.of_stitched(STUDY, wildcards.sizes))
 
 
 def stitched_cells(name):
     """A function of wildcards: a file of the cells of all trajectories."""
 
     def of_study(wildcards):
-        sampler = stitch_specs.stitched_sampler(STUDY)
+        sampler = stages.stitched_sampler(STUDY)
         return [
             f"<results>/cells/stitch/{sizes}/seed{seed}/{sampler}/{name}"
             for sizes, seed in TRAJECTORIES
@@ -47,9 +46,7 @@ def stitched_beside(name):
     """A function of wildcards: a table of the single sizes, with the sampler of trajectories."""
 
     def of_study(wildcards):
-        return (
-            f"<results>/tables/pretrain/{stitch_specs.stitched_sampler(STUDY)}/{name}"
-        )
+        return f"<results>/tables/pretrain/{stages.stitched_sampler(STUDY)}/{name}"
 
     return of_study
 
@@ -79,25 +76,25 @@ def stitched_option(wildcards):
 
 def stitch_spec(wildcards):
     """What decides the cells of a trajectory's sizes. Raises StudyError for another sampler."""
-    own = stitch_specs.stitched_sampler(STUDY)
+    own = stages.stitched_sampler(STUDY)
     if wildcards.sampler != own:
         raise StudyError(
             f"config key stitch.sampler: trajectories are sampled by {own}, not by"
             f" {wildcards.sampler}"
         )
-    return stitch_specs.stitch_spec(STUDY, wildcards.sizes).model_dump_json()
+    return SweepSpec.of_stitched(STUDY, wildcards.sizes).model_dump_json()
 
 
 def sampled(wildcards):
     """The cells that a job measures: of a stage and a sampler, or of sizes that are stitched."""
-    if wildcards.stage == stitch_specs.STAGE:
-        return stitch_specs.stitch_spec(STUDY, wildcards.size)
-    return SPECS.sweep(wildcards.stage, wildcards.sampler)
+    if wildcards.stage == stages.STITCH:
+        return SweepSpec.of_stitched(STUDY, wildcards.size)
+    return SweepSpec.of(STUDY, wildcards.stage, wildcards.sampler)
 
 
 def stitch_arguments(wildcards, input):
     """`--metrics SIZES SEED SAMPLER METRICS DRAWS` for each trajectory's sizes and seed."""
-    sampler = stitch_specs.stitched_sampler(STUDY)
+    sampler = stages.stitched_sampler(STUDY)
     return [
         f"--metrics {sizes} {seed} {sampler} {metrics} {draws}"
         for (sizes, seed), metrics, draws in zip(
@@ -113,7 +110,7 @@ def stitch_claims_option(wildcards, input):
 
 def stitched_sampler(wildcards):
     """How trajectories are sampled."""
-    return stitch_specs.stitched_sampler(STUDY)
+    return stages.stitched_sampler(STUDY)
 
 
 # ------------------------------------------------------------ hardware

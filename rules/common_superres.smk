@@ -144,7 +144,11 @@ def superres_tables(name):
 
 def superres_metrics(wildcards):
     """The metrics that figures of super-resolution show, the choosing one first."""
-    more = [name for name in SPECS.measure(stages.SUPERRES).names if name != SELECT_BY]
+    more = [
+        name
+        for name in MeasureSpec.of(STUDY, stages.SUPERRES).names
+        if name != SELECT_BY
+    ]
     return [
         SELECT_BY,
         *(name for name in more if name not in STUDY.metrics.names.values()),
@@ -169,20 +173,20 @@ def superres_steps(wildcards):
 
 def photos_spec(wildcards):
     """What decides the crops of a split."""
-    return SPECS.photos(wildcards.split).model_dump_json()
+    return PhotosSpec.of(STUDY, wildcards.split).model_dump_json()
 
 
 def degrade_spec(wildcards):
     """What decides the low-resolution images of a split."""
-    return SPECS.degrade(wildcards.split).model_dump_json()
+    return DegradeSpec.of(STUDY, wildcards.split).model_dump_json()
 
 
 def superres_spec(wildcards):
     """What decides a model of super-resolution."""
-    spec = SPECS.superres(wildcards.stage, wildcards.size, int(wildcards.seed))
+    spec = SuperResSpec.of(STUDY, wildcards.stage, wildcards.size, int(wildcards.seed))
     return spec.model_dump_json()
 
 
 def baselines_spec(wildcards):
     """What decides the baselines of super-resolution."""
-    return SPECS.baselines().model_dump_json()
+    return BaselinesSpec.of(STUDY).model_dump_json()

@@ -39,7 +39,7 @@ rule prepare_data:
         mem_mb=4000,
         runtime=240,
     params:
-        spec=SPECS.prepare().model_dump_json(),
+        spec=PrepareSpec.of(STUDY).model_dump_json(),
         archive=archive_option,
         out=subpath(output.test, parent=True),
     shell:
@@ -64,7 +64,7 @@ rule index_shards:
         mem_mb=4000,
         runtime=480,
     params:
-        spec=SPECS.index().model_dump_json(),
+        spec=IndexSpec.of(STUDY).model_dump_json(),
         shards=SHARDS,
         work=work_dir("index_shards"),
     shell:

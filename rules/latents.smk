@@ -29,7 +29,7 @@ rule train_autoencoder:
         runtime=480,
         gpu=1,
     params:
-        spec=SPECS.autoencoder().model_dump_json(),
+        spec=AutoencoderSpec.of(STUDY).model_dump_json(),
         out=subpath(output.summary, parent=True),
         work=work_dir("train_autoencoder"),
     shell:
@@ -59,7 +59,7 @@ rule encode_images:
         runtime=240,
         gpu=1,
     params:
-        spec=SPECS.encode_images(AUTOENCODER).model_dump_json(),
+        spec=EncodeImagesSpec.of(STUDY).model_dump_json(),
         work=work_dir("encode_images"),
     shell:
         "exec &> >(tee {log:q}); "
@@ -85,7 +85,7 @@ rule encode_text:
         runtime=240,
         gpu=1,
     params:
-        spec=SPECS.encode_text().model_dump_json(),
+        spec=EncodeTextSpec.of(STUDY).model_dump_json(),
         work=work_dir("encode_text"),
     shell:
         "exec &> >(tee {log:q}); "

@@ -23,7 +23,7 @@ rule count_family:
         mem_mb=4000,
         runtime=20,
     params:
-        spec=SPECS.family().model_dump_json(),
+        spec=FamilySpec.of(STUDY).model_dump_json(),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.costs.count_family --spec {params.spec:q} --out {output:q}"

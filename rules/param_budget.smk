@@ -25,7 +25,7 @@ rule count_components:
         mem_mb=4000,
         runtime=20,
     params:
-        spec=BUDGET_SPECS.count_components().model_dump_json(),
+        spec=CountComponentsSpec.of(STUDY).model_dump_json(),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.costs.component_counts --spec {params.spec:q} --out {output:q}"
@@ -63,7 +63,7 @@ rule time_components:
         runtime=120,
         gpu=1,
     params:
-        spec=BUDGET_SPECS.time_components().model_dump_json(),
+        spec=TimeComponentsSpec.of(STUDY).model_dump_json(),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.costs.component_seconds --spec {params.spec:q} --out {output:q}"

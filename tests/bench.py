@@ -33,7 +33,8 @@ from ldm_scaling.models.pipeline import make_pipeline
 from ldm_scaling.models.pretrain import Denoising
 from ldm_scaling.study.load import load_study
 from ldm_scaling.study.study import Study
-from ldm_scaling.workflow.study_specs import Specs
+from ldm_scaling.workflow.specs.cells import SweepSpec
+from ldm_scaling.workflow.specs.models import PretrainSpec
 
 
 def seconds(*functions: Callable[[], object], repeats: int = 3) -> list[float]:
@@ -55,7 +56,7 @@ def bench_sampling(study: Study, size: str, steps: int, images: int) -> None:
     text = encoder(captions).cpu().numpy()
     empty = encoder([""])[0].cpu().numpy()
     sampler = Sampler(copy.deepcopy(unet), copy.deepcopy(autoencoder), study.diffusion, text, empty)
-    cells = Specs(study).sweep("pretrain", "ddim").cells
+    cells = SweepSpec.of(study, "pretrain", "ddim").cells
     guidance = max(cell.guidance for cell in cells)
     cell = cells[0].model_copy(update={"steps": steps, "guidance": guidance})
     pipeline = make_pipeline(unet, autoencoder, encoder, make_scheduler("ddim", study.diffusion))
@@ -78,7 +79,7 @@ def bench_training(study: Study, size: str) -> None:
     captions = ["a thing, flat twemoji style"] * batch
     latents = encode(autoencoder, pixels).cpu().numpy()
     text, empty = encoder(captions).cpu().numpy(), encoder([""])[0].cpu().numpy()
-    spec = Specs(study).pretrain(size, 0)
+    spec = PretrainSpec.of(study, size, 0)
     task = Denoising(spec, PackedPairs(latents, text, empty))
     unet = task.module
     optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-4)

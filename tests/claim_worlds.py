@@ -12,7 +12,7 @@ from ldm_scaling.claims.evidence import Evidence
 from ldm_scaling.costs.published import SLIPS, TABLE_1
 from ldm_scaling.tables.search_cost import AIM
 from ldm_scaling.tables.values import Values
-from ldm_scaling.workflow.claims_specs import ClaimsSpec
+from ldm_scaling.workflow.specs.claims import ClaimsSpec
 
 QUALITY, ALIGNMENT = "fid", "clip_score"
 ENDLESS, KID = "fid_infinity", "kid_inception_v3"

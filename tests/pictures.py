@@ -11,7 +11,7 @@ from PIL import Image
 
 from ldm_scaling.data import prepare
 from ldm_scaling.study.data import Data
-from ldm_scaling.workflow.specs import PrepareSpec
+from ldm_scaling.workflow.specs.data import PrepareSpec
 
 SIZE = 8
 

@@ -17,7 +17,8 @@ from ldm_scaling.latents.autoencoder import save_model
 from ldm_scaling.models.architectures.unet import build_unet
 from ldm_scaling.models.train import WEIGHTS
 from ldm_scaling.study.load import load_study
-from ldm_scaling.workflow.study_specs import Specs
+from ldm_scaling.workflow.specs.cells import SweepSpec
+from ldm_scaling.workflow.specs.models import DistillSpec, GuidedDistillSpec, PretrainSpec
 
 # as rule pretrain launches it; the processes talk through gloo where there is no GPU
 LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"]
@@ -40,8 +41,8 @@ def command(module, *options, processes=1, code=0):
 
 
 @pytest.fixture
-def specs(pocket_config):
-    """Of a tiny study."""
+def study(pocket_config):
+    """A tiny one."""
     pocket_config["family"] |= {"sizes": ["c8"], "reference_size": "c8"}
     pocket_config["training"] |= {"images": 96, "batch": 12, "warmup_images": 12, "keep": []}
     length = {"images": 96, "batch": 12, "warmup_images": 12, "ema_images": 24}
@@ -50,7 +51,7 @@ def specs(pocket_config):
     pocket_config["sampling"] |= {"n": 24, "steps": [1, 2], "guidance": [1, 3]}
     pocket_config["metrics"] |= {"components": 8}
     pocket_config["search"]["method"] = "grid"
-    return Specs(load_study(pocket_config))
+    return load_study(pocket_config)
 
 
 @pytest.fixture
@@ -80,16 +81,16 @@ def train(tmp_path, text):
 
 
 @pytest.fixture
-def pretrain(specs, train):
+def pretrain(study, train):
     """A function that pretrains and returns the log."""
-    return functools.partial(train, "pretrain", specs.pretrain("c8", 0))
+    return functools.partial(train, "pretrain", PretrainSpec.of(study, "c8", 0))
 
 
-def student_spec(specs, module):
+def student_spec(study, module):
     """The spec of a student, by the name of its command."""
     if module == "distill":
-        return specs.distill("c8", 0)
-    return specs.guided_distill("guided_distill4", "c8", 0)
+        return DistillSpec.of(study, "c8", 0)
+    return GuidedDistillSpec.of(study, 4, "c8", 0)
 
 
 def weights(folder):
@@ -124,20 +125,20 @@ def test_two_processes_train_as_one_and_hand_over(pretrain, tmp_path):
         assert_close(weights(tmp_path / name), expected)
 
 
-def test_processes_with_different_clocks_save_together(specs, train, tmp_path):
+def test_processes_with_different_clocks_save_together(study, train, tmp_path):
     """Saving takes divided weights from all processes; one that saved alone would wait for ever."""
-    train(HURRIED, specs.pretrain("c8", 0), "hurried", "--sharded", processes=2)
+    train(HURRIED, PretrainSpec.of(study, "c8", 0), "hurried", "--sharded", processes=2)
     assert processes(tmp_path / "hurried") == 2
 
 
 @pytest.mark.parametrize("module", ["distill", "guided_distill"])
-def test_two_processes_distil_as_one(train, specs, tmp_path, module):
+def test_two_processes_distil_as_one(train, study, tmp_path, module):
     torch.manual_seed(0)
-    teacher = build_unet(specs.study.family, "c8", (8, 8, 8), 16)
+    teacher = build_unet(study.family, "c8", (8, 8, 8), 16)
     save_model(teacher, tmp_path / "teacher/unet", WEIGHTS)
 
     def distil(name, *options, **launch):
-        spec = student_spec(specs, module)
+        spec = student_spec(study, module)
         return train(module, spec, name, "--teacher", tmp_path / "teacher", *options, **launch)
 
     distil("one", "--micro-batch", "5")
@@ -154,11 +155,9 @@ def test_two_processes_distil_as_one(train, specs, tmp_path, module):
         assert_close(weights(tmp_path / name), expected, tolerance=5e-5)
 
 
-def test_two_processes_sample_as_one(specs, text, tmp_path):
-    spec = specs.sweep("pretrain", "ddim").model_dump_json()
-    save_model(
-        build_unet(specs.study.family, "c8", (8, 8, 8), 16), tmp_path / "model/unet", WEIGHTS
-    )
+def test_two_processes_sample_as_one(study, text, tmp_path):
+    spec = SweepSpec.of(study, "pretrain", "ddim").model_dump_json()
+    save_model(build_unet(study.family, "c8", (8, 8, 8), 16), tmp_path / "model/unet", WEIGHTS)
     for count in (1, 2):
         model = ("--model", tmp_path / "model", "--autoencoder", "pretrained/autoencoder-emoji32")
         out = ("--text", text, "--out", tmp_path / f"{count}", "--work-dir", tmp_path / f"w{count}")

@@ -25,10 +25,8 @@ from ldm_scaling.models.architectures.unet import build_unet
 from ldm_scaling.models.train import WEIGHTS
 from ldm_scaling.study.load import load_study
 from ldm_scaling.study.metrics import Metrics
-from ldm_scaling.workflow.search_specs import search_cost
-from ldm_scaling.workflow.specs import SweepSpec
-from ldm_scaling.workflow.stitch_specs import stitch_spec
-from ldm_scaling.workflow.study_specs import Specs
+from ldm_scaling.workflow.specs.cells import SweepSpec
+from ldm_scaling.workflow.specs.tables import SearchCostSpec
 
 N, SCALES, LOOK = 40, [1, 2, 4, 8, 16], 0.11
 
@@ -47,7 +45,7 @@ def config(pocket_config):
 
 
 def spec_of(config, **search):
-    return Specs(load_study(config | {"search": search})).sweep("pretrain", "ddim")
+    return SweepSpec.of(load_study(config | {"search": search}), "pretrain", "ddim")
 
 
 @pytest.fixture
@@ -102,9 +100,11 @@ def test_a_study_with_the_grid_has_the_specs_that_it_had(config):
     assert [cell.name for cell in adaptive.cells] == ["steps2_guidance4"]  # the fixed setting
     assert adaptive.search.candidates == spec.cells
     searches = ({"method": method} for method in ("adaptive", "grid"))
-    adaptive, grid = (Specs(load_study(config | {"search": search})) for search in searches)
-    assert adaptive.sweep("superres", "ddim") == grid.sweep("superres", "ddim")
-    assert adaptive.sweep("pretrain", "ddim_grid") == spec  # whose fixed setting is in the grid
+    adaptive, grid = (load_study(config | {"search": search}) for search in searches)
+    assert SweepSpec.of(adaptive, "superres", "ddim") == SweepSpec.of(grid, "superres", "ddim")
+    assert (
+        SweepSpec.of(adaptive, "pretrain", "ddim_grid") == spec
+    )  # whose fixed setting is in the grid
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,7 @@ def test_a_study_with_the_grid_has_the_specs_that_it_had(config):
 def test_a_key_changes_searches_that_depend_on_it(config, key, value, sweeps, replays):
     def specs():
         study = load_study(config)
-        made = Specs(study)
-        return made.sweep("pretrain", "ddim"), search_cost(study, made.measure())
+        return SweepSpec.of(study, "pretrain", "ddim"), SearchCostSpec.of(study)
 
     put(config, "search.method", "adaptive")
     before = specs()
@@ -171,7 +170,7 @@ def trajectories(config, tmp_path):
     config["stitch"] = {"sizes": [["c8", "c16"]], "shares": [0.5, 0.75], "steps": [4]}
 
     def spec(method):
-        return stitch_spec(load_study(config | {"search": {"method": method}}), "c8-c16")
+        return SweepSpec.of_stitched(load_study(config | {"search": {"method": method}}), "c8-c16")
 
     torch.manual_seed(1)
     unet = build_unet(load_study(config).family, "c16", (8, 8, 8), 16)

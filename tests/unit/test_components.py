@@ -19,7 +19,7 @@ from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.study.latents import TextEncoder
 from ldm_scaling.study.load import load_study
 from ldm_scaling.tables.components import components_table
-from ldm_scaling.workflow.param_budget_specs import BudgetSpecs
+from ldm_scaling.workflow.specs.costs import CountComponentsSpec, TimeComponentsSpec
 
 CPU = torch.device("cpu")
 SECONDS = {"text_encoder": 0.5, "autoencoder": 0.25}
@@ -47,7 +47,7 @@ def timed(sizes, seconds=SECONDS):
 
 @pytest.fixture(scope="module")
 def stock():
-    counts = pd.DataFrame(component_counts(BudgetSpecs(stable_diffusion()).count_components()))
+    counts = pd.DataFrame(component_counts(CountComponentsSpec.of(stable_diffusion())))
     return components_table(counts, timed(["c320"]), 50, 100)
 
 
@@ -71,7 +71,7 @@ def test_shares_are_of_the_whole_and_costs_of_an_image(stock):
 
 
 def test_a_captions_cost_is_twice_that_with_guidance():
-    counts = pd.DataFrame(component_counts(BudgetSpecs(study_of("smoke")).count_components()))
+    counts = pd.DataFrame(component_counts(CountComponentsSpec.of(study_of("smoke"))))
     once, twice = (
         components_table(counts, timed(["c8", "c16"]), 10, nfe).set_index(["size", "component"])
         for nfe in (10, 20)
@@ -84,7 +84,7 @@ def test_a_captions_cost_is_twice_that_with_guidance():
 
 
 def test_what_is_unknown_or_was_not_timed(stock):
-    counts = pd.DataFrame(component_counts(BudgetSpecs(study_of("smoke")).count_components()))
+    counts = pd.DataFrame(component_counts(CountComponentsSpec.of(study_of("smoke"))))
     unknown = counts.assign(text_params=float("nan"))
     table = components_table(unknown, timed(["c8", "c16"]), 10, 10)
     assert table["params_share"].isna().all() and table["gflops_share"].notna().all()
@@ -121,7 +121,7 @@ def test_each_layer_of_a_bert_has_as_many_parameters():
 
 
 def test_every_network_is_timed_once():
-    spec = BudgetSpecs(study_of("smoke")).time_components()
+    spec = TimeComponentsSpec.of(study_of("smoke"))
     table = seconds_table(spec, CPU)
     assert table["component"].tolist() == ["text_encoder", "autoencoder", "unet", "unet"]
     assert table["size"].dropna().tolist() == ["c8", "c16"]
@@ -130,7 +130,7 @@ def test_every_network_is_timed_once():
 
 
 def test_a_network_that_is_not_here_is_a_row_with_that_status():
-    spec = BudgetSpecs(study_of("smoke")).time_components()
+    spec = TimeComponentsSpec.of(study_of("smoke"))
     text = TextEncoder(pretrained="someone/something", revision="a" * 40, max_tokens=12, width=384)
     table = seconds_table(spec.model_copy(update={"text_encoder": text}), CPU)
     assert table["status"].tolist() == ["unknown architecture", "ok", "ok", "ok"]
@@ -141,7 +141,7 @@ def test_a_network_that_is_not_here_is_a_row_with_that_status():
 
 @pytest.fixture
 def several():
-    counts = pd.DataFrame(component_counts(BudgetSpecs(study_of()).count_components()))
+    counts = pd.DataFrame(component_counts(CountComponentsSpec.of(study_of())))
     return components_table(counts, timed(study_of().family.sizes), 16, 32)
 
 

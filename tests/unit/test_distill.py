@@ -28,7 +28,7 @@ from ldm_scaling.study.distill import Distill, GuidedDistill
 from ldm_scaling.study.family import Family
 from ldm_scaling.study.latents import Autoencoder
 from ldm_scaling.training.loop import Trainer
-from ldm_scaling.workflow.specs import DistillSpec, GuidedDistillSpec
+from ldm_scaling.workflow.specs.models import DistillSpec, GuidedDistillSpec
 
 DIFFUSION = Diffusion(prediction="epsilon")
 TRAINING = {

@@ -22,7 +22,7 @@ from ldm_scaling.study.family import Family
 from ldm_scaling.study.sampling import FixedSetting
 from ldm_scaling.training.devices import Switches
 from ldm_scaling.training.loop import Trainer
-from ldm_scaling.workflow.dreambooth_specs import DreamBoothSpec, PriorSpec
+from ldm_scaling.workflow.specs.dreambooth import DreamBoothSpec, PriorSpec
 
 DIFFUSION = Diffusion(prediction="epsilon")
 FAMILY = Family(

@@ -12,8 +12,7 @@ from ldm_scaling.costs.published import COLUMNS, published_columns
 from ldm_scaling.models.architectures.unet import build_unet, count_gflops, count_params
 from ldm_scaling.study.family import Family
 from ldm_scaling.study.load import load_study
-from ldm_scaling.workflow.specs import FamilySpec
-from ldm_scaling.workflow.study_specs import Specs
+from ldm_scaling.workflow.specs.costs import FamilySpec
 
 PUBLISHED = {  # size: (millions of parameters, as printed; GFLOPs or None where it is a slip)
     "c64": ("39", None),
@@ -55,7 +54,7 @@ def test_sizes_are_the_papers(size):
 
 def test_the_family_table_has_the_costs_of_the_studys_own_shapes(pocket_config):
     study = load_study(pocket_config)
-    rows = {row["size"]: row for row in family_table(Specs(study).family())}
+    rows = {row["size"]: row for row in family_table(FamilySpec.of(study))}
     assert list(rows) == ["c12", "c20", "c32", "c48"]
     for size, row in rows.items():
         with torch.device("meta"):

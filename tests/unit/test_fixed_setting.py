@@ -17,7 +17,7 @@ from ldm_scaling.study.load import load_study
 from ldm_scaling.tables import fixed_setting
 from ldm_scaling.tables.fixed_setting import FIXED_SETTING, at_setting, fixed_setting_table
 from ldm_scaling.tables.values import Values
-from ldm_scaling.workflow.study_specs import Specs
+from ldm_scaling.workflow.specs.costs import CostSpec
 
 PARAMS = {"c64": 38_800_000, "c320": 865_900_000}
 SETTING = {"steps": 50, "guidance": 7.5, "confidence": 0.9}
@@ -27,7 +27,7 @@ SETTING = {"steps": 50, "guidance": 7.5, "confidence": 0.9}
 def papers(pocket_config, root):
     """What the family of the paper's study costs."""
     update_config(pocket_config, yaml.safe_load((root / "studies/paper.yaml").read_text()))
-    return Specs(load_study(pocket_config)).cost()
+    return CostSpec.of(load_study(pocket_config))
 
 
 def cells(metric, value, seeds=(0,)):

@@ -20,7 +20,7 @@ from ldm_scaling.study.diffusion import Diffusion
 from ldm_scaling.study.family import Family
 from ldm_scaling.study.latents import Autoencoder
 from ldm_scaling.study.sampling import FixedSetting
-from ldm_scaling.workflow.specs import CellSpec, IllustrateSpec, SweepSpec
+from ldm_scaling.workflow.specs.cells import CellSpec, IllustrateSpec, SweepSpec
 
 DIFFUSION = Diffusion(prediction="v_prediction", train_timesteps=20)
 TEXT_WIDTH = 16

@@ -6,7 +6,7 @@ import torch
 from ldm_scaling.costs import latency
 from ldm_scaling.costs.latency import forward_seconds, latency_table
 from ldm_scaling.study.load import load_study
-from ldm_scaling.workflow.study_specs import Specs
+from ldm_scaling.workflow.specs.costs import LatencySpec
 
 CPU = torch.device("cpu")
 
@@ -16,7 +16,7 @@ def spec(pocket_config):
     pocket_config["family"] |= {"sizes": ["c8", "c4"], "reference_size": "c8"}
     pocket_config["latency"] = {"batches": [3, 1], "repeats": 4}
     pocket_config["figures"]["guidance_sizes"] = ["c8"]
-    return Specs(load_study(pocket_config)).latency()
+    return LatencySpec.of(load_study(pocket_config))
 
 
 class Counting(torch.nn.Module):
@@ -66,6 +66,6 @@ def test_a_batch_that_does_not_fit_is_a_row(spec, monkeypatch):
 
 
 def test_the_reference_size_measures_nothing_anew(pocket_config):
-    before = Specs(load_study(pocket_config)).latency()
+    before = LatencySpec.of(load_study(pocket_config))
     pocket_config["family"]["reference_size"] = "c32"
-    assert Specs(load_study(pocket_config)).latency() == before
+    assert LatencySpec.of(load_study(pocket_config)) == before

@@ -19,7 +19,9 @@ from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.models import pretrain
 from ldm_scaling.models import train as training
 from ldm_scaling.study.load import load_study
-from ldm_scaling.workflow.study_specs import Specs
+from ldm_scaling.workflow.specs.data import IndexSpec
+from ldm_scaling.workflow.specs.latents import EncodePartSpec, EncodingSpec
+from ldm_scaling.workflow.specs.models import PretrainSpec
 
 PARTS = 3
 ROUNDING = 2e-3
@@ -112,12 +114,12 @@ def command(monkeypatch, module, *arguments, time_slice=None):
 def encoded(place):
     """The index and the parts, the second one in three slices."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        specs = Specs(load_study(config_of(place)))
+        study = load_study(config_of(place))
         where = ("--shards", place / "shards", "--work-dir", place / "work")
-        index = ("--spec", specs.index().model_dump_json(), *where, "--out", place / "index")
+        index = ("--spec", IndexSpec.of(study).model_dump_json(), *where, "--out", place / "index")
         command(monkeypatch, index_shards, *index)
         for part in range(PARTS):
-            spec = specs.encode_part(str(place / "ae"), part).model_dump_json()
+            spec = EncodePartSpec.of(study, part).model_dump_json()
             out = ("--out", place / f"part{part}", "--index", place / "index")
             arguments = ("--spec", spec, *where, *out)
             for _ in range(2 if part == 1 else 0):
@@ -175,7 +177,7 @@ def cached_pairs(place, encoded) -> ShardedPairs:
 
 
 def streamed_pairs(place) -> StreamedPairs:
-    encoding = Specs(load_study(config_of(place))).encoding(str(place / "ae"))
+    encoding = EncodingSpec.of(load_study(config_of(place)))
     return open_pairs([], [], place / "index", place / "shards", encoding)[0]
 
 
@@ -218,7 +220,7 @@ def test_parts_that_are_not_those_of_the_index_are_named(place, encoded, wrong):
 
 
 def test_options_that_do_not_fit_are_one_line(place, encoded):
-    encoding = Specs(load_study(config_of(place))).encoding("x")
+    encoding = EncodingSpec.of(load_study(config_of(place)))
     index, shards = place / "index", place / "shards"
     for arguments, says in (
         (([], [], None, None, None), "--latents, --text: both are needed"),
@@ -238,7 +240,7 @@ def test_options_that_do_not_fit_are_one_line(place, encoded):
 def train(monkeypatch, place, name, source, cache, stops=()):
     """The weights of a run that was stopped after so many steps each time, then went to the end."""
     study = load_study(config_of(place, cache))
-    spec = Specs(study).pretrain("c8", 0, str(place / "ae")).model_dump_json()
+    spec = PretrainSpec.of(study, "c8", 0).model_dump_json()
     options = ["--spec", spec, *source, "--out", place / name, "--work-dir", place / f"work-{name}"]
     for stop in stops:
         with pytest.raises(SliceEnded):
@@ -263,7 +265,7 @@ def test_training_cached_and_streamed_killed_and_resumed(monkeypatch, place, enc
 
 def test_a_missing_shard_is_one_line(monkeypatch, place, encoded, capsys):
     study = load_study(config_of(place, cache=False))
-    spec = Specs(study).pretrain("c8", 0, str(place / "ae")).model_dump_json()
+    spec = PretrainSpec.of(study, "c8", 0).model_dump_json()
     arguments = ["--spec", spec, "--index", place / "index", "--shards", place / "nowhere"]
     arguments += ["--out", place / "x", "--work-dir", place / "work-x"]
     monkeypatch.setattr("sys.argv", ["pretrain", *map(str, arguments)])

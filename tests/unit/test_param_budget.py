@@ -26,8 +26,10 @@ from ldm_scaling.tables.param_budget import (
     splits_table,
 )
 from ldm_scaling.tables.values import Values, read_values
-from ldm_scaling.workflow.param_budget_specs import BudgetSpecs, ParamBudgetSpec
-from ldm_scaling.workflow.study_specs import Specs
+from ldm_scaling.workflow import pairs
+from ldm_scaling.workflow.specs.latents import EncodeTextSpec
+from ldm_scaling.workflow.specs.models import PretrainSpec
+from ldm_scaling.workflow.specs.tables import ParamBudgetSpec
 
 QUALITY, ALIGNMENT = "fd_effnet_lite0", "clip_like"
 TEXT = {"words": 10e6, "half": 16e6, "whole": 22e6}
@@ -256,8 +258,8 @@ def test_the_figure_has_equal_bytes(drawn, tmp_path):
 
 def test_pairs_are_pretrained_as_the_study_but_for_their_lengths():
     study = study_of()
-    spec = BudgetSpecs(study).pretrain("budget_minilm-l6-layers2", "c32", 0, "")
-    own = Specs(study).pretrain("c32", 0)
+    spec = PretrainSpec.of_pair(study, "budget_minilm-l6-layers2", "c32", 0)
+    own = PretrainSpec.of(study, "c32", 0)
     changed_keys = {"images": 40000, "warmup_images": 2000, "ema_images": 3000, "keep": []}
     assert spec.training == own.training.model_copy(update=changed_keys)
     assert spec.family == own.family and spec.diffusion == own.diffusion
@@ -266,26 +268,27 @@ def test_pairs_are_pretrained_as_the_study_but_for_their_lengths():
 
 
 def test_tar_shards_are_encoded_with_the_pairs_encoder_while_training():
-    spec = BudgetSpecs(study_of("paper")).pretrain("budget_t5-11b", "c64", 0, "a")
+    spec = PretrainSpec.of_pair(study_of("paper"), "budget_t5-11b", "c64", 0)
     assert spec.encoding.text.text_encoder.pretrained == "google-t5/t5-11b"
     assert spec.encoding.text.text_encoder.max_tokens == 77
-    assert spec.encoding.images.autoencoder == "a"
+    assert spec.encoding.images.autoencoder == "stabilityai/sd-vae-ft-mse"
 
 
 def test_specs_without_a_cut_encoder_stay_as_they_were():
-    text = json.loads(Specs(study_of()).encode_text().model_dump_json())["text_encoder"]
+    text = json.loads(EncodeTextSpec.of(study_of()).model_dump_json())["text_encoder"]
     assert list(text) == ["pretrained", "revision", "max_tokens", "width"]
-    own = json.loads(Specs(study_of()).pretrain("c32", 0).model_dump_json())
+    own = json.loads(PretrainSpec.of(study_of(), "c32", 0).model_dump_json())
     assert own["stage"] == "pretrain"
 
 
 def test_only_the_studys_own_encoder_is_not_encoded_again():
-    specs = BudgetSpecs(study_of())
-    assert specs.is_own("budget_minilm-l6") and not specs.is_own("budget_minilm-l6-layers2")
+    study = study_of()
+    assert pairs.is_own(study, "budget_minilm-l6")
+    assert not pairs.is_own(study, "budget_minilm-l6-layers2")
     with pytest.raises(StudyError, match="layers5 is not among them"):
-        specs.encoder("budget_minilm-l6-layers5")
+        pairs.encoder(study, "budget_minilm-l6-layers5")
     with pytest.raises(StudyError, match="param_budget: is null"):
-        _ = BudgetSpecs(changed(param_budget=None)).budget
+        pairs.encoder(changed(param_budget=None), "budget_minilm-l6")
 
 
 def test_a_plan_counts_trainings_encodings_and_cells_of_pairs(tmp_path, monkeypatch):

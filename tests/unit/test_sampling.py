@@ -32,7 +32,7 @@ from ldm_scaling.study.family import Family
 from ldm_scaling.study.latents import Autoencoder, TextEncoder
 from ldm_scaling.study.load import load_study
 from ldm_scaling.study.metrics import Clip
-from ldm_scaling.workflow.specs import CellSpec, SweepSpec
+from ldm_scaling.workflow.specs.cells import CellSpec, SweepSpec
 
 CAPTIONS = ["grinning cat, flat twemoji style", "wolf, noto emoji style", "flag: Peru, 3d style"]
 CELL = CellSpec(

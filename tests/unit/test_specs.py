@@ -12,79 +12,129 @@ import pytest
 from studies import put
 
 from ldm_scaling.jobs.cli import parser
-from ldm_scaling.study.fields import StudyError
+from ldm_scaling.study.fields import Strict, StudyError
 from ldm_scaling.study.load import load_study
-from ldm_scaling.workflow.claims_specs import claims_spec
-from ldm_scaling.workflow.specs import SweepSpec
-from ldm_scaling.workflow.stitch_specs import stitch_spec
-from ldm_scaling.workflow.study_specs import Specs
+from ldm_scaling.study.study import Study
+from ldm_scaling.workflow.specs.cells import IllustrateSpec, SweepSpec
+from ldm_scaling.workflow.specs.claims import ClaimsSpec
+from ldm_scaling.workflow.specs.costs import (
+    CostSpec,
+    CountComponentsSpec,
+    FamilySpec,
+    LatencySpec,
+    TimeComponentsSpec,
+)
+from ldm_scaling.workflow.specs.data import IndexSpec, PrepareSpec
+from ldm_scaling.workflow.specs.dreambooth import (
+    DreamBoothSpec,
+    EncodeSubjectsSpec,
+    PriorSpec,
+    ScoreSubjectsSpec,
+    SubjectsSpec,
+)
+from ldm_scaling.workflow.specs.latents import (
+    AutoencoderSpec,
+    EncodeImagesSpec,
+    EncodePartSpec,
+    EncodeTextSpec,
+)
+from ldm_scaling.workflow.specs.measuring import (
+    BaselinesSpec,
+    ClipLikeSpec,
+    FeaturesSpec,
+    MeasureSpec,
+)
+from ldm_scaling.workflow.specs.models import DistillSpec, GuidedDistillSpec, PretrainSpec
+from ldm_scaling.workflow.specs.superres import DegradeSpec, SuperResSpec
+from ldm_scaling.workflow.specs.tables import ParamBudgetSpec, SearchCostSpec
 
 
 def all_specs(config: dict[str, Any]) -> dict[str, str]:
     """The JSON of every spec; of models, those of c16 with seed 0."""
     study = load_study(config)
-    specs = Specs(study)
     named = {
-        "prepare": specs.prepare(),
-        "autoencoder": specs.autoencoder(),
-        "encode_images": specs.encode_images(study.latents.autoencoder.pretrained or "trained"),
-        "encode_text": specs.encode_text(),
-        "index": specs.index(),
-        "encode_part": specs.encode_part(study.latents.autoencoder.pretrained or "trained", 0),
-        "pretrain": specs.pretrain("c16", 0, "autoencoder"),
-        "sweep": specs.sweep("pretrain", "ddim"),
-        "distill": specs.distill("c16", 0, "autoencoder"),
-        "guided_distill": specs.guided_distill("guided_distill8", "c16", 0, "autoencoder"),
-        "sweep_lcm": specs.sweep("distill", "lcm"),
-        "features": specs.features(),
-        "validation-features": specs.features("validation"),
-        "measure": specs.measure(),
-        "illustrate": specs.illustrate("c12", 0),
-        **(enlarging(specs) if study.superres else {}),
-        **(subjects(specs) if study.dreambooth else {}),
-        **({"sweep_grid": specs.sweep("pretrain", "ddim_grid")} if study.searches else {}),
-        **({"stitch": stitch_spec(study, "c20-c48")} if study.stitch else {}),
-        "cost": specs.cost(),
-        "latency": specs.latency(),
+        "prepare": PrepareSpec.of(study),
+        "autoencoder": AutoencoderSpec.of(study),
+        "encode_images": EncodeImagesSpec.of(study),
+        "encode_text": EncodeTextSpec.of(study),
+        "index": IndexSpec.of(study),
+        "encode_part": EncodePartSpec.of(study, 0),
+        "pretrain": PretrainSpec.of(study, "c16", 0),
+        "sweep": SweepSpec.of(study, "pretrain", "ddim"),
+        "distill": DistillSpec.of(study, "c16", 0),
+        "guided_distill": GuidedDistillSpec.of(study, 8, "c16", 0),
+        "sweep_lcm": SweepSpec.of(study, "distill", "lcm"),
+        "features": FeaturesSpec.of(study),
+        "validation-features": FeaturesSpec.of(study, "validation"),
+        "measure": MeasureSpec.of_cells(study, "pretrain"),
+        "floors": MeasureSpec.of(study),
+        "illustrate": IllustrateSpec.of(study, "c12", 0),
+        "cost": CostSpec.of(study),
+        "family": FamilySpec.of(study),
+        "components": CountComponentsSpec.of(study),
+        "seconds": TimeComponentsSpec.of(study),
+        "latency": LatencySpec.of(study),
+        "claims": ClaimsSpec.of(study),
+        **(enlarging(study) if study.superres else {}),
+        **(subjects(study) if study.dreambooth else {}),
+        **(pairs(study) if study.param_budget else {}),
     }
+    if study.searches:
+        named["sweep_grid"] = SweepSpec.of(study, "pretrain", "ddim_grid")
+        named["search_cost"] = SearchCostSpec.of(study)
+    if study.stitch:
+        named["stitch"] = SweepSpec.of_stitched(study, "c20-c48")
     if study.metrics.clip_like:
-        named["clip_like"] = specs.clip_like()
+        named["clip_like"] = ClipLikeSpec.of(study)
     return {name: spec.model_dump_json() for name, spec in named.items()}
 
 
-def enlarging(specs: Specs) -> dict[str, Any]:
+def enlarging(study: Study) -> dict[str, Strict]:
     """Those of super-resolution."""
     return {
-        "degrade": specs.degrade("train"),
-        "degrade_n": specs.degrade("validation"),
-        "superres": specs.superres("superres", "c12", 0),
-        "scratch": specs.superres("superres_scratch", "c12", 0),
-        "sweep_superres": specs.sweep("superres", "ddim"),
-        "measure_superres": specs.measure("superres"),
-        "baselines": specs.baselines(),
+        "degrade": DegradeSpec.of(study, "train"),
+        "degrade_n": DegradeSpec.of(study, "validation"),
+        "superres": SuperResSpec.of(study, "superres", "c12", 0),
+        "scratch": SuperResSpec.of(study, "superres_scratch", "c12", 0),
+        "sweep_superres": SweepSpec.of(study, "superres", "ddim"),
+        "measure_superres": MeasureSpec.of_cells(study, "superres"),
+        "baselines": BaselinesSpec.of(study),
     }
 
 
-def subjects(specs: Specs) -> dict[str, Any]:
+def subjects(study: Study) -> dict[str, Strict]:
     """Those of DreamBooth."""
     return {
-        "subjects": specs.subjects(),
-        "encode_subjects": specs.encode_subjects(
-            specs.study.latents.autoencoder.pretrained or "trained"
-        ),
-        "prior": specs.prior("c12", 0),
-        "dreambooth": specs.dreambooth("c12", 0, 1),
-        "score_subjects": specs.score_subjects("c12", 0),
+        "subjects": SubjectsSpec.of(study),
+        "encode_subjects": EncodeSubjectsSpec.of(study),
+        "prior": PriorSpec.of(study, "c12", 0),
+        "dreambooth": DreamBoothSpec.of(study, "c12", 0, 1),
+        "score_subjects": ScoreSubjectsSpec.of(study, "c12", 0),
+    }
+
+
+def pairs(study: Study) -> dict[str, Strict]:
+    """Those of the parameter budget."""
+    return {
+        "pair_text": EncodeTextSpec.of(study, "budget_minilm-l3"),
+        "pair": PretrainSpec.of_pair(study, "budget_minilm-l3", "c20", 0),
+        "pair_counts": CountComponentsSpec.of_pairs(study),
+        "splits": ParamBudgetSpec.of(study),
     }
 
 
 TAUGHT = "prior dreambooth score_subjects"
 """specs of models that are taught"""
-MEASURED = "measure_superres baselines"
+MEASURED = "measure floors measure_superres baselines"
+COUNTED = "family components seconds"
+SHAPED = f"cost latency claims pair_counts {COUNTED}"
+"""specs that know the shapes of latents"""
 SEARCHED = "sweep sweep_lcm stitch"
 """specs of cells whose guidance is searched"""
-DIFFUSED = f"pretrain distill guided_distill superres scratch {TAUGHT}"
+REPLAYED = f"{SEARCHED} search_cost"
+DIFFUSED = f"pretrain pair distill guided_distill superres scratch {TAUGHT}"
 DIFFUSED += " sweep sweep_grid sweep_lcm sweep_superres stitch"
+ENCODED = "encode_images encode_part encode_subjects"
 ALL_TAUGHT = f"subjects encode_subjects {TAUGHT}"
 LPIPS = {"network": "alex", "weights": "alexnet.pth"}
 CHANGES = [
@@ -94,70 +144,70 @@ CHANGES = [
     ("superres.scratch", ["c20"], ""),
     ("superres.n", 128, "degrade_n sweep_superres measure_superres baselines"),
     ("superres.steps", [16], "sweep_superres"),
-    ("superres.fixed_steps", 8, "sweep_superres"),
+    ("superres.fixed_steps", 8, "sweep_superres claims"),
     ("superres.degradation.second.blur", 0.1, "degrade degrade_n"),
-    ("superres.lpips", LPIPS, "sweep_superres measure_superres baselines"),
+    ("superres.lpips", LPIPS, "sweep_superres measure_superres baselines claims"),
     ("superres.training", {"path": "photos", "patches": 300}, ""),
     ("superres.validation", {"path": "photos", "patches": 300}, ""),
     ("dreambooth.lr", 0.5, "dreambooth"),
     ("dreambooth.prior_weight", 0.5, "dreambooth"),
     ("dreambooth.prior_images", 5, "prior"),
-    ("dreambooth.subjects", 3, "subjects"),
+    ("dreambooth.subjects", 3, "subjects claims"),
     ("dreambooth.token", "bar", "encode_subjects"),
     ("dreambooth.prompts", ["{subject}"], "encode_subjects score_subjects"),
     ("dreambooth.images_per_prompt", 3, "score_subjects"),
-    ("dreambooth.dino", {"pretrained": "dino"}, "score_subjects"),
+    ("dreambooth.dino", {"pretrained": "dino"}, "score_subjects claims"),
     ("dreambooth.sizes", ["c12"], ""),
     ("dreambooth.path", "folder", "subjects"),
     ("stitch.shares", [0.5], "stitch"),
     ("stitch.steps", [8], "stitch"),
     ("stitch.sampler", "dpmpp", "stitch"),
     ("stitch.sizes", [["c20", "c48"]], ""),
-    ("training.min_snr_gamma", None, "pretrain dreambooth"),
-    ("name", "mine", ""),
-    ("seed", 7, f"prepare autoencoder clip_like measure subjects degrade degrade_n {MEASURED}"),
-    ("data.image_size", 64, "prepare encode_part cost latency subjects"),
+    ("training.min_snr_gamma", None, "pretrain pair dreambooth"),
+    ("name", "mine", "claims"),
+    ("seed", 7, f"prepare autoencoder clip_like subjects degrade degrade_n claims {MEASURED}"),
+    ("data.image_size", 64, f"prepare encode_part subjects {SHAPED}"),
     ("data.styles", ["noto"], "prepare clip_like subjects"),
     ("data.path", "folder", ""),
     ("data.max_images", 3000, "prepare index"),
     ("data.revision", "ab" * 20, ""),
-    ("data.evaluation", {"source": "coco", "path": "x"}, f"prepare clip_like {ALL_TAUGHT}"),
+    ("data.evaluation", {"source": "coco", "path": "x"}, f"prepare clip_like claims {ALL_TAUGHT}"),
     ("latents.parts", 4, "encode_part"),
     ("data.splits.test", 900, "prepare"),
     (
         "latents.autoencoder.downsampling",
         8,
-        "autoencoder encode_images encode_part cost latency encode_subjects",
+        f"autoencoder {ENCODED} {SHAPED}",
     ),
     (
         "latents.autoencoder.latent_channels",
         4,
-        "autoencoder encode_images encode_part cost latency encode_subjects",
+        f"autoencoder {ENCODED} {SHAPED}",
     ),
-    ("latents.autoencoder.width", 64, "autoencoder"),
+    ("latents.autoencoder.width", 64, f"autoencoder pair_counts {COUNTED}"),
     ("latents.autoencoder.lr", 0.5, "autoencoder"),
-    ("latents.autoencoder.pretrained", "other", "encode_images encode_part encode_subjects"),
-    ("latents.autoencoder.pretrained", None, "encode_images encode_part encode_subjects"),
-    ("latents.autoencoder.revision", "ab" * 20, "encode_images encode_part encode_subjects"),
+    ("latents.autoencoder.pretrained", "other", f"pair_counts {ENCODED} {COUNTED}"),
+    ("latents.autoencoder.pretrained", None, f"pair_counts {ENCODED} {COUNTED}"),
+    ("latents.autoencoder.revision", "ab" * 20, f"pair_counts {ENCODED} {COUNTED}"),
     (
         "latents.text_encoder.pretrained",
         "other",
-        "encode_text encode_part clip_like encode_subjects",
+        f"encode_text encode_part clip_like encode_subjects {COUNTED}",
     ),
     (
         "latents.text_encoder.max_tokens",
         32,
-        "encode_text encode_part cost latency clip_like encode_subjects",
+        f"encode_text encode_part clip_like encode_subjects pair_text {SHAPED}",
     ),
     (
         "latents.text_encoder",
         {"pretrained": "some/folder", "max_tokens": 20, "width": 512},
-        "encode_text encode_part cost latency clip_like encode_subjects",
+        f"encode_text encode_part clip_like encode_subjects cost latency claims {COUNTED}",
     ),
-    ("family.sizes", ["c12", "c20", "c24", "c32", "c48"], "cost latency"),
-    ("family.reference_size", "c32", "cost"),
-    ("family.res_blocks", 2, "pretrain scratch cost latency"),
-    ("family.channel_multipliers", [1, 2, 3], "pretrain scratch cost latency"),
+    ("family.sizes", ["c12", "c20", "c24", "c32", "c48"], f"cost latency claims {COUNTED}"),
+    ("family.reference_size", "c32", f"cost claims {COUNTED}"),
+    ("family.res_blocks", 2, f"pretrain pair scratch {SHAPED}"),
+    ("family.channel_multipliers", [1, 2, 3], f"pretrain pair scratch {SHAPED}"),
     (
         "diffusion.prediction",
         "epsilon",
@@ -168,29 +218,29 @@ CHANGES = [
         0.02,
         f"illustrate {DIFFUSED}",
     ),
-    ("training.lr", 0.5, "pretrain"),
+    ("training.lr", 0.5, "pretrain pair"),
     ("training.images", 64000, "pretrain"),
-    ("training.caption_dropout", 0.2, "pretrain"),
-    ("training.seeds", [0, 1], f"{SEARCHED} sweep_grid"),
+    ("training.caption_dropout", 0.2, "pretrain pair"),
+    ("training.seeds", [0, 1], f"{REPLAYED} sweep_grid claims"),
     ("distill.lr", 0.5, "distill"),
     ("distill.teacher_steps", 25, "distill sweep_lcm"),
     ("guided_distill.lr", 0.5, "guided_distill"),
     ("guided_distill.sizes", ["c48"], ""),
-    ("guided_distill.steps", [8, 4], ""),
-    ("sampling.students.steps", [4], "sweep_lcm"),
-    ("sampling.students.guidance", [3], "sweep_lcm"),
-    ("sampling.guidance", [1, 2, 3], "sweep sweep_grid stitch illustrate"),
-    ("sampling.steps", [2, 4], "sweep sweep_grid illustrate"),
+    ("guided_distill.steps", [8, 4], "search_cost"),
+    ("sampling.students.steps", [4], "sweep_lcm search_cost"),
+    ("sampling.students.guidance", [3], "sweep_lcm search_cost"),
+    ("sampling.guidance", [1, 2, 3], "sweep sweep_grid stitch illustrate search_cost"),
+    ("sampling.steps", [2, 4], "sweep sweep_grid illustrate search_cost"),
     ("sampling.seed", 5, f"{SEARCHED} sweep_grid sweep_superres illustrate score_subjects"),
-    ("sampling.n", 256, f"{SEARCHED} sweep_grid measure"),
-    ("search.look", 0.5, SEARCHED),
-    ("search.method", "grid", f"{SEARCHED} sweep_grid"),
-    ("metrics.bootstrap", 100, f"clip_like measure {MEASURED}"),
-    ("metrics.confidence", 0.9, f"clip_like measure {MEASURED}"),
-    ("metrics.clip_like.epochs", 7, "clip_like measure"),
-    ("metrics.select_by", "kid", f"illustrate {SEARCHED}"),
-    ("metrics.components", 32, f"measure {MEASURED} {SEARCHED}"),
-    ("metrics.components", None, f"measure {MEASURED} {SEARCHED}"),
+    ("sampling.n", 256, f"{REPLAYED} sweep_grid measure floors"),
+    ("search.look", 0.5, REPLAYED),
+    ("search.method", "grid", f"{REPLAYED} sweep_grid claims"),
+    ("metrics.bootstrap", 100, f"clip_like {MEASURED}"),
+    ("metrics.confidence", 0.9, f"clip_like claims search_cost splits {MEASURED}"),
+    ("metrics.clip_like.epochs", 7, "clip_like measure floors"),
+    ("metrics.select_by", "kid", f"illustrate claims splits {REPLAYED}"),
+    ("metrics.components", 32, f"{MEASURED} {REPLAYED}"),
+    ("metrics.components", None, f"{MEASURED} {REPLAYED}"),
     (
         "metrics.input_size",
         128,
@@ -198,11 +248,11 @@ CHANGES = [
         " score_subjects",
     ),
     ("latency.batches", [1, 4], "latency"),
-    ("figures.budgets", [1], "illustrate"),
+    ("figures.budgets", [1], "illustrate claims"),
     ("figures.budgets", [16, 8, 4, 2, 1, 0.5, 0.25], ""),
     ("figures.prompts", [1, 0], "illustrate"),
     ("figures.guidance_sizes", ["c20"], ""),
-    ("sampling.fixed.guidance", 7.5, "sweep illustrate prior score_subjects"),
+    ("sampling.fixed.guidance", 7.5, "sweep illustrate prior score_subjects claims seconds"),
 ]
 
 
@@ -218,7 +268,7 @@ def test_claims_know_the_sampler_of_the_figures_and_the_decay(pocket_config):
     put(pocket_config, "sampling.samplers", ["dpmpp", "ddim"])
     put(pocket_config, "training.decay", "constant")
     study = load_study(pocket_config)
-    spec = claims_spec(study, Specs(study).cost())
+    spec = ClaimsSpec.of(study)
     assert (spec.figure_sampler, spec.fixed.sampler) == ("dpmpp", "ddim")
     assert spec.decay == "constant"
 
@@ -242,7 +292,14 @@ def test_another_clip_model_samples_again(pocket_config):
     pocket_config["metrics"]["clip"]["revision"] = "b" * 40
     after = all_specs(pocket_config)
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {*SEARCHED.split(), "sweep_grid", "features", "measure", "score_subjects"}
+    assert changed == {
+        *SEARCHED.split(),
+        "sweep_grid",
+        "features",
+        "measure",
+        "floors",
+        "score_subjects",
+    }
 
 
 def of_shards(config: dict[str, Any]) -> dict[str, Any]:
@@ -309,7 +366,7 @@ def test_order_and_number_types_of_the_grid_do_not_matter(pocket_config):
 def test_the_sweep_has_every_cell_once(pocket_config):
     sampling = pocket_config["sampling"]
     put(pocket_config, "search.method", "grid")
-    cells = Specs(load_study(pocket_config)).sweep("pretrain", "ddim").cells
+    cells = SweepSpec.of(load_study(pocket_config), "pretrain", "ddim").cells
     grid = {(cell.steps, cell.guidance) for cell in cells if cell.trained is None}
     assert len(grid) == len(sampling["steps"]) * len(sampling["guidance"])
     kept = [cell for cell in cells if cell.trained is not None]  # at the fixed setting
@@ -320,7 +377,7 @@ def test_the_sweep_has_every_cell_once(pocket_config):
 
 def test_specs_survive_json(pocket_config):
     study = load_study(pocket_config)
-    spec = Specs(study).pretrain("c16", 0)
+    spec = PretrainSpec.of(study, "c16", 0)
     assert type(spec).model_validate_json(spec.model_dump_json()) == spec
 
 
@@ -339,7 +396,7 @@ def test_specs_survive_json(pocket_config):
 def test_a_wrong_cell_of_a_spec_written_by_hand_is_one_line(
     pocket_config, capsys, field, value, says
 ):
-    spec = Specs(load_study(pocket_config)).sweep("pretrain", "ddim").model_dump()
+    spec = SweepSpec.of(load_study(pocket_config), "pretrain", "ddim").model_dump()
     spec["cells"][0][field] = value
     with pytest.raises(SystemExit) as stopped:
         parser("Sample.", SweepSpec).parse_args(["--spec", json.dumps(spec)])

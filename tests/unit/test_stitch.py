@@ -27,8 +27,8 @@ from ldm_scaling.study.family import Family
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
 from ldm_scaling.study.stitch import allocations
-from ldm_scaling.workflow.specs import CellSpec, SweepSpec
-from ldm_scaling.workflow.stitch_specs import stitch_spec, trajectories
+from ldm_scaling.workflow.specs.cells import CellSpec, SweepSpec
+from ldm_scaling.workflow.stages import trajectories
 
 DIFFUSION = Diffusion(prediction="v_prediction")
 CELL = {"sampler": "ddim", "steps": 4, "guidance": 3, "n": 96, "seed": 5}
@@ -110,7 +110,7 @@ def test_a_sampler_without_single_sizes_beside_it_is_refused(pocket_config):
 def test_cells_have_the_guidance_search_and_noise_of_single_sizes(pocket_config):
     study = with_key(pocket_config, "training.seeds", [3, 4])
     assert trajectories(study)[:3] == [("c20-c48", 3), ("c20-c48", 4), ("c32-c48", 3)]
-    cells = stitch_spec(study, "c20-c48").cells
+    cells = SweepSpec.of_stitched(study, "c20-c48").cells
     assert len(cells) == 2 * 3 * len(study.sampling.guidance)
     assert {cell.guidance for cell in cells} == set(study.sampling.guidance)
     assert {(cell.n, cell.seed) for cell in cells} == {(study.sampling.n, study.sampling.seed)}
@@ -119,7 +119,7 @@ def test_cells_have_the_guidance_search_and_noise_of_single_sizes(pocket_config)
         "steps4_guidance3_stitched1-3",
     ]
     with pytest.raises(StudyError, match="stitch: is null"):
-        stitch_spec(with_key(pocket_config, "stitch", None), "c20-c48")
+        SweepSpec.of_stitched(with_key(pocket_config, "stitch", None), "c20-c48")
 
 
 def test_steps_of_a_cell_add_up():

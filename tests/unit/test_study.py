@@ -17,7 +17,7 @@ from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study, schema_text
 from ldm_scaling.study.sections import RESULT_FOLDERS
 from ldm_scaling.study.study import Study
-from ldm_scaling.workflow.study_specs import Specs
+from ldm_scaling.workflow.specs.measuring import ClipLikeSpec
 
 OVERLAYS = [f"studies/{path.name}" for path in Path(__file__).parents[2].glob("studies/*.yaml")]
 
@@ -251,13 +251,13 @@ def test_a_study_has_one_metric_of_alignment_at_most(pocket_config, changes, ali
 def test_nothing_is_fitted_without_clip_like(pocket_config):
     pocket_config["metrics"]["clip_like"] = None
     with pytest.raises(StudyError, match=r"metrics\.clip_like: is null"):
-        Specs(load_study(pocket_config)).clip_like()
+        ClipLikeSpec.of(load_study(pocket_config))
 
 
 def test_styles_are_tested_by_themselves_where_held_out_images_have_them(pocket_config):
-    assert Specs(load_study(pocket_config)).clip_like().styles == pocket_config["data"]["styles"]
+    assert ClipLikeSpec.of(load_study(pocket_config)).styles == pocket_config["data"]["styles"]
     pocket_config["data"]["evaluation"] = {"source": "coco", "path": "x"}
-    assert Specs(load_study(pocket_config)).clip_like().styles == []
+    assert ClipLikeSpec.of(load_study(pocket_config)).styles == []
 
 
 def test_metrics_have_their_extractors_name(pocket_config):

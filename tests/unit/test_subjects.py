@@ -24,7 +24,7 @@ from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.study.dreambooth import Dino
 from ldm_scaling.study.latents import TextEncoder
 from ldm_scaling.study.metrics import Clip
-from ldm_scaling.workflow.dreambooth_specs import ScoreSubjectsSpec, SubjectsSpec
+from ldm_scaling.workflow.specs.dreambooth import ScoreSubjectsSpec, SubjectsSpec
 
 # ------------------------------------------------------------ which there are
 

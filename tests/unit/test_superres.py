@@ -27,9 +27,10 @@ from ldm_scaling.study.family import Family
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
 from ldm_scaling.training.loop import Trainer
-from ldm_scaling.workflow.specs import SuperResSpec
+from ldm_scaling.workflow.specs.cells import SweepSpec
+from ldm_scaling.workflow.specs.measuring import MeasureSpec
+from ldm_scaling.workflow.specs.superres import DegradeSpec, PhotosSpec, SuperResSpec
 from ldm_scaling.workflow.stages import SCRATCH, SUPERRES, grid, models, samplers, sizes
-from ldm_scaling.workflow.study_specs import Specs
 
 FAMILY = Family(
     sizes=["c8"],
@@ -296,7 +297,7 @@ def test_every_size_is_finetuned_and_the_smallest_starts_from_scratch_too():
 
 
 def test_cells_are_the_grid_and_kept_checkpoints_without_guidance():
-    cells = Specs(study()).sweep(SUPERRES, "ddim").cells
+    cells = SweepSpec.of(study(), SUPERRES, "ddim").cells
     assert [(cell.steps, cell.trained) for cell in cells] == [
         *((steps, None) for steps in (4, 8, 16, 24, 64)),
         *((16, kept) for kept in (0.125, 0.25, 0.5)),
@@ -307,17 +308,21 @@ def test_cells_are_the_grid_and_kept_checkpoints_without_guidance():
 
 
 def test_specs_take_what_decides_and_no_more():
-    specs = Specs(study())
-    other = Specs(study(superres__n=128, superres__steps=[16], superres__scratch=["c20"]))
-    assert specs.superres(SUPERRES, "c12", 0) == other.superres(SUPERRES, "c12", 0)
-    assert specs.degrade("train") == other.degrade("train")
-    assert specs.degrade("validation") != other.degrade("validation")
-    assert specs.measure() == other.measure() == Specs(study(superres=None)).measure()
-    assert specs.superres(SUPERRES, "c12", 0).family is None
-    assert specs.superres(SCRATCH, "c12", 0).family.sizes == ["c12"]
-    longer = Specs(study(superres__images=32000))
-    assert specs.superres(SUPERRES, "c12", 0) != longer.superres(SUPERRES, "c12", 0)
-    assert specs.sweep(SUPERRES, "ddim") == longer.sweep(SUPERRES, "ddim")
+    own, longer = study(), study(superres__images=32000)
+    other = study(superres__n=128, superres__steps=[16], superres__scratch=["c20"])
+
+    def differs(kind, one, another, *names):
+        return kind.of(one, *names) != kind.of(another, *names)
+
+    assert not differs(SuperResSpec, own, other, SUPERRES, "c12", 0)
+    assert not differs(DegradeSpec, own, other, "train")
+    assert differs(DegradeSpec, own, other, "validation")
+    assert not differs(MeasureSpec, own, other)
+    assert not differs(MeasureSpec, own, study(superres=None))
+    assert SuperResSpec.of(own, SUPERRES, "c12", 0).family is None
+    assert SuperResSpec.of(own, SCRATCH, "c12", 0).family.sizes == ["c12"]
+    assert differs(SuperResSpec, own, longer, SUPERRES, "c12", 0)
+    assert not differs(SweepSpec, own, longer, SUPERRES, "ddim")
 
 
 _PER_LEVEL = ("family__channel_multipliers", "family__attention")
@@ -365,17 +370,16 @@ def test_a_wrong_section_is_one_line_that_names_the_key(changes, message):
 
 
 def test_without_the_section_its_jobs_say_so():
-    specs = Specs(study(superres=None))
-    for call in (lambda: specs.superres(SUPERRES, "c12", 0), lambda: specs.degrade("train")):
+    for kind, names in ((SuperResSpec, (SUPERRES, "c12", 0)), (DegradeSpec, ("train",))):
         with pytest.raises(StudyError, match="config key superres: is null"):
-            call()
+            kind.of(study(superres=None), *names)
     with pytest.raises(StudyError, match=r"config key superres.training: is null"):
-        Specs(study()).photos("train")
+        PhotosSpec.of(study(), "train")
 
 
 def test_specs_of_photographs_as_they_are_have_no_side():
     specs = [
-        Specs(study(superres__training=PHOTOS | keys)).photos("train").model_dump_json()
+        PhotosSpec.of(study(superres__training=PHOTOS | keys), "train").model_dump_json()
         for keys in ({}, {"side": None}, {"side": 64})
     ]
     assert specs[0] == specs[1] != specs[2]

@@ -23,7 +23,7 @@ from ldm_scaling.data.sources.webdataset import (
 )
 from ldm_scaling.jobs.arrays import fingerprint_of
 from ldm_scaling.jobs.cli import InputError
-from ldm_scaling.workflow.specs import IndexSpec
+from ldm_scaling.workflow.specs.data import IndexSpec
 
 SIZE = 8
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..jobs.arrays import fingerprint_of
 from ..jobs.cli import InputError
-from ..workflow.specs import CellSpec, SearchSpec
+from ..workflow.specs.cells import CellSpec, SearchSpec
 from .measure import OnAll, Reference, prepare, read_features
 from .metrics.frechet import frechet_distance, project, statistics
 from .metrics.influence import influences

@@ -17,7 +17,7 @@ from ..jobs.workdir import write_text
 from ..latents.autoencoder import load, reconstruct
 from ..study.superres import INCEPTION_SCORE
 from ..training.devices import own_device
-from ..workflow.specs import BaselinesSpec
+from ..workflow.specs.measuring import BaselinesSpec
 from .features import BATCH, Measuring, add_measuring, load_measuring
 from .floors import COLUMNS
 from .measure import (

@@ -26,7 +26,8 @@ from ..jobs.cli import InputError, Progress, batches, parser, run
 from ..jobs.workdir import file_hash, fingerprint
 from ..latents.autoencoder import load, reconstruct, weights_hash
 from ..training.devices import own_device
-from ..workflow.specs import CellSpec, FeaturesSpec
+from ..workflow.specs.cells import CellSpec
+from ..workflow.specs.measuring import FeaturesSpec
 from .metrics.clip_score import ClipScore
 from .metrics.fidelity import Fidelity, load_fidelity
 

@@ -29,7 +29,7 @@ from ..latents.autoencoder import weights_hash
 from ..latents.text_encoder import CaptionEncoder
 from ..study.metrics import ClipLike
 from ..training.devices import own_device
-from ..workflow.specs import ClipLikeSpec
+from ..workflow.specs.measuring import ClipLikeSpec
 from .measure import read_features, table
 from .metrics.clip_like import Map, scorer_arrays
 from .retrieval import COLUMNS, HeldOut, retrieval_table

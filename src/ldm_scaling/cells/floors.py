@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..jobs.cli import InputError, parser, run
 from ..jobs.workdir import write_text
-from ..workflow.specs import MeasureSpec
+from ..workflow.specs.measuring import MeasureSpec
 from .measure import (
     clip_like,
     clip_score,

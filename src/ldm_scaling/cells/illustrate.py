@@ -23,7 +23,7 @@ from ..jobs.cli import InputError, parser, run
 from ..jobs.tables import FAMILY, MEASURED, OK, read_table
 from ..jobs.workdir import fingerprint
 from ..study.sampling import FixedSetting
-from ..workflow.specs import IllustrateSpec
+from ..workflow.specs.cells import IllustrateSpec
 from .choice import chosen_guidance, steps_bought
 from .sample import Sampler, add_sampler, load_sampler
 

@@ -32,7 +32,7 @@ from ..jobs.workdir import fingerprint, write_text
 from ..study.fields import Strict
 from ..study.metrics import Metrics
 from ..study.superres import INCEPTION_SCORE
-from ..workflow.specs import MeasureSpec
+from ..workflow.specs.measuring import MeasureSpec
 from .metrics.bootstrap import Interval, fd_interval, kid_interval, mean_interval, resample_weights
 from .metrics.clip_like import Scorer, read_scorer
 from .metrics.fd_infinity import Divisions, fd_infinity_interval, linearised_fd_infinity_interval

@@ -27,7 +27,7 @@ from ..models.architectures.unet import load_unet
 from ..study.diffusion import Diffusion
 from ..study.sampling import FixedSetting
 from ..training.devices import check_gpus, in_precision, own_device, precision
-from ..workflow.specs import CellSpec
+from ..workflow.specs.cells import CellSpec
 
 
 def initial_noise(seed: int, rows: Iterable[int], shape: tuple[int, ...]) -> torch.Tensor:

@@ -29,7 +29,7 @@ from ..latents.autoencoder import load, weights_hash
 from ..latents.encode_subjects import without_token
 from ..models.architectures.unet import load_unet
 from ..training.devices import check_gpus, in_precision, own_device, precision
-from ..workflow.dreambooth_specs import ScoreSubjectsSpec
+from ..workflow.specs.dreambooth import ScoreSubjectsSpec
 from ..workflow.stages import DREAMBOOTH, PRETRAIN
 from .features import load_extractor
 from .metrics.clip_like import Map

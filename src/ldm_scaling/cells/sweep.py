@@ -34,7 +34,7 @@ from ..jobs.cli import Progress, Slice, SliceEnded, add_work_dir, parser, positi
 from ..jobs.workdir import Busy, WorkDir, fingerprint, write_json
 from ..study.figures import SHEET_IMAGES
 from ..training.devices import own_device, process_count, process_index
-from ..workflow.specs import CellSpec, SweepSpec
+from ..workflow.specs.cells import CellSpec, SweepSpec
 from .adaptive import different, find_guidance, load_metric, looks_array, searches
 from .features import Measuring, add_measuring, load_measuring
 from .metrics.fidelity import fidelity_names

@@ -22,7 +22,7 @@ from ..tables.param_budget import PARAM_BUDGET
 from ..tables.search_cost import SEARCH_COST
 from ..tables.stitch import read_stitched
 from ..tables.values import read_values
-from ..workflow.claims_specs import ClaimsSpec
+from ..workflow.specs.claims import ClaimsSpec
 from ..workflow.stages import DREAMBOOTH, PRETRAIN, is_superres
 from .evidence import Evidence
 from .registry import CLAIMS

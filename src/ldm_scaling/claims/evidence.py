@@ -10,8 +10,8 @@ import pandas as pd
 
 from ..costs.published import is_papers_layout
 from ..tables.values import Values
-from ..workflow.claims_specs import ClaimsSpec
-from ..workflow.search_specs import GRID, sampler_of
+from ..workflow.searches import GRID, sampler_of
+from ..workflow.specs.claims import ClaimsSpec
 from ..workflow.stages import DREAMBOOTH, is_budget, is_superres
 
 QUALITY, ALIGNMENT, PERCEPTUAL = "quality", "alignment", "perceptual"

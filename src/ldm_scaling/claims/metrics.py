@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..tables.metric_agreement import at_guidance_of, direction, ranked, within
-from ..workflow.claims_specs import AgreementClaims
+from ..workflow.specs.claims import AgreementClaims
 from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun
 from .sampling import DDIM
 from .statement import Claim, Every, Statistic, debiased

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from ..tables.values import interval, student_over_normal
-from ..workflow.claims_specs import ClaimsSpec
+from ..workflow.specs.claims import ClaimsSpec
 from ..workflow.stages import DREAMBOOTH, PRETRAIN, is_superres
 from .evidence import Evidence, NotRun
 

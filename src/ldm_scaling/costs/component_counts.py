@@ -11,8 +11,7 @@ from pathlib import Path
 from ..jobs.cli import parser, run
 from ..jobs.tables import COUNTS
 from ..jobs.workdir import write_text
-from ..workflow.param_budget_specs import CountComponentsSpec
-from ..workflow.specs import FamilySpec
+from ..workflow.specs.costs import CountComponentsSpec, FamilySpec
 from .count_family import family_table, to_csv
 from .networks import autoencoder_costs, text_encoder_params
 

@@ -25,7 +25,7 @@ from ..kinds.sizes import channels
 from ..models.architectures.unet import build_unet
 from ..training.devices import own_device
 from ..training.loop import device_name
-from ..workflow.param_budget_specs import TimeComponentsSpec
+from ..workflow.specs.costs import TimeComponentsSpec
 from .latency import WARM_UP
 from .networks import untrained_autoencoder, untrained_text_encoder
 

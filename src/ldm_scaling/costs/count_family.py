@@ -13,7 +13,7 @@ from ..jobs.cli import parser, run
 from ..jobs.workdir import write_text
 from ..kinds.sizes import channels
 from ..models.architectures.unet import count_family
-from ..workflow.specs import FamilySpec
+from ..workflow.specs.costs import FamilySpec
 from .networks import autoencoder_costs, caption_cost
 from .published import published_columns
 

@@ -20,7 +20,7 @@ from ..jobs.workdir import write_text
 from ..kinds.sizes import channels
 from ..models.architectures.unet import build_unet
 from ..training.devices import device_name, own_device
-from ..workflow.specs import LatencySpec
+from ..workflow.specs.costs import LatencySpec
 
 WARM_UP = 3
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -32,11 +32,11 @@ def latency_table(spec: LatencySpec, device: torch.device, dtype: torch.dtype) -
     A batch that does not fit into the memory of a GPU is a row with that status.
     """
     rows = []
-    sizes = sorted(spec.family.sizes, key=channels)
+    sizes = sorted(spec.sizes, key=channels)
     progress = Progress("latency", len(sizes) * len(spec.latency.batches))
     for size in sizes:
         with device:
-            unet = build_unet(spec.family, size, spec.latent_shape, spec.text_shape[1])
+            unet = build_unet(spec.layout, size, spec.latent_shape, spec.text_shape[1])
         unet.eval().requires_grad_(False).to(dtype=dtype, memory_format=torch.channels_last)
         for batch in sorted(spec.latency.batches):
             measured = _measure(unet, batch, spec)

@@ -29,14 +29,12 @@ from ..latents.text_encoder import cut, model_class, read_config
 from ..latents.word_vectors import WordVectorsConfig
 from ..models.architectures.unet import count_family, count_params
 from ..study.hub import WORD_VECTORS, local_folder
-from ..study.latents import Autoencoder, TextEncoder
+from ..study.latents import AutoencoderNetwork, TextEncoder
 from ..study.metrics import Clip
 from ..study.study import Study
 from ..study.superres import LPIPS_LIKE
-from ..workflow.param_budget_specs import BudgetSpecs
-from ..workflow.specs import FamilySpec
+from ..workflow.specs.costs import CountComponentsSpec, FamilySpec
 from ..workflow.stages import BUDGET
-from ..workflow.study_specs import Specs
 
 # Rombach et al. 2022, https://arxiv.org/abs/2112.10752; 83,653,863 parameters
 HUB_AUTOENCODERS = {
@@ -114,14 +112,14 @@ class Networks:
 
 def count_networks(study: Study) -> Networks:
     """What the study's networks cost, at its image size and numbers of tokens and channels."""
-    spec = Specs(study).family()
+    spec = FamilySpec.of(study)
     with ProcessPoolExecutor() as pool:
         clip = pool.submit(_clip_costs, study.metrics.clip)
         caption = pool.submit(caption_cost, spec)
         extractor = pool.submit(_extractor_cost, study)
         autoencoder = pool.submit(autoencoder_costs, spec)
         family = count_family(spec.family, spec.latent_shape, spec.text_shape, pool.map)
-        budget = BudgetSpecs(study).count_pairs().encoders if study.param_budget else {}
+        budget = CountComponentsSpec.of_pairs(study).encoders if study.param_budget else {}
         pairs = dict(zip(budget, pool.map(_encoder_networks, budget.values()), strict=True))
     encode, decode, autoencoder_params = autoencoder.result()
     features, feature_width = extractor.result()
@@ -151,7 +149,7 @@ def _encoder_networks(spec: FamilySpec) -> EncoderNetworks:
     )
 
 
-def untrained_autoencoder(settings: Autoencoder, device: str = "meta") -> nn.Module | None:
+def untrained_autoencoder(settings: AutoencoderNetwork, device: str = "meta") -> nn.Module | None:
     """The autoencoder without its weights, or None if its architecture is unknown here."""
     name = settings.pretrained
     with torch.device(device):

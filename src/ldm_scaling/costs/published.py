@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..study.metrics import CLIP_SCORE, FID
-from ..workflow.specs import CostSpec
+from ..workflow.specs.costs import CostSpec
 
 COLUMNS = ["published_params", "published_gflops", "published_normalized_cost", "published_note"]
 

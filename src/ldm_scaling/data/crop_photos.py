@@ -16,7 +16,7 @@ from ..jobs.arrays import row_writer
 from ..jobs.cli import InputError, Progress, parser, run
 from ..jobs.seeds import Stream
 from ..jobs.workdir import file_hash, fingerprint, write_text
-from ..workflow.specs import PhotosSpec
+from ..workflow.specs.superres import PhotosSpec
 from .prepare import captions_csv
 from .sources.records import Record
 

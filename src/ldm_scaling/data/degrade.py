@@ -25,7 +25,7 @@ from ..jobs.pieces import in_pieces
 from ..jobs.seeds import Stream
 from ..jobs.workdir import WorkDir, fingerprint
 from ..study.superres import SCALE, Degradation, Disturbance
-from ..workflow.specs import DegradeSpec
+from ..workflow.specs.superres import DegradeSpec
 
 BATCH = 64
 SPLITS = ("train", "validation")

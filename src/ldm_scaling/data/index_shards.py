@@ -17,7 +17,7 @@ import numpy as np
 from ..jobs.cli import InputError, Slice, add_work_dir, parser, run
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, fingerprint
-from ..workflow.specs import IndexSpec
+from ..workflow.specs.data import IndexSpec
 from .sources.webdataset import scan, shard_names
 
 

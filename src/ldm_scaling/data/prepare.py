@@ -17,7 +17,7 @@ from ..jobs.arrays import row_writer
 from ..jobs.cli import InputError, Progress, parser, run
 from ..jobs.workdir import fingerprint, write_text
 from ..study.data import Data, Splits
-from ..workflow.specs import PrepareSpec
+from ..workflow.specs.data import PrepareSpec
 from .sources import coco, emoji, imagefolder
 from .sources.records import Record
 from .spool import Spool

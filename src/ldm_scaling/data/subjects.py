@@ -25,7 +25,7 @@ from PIL import Image
 from ..jobs.arrays import fingerprint_of, map_array, write_arrays
 from ..jobs.cli import InputError, parser, run
 from ..jobs.workdir import file_hash, fingerprint, write_text
-from ..workflow.dreambooth_specs import SubjectsSpec
+from ..workflow.specs.dreambooth import SubjectsSpec
 from .captions import read_column
 from .sources.emoji import STYLE_WORDS
 from .sources.records import Record, load_pixels

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 
 from ..jobs.cli import InputError, parser, run
 from ..jobs.tables import CELLS, FAMILY, OK, read_table
+from ..kinds.cells import cell_name
 from ..study.distill import FEW_STEPS
 from ..tables.budgets import of_model
-from ..workflow.specs import cell_name
 from ..workflow.stages import DISTILL, PRETRAIN
 from . import samples
 

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from ..jobs.cli import parser, run
 from ..jobs.tables import CELLS, read_table
+from ..kinds.cells import cell_name
 from ..tables.budgets import of_model, of_sampler
-from ..workflow.specs import cell_name
 from . import samples, style
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ..jobs.cli import parser, run
 from ..jobs.tables import FAMILY, read_table
-from ..workflow.specs import cell_name
+from ..kinds.cells import cell_name
 from . import samples
 
 

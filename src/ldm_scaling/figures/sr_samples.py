@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from ..jobs.arrays import map_array
 from ..jobs.cli import parser, run
 from ..jobs.tables import FAMILY, read_table
-from ..workflow.specs import cell_name
+from ..kinds.cells import cell_name
 from . import samples
 
 Images = list[np.ndarray | str]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..kinds.cells import cell_name
 from ..study.metrics import HIGHER_IS_BETTER
-from ..workflow.specs import cell_name
 from .arrays import map_array, read_header, write_arrays
 from .cli import InputError
 from .workdir import file_hash, write_text

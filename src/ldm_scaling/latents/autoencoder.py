@@ -20,9 +20,9 @@ from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, Slice, add_work_dir, batches, parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
-from ..study.latents import Autoencoder
+from ..study.latents import AutoencoderNetwork
 from ..training.loop import Plan, Trainer, jsonl, training_summary, warmup_then
-from ..workflow.specs import AutoencoderSpec
+from ..workflow.specs.latents import AutoencoderSpec
 from .pretrained import find
 
 diffusers_logging.set_verbosity_error()  # it warns of a key that AutoencoderTiny itself writes
@@ -36,7 +36,7 @@ LATENT_NOISE = 0.05
 """standard deviation of the training noise over that of the latents"""
 
 
-def build(spec: Autoencoder) -> AutoencoderTiny:
+def build(spec: AutoencoderNetwork) -> AutoencoderTiny:
     """An untrained autoencoder: images [B, 3, S, S] in [-1, 1] to latents [B, C, S/f, S/f]."""
     halvings = spec.downsampling.bit_length() - 1
     return AutoencoderTiny(

@@ -16,7 +16,7 @@ from ..jobs.cli import InputError, Slice, add_work_dir, parser, run
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, fingerprint
 from ..training.devices import own_device
-from ..workflow.specs import EncodeImagesSpec
+from ..workflow.specs.latents import EncodeImagesSpec
 from .autoencoder import encode, load, weights_hash
 
 BATCH = 64

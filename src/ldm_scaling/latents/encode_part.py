@@ -20,7 +20,7 @@ from ..jobs.cli import InputError, Slice, add_work_dir, parser, run
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, fingerprint
 from ..training.devices import own_device
-from ..workflow.specs import EncodePartSpec, EncodingSpec
+from ..workflow.specs.latents import EncodePartSpec, EncodingSpec
 from .autoencoder import encode, load, weights_hash
 from .encode_images import check_latents
 from .text_encoder import CaptionEncoder

@@ -18,7 +18,7 @@ from ..jobs.cli import InputError, parser, run
 from ..jobs.workdir import file_hash, fingerprint
 from ..study.dreambooth import INSTANCE, PLACE
 from ..training.devices import own_device
-from ..workflow.dreambooth_specs import EncodeSubjectsSpec
+from ..workflow.specs.dreambooth import EncodeSubjectsSpec
 from .autoencoder import encode, load, weights_hash
 from .encode_images import check_latents
 from .text_encoder import CaptionEncoder

@@ -15,7 +15,7 @@ from ..jobs.cli import Slice, add_work_dir, parser, run
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, file_hash, fingerprint
 from ..training.devices import own_device
-from ..workflow.specs import EncodeTextSpec
+from ..workflow.specs.latents import EncodeTextSpec
 from .autoencoder import weights_hash
 from .text_encoder import CaptionEncoder
 

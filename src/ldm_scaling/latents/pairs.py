@@ -17,7 +17,7 @@ from ..data.sources.webdataset import Index, Samples, StandIns, WindowedOrder
 from ..jobs.arrays import ConcatenatedRows, fingerprint_of, map_array, read_header
 from ..jobs.cli import InputError, batches
 from ..jobs.seeds import order
-from ..workflow.specs import EncodingSpec
+from ..workflow.specs.latents import EncodingSpec
 from .encode_part import BATCH, PairEncoder, reading_threads
 
 Rows = np.ndarray | ConcatenatedRows

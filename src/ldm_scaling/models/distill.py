@@ -24,7 +24,7 @@ from ..jobs.cli import parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..latents.autoencoder import weights_hash
 from ..latents.pairs import Pairs
-from ..workflow.specs import DistillSpec
+from ..workflow.specs.models import DistillSpec
 from .architectures.unet import load_unet
 from .students import EMBEDDING, Teacher, drawn, make_student
 from .train import add_training, make_plan, train

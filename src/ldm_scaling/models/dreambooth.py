@@ -21,7 +21,7 @@ from ..jobs.cli import InputError, parser, run
 from ..jobs.seeds import Stream, order, row_generators
 from ..latents.autoencoder import weights_hash
 from ..training.loop import Plan
-from ..workflow.dreambooth_specs import DreamBoothSpec
+from ..workflow.specs.dreambooth import DreamBoothSpec
 from .architectures.unet import load_unet
 from .train import add_hardware, train_task
 

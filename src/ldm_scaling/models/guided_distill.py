@@ -23,7 +23,7 @@ from ..jobs.cli import parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..latents.autoencoder import weights_hash
 from ..latents.pairs import Pairs
-from ..workflow.specs import GuidedDistillSpec
+from ..workflow.specs.models import GuidedDistillSpec
 from .architectures.unet import load_unet
 from .students import EMBEDDING, Teacher, drawn, make_student
 from .train import add_training, make_plan, train

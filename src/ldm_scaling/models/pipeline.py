@@ -22,7 +22,7 @@ from torch import nn
 from ..jobs.cli import InputError, parser, run
 from ..latents.autoencoder import load
 from ..latents.text_encoder import CaptionEncoder
-from ..workflow.specs import EncodeTextSpec
+from ..workflow.specs.latents import EncodeTextSpec
 from .architectures.unet import load_unet
 
 

@@ -17,7 +17,7 @@ from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
 from ..jobs.cli import parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..latents.pairs import Pairs
-from ..workflow.specs import PretrainSpec
+from ..workflow.specs.models import PretrainSpec
 from .architectures.unet import build_unet
 from .train import add_training, make_plan, train
 

@@ -19,7 +19,7 @@ from ..jobs.seeds import Stream, row_generators
 from ..jobs.workdir import WorkDir, fingerprint
 from ..latents.autoencoder import weights_hash
 from ..training.devices import check_gpus, in_precision, own_device, precision
-from ..workflow.dreambooth_specs import PriorSpec
+from ..workflow.specs.dreambooth import PriorSpec
 from .architectures.unet import load_unet
 
 BATCH = 64

@@ -21,7 +21,7 @@ from ..jobs.cli import InputError, parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..latents.autoencoder import weights_hash
 from ..latents.pairs import PackedPairs
-from ..workflow.specs import SuperResSpec
+from ..workflow.specs.superres import SuperResSpec
 from ..workflow.stages import SCRATCH
 from .architectures.unet import build_unet, load_unet
 from .train import add_training, make_plan, train

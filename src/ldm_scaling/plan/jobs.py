@@ -34,8 +34,8 @@ from ..workflow.downloads import (
     WORD_VECTORS_BYTES,
     downloads,
 )
-from ..workflow.search_specs import collected, sampler_names, sampler_of
-from ..workflow.study_specs import Specs
+from ..workflow.searches import collected, sampler_names, sampler_of
+from ..workflow.specs.cells import SweepSpec
 from ..workflow.targets import FIGURES, TABLES, of_study
 from .dreambooth_jobs import dreambooth_jobs
 from .job import Job, state_bytes, whole_batches
@@ -202,9 +202,9 @@ def _training_job(study: Study, networks: Networks, stage: str, size: str, seed:
 def _sweep_costs(
     study: Study, networks: Networks, stage: str, size: str, sampler: str
 ) -> tuple[dict[str, float], float]:
-    spec, told = Specs(study).sweep(stage, sampler), stages.is_student(stage)
+    spec, told = SweepSpec.of(study, stage, sampler), stages.is_student(stage)
     is_grid = sampler != sampler_of(sampler)
-    before = Specs(study).sweep(stage, sampler_of(sampler)) if is_grid else None
+    before = SweepSpec.of(study, stage, sampler_of(sampler)) if is_grid else None
     counts = sampled(spec, before)
     images = sum(count for count, _ in counts)
     forwards = sum(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from ..costs.networks import Networks
 from ..study.study import Study
 from ..tables.fits import TRAINING_FORWARDS
-from ..workflow import stages
-from ..workflow.param_budget_specs import BudgetSpecs
+from ..workflow import pairs, stages
 from .job import Job, state_bytes, whole_batches
 
 
@@ -27,12 +26,12 @@ def param_budget_jobs(study: Study, networks: Networks, images: dict[str, float]
 
 
 def _encodings(study: Study, networks: Networks, images: dict[str, float]) -> list[Job]:
-    specs, jobs = BudgetSpecs(study), []
+    jobs = []
     splits = ["test"] if study.data.source == "webdataset" else ["train", "test"]
     for stage in dict.fromkeys(stage for stage, _, _ in stages.pairs(study)):
-        if specs.is_own(stage):
+        if pairs.is_own(study, stage):
             continue
-        text = specs.text_encoder(stage)
+        text = pairs.text_encoder(study, stage)
         for split in splits:
             flops = {"text encoder": images[split] * networks.pairs[stage].caption}
             size = 2 * images[split] * text.max_tokens * text.width

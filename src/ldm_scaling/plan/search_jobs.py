@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..cells.adaptive import searches
 from ..cells.search import most_images
 from ..study.study import Study
-from ..workflow.search_specs import searched_samplers
-from ..workflow.specs import CellSpec, SearchSpec, SweepSpec
+from ..workflow.searches import searched_samplers
+from ..workflow.specs.cells import CellSpec, SearchSpec, SweepSpec
 from .job import Job
 
 

@@ -7,7 +7,8 @@ from ..diffusion.samplers import network_evaluations
 from ..study.figures import SHEET_IMAGES
 from ..study.stitch import SEPARATOR
 from ..study.study import Study
-from ..workflow.stitch_specs import STAGE, stitch_spec, stitched_sampler, trajectories
+from ..workflow.specs.cells import SweepSpec
+from ..workflow.stages import STITCH, stitched_sampler, trajectories
 from .job import Job
 from .search_jobs import sampled
 
@@ -17,17 +18,17 @@ def stitch_jobs(study: Study, networks: Networks) -> list[Job]:
     jobs = []
     for sizes, seed in trajectories(study):
         sampler = stitched_sampler(study)
-        folder = f"{study.results}/cells/{STAGE}/{sizes}/seed{seed}/{sampler}"
+        folder = f"{study.results}/cells/{STITCH}/{sizes}/seed{seed}/{sampler}"
         flops, disk = _costs(study, networks, sizes)
         name = f"{sizes} seed{seed} {sampler}"
         jobs.append(Job("sample_stitched", f"{folder}/cells.json", flops, disk, name))
-        jobs.append(Job("measure", f"{folder}/metrics.csv", name=f"{STAGE} {name}"))
+        jobs.append(Job("measure", f"{folder}/metrics.csv", name=f"{STITCH} {name}"))
     return jobs
 
 
 def _costs(study: Study, networks: Networks, sizes: str) -> tuple[dict[str, float], float]:
     """FLOPs of each part, and bytes: each size has the forward passes of its own steps."""
-    spec = stitch_spec(study, sizes)
+    spec = SweepSpec.of_stitched(study, sizes)
     counts = sampled(spec)
     forwards = [networks.forward[size] for size in sizes.split(SEPARATOR)]
     images = sum(count for count, _ in counts)

@@ -94,7 +94,7 @@ class DreamBooth(Teaching):
     @property
     def teaching(self) -> Teaching:
         """What decides the training, without the rest."""
-        return Teaching(**{name: getattr(self, name) for name in Teaching.model_fields})
+        return Teaching.part_of(self)
 
     def fidelity(self, metrics: Metrics) -> str:
         """The metric that says how like its subject an image is: the best that is at hand."""

@@ -12,13 +12,9 @@ from .fields import Positive, Strict
 Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 
 
-class Family(Strict):
-    """U-Nets that differ only in their base channel count c, as Stable Diffusion builds them."""
+class Layout(Strict):
+    """What the U-Nets of a family have in common, as Stable Diffusion builds them."""
 
-    sizes: list[Size] = Field(min_length=1)
-    """members, named by c"""
-    reference_size: Size
-    """its forward pass has normalized cost 1"""
     channel_multipliers: list[Positive] = Field(min_length=2)
     """channels of each level over c"""
     res_blocks: Positive
@@ -31,9 +27,26 @@ class Family(Strict):
     """groups of every group normalization; must divide c"""
 
     @model_validator(mode="after")
-    def _check_sizes(self) -> Family:
+    def _check_levels(self) -> Layout:
         if len(self.attention) != len(self.channel_multipliers):
             raise ValueError("attention: must have one entry for each of channel_multipliers")
+        return self
+
+
+class Members(Strict):
+    """The sizes of a family."""
+
+    sizes: list[Size] = Field(min_length=1)
+    """members, named by c"""
+    reference_size: Size
+    """its forward pass has normalized cost 1"""
+
+
+class Family(Layout, Members):
+    """U-Nets that differ only in their base channel count c, as Stable Diffusion builds them."""
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Family:
         if len(set(self.sizes)) < len(self.sizes):
             raise ValueError("sizes: a size stands twice")
         if self.reference_size not in self.sizes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -38,6 +38,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+    @classmethod
+    def part_of(cls, whole: BaseModel) -> Self:
+        """The keys that this section shares with a larger one, which has all of them."""
+        return cls(**{name: getattr(whole, name) for name in cls.model_fields})
 
 
 class Optimisation(Strict):

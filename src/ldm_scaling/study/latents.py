@@ -17,8 +17,8 @@ def _number(value: Any) -> Any:
 Downsampling = Annotated[Literal[2, 4, 8], BeforeValidator(_number)]
 
 
-class Autoencoder(Strict):
-    """The image autoencoder between pixels and latents."""
+class AutoencoderNetwork(Strict):
+    """Which network stands between pixels and latents."""
 
     pretrained: str | None
     """a diffusers folder, or a hub id with its revision; null trains one on the training split"""
@@ -30,14 +30,19 @@ class Autoencoder(Strict):
     """channels of the latents"""
     width: Positive
     """channels of the hidden layers, when trained here"""
+
+    _check_revision = model_validator(mode="after")(revision_has_an_id)
+
+
+class Autoencoder(AutoencoderNetwork):
+    """The image autoencoder between pixels and latents."""
+
     images: Positive
     """images seen, when trained here"""
     batch: Positive
     """images a step, when trained here"""
     lr: Annotated[float, Field(gt=0)]
     """peak learning rate (one-cycle), when trained here"""
-
-    _check_revision = model_validator(mode="after")(revision_has_an_id)
 
 
 class TextEncoder(Strict):

@@ -104,11 +104,32 @@ class Metrics(Strict):
     @property
     def names(self) -> dict[str, str]:
         """The metrics' names in tables, by kind: `distances`, and clip or clip_like if set."""
-        clip = {"clip": CLIP_SCORE} if self.clip else {}
-        clip_like = {"clip_like": CLIP_LIKE} if self.clip_like else {}
-        return distances(self.extractor) | clip | clip_like
+        return names_of(self)
 
     @property
     def alignment(self) -> str | None:
         """The name of the metric of images against their captions, if there is one."""
         return self.names.get("clip") or self.names.get("clip_like")
+
+
+class Compared(Strict):
+    """What decides the comparison of features that are there with the reference's."""
+
+    extractor: Extractor
+    components: Positive | None
+    bootstrap: Positive
+    confidence: float
+    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
+    clip_like: Annotated[ClipLike | None, Field(exclude_if=is_none)] = None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The metrics' names in tables, by kind, as those of `Metrics`."""
+        return names_of(self)
+
+
+def names_of(metrics: Metrics | Compared) -> dict[str, str]:
+    """The metrics' names in tables, by kind: `distances`, and clip or clip_like if set."""
+    clip = {"clip": CLIP_SCORE} if metrics.clip else {}
+    clip_like = {"clip_like": CLIP_LIKE} if metrics.clip_like else {}
+    return distances(metrics.extractor) | clip | clip_like

@@ -13,7 +13,7 @@ import pandas as pd
 from ..jobs.cli import InputError, parser, run
 from ..jobs.tables import COUNTS, read_table, to_csv
 from ..jobs.workdir import write_text
-from ..workflow.param_budget_specs import OWN
+from ..kinds.stages import OWN
 
 _PARAMS = {
     "text_encoder": "text_params",

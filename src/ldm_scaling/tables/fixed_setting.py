@@ -16,7 +16,7 @@ from ..costs.published import published_results
 from ..jobs.cli import InputError, parser, run
 from ..jobs.tables import OK, read_table, to_csv
 from ..jobs.workdir import write_text
-from ..workflow.specs import CostSpec
+from ..workflow.specs.costs import CostSpec
 from .values import Values, interval, read_values
 
 FIXED_SETTING = ["size", "params", "gflops", "normalized_cost", "sampler", "steps", "guidance"]

@@ -21,7 +21,7 @@ from ..jobs.cli import InputError, parser, run
 from ..jobs.tables import COUNTS, OK, at_end, read_measured, read_table, to_csv, write_cells
 from ..jobs.workdir import write_text
 from ..study.metrics import HIGHER_IS_BETTER
-from ..workflow.param_budget_specs import ParamBudgetSpec
+from ..workflow.specs.tables import ParamBudgetSpec
 from ..workflow.stages import BUDGET
 from .components import image_costs
 from .curves import Curve, best_points, common

@@ -25,7 +25,8 @@ from ..jobs.arrays import map_array
 from ..jobs.cli import InputError, Progress, parser, run
 from ..jobs.tables import MEASURED, MODEL, OK, draws_of, read_table, to_csv
 from ..jobs.workdir import write_text
-from ..workflow.specs import SearchCostSpec, cell_name
+from ..kinds.cells import cell_name
+from ..workflow.specs.tables import SearchCostSpec
 from .values import interval
 
 FOUND = ["images", "grid_images", "guidance", "grid_guidance", "value", "grid_value"]

@@ -26,9 +26,9 @@ from ..jobs.tables import (
     require_lower_is_better,
     write_cells,
 )
+from ..kinds import stages
 from ..kinds.sizes import channels
 from ..study.stitch import SEPARATOR
-from ..workflow.stitch_specs import STAGE
 from .curves import curve_of, sizes_of
 from .values import Values, read_values
 
@@ -62,7 +62,7 @@ def stitch_table(
         rows.append((steps[0] / row.steps, *_costs(costs.loc[sizes], steps, row.nfe / row.steps)))
     names = ["share", "sampling_cost", "guided_cost", "total_cost"]
     found = pd.DataFrame(rows, columns=names, index=measured.index)
-    table = measured.join(found).assign(stage=STAGE)
+    table = measured.join(found).assign(stage=stages.STITCH)
     chosen = table[(table["metric"] == select_by) & (table["status"] == OK)]
     lowest = chosen.loc[chosen.groupby(TRAJECTORY)["value"].idxmin(), [*TRAJECTORY, "guidance"]]
     best = pd.MultiIndex.from_frame(lowest)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from ..kinds.sizes import channels
+from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are named through here
+    BUDGET,
+    DISTILL,
+    DREAMBOOTH,
+    GUIDED_DISTILL,
+    PRETRAIN,
+    SCRATCH,
+    STITCH,
+    SUPERRES,
+    guided_stage,
+    is_budget,
+    is_student,
+    is_superres,
+    student_steps,
+)
+from ..study.checks import sequences
 from ..study.fields import StudyError
+from ..study.stitch import SEPARATOR
 from ..study.study import Study
-
-PRETRAIN, DISTILL, GUIDED_DISTILL = "pretrain", "distill", "guided_distill"
-SUPERRES, SCRATCH = "superres", "superres_scratch"
-DREAMBOOTH = "dreambooth"
-BUDGET = "budget_"
-"""before the name of the text encoder that a U-Net of the parameter budget is trained with"""
-
-
-def guided_stage(steps: int) -> str:
-    """The stage of progressive distillation's student of so many steps."""
-    return f"{GUIDED_DISTILL}{steps}"
-
-
-def student_steps(stage: str) -> int:
-    """The steps that a student of progressive distillation takes."""
-    return int(stage.removeprefix(GUIDED_DISTILL))
+from . import needed
 
 
 def samplers(study: Study) -> dict[str, list[str]]:
@@ -35,21 +37,6 @@ def samplers(study: Study) -> dict[str, list[str]]:
         if sizes(study, SCRATCH):
             stages[SCRATCH] = stages[SUPERRES]
     return stages
-
-
-def is_superres(stage: str) -> bool:
-    """Whether a stage's models enlarge images; they see low-resolution latents and no caption."""
-    return stage in (SUPERRES, SCRATCH)
-
-
-def is_budget(stage: str) -> bool:
-    """Whether a stage's models are U-Nets of the parameter budget, each with an encoder."""
-    return stage.startswith(BUDGET)
-
-
-def is_student(stage: str) -> bool:
-    """Whether a stage's models are told the guidance scale, which takes an embedding of it."""
-    return stage.startswith((DISTILL, GUIDED_DISTILL))
 
 
 def sizes(study: Study, stage: str) -> list[str]:
@@ -89,9 +76,7 @@ def teacher(study: Study, stage: str) -> str:
     """
     if stage == DISTILL:
         return PRETRAIN
-    if study.guided_distill is None:
-        raise StudyError(f"config key {GUIDED_DISTILL}: is null; nothing is distilled")
-    steps, known = student_steps(stage), study.guided_distill.steps
+    steps, known = student_steps(stage), needed.guided_distill(study).steps
     if steps not in known:
         raise StudyError(f"config key {GUIDED_DISTILL}.steps: has no student of {steps} steps")
     return PRETRAIN if steps == known[0] else guided_stage(2 * steps)
@@ -116,3 +101,17 @@ def taught(study: Study) -> list[tuple[str, int]]:
         return []
     chosen = sorted(study.dreambooth.sizes or study.family.sizes, key=channels)
     return [(size, seed) for size in chosen for seed in study.training.seeds]
+
+
+def stitched_sampler(study: Study) -> str:
+    """The sampler of stitched trajectories. Raises StudyError if the study has none."""
+    return needed.stitch(study).sampler or study.sampling.samplers[0]
+
+
+def trajectories(study: Study) -> list[tuple[str, int]]:
+    """Sizes, such as c20-c48, and training seed of every stitched sweep; none without the section.
+
+    The models of a trajectory have the same training seed.
+    """
+    seeds = study.training.seeds
+    return [(SEPARATOR.join(sizes), seed) for sizes in sequences(study) for seed in seeds]

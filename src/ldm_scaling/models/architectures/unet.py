@@ -23,13 +23,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from ...diffusion.guidance import text_projections
 from ...jobs.cli import InputError
 from ...kinds.sizes import channels
-from ...study.family import Family
+from ...study.family import Family, Layout
 
 Number = TypeVar("Number", int, float)
 
 
 def build_unet(
-    family: Family, size: str, latent_shape: tuple[int, int, int], text_width: int
+    family: Layout, size: str, latent_shape: tuple[int, int, int], text_width: int
 ) -> UNet2DConditionModel:
     """An untrained U-Net of a size for latents [C, h, w] and text embeddings [..., text_width]."""
     widths = [channels(size) * factor for factor in family.channel_multipliers]

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..study.fields import Positive, Seed, Strict, is_none
-from ..study.metrics import distances
-from ..study.sampling import FixedSetting, Sampler
-from ..study.study import Study
-from .specs import CostSpec
+from ...study.fields import Positive, Seed, Strict, is_none
+from ...study.metrics import distances
+from ...study.sampling import FixedSetting, Sampler
+from ...study.study import Study
+from .costs import CostSpec
 
 
 class SuperResClaims(Strict):
@@ -33,7 +33,7 @@ class AgreementClaims(Strict):
 
     @classmethod
     def of(cls, study: Study) -> AgreementClaims:
-        """Of a study."""
+        """Of every study."""
         names = list(distances(study.metrics.extractor).values())
         return cls(distances=names, budgets=sorted(study.figures.budgets))
 
@@ -66,25 +66,23 @@ class ClaimsSpec(CostSpec):
     search: Annotated[Literal["adaptive"] | None, Field(exclude_if=is_none)] = None
     """null: guidance is chosen among all scales"""
 
-
-def claims_spec(study: Study, cost: CostSpec) -> ClaimsSpec:
-    """Of rule claims."""
-    names, superres = study.metrics.names, None
-    if study.superres:
-        superres = SuperResClaims.model_validate(study.superres, from_attributes=True)
-    return ClaimsSpec(
-        **dict(cost),
-        study=study.name,
-        fixed=study.sampling.fixed,
-        quality=names[study.metrics.select_by],
-        alignment=study.metrics.alignment,
-        confidence=study.metrics.confidence,
-        seed=study.seed,
-        figure_sampler=study.sampling.samplers[0],
-        decay=study.training.decay,
-        agreement=AgreementClaims.of(study),
-        superres=superres,
-        fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
-        subjects=study.dreambooth and study.dreambooth.subjects,
-        search="adaptive" if study.searches else None,
-    )
+    @classmethod
+    def of(cls, study: Study) -> ClaimsSpec:
+        """Of rule claims."""
+        names = study.metrics.names
+        return cls(
+            **dict(CostSpec.of(study)),
+            study=study.name,
+            fixed=study.sampling.fixed,
+            quality=names[study.metrics.select_by],
+            alignment=study.metrics.alignment,
+            confidence=study.metrics.confidence,
+            seed=study.seed,
+            figure_sampler=study.sampling.samplers[0],
+            decay=study.training.decay,
+            agreement=AgreementClaims.of(study),
+            superres=study.superres and SuperResClaims.part_of(study.superres),
+            fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
+            subjects=study.dreambooth and study.dreambooth.subjects,
+            search="adaptive" if study.searches else None,
+        )

@@ -1,0 +1,38 @@
+"""Stages, by their names: how a model was trained."""
+
+from __future__ import annotations
+
+PRETRAIN, DISTILL, GUIDED_DISTILL = "pretrain", "distill", "guided_distill"
+SUPERRES, SCRATCH = "superres", "superres_scratch"
+DREAMBOOTH = "dreambooth"
+STITCH = "stitch"
+"""of cells that several models sample together"""
+BUDGET = "budget_"
+"""before the name of the text encoder that a U-Net of the parameter budget is trained with"""
+OWN = "own"
+"""in tables, stands for the study's text encoder"""
+
+
+def guided_stage(steps: int) -> str:
+    """The stage of progressive distillation's student of so many steps."""
+    return f"{GUIDED_DISTILL}{steps}"
+
+
+def student_steps(stage: str) -> int:
+    """The steps that a student of progressive distillation takes."""
+    return int(stage.removeprefix(GUIDED_DISTILL))
+
+
+def is_superres(stage: str) -> bool:
+    """Whether a stage's models enlarge images; they see low-resolution latents and no caption."""
+    return stage in (SUPERRES, SCRATCH)
+
+
+def is_budget(stage: str) -> bool:
+    """Whether a stage's models are U-Nets of the parameter budget, each with an encoder."""
+    return stage.startswith(BUDGET)
+
+
+def is_student(stage: str) -> bool:
+    """Whether a stage's models are told the guidance scale, which takes an embedding of it."""
+    return stage.startswith((DISTILL, GUIDED_DISTILL))

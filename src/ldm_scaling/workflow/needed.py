@@ -1,0 +1,65 @@
+"""Sections that a study may lack. A job of one that is lacking raises StudyError, in one line."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from ..study.distill import Distill, GuidedDistill
+from ..study.dreambooth import DreamBooth
+from ..study.fields import StudyError
+from ..study.metrics import ClipLike
+from ..study.param_budget import ParamBudget
+from ..study.stitch import Stitch
+from ..study.study import Study
+from ..study.superres import Photos, SuperRes
+
+Section = TypeVar("Section")
+
+
+def _given(section: Section | None, key: str, why: str) -> Section:
+    if section is None:
+        raise StudyError(f"config key {key}: is null{why}")
+    return section
+
+
+def distill(study: Study) -> Distill:
+    """The section `distill`."""
+    return _given(study.distill, "distill", "; nothing is distilled")
+
+
+def guided_distill(study: Study) -> GuidedDistill:
+    """The section `guided_distill`."""
+    return _given(study.guided_distill, "guided_distill", "; nothing is distilled")
+
+
+def superres(study: Study) -> SuperRes:
+    """The section `superres`."""
+    return _given(study.superres, "superres", "; nothing is enlarged")
+
+
+def photos(study: Study, split: str) -> Photos:
+    """The photographs of super-resolution of the split train or validation."""
+    key = {"train": "training"}.get(split, split)
+    given = getattr(superres(study), key)
+    return _given(given, f"superres.{key}", "; name a folder of photographs")
+
+
+def dreambooth(study: Study) -> DreamBooth:
+    """The section `dreambooth`."""
+    why = ", or has no path where data.source is not emoji; no subject is taught"
+    return _given(study.dreambooth, "dreambooth", why)
+
+
+def stitch(study: Study) -> Stitch:
+    """The section `stitch`."""
+    return _given(study.stitch, "stitch", ", or the family has one size; nothing is stitched")
+
+
+def param_budget(study: Study) -> ParamBudget:
+    """The section `param_budget`."""
+    return _given(study.param_budget, "param_budget", "; no parameters are split")
+
+
+def clip_like(study: Study) -> ClipLike:
+    """The section `metrics.clip_like`."""
+    return _given(study.metrics.clip_like, "metrics.clip_like", "; nothing is fitted")

@@ -1,0 +1,240 @@
+"""The specs of jobs that sample cells, or images that no cell has."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ...kinds.cells import cell_name
+from ...study.diffusion import Diffusion
+from ...study.family import Size
+from ...study.fields import Fraction, Guidance, Positive, Seed, Strict, StudyError, is_none
+from ...study.metrics import Clip, Extractor, InputSize
+from ...study.sampling import AnySampler, FixedSetting
+from ...study.stitch import SEPARATOR, allocations
+from ...study.study import Study
+from .. import needed, searches, stages
+
+
+class CellSpec(Strict):
+    """Sample one cell: (model, sampler, steps, guidance)."""
+
+    recipe: Literal[1] = 1
+    sampler: AnySampler
+    steps: Positive
+    guidance: Guidance
+    n: Positive
+    seed: Seed
+    extractor: Extractor
+    input_size: InputSize
+    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
+    trained: Annotated[Fraction | None, Field(exclude_if=is_none)] = None
+    """of a kept checkpoint: its fraction of the training"""
+    teacher_steps: Annotated[Positive | None, Field(exclude_if=is_none)] = None
+    """of sampler lcm: levels of the grid that its steps are drawn from"""
+    perceptual: Annotated[str | None, Field(exclude_if=is_none)] = None
+    """of super-resolution: the perceptual distance of each image to its original"""
+    allocation: Annotated[list[Positive] | None, Field(exclude_if=is_none)] = None
+    """of a stitched trajectory: the steps that each of its models takes"""
+
+    @model_validator(mode="after")
+    def _every_step_has_a_model(self) -> CellSpec:
+        if self.allocation and sum(self.allocation) != self.steps:
+            raise ValueError(f"allocation: adds up to {sum(self.allocation)}, not to steps")
+        return self
+
+    @property
+    def allocated(self) -> str | None:
+        """The allocation as it stands in names and tables, such as 2-6."""
+        return SEPARATOR.join(map(str, self.allocation)) if self.allocation else None
+
+    @property
+    def name(self) -> str:
+        """Of this cell within its (model, sampler), or within its sizes that are stitched."""
+        return cell_name(self.steps, self.guidance, self.trained, self.allocated)
+
+    @property
+    def searched(self) -> str:
+        """Of the search that finds its guidance: steps8, of stitched ones steps8_stitched2-6."""
+        return f"steps{self.steps}" + (f"_stitched{self.allocated}" if self.allocation else "")
+
+    @classmethod
+    def of(
+        cls,
+        study: Study,
+        stage: str,
+        sampler: str,
+        steps: int,
+        guidance: float,
+        *,
+        trained: float | None = None,
+        allocation: tuple[int, ...] | None = None,
+    ) -> CellSpec:
+        """Of a stage's models; super-resolution has images of its own, and no captions."""
+        sampling, metrics = study.sampling, study.metrics
+        superres = needed.superres(study) if stages.is_superres(stage) else None
+        return cls(
+            sampler=sampler,
+            steps=steps,
+            guidance=guidance,
+            n=superres.n if superres else sampling.n,
+            seed=sampling.seed,
+            extractor=metrics.extractor,
+            input_size=metrics.input_size,
+            clip=None if superres else metrics.clip,
+            trained=trained,
+            teacher_steps=needed.distill(study).teacher_steps if sampler == "lcm" else None,
+            perceptual=superres.perceptual if superres else None,
+            allocation=list(allocation) if allocation else None,
+        )
+
+
+class SearchSpec(Strict):
+    """Find the best guidance of each step count, or allocation of steps, with few images."""
+
+    recipe: Literal[2] = 2
+    candidates: list[CellSpec] = Field(min_length=1)
+    """the cells of the whole grid"""
+    look: Annotated[float, Field(gt=0, le=1)]
+    """of n images: what is seen of each scale beside the best one, on average"""
+    select_by: Literal["fd", "kid"]
+    components: Positive | None
+    """of the reference, on which fd is taken"""
+
+    @classmethod
+    def of(cls, study: Study, candidates: list[CellSpec]) -> SearchSpec:
+        """Of finding the guidance among cells as the study says."""
+        return cls(
+            candidates=candidates,
+            look=study.search.look,
+            select_by=study.metrics.select_by,
+            components=study.metrics.components,
+        )
+
+
+class SweepSpec(Strict):
+    """Sample all cells of one (model, sampler), those of the trained model first."""
+
+    diffusion: Diffusion
+    cells: list[CellSpec]
+    search: Annotated[SearchSpec | None, Field(exclude_if=is_none)] = None
+    """of an adaptive search: what finds further cells"""
+
+    @property
+    def possible(self) -> list[CellSpec]:
+        """Every cell that may be sampled whole."""
+        return [*self.cells, *(self.search.candidates if self.search else [])]
+
+    @classmethod
+    def of(cls, study: Study, stage: str, name: str) -> SweepSpec:
+        """Of rule sweep, by a sampler: one cell for each (steps, guidance), few steps first.
+
+        By the name of a sampler's whole grid these and no others. Of pretrained models with the
+        fixed setting's sampler also that setting, if it is not among them, and the same at every
+        kept checkpoint; of super-resolution likewise at its own.
+        """
+        sampler = searches.sampler_of(name)
+        if name != sampler and name not in searches.sampler_names(study, stage):
+            raise StudyError(f"stage {stage} has no {name}: every scale stands under {sampler}")
+        if (stage == stages.DISTILL) != (sampler == "lcm"):
+            raise StudyError(f"stage {stage} is not sampled by {sampler}: lcm is for distill")
+        fixed, grid = study.sampling.fixed, list(product(*stages.grid(study, stage)))
+        cells = [CellSpec.of(study, stage, sampler, *setting) for setting in grid]
+        if name != sampler:
+            return cls(diffusion=study.diffusion, cells=cells)
+        setting, kept = None, []
+        if stages.is_superres(stage):
+            own = needed.superres(study)
+            setting, kept = (own.fixed_steps, 1.0), own.keep
+        elif (stage, sampler) == (stages.PRETRAIN, fixed.sampler):
+            setting, kept = (fixed.steps, fixed.guidance), study.training.keep
+        if setting and setting not in grid:
+            cells.append(CellSpec.of(study, stage, sampler, *setting))
+        for part in sorted(kept):
+            cells.append(CellSpec.of(study, stage, sampler, *setting, trained=part))
+        return cls._searched(study, stage, cells)
+
+    @classmethod
+    def _searched(cls, study: Study, stage: str, cells: list[CellSpec]) -> SweepSpec:
+        """Of a whole grid, sampled as the study says: adaptively, if it says so.
+
+        Cells of kept checkpoints, of the fixed setting and of the parameter budget's pairs, which
+        have one step count, are sampled as they are.
+        """
+        steps, scales = stages.grid(study, stage)
+        if not study.searches or len(scales) == 1 or stages.is_budget(stage):
+            return cls(diffusion=study.diffusion, cells=cells)
+        candidates = [
+            cell
+            for cell in cells
+            if cell.trained is None and cell.steps in steps and cell.guidance in scales
+        ]
+        whole = [cell for cell in cells if cell not in candidates or _is_fixed(study, stage, cell)]
+        search = SearchSpec.of(study, candidates)
+        return cls(diffusion=study.diffusion, cells=whole, search=search)
+
+    @classmethod
+    def of_stitched(cls, study: Study, sizes: str) -> SweepSpec:
+        """Of rule sample_stitched: the cells of sizes such as c20-c48, few steps first.
+
+        The guidance of each allocation of steps is found as that of single sizes.
+        """
+        settings, sampling = needed.stitch(study), study.sampling
+        sampler, count = stages.stitched_sampler(study), len(sizes.split(SEPARATOR))
+        cells = [
+            CellSpec.of(study, stages.STITCH, sampler, steps, guidance, allocation=allocation)
+            for steps in sorted(settings.steps or sampling.steps)
+            for allocation in allocations(steps, settings.shares, count)
+            for guidance in sorted(sampling.guidance)
+        ]
+        if study.searches and len(sampling.guidance) > 1:
+            search = SearchSpec.of(study, cells)
+            return cls(diffusion=study.diffusion, cells=[], search=search)
+        return cls(diffusion=study.diffusion, cells=cells)
+
+
+def _is_fixed(study: Study, stage: str, cell: CellSpec) -> bool:
+    fixed = study.sampling.fixed
+    setting = (stages.PRETRAIN, fixed.sampler, fixed.steps, fixed.guidance)
+    return (stage, cell.sampler, cell.steps, cell.guidance) == setting
+
+
+class IllustrateSpec(Strict):
+    """Sample the few images of one model that no cell has."""
+
+    recipe: Literal[1] = 1
+    stage: Literal["pretrain"] = "pretrain"
+    size: Size
+    training_seed: Seed
+    diffusion: Diffusion
+    setting: FixedSetting
+    """of the interpolated prompts; its sampler of all images"""
+    seed: Seed
+    prompts: list[Annotated[int, Field(ge=0)]] = Field(min_length=2)
+    """rows of the test captions; the first two are interpolated"""
+    budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    select_by: str
+    """the metric that chooses the guidance at each budget"""
+    steps: list[Positive] = Field(min_length=1)
+    """of the guidance search"""
+    guidance: list[Guidance] = Field(min_length=1)
+    """of the guidance search"""
+
+    @classmethod
+    def of(cls, study: Study, size: str, seed: int) -> IllustrateSpec:
+        """Of rule illustrate, for the model of a training seed."""
+        sampling, figures, metrics = study.sampling, study.figures, study.metrics
+        return cls(
+            size=size,
+            training_seed=seed,
+            diffusion=study.diffusion,
+            setting=sampling.fixed,
+            seed=sampling.seed,
+            prompts=figures.prompts,
+            budgets=sorted(figures.budgets),
+            select_by=metrics.names[metrics.select_by],
+            steps=sorted(sampling.steps),
+            guidance=sorted(sampling.guidance),
+        )

@@ -1,0 +1,120 @@
+"""The specs of jobs that count or time networks, without training them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ...kinds.stages import BUDGET, OWN
+from ...study.family import Family, Layout, Size
+from ...study.fields import Positive, Strict
+from ...study.figures import Latency
+from ...study.latents import AutoencoderNetwork, TextEncoder
+from ...study.sampling import FixedSetting
+from ...study.study import Study
+from .. import needed, pairs
+
+LatentShape = tuple[Positive, Positive, Positive]
+"""channels, height and width"""
+TextShape = tuple[Positive, Positive]
+"""tokens and width"""
+
+
+class CostSpec(Strict):
+    """Count parameters and FLOPs of the family."""
+
+    recipe: Literal[1] = 1
+    family: Family
+    latent_shape: LatentShape
+    text_shape: TextShape
+
+    @classmethod
+    def of(cls, study: Study) -> CostSpec:
+        """What the family costs at the study's shapes."""
+        shapes = {"latent_shape": study.latent_shape, "text_shape": study.text_shape}
+        return cls(family=study.family, **shapes)
+
+
+class FamilySpec(CostSpec):
+    """Count what an image costs beside the U-Net too."""
+
+    image_size: Positive
+    autoencoder: AutoencoderNetwork
+    text_encoder: TextEncoder
+
+    @classmethod
+    def of(cls, study: Study) -> FamilySpec:
+        """Of rule count_family."""
+        latents = study.latents
+        return cls(
+            **dict(CostSpec.of(study)),
+            image_size=study.data.image_size,
+            autoencoder=AutoencoderNetwork.part_of(latents.autoencoder),
+            text_encoder=latents.text_encoder,
+        )
+
+
+class LatencySpec(Strict):
+    """Time forward passes of the family."""
+
+    sizes: list[Size] = Field(min_length=1)
+    layout: Layout
+    latent_shape: LatentShape
+    text_shape: TextShape
+    latency: Latency
+
+    @classmethod
+    def of(cls, study: Study) -> LatencySpec:
+        """Of rule latency."""
+        return cls(
+            sizes=study.family.sizes,
+            layout=Layout.part_of(study.family),
+            latent_shape=study.latent_shape,
+            text_shape=study.text_shape,
+            latency=study.latency,
+        )
+
+
+class CountComponentsSpec(Strict):
+    """Count the parameters and FLOPs of all networks, with each text encoder."""
+
+    recipe: Literal[1] = 1
+    encoders: dict[str, FamilySpec]
+    """sizes with each text encoder, by its name"""
+
+    @classmethod
+    def of(cls, study: Study) -> CountComponentsSpec:
+        """Of rule count_components: the study's sizes with its text encoder."""
+        return cls(encoders={OWN: FamilySpec.of(study)})
+
+    @classmethod
+    def of_pairs(cls, study: Study) -> CountComponentsSpec:
+        """Of rule count_pairs: the budget's sizes with each of its text encoders."""
+        budget, own, encoders = needed.param_budget(study), FamilySpec.of(study), {}
+        sizes = {"sizes": budget.sizes, "reference_size": budget.sizes[0]}
+        for encoder in budget.text_encoders:
+            text = pairs.text_encoder(study, f"{BUDGET}{encoder.name}")
+            changed = {
+                "family": own.family.model_copy(update=sizes),
+                "text_encoder": text,
+                "text_shape": (text.max_tokens, text.width),
+            }
+            encoders[encoder.name] = own.model_copy(update=changed)
+        return cls(encoders=encoders)
+
+
+class TimeComponentsSpec(FamilySpec):
+    """Time the networks of an image at the fixed setting."""
+
+    fixed: FixedSetting
+    repeats: Positive
+
+    @classmethod
+    def of(cls, study: Study) -> TimeComponentsSpec:
+        """Of rule time_components."""
+        return cls(
+            **dict(FamilySpec.of(study)),
+            fixed=study.sampling.fixed,
+            repeats=study.latency.repeats,
+        )

@@ -1,0 +1,43 @@
+"""The specs of jobs that pack or index the study's data."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from ...study.data import Data
+from ...study.fields import Positive, Seed, Strict
+from ...study.study import Study
+
+
+class PrepareSpec(Strict):
+    """Split the data and pack its images."""
+
+    recipe: Literal[1] = 1
+    seed: Seed
+    data: Data
+
+    @classmethod
+    def of(cls, study: Study) -> PrepareSpec:
+        """Of rule prepare_data; keys that only another source reads have a fixed value.
+
+        They leave the spec when its recipe has to rise.
+        """
+        data = study.data
+        unread: dict[str, Any] = {} if data.source == "emoji" else {"styles": ["noto"]}
+        if data.source == "emoji":
+            unread |= {"path": None, "revision": None}
+        elif data.source == "webdataset":  # whose images are not packed
+            unread |= {"path": "unread", "revision": None, "max_images": None}
+        return cls(seed=study.seed, data=data.model_copy(update=unread))
+
+
+class IndexSpec(Strict):
+    """Index the samples of tar shards."""
+
+    recipe: Literal[1] = 1
+    max_images: Positive | None
+
+    @classmethod
+    def of(cls, study: Study) -> IndexSpec:
+        """Of rule index_shards."""
+        return cls(max_images=study.data.max_images)

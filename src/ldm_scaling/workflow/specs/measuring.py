@@ -1,0 +1,126 @@
+"""The specs of jobs that extract features of images and compare them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ...study.fields import Positive, Seed, Strict, is_none
+from ...study.latents import TextEncoder
+from ...study.metrics import INCEPTION_SIZE, Clip, ClipLike, Compared, Extractor, InputSize, Metrics
+from ...study.study import Study
+from ...study.superres import INCEPTION_SCORE, PSNR, SSIM
+from .. import needed, stages
+
+
+class FeaturesSpec(Strict):
+    """Features of real and of reconstructed images."""
+
+    recipe: Literal[1] = 1
+    extractor: Extractor
+    input_size: InputSize
+    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
+
+    @classmethod
+    def of(cls, study: Study, split: str = "test") -> FeaturesSpec:
+        """Of rules real_features and reconstruction_features; captions are those of test only."""
+        metrics = study.metrics
+        return cls(
+            extractor=metrics.extractor,
+            input_size=metrics.input_size,
+            clip=metrics.clip if split == "test" else None,
+        )
+
+
+class ClipLikeSpec(Strict):
+    """Fit the CLIP-like score, and test it."""
+
+    recipe: Literal[1] = 1
+    seed: Seed
+    text_encoder: TextEncoder
+    clip_like: ClipLike
+    styles: list[str]
+    """folders of held-out images that are also tested by themselves"""
+    bootstrap: Positive
+    confidence: float
+
+    @classmethod
+    def of(cls, study: Study) -> ClipLikeSpec:
+        """Of rule fit_clip_like. Raises StudyError if the study has no such score."""
+        metrics = study.metrics
+        by_style = study.data.source == "emoji" and study.data.evaluation is None
+        return cls(
+            seed=study.seed,
+            text_encoder=study.latents.text_encoder,
+            clip_like=needed.clip_like(study),
+            styles=study.data.styles if by_style else [],
+            bootstrap=metrics.bootstrap,
+            confidence=metrics.confidence,
+        )
+
+
+class MeasureSpec(Strict):
+    """Compare features with the reference's."""
+
+    recipe: Literal[2] = 2
+    seed: Seed
+    n: Positive
+    metrics: Metrics | Compared
+    fidelity: Annotated[list[str] | None, Field(exclude_if=is_none)] = None
+    """of super-resolution: metrics of each image and its original"""
+
+    @property
+    def names(self) -> list[str]:
+        """Every metric of a cell, by its name."""
+        own = self.fidelity or []
+        score = [INCEPTION_SCORE] if own and self.metrics.extractor == "inception_v3" else []
+        return [*self.metrics.names.values(), *own, *score]
+
+    @classmethod
+    def of(cls, study: Study, stage: str = stages.PRETRAIN) -> MeasureSpec:
+        """Of rules floors and superres_baselines.
+
+        Without select_by, which chooses among measured cells, and input_size, which the features
+        have seen. Super-resolution has no captions that images could fit.
+        """
+        n, fidelity = study.sampling.n, None
+        metrics = Compared.part_of(study.metrics)
+        if stages.is_superres(stage):
+            superres = needed.superres(study)
+            n, fidelity = superres.n, [PSNR, SSIM, superres.perceptual]
+            metrics = metrics.model_copy(update={"clip": None, "clip_like": None})
+        return cls(seed=study.seed, n=n, metrics=metrics, fidelity=fidelity)
+
+    @classmethod
+    def of_cells(cls, study: Study, stage: str) -> MeasureSpec:
+        """Of rule measure: the same, with fixed values of both keys.
+
+        They leave the spec when its recipe has to rise.
+        """
+        spec = cls.of(study, stage)
+        side = INCEPTION_SIZE if study.metrics.extractor == "inception_v3" else 64
+        metrics = Metrics(**dict(spec.metrics), select_by="fd", input_size=side)
+        return spec.model_copy(update={"metrics": metrics})
+
+
+class BaselinesSpec(FeaturesSpec):
+    """Measure what super-resolution is compared with."""
+
+    measure: MeasureSpec
+    perceptual: str
+
+    @property
+    def n(self) -> int:
+        """Images."""
+        return self.measure.n
+
+    @classmethod
+    def of(cls, study: Study) -> BaselinesSpec:
+        """Of rule superres_baselines."""
+        return cls(
+            extractor=study.metrics.extractor,
+            input_size=study.metrics.input_size,
+            measure=MeasureSpec.of(study, stages.SUPERRES),
+            perceptual=needed.superres(study).perceptual,
+        )

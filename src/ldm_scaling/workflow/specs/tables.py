@@ -1,0 +1,68 @@
+"""The specs of jobs that make tables of measured cells."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ...study.fields import Fraction, Guidance, Positive, Strict
+from ...study.study import Study
+from .. import needed, searches, stages
+
+
+class SearchCostSpec(Strict):
+    """Replay adaptive searches on cells of the whole grid."""
+
+    recipe: Literal[2] = 2
+    grids: dict[str, tuple[list[Positive], list[Guidance]]]
+    """step counts and scales of each stage whose guidance is searched, ascending"""
+    n: Positive
+    look: Annotated[float, Field(gt=0, le=1)]
+    select_by: Literal["fd", "kid"]
+    metric: str
+    """its name in tables"""
+    components: Positive | None
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+
+    @classmethod
+    def of(cls, study: Study) -> SearchCostSpec:
+        """Of rule replay_searches."""
+        metrics = study.metrics
+        searched = searches.searched_samplers(study)
+        return cls(
+            grids={stage: stages.grid(study, stage) for stage, _ in searched},
+            n=study.sampling.n,
+            look=study.search.look,
+            select_by=metrics.select_by,
+            metric=metrics.names[metrics.select_by],
+            components=metrics.components,
+            confidence=metrics.confidence,
+        )
+
+
+class ParamBudgetSpec(Strict):
+    """Compare splits of equal parameters, and of equal FLOPs."""
+
+    quality: str
+    """the metric that chooses the guidance; lower is better"""
+    alignment: str | None
+    """the metric of images against their captions; null: none is measured"""
+    sampler: str
+    steps: Positive
+    guided: bool
+    """whether an image takes two forward passes a step"""
+    confidence: Annotated[Fraction, Field(gt=0, lt=1)]
+
+    @classmethod
+    def of(cls, study: Study) -> ParamBudgetSpec:
+        """Of rule param_budget_table."""
+        budget, metrics = needed.param_budget(study), study.metrics
+        return cls(
+            quality=metrics.names[metrics.select_by],
+            alignment=metrics.alignment,
+            sampler=study.sampling.fixed.sampler,
+            steps=budget.steps,
+            guided=max(budget.guidance) > 1,
+            confidence=metrics.confidence,
+        )
