@@ -4,49 +4,50 @@ The study is config.yaml, overlaid by `--configfile=studies/<name>.yaml`. Every 
 What a rule needs and gives stands at the top of its file.
 """
 
+import sys
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.25")
 
+# of a module its own folder, whereas workflow.basedir is that of the workflow that includes it
+sys.path.insert(0, str(Path(str(workflow.current_basedir), "src")))
 
-configfile: "config.yaml"
+from ldm_scaling.workflow import entry, patterns
+from ldm_scaling.workflow.hardware import Hardware
+from ldm_scaling.workflow.inputs import Inputs
+from ldm_scaling.workflow.options import Options
+
+entry.prepare(workflow)
+
+
+configfile: entry.configfile(workflow)
+
+
+STUDY = entry.study_of(workflow, config)
 
 
 report: "report/workflow.rst"
 
 
-include: "rules/common.smk"
-include: "rules/hardware.smk"
-include: "rules/common_superres.smk"
-include: "rules/common_search.smk"
-include: "rules/common_results.smk"
-include: "rules/common_dreambooth.smk"
-include: "rules/common_stitch.smk"
-include: "rules/common_param_budget.smk"
-
-
 pathvars:
     results=STUDY.results,
-    logs=f"{STUDY.results}/logs",
-    benchmarks=f"{STUDY.results}/benchmarks",
+    logs="<results>/logs",
+    benchmarks="<results>/benchmarks",
+
+
+# a workflow that includes this one may choose another folder
+STUDY = STUDY.with_results(workflow.pathvars.get("results"))
+ENVIRONMENT = "../envs/ldm-scaling.yaml"
+inputs, options, hardware = Inputs(STUDY), Options(STUDY), Hardware(STUDY)
 
 
 wildcard_constraints:
-    split="train|validation|test",
-    stage=r"pretrain|distill|guided_distill\d+|superres(_scratch)?|budget_[\w.-]+",
-    steps=r"\d+",
-    size=r"c\d+",
-    seed=r"\d+",
-    sampler=r"[a-z]+(_grid)?",
-    kind="models|datasets",
-    revision="[0-9a-f]{40}",
-    part=r"\d+",
-    subject=r"\d+",
-    cell=r"steps\d+_guidance[\d.]+(_trained[\d.]+|_stitched\d+(-\d+)+)?",
+    **patterns.WILDCARDS,
 
 
-localrules:
-    all,
+include: "rules/bridge.smk"
 
 
 rule all:
@@ -55,19 +56,19 @@ rule all:
         expand("<results>/figures/{name}.{kind}", name=FIGURES, kind=["pdf", "png"]),
         expand("<results>/tables/{name}.csv", name=TABLES),
         "<results>/claims.md",
+    localrule: True
 
 
-include: "rules/downloads.smk"
 include: "rules/data.smk"
 include: "rules/latents.smk"
 include: "rules/models.smk"
-include: "rules/superres.smk"
 include: "rules/cells.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/sample_figures.smk"
 include: "rules/distill_figures.smk"
 include: "rules/superres_figures.smk"
+include: "rules/superres.smk"
 include: "rules/dreambooth.smk"
 include: "rules/stitch.smk"
 include: "rules/search.smk"

@@ -4,7 +4,8 @@ Needs: <results>/models, the autoencoder, the embeddings of the test captions, a
 packages of the extractor and the CLIP model; for the CLIP-like score also all images, captions and
 the text encoder. Gives: features and metrics in
 <results>/cells/{stage}/{size}/seed{seed}/{sampler}, of all scales in {sampler}_grid, where
-an adaptive search is in {sampler}; there on demand the contact sheet
+an adaptive search is in {sampler}; those of stitched trajectories in
+<results>/cells/stitch/{sizes}/seed{seed}/{sampler}; there on demand the contact sheet
 sheets/steps{steps}_guidance{guidance}.png of a cell, a folder above it the illustrations; the
 features of real and reconstructed images with the fitted CLIP-like score and its retrieval in
 <results>/cells/reference.
@@ -13,52 +14,97 @@ Outputs of `sweep` are the same files whatever the grid: Snakemake does not noti
 parameters of a job that has a new, missing output which nobody asked for.
 """
 
+from ldm_scaling.workflow import paths, patterns
+from ldm_scaling.workflow.closure import closure
+from ldm_scaling.workflow.options import LAUNCH
+from ldm_scaling.workflow.specs.cells import IllustrateSpec, SweepSpec
+from ldm_scaling.workflow.specs.dreambooth import ScoreSubjectsSpec
+from ldm_scaling.workflow.specs.measuring import (
+    BaselinesSpec,
+    ClipLikeSpec,
+    FeaturesSpec,
+    MeasureSpec,
+)
+
 
 rule sweep:
     """Sample every (steps, guidance) of one model and sampler, or few where guidance is searched."""
     input:
-        weights="<results>/models/{stage}/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
-        config="<results>/models/{stage}/{size}/seed{seed}/unet/config.json",
-        summary="<results>/models/{stage}/{size}/seed{seed}/summary.json",
-        kept="<results>/models/{stage}/{size}/seed{seed}/kept.safetensors",
-        autoencoder=autoencoder_files,
-        text=prompts_file,
-        extractor=extractor_files,
-        clip=clip_files,
-        superres=superres_files,
-        reference=search_files,
-        searched=search_before,
+        **paths.trained("{stage}/{size}/seed{seed}", *paths.NETWORK, "kept"),
+        autoencoder=inputs.autoencoder,
+        text=inputs.prompts,
+        extractor=inputs.extractor,
+        clip=inputs.clip,
+        superres=inputs.superres,
+        reference=inputs.searched_reference,
+        searched=inputs.searched_before,
     output:
-        features="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/features.safetensors",
-        records="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/cells.json",
-        images="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/images.safetensors",
+        **paths.sampled("{stage}/{size}/seed{seed}/{sampler}"),
     log:
         "<logs>/sweep/{stage}_{size}_seed{seed}_{sampler}.log",
     benchmark:
         "<benchmarks>/sweep/{stage}_{size}_seed{seed}_{sampler}.tsv"
-    priority: large_first
+    priority: hardware.large_first
     conda:
         ENVIRONMENT
-    threads: sampling_threads
+    threads: hardware.sampling_threads
     resources:
-        mem_mb=sampling_memory,
-        runtime=walltime,
-        gpu=sampling_gpus,
-        nodes=1,
-        batch=sampling_batch,
+        **hardware.sampling,
     params:
-        spec=sweep_spec,
+        spec=options.spec(SweepSpec.of, "stage", "sampler"),
         model=subpath(input.summary, parent=True),
-        autoencoder=AUTOENCODER,
-        revision=autoencoder_revision,
-        measuring=measuring_options,
-        reference=search_option,
+        autoencoder=paths.autoencoder(STUDY),
+        revision=options.autoencoder_revision,
+        measuring=options.measuring,
+        reference=options.reference,
         out=subpath(output.records, parent=True),
-        work=sweep_state,
+        work=options.sweep_work,
     shell:
         "exec &> >(tee {log:q}); "
         + LAUNCH
         + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} --model {params.model:q}"
+        " --autoencoder {params.autoencoder:q} {params.revision}"
+        " --text {input.text:q} {params.measuring} {params.reference} --out {params.out:q}"
+        " --work-dir {params.work:q} --gpus {resources.gpu}"
+        " --batch {resources.batch}"
+
+
+rule sample_stitched:
+    """Sample every (steps, allocation, guidance) of a sequence of sizes, or few as `sweep`."""
+    input:
+        weights=inputs.stitched("weights"),
+        config=inputs.stitched("config"),
+        summary=inputs.stitched("summary"),
+        autoencoder=inputs.autoencoder,
+        text="<results>/latents/text_test.safetensors",
+        extractor=inputs.extractor,
+        clip=inputs.clip,
+        reference=inputs.stitched_reference,
+    output:
+        **paths.sampled("stitch/{sizes}/seed{seed}/{sampler}"),
+    log:
+        "<logs>/sample_stitched/{sizes}_seed{seed}_{sampler}.log",
+    benchmark:
+        "<benchmarks>/sample_stitched/{sizes}_seed{seed}_{sampler}.tsv"
+    priority: hardware.large_first
+    conda:
+        ENVIRONMENT
+    threads: hardware.sampling_threads
+    resources:
+        **hardware.sampling,
+    params:
+        spec=options.spec(SweepSpec.of_stitched, "sizes", "sampler"),
+        models=options.stitched,
+        autoencoder=paths.autoencoder(STUDY),
+        revision=options.autoencoder_revision,
+        measuring=options.measuring,
+        reference=options.reference,
+        out=subpath(output.records, parent=True),
+        work=options.work("sample_stitched"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        + LAUNCH
+        + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} {params.models}"
         " --autoencoder {params.autoencoder:q} {params.revision}"
         " --text {input.text:q} {params.measuring} {params.reference} --out {params.out:q}"
         " --work-dir {params.work:q} --gpus {resources.gpu}"
@@ -70,7 +116,7 @@ rule contact_sheet:
     input:
         images="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/images.safetensors",
         captions="<results>/data/test.csv",
-        module="src/ldm_scaling/cells/sheet.py",
+        sources=closure("ldm_scaling.cells.sheet"),
     output:
         "<results>/cells/{stage}/{size}/seed{seed}/{sampler}/sheets/{cell}.png",
     log:
@@ -78,8 +124,8 @@ rule contact_sheet:
     benchmark:
         "<benchmarks>/contact_sheet/{stage}_{size}_seed{seed}_{sampler}_{cell}.tsv"
     wildcard_constraints:
-        stage=MEASURED,
-        size=SEQUENCE,
+        stage=patterns.MEASURED_STAGE,
+        size=patterns.MEASURED_SIZE,
     conda:
         ENVIRONMENT
     resources:
@@ -94,12 +140,10 @@ rule contact_sheet:
 rule illustrate:
     """Sample the few images of one model that figures show and no cell has."""
     input:
-        weights="<results>/models/pretrain/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
-        config="<results>/models/pretrain/{size}/seed{seed}/unet/config.json",
-        summary="<results>/models/pretrain/{size}/seed{seed}/summary.json",
-        autoencoder=autoencoder_files,
+        **paths.trained("pretrain/{size}/seed{seed}", *paths.NETWORK),
+        autoencoder=inputs.autoencoder,
         text="<results>/latents/text_test.safetensors",
-        metrics=f"<results>/cells/pretrain/{{size}}/seed{{seed}}/{FIXED.sampler}/metrics.csv",
+        metrics=f"<results>/cells/pretrain/{{size}}/seed{{seed}}/{STUDY.sampling.fixed.sampler}/metrics.csv",
         family="<results>/models/family.csv",
     output:
         "<results>/cells/pretrain/{size}/seed{seed}/illustrations.safetensors",
@@ -110,14 +154,14 @@ rule illustrate:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=model_memory,
+        mem_mb=hardware.model_memory,
         runtime=120,
         gpu=1,
     params:
-        spec=illustrate_spec,
+        spec=options.spec(IllustrateSpec.of, "size", "seed"),
         model=subpath(input.summary, parent=True),
-        autoencoder=AUTOENCODER,
-        revision=autoencoder_revision,
+        autoencoder=paths.autoencoder(STUDY),
+        revision=options.autoencoder_revision,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.illustrate --spec {params.spec:q} --model {params.model:q}"
@@ -130,8 +174,8 @@ rule real_features:
     """Features of a split's images."""
     input:
         images="<results>/data/{split}.safetensors",
-        extractor=extractor_files,
-        clip=clip_files,
+        extractor=inputs.extractor,
+        clip=inputs.clip,
     output:
         "<results>/cells/reference/{split}.safetensors",
     log:
@@ -139,7 +183,7 @@ rule real_features:
     benchmark:
         "<benchmarks>/real_features/{split}.tsv"
     wildcard_constraints:
-        split=SPLITS,
+        split=patterns.IMAGES,
     conda:
         ENVIRONMENT
     resources:
@@ -147,8 +191,8 @@ rule real_features:
         runtime=120,
         gpu=1,
     params:
-        spec=features_spec,
-        measuring=measuring_options,
+        spec=options.spec(FeaturesSpec.of, "split"),
+        measuring=options.measuring,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.features --spec {params.spec:q}"
@@ -159,9 +203,9 @@ rule reconstruction_features:
     """Features of the test images through the autoencoder and back."""
     input:
         images="<results>/data/test.safetensors",
-        autoencoder=autoencoder_files,
-        extractor=extractor_files,
-        clip=clip_files,
+        autoencoder=inputs.autoencoder,
+        extractor=inputs.extractor,
+        clip=inputs.clip,
     output:
         "<results>/cells/reference/reconstruction.safetensors",
     log:
@@ -175,10 +219,10 @@ rule reconstruction_features:
         runtime=120,
         gpu=1,
     params:
-        spec=FeaturesSpec.of(STUDY).model_dump_json(),
-        autoencoder=AUTOENCODER,
-        revision=autoencoder_revision,
-        measuring=measuring_options,
+        spec=options.spec(FeaturesSpec.of),
+        autoencoder=paths.autoencoder(STUDY),
+        revision=options.autoencoder_revision,
+        measuring=options.measuring,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.features --spec {params.spec:q}"
@@ -195,7 +239,7 @@ rule fit_clip_like:
         validation_captions="<results>/data/validation.csv",
         test="<results>/cells/reference/test.safetensors",
         test_captions="<results>/data/test.csv",
-        encoder=text_encoder_files,
+        encoder=inputs.text_encoder,
     output:
         scorer="<results>/cells/reference/clip_like.safetensors",
         retrieval="<results>/cells/reference/retrieval.csv",
@@ -210,7 +254,7 @@ rule fit_clip_like:
         runtime=120,
         gpu=1,
     params:
-        spec=clip_like_spec,
+        spec=options.spec(ClipLikeSpec.of),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.fit_clip_like --spec {params.spec:q}"
@@ -225,10 +269,10 @@ rule measure:
     input:
         features="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/features.safetensors",
         records="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/cells.json",
-        reference=reference("<results>/cells/reference/SPLIT.safetensors"),
-        captions=reference("<results>/data/SPLIT.csv"),
-        clip_like=clip_like_files,
-        head=head_files,
+        reference=inputs.compared("cells/reference", "safetensors"),
+        captions=inputs.compared("data", "csv"),
+        clip_like=inputs.clip_like,
+        head=inputs.head,
     output:
         metrics="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/metrics.csv",
         draws="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/draws.safetensors",
@@ -237,21 +281,109 @@ rule measure:
     benchmark:
         "<benchmarks>/measure/{stage}_{size}_seed{seed}_{sampler}.tsv"
     wildcard_constraints:
-        stage=MEASURED,
-        size=SEQUENCE,
+        stage=patterns.MEASURED_STAGE,
+        size=patterns.MEASURED_SIZE,
     conda:
         ENVIRONMENT
-    threads: measure_threads
+    threads: hardware.measure_threads
     resources:
         mem_mb=8000,
-        runtime=measure_runtime,
+        runtime=hardware.measure_runtime,
     params:
-        spec=measure_spec,
-        clip_like=clip_like_option,
-        head=head_option,
+        spec=options.spec(MeasureSpec.of_cells, "stage"),
+        clip_like=options.clip_like,
+        head=options.head,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.measure --spec {params.spec:q}"
         " --reference {input.reference:q} --cells {input.features:q}"
         " --records {input.records:q} --captions {input.captions:q} {params.clip_like} {params.head}"
         " --out {output.metrics:q} --draws {output.draws:q}"
+
+
+rule score_subjects:
+    """Sample subjects' prompts from a model before and after, and score the images."""
+    input:
+        model=inputs.pretrained,
+        taught=inputs.taught,
+        autoencoder=inputs.autoencoder,
+        subjects="<results>/latents/subjects.safetensors",
+        images="<results>/data/subjects.safetensors",
+        table="<results>/data/subjects.csv",
+        extractor=inputs.extractor,
+        clip=inputs.clip_model,
+        clip_like=inputs.clip_like,
+        dino=inputs.dino,
+    output:
+        "<results>/cells/dreambooth/{size}/seed{seed}/scores.safetensors",
+    log:
+        "<logs>/score_subjects/{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/score_subjects/{size}_seed{seed}.tsv"
+    priority: hardware.large_first
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=hardware.model_memory,
+        runtime=hardware.walltime,
+        gpu=1,
+        batch=hardware.sampling_batch,
+    params:
+        spec=options.spec(ScoreSubjectsSpec.of, "size", "seed"),
+        model=options.pretrained,
+        taught=options.taught,
+        autoencoder=paths.autoencoder(STUDY),
+        revision=options.autoencoder_revision,
+        weights=options.weights,
+        clip_like=options.clip_like,
+        work=options.work("score_subjects"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.cells.score_subjects --spec {params.spec:q}"
+        " --model {params.model:q} --taught {params.taught:q}"
+        " --autoencoder {params.autoencoder:q} {params.revision}"
+        " --subjects {input.subjects:q} --images {input.images:q} --table {input.table:q}"
+        " {params.weights} {params.clip_like} --out {output:q} --work-dir {params.work:q}"
+        " --gpus {resources.gpu} --batch {resources.batch}"
+
+
+rule superres_baselines:
+    """Metrics of low-resolution images enlarged without a model, and of reconstructed originals."""
+    input:
+        enlarged="<results>/data/superres/validation.safetensors",
+        originals=inputs.compared("data", "safetensors", superres=True),
+        reference=inputs.compared("cells/reference", "safetensors", superres=True),
+        concepts=inputs.compared("data", "csv", superres=True),
+        perceptual=inputs.perceptual,
+        autoencoder=inputs.autoencoder,
+        extractor=inputs.extractor,
+    output:
+        report(
+            "<results>/tables/superres_baselines.csv",
+            caption="../report/tables/superres_baselines.rst",
+            category="Tables",
+            labels={"table": "superres_baselines.csv"},
+        ),
+    log:
+        "<logs>/superres_baselines.log",
+    benchmark:
+        "<benchmarks>/superres_baselines.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=8000,
+        runtime=120,
+        gpu=1,
+    params:
+        spec=options.spec(BaselinesSpec.of),
+        autoencoder=paths.autoencoder(STUDY),
+        revision=options.autoencoder_revision,
+        weights=options.weights,
+        perceptual=options.perceptual,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.cells.baselines --spec {params.spec:q}"
+        " --enlarged {input.enlarged:q} --originals {input.originals:q}"
+        " --reference {input.reference:q} --concepts {input.concepts:q}"
+        " {params.perceptual} {params.weights}"
+        " --autoencoder {params.autoencoder:q} {params.revision} --out {output:q}"

@@ -1,10 +1,19 @@
 """Autoencoder latents and text embeddings, computed once.
 
 Needs: <results>/data. Gives: <results>/latents/{split}.safetensors, also of super-resolution's images,
-<results>/latents/text_{split}
-.safetensors, and <results>/latents/autoencoder where the study trains one. Of tar shards, both of
-the training data are in the parts <results>/latents/train/part{part}.safetensors.
+and text_{split}.safetensors, those of pairs' text encoders in <results>/latents/budget_{encoder};
+subjects.safetensors; and <results>/latents/autoencoder where the study trains one. Of tar shards, both
+of the training data are in the parts <results>/latents/train/part{part}.safetensors.
 """
+
+from ldm_scaling.workflow import paths, patterns
+from ldm_scaling.workflow.specs.dreambooth import EncodeSubjectsSpec
+from ldm_scaling.workflow.specs.latents import (
+    AutoencoderSpec,
+    EncodeImagesSpec,
+    EncodePartSpec,
+    EncodeTextSpec,
+)
 
 
 rule train_autoencoder:
@@ -29,9 +38,9 @@ rule train_autoencoder:
         runtime=480,
         gpu=1,
     params:
-        spec=AutoencoderSpec.of(STUDY).model_dump_json(),
+        spec=options.spec(AutoencoderSpec.of),
         out=subpath(output.summary, parent=True),
-        work=work_dir("train_autoencoder"),
+        work=options.work("train_autoencoder"),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.latents.autoencoder --spec {params.spec:q}"
@@ -43,7 +52,7 @@ rule encode_images:
     """Turn a split's images into latents."""
     input:
         images="<results>/data/{split}.safetensors",
-        autoencoder=autoencoder_files,
+        autoencoder=inputs.autoencoder,
     output:
         "<results>/latents/{split}.safetensors",
     log:
@@ -51,7 +60,7 @@ rule encode_images:
     benchmark:
         "<benchmarks>/encode_images/{split}.tsv"
     wildcard_constraints:
-        split=SPLITS,
+        split=patterns.IMAGES,
     conda:
         ENVIRONMENT
     resources:
@@ -59,8 +68,8 @@ rule encode_images:
         runtime=240,
         gpu=1,
     params:
-        spec=EncodeImagesSpec.of(STUDY).model_dump_json(),
-        work=work_dir("encode_images"),
+        spec=options.spec(EncodeImagesSpec.of),
+        work=options.work("encode_images"),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.latents.encode_images --spec {params.spec:q}"
@@ -71,7 +80,7 @@ rule encode_text:
     """Turn a split's captions into text embeddings."""
     input:
         captions="<results>/data/{split}.csv",
-        encoder=text_encoder_files,
+        encoder=inputs.text_encoder,
     output:
         "<results>/latents/text_{split}.safetensors",
     log:
@@ -85,20 +94,35 @@ rule encode_text:
         runtime=240,
         gpu=1,
     params:
-        spec=EncodeTextSpec.of(STUDY).model_dump_json(),
-        work=work_dir("encode_text"),
+        spec=options.spec(EncodeTextSpec.of),
+        work=options.work("encode_text"),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.latents.encode_text --spec {params.spec:q}"
         " --captions {input.captions:q} --out {output:q} --work-dir {params.work:q}"
 
 
+use rule encode_text as encode_text_of with:
+    input:
+        captions="<results>/data/{split}.csv",
+        encoder=inputs.pair_text_encoder,
+    output:
+        "<results>/latents/{stage}/text_{split}.safetensors",
+    log:
+        "<logs>/encode_text_of/{stage}_{split}.log",
+    benchmark:
+        "<benchmarks>/encode_text_of/{stage}_{split}.tsv"
+    params:
+        spec=options.spec(EncodeTextSpec.of, "stage"),
+        work=options.work("encode_text_of"),
+
+
 rule encode_part:
     """Turn one part of the tar shards' images and captions into latents and embeddings."""
     input:
         index="<results>/data/index.safetensors",
-        autoencoder=autoencoder_files,
-        encoder=text_encoder_files,
+        autoencoder=inputs.autoencoder,
+        encoder=inputs.text_encoder,
     output:
         "<results>/latents/train/part{part}.safetensors",
     log:
@@ -110,14 +134,41 @@ rule encode_part:
     threads: 8
     resources:
         mem_mb=16000,
-        runtime=walltime,
+        runtime=hardware.walltime,
         gpu=1,
     params:
-        spec=encode_part_spec,
-        shards=SHARDS,
-        work=work_dir("encode_part"),
+        spec=options.spec(EncodePartSpec.of, "part"),
+        shards=paths.shards(STUDY),
+        work=options.work("encode_part"),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.latents.encode_part --spec {params.spec:q}"
         " --index {input.index:q} --shards {params.shards:q} --out {output:q}"
         " --work-dir {params.work:q}"
+
+
+rule encode_subjects:
+    """Turn subjects' images into latents, and the prompts that name them into embeddings."""
+    input:
+        images="<results>/data/subjects.safetensors",
+        table="<results>/data/subjects.csv",
+        autoencoder=inputs.autoencoder,
+        encoder=inputs.text_encoder,
+    output:
+        "<results>/latents/subjects.safetensors",
+    log:
+        "<logs>/encode_subjects.log",
+    benchmark:
+        "<benchmarks>/encode_subjects.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=8000,
+        runtime=60,
+        gpu=1,
+    params:
+        spec=options.spec(EncodeSubjectsSpec.of),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.latents.encode_subjects --spec {params.spec:q}"
+        " --images {input.images:q} --table {input.table:q} --out {output:q}"

@@ -1,65 +1,50 @@
-"""Trained models.
+"""Trained models, and what all networks cost.
 
-Needs: <results>/latents of the training split, or the index of tar shards. Gives: a diffusers folder a model,
-<results>/models/{stage}/{size}/seed{seed}, and <results>/models/family.csv.
+Needs: <results>/latents of the training split, or the index of tar shards; for subjects and
+super-resolution theirs. Gives: a diffusers folder a model, <results>/models/{stage}/{size}/seed{seed},
+of subjects subject{subject} below it, beside the images of their classes; family.csv, components.csv,
+component_seconds.csv and param_budget.csv in <results>/models.
 """
 
-
-rule count_family:
-    """Count the parameters and FLOPs of every size on the networks, without training them."""
-    input:
-        module="src/ldm_scaling/costs/count_family.py",
-        networks="src/ldm_scaling/costs/networks.py",
-        published="src/ldm_scaling/costs/published.py",
-    output:
-        "<results>/models/family.csv",
-    log:
-        "<logs>/count_family.log",
-    benchmark:
-        "<benchmarks>/count_family.tsv"
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=4000,
-        runtime=20,
-    params:
-        spec=FamilySpec.of(STUDY).model_dump_json(),
-    shell:
-        "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.costs.count_family --spec {params.spec:q} --out {output:q}"
+from ldm_scaling.workflow import paths, patterns
+from ldm_scaling.workflow.closure import closure
+from ldm_scaling.workflow.options import LAUNCH
+from ldm_scaling.workflow.specs.costs import (
+    CountComponentsSpec,
+    FamilySpec,
+    TimeComponentsSpec,
+)
+from ldm_scaling.workflow.specs.dreambooth import DreamBoothSpec, PriorSpec
+from ldm_scaling.workflow.specs.models import (
+    DistillSpec,
+    GuidedDistillSpec,
+    PretrainSpec,
+)
+from ldm_scaling.workflow.specs.superres import SuperResSpec
 
 
 rule pretrain:
     """Pretrain one size with one seed."""
     input:
-        unpack(training_files),
+        unpack(inputs.training),
     output:
-        weights="<results>/models/pretrain/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
-        config="<results>/models/pretrain/{size}/seed{seed}/unet/config.json",
-        kept="<results>/models/pretrain/{size}/seed{seed}/kept.safetensors",
-        scheduler="<results>/models/pretrain/{size}/seed{seed}/scheduler/scheduler_config.json",
-        metrics="<results>/models/pretrain/{size}/seed{seed}/metrics.jsonl",
-        summary="<results>/models/pretrain/{size}/seed{seed}/summary.json",
+        **paths.trained("pretrain/{size}/seed{seed}"),
     log:
         "<logs>/pretrain/{size}_seed{seed}.log",
     benchmark:
         "<benchmarks>/pretrain/{size}_seed{seed}.tsv"
-    priority: large_first
+    priority: hardware.large_first
     conda:
         ENVIRONMENT
-    threads: training_threads
+    threads: hardware.training_threads
     resources:
-        mem_mb=training_memory,
-        runtime=walltime,
-        gpu=training_gpus,
-        nodes=1,
-        micro_batch=micro_batch,
-        switches=training_switches,
+        **hardware.training,
+        mem_mb=hardware.training_memory,
     params:
-        spec=pretrain_spec,
-        data=training_options,
+        spec=options.spec(PretrainSpec.of, "size", "seed"),
+        data=options.training,
         out=subpath(output.summary, parent=True),
-        work=work_dir("pretrain"),
+        work=options.work("pretrain"),
     shell:
         "exec &> >(tee {log:q}); "
         + LAUNCH
@@ -68,39 +53,48 @@ rule pretrain:
         " --gpus {resources.gpu} --micro-batch {resources.micro_batch} {resources.switches}"
 
 
+use rule pretrain as pretrain_pair with:
+    input:
+        unpack(inputs.pair_training),
+    output:
+        **paths.trained("{stage}/{size}/seed{seed}"),
+    log:
+        "<logs>/pretrain_pair/{stage}_{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/pretrain_pair/{stage}_{size}_seed{seed}.tsv"
+    wildcard_constraints:
+        stage=patterns.PAIR,
+    params:
+        spec=options.spec(PretrainSpec.of_pair, "stage", "size", "seed"),
+        data=options.pair_training,
+        out=subpath(output.summary, parent=True),
+        work=options.work("pretrain_pair"),
+
+
 rule distill:
     """Distil one pretrained model into a student of few steps."""
     input:
-        unpack(training_files),
-        teacher=teacher_files,
+        unpack(inputs.training),
+        teacher=inputs.teacher,
     output:
-        weights="<results>/models/distill/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
-        config="<results>/models/distill/{size}/seed{seed}/unet/config.json",
-        kept="<results>/models/distill/{size}/seed{seed}/kept.safetensors",
-        scheduler="<results>/models/distill/{size}/seed{seed}/scheduler/scheduler_config.json",
-        metrics="<results>/models/distill/{size}/seed{seed}/metrics.jsonl",
-        summary="<results>/models/distill/{size}/seed{seed}/summary.json",
+        **paths.trained("distill/{size}/seed{seed}"),
     log:
         "<logs>/distill/{size}_seed{seed}.log",
     benchmark:
         "<benchmarks>/distill/{size}_seed{seed}.tsv"
-    priority: large_first
+    priority: hardware.large_first
     conda:
         ENVIRONMENT
-    threads: training_threads
+    threads: hardware.training_threads
     resources:
-        mem_mb=student_memory,
-        runtime=walltime,
-        gpu=training_gpus,
-        nodes=1,
-        micro_batch=micro_batch,
-        switches=training_switches,
+        **hardware.training,
+        mem_mb=hardware.student_memory,
     params:
-        spec=distill_spec,
-        data=training_options,
-        teacher=teacher_folder,
+        spec=options.spec(DistillSpec.of, "size", "seed"),
+        data=options.training,
+        teacher=options.teacher,
         out=subpath(output.summary, parent=True),
-        work=work_dir("distill"),
+        work=options.work("distill"),
     shell:
         "exec &> >(tee {log:q}); "
         + LAUNCH
@@ -113,36 +107,27 @@ rule distill:
 rule guided_distill:
     """Distil one guided model into a student of fewer steps than its teacher's."""
     input:
-        unpack(training_files),
-        teacher=teacher_files,
+        unpack(inputs.training),
+        teacher=inputs.teacher,
     output:
-        weights="<results>/models/guided_distill{steps}/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
-        config="<results>/models/guided_distill{steps}/{size}/seed{seed}/unet/config.json",
-        kept="<results>/models/guided_distill{steps}/{size}/seed{seed}/kept.safetensors",
-        scheduler="<results>/models/guided_distill{steps}/{size}/seed{seed}/scheduler/scheduler_config.json",
-        metrics="<results>/models/guided_distill{steps}/{size}/seed{seed}/metrics.jsonl",
-        summary="<results>/models/guided_distill{steps}/{size}/seed{seed}/summary.json",
+        **paths.trained("guided_distill{steps}/{size}/seed{seed}"),
     log:
         "<logs>/guided_distill/{steps}_{size}_seed{seed}.log",
     benchmark:
         "<benchmarks>/guided_distill/{steps}_{size}_seed{seed}.tsv"
-    priority: large_first
+    priority: hardware.large_first
     conda:
         ENVIRONMENT
-    threads: training_threads
+    threads: hardware.training_threads
     resources:
-        mem_mb=student_memory,
-        runtime=walltime,
-        gpu=training_gpus,
-        nodes=1,
-        micro_batch=micro_batch,
-        switches=training_switches,
+        **hardware.training,
+        mem_mb=hardware.student_memory,
     params:
-        spec=guided_distill_spec,
-        data=training_options,
-        teacher=teacher_folder,
+        spec=options.spec(GuidedDistillSpec.of, "steps", "size", "seed"),
+        data=options.training,
+        teacher=options.teacher,
         out=subpath(output.summary, parent=True),
-        work=work_dir("guided_distill"),
+        work=options.work("guided_distill"),
     shell:
         "exec &> >(tee {log:q}); "
         + LAUNCH
@@ -150,3 +135,180 @@ rule guided_distill:
         " {params.data} --teacher {params.teacher:q} --out {params.out:q}"
         " --work-dir {params.work:q} --gpus {resources.gpu}"
         " --micro-batch {resources.micro_batch} {resources.switches}"
+
+
+rule train_superres:
+    """Train one size for super-resolution, from its pretrained model or from scratch."""
+    input:
+        latents=inputs.clean_latents,
+        condition="<results>/latents/superres/train.safetensors",
+        text="<results>/latents/text_test.safetensors",  # has the empty caption
+        base=inputs.superres_base,
+    output:
+        **paths.trained("{stage}/{size}/seed{seed}"),
+    log:
+        "<logs>/{stage}/{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/{stage}/{size}_seed{seed}.tsv"
+    wildcard_constraints:
+        stage=patterns.ENLARGING,
+    priority: hardware.large_first
+    conda:
+        ENVIRONMENT
+    threads: hardware.training_threads
+    resources:
+        **hardware.training,
+        mem_mb=hardware.training_memory,
+    params:
+        spec=options.spec(SuperResSpec.of, "stage", "size", "seed"),
+        base=options.superres_base,
+        out=subpath(output.summary, parent=True),
+        work=options.work("train_superres"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        + LAUNCH
+        + "$launch -m ldm_scaling.models.superres --spec {params.spec:q}"
+        " --latents {input.latents:q} --text {input.text:q} --condition {input.condition:q}"
+        " {params.base} --out {params.out:q} --work-dir {params.work:q} --gpus {resources.gpu}"
+        " --micro-batch {resources.micro_batch} {resources.switches}"
+
+
+rule sample_prior:
+    """Sample images of the subjects' classes from a pretrained model."""
+    input:
+        model=inputs.pretrained,
+        subjects="<results>/latents/subjects.safetensors",
+    output:
+        "<results>/models/dreambooth/{size}/seed{seed}/prior.safetensors",
+    log:
+        "<logs>/sample_prior/{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/sample_prior/{size}_seed{seed}.tsv"
+    priority: hardware.large_first
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=hardware.model_memory,
+        runtime=hardware.walltime,
+        gpu=1,
+        batch=hardware.sampling_batch,
+    params:
+        spec=options.spec(PriorSpec.of, "size", "seed"),
+        model=options.pretrained,
+        work=options.work("sample_prior"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.models.prior --spec {params.spec:q} --model {params.model:q}"
+        " --subjects {input.subjects:q} --out {output:q} --work-dir {params.work:q}"
+        " --gpus {resources.gpu} --batch {resources.batch}"
+
+
+rule dreambooth:
+    """Teach one pretrained model one subject."""
+    input:
+        model=inputs.pretrained,
+        subjects="<results>/latents/subjects.safetensors",
+        prior="<results>/models/dreambooth/{size}/seed{seed}/prior.safetensors",
+    output:
+        **paths.trained("dreambooth/{size}/seed{seed}/subject{subject}"),
+    log:
+        "<logs>/dreambooth/{size}_seed{seed}_subject{subject}.log",
+    benchmark:
+        "<benchmarks>/dreambooth/{size}_seed{seed}_subject{subject}.tsv"
+    priority: hardware.large_first
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=hardware.training_memory,
+        runtime=hardware.walltime,
+        gpu=1,
+        micro_batch=hardware.micro_batch,
+        switches=hardware.teaching_switches,
+    params:
+        spec=options.spec(DreamBoothSpec.of, "size", "seed", "subject"),
+        model=options.pretrained,
+        out=subpath(output.summary, parent=True),
+        work=options.work("dreambooth"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.models.dreambooth --spec {params.spec:q}"
+        " --model {params.model:q} --subjects {input.subjects:q} --prior {input.prior:q}"
+        " --out {params.out:q} --work-dir {params.work:q} --gpus {resources.gpu}"
+        " --micro-batch {resources.micro_batch} {resources.switches}"
+
+
+rule count_family:
+    """Count the parameters and FLOPs of every size on the networks, without training them."""
+    output:
+        "<results>/models/family.csv",
+    log:
+        "<logs>/count_family.log",
+    benchmark:
+        "<benchmarks>/count_family.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        spec=options.spec(FamilySpec.of),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.costs.count_family --spec {params.spec:q} --out {output:q}"
+
+
+rule count_components:
+    """Count the parameters and FLOPs of text encoder, autoencoder and every U-Net."""
+    input:
+        sources=closure("ldm_scaling.costs.component_counts"),
+    output:
+        "<results>/models/components.csv",
+    log:
+        "<logs>/count_components.log",
+    benchmark:
+        "<benchmarks>/count_components.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        spec=options.spec(CountComponentsSpec.of),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.costs.component_counts --spec {params.spec:q} --out {output:q}"
+
+
+use rule count_components as count_pairs with:
+    input:
+        encoders=inputs.pair_text_encoders,
+        sources=closure("ldm_scaling.costs.component_counts"),
+    output:
+        "<results>/models/param_budget.csv",
+    log:
+        "<logs>/count_pairs.log",
+    benchmark:
+        "<benchmarks>/count_pairs.tsv"
+    params:
+        spec=options.spec(CountComponentsSpec.of_pairs),
+
+
+rule time_components:
+    """Seconds of an image in each network on this device; with jobs beside it they say less."""
+    output:
+        "<results>/models/component_seconds.csv",
+    log:
+        "<logs>/time_components.log",
+    benchmark:
+        "<benchmarks>/time_components.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=hardware.family_memory,
+        runtime=120,
+        gpu=1,
+    params:
+        spec=options.spec(TimeComponentsSpec.of),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.costs.component_seconds --spec {params.spec:q} --out {output:q}"

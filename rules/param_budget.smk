@@ -8,67 +8,6 @@ param_budget_splits.csv, and a figure of each.
 """
 
 
-rule count_components:
-    """Count the parameters and FLOPs of text encoder, autoencoder and every U-Net."""
-    input:
-        module="src/ldm_scaling/costs/component_counts.py",
-        networks="src/ldm_scaling/costs/networks.py",
-    output:
-        "<results>/models/components.csv",
-    log:
-        "<logs>/count_components.log",
-    benchmark:
-        "<benchmarks>/count_components.tsv"
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=4000,
-        runtime=20,
-    params:
-        spec=CountComponentsSpec.of(STUDY).model_dump_json(),
-    shell:
-        "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.costs.component_counts --spec {params.spec:q} --out {output:q}"
-
-
-use rule count_components as count_pairs with:
-    input:
-        encoders=encoders_of_pairs,
-        module="src/ldm_scaling/costs/component_counts.py",
-        networks="src/ldm_scaling/costs/networks.py",
-    output:
-        "<results>/models/param_budget.csv",
-    log:
-        "<logs>/count_pairs.log",
-    benchmark:
-        "<benchmarks>/count_pairs.tsv"
-    params:
-        spec=count_pairs_spec,
-
-
-rule time_components:
-    """Seconds of an image in each network on this device; with jobs beside it they say less."""
-    input:
-        module="src/ldm_scaling/costs/component_seconds.py",
-    output:
-        "<results>/models/component_seconds.csv",
-    log:
-        "<logs>/time_components.log",
-    benchmark:
-        "<benchmarks>/time_components.tsv"
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=family_memory,
-        runtime=120,
-        gpu=1,
-    params:
-        spec=TimeComponentsSpec.of(STUDY).model_dump_json(),
-    shell:
-        "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.costs.component_seconds --spec {params.spec:q} --out {output:q}"
-
-
 rule components_table:
     """Parameters, bytes, FLOPs and seconds of text encoder, autoencoder and U-Net."""
     input:
@@ -115,44 +54,6 @@ rule components:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.figures.components --components {input.components:q}"
         " --pdf {output.pdf:q} --png {output.png:q}"
-
-
-use rule encode_text as encode_text_of with:
-    input:
-        captions="<results>/data/{split}.csv",
-        encoder=encoder_of_pair_files,
-    output:
-        "<results>/latents/{stage}/text_{split}.safetensors",
-    log:
-        "<logs>/encode_text_of/{stage}_{split}.log",
-    benchmark:
-        "<benchmarks>/encode_text_of/{stage}_{split}.tsv"
-    params:
-        spec=encode_text_of_spec,
-        work=work_dir("encode_text_of"),
-
-
-use rule pretrain as pretrain_pair with:
-    input:
-        unpack(pair_training_files),
-    output:
-        weights="<results>/models/{stage}/{size}/seed{seed}/unet/diffusion_pytorch_model.safetensors",
-        config="<results>/models/{stage}/{size}/seed{seed}/unet/config.json",
-        kept="<results>/models/{stage}/{size}/seed{seed}/kept.safetensors",
-        scheduler="<results>/models/{stage}/{size}/seed{seed}/scheduler/scheduler_config.json",
-        metrics="<results>/models/{stage}/{size}/seed{seed}/metrics.jsonl",
-        summary="<results>/models/{stage}/{size}/seed{seed}/summary.json",
-    log:
-        "<logs>/pretrain_pair/{stage}_{size}_seed{seed}.log",
-    benchmark:
-        "<benchmarks>/pretrain_pair/{stage}_{size}_seed{seed}.tsv"
-    wildcard_constraints:
-        stage=r"budget_[\w.-]+",
-    params:
-        spec=pair_spec,
-        data=pair_training_options,
-        out=subpath(output.summary, parent=True),
-        work=work_dir("pretrain_pair"),
 
 
 rule param_budget_table:

@@ -7,56 +7,6 @@ Needs: <results>/models of pretrained sizes, the autoencoder, the embeddings of 
 """
 
 
-rule sample_stitched:
-    """Sample every (steps, allocation, guidance) of a sequence of sizes, or few as `sweep`."""
-    input:
-        weights=stitched_files("unet/diffusion_pytorch_model.safetensors"),
-        config=stitched_files("unet/config.json"),
-        summary=stitched_files("summary.json"),
-        autoencoder=autoencoder_files,
-        text="<results>/latents/text_test.safetensors",
-        extractor=extractor_files,
-        clip=clip_files,
-        reference=stitched_reference,
-    output:
-        features="<results>/cells/stitch/{sizes}/seed{seed}/{sampler}/features.safetensors",
-        records="<results>/cells/stitch/{sizes}/seed{seed}/{sampler}/cells.json",
-        images="<results>/cells/stitch/{sizes}/seed{seed}/{sampler}/images.safetensors",
-    log:
-        "<logs>/sample_stitched/{sizes}_seed{seed}_{sampler}.log",
-    benchmark:
-        "<benchmarks>/sample_stitched/{sizes}_seed{seed}_{sampler}.tsv"
-    wildcard_constraints:
-        sizes=r"c\d+(-c\d+){1,2}",
-    priority: of_largest(large_first)
-    conda:
-        ENVIRONMENT
-    threads: of_largest(sampling_threads)
-    resources:
-        mem_mb=stitched_memory,
-        runtime=walltime,
-        gpu=of_largest(sampling_gpus),
-        nodes=1,
-        batch=of_largest(sampling_batch),
-    params:
-        spec=stitch_spec,
-        models=stitched_option,
-        autoencoder=AUTOENCODER,
-        revision=autoencoder_revision,
-        measuring=measuring_options,
-        reference=search_option,
-        out=subpath(output.records, parent=True),
-        work=work_dir("sample_stitched"),
-    shell:
-        "exec &> >(tee {log:q}); "
-        + LAUNCH
-        + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} {params.models}"
-        " --autoencoder {params.autoencoder:q} {params.revision}"
-        " --text {input.text:q} {params.measuring} {params.reference} --out {params.out:q}"
-        " --work-dir {params.work:q} --gpus {resources.gpu}"
-        " --batch {resources.batch}"
-
-
 rule stitch:
     """All stitched trajectories as a tidy table, with what they cost."""
     input:

@@ -3,24 +3,21 @@
 Needs: nothing of its own. Gives: `prefetch`, `figures`, `tables`, `models`.
 """
 
-
-localrules:
-    prefetch,
-    figures,
-    tables,
-    models,
+from ldm_scaling.workflow import downloads, stages
 
 
 rule prefetch:
     """Everything that the study downloads; all other jobs then need no network."""
     input:
-        downloads(STUDY),
+        downloads.downloads(STUDY),
+    localrule: True
 
 
 rule figures:
     """Every figure."""
     input:
         expand("<results>/figures/{name}.{kind}", name=FIGURES, kind=["pdf", "png"]),
+    localrule: True
 
 
 rule tables:
@@ -28,6 +25,7 @@ rule tables:
     input:
         expand("<results>/tables/{name}.csv", name=TABLES),
         "<results>/claims.md",
+    localrule: True
 
 
 rule models:
@@ -35,10 +33,11 @@ rule models:
     input:
         [
             f"<results>/models/{stage}/{size}/seed{seed}/summary.json"
-            for stage, size, seed in [*MODELS, *stages.pairs(STUDY)]
+            for stage, size, seed in [*stages.models(STUDY), *stages.pairs(STUDY)]
         ],
         expand(
             "<results>/models/dreambooth/{model}/subject{subject}/summary.json",
             model=[f"{size}/seed{seed}" for size, seed in stages.taught(STUDY)],
             subject=range(STUDY.dreambooth.subjects if STUDY.dreambooth else 0),
         ),
+    localrule: True

@@ -87,8 +87,7 @@ def paper_spec(**changes):
         "image_size": 512,
         "autoencoder": {
             **{"pretrained": "stabilityai/sd-vae-ft-mse", "revision": "a" * 40},
-            **{"downsampling": 8, "latent_channels": 4, "width": 1, "images": 1, "batch": 1},
-            "lr": 1,
+            **{"downsampling": 8, "latent_channels": 4, "width": 1},
         },
         "text_encoder": {"pretrained": "unknown", "max_tokens": 77, "width": 1024},
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-SIZE_PATTERN = r"^c[1-9]\d*$"
+SIZE = r"c[1-9]\d*"
+"""of names in paths"""
+SIZE_PATTERN = f"^{SIZE}$"
 
 
 def channels(size: str) -> int:

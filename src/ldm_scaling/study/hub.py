@@ -16,6 +16,8 @@ from pydantic import Field, model_validator
 from .fields import Strict
 
 RESOURCES = Path("resources")
+REPOSITORY = Path(__file__).parents[3]
+"""what the package lies in: the Snakefile, config.yaml, pretrained/"""
 MARKER = "prefetched.json"
 """written last into the folder of a download: what was downloaded, with sizes and hashes"""
 
@@ -51,9 +53,14 @@ Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
 def local_folder(path_or_id: str, revision: str | None, kind: Kind = "models") -> Path:
-    """The folder of something that is a folder (no revision) or a hub id at a pinned revision."""
+    """The folder of something that is a folder (no revision) or a hub id at a pinned revision.
+
+    A model's folder is looked for in the working directory, then in the repository.
+    """
     if revision is None:
-        return Path(path_or_id)
+        folder, shipped = Path(path_or_id), REPOSITORY / path_or_id
+        found_there = kind == "models" and not folder.exists() and shipped.is_dir()
+        return shipped if found_there else folder
     return RESOURCES / "hub" / kind / path_or_id.replace("/", "--") / revision
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from ..kinds.sizes import channels
 from .data import Data
@@ -65,11 +65,19 @@ class Sections(Strict):
     metrics: Metrics
     latency: Latency
     figures: Figures
+    _results: str | None = PrivateAttr(None)
 
     @property
     def results(self) -> str:
         """Folder of this study's results."""
-        return "results" if self.name == DEFAULT_STUDY else f"results/{self.name}"
+        own = "results" if self.name == DEFAULT_STUDY else f"results/{self.name}"
+        return self._results or own
+
+    def with_results(self, folder: str) -> Self:
+        """The same study with another folder of results, of a workflow that includes this one."""
+        study = self.model_copy()
+        study._results = folder
+        return study
 
     @property
     def searches(self) -> bool:

@@ -1,8 +1,52 @@
-"""Where everything lies, relative to the working directory: the one place that knows."""
+"""Where everything lies, relative to the working directory, and how files of one kind are named."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..study.study import Study
+from . import needed
+from .downloads import SQUEEZENET
+
+TRAINED = {
+    "weights": "unet/diffusion_pytorch_model.safetensors",
+    "config": "unet/config.json",
+    "kept": "kept.safetensors",
+    "scheduler": "scheduler/scheduler_config.json",
+    "metrics": "metrics.jsonl",
+    "summary": "summary.json",
+}
+"""files of a trained model; the summary is written last"""
+NETWORK = ("weights", "config", "summary")
+"""those that say whether a model is there, and which one it is"""
+SAMPLED = {
+    "features": "features.safetensors",
+    "records": "cells.json",
+    "images": "images.safetensors",
+}
+"""files of sampled cells"""
+AUTOENCODER = ("config.json", "diffusion_pytorch_model.safetensors")
+
+
+def trained(pattern: str, *names: str) -> dict[str, str]:
+    """Files, by name, of a model below <results>/models; all unless some are named."""
+    chosen = names or TRAINED
+    return {name: f"<results>/models/{pattern}/{TRAINED[name]}" for name in chosen}
+
+
+def sampled(pattern: str) -> dict[str, str]:
+    """Files, by name, of sampled cells below <results>/cells."""
+    return {name: f"<results>/cells/{pattern}/{file}" for name, file in SAMPLED.items()}
+
+
+def prepared(study: Study) -> dict[str, str]:
+    """Images and captions of each split, by name; those of tar shards are not packed."""
+    return {
+        f"{split}{name}": f"<results>/data/{split}.{kind}"
+        for split in ("train", "validation", "test")
+        if (split, study.data.source) != ("train", "webdataset")
+        for name, kind in (("", "safetensors"), ("_captions", "csv"))
+    }
 
 
 def model(study: Study, stage: str, size: str, seed: int | str) -> str:
@@ -10,6 +54,27 @@ def model(study: Study, stage: str, size: str, seed: int | str) -> str:
     return f"{study.results}/models/{stage}/{size}/seed{seed}"
 
 
+def network(folder: str) -> list[str]:
+    """The files of a model's folder that the jobs wait for which read it."""
+    return [f"{folder}/{TRAINED[name]}" for name in NETWORK]
+
+
 def autoencoder(study: Study) -> str:
     """The folder, or the hub id, of the autoencoder."""
     return study.latents.autoencoder.pretrained or f"{study.results}/latents/autoencoder"
+
+
+def shards(study: Study) -> str:
+    """The folder of tar shards, or nothing."""
+    return str(study.data.folder) if study.data.source == "webdataset" else ""
+
+
+def work(study: Study, rule: str, *names: str) -> str:
+    """The folder of a job's state between interruptions."""
+    return str(Path(study.results, "work", rule, *names))
+
+
+def perceptual(study: Study) -> str:
+    """The weights of super-resolution's perceptual distance."""
+    settings = needed.superres(study).lpips
+    return settings.weights if settings else str(SQUEEZENET)

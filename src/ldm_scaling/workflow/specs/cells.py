@@ -176,13 +176,18 @@ class SweepSpec(Strict):
         return cls(diffusion=study.diffusion, cells=whole, search=search)
 
     @classmethod
-    def of_stitched(cls, study: Study, sizes: str) -> SweepSpec:
+    def of_stitched(cls, study: Study, sizes: str, name: str | None = None) -> SweepSpec:
         """Of rule sample_stitched: the cells of sizes such as c20-c48, few steps first.
 
-        The guidance of each allocation of steps is found as that of single sizes.
+        The guidance of each allocation of steps is found as that of single sizes. Raises StudyError
+        if the study samples them by another sampler than the one that is named.
         """
         settings, sampling = needed.stitch(study), study.sampling
         sampler, count = stages.stitched_sampler(study), len(sizes.split(SEPARATOR))
+        if name not in (None, sampler):
+            raise StudyError(
+                f"config key stitch.sampler: trajectories are sampled by {sampler}, not by {name}"
+            )
         cells = [
             CellSpec.of(study, stages.STITCH, sampler, steps, guidance, allocation=allocation)
             for steps in sorted(settings.steps or sampling.steps)

@@ -1,0 +1,80 @@
+"""The source files that a command runs: its modules, and what they import of their package.
+
+Rules that take seconds have them as inputs, so that an edit makes again what it can change.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "ldm_scaling"
+ABOVE = Path(__file__).parents[2]
+"""the folder that has the package"""
+
+
+def closure(*modules: str, above: Path = ABOVE) -> list[str]:
+    """Paths of the modules and of all that they import of their package, sorted.
+
+    An import within a function counts, one for type checkers does not. Paths are relative to the
+    working directory if the package lies below it. Raises ValueError for an unknown module.
+    """
+    found: set[str] = set()
+    queue = list(modules)
+    while queue:
+        name = queue.pop()
+        if name in found:
+            continue
+        if _file(name, above) is None:
+            raise ValueError(f"{name} is no module below {above}")
+        found.add(name)
+        queue += _imports(name, above)
+    here = Path.cwd()
+    paths = sorted(_file(name, above) for name in found)
+    return [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in paths]
+
+
+def docstring(module: str, above: Path = ABOVE) -> str:
+    """The first line of a module's docstring."""
+    return (ast.get_docstring(_tree(module, above)) or "").partition("\n")[0]
+
+
+@cache
+def _file(name: str, above: Path) -> Path | None:
+    path = above.joinpath(*name.split("."))
+    return next(
+        (file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None
+    )
+
+
+@cache
+def _tree(name: str, above: Path) -> ast.Module:
+    return ast.parse(_file(name, above).read_text(encoding="utf-8"))
+
+
+@cache
+def _imports(name: str, above: Path) -> list[str]:
+    """Modules that one imports of its own package, with the packages that they lie in."""
+    package = name if _file(name, above).name == "__init__.py" else name.rpartition(".")[0]
+    found = {name.rpartition(".")[0]}
+    for node in _statements(_tree(name, above)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")[: len(package.split(".")) + 1 - node.level]
+            base = ".".join([*(parts if node.level else []), *filter(None, [node.module])])
+            members = {f"{base}.{alias.name}" for alias in node.names}
+            found |= {base, *(member for member in members if _file(member, above))}
+    top = name.partition(".")[0]
+    return [own for own in found if own.partition(".")[0] == top and _file(own, above)]
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those that only a type checker sees."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        yield from _statements(node)

@@ -1,0 +1,174 @@
+"""What jobs ask of the machine, by model size and attempt: the one place to adapt it.
+
+None of it is part of a spec, so a change reruns nothing. One run: --set-resources RULE:NAME=VALUE.
+`TRAINING` is chosen for GPUs of 80 GB and 64 x 64 latents, and not measured there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..kinds.sizes import channels
+from ..study.stitch import SEPARATOR
+from ..study.study import Study
+from . import stages
+from .specs.cells import SweepSpec
+
+Resource = int | Callable[..., int | str]
+
+
+class Training(NamedTuple):
+    """How a model is trained."""
+
+    gpus: int
+    """of one node"""
+    micro_batch: int
+    """images that one GPU takes through the network at a time"""
+    switches: str
+    """options of the command"""
+
+
+TRAINING = {
+    128: Training(1, 64, ""),
+    224: Training(4, 32, ""),
+    320: Training(8, 16, "--checkpointing"),
+    512: Training(8, 16, "--checkpointing --sharded"),
+    1024: Training(8, 8, "--checkpointing --sharded"),
+}
+"""by the most channels; larger sizes take the last row"""
+REST_MB = 4000
+"""of a job that holds networks: Python, its libraries and its batches"""
+
+
+def parameters(size: str) -> int:
+    """Parameters of a size, about, as the paper's family has them."""
+    return 8500 * channels(size) ** 2
+
+
+def sizes_of(wildcards: Any) -> list[str]:
+    """The size of a job's model, or those of its trajectory, the largest first."""
+    named = wildcards.get("sizes") or wildcards.size
+    return sorted(named.split(SEPARATOR), key=channels, reverse=True)
+
+
+def row_of(size: str) -> Training:
+    """How a size is trained: its row of `TRAINING`."""
+    fits = [limit for limit in TRAINING if channels(size) <= limit]
+    return TRAINING[min(fits, default=max(TRAINING))]
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What the jobs of a study ask for."""
+
+    study: Study
+
+    @property
+    def training(self) -> dict[str, Resource]:
+        """Resources of a training, without its memory."""
+        return {
+            "runtime": self.walltime,
+            "gpu": self.gpus,
+            "nodes": 1,
+            "micro_batch": self.micro_batch,
+            "switches": self.switches,
+        }
+
+    @property
+    def sampling(self) -> dict[str, Resource]:
+        """Resources of a sweep."""
+        return {
+            "mem_mb": self.sampling_memory,
+            "runtime": self.walltime,
+            "gpu": self.gpus,
+            "nodes": 1,
+            "batch": self.sampling_batch,
+        }
+
+    def gpus(self, wildcards: Any) -> int:
+        """GPUs that train one model, or sample its cells, each a part of them."""
+        return row_of(sizes_of(wildcards)[0]).gpus
+
+    def micro_batch(self, wildcards: Any) -> int:
+        """Images that one GPU takes through the network at a time."""
+        return row_of(sizes_of(wildcards)[0]).micro_batch
+
+    def switches(self, wildcards: Any) -> str:
+        """Options of a training that change how it uses the machine."""
+        return row_of(sizes_of(wildcards)[0]).switches
+
+    def teaching_switches(self, wildcards: Any) -> str:
+        """The same of dreambooth, on one GPU: its batches are too small to share."""
+        return self.switches(wildcards).replace("--sharded", "").strip()
+
+    def large_first(self, wildcards: Any) -> int:
+        """Priority: the longest jobs first, so that none is left alone at the end."""
+        return channels(sizes_of(wildcards)[0])
+
+    def sampling_threads(self, wildcards: Any) -> int:
+        """Threads: they resize images for the extractor; one for a small model."""
+        return 1 if self.gpus(wildcards) == 1 else 4 * self.gpus(wildcards)
+
+    def sampling_batch(self, wildcards: Any) -> int:
+        """Images that one GPU samples at a time."""
+        return 128 if self.large_first(wildcards) <= 128 else self.micro_batch(wildcards)
+
+    def model_memory(self, wildcards: Any) -> int:
+        """MB for the weights of one model and the rest."""
+        return REST_MB + 8 * parameters(wildcards.size) // 10**6
+
+    def walltime(self, wildcards: Any, attempt: int) -> int:
+        """Minutes of one walltime slice; jobs continue in the next one."""
+        return min(240 * attempt, 1440)
+
+    def training_threads(self, wildcards: Any) -> int:
+        """Threads: as for sampling; more where they decode images."""
+        if not self.study.latents.cache:
+            return 8 * self.gpus(wildcards)
+        return self.sampling_threads(wildcards)
+
+    def training_memory(self, wildcards: Any) -> int:
+        """MB: each process builds the weights, the first one collects its state and what was kept.
+
+        The same for every attempt, since most of them only continue after a walltime.
+        """
+        copies = self.gpus(wildcards) + 8 + len(self.study.training.keep)
+        return REST_MB + 4 * copies * parameters(wildcards.size) // 10**6
+
+    def student_memory(self, wildcards: Any) -> int:
+        """MB: each process also has the teacher and the average that it learns from."""
+        networks = 2 * self.gpus(wildcards) * parameters(wildcards.size)
+        return self.training_memory(wildcards) + 4 * networks // 10**6
+
+    def sampling_memory(self, wildcards: Any) -> int:
+        """MB for the weights, and twice the features of all cells: 2048 of two bytes an image.
+
+        A trajectory has no more than its sizes by themselves.
+        """
+        sampling = self.study.sampling
+        features = 8192 * sampling.n * len(sampling.steps) * len(sampling.guidance)
+        needed = 0
+        for size in sizes_of(wildcards):
+            weights = 8 * row_of(size).gpus * parameters(size)
+            needed += REST_MB + (weights + features) // 10**6
+        return needed
+
+    def measure_threads(self, wildcards: Any) -> int:
+        """Threads for the kernel matrices of KID, which grow with the square of n."""
+        return max(1, self.study.sampling.n // 4000)
+
+    def measure_runtime(self, wildcards: Any, attempt: int, threads: int) -> int:
+        """Minutes: a cell of n = 30,000 takes a core about 10 for KID and 1 for FD-infinity."""
+        if wildcards.stage == stages.STITCH:
+            spec = SweepSpec.of_stitched(self.study, wildcards.size)
+        else:
+            spec = SweepSpec.of(self.study, wildcards.stage, wildcards.sampler)
+        scale = (self.study.sampling.n / 30000) ** 2
+        return attempt * round(60 + 11 * len(spec.possible) * scale / threads)
+
+    def family_memory(self, wildcards: Any, attempt: int) -> int:
+        """MB for the weights of the largest size and the rest."""
+        largest = max(self.study.family.sizes, key=channels)
+        return attempt * (REST_MB + 5 * parameters(largest) // 10**6)

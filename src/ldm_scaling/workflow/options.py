@@ -1,0 +1,178 @@
+"""What a job's command is told: its spec, and the options that its study and its inputs ask for.
+
+Functions are of wildcards, or of wildcards and inputs, as Snakemake calls them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..study import hub
+from ..study.fields import Strict
+from ..study.study import Study
+from . import inputs, needed, paths, searches, stages
+from .downloads import ARCHIVES, hub_downloads
+
+NUMBERS = {"part", "seed", "steps", "subject"}
+"""wildcards that specs have as numbers"""
+LAUNCH = (
+    "launch=python; [ {resources.gpu} -le 1 ] || launch='accelerate launch --multi_gpu"
+    " --num_processes {resources.gpu} --num_machines 1 --mixed_precision no"
+    " --dynamo_backend no --main_process_port 0'; "
+)
+"""shell text: one process a GPU, of a command that is given after `$launch -m`"""
+
+
+def each(option: str, files: Iterable[str]) -> list[str]:
+    """An option before each of the files."""
+    return [f"{option} {path}" for path in files]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a study's jobs."""
+
+    study: Study
+
+    def spec(self, make: Callable[..., Strict], *names: str) -> Callable[[Any], str]:
+        """A function of wildcards: the JSON of `make(study, *wildcards)`, of those named."""
+
+        def of_job(wildcards: Any) -> str:
+            values = (
+                int(wildcards[name]) if name in NUMBERS else wildcards[name] for name in names
+            )
+            return make(self.study, *values).model_dump_json()
+
+        return of_job
+
+    def work(self, rule: str) -> Callable[[Any], str]:
+        """A function of wildcards: where a rule's jobs keep their state between interruptions."""
+
+        def of_job(wildcards: Any) -> str:
+            return paths.work(self.study, rule, *wildcards)
+
+        return of_job
+
+    def sweep_work(self, wildcards: Any) -> str:
+        """The same of sweeps: a sampler's and its whole grid's is one."""
+        model = (wildcards.stage, wildcards.size, wildcards.seed)
+        return paths.work(self.study, "sweep", *model, searches.sampler_of(wildcards.sampler))
+
+    # ------------------------------------------------------------ data
+
+    def archive(self, wildcards: Any, input: Any) -> str:
+        """The emoji archive, if the source is emoji."""
+        return f"--archive {input[0]}" if self.study.data.source == "emoji" else ""
+
+    def archive_url(self, wildcards: Any) -> str:
+        """The address of a file below resources/."""
+        return ARCHIVES[wildcards.archive].url
+
+    def archive_sha256(self, wildcards: Any) -> str:
+        """The hash of a file below resources/."""
+        return ARCHIVES[wildcards.archive].sha256
+
+    def hub_id(self, wildcards: Any) -> str:
+        """The hub id that a folder of resources/hub is named after."""
+        return hub.hub_id(wildcards.name)
+
+    def hub_include(self, wildcards: Any) -> str:
+        """The files of a hub id, where the study needs other than the usual."""
+        wanted = (self.hub_id(wildcards), wildcards.kind)
+        patterns = [
+            pattern
+            for download in hub_downloads(self.study)
+            if (download.id, download.kind) == wanted
+            for pattern in download.include
+        ]
+        return f"--include {shlex.join(patterns)}" if patterns else ""
+
+    def subject_source(self, wildcards: Any) -> str:
+        """What subjects are chosen from."""
+        folder = needed.dreambooth(self.study).folder
+        if folder is None:
+            return f"--data {self.study.results}/data"
+        return f"--folder {shlex.quote(str(folder))}"
+
+    # ------------------------------------------------------------ training
+
+    def training(self, wildcards: Any, input: Any) -> list[str]:
+        """What a model reads: files by name, and the tar shards where nothing is cached."""
+        options = []
+        for name in ("latents", "text", "index"):
+            found = input.get(name, [])
+            files = [found] if isinstance(found, str) else found
+            options += [f"--{name} {shlex.join(files)}"] if files else []
+        return options + ([] if self.study.latents.cache else [self._shards])
+
+    def pair_training(self, wildcards: Any, input: Any) -> list[str]:
+        """What the U-Net of a pair reads."""
+        if self.study.data.source != "webdataset":
+            return self.training(wildcards, input)
+        return [f"--index {input.index}", self._shards]
+
+    @property
+    def _shards(self) -> str:
+        return f"--shards {shlex.quote(paths.shards(self.study))}"
+
+    def teacher(self, wildcards: Any) -> str:
+        """The folder of the model that teaches a student."""
+        return inputs.teacher(self.study, wildcards)
+
+    def superres_base(self, wildcards: Any, input: Any) -> list[str]:
+        """The pretrained model, if one is finetuned."""
+        return [f"--base {shlex.quote(str(Path(path).parent))}" for path in input.base[2:]]
+
+    def pretrained(self, wildcards: Any) -> str:
+        """The folder of a pretrained model."""
+        return paths.model(self.study, stages.PRETRAIN, wildcards.size, wildcards.seed)
+
+    def taught(self, wildcards: Any) -> list[str]:
+        """The folders of the models that it became, one for each subject."""
+        return inputs.taught(self.study, wildcards)
+
+    # ------------------------------------------------------------ cells
+
+    @property
+    def autoencoder_revision(self) -> str:
+        """The autoencoder's revision on the hub, if it has one."""
+        revision = self.study.latents.autoencoder.revision
+        return f"--autoencoder-revision {revision}" if revision else ""
+
+    def measuring(self, wildcards: Any, input: Any) -> list[str]:
+        """The extractor's file, and what images are scored against, where they are needed."""
+        weights = self.weights(wildcards, input)
+        if not inputs.of_superres(wildcards):
+            return [*weights, *each("--captions", input.clip[:1])]
+        condition, originals = input.superres[:2]
+        superres = [f"--condition {condition}", f"--originals {originals}"]
+        return [*weights, *superres, self.perceptual(wildcards)]
+
+    def weights(self, wildcards: Any, input: Any) -> list[str]:
+        """The extractor's file, where no package brings it."""
+        return each("--weights", input.extractor)
+
+    def perceptual(self, wildcards: Any) -> str:
+        """The weights of the perceptual distance."""
+        return f"--perceptual {shlex.quote(paths.perceptual(self.study))}"
+
+    def reference(self, wildcards: Any, input: Any) -> list[str]:
+        """The features of real images, where guidance is searched."""
+        return each("--reference", input.reference)
+
+    def clip_like(self, wildcards: Any, input: Any) -> list[str]:
+        """The maps of the CLIP-like score, if there is one."""
+        return each("--clip-like", input.clip_like)
+
+    def head(self, wildcards: Any, input: Any) -> list[str]:
+        """The network of the inception score, where it is measured."""
+        return each("--head", input.head)
+
+    def stitched(self, wildcards: Any) -> list[str]:
+        """The model that begins a trajectory, and those that take over."""
+        first, *others = inputs.stitched_models(self.study, wildcards)
+        return [f"--model {first}", *each("--then", others)]

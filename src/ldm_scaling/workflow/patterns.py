@@ -1,0 +1,37 @@
+"""What wildcards of paths may be, as regular expressions."""
+
+from __future__ import annotations
+
+from ..kinds.sizes import SIZE
+from ..kinds.stages import BUDGET, DISTILL, GUIDED_DISTILL, PRETRAIN, SCRATCH, STITCH, SUPERRES
+from ..study.stitch import SEPARATOR
+
+PAIR = rf"{BUDGET}[\w.-]+"
+"""a stage of the parameter budget"""
+ENLARGING = f"{SUPERRES}|{SCRATCH}"
+STAGE = rf"{PRETRAIN}|{DISTILL}|{GUIDED_DISTILL}\d+|{ENLARGING}|{PAIR}"
+"""how a model was trained"""
+SIZES = f"{SIZE}({SEPARATOR}{SIZE}){{1,2}}"
+"""of a stitched trajectory"""
+MEASURED_STAGE, MEASURED_SIZE = f"{STAGE}|{STITCH}", f"{SIZE}|{SIZES}"
+"""of cells: of a model, or of a trajectory"""
+SPLIT = "train|validation|test"
+IMAGES = r"(superres/(photos_)?)?(train|validation)|test"
+"""a split's images, and those of super-resolution"""
+CELL = rf"steps\d+_guidance[\d.]+(_trained[\d.]+|_stitched\d+({SEPARATOR}\d+)+)?"
+
+WILDCARDS = {
+    "split": SPLIT,
+    "stage": STAGE,
+    "size": SIZE,
+    "sizes": SIZES,
+    "seed": r"\d+",
+    "steps": r"\d+",
+    "sampler": r"[a-z]+(_grid)?",
+    "kind": "models|datasets",
+    "revision": "[0-9a-f]{40}",
+    "part": r"\d+",
+    "subject": r"\d+",
+    "cell": CELL,
+}
+"""everywhere, unless a rule says otherwise"""
