@@ -39,7 +39,7 @@ pathvars:
 
 # a workflow that includes this one may choose another folder
 STUDY = STUDY.with_results(workflow.pathvars.get("results"))
-ENVIRONMENT = "../envs/ldm-scaling.yaml"
+ENVIRONMENT = entry.ENVIRONMENT
 inputs, options, hardware = Inputs(STUDY), Options(STUDY), Hardware(STUDY)
 
 

@@ -6,13 +6,12 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from checkpoints import save_clip
 from collections_on_disk import write_coco, write_shards
-from project import FETCHED, SNAKEMAKE
+from project import FETCHED
 from servers import Hub, serving
 
 from ldm_scaling.data.sources.emoji import ARCHIVE_BYTES, IMAGES
@@ -201,23 +200,29 @@ def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
 
 
 @pytest.mark.parametrize(
-    ("target", "offline"), [("results/models/family.csv", "1"), ("resources/hub", "0")]
+    ("module", "set_by_user", "offline"),
+    [
+        ("latents.encode_text", None, "True"),
+        ("latents.encode_text", "0", "False"),
+        ("data.fetch_hub", None, "False"),
+    ],
 )
-def test_only_jobs_that_fetch_use_the_network(project, tmp_path, target, offline):
-    (tmp_path / "python").write_text('#!/bin/sh\nenv > "$RECORD"\nexit 1\n')
-    (tmp_path / "python").chmod(0o755)
-    record = tmp_path / "environment"
-    if target == "resources/hub":
-        target += f"/models/org--name/{REVISION}/prefetched.json"
-    path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
-    subprocess.run(
-        [SNAKEMAKE, "--cores", "1", target],
-        cwd=project.folder,
-        env=os.environ | {"PATH": path, "RECORD": str(record)},
-        capture_output=True,
-        check=False,
+def test_only_jobs_that_fetch_use_the_network(tmp_path, module, set_by_user, offline):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(sys.modules['huggingface_hub'].constants.HF_HUB_OFFLINE))\n"
     )
-    assert f"\nHF_HUB_OFFLINE={offline}\n" in record.read_text()
+    clean = {name: os.environ[name] for name in os.environ if not name.endswith("_OFFLINE")}
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    given = {"HF_HUB_OFFLINE": set_by_user} if set_by_user else {}
+    done = subprocess.run(
+        [sys.executable, "-m", f"ldm_scaling.{module}", "--help"],
+        env=clean | given | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == offline
 
 
 def test_a_study_runs_offline_once_its_downloads_are_there(project, tmp_path, monkeypatch):

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from .paths import inputs_of
+
 PACKAGE = "ldm_scaling"
 ABOVE = Path(__file__).parents[2]
 """the folder that has the package"""
@@ -31,9 +33,7 @@ def closure(*modules: str, above: Path = ABOVE) -> list[str]:
             raise ValueError(f"{name} is no module below {above}")
         found.add(name)
         queue += _imports(name, above)
-    here = Path.cwd()
-    paths = sorted(_file(name, above) for name in found)
-    return [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in paths]
+    return inputs_of(sorted(_file(name, above) for name in found))
 
 
 def docstring(module: str, above: Path = ABOVE) -> str:

@@ -20,6 +20,8 @@ from ..study.load import load_study
 from ..study.study import Study
 
 CONFIG = "config.yaml"
+ENVIRONMENT = str(REPOSITORY / "envs/ldm-scaling.yaml").replace("{", "{{").replace("}", "}}")
+"""of conda; Snakemake formats it"""
 
 
 def prepare(workflow: Any) -> None:

@@ -82,7 +82,7 @@ class Inputs:
             folder = hub.local_folder(settings.pretrained, None)
             if not folder.is_dir():
                 return []
-        return [str(folder / name) for name in paths.AUTOENCODER]
+        return paths.inputs_of(folder / name for name in paths.AUTOENCODER)
 
     def text_encoder(self, wildcards: Any) -> Files:
         """The text encoder's download, if it has one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..study.study import Study
@@ -57,6 +58,18 @@ def model(study: Study, stage: str, size: str, seed: int | str) -> str:
 def network(folder: str) -> list[str]:
     """The files of a model's folder that the jobs wait for which read it."""
     return [f"{folder}/{TRAINED[name]}" for name in NETWORK]
+
+
+def inputs_of(files: Iterable[str | Path]) -> list[str]:
+    """Files as inputs of a rule, relative to the working directory if they lie below it.
+
+    None of a repository with braces in its path, when it is called from elsewhere: Snakemake would
+    take them for wildcards, and has no way to escape them. Then an edit of a file reruns nothing.
+    """
+    here = Path.cwd()
+    paths = map(Path, files)
+    named = [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in paths]
+    return [path for path in named if "{" not in path]
 
 
 def autoencoder(study: Study) -> str:

@@ -1,0 +1,90 @@
+"""What jobs ask of the machine."""
+
+from __future__ import annotations
+
+import pytest
+from snakemake.iocontainers import Wildcards
+from studies import put
+
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow.hardware import TRAINING, Hardware, parameters
+
+
+@pytest.fixture
+def hardware(pocket_config):
+    """Of the pocket study with 16 cells of 1,000 images, from models without kept checkpoints."""
+    put(pocket_config, "sampling.n", 500)
+    put(pocket_config, "sampling.steps", [1, 2, 4, 8])
+    put(pocket_config, "sampling.guidance", [1, 2, 3, 4])
+    put(pocket_config, "training.keep", [])
+    return Hardware(load_study(pocket_config))
+
+
+def model(size: str) -> Wildcards:
+    """The wildcards of a model."""
+    return Wildcards(fromdict={"stage": "pretrain", "size": size, "seed": "0", "sampler": "ddim"})
+
+
+def trajectory(sizes: str) -> Wildcards:
+    """The wildcards of a stitched trajectory."""
+    return Wildcards(fromdict={"sizes": sizes, "seed": "0", "sampler": "ddim"})
+
+
+def test_the_table_says_how_a_size_is_trained(hardware):
+    for limit, row in TRAINING.items():
+        wildcards = model(f"c{limit}")
+        asked = {name: value for name, value in hardware.training.items() if name != "runtime"}
+        found = {name: ask(wildcards) if callable(ask) else ask for name, ask in asked.items()}
+        assert found == {
+            "gpu": row.gpus,
+            "nodes": 1,
+            "micro_batch": row.micro_batch,
+            "switches": row.switches,
+        }
+    # between two rows the larger one, beyond the table its last
+    assert hardware.gpus(model("c129")) == TRAINING[224].gpus
+    assert hardware.gpus(model("c2048")) == TRAINING[max(TRAINING)].gpus
+
+
+def test_a_trajectory_asks_for_what_its_largest_size_does_and_the_memory_of_all(hardware):
+    for ask in (hardware.gpus, hardware.sampling_batch, hardware.large_first):
+        assert ask(trajectory("c320-c64")) == ask(trajectory("c64-c320")) == ask(model("c320"))
+    single = [hardware.sampling_memory(model(size)) for size in ("c64", "c320")]
+    assert hardware.sampling_memory(trajectory("c64-c320")) == sum(single)
+
+
+def test_memory_counts_weights_and_features(hardware):
+    weights = 4 * parameters("c320") // 10**6  # MB of one copy
+    assert parameters("c320") == pytest.approx(866e6, rel=0.01)  # the paper's
+    # a copy a process and eight of the one that collects
+    assert hardware.training_memory(model("c320")) == pytest.approx(4000 + 16 * weights, abs=20)
+    students = hardware.student_memory(model("c320"))
+    assert students - hardware.training_memory(model("c320")) == pytest.approx(16 * weights, abs=20)
+    features = 2 * 16 * 500 * 2048 * 2 / 10**6
+    assert hardware.sampling_memory(model("c12")) == pytest.approx(4000 + features, abs=20)
+
+
+def test_teaching_has_one_gpu_and_no_shards(hardware):
+    assert hardware.switches(model("c512")) == "--checkpointing --sharded"
+    assert hardware.teaching_switches(model("c512")) == "--checkpointing"
+    assert hardware.teaching_switches(model("c12")) == ""
+
+
+def test_later_attempts_have_more_time_and_measuring_more_for_more_cells(hardware):
+    assert [hardware.walltime(model("c12"), attempt) for attempt in (1, 2, 9)] == [240, 480, 1440]
+    asked = [hardware.measure_runtime(model("c12"), attempt, 1) for attempt in (1, 2)]
+    assert asked[1] == 2 * asked[0] >= 120
+    stitched = Wildcards(
+        fromdict={"stage": "stitch", "size": "c20-c48", "seed": "0", "sampler": "ddim"}
+    )
+    assert hardware.measure_runtime(stitched, 1, 1) >= asked[0]
+
+
+def test_threads_are_for_gpus_and_for_decoding(pocket_config, hardware):
+    assert hardware.training_threads(model("c12")) == 1 == hardware.sampling_threads(model("c12"))
+    assert hardware.training_threads(model("c320")) == 32
+    evaluation = {"source": "coco", "path": "coco"}
+    pocket_config["data"] |= {"source": "webdataset", "path": "tars", "evaluation": evaluation}
+    pocket_config["metrics"]["clip_like"] = pocket_config["superres"] = None
+    put(pocket_config, "latents.cache", False)
+    assert Hardware(load_study(pocket_config)).training_threads(model("c12")) == 8

@@ -1,0 +1,161 @@
+"""The workflow with a working directory elsewhere, as a module of another one, in odd folders."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from project import SNAKEMAKE, Project
+
+AUTOENCODER = "pretrained/autoencoder-emoji32"
+CELLS = "results/cells/pretrain/c12/seed0/ddim/metrics.csv"
+
+
+def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
+    """Run in a folder, without a PYTHONPATH that would help; asserts the exit status."""
+    environment = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
+    binaries = str(Path(sys.executable).parent)
+    done = subprocess.run(
+        [SNAKEMAKE, "--cores", "1", *arguments],
+        cwd=folder,
+        env=environment | {"PATH": os.pathsep.join([binaries, os.environ["PATH"]])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode != 0) == fails, done.stdout[-6000:]
+    return done.stdout
+
+
+def commands(printed: str) -> set[str]:
+    """The commands of a dry run, without those that fetch what one folder has and another lacks."""
+    lines = {line.split("tee ")[-1] for line in printed.splitlines() if "-m ldm_scaling." in line}
+    return {line for line in lines if ".data.fetch_" not in line}
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory) -> Project:
+    """A clone in a folder whose name shells, Python's formats and Snakemake read something into."""
+    above = tmp_path_factory.mktemp("odd") / "Größe {x} $y %s"
+    above.mkdir()
+    return Project(above / "my clone")
+
+
+@pytest.fixture
+def elsewhere(tmp_path) -> Path:
+    """An empty working directory."""
+    (tmp_path / "else where").mkdir()
+    return tmp_path / "else where"
+
+
+def host(elsewhere: Path, clone: Path, statements: str = "") -> None:
+    """Write a workflow that includes the clone as a module, and has a rule of its own."""
+    elsewhere.joinpath("Snakefile").write_text(
+        'shell.prefix("export HOST=1; ")\n\n'
+        'rule own:\n    output: "own.txt"\n    shell: "env > {output}"\n\n'
+        f"module ldm:\n    snakefile: {str(clone / 'Snakefile')!r}\n{statements}\n"
+        "use rule * from ldm as ldm_*\n"
+    )
+
+
+def test_another_working_directory_runs_the_same_commands(project, elsewhere):
+    snakefile = ("--snakefile", str(project.folder / "Snakefile"))
+    there = snakemake(elsewhere, "-n", "-p", *snakefile, CELLS)
+    here = project.snakemake("--cores", "1", "-n", "-p", CELLS)
+    assert commands(there) == commands(here)
+    assert f"--autoencoder {AUTOENCODER}" in there
+    assert f"{project.folder}/{AUTOENCODER}/config.json" in there  # a changed one is noticed
+    directory = ("--directory", str(elsewhere))
+    assert commands(snakemake(project.folder, "-n", "-p", *directory, CELLS)) == commands(here)
+
+
+def test_a_folders_own_configuration_overlays_that_of_the_repository(project, elsewhere):
+    snakefile = ("--snakefile", str(project.folder / "Snakefile"))
+    (elsewhere / "config.yaml").write_text("name: mine\nfamily: {sizes: [c12, c48]}\n")
+    (elsewhere / "over.yaml").write_text("name: others\n")
+    target = CELLS.replace("results", "results/mine")
+    assert "models/pretrain/c12" in snakemake(elsewhere, "-n", *snakefile, target)
+    overlay = ("--configfile", "over.yaml")
+    printed = snakemake(elsewhere, "-n", *snakefile, "models", *overlay)
+    assert "results/others/models/pretrain/c48" in printed and "c20" not in printed
+
+
+def test_a_clone_in_an_odd_folder(odd, elsewhere):
+    here = odd.snakemake("--cores", "1", "-n", "-p", CELLS)
+    there = snakemake(elsewhere, "-n", "-p", "--snakefile", str(odd.folder / "Snakefile"), CELLS)
+    assert commands(there) == commands(here)
+
+
+def test_a_job_of_a_clone_that_cannot_be_written_to(odd, elsewhere):
+    def files() -> list[Path]:
+        paths = odd.folder.rglob("*")
+        return sorted(path for path in paths if "__pycache__" not in path.parts)
+
+    before = files()
+    for path in (odd.folder, *before):
+        path.chmod(path.stat().st_mode & ~0o222)
+    try:
+        snakefile = str(odd.folder / "Snakefile")
+        snakemake(elsewhere, "--snakefile", snakefile, "results/models/family.csv")
+        assert files() == before
+    finally:
+        for path in (odd.folder, *before):
+            path.chmod(path.stat().st_mode | 0o200)
+    table = pd.read_csv(elsewhere / "results/models/family.csv")
+    assert table["decoder_gflops"].gt(0).all()  # of pretrained/, which the job found in the clone
+
+
+def test_a_module_of_another_workflow(odd, elsewhere):
+    statements = '    config: {"family": {"sizes": ["c12", "c48"]}}\n'
+    statements += '    pathvars: results="some/where"\n'
+    host(elsewhere, odd.folder, statements)
+    (elsewhere / "config.yaml").write_text("key: of the host\n")
+    printed = snakemake(elsewhere, "-n", "-p", "ldm_models", "ldm_prefetch")
+    assert "rule ldm_pretrain:" in printed and "c20" not in printed
+    named = re.findall(r"\S*\bresults/\S*", "\n".join(commands(printed)))
+    assert not named and "--work-dir some/where/work/pretrain/c12/0" in printed
+
+
+def test_the_rules_of_the_host_are_as_without_the_module(odd, elsewhere):
+    host(elsewhere, odd.folder)
+    snakemake(elsewhere, "own")
+    lines = (elsewhere / "own.txt").read_text().splitlines()
+    assert "HOST=1" in lines
+    assert not [line for line in lines if line.startswith(("HF_HUB", "TRANSFORMERS", "LDM"))]
+
+
+def test_what_fetches_runs_where_snakemake_runs_also_in_a_module(odd, elsewhere):
+    host(elsewhere, odd.folder)
+    script = (
+        "from pathlib import Path\n"
+        "from snakemake.api import SnakemakeApi\n"
+        "from snakemake.settings.types import ResourceSettings\n"
+        "with SnakemakeApi() as api:\n"
+        "    workflow = api.workflow(ResourceSettings(), snakefile=Path('Snakefile'))\n"
+        "    print(*workflow._workflow._localrules)\n"
+    )
+    run = [sys.executable, "-c", script]
+    local = subprocess.run(run, cwd=elsewhere, capture_output=True, text=True, check=True).stdout
+    fetching = {f"ldm_fetch_{name}" for name in ("hub", "file", "emoji", "word_vectors")}
+    assert fetching | {"ldm_all", "ldm_models"} < set(local.split())
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ('config: {"sede": 1}', "error: config key sede: unknown key"),
+        ('prefix: "below/"', "error: module: prefix is not supported"),
+    ],
+)
+def test_a_wrong_module_is_one_line(odd, elsewhere, statement, says):
+    host(elsewhere, odd.folder, f"    {statement}\n")
+    printed = snakemake(elsewhere, "-n", "own", fails=True)
+    errors = [line for line in printed.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and errors[0].startswith(says)
+    assert "Traceback" not in printed
