@@ -5,16 +5,15 @@ What a rule needs and gives stands at the top of its file.
 """
 
 import sys
-from pathlib import Path
 
 from snakemake.utils import min_version
 
 min_version("9.25")
-
-# of a module its own folder, whereas workflow.basedir is that of the workflow that includes it
-sys.path.insert(0, str(Path(str(workflow.current_basedir), "src")))
+# workflow.basedir of a module is that of the workflow that includes it
+sys.path.insert(0, f"{workflow.current_basedir}/src")
 
 from ldm_scaling.workflow import entry, patterns
+from ldm_scaling.workflow.entry import ENVIRONMENT
 from ldm_scaling.workflow.hardware import Hardware
 from ldm_scaling.workflow.inputs import Inputs
 from ldm_scaling.workflow.options import Options
@@ -39,7 +38,6 @@ pathvars:
 
 # a workflow that includes this one may choose another folder
 STUDY = STUDY.with_results(workflow.pathvars.get("results"))
-ENVIRONMENT = entry.ENVIRONMENT
 inputs, options, hardware = Inputs(STUDY), Options(STUDY), Hardware(STUDY)
 
 
@@ -48,17 +46,7 @@ wildcard_constraints:
 
 
 include: "rules/bridge.smk"
-
-
-rule all:
-    """Every table and figure of the study."""
-    input:
-        expand("<results>/figures/{name}.{kind}", name=FIGURES, kind=["pdf", "png"]),
-        expand("<results>/tables/{name}.csv", name=TABLES),
-        "<results>/claims.md",
-    localrule: True
-
-
+include: "rules/targets.smk"  # first: rule all is what is made by default
 include: "rules/data.smk"
 include: "rules/latents.smk"
 include: "rules/models.smk"
@@ -73,4 +61,3 @@ include: "rules/dreambooth.smk"
 include: "rules/stitch.smk"
 include: "rules/search.smk"
 include: "rules/param_budget.smk"
-include: "rules/targets.smk"

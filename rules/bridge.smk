@@ -2,6 +2,7 @@
 
 import shlex
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 from ldm_scaling.study.distill import FEW_STEPS

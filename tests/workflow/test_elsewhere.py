@@ -124,7 +124,7 @@ def test_a_module_of_another_workflow(odd, elsewhere):
 
 def test_the_rules_of_the_host_are_as_without_the_module(odd, elsewhere):
     host(elsewhere, odd.folder)
-    snakemake(elsewhere, "own")
+    snakemake(elsewhere)  # its default target
     lines = (elsewhere / "own.txt").read_text().splitlines()
     assert "HOST=1" in lines
     assert not [line for line in lines if line.startswith(("HF_HUB", "TRANSFORMERS", "LDM"))]
