@@ -18,13 +18,11 @@ from ldm_scaling.workflow.hardware import Hardware
 from ldm_scaling.workflow.inputs import Inputs
 from ldm_scaling.workflow.options import Options
 
-entry.prepare(workflow)
-
 
 configfile: entry.configfile(workflow)
 
 
-STUDY = entry.study_of(workflow, config)
+STUDY = entry.begin(workflow, config)
 
 
 report: "report/workflow.rst"
@@ -36,8 +34,6 @@ pathvars:
     benchmarks="<results>/benchmarks",
 
 
-# a workflow that includes this one may choose another folder
-STUDY = STUDY.with_results(workflow.pathvars.get("results"))
 inputs, options, hardware = Inputs(STUDY), Options(STUDY), Hardware(STUDY)
 
 
@@ -46,7 +42,17 @@ wildcard_constraints:
 
 
 include: "rules/bridge.smk"
-include: "rules/targets.smk"  # first: rule all is what is made by default
+include: "rules/targets.smk"
+
+
+rule all:
+    """Every table and figure of the study."""
+    input:
+        rules.figures.input,
+        rules.tables.input,
+    localrule: True
+
+
 include: "rules/data.smk"
 include: "rules/latents.smk"
 include: "rules/models.smk"

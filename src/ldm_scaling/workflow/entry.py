@@ -20,11 +20,13 @@ from ..study.load import load_study
 from ..study.study import Study
 
 CONFIG = "config.yaml"
+MODULE = 2
+"""the level of pathvars that a module statement or a configuration sets; a Snakefile's own is 3"""
 ENVIRONMENT = str(REPOSITORY / "envs/ldm-scaling.yaml").replace("{", "{{").replace("}", "}}")
 """of conda; Snakemake formats it"""
 
 
-def prepare(workflow: Any) -> None:
+def _prepare_environment(workflow: Any) -> None:
     """Let the jobs find the package, also in environments of their own.
 
     A job that was submitted to a cluster must see the GPUs that it asked for.
@@ -43,20 +45,28 @@ def configfile(workflow: Any) -> str:
     return CONFIG if own else str(REPOSITORY / CONFIG)
 
 
-def study_of(workflow: Any, config: dict[str, Any]) -> Study:
-    """The study of a merged configuration; what it leaves open is as in the repository's.
+def begin(workflow: Any, config: dict[str, Any]) -> Study:
+    """Prepare the environment of the jobs, and return the study of a merged configuration.
 
-    Prints a wrong one's error in one line and exits with status 2.
+    What the configuration leaves open is as in the repository's. A workflow that includes this one
+    may choose the folder of results, by its `pathvars`. A wrong study is a line on stderr, and exit
+    status 2.
     """
+    _prepare_environment(workflow)
     merged = load_configfile(str(REPOSITORY / CONFIG))
     update_config(merged, {key: config[key] for key in config if key != "pathvars"})
     try:
         if workflow.modifier.modify_path("results") != "results":
             raise StudyError("module: prefix is not supported; set pathvars: results=FOLDER")
-        return load_study(merged)
+        study = load_study(merged)
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    if is_main(workflow):
+        config.update(merged)  # captions of the report read it
+    pathvars = workflow.pathvars
+    chosen = pathvars.level["results"] <= MODULE
+    return study.with_results(pathvars.get("results")) if chosen else study
 
 
 def is_main(workflow: Any) -> bool:
