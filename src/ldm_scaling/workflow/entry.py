@@ -22,6 +22,8 @@ from ..study.study import Study
 CONFIG = "config.yaml"
 ENVIRONMENT = str(REPOSITORY / "envs/ldm-scaling.yaml").replace("{", "{{").replace("}", "}}")
 """of conda; Snakemake formats it"""
+IMAGE = str(REPOSITORY / "containers/ldm-scaling.sif").replace("{", "{{").replace("}", "}}")
+"""of Apptainer, which the user builds; Snakemake formats it"""
 
 
 def prepare(workflow: Any) -> None:
