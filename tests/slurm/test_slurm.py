@@ -45,7 +45,7 @@ rule all:
 rule late:
     output: "late.txt"
     resources: runtime=minutes, nap=nap
-    shell: "sleep {resources.nap}; touch {output}"
+    shell: "touch begun; sleep {resources.nap}; touch {output}"
 
 rule gpus:
     output: "gpus.txt"
@@ -175,8 +175,9 @@ class Story:
         """Requeue the training, cancel it, press Ctrl-C; beside it, end the time of another job."""
         beside = (*TRAINING[:4], "--snakefile", "limits.smk")
         with self.start() as run, self.cluster.run(*beside) as limits:
-            late = run.wait_for(lambda: self.running("rule_late"))
-            ask("scontrol", "update", f"JobId={late}", "EndTime=now")
+            limits.wait_for((self.cluster.folder / "begun").exists)
+            [late] = self.cluster.jobs("rule_late")
+            ask("scontrol", "update", f"JobId={late['JobId']}", "EndTime=now")
             self.seen.append(run.wait_for(self.saved))
             self.freeze(run)
             self.limits = limits.process.wait(PATIENCE)
@@ -201,11 +202,6 @@ class Story:
     def training(self) -> list[dict[str, str]]:
         """The jobs that train, oldest first."""
         return self.cluster.jobs("rule_pretrain_")
-
-    def running(self, comment: str) -> str | None:
-        """The id of a running job."""
-        ids = [job["JobId"] for job in self.cluster.jobs(comment) if job["JobState"] == "RUNNING"]
-        return ids[0] if ids else None
 
     def saved(self) -> int:
         """Images seen by the newest saved state; 0 if there is none."""
