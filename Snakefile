@@ -50,7 +50,19 @@ wildcard_constraints:
 
 
 include: "rules/bridge.smk"
-include: "rules/targets.smk"  # first: rule all is what is made by default
+
+
+# here, since Snakemake takes no default target from an included file
+rule all:
+    """Every table and figure of the study."""
+    input:
+        expand("<results>/figures/{name}.{kind}", name=FIGURES, kind=["pdf", "png"]),
+        expand("<results>/tables/{name}.csv", name=TABLES),
+        "<results>/claims.md",
+    localrule: True
+
+
+include: "rules/targets.smk"
 include: "rules/data.smk"
 include: "rules/latents.smk"
 include: "rules/models.smk"

@@ -1,18 +1,9 @@
-"""Targets by name: all of the study, or a part of it.
+"""Targets by name, beside `all` in the Snakefile: a part of the study.
 
-Needs: nothing of its own. Gives: `all`, `prefetch`, `figures`, `tables`, `models`.
+Needs: nothing of its own. Gives: `prefetch`, `figures`, `tables`, `models`.
 """
 
 from ldm_scaling.workflow import cluster, downloads, stages
-
-
-rule all:
-    """Every table and figure of the study."""
-    input:
-        expand("<results>/figures/{name}.{kind}", name=FIGURES, kind=["pdf", "png"]),
-        expand("<results>/tables/{name}.csv", name=TABLES),
-        "<results>/claims.md",
-    localrule: True
 
 
 rule prefetch:
