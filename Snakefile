@@ -13,7 +13,7 @@ min_version("9.25")
 sys.path.insert(0, f"{workflow.current_basedir}/src")
 
 from ldm_scaling.workflow import entry, patterns
-from ldm_scaling.workflow.entry import ENVIRONMENT
+from ldm_scaling.workflow.entry import ENVIRONMENT, IMAGE
 from ldm_scaling.workflow.hardware import Hardware
 from ldm_scaling.workflow.inputs import Inputs
 from ldm_scaling.workflow.options import Options
@@ -26,6 +26,10 @@ STUDY = entry.begin(workflow, config)
 
 
 report: "report/workflow.rst"
+
+
+# used with --sdm apptainer
+container: IMAGE
 
 
 pathvars:

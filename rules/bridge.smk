@@ -310,27 +310,6 @@ def param_budget_claims_option(wildcards, input):
     return f"--param-budget {input.param_budget}" if input.param_budget else ""
 
 
-def unfilled():
-    """Resources of the jobs to run that profiles/slurm still leaves open."""
-    return {
-        name
-        for job in workflow.dag.needrun_jobs()
-        for name, value in job.resources.items()
-        if value == "FILL_IN"
-    }
-
-
-onstart:
-    # not while parsing: a dry run, which skips this, needs no account
-    if names := unfilled():
-        print(
-            "error: profiles/slurm/config.yaml, default-resources: fill in"
-            f" {' and '.join(sorted(names))}, or delete what your cluster does without",
-            file=sys.stderr,
-        )
-        sys.exit(2)
-
-
 # ------------------------------------------------------------ inputs
 
 

@@ -3,7 +3,7 @@
 Needs: nothing of its own. Gives: `prefetch`, `figures`, `tables`, `models`.
 """
 
-from ldm_scaling.workflow import downloads, stages
+from ldm_scaling.workflow import cluster, downloads, stages
 
 
 rule prefetch:
@@ -41,3 +41,10 @@ rule models:
             subject=range(STUDY.dreambooth.subjects if STUDY.dreambooth else 0),
         ),
     localrule: True
+
+
+onstart:
+    # not while parsing: a dry run, which skips this, needs no cluster
+    if line := cluster.refusal(workflow):
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(2)

@@ -57,6 +57,7 @@ class Project:
     """A copy of what a run needs, sharing what was fetched with the checkout."""
 
     def __init__(self, folder: Path):
+        self.program = SNAKEMAKE
         self.folder = folder
         folder.mkdir()
         for name in PARTS:
@@ -78,7 +79,7 @@ class Project:
         """Start Snakemake in a process group of its own."""
         binaries = str(Path(sys.executable).parent)
         return subprocess.Popen(
-            [SNAKEMAKE, *arguments],
+            [self.program, *arguments],
             cwd=self.folder,
             env=os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"} | environment,
             stdout=output,

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Starts a Slurm of one node on this machine, for the tests in this folder: munged, slurmctld, slurmd,
-# two pretended GPUs, no accounting. Installs Debian's packages if they are missing; needs root.
-# Where it runs already, it does nothing. Exit code 77, with the reason: not possible here.
+# two pretended GPUs, no accounts (accounts.sh adds them). Installs Debian's packages if they are
+# missing; needs root. Where it runs already, it does nothing.
+# Exit code 77, with the reason: not possible here.
 set -euo pipefail
 LAB=/var/lib/ldm-scaling-slurm
 HOST=$(hostname -s)
@@ -18,7 +19,8 @@ fi
 
 # ---- packages; policy-rc.d keeps them from starting services
 missing=()
-for package in munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins; do
+for package in munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins \
+  slurmdbd slurm-wlm-mysql-plugin mariadb-server; do
   dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then

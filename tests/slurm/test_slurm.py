@@ -1,7 +1,6 @@
-"""The smoke study on a real Slurm of one node: what jobs ask for, and what interruptions cost.
+"""The workflow on a real Slurm of one node: interruptions, and who chooses account and partition.
 
-Two runs of one command. Their trainings are interrupted in every way that a cluster knows:
-requeued, cancelled, stopped with Snakemake by Ctrl-C, out of time.
+All tests share one Slurm, whose accounts are made compulsory last.
 """
 
 import contextlib
@@ -18,20 +17,41 @@ import pytest
 from project import Project
 
 HERE = Path(__file__).parent
+PROFILE = "profiles/slurm/config.yaml"
+TYPED = ("--profile", "slurm", "results/figures/fid_vs_cost.pdf")
+PATIENCE = 600  # seconds after which something is broken
+
 BATCH = 32
-IMAGES = 12288
 OVERLAY = f"""
 latents: {{autoencoder: {{pretrained: pretrained/autoencoder-emoji32, latent_channels: 8}}}}
-training: {{images: {IMAGES}, batch: {BATCH}}}
-metrics: {{clip_like: null}}
+training: {{images: 12288, batch: {BATCH}}}
 """
-COMMAND = (
-    *("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "3"),
+TRAINING = (
+    *("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "1"),
     *("--set-resources", "pretrain:slurm_partition=training"),
     *("--configfile", "studies/smoke.yaml", "overlay.yaml"),
-    *("--", "results/smoke/figures/fid_vs_cost.pdf"),
+    *("--", "results/smoke/models/pretrain/c8/seed0/summary.json"),
 )
-PATIENCE = 600  # seconds after which something is broken
+LIMITS = """
+def minutes(wildcards, attempt):
+    return 60 * attempt
+
+def nap(wildcards, attempt):
+    return 600 if attempt == 1 else 0
+
+rule all:
+    input: "late.txt", "gpus.txt"
+
+rule late:
+    output: "late.txt"
+    resources: runtime=minutes, nap=nap
+    shell: "touch begun; sleep {resources.nap}; touch {output}"
+
+rule gpus:
+    output: "gpus.txt"
+    resources: gpu=2
+    shell: "echo $CUDA_VISIBLE_DEVICES > {output}"
+"""
 
 
 def ask(*command: str) -> str:
@@ -40,38 +60,23 @@ def ask(*command: str) -> str:
 
 
 class Cluster:
-    """The project on Slurm: runs of Snakemake, its jobs, and what they have trained."""
+    """A copy of the project on Slurm: runs of Snakemake and their jobs."""
 
     def __init__(self, folder: Path):
         self.project = Project(folder)
-        self.results = folder / "results/smoke"
-        self.output = folder / "output.txt"
-        self.environment = {"ACCELERATE_USE_CPU": "true"}  # the GPUs are pretended
-        (folder / "overlay.yaml").write_text(OVERLAY)
-        profile = folder / "profiles/slurm/config.yaml"
-        text = profile.read_text().replace("slurm_partition: FILL_IN", "slurm_partition: main")
-        profile.write_text(text.replace("slurm_account: FILL_IN", ""))  # this Slurm has no accounts
+        self.project.program = str(HERE / "impatient.py")
+        self.folder = folder
 
     @contextlib.contextmanager
-    def snakemake(self) -> Iterator[subprocess.Popen]:
-        """A run of the command; what is left of it at the end of the block is killed."""
-        with self.output.open("w") as output:
-            process = self.project.start(*COMMAND, output=output, **self.environment)
+    def run(self, *arguments: str, **environment: str) -> Iterator["Run"]:
+        """A run of Snakemake; what is left of it at the end of the block is killed."""
+        run = Run(self.project, *arguments, **environment)
         try:
-            yield process
+            yield run
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-    def wait_for(self, event: Callable, process: subprocess.Popen):
-        """The first true value of `event()`; the run must not end before."""
-        deadline = time.monotonic() + PATIENCE
-        while not (value := event()):
-            ended = process.poll() is not None or time.monotonic() > deadline
-            assert not ended, self.output.read_text()[-6000:]
-            time.sleep(0.1)
-        return value
+                os.killpg(run.process.pid, signal.SIGKILL)
+            run.process.wait()
 
     def jobs(self, comment: str = "rule_") -> list[dict[str, str]]:
         """What Slurm knows of the jobs whose comment (rule, wildcards) begins so, oldest first."""
@@ -82,32 +87,66 @@ class Cluster:
         found = [
             row
             for row in rows
-            if row.get("WorkDir") == str(self.project.folder) and row["Comment"].startswith(comment)
+            if row.get("WorkDir") == str(self.folder) and row["Comment"].startswith(comment)
         ]
         return sorted(found, key=lambda row: int(row["JobId"]))
 
-    def training(self, size: str) -> list[dict[str, str]]:
-        """The jobs that train a size, oldest first."""
-        return self.jobs(f"rule_pretrain_wildcards_{size}_")
+    def set_default(self, name: str, value: str) -> None:
+        """Set one of the profile's default resources as its comments say."""
+        path = self.folder / PROFILE
+        text, count = re.subn(rf"(?m)^  # {name}: NAME$", f"  {name}: {value}", path.read_text())
+        assert count == 1
+        path.write_text(text)
 
-    def saved(self, size: str) -> int:
-        """Images seen by the newest saved state of a training; 0 if there is none."""
-        states = sorted((self.results / "work/pretrain" / size).rglob("state-*"))
-        return int(states[-1].name.removeprefix("state-")) * BATCH if states else 0
+    def accepted(self) -> dict[str, str]:
+        """A job of the command as typed, which then is killed with all of its jobs."""
+        with self.run(*TYPED) as run:
+            run.wait_for(self.jobs)
+        jobs = self.jobs()
+        ask("scancel", *(job["JobId"] for job in jobs))
+        return jobs[0]
 
-    def continued(self, size: str, number: int) -> int:
-        """Images after which the `number`-th job of a training says that it continues, or 0."""
-        for job in self.training(size)[number - 1 : number]:
-            log = Path(job["StdOut"])
-            text = log.read_text() if log.exists() else ""
-            if found := re.search(r"continuing after (\d+) images", text):
-                return int(found[1])
-        return 0
+    def refused(self) -> str:
+        """The only error of the command as typed, which submits nothing."""
+        with self.run(*TYPED) as run:
+            assert run.process.wait(PATIENCE) != 0
+        assert not self.jobs()
+        assert "Traceback" not in run.text()
+        [line] = [line for line in run.text().splitlines() if "error" in line.lower()]
+        return line
+
+
+class Run:
+    """A run of Snakemake and what it prints."""
+
+    def __init__(self, project: Project, *arguments: str, **environment: str):
+        self.path = project.folder / f"output-{time.monotonic_ns()}.txt"
+        with self.path.open("w") as output:
+            self.process = project.start(*arguments, output=output, **environment)
+
+    def text(self) -> str:
+        """What it has printed."""
+        return self.path.read_text()
+
+    def wait_for(self, event: Callable):
+        """The first true value of `event()`; the run must not end before."""
+        deadline = time.monotonic() + PATIENCE
+        while not (value := event()):
+            ended = self.process.poll() is not None or time.monotonic() > deadline
+            assert not ended, self.text()[-6000:]
+            time.sleep(0.1)
+        return value
+
+    def press_ctrl_c(self) -> int:
+        """Interrupt it as a terminal does; gives its exit status."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
 def slurm():
     """A running Slurm; skips the module, with the reason, where there can be none."""
+    subprocess.run([HERE / "stop.sh"], check=True, timeout=120)  # one that is started by hand
     started = subprocess.run([HERE / "start.sh"], text=True, capture_output=True, timeout=600)
     if started.returncode == 77:
         pytest.skip(started.stdout.strip())
@@ -116,95 +155,83 @@ def slurm():
     subprocess.run([HERE / "stop.sh"], check=True, timeout=120)
 
 
+# ------------------------------------------------------------ interruptions
+
+
 class Story:
-    """What happened: images seen before and after every interruption, and how the runs ended."""
+    """A training that is interrupted again and again: images seen before and after."""
 
     def __init__(self, cluster: Cluster):
         self.cluster = cluster
-        self.seen: dict[str, list[int]] = {"c8": [], "c16": []}
+        self.results = cluster.folder / "results/smoke"
+        (cluster.folder / "overlay.yaml").write_text(OVERLAY)
+        (cluster.folder / "limits.smk").write_text(LIMITS)
+        self.seen: list[int] = []
+        self.first_run()
+        self.first_jobs = cluster.jobs()
+        self.second_run()
 
     def first_run(self) -> None:
-        """Requeue the training of c8, cancel that of c16; press Ctrl-C once both continue."""
-        cluster = self.cluster
-        with cluster.snakemake() as process:
-            self.freeze_each(cluster.saved, process)
-            ask("scontrol", "requeue", cluster.training("c8")[0]["JobId"])
-            ask("scancel", cluster.training("c16")[0]["JobId"])
-            number = {"c8": 1, "c16": 2}  # a requeued job keeps its id, a retry has a new one
-            self.freeze_each(lambda size: cluster.continued(size, number[size]), process)
-            os.killpg(process.pid, signal.SIGINT)
-            self.interrupted = process.wait(PATIENCE)
-        self.first_jobs = cluster.jobs()
+        """Requeue the training, cancel it, press Ctrl-C; beside it, end the time of another job."""
+        beside = (*TRAINING[:4], "--snakefile", "limits.smk")
+        with self.start() as run, self.cluster.run(*beside) as limits:
+            limits.wait_for((self.cluster.folder / "begun").exists)
+            [late] = self.cluster.jobs("rule_late")
+            ask("scontrol", "update", f"JobId={late['JobId']}", "EndTime=now")
+            self.seen.append(run.wait_for(self.saved))
+            self.freeze(run)
+            self.limits = limits.process.wait(PATIENCE)
+            ask("scontrol", "requeue", self.training()[0]["JobId"])
+            self.seen.append(run.wait_for(lambda: self.continued(1)))  # under the same id
+            self.freeze(run)
+            ask("scancel", self.training()[0]["JobId"])
+            self.seen.append(run.wait_for(lambda: self.continued(2)))
+            self.interrupted = run.press_ctrl_c()
 
     def second_run(self) -> None:
-        """Let the time of c16 run out once it continues; then everything ends."""
-        cluster = self.cluster
-        with cluster.snakemake() as process:
-            self.note("c16", lambda: cluster.continued("c16", 3), process)
-            self.stop("c16")
-            self.wait_for_stop("c16", process)
-            ask("scontrol", "update", f"JobId={cluster.training('c16')[2]['JobId']}", "EndTime=now")
-            self.note("c8", lambda: cluster.continued("c8", 2), process)
-            self.note("c16", lambda: cluster.continued("c16", 4), process)
-            self.finished = process.wait(PATIENCE)
-        self.jobs = cluster.jobs()
+        """Let it end."""
+        with self.start() as run:
+            self.seen.append(run.wait_for(lambda: self.continued(3)))
+            self.finished = run.process.wait(PATIENCE)
+        self.output = run.text()
 
-    def note(self, size: str, event: Callable[[], int], process: subprocess.Popen) -> None:
-        """Wait until `event()` gives the images that a training has seen, and keep them."""
-        self.seen[size].append(self.cluster.wait_for(event, process))
+    def start(self, **environment: str) -> contextlib.AbstractContextManager[Run]:
+        """The training's run; the GPUs are pretended."""
+        return self.cluster.run(*TRAINING, **{"ACCELERATE_USE_CPU": "true", **environment})
 
-    def freeze_each(self, event: Callable[[str], int], process: subprocess.Popen) -> None:
-        """Freeze each training as soon as `event(size)` gives its images, and keep them."""
-        frozen = set()
+    def training(self) -> list[dict[str, str]]:
+        """The jobs that train, oldest first."""
+        return self.cluster.jobs("rule_pretrain_")
 
-        def all_frozen() -> bool:
-            for size in self.seen.keys() - frozen:
-                if images := event(size):
-                    self.stop(size)
-                    self.seen[size].append(images)
-                    frozen.add(size)
-            return len(frozen) == len(self.seen)
+    def saved(self) -> int:
+        """Images seen by the newest saved state; 0 if there is none."""
+        states = sorted((self.results / "work/pretrain").rglob("state-*"))
+        return int(states[-1].name.removeprefix("state-")) * BATCH if states else 0
 
-        self.cluster.wait_for(all_frozen, process)
-        for size in self.seen:
-            self.wait_for_stop(size, process)
+    def continued(self, number: int) -> int:
+        """Images after which the `number`-th job says that it continues, or 0."""
+        for job in self.training()[number - 1 : number]:
+            log = Path(job["StdOut"])
+            text = log.read_text() if log.exists() else ""
+            if found := re.search(r"continuing after (\d+) images", text):
+                return int(found[1])
+        return 0
 
-    def stop(self, size: str) -> None:
-        """Stop a training's processes, so that it does not end before it is interrupted."""
-        ask("scancel", "--signal=STOP", self.cluster.training(size)[-1]["JobId"])
+    def freeze(self, run: Run) -> None:
+        """Stop the training's processes, so that it does not end before it is interrupted.
 
-    def wait_for_stop(self, size: str, process: subprocess.Popen) -> None:
-        """Wait until Slurm, too, calls a training stopped.
-
-        A job that is cancelled before stays "STOPPED" for ever, and Snakemake waits for it.
+        Wait until Slurm, too, calls it stopped: a job that is cancelled before stays "STOPPED" for
+        ever, and Snakemake waits for it.
         """
-
-        def state() -> str:
-            return self.cluster.training(size)[-1]["JobState"]
-
-        self.cluster.wait_for(lambda: state() not in ("RUNNING", "SIGNALING"), process)
-        assert state() == "STOPPED"
+        ask("scancel", "--signal=STOP", self.training()[-1]["JobId"])
+        run.wait_for(lambda: self.training()[-1]["JobState"] not in ("RUNNING", "SIGNALING"))
+        assert self.training()[-1]["JobState"] == "STOPPED"
 
 
 @pytest.fixture(scope="module")
 def story(slurm, tmp_path_factory):
-    """Both runs."""
-    result = Story(Cluster(tmp_path_factory.mktemp("slurm") / "project"))
-    result.first_run()
-    result.second_run()
-    return result
-
-
-# comment: partition, GPUs, memory, walltime, as the rules say for the first attempt
-ASKED = {
-    "rule_prepare_data": ("main", "0", "4000M", "04:00:00"),
-    "rule_encode_images_wildcards_train": ("main", "1", "8000M", "04:00:00"),
-    "rule_pretrain_wildcards_c8_0": ("training", "1", "4021M", "04:00:00"),
-    "rule_pretrain_wildcards_c16_0": ("training", "1", "4087M", "04:00:00"),
-    "rule_sweep_wildcards_pretrain_c16_0_ddim": ("main", "1", "4018M", "04:00:00"),
-    "rule_measure_wildcards_pretrain_c16_0_ddim": ("main", "0", "8000M", "01:00:00"),
-    "rule_fid_vs_cost": ("main", "0", "2000M", "00:20:00"),
-}
+    """Both runs, of a profile in which nothing is filled in."""
+    return Story(Cluster(tmp_path_factory.mktemp("slurm") / "project"))
 
 
 def asked(job: dict[str, str]) -> tuple[str, ...]:
@@ -213,61 +240,116 @@ def asked(job: dict[str, str]) -> tuple[str, ...]:
     return job["Partition"], gpus, job["MinMemoryNode"], job["TimeLimit"]
 
 
-def test_jobs_ask_for_what_their_rules_say(story):
-    first = {job["Comment"]: job for job in reversed(story.jobs)}
-    assert {name: asked(first[name]) for name in ASKED} == ASKED
+@pytest.mark.parametrize(
+    ("comment", "request_of_first"),
+    [
+        ("rule_prepare_data", ("other", "0", "4000M", "04:00:00")),
+        ("rule_encode_images_wildcards_train", ("other", "1", "8000M", "04:00:00")),
+        ("rule_pretrain_wildcards_c8_0", ("training", "1", "4021M", "04:00:00")),
+    ],
+)
+def test_jobs_ask_for_what_their_rules_say(story, comment, request_of_first):
+    assert asked(story.cluster.jobs(comment)[0]) == request_of_first
 
 
 def test_a_retry_asks_for_more_time(story):
-    second, last = story.cluster.training("c16")[1::2]  # after the cancelled and the late one
-    assert asked(second) == asked(last) == ("training", "1", "4087M", "08:00:00")
+    assert asked(story.training()[1]) == ("training", "1", "4021M", "08:00:00")
 
 
 def test_a_requeued_training_continues(story):
-    before, after = story.seen["c8"][:2]
-    assert 0 < before <= after < IMAGES
-    assert story.cluster.training("c8")[0]["Restarts"] == "1"
+    before, after = story.seen[:2]
+    assert 0 < before <= after
+    assert story.training()[0]["Restarts"] == "1"
 
 
 def test_a_cancelled_training_continues_in_a_new_job(story):
-    before, after = story.seen["c16"][:2]
-    assert 0 < before <= after < IMAGES
-    assert story.cluster.training("c16")[0]["JobState"] == "CANCELLED"
+    before, after = story.seen[1:3]
+    assert before <= after
+    assert story.training()[0]["JobState"] == "CANCELLED"
 
 
 def test_ctrl_c_cancels_jobs_and_the_same_command_continues(story):
     assert story.interrupted != 0
     assert not {"PENDING", "RUNNING", "STOPPED"} & {job["JobState"] for job in story.first_jobs}
-    for images in story.seen.values():
-        assert images[1] <= images[2] < IMAGES
-    again = {job["Comment"] for job in story.jobs[len(story.first_jobs) :]}
-    assert "rule_pretrain_wildcards_c8_0" in again
-    assert not again & {"rule_prepare_data", "rule_encode_images_wildcards_train"}
+    before, after = story.seen[2:]
+    assert before <= after < 12288
+    again = {job["Comment"] for job in story.cluster.jobs()[len(story.first_jobs) :]}
+    assert again == {"rule_pretrain_wildcards_c8_0"}
 
 
-def test_a_training_out_of_time_continues_in_a_new_job(story):
-    before, after = story.seen["c16"][2:]
-    assert before <= after < IMAGES
-    assert story.cluster.training("c16")[2]["JobState"] == "TIMEOUT"
+def test_the_training_ends_as_if_nothing_had_happened(story):
+    assert story.finished == 0, story.output[-6000:]
+    lines = (story.results / "models/pretrain/c8/seed0/metrics.jsonl").read_text().splitlines()
+    # every row once: no image was seen twice, and none left out
+    assert [json.loads(line)["images"] for line in lines] == [4096, 8192, 12288]
+    assert story.training()[-1]["JobState"] == "COMPLETED"
 
 
-def test_the_study_ends_as_if_nothing_had_happened(story):
-    assert story.finished == 0, story.cluster.output.read_text()[-6000:]
-    results = story.cluster.results
-    assert (results / "figures/fid_vs_cost.pdf").read_bytes().startswith(b"%PDF")
-    for size in story.seen:
-        lines = (results / f"models/pretrain/{size}/seed0/metrics.jsonl").read_text().splitlines()
-        # every row once: no image was seen twice, and none left out
-        assert [json.loads(line)["images"] for line in lines] == [4096, 8192, 12288]
-        assert story.cluster.training(size)[-1]["JobState"] == "COMPLETED"
+def test_a_job_out_of_time_starts_again_with_more(story):
+    first, second = story.cluster.jobs("rule_late")
+    assert (first["JobState"], second["JobState"]) == ("TIMEOUT", "COMPLETED")
+    assert second["TimeLimit"] == "02:00:00"
+    assert story.limits == 0
+
+
+def test_a_job_has_the_gpus_that_it_asks_for(story):
+    assert (story.cluster.folder / "gpus.txt").read_text() == "0,1\n"
 
 
 def test_a_job_that_does_not_see_its_gpus_says_so(story):
-    # last: Snakemake removes what a failed job was to write
-    target = "results/smoke/cells/pretrain/c8/seed0/ddim/cells.json"
-    arguments = (*COMMAND[:-2], "--forcerun", "sweep", "--retries", "0", "--", target)
-    with (story.cluster.project.folder / "last.txt").open("w+") as output:
-        process = story.cluster.project.start(*arguments, output=output, ACCELERATE_USE_CPU="no")
-        assert process.wait(PATIENCE) != 0
-        output.seek(0)
-        assert "error: asked for 1 GPU, but torch sees 0" in output.read()
+    # last of these: Snakemake removes what a failed job was to write
+    arguments = (*TRAINING[:-2], "--forcerun", "pretrain", "--retries", "0", *TRAINING[-2:])
+    with story.cluster.run(*arguments, ACCELERATE_USE_CPU="no") as run:
+        assert run.process.wait(PATIENCE) != 0
+    assert "error: asked for 1 GPU, but torch sees 0" in run.text()
+
+
+# ------------------------------------------------------------ account and partition
+
+
+@pytest.fixture
+def cluster(slurm, tmp_path):
+    """A copy of the project with the profile as it is delivered."""
+    return Cluster(tmp_path / "project")
+
+
+def test_nothing_is_filled_in_where_slurm_has_a_default_partition(cluster):
+    job = cluster.accepted()
+    assert (job["Partition"], job["Account"]) == ("other", "(null)")
+
+
+def test_without_a_default_partition_one_line_names_the_key(cluster):
+    ask("scontrol", "update", "PartitionName=other", "Default=NO")
+    try:
+        line = cluster.refused()
+        assert "No partition specified or system default partition" in line
+        assert f"Set slurm_partition in {PROFILE}" in line
+        cluster.set_default("slurm_partition", "main")
+        assert cluster.accepted()["Partition"] == "main"
+    finally:
+        ask("scontrol", "update", "PartitionName=other", "Default=YES")
+
+
+@pytest.fixture(scope="module")
+def accounts(slurm):
+    """Makes accounts compulsory, for this and all later tests; sets the default one of root."""
+    subprocess.run([HERE / "accounts.sh"], check=True, timeout=120)
+
+    def set_default(name: str) -> None:
+        ask("sacctmgr", "--immediate", "modify", "user", "root", "set", f"defaultaccount={name}")
+
+    return set_default
+
+
+def test_where_an_account_is_required_one_line_names_the_key(cluster, accounts):
+    accounts("closed")
+    line = cluster.refused()
+    assert "Invalid account" in line
+    assert f"Set slurm_account in {PROFILE}" in line
+    cluster.set_default("slurm_account", "lab")
+    assert cluster.accepted()["Account"] == "lab"
+
+
+def test_a_default_account_needs_no_line(cluster, accounts):
+    accounts("lab")
+    assert cluster.accepted()["Account"] == "lab"

@@ -106,15 +106,6 @@ def test_slurm_as_typed(project):
     assert project.jobs("--profile", "slurm", FIGURE) == POCKET_JOBS
 
 
-def test_unfilled_placeholders_of_the_slurm_profile_are_one_clear_line(project):
-    output = project.snakemake("--profile", "slurm", FIGURE, fails=True)
-    errors = [line for line in output.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1
-    assert "profiles/slurm/config.yaml" in errors[0]
-    assert "slurm_account and slurm_partition" in errors[0]
-    assert "Traceback" not in output
-
-
 def test_training_the_autoencoder_is_another_value_of_the_same_key(project):
     path = project.folder / "overlay.yaml"
     path.write_text("latents: {autoencoder: {pretrained: null}}\n")

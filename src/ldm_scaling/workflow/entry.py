@@ -24,6 +24,8 @@ MODULE = 2
 """the level of pathvars that a module statement or a configuration sets; a Snakefile's own is 3"""
 ENVIRONMENT = str(REPOSITORY / "envs/ldm-scaling.yaml").replace("{", "{{").replace("}", "}}")
 """of conda; Snakemake formats it"""
+IMAGE = str(REPOSITORY / "containers/ldm-scaling.sif").replace("{", "{{").replace("}", "}}")
+"""of Apptainer, which the user builds; Snakemake formats it"""
 
 
 def _prepare_environment(workflow: Any) -> None:
