@@ -3,14 +3,18 @@
 Needs: nothing of its own. Gives: `all`, `prefetch`, `figures`, `tables`, `models`.
 """
 
-from ldm_scaling.workflow import downloads, stages
+from ldm_scaling.workflow import downloads, stages, targets
 
 
 rule all:
     """Every table and figure of the study."""
     input:
-        expand("<results>/figures/{name}.{kind}", name=FIGURES, kind=["pdf", "png"]),
-        expand("<results>/tables/{name}.csv", name=TABLES),
+        expand(
+            "<results>/figures/{name}.{kind}",
+            name=targets.figures(STUDY),
+            kind=["pdf", "png"],
+        ),
+        expand("<results>/tables/{name}.csv", name=targets.tables(STUDY)),
         "<results>/claims.md",
     localrule: True
 
@@ -25,14 +29,18 @@ rule prefetch:
 rule figures:
     """Every figure."""
     input:
-        expand("<results>/figures/{name}.{kind}", name=FIGURES, kind=["pdf", "png"]),
+        expand(
+            "<results>/figures/{name}.{kind}",
+            name=targets.figures(STUDY),
+            kind=["pdf", "png"],
+        ),
     localrule: True
 
 
 rule tables:
     """Every table, and the page of claims."""
     input:
-        expand("<results>/tables/{name}.csv", name=TABLES),
+        expand("<results>/tables/{name}.csv", name=targets.tables(STUDY)),
         "<results>/claims.md",
     localrule: True
 
@@ -50,3 +58,19 @@ rule models:
             subject=range(STUDY.dreambooth.subjects if STUDY.dreambooth else 0),
         ),
     localrule: True
+
+
+onstart:
+    # not while parsing: a dry run, which skips this, needs no account
+    if names := {
+        name
+        for job in workflow.dag.needrun_jobs()
+        for name, value in job.resources.items()
+        if value == "FILL_IN"
+    }:
+        print(
+            "error: profiles/slurm/config.yaml, default-resources: fill in"
+            f" {' and '.join(sorted(names))}, or delete what your cluster does without",
+            file=sys.stderr,
+        )
+        sys.exit(2)
