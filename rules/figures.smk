@@ -35,9 +35,7 @@ for figure in FIGURE_KINDS:
         params:
             **made.params,
         shell:
-            "exec &> >(tee {log:q}); "
-            f"python -m ldm_scaling.figures {figure.name} {made.options}"
-            " --pdf {output.pdf:q} --png {output.png:q}"
+            "exec &> >(tee {log:q}); python -m {params.command}"
 
     getattr(rules, figure.name).rule.docstring = docstring(
         f"ldm_scaling.figures.{figure.name}"

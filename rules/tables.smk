@@ -35,9 +35,7 @@ for table in TABLE_KINDS:
         params:
             **made.params,
         shell:
-            "exec &> >(tee {log:q}); "
-            f"python -m ldm_scaling.{table.module} {made.options}"
-            f" {targets.output_options(table)}"
+            "exec &> >(tee {log:q}); python -m {params.command}"
 
     getattr(rules, table.name).rule.docstring = docstring(
         f"ldm_scaling.{table.module}"

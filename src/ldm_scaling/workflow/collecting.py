@@ -8,7 +8,7 @@ from typing import Any
 
 from ..study.study import Study
 from . import stages
-from .files import Given, measured
+from .files import Given, measured, options
 from .searches import sampler_of
 
 
@@ -25,11 +25,7 @@ def options_of(study: Study) -> Callable[[Any, Any], str]:
     """Of wildcards and inputs: `--metrics STAGE SIZE SEED SAMPLER METRICS DRAWS` of each model."""
 
     def of_job(wildcards: Any, input: Any) -> str:
-        paths, words = iter(input.metrics), []
-        for given in _given(study, wildcards):
-            files = [str(next(paths)) for _ in given.paths]
-            words += ["--metrics", *map(str, given.labels), *files]
-        return shlex.join(words)
+        return shlex.join(options("metrics", _given(study, wildcards), input.metrics))
 
     return of_job
 

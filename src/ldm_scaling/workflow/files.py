@@ -6,6 +6,7 @@ function returns what its option is given, once for each time that the option is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..kinds.stages import (
@@ -55,6 +56,20 @@ def named(study: Study, word: str) -> list[Given]:
     if function := globals().get(word):
         return function(study)
     return _at(study, PATHS.get(word, f"tables/{word}.csv"))
+
+
+def options(option: str, given: list[Given], paths: Iterable[str]) -> list[str]:
+    """The option for each of what it is given, whose paths stand in this order."""
+    words, remaining = [], iter(paths)
+    for one in given:
+        words += [flag(option), *map(str, one.labels)]
+        words += [next(remaining) for _ in one.paths]
+    return words
+
+
+def flag(option: str) -> str:
+    """An option as a command has it."""
+    return f"--{option.replace('_', '-')}"
 
 
 def _at(study: Study, path: str) -> list[Given]:

@@ -51,24 +51,55 @@ class Parts:
 
     inputs: dict[str, list[str] | Callable[[object], NoReturn]]
     params: dict[str, Any]
-    options: str
-    """of the shell command, with Snakemake's braces"""
+    """settings, and `command`: what `python -m` runs"""
 
 
 def parts(kind: Figure | Table, study: Study) -> Parts:
-    """The inputs, params and options of a figure or a table, its source files among the inputs."""
+    """The inputs and params of a figure or a table, its source files among the inputs."""
     if not _is_there(study, kind.needs):
-        return Parts({"missing": _missing(study, kind.needs)}, {}, "")
-    inputs, params, options = {"sources": sources(kind)}, {}, []
-    for option, word in _words(kind.files):
-        given = files.named(study, word)
-        inputs[option] = [path for one in given for path in one.paths]
-        options += _file_options(option, given)
-    for option, word in _words(kind.settings):
-        params[option] = literal(settings.named(study, word))
-        options.append(f"{_flag(option)} {{params.{option}:q}}")
-    params |= {name: settings.named(study, word) for name, word in _words(kind.shown)}
-    return Parts(inputs, params, " ".join(options))
+        return Parts({"missing": _missing(study, kind.needs)}, {"command": ""})
+    given = {option: files.named(study, word) for option, word in _words(kind.files)}
+    values = {option: settings.named(study, word) for option, word in _words(kind.settings)}
+    shown = {name: settings.named(study, word) for name, word in _words(kind.shown)}
+    inputs = {name: [path for one in found for path in one.paths] for name, found in given.items()}
+    params = {name: literal(value) for name, value in (values | shown).items()}
+    return Parts(
+        inputs | {"sources": sources(kind)}, params | {"command": _command(kind, given, values)}
+    )
+
+
+def _command(
+    kind: Figure | Table, given: dict[str, list[files.Given]], values: dict[str, Any]
+) -> Callable[[Any, Any, Any], str]:
+    """A function of wildcards, inputs and outputs.
+
+    The text of a rule's shell command is made when its job runs. In a loop it must not name what
+    the loop changes; so this is a parameter.
+    """
+
+    def of_job(wildcards: Any, input: Any, output: Any) -> str:
+        words = _module(kind)
+        for option, found in given.items():
+            words += files.options(option, found, input[option])
+        for option, value in values.items():
+            words += [files.flag(option), *map(str, value if isinstance(value, list) else [value])]
+        for option in _outputs_of(kind):
+            words += [files.flag(option), output[option]]
+        return shlex.join(words)
+
+    return of_job
+
+
+def _module(kind: Figure | Table) -> list[str]:
+    if isinstance(kind, Figure):
+        return [f"{PACKAGE}.figures", kind.name]
+    return [f"{PACKAGE}.{kind.module}"]
+
+
+def _outputs_of(kind: Figure | Table) -> list[str]:
+    if isinstance(kind, Figure):
+        return ["pdf", "png"]
+    return [option for option, _ in _words(kind.out)]
 
 
 def literal(value: Any) -> Any:
@@ -110,11 +141,6 @@ def told(path: str) -> dict[str, Any]:
     return {"caption": caption, "category": "Tables", "labels": {"table": file.name}}
 
 
-def output_options(table: Table) -> str:
-    """The options that name them, with Snakemake's braces."""
-    return " ".join(f"{_flag(option)} {{output.{option}:q}}" for option, _ in _words(table.out))
-
-
 def runtime(table: Table) -> Callable[[object, int], int]:
     """A function of wildcards and attempt: minutes, more at each attempt."""
 
@@ -124,28 +150,12 @@ def runtime(table: Table) -> Callable[[object, int], int]:
     return of_job
 
 
-def _file_options(option: str, given: list[files.Given]) -> list[str]:
-    """The option for each of what it is given, whose files are the input of that name in order."""
-    found, start = [], 0
-    for labels, paths in given:
-        end = start + len(paths)
-        named = [f"{{input.{option}[{place}]:q}}" for place in range(start, end)]
-        words = [shlex.quote(str(label)) for label in labels]
-        found.append(" ".join([_flag(option), *words, *named]))
-        start = end
-    return found
-
-
 def _outputs(table: Table, study: Study) -> dict[str, str]:
     return {option: f"{study.results}/{path}" for option, path in _words(table.out)}
 
 
 def _is_read(path: str) -> bool:
     return path.endswith((".csv", ".md"))
-
-
-def _flag(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
 
 
 def _is_there(study: Study, section: str | None) -> bool:
