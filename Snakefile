@@ -45,7 +45,6 @@ wildcard_constraints:
     **patterns.WILDCARDS,
 
 
-include: "rules/bridge.smk"
 include: "rules/targets.smk"
 
 
@@ -63,11 +62,3 @@ include: "rules/models.smk"
 include: "rules/cells.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
-include: "rules/sample_figures.smk"
-include: "rules/distill_figures.smk"
-include: "rules/superres_figures.smk"
-include: "rules/superres.smk"
-include: "rules/dreambooth.smk"
-include: "rules/stitch.smk"
-include: "rules/search.smk"
-include: "rules/param_budget.smk"

@@ -14,7 +14,7 @@ Outputs of `sweep` are the same files whatever the grid: Snakemake does not noti
 parameters of a job that has a new, missing output which nobody asked for.
 """
 
-from ldm_scaling.workflow import paths, patterns
+from ldm_scaling.workflow import paths, patterns, targets
 from ldm_scaling.workflow.closure import closure
 from ldm_scaling.workflow.options import LAUNCH
 from ldm_scaling.workflow.specs.cells import IllustrateSpec, SweepSpec
@@ -360,9 +360,7 @@ rule superres_baselines:
     output:
         report(
             "<results>/tables/superres_baselines.csv",
-            caption="../report/tables/superres_baselines.rst",
-            category="Tables",
-            labels={"table": "superres_baselines.csv"},
+            **targets.told("superres_baselines.csv"),
         ),
     log:
         "<logs>/superres_baselines.log",

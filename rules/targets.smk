@@ -3,7 +3,7 @@
 Needs: nothing of its own. Gives: `prefetch`, `figures`, `tables`, `models`.
 """
 
-from ldm_scaling.workflow import cluster, downloads, stages
+from ldm_scaling.workflow import cluster, downloads, stages, targets
 
 
 rule prefetch:
@@ -16,14 +16,18 @@ rule prefetch:
 rule figures:
     """Every figure."""
     input:
-        expand("<results>/figures/{name}.{kind}", name=FIGURES, kind=["pdf", "png"]),
+        expand(
+            "<results>/figures/{name}.{kind}",
+            name=targets.figures(STUDY),
+            kind=["pdf", "png"],
+        ),
     localrule: True
 
 
 rule tables:
     """Every table, and the page of claims."""
     input:
-        expand("<results>/tables/{name}.csv", name=TABLES),
+        expand("<results>/tables/{name}.csv", name=targets.tables(STUDY)),
         "<results>/claims.md",
     localrule: True
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ldm_scaling.claims.evidence import Evidence
 from ldm_scaling.costs.published import SLIPS, TABLE_1
-from ldm_scaling.tables.search_cost import AIM
+from ldm_scaling.tables.searches import AIM
 from ldm_scaling.tables.values import Values
 from ldm_scaling.workflow.specs.claims import ClaimsSpec
 

@@ -1,9 +1,13 @@
 """What is on a figure, and what is true of all of them."""
 
+import sys
+
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+from ldm_scaling.figures import __main__ as figures
 from ldm_scaling.figures import style
+from ldm_scaling.jobs.cli import run
 
 
 def line(axes, label):
@@ -59,3 +63,9 @@ def same_bytes(make, folder):
     assert b"CreationDate" not in (folder / "a.pdf").read_bytes()
     with Image.open(folder / "a.png") as image:
         assert image.width == 1400 and round(image.info["dpi"][0]) == 200
+
+
+def call(monkeypatch, name, *words):
+    """Draw a figure by its command."""
+    monkeypatch.setattr(sys, "argv", ["figures", name, *words])
+    run(figures.main)

@@ -11,7 +11,7 @@ from claim_worlds import ALIGNMENT, FIDELITY, family, spec, world
 from ldm_scaling.claims.registry import CLAIMS
 from ldm_scaling.claims.statement import HOLDS, NOT_RUN, find
 from ldm_scaling.jobs.tables import write_cells
-from ldm_scaling.tables.search_cost import SEARCH_COST
+from ldm_scaling.tables.searches import SEARCH_COST
 from ldm_scaling.tables.values import Values
 
 COMMAND = [sys.executable, "-m", "ldm_scaling.claims.decide"]

@@ -15,10 +15,10 @@ from snakemake.utils import update_config
 
 from ldm_scaling.costs.networks import count_networks
 from ldm_scaling.jobs.arrays import map_array
+from ldm_scaling.kinds.stages import SCRATCH
 from ldm_scaling.plan.jobs import split_images, study_jobs
 from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow import stages
-from ldm_scaling.workflow.stages import SCRATCH
 from ldm_scaling.workflow.targets import FIGURES
 
 
@@ -190,7 +190,8 @@ def test_tables_and_figures_come_from_the_cells_without_torch(finished, tmp_path
     for name in ("tables", "figures"):
         shutil.move(results / name, tmp_path / name)
     printed = finished.snakemake("--dry-run", "-p", *SMOKE)
-    modules = sorted(set(re.findall(r"python -m (ldm_scaling[.\w]+)", printed)))
+    commands = re.findall(r"python -m (ldm_scaling[.\w]+) (\w*)", printed)
+    modules = sorted({f"{module}.{name}".rstrip(".") for module, name in commands})
     assert {"ldm_scaling.claims.decide", "ldm_scaling.figures.size_samples"} <= set(modules)
     modules.remove("ldm_scaling.cells.baselines")  # it sees the images themselves
     code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"

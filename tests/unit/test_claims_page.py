@@ -6,7 +6,7 @@ from claim_worlds import ALIGNMENT, IMAGES, QUALITY, TAUGHT_IMAGES, world
 from ldm_scaling.claims.registry import CLAIMS
 from ldm_scaling.claims.render import COLUMNS, page, table
 from ldm_scaling.claims.statement import FAILS, HOLDS, NOT_RUN, UNDECIDED, find
-from ldm_scaling.workflow.stages import DREAMBOOTH
+from ldm_scaling.kinds.stages import DREAMBOOTH
 
 
 def larger_is_better(r):

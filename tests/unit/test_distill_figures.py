@@ -1,12 +1,11 @@
 """Figures of distillation: the artists that must be there, of one training seed and of several."""
 
-import sys
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import band, line, no_overlap, same_bytes, texts
+from drawn import band, call, line, no_overlap, same_bytes, texts
 from matplotlib.colors import to_rgb
 from synthetic import METRIC, cells, floors, paper, values
 
@@ -271,11 +270,10 @@ def test_commands_draw_what_the_tables_say(tmp_path, monkeypatch):
     for name, own in tables.items():
         write_cells(own.rows, own.draws[:, 1:], Path(f"{name}.csv"), Path(name))
     Path("floors.csv").write_text(to_csv(floors()))
-    for module, other in ((distill_gain, "b"), (distill_vs_cost, "b"), (guided_distill_gain, "c")):
-        name = module.__name__.rpartition(".")[2]
+    others = {"distill_gain": "b", "distill_vs_cost": "b", "guided_distill_gain": "c"}
+    for name, other in others.items():
         words = ["--cells", "a.csv", "a", "--cells", f"{other}.csv", other]
         words += ["--floors", "floors.csv", "--metric", METRIC, "--confidence", "0.95"]
         files = ["--pdf", f"out/{name}.pdf", "--png", f"out/{name}.png"]
-        monkeypatch.setattr(sys, "argv", [name, *words, *files])
-        module.main()
+        call(monkeypatch, name, *words, *files)
     assert len(list(Path("out").iterdir())) == 6

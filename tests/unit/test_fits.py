@@ -11,9 +11,9 @@ from ldm_scaling.jobs.cli import InputError, run
 from ldm_scaling.jobs.tables import CELLS, to_csv
 from ldm_scaling.jobs.workdir import file_hash
 from ldm_scaling.tables import fits
+from ldm_scaling.tables.at_setting import at_setting
 from ldm_scaling.tables.fits import fits_table, on_envelope, power_laws, training_flops
-from ldm_scaling.tables.fixed_setting import at_setting, with_intervals
-from ldm_scaling.tables.values import Values
+from ldm_scaling.tables.values import Values, with_intervals
 
 IMAGES = 1000
 GFLOPS = {"c8": 0.5, "c16": 2.0}
@@ -201,7 +201,7 @@ def test_the_command_says_in_one_line_what_is_not_fitted(tmp_path, monkeypatch, 
     rows = pd.concat([good.rows, bad], ignore_index=True)
     (tmp_path / "cells.csv").write_text(to_csv(rows.reindex(columns=CELLS)))
     write_arrays(tmp_path / "draws", {"draws": draws}, file_hash(tmp_path / "cells.csv"))
-    words = "--cells cells.csv --draws draws --steps 4 --guidance 2 --confidence 0.95 --images 1000"
+    words = "--cells cells.csv draws --steps 4 --guidance 2 --confidence 0.95 --images 1000"
     monkeypatch.setattr(sys, "argv", ["fits", *words.split(), "--out", "fits.csv"])
     run(fits.main)
     printed = capsys.readouterr().out.splitlines()

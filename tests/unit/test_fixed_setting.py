@@ -15,7 +15,8 @@ from ldm_scaling.jobs.tables import CELLS, to_csv
 from ldm_scaling.jobs.workdir import file_hash
 from ldm_scaling.study.load import load_study
 from ldm_scaling.tables import fixed_setting
-from ldm_scaling.tables.fixed_setting import FIXED_SETTING, at_setting, fixed_setting_table
+from ldm_scaling.tables.at_setting import at_setting
+from ldm_scaling.tables.fixed_setting import FIXED_SETTING, fixed_setting_table
 from ldm_scaling.tables.values import Values
 from ldm_scaling.workflow.specs.costs import CostSpec
 
@@ -104,7 +105,7 @@ def write(folder, values):
 def test_the_command(papers, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write(tmp_path, cells("clip_score", 0.1))
-    words = "--cells cells.csv --draws draws --steps 50 --guidance 7.5 --confidence 0.9 --out out"
+    words = "--cells cells.csv draws --steps 50 --guidance 7.5 --confidence 0.9 --out out"
     words = ["fixed_setting", *words.split(), "--spec", papers.model_dump_json()]
     monkeypatch.setattr(sys, "argv", words)
     run(fixed_setting.main)

@@ -143,12 +143,12 @@ def test_the_choosing_metric_must_be_there():
 
 @cache
 def figure(score=lambda draws: 1 / draws):
-    return figure_module.draw(*tables(score))
+    return figure_module.draw(*tables(score), "ddim")
 
 
 def figure_of(**options):
     every = metrics(values(cells(**options)))
-    return figure_module.draw(*compared(every, METRIC, [0.5, 1, 2, 4, 8], CONFIDENCE))
+    return figure_module.draw(*compared(every, METRIC, [0.5, 1, 2, 4, 8], CONFIDENCE), "ddim")
 
 
 def one_size_figure():
@@ -167,7 +167,7 @@ def test_nothing_overlaps(make):
 
 
 def test_equal_tables_give_equal_bytes(tmp_path):
-    same_bytes(lambda: figure_module.draw(*tables()), tmp_path)
+    same_bytes(lambda: figure_module.draw(*tables(), "ddim"), tmp_path)
 
 
 def test_ranks_and_taus_are_drawn():

@@ -17,14 +17,8 @@ from ldm_scaling.jobs.arrays import map_array, write_arrays
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.jobs.tables import read_table
 from ldm_scaling.study.fields import StudyError
-from ldm_scaling.tables.param_budget import (
-    PARAM_BUDGET,
-    encoder_curves,
-    pair_values,
-    read_pairs,
-    shared_totals,
-    splits_table,
-)
+from ldm_scaling.tables.param_budget import pair_values, read_pairs
+from ldm_scaling.tables.splits import PARAM_BUDGET, encoder_curves, shared_totals, splits_table
 from ldm_scaling.tables.values import Values, read_values
 from ldm_scaling.workflow import pairs
 from ldm_scaling.workflow.specs.latents import EncodeTextSpec

@@ -1,12 +1,11 @@
 """Figures of quality against cost: the artists that must be there, crossovers, and the files."""
 
-import sys
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import band, line, no_overlap, same_bytes, texts
+from drawn import band, call, line, no_overlap, same_bytes, texts
 from matplotlib.colors import to_rgb
 from synthetic import BASE, METRIC, cells, floors, paper, values
 
@@ -382,16 +381,14 @@ def test_commands_draw_what_the_tables_say(tmp_path, monkeypatch):
     one, two = (["--cells", f"{name}.csv", f"{name}.safetensors"] for name in ("ddim", "ddpm"))
     shared = ["--floors", "floors.csv", "--metric", METRIC, "--confidence", "0.95"]
     commands = {
-        fid_vs_cost: [*one, "--budgets", *map(str, BUDGETS)],
-        fid_vs_guided_cost: one,
-        fid_vs_seconds: one,
-        samplers_vs_cost: [*one, *two],
+        "fid_vs_cost": [*one, "--budgets", *map(str, BUDGETS)],
+        "fid_vs_guided_cost": one,
+        "fid_vs_seconds": one,
+        "samplers_vs_cost": [*one, *two],
     }
-    for module, options in commands.items():
-        name = module.__name__.rpartition(".")[2]
+    for name, options in commands.items():
         files = ["--pdf", f"out/{name}.pdf", "--png", f"out/{name}.png"]
-        monkeypatch.setattr(sys, "argv", [name, *options, *shared, *files])
-        module.main()
+        call(monkeypatch, name, *options, *shared, *files)
     assert len(list(Path("out").iterdir())) == 2 * len(commands)
     # The same cells drawn without files give the same bytes.
     style.save(cost_figure.__wrapped__(), Path("again.pdf"), Path("again.png"))

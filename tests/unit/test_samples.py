@@ -1,11 +1,9 @@
 """Figures of samples: which image stands where, what is marked, and the commands."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import no_overlap
+from drawn import call, no_overlap
 from matplotlib.patches import Rectangle
 from PIL import Image
 
@@ -21,7 +19,6 @@ from ldm_scaling.figures import (
 from ldm_scaling.figures.distill_samples import Shown
 from ldm_scaling.figures.equal_cost_samples import Purchase
 from ldm_scaling.jobs.arrays import write_arrays
-from ldm_scaling.jobs.cli import run
 from ldm_scaling.jobs.tables import CELLS, FAMILY
 
 SCALES = [1.0, 2.5, 6.0]
@@ -184,11 +181,11 @@ def test_many_sizes_take_both_columns(make, count, width):
 @pytest.mark.parametrize("make", FIGURES)
 def test_saving_twice_gives_identical_bytes(make, tmp_path):
     for name in "ab":
-        style.save(make(), tmp_path / f"{name}.pdf", tmp_path / f"{name}.png", samples.DPI)
+        style.save(make(), tmp_path / f"{name}.pdf", tmp_path / f"{name}.png")
     for kind in ("pdf", "png"):
         assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
     with Image.open(tmp_path / "a.png") as image:
-        assert image.width == samples.COLUMN * samples.DPI
+        assert image.width == samples.COLUMN * 400
 
 
 def test_a_mosaic_holds_its_images_line_by_line():
@@ -237,73 +234,78 @@ def files(tmp_path):
 
 
 COMMANDS = {
-    guidance_samples: "cells --best best.csv --sampler ddim --seed 0 --steps 4 --guidance 6 1 2.5",
-    size_samples: "cells --real real --family family.csv --sampler ddim --steps 4 --guidance 2.5",
-    equal_cost_samples: "bought --family family.csv --sampler ddim",
-    distill_samples: "cells --students c8 cells --best best.csv --best-students told.csv"
+    "guidance_samples": "cells --best best.csv --sampler ddim --seed 0 --steps 4"
+    " --guidance 6 1 2.5",
+    "size_samples": "cells --real real --family family.csv --sampler ddim --steps 4 --guidance 2.5",
+    "equal_cost_samples": "bought --family family.csv --sampler ddim",
+    "distill_samples": "cells --students c8 cells --best best.csv --best-students told.csv"
     " --family family.csv --seed 0 --steps 4 4",
-    prompt_interpolation: "bought --family family.csv --sampler ddim --steps 4 --guidance 6",
+    "prompt_interpolation": "bought --family family.csv --sampler ddim --steps 4 --guidance 6",
 }
 
 
-def call(module, words, folder, monkeypatch):
+def draw(name, words, folder, monkeypatch):
     shared = ["--captions", "test.csv", "--prompts", "0", "2", "--pdf", "a.pdf", "--png", "a.png"]
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "argv", ["x", *shared, "--images", "c8", *words.split()])
     drawn = []
-    monkeypatch.setattr(samples, "save", lambda figure, options: drawn.append(figure))
-    run(module.main)
+    with monkeypatch.context() as patched:
+        patched.setattr(style, "save", lambda figure, *files: drawn.append(figure))
+        call(patched, name, *shared, "--images", "c8", *words.split())
     return drawn[0]
 
 
 @pytest.mark.parametrize(
-    ("module", "expected"),
+    ("name", "expected"),
     [
-        (guidance_samples, [[1, 1, 1], [3, 3]]),
-        (size_samples, [[1, 7], [3, 9]]),
-        (equal_cost_samples, [[4]]),
-        (prompt_interpolation, [[6, 7]]),
-        (distill_samples, [[1], [1], [3]]),
+        ("guidance_samples", [[1, 1, 1], [3, 3]]),
+        ("size_samples", [[1, 7], [3, 9]]),
+        ("equal_cost_samples", [[4]]),
+        ("prompt_interpolation", [[6, 7]]),
+        ("distill_samples", [[1], [1], [3]]),
     ],
 )
-def test_commands_draw_the_rows_of_the_prompts(module, expected, files, monkeypatch):
-    figure = call(module, COMMANDS[module], files, monkeypatch)
+def test_commands_draw_the_rows_of_the_prompts(name, expected, files, monkeypatch):
+    figure = draw(name, COMMANDS[name], files, monkeypatch)
     assert shades(figure) == expected
-    assert "diverged" in texts(figure) or module is not guidance_samples
-    assert ("\N{EN DASH}" in texts(figure)) == (module is equal_cost_samples)
+    assert "diverged" in texts(figure) or name != guidance_samples
+    assert ("\N{EN DASH}" in texts(figure)) == (name == "equal_cost_samples")
 
 
 def test_a_command_writes_both_files(files, monkeypatch):
-    saved = samples.save
-    figure = call(size_samples, COMMANDS[size_samples], files, monkeypatch)
-    monkeypatch.setattr(samples, "save", saved)
-    style.save(figure, files / "b.pdf", files / "b.png", samples.DPI)
-    run(size_samples.main)
+    figure = draw("size_samples", COMMANDS["size_samples"], files, monkeypatch)
+    style.save(figure, files / "b.pdf", files / "b.png")
+    words = ["--captions", "test.csv", "--prompts", "0", "2", "--pdf", "a.pdf", "--png", "a.png"]
+    call(monkeypatch, "size_samples", *words, "--images", "c8", *COMMANDS["size_samples"].split())
     for kind in ("pdf", "png"):
         assert (files / f"a.{kind}").read_bytes() == (files / f"b.{kind}").read_bytes()
 
 
 @pytest.mark.parametrize(
-    ("module", "before", "after", "says"),
+    ("name", "before", "after", "says"),
     [
-        (size_samples, "--steps 4", "--steps 5", "has no array steps5_guidance2.5"),
-        (size_samples, "cells", "missing", "missing is missing"),
-        (size_samples, "--family family.csv", "--family best.csv", "best.csv has no column"),
-        (equal_cost_samples, "bought", "cells", "has no array budgets"),
-        (prompt_interpolation, "bought", "real", "has no array alphas"),
-        (guidance_samples, "ddim", "ddpm", "sampler ddpm is not in the table"),
-        (guidance_samples, "--seed 0", "--seed 3", "pretrain c8 seed3 is not in the table"),
-        (distill_samples, "--steps 4 4", "--steps 4 9", "9 steps of pretrain c8 are not in the"),
-        (distill_samples, "told.csv", "best.csv", "model distill c8 seed0 is not in the table"),
-        (guidance_samples, "--steps 4", "--steps four", "--steps: invalid int"),
-        (size_samples, "cells", "cells --prompts 0 3", "has 3 captions and no row 3"),
-        (equal_cost_samples, "bought", "bought --images c24 bought", "size c24 is not in the fam"),
+        ("size_samples", "--steps 4", "--steps 5", "has no array steps5_guidance2.5"),
+        ("size_samples", "cells", "missing", "missing is missing"),
+        ("size_samples", "--family family.csv", "--family best.csv", "best.csv has no column"),
+        ("equal_cost_samples", "bought", "cells", "has no array budgets"),
+        ("prompt_interpolation", "bought", "real", "has no array alphas"),
+        ("guidance_samples", "ddim", "ddpm", "sampler ddpm is not in the table"),
+        ("guidance_samples", "--seed 0", "--seed 3", "pretrain c8 seed3 is not in the table"),
+        ("distill_samples", "--steps 4 4", "--steps 4 9", "9 steps of pretrain c8 are not in the"),
+        ("distill_samples", "told.csv", "best.csv", "model distill c8 seed0 is not in the table"),
+        ("guidance_samples", "--steps 4", "--steps four", "--steps: invalid int"),
+        ("size_samples", "cells", "cells --prompts 0 3", "has 3 captions and no row 3"),
+        (
+            "equal_cost_samples",
+            "bought",
+            "bought --images c24 bought",
+            "size c24 is not in the",
+        ),
     ],
 )
-def test_wrong_input_is_one_line(module, before, after, says, files, monkeypatch, capsys):
-    words = COMMANDS[module].replace(before, after)
+def test_wrong_input_is_one_line(name, before, after, says, files, monkeypatch, capsys):
+    words = COMMANDS[name].replace(before, after)
     with pytest.raises(SystemExit) as stop:
-        call(module, words, files, monkeypatch)
+        draw(name, words, files, monkeypatch)
     assert stop.value.code == 2
     error = capsys.readouterr().err.strip()
     assert says in error and len(error.splitlines()) == 1

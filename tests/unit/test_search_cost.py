@@ -15,7 +15,7 @@ from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.jobs.tables import MEASURED, read_table
 from ldm_scaling.tables import search_cost
-from ldm_scaling.tables.search_cost import SEARCH_COST, summary
+from ldm_scaling.tables.searches import SEARCH_COST, summary
 from ldm_scaling.workflow.specs.tables import SearchCostSpec
 
 METRIC, N, STEPS, SCALES = "fd_effnet_lite0", 64, [2, 4], [1.0, 2.0, 4.0, 8.0, 16.0]

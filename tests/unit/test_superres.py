@@ -17,6 +17,7 @@ from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.jobs.workdir import WorkDir
+from ldm_scaling.kinds.stages import SCRATCH, SUPERRES
 from ldm_scaling.latents.pairs import PackedPairs
 from ldm_scaling.models import superres
 from ldm_scaling.models.architectures.unet import build_unet, load_unet
@@ -30,7 +31,7 @@ from ldm_scaling.training.loop import Trainer
 from ldm_scaling.workflow.specs.cells import SweepSpec
 from ldm_scaling.workflow.specs.measuring import MeasureSpec
 from ldm_scaling.workflow.specs.superres import DegradeSpec, PhotosSpec, SuperResSpec
-from ldm_scaling.workflow.stages import SCRATCH, SUPERRES, grid, models, samplers, sizes
+from ldm_scaling.workflow.stages import grid, models, samplers, sizes
 
 FAMILY = Family(
     sizes=["c8"],

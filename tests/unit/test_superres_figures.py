@@ -46,7 +46,7 @@ def checkpoints(stage="superres", sizes=("c8", "c16"), n=64):
 @cache
 def compute_figure(seeds=1, scratch=True):
     others = checkpoints("superres_scratch", ("c8",)) if scratch else []
-    return sr_compute.draw(checkpoints(), others, baselines(), seeds)
+    return sr_compute.draw([checkpoints(), others], baselines(), seeds)
 
 
 def finetuned(steps=(8, 16, 32), **options):

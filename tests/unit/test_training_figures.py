@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import band, line, no_overlap
+from drawn import band, call, line, no_overlap
 from matplotlib.colors import to_rgb
 from synthetic import values
 
@@ -18,7 +18,7 @@ from ldm_scaling.jobs.workdir import file_hash
 from ldm_scaling.tables import fits
 from ldm_scaling.tables.collect import cells_table
 from ldm_scaling.tables.fits import ENVELOPE, FITS
-from ldm_scaling.tables.fixed_setting import with_intervals
+from ldm_scaling.tables.values import with_intervals
 
 METRIC, SCORE = "fd_effnet_lite0", "clip_score"
 SIZES = {2: ["c8", "c16"], 4: ["c12", "c20", "c32", "c48"]}
@@ -313,17 +313,17 @@ def test_the_commands_write_both_files(tmp_path, monkeypatch):
     draws = table["value"].to_numpy()[:, None] * np.linspace(0.9, 1.1, 11)
     write_arrays(tmp_path / "draws", {"draws": draws}, file_hash(tmp_path / "cells.csv"))
     (tmp_path / "floors.csv").write_text(to_csv(floors()))
-    setting = "--cells cells.csv --draws draws --steps 8 --guidance 2 --confidence 0.95"
+    setting = "--cells cells.csv draws --steps 8 --guidance 2 --confidence 0.95"
     drawn = f"--floors floors.csv --pdf {{0}}.pdf --png {{0}}.png --metric{{1}} {METRIC}"
     interaction = "--cells cells.csv draws --confidence 0.95 --sizes c8 c16 "
+    monkeypatch.setattr(sys, "argv", ["fits", *f"{setting} --images 9 --out fits.csv".split()])
+    run(fits.main)
     commands = {
-        fits: f"{setting} --images 1000 --out fits.csv",
-        train_compute: f"{setting} --images 1000 --fits fits.csv " + drawn.format("a", "s"),
-        guidance_interaction: interaction + drawn.format("b", ""),
+        "train_compute": f"{setting} --images 9 --fits fits.csv " + drawn.format("a", "s"),
+        "guidance_interaction": interaction + drawn.format("b", ""),
     }
-    for module, words in commands.items():
-        monkeypatch.setattr(sys, "argv", ["command", *words.split()])
-        run(module.main)
+    for name, words in commands.items():
+        call(monkeypatch, name, *words.split())
     made = {path.name for path in tmp_path.iterdir() if path.suffix in (".pdf", ".png")}
     assert made == {f"{n}.{k}" for n in "ab" for k in ("pdf", "png")}
 
@@ -332,10 +332,10 @@ def test_draws_of_another_table_are_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cells.csv").write_text(to_csv(cells(SIZES[2])))
     write_arrays(tmp_path / "draws", {"draws": np.ones((1, 1))}, "other")
-    words = "--cells cells.csv --draws draws --steps 8 --guidance 2 --confidence 0.95 --images 9"
+    (tmp_path / "floors.csv").write_text(to_csv(floors()))
+    words = "--cells cells.csv draws --steps 8 --guidance 2 --confidence 0.95 --images 9"
     words += f" --floors f --fits f --pdf a --png a --metrics {METRIC}"
-    monkeypatch.setattr(sys, "argv", ["train_compute", *words.split()])
     with pytest.raises(SystemExit) as stop:
-        run(train_compute.main)
+        call(monkeypatch, "train_compute", *words.split())
     assert stop.value.code == 2
     assert "draws does not belong to cells.csv" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import zipfile
 from html import unescape
 
 import pytest
-from project import Project
+from project import Project, pretend
 
 from ldm_scaling.workflow import targets
 
@@ -44,17 +44,6 @@ def project(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("report") / "project")
     pretend(project, "all", *PNGS)
     return project
-
-
-def pretend(project, *arguments):
-    """Make an empty file of each output of all jobs."""
-    printed = project.snakemake("--dry-run", "--forceall", *arguments)
-    outputs = re.findall(r"^    output: (.*)$", printed, re.MULTILINE)
-    for path in ", ".join(outputs).split(", "):
-        file = project.folder / path
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch()
 
 
 @pytest.fixture(scope="module")

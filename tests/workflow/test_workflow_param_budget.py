@@ -70,7 +70,7 @@ def test_components_need_no_data(project):
 def test_claims_take_the_pairs(project):
     printed = project.snakemake("-n", "-p", "results/claims.md")
     tables = "results/tables/param_budget.csv results/tables/param_budget/draws.safetensors"
-    (claims,) = commands(printed, "tables.claims")
+    (claims,) = commands(printed, "claims.decide")
     assert f"--param-budget {tables}" in claims
 
 

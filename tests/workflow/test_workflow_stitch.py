@@ -28,9 +28,9 @@ def test_a_trajectory_is_sampled_from_its_models_in_their_order(project):
     listed = f"--metrics c12-c32-c48 7 dpmpp {folder}/metrics.csv {folder}/draws.safetensors"
     assert f"{listed} --metrics c48-c12 7 dpmpp " in command("tables.stitch")
     beside = "--cells results/tables/pretrain/dpmpp/cells.csv"
-    assert beside in command("figures.stitch_vs_cost")
+    assert beside in command("figures stitch_vs_cost")
     drawn = "--stitch results/tables/stitch.csv results/tables/stitch/draws.safetensors"
-    assert drawn in command("figures.stitch_vs_cost") and drawn in command("tables.claims")
+    assert drawn in command("figures stitch_vs_cost") and drawn in command("claims.decide")
 
 
 def test_a_contact_sheet_of_a_stitched_cell_is_made_on_request(project):

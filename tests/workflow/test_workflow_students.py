@@ -11,18 +11,20 @@ def test_students_stand_beside_undistilled_models_of_the_fixed_sampler(project):
     )
     printed = project.snakemake("-n", "-p", "figures", "tables", f"--configfile={overlay}")
     lines = [line for line in printed.splitlines() if "python -m ldm_scaling." in line]
-    commands = {line.split("-m ldm_scaling.")[1].split()[0]: line for line in lines}
+    starts = [line.split("-m ldm_scaling.")[1].split() for line in lines]
+    names = [second if first == "figures" else first for first, second, *_ in starts]
+    commands = dict(zip(names, lines, strict=True))
     folder = "results/tables"
     tables = [
         f"--cells {folder}/{name}/cells.csv {folder}/{name}/draws.safetensors"
         for name in ("pretrain/dpmpp", "distill/lcm")
     ]
-    for name in ("figures.distill_gain", "figures.distill_vs_cost", "tables.acceleration"):
+    for name in ("distill_gain", "distill_vs_cost", "tables.acceleration"):
         assert " ".join(tables) in commands[name]
     stages = [f"{folder}/guided_distill{steps}/ddim/cells.csv" for steps in (16, 8, 4)]
-    guided = commands["figures.guided_distill_gain"]
+    guided = commands["guided_distill_gain"]
     assert tables[0] in guided and all(f"--cells {path}" in guided for path in stages)
-    samples = commands["figures.distill_samples"]
+    samples = commands["distill_samples"]
     assert "--images c20 results/cells/pretrain/c20/seed7/dpmpp/images.safetensors" in samples
     assert "--students c20 results/cells/distill/c20/seed7/lcm/images.safetensors" in samples
     assert "--seed 7 --steps 3 16" in samples  # 4 are not in the grid

@@ -31,7 +31,7 @@ def test_super_resolution_is_finetuned_measured_and_drawn_from_its_own_files(pro
     for stage in ("superres", "superres_scratch"):
         folder = f"results/tables/{stage}/ddim"
         tables.append(f"--cells {folder}/cells.csv {folder}/draws.safetensors")
-    for name in ("figures.sr_compute", "tables.superres"):
+    for name in ("figures sr_compute", "tables.superres"):
         assert " ".join(tables) in command(name)
     assert "tables/distill/lcm" in command("tables.curves")
     assert "superres" not in command("tables.curves")  # its sampler is that of pretrained models

@@ -25,12 +25,12 @@ from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import Slice, add_work_dir, batches, parser, positive, run
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, file_hash, fingerprint
+from ..kinds.stages import DREAMBOOTH, PRETRAIN
 from ..latents.autoencoder import load, weights_hash
 from ..latents.encode_subjects import without_token
 from ..models.architectures.unet import load_unet
 from ..training.devices import check_gpus, in_precision, own_device, precision
 from ..workflow.specs.dreambooth import ScoreSubjectsSpec
-from ..workflow.stages import DREAMBOOTH, PRETRAIN
 from .features import load_extractor
 from .metrics.clip_like import Map
 from .metrics.clip_score import ClipScore

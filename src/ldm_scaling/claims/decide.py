@@ -15,15 +15,15 @@ from ..costs.published import COLUMNS
 from ..jobs.cli import InputError, parser, run
 from ..jobs.tables import FAMILY, read_table, to_csv
 from ..jobs.workdir import write_text
+from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
 from ..study.metrics import FID
 from ..study.superres import INCEPTION_SCORE
 from ..tables.dreambooth import of_all, read_scores
-from ..tables.param_budget import PARAM_BUDGET
-from ..tables.search_cost import SEARCH_COST
+from ..tables.searches import SEARCH_COST
+from ..tables.splits import PARAM_BUDGET
 from ..tables.stitch import read_stitched
 from ..tables.values import read_values
 from ..workflow.specs.claims import ClaimsSpec
-from ..workflow.stages import DREAMBOOTH, PRETRAIN, is_superres
 from .evidence import Evidence
 from .registry import CLAIMS
 from .render import page, table

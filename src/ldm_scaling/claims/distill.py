@@ -10,11 +10,11 @@ from functools import partial
 
 import numpy as np
 
+from ..kinds.stages import DISTILL, GUIDED_DISTILL
 from ..study.distill import FEW_STEPS
 from ..tables.acceleration import at_steps, steps_to_reach
 from ..tables.curves import Curve, curve_of, sizes_of
 from ..tables.values import Values
-from ..workflow.stages import DISTILL, GUIDED_DISTILL
 from .evidence import Evidence, NotRun, log
 from .statement import Claim, Every, Some, Statistic, debiased
 

@@ -10,8 +10,8 @@ from itertools import permutations
 import numpy as np
 
 from ..costs.published import is_papers_layout
+from ..kinds.stages import DREAMBOOTH
 from ..tables.values import Values
-from ..workflow.stages import DREAMBOOTH
 from .evidence import Evidence, NotRun, slope
 from .statement import Claim, Every, SomeEvery, Statistic
 

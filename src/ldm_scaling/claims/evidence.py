@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ..costs.published import is_papers_layout
+from ..kinds.stages import DREAMBOOTH, is_budget, is_superres
 from ..tables.values import Values
 from ..workflow.searches import GRID, sampler_of
 from ..workflow.specs.claims import ClaimsSpec
-from ..workflow.stages import DREAMBOOTH, is_budget, is_superres
 
 QUALITY, ALIGNMENT, PERCEPTUAL = "quality", "alignment", "perceptual"
 ORDER = ["params", "steps", "guidance", "trained"]

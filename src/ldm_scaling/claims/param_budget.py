@@ -12,8 +12,8 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from ..tables.param_budget import EncoderCurve, encoder_curves, shared
-from ..workflow.stages import BUDGET
+from ..kinds.stages import BUDGET
+from ..tables.splits import EncoderCurve, encoder_curves, shared
 from .evidence import Evidence, NotRun, log
 from .statement import Claim, Statistic
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..tables.search_cost import AIM, totals
+from ..tables.searches import AIM, totals
 from .evidence import Evidence, NotRun
 from .guidance import GUIDANCE
 from .statement import Claim, Statistic

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
 from ..tables.values import interval, student_over_normal
 from ..workflow.specs.claims import ClaimsSpec
-from ..workflow.stages import DREAMBOOTH, PRETRAIN, is_superres
 from .evidence import Evidence, NotRun
 
 HOLDS, FAILS, UNDECIDED, NOT_RUN = "holds", "does not hold", "undecided", "not run"

@@ -11,10 +11,10 @@ from itertools import combinations
 
 import numpy as np
 
+from ..kinds.stages import SUPERRES
 from ..study.superres import INCEPTION_SCORE, REGIME_STEPS
 from ..tables.curves import Curve, common, curve_of, sizes_of
 from ..tables.values import Values
-from ..workflow.stages import SUPERRES
 from .evidence import PERCEPTUAL, QUALITY, Evidence, NotRun, grid, log
 from .statement import Claim, Statistic, debiased
 

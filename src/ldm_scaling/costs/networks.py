@@ -24,6 +24,7 @@ from transformers import AutoModel, CLIPTextConfig, PretrainedConfig, T5Config
 
 from ..cells.features import NETWORKS
 from ..cells.metrics.perceptual import LEAST_SIDE
+from ..kinds.stages import BUDGET
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import cut, model_class, read_config
 from ..latents.word_vectors import WordVectorsConfig
@@ -34,7 +35,6 @@ from ..study.metrics import Clip
 from ..study.study import Study
 from ..study.superres import LPIPS_LIKE
 from ..workflow.specs.costs import CountComponentsSpec, FamilySpec
-from ..workflow.stages import BUDGET
 
 # Rombach et al. 2022, https://arxiv.org/abs/2112.10752; 83,653,863 parameters
 HUB_AUTOENCODERS = {

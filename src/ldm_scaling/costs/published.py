@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..study.metrics import CLIP_SCORE, FID
-from ..workflow.specs.costs import CostSpec
+
+if TYPE_CHECKING:
+    from ..workflow.specs.costs import CostSpec
 
 COLUMNS = ["published_params", "published_gflops", "published_normalized_cost", "published_note"]
 

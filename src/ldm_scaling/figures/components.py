@@ -5,7 +5,7 @@ Bars of shares; beside each the whole. Stable Diffusion 1 has 12 %, 8 % and 80 %
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from ..jobs.cli import parser, run
-from ..jobs.tables import read_table
+from ..jobs.command import csv
 from ..tables.components import COMPONENTS, PARTS
 from . import style
 
@@ -25,7 +24,7 @@ _WIDEST = 1.32
 """of a panel in shares, with what stands beside the bars"""
 
 
-def draw(components: pd.DataFrame) -> Figure:
+def draw(components: Annotated[pd.DataFrame, csv("components.csv", COMPONENTS)]) -> Figure:
     """The figure, from components.csv."""
     sizes = style.by_channels(components["size"])
     with style.theme():
@@ -68,16 +67,3 @@ def _amount(column: str, value: float) -> str:
     if column == "gflops":
         return f"{value / 1e3:.3g} T" if value >= 999.5 else f"{value:.3g} G"
     return f"{value:.2g} s" if value >= 0.1 else f"{1e3 * value:.2g} ms"
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--components", required=True, type=Path, help="components.csv")
-    style.add_files(arguments)
-    options = arguments.parse_args()
-    style.save(draw(read_table(options.components, COMPONENTS)), options.pdf, options.png)
-
-
-if __name__ == "__main__":
-    run(main)

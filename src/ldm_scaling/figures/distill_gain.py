@@ -14,12 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..jobs.cli import run
 from ..jobs.tables import OK
 from ..study.distill import FEW_STEPS
 from ..tables.acceleration import BELOW, BEYOND, FAILED, acceleration
-from ..tables.values import Values
 from . import quality_curves, style
+from .arguments import Confidence, Floors, SeveralCells
 from .quality_curves import Quality
 
 _STUDENT = {"color": "#c1121f", "marker": "*", "markersize": 8, "linewidth": 1.8}
@@ -31,7 +30,7 @@ _LABELS = {
 _LEGEND_COLUMNS = 3
 
 
-def draw(cells: list[Values], floors: pd.DataFrame, confidence: float) -> Figure:
+def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of a metric of undistilled models and of students, and floors.csv.
 
     Raises InputError if the metric is not in floors.csv, if n differ, or if no student was sampled
@@ -127,13 +126,3 @@ def _legend(teachers: Quality, students: Quality, table: pd.DataFrame) -> list[L
         if (table["status"] == status).any():
             handles.append(Line2D([], [], marker=_ARROWS[status], label=label, **grey))
     return handles + style.cell_marks(drawn)
-
-
-def main() -> None:
-    """Command line."""
-    options = quality_curves.figure_parser(__doc__, several=True).parse_args()
-    quality_curves.draw_and_save(options, draw)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -10,18 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..jobs.cli import InputError, parser, run
-from ..jobs.tables import CELLS, FAMILY, OK, read_table
+from ..jobs.cli import InputError
+from ..jobs.command import Option, Read, csv
+from ..jobs.tables import CELLS, OK
 from ..kinds.cells import cell_name
+from ..kinds.stages import DISTILL, PRETRAIN
 from ..study.distill import FEW_STEPS
 from ..tables.budgets import of_model
-from ..workflow.stages import DISTILL, PRETRAIN
 from . import samples
+from .arguments import Family
+from .samples import Captions, FilesBySize, Prompts
+
+Best = Annotated[pd.DataFrame, csv("best guidances of --images", CELLS)]
+BestOfStudents = Annotated[pd.DataFrame, csv("best guidances of --students", CELLS)]
 
 
 @dataclass(frozen=True)
@@ -30,26 +37,6 @@ class Shown:
 
     images: Sequence[np.ndarray | str]
     guidance: str
-
-
-def draw(
-    rows: Mapping[str, Mapping[str, Shown]], captions: list[str], family: pd.DataFrame, setting: str
-) -> Figure:
-    """The figure, of rows by what they show, each by size; `setting` is noted."""
-    heads = samples.size_heads(list(next(iter(rows.values()))), family)
-    blocks = [
-        samples.Block(
-            tiles=[[shown.images[number] for shown in row.values()] for row in rows.values()],
-            heads=heads,
-            labels=list(rows),
-            title=caption,
-            under=[[shown.guidance for shown in row.values()] for row in rows.values()],
-        )
-        for number, caption in enumerate(captions)
-    ]
-    note = f"{setting} The noise of a prompt is the same in every tile; s: the best guidance scale"
-    ends = any(shown.guidance.endswith("*") for row in rows.values() for shown in row.values())
-    return samples.draw(blocks, note + (", * at an end of the grid." if ends else "."))
 
 
 def read_shown(
@@ -69,45 +56,55 @@ def read_shown(
     return Shown(images, f"s = {chosen['guidance']:g}{'*' if chosen['at_boundary'] else ''}")
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    samples.add_arguments(arguments)
-    samples.add_images(arguments, "--students", "images of the student of a size")
-    arguments.add_argument("--best", required=True, type=Path, help="best guidances of --images")
-    arguments.add_argument(
-        "--best-students", required=True, type=Path, help="best guidances of --students"
-    )
-    arguments.add_argument("--family", required=True, type=Path, help="family.csv")
-    arguments.add_argument("--seed", required=True, type=int, help="training seed of the models")
-    arguments.add_argument(
-        "--steps", required=True, type=int, nargs=2, help="of undistilled models: few, and many"
-    )
-    options = arguments.parse_args()
-    few, many = options.steps
+def read_rows(
+    images: FilesBySize,
+    students: FilesBySize,
+    best: Best,
+    best_students: BestOfStudents,
+    prompts: Prompts,
+    seed: Annotated[int, Option("training seed of the models", int)],
+    steps: Annotated[list[int], Option("of undistilled models: few, and many", int, nargs=2)],
+) -> dict[str, dict[str, Shown]]:
+    """The images of the prompts, by what a row shows and by size."""
+    few, many = steps
     rows = {
-        f"undistilled,\n{few} steps": (PRETRAIN, options.images, options.best, few),
-        f"distilled,\n{FEW_STEPS} steps": (
-            DISTILL,
-            options.students,
-            options.best_students,
-            FEW_STEPS,
-        ),
-        f"undistilled,\n{many} steps": (PRETRAIN, options.images, options.best, many),
+        f"undistilled,\n{few} steps": (PRETRAIN, images, best, few),
+        f"distilled,\n{FEW_STEPS} steps": (DISTILL, students, best_students, FEW_STEPS),
+        f"undistilled,\n{many} steps": (PRETRAIN, images, best, many),
     }
-    shown, samplers = {}, {}
-    for label, (stage, pairs, table, steps) in rows.items():
-        best = read_table(table, CELLS)
-        samplers[stage] = best["sampler"].iloc[0]
-        shown[label] = {
-            size: read_shown(path, best, (stage, size, options.seed), steps, options.prompts)
-            for size, path in samples.files_by_size(pairs).items()
+    return {
+        label: {
+            size: read_shown(path, table, (stage, size, seed), count, prompts)
+            for size, path in files.items()
         }
-    captions = samples.read_captions(options.captions, options.prompts)
-    family = read_table(options.family, FAMILY)
-    setting = f"Undistilled: {samplers[PRETRAIN]}, distilled: {samplers[DISTILL]}."
-    samples.save(draw(shown, captions, family, setting), options)
+        for label, (stage, files, table, count) in rows.items()
+    }
 
 
-if __name__ == "__main__":
-    run(main)
+def setting_label(best: Best, best_students: BestOfStudents) -> str:
+    """How images were sampled, for readers."""
+    undistilled, distilled = (table["sampler"].iloc[0] for table in (best, best_students))
+    return f"Undistilled: {undistilled}, distilled: {distilled}."
+
+
+def draw(
+    rows: Annotated[Mapping[str, Mapping[str, Shown]], Read(read_rows)],
+    captions: Captions,
+    family: Family,
+    setting: Annotated[str, Read(setting_label)],
+) -> Figure:
+    """The figure, of rows by what they show, each by size; `setting` is noted."""
+    heads = samples.size_heads(list(next(iter(rows.values()))), family)
+    blocks = [
+        samples.Block(
+            tiles=[[shown.images[number] for shown in row.values()] for row in rows.values()],
+            heads=heads,
+            labels=list(rows),
+            title=caption,
+            under=[[shown.guidance for shown in row.values()] for row in rows.values()],
+        )
+        for number, caption in enumerate(captions)
+    ]
+    note = f"{setting} The noise of a prompt is the same in every tile; s: the best guidance scale"
+    ends = any(shown.guidance.endswith("*") for row in rows.values() for shown in row.values())
+    return samples.draw_blocks(blocks, note + (", * at an end of the grid." if ends else "."))

@@ -12,7 +12,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..jobs.cli import run
 from ..tables.curves import (
     CROSSES,
     CROSSOVERS,
@@ -23,12 +22,13 @@ from ..tables.curves import (
 )
 from ..tables.values import Values, interval
 from . import paired_curves, quality_curves, style
+from .arguments import Confidence, Floors, SeveralCells
 from .quality_curves import Quality
 
 _AXES = ("sampling_cost", "guided_cost")
 
 
-def draw(cells: list[Values], floors: pd.DataFrame, confidence: float) -> Figure:
+def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of a metric of undistilled models and of students, and floors.csv.
 
     Raises InputError if the metric is not in floors.csv, or if n differ.
@@ -42,8 +42,8 @@ def draw(cells: list[Values], floors: pd.DataFrame, confidence: float) -> Figure
         panels[1].sharey(panels[0])
         for axes, strip, axis in zip(panels, strips, _AXES, strict=True):
             axes.set_xscale("log")
-            paired_curves.draw(axes, teachers, axis, solid=False)
-            paired_curves.draw(axes, students, axis, solid=True)
+            paired_curves.draw_family(axes, teachers, axis, solid=False)
+            paired_curves.draw_family(axes, students, axis, solid=True)
             quality_curves.draw_floors(axes, teachers.floors, every)
             if strip is not None:
                 _draw_meetings(strip, teachers, students, axis)
@@ -93,13 +93,3 @@ def meetings(teachers: Values, students: Values, axis: str, confidence: float) -
         head = (first["sampler"], axis, first["metric"], size, largest)
         rows.append((*head, cost, lo, hi, low, high, status, first["n"]))
     return pd.DataFrame(rows, columns=CROSSOVERS)
-
-
-def main() -> None:
-    """Command line."""
-    options = quality_curves.figure_parser(__doc__, several=True).parse_args()
-    quality_curves.draw_and_save(options, draw)
-
-
-if __name__ == "__main__":
-    run(main)

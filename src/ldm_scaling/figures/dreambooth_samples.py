@@ -8,30 +8,68 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ..jobs.arrays import map_array
-from ..jobs.cli import InputError, parser, run
-from ..jobs.tables import FAMILY, read_table
+from ..jobs.cli import InputError
+from ..jobs.command import Option, Read, csv
+from ..kinds.stages import DREAMBOOTH, PRETRAIN
 from ..study.dreambooth import PLACE
 from ..tables.dreambooth import SUBJECTS
-from ..workflow.stages import DREAMBOOTH, PRETRAIN
-from . import samples, style
+from . import samples
+from .arguments import Family
+from .samples import FilesBySize, Setting
 
 MOST = 3
 """subjects, and prompts, that are drawn"""
 
 
+SubjectTable = Annotated[pd.DataFrame, csv("subjects.csv", SUBJECTS)]
+Prompts = Annotated[list[str], Option("prompts of the images", nargs="+")]
+
+
+def read_taught(
+    images: FilesBySize, subjects: SubjectTable, prompts: Prompts
+) -> dict[str, dict[str, np.ndarray]]:
+    """The images by stage and size. Raises InputError if they are of other subjects or prompts."""
+    found = {
+        stage: {size: map_array(path, f"{stage}/images") for size, path in images.items()}
+        for stage in (PRETRAIN, DREAMBOOTH)
+    }
+    wanted = (len(subjects), len(prompts))
+    for size, path in images.items():
+        if (shape := found[DREAMBOOTH][size].shape[:2]) != wanted:
+            raise InputError(
+                f"{path} has images of {shape[0]} subjects and {shape[1]} prompts, not of"
+                f" {wanted[0]} and {wanted[1]}; delete it and run again"
+            )
+    return found
+
+
+def read_real(
+    real: Annotated[Path, Option("subjects.safetensors", Path)], subjects: SubjectTable
+) -> list[list[np.ndarray]]:
+    """The images of each subject."""
+    pixels, numbers = (np.asarray(map_array(real, name)) for name in ("images", "subject"))
+    return [list(pixels[numbers == number]) for number in range(len(subjects))]
+
+
+def names_of(subjects: SubjectTable) -> list[str]:
+    """The names of the subjects."""
+    return subjects["name"].tolist()
+
+
 def draw(
-    images: Mapping[str, Mapping[str, np.ndarray]],
-    real: list[list[np.ndarray]],
-    subjects: list[str],
-    prompts: list[str],
-    family: pd.DataFrame,
-    setting: str,
+    images: Annotated[Mapping[str, Mapping[str, np.ndarray]], Read(read_taught)],
+    real: Annotated[list[list[np.ndarray]], Read(read_real)],
+    subjects: Annotated[list[str], Read(names_of)],
+    prompts: Prompts,
+    family: Family,
+    setting: Setting,
 ) -> Figure:
     """The figure, of images [K, T, 3, S, S] by stage and size, and of those of each subject.
 
@@ -50,44 +88,8 @@ def draw(
     blocks = [block(PRETRAIN, 0, f"{names[0]} (before)")]
     blocks += [block(DREAMBOOTH, number, name) for number, name in enumerate(names)]
     note = f"{setting}. The noise of a subject and prompt is the same in every size."
-    return samples.draw(blocks, note)
+    return samples.draw_blocks(blocks, note)
 
 
 def _tile(image: np.ndarray) -> np.ndarray | str:
     return image if image.any() else samples.DIVERGED
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    samples.add_images(arguments, "--images", "scores and images of the models of a size")
-    arguments.add_argument("--subjects", required=True, type=Path, help="subjects.csv")
-    arguments.add_argument("--real", required=True, type=Path, help="subjects.safetensors")
-    arguments.add_argument("--prompts", required=True, nargs="+", help="of the images")
-    arguments.add_argument("--family", required=True, type=Path, help="family.csv")
-    samples.add_setting(arguments)
-    style.add_files(arguments)
-    options = arguments.parse_args()
-    files = samples.files_by_size(options.images)
-    images = {
-        stage: {size: map_array(path, f"{stage}/images") for size, path in files.items()}
-        for stage in (PRETRAIN, DREAMBOOTH)
-    }
-    subjects = read_table(options.subjects, SUBJECTS)
-    for size, path in files.items():
-        found, wanted = images[DREAMBOOTH][size].shape[:2], (len(subjects), len(options.prompts))
-        if found != wanted:
-            raise InputError(
-                f"{path} has images of {found[0]} subjects and {found[1]} prompts, not of"
-                f" {wanted[0]} and {wanted[1]}; delete it and run again"
-            )
-    pixels, numbers = (np.asarray(map_array(options.real, name)) for name in ("images", "subject"))
-    real = [list(pixels[numbers == number]) for number in range(len(subjects))]
-    family = read_table(options.family, FAMILY)
-    setting = samples.setting_label(options)
-    names = subjects["name"].tolist()
-    samples.save(draw(images, real, names, options.prompts, family, setting), options)
-
-
-if __name__ == "__main__":
-    run(main)

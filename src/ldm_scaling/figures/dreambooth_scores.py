@@ -8,18 +8,20 @@ al., arXiv 2404.01367, section 4.4, see in images.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..jobs.cli import fraction, parser, run
+from ..jobs.command import Option, Read
 from ..jobs.tables import OK, read_table
+from ..kinds.stages import DREAMBOOTH, PRETRAIN
 from ..tables.dreambooth import ALL, SCORES, of_all, read_scores
 from ..tables.values import Values, interval
-from ..workflow.stages import DREAMBOOTH, PRETRAIN
 from . import style
+from .arguments import Confidence
 
 _LOOKS = {
     DREAMBOOTH: {"color": "#c1121f", "marker": "o", "label": "taught, all subjects"},
@@ -31,7 +33,26 @@ _EACH = {"color": "#c1121f", "linewidth": 0.5, "alpha": 0.35}
 _COLUMNS = 3
 
 
-def draw(scores: list[Values], confidence: float) -> Figure:
+def in_order(metrics: pd.Series) -> list[str]:
+    """Different metrics: of the subject, of the prompt, of the class."""
+    found = sorted(set(metrics))
+    last = [name for name in found if name.startswith("drift_")]
+    middle = [name for name in found if name in ("clip_score", "clip_like")]
+    return [*(name for name in found if name not in (*middle, *last)), *middle, *last]
+
+
+def read_every_score(
+    table: Annotated[Path, Option("dreambooth.csv", Path)],
+    draws: Annotated[Path, Option("draws.safetensors beside it", Path)],
+) -> list[Values]:
+    """The values of each metric."""
+    return [
+        read_scores(table, draws, metric)
+        for metric in in_order(read_table(table, SCORES)["metric"])
+    ]
+
+
+def draw(scores: Annotated[list[Values], Read(read_every_score)], confidence: Confidence) -> Figure:
     """The figure, of the values of each metric, those of `read_scores`."""
     seeds = scores[0].rows["seed"].nunique()
     failed = any((values.rows["status"] != OK).any() for values in scores)
@@ -88,28 +109,3 @@ def _legend(seeds: int, failed: bool) -> list:
     handles.append(Line2D([], [], label="taught, one subject", **_EACH))
     handles += style.band_handles(seeds, "subjects, images")
     return handles + [style.failed_mark(style.GREY)] * failed
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--table", required=True, type=Path, help="dreambooth.csv")
-    arguments.add_argument("--draws", required=True, type=Path, help="draws.safetensors beside it")
-    arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
-    style.add_files(arguments)
-    options = arguments.parse_args()
-    metrics = in_order(read_table(options.table, SCORES)["metric"])
-    scores = [read_scores(options.table, options.draws, metric) for metric in metrics]
-    style.save(draw(scores, options.confidence), options.pdf, options.png)
-
-
-def in_order(metrics: pd.Series) -> list[str]:
-    """Different metrics: of the subject, of the prompt, of the class."""
-    found = sorted(set(metrics))
-    last = [name for name in found if name.startswith("drift_")]
-    middle = [name for name in found if name in ("clip_score", "clip_like")]
-    return [*(name for name in found if name not in (*middle, *last)), *middle, *last]
-
-
-if __name__ == "__main__":
-    run(main)

@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from ..jobs.arrays import map_array
-from ..jobs.cli import parser, run
-from ..jobs.tables import FAMILY, read_table
+from ..jobs.command import Read
 from . import samples
+from .arguments import Family, Sampler
+from .samples import Captions, FilesBySize, Prompts
 
 NOTHING = "\N{EN DASH}"
 """stands where a budget does not pay for one step"""
@@ -32,11 +33,26 @@ class Purchase:
     """of all prompts, or a word instead"""
 
 
+def read_purchases(path: Path, prompts: int) -> dict[float, Purchase]:
+    """What every budget buys, of a file that rule illustrate has written."""
+    result = {}
+    for budget, steps in zip(map_array(path, "budgets"), map_array(path, "steps"), strict=True):
+        images = samples.read_images(path, f"budget{budget:g}", range(prompts))
+        shown = samples.mosaic(images) if steps else NOTHING
+        result[float(budget)] = Purchase(int(steps), shown)
+    return result
+
+
+def read_bought(images: FilesBySize, prompts: Prompts) -> dict[str, dict[float, Purchase]]:
+    """The same of every size."""
+    return {size: read_purchases(path, len(prompts)) for size, path in images.items()}
+
+
 def draw(
-    bought: Mapping[str, Mapping[float, Purchase]],
-    captions: list[str],
-    family: pd.DataFrame,
-    sampler: str,
+    bought: Annotated[Mapping[str, Mapping[float, Purchase]], Read(read_bought)],
+    captions: Captions,
+    family: Family,
+    sampler: Sampler,
 ) -> Figure:
     """The figure, of what is bought by size and budget."""
     budgets = sorted(next(iter(bought.values())))
@@ -53,38 +69,8 @@ def draw(
         " where it does not pay for a step. Guidance: as chosen at the nearest step count."
         f" Prompts, line by line: {named}."
     )
-    return samples.draw([block], note)
+    return samples.draw_blocks([block], note)
 
 
 def _steps(count: int) -> str:
     return "" if count == 0 else "1 step" if count == 1 else f"{count} steps"
-
-
-def read_purchases(path: Path, prompts: int) -> dict[float, Purchase]:
-    """What every budget buys, of a file that rule illustrate has written."""
-    result = {}
-    for budget, steps in zip(map_array(path, "budgets"), map_array(path, "steps"), strict=True):
-        images = samples.read_images(path, f"budget{budget:g}", range(prompts))
-        shown = samples.mosaic(images) if steps else NOTHING
-        result[float(budget)] = Purchase(int(steps), shown)
-    return result
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    samples.add_arguments(arguments)
-    arguments.add_argument("--family", required=True, type=Path, help="family.csv")
-    arguments.add_argument("--sampler", required=True, help="sampler of the images")
-    options = arguments.parse_args()
-    bought = {
-        size: read_purchases(path, len(options.prompts))
-        for size, path in samples.files_by_size(options.images).items()
-    }
-    captions = samples.read_captions(options.captions, options.prompts)
-    family = read_table(options.family, FAMILY)
-    samples.save(draw(bought, captions, family, options.sampler), options)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -7,21 +7,24 @@ Figure 9.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..jobs.cli import run
+from ..jobs.command import Option
 from ..tables.budgets import winners
-from ..tables.values import Values
 from . import quality_curves, style
+from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 _MOST_TIES = 2
+Budgets = Annotated[list[float], Option("sampling costs to name winners at", float, nargs="+")]
 
 
-def draw(cells: Values, floors: pd.DataFrame, confidence: float, budgets: list[float]) -> Figure:
+def draw(cells: Cells, floors: Floors, confidence: Confidence, budgets: Budgets) -> Figure:
     """The figure, from the cells of a metric with one sampler, and floors.csv.
 
     Raises InputError if the metric is not in floors.csv, or if their n differ.
@@ -74,17 +77,3 @@ def _mark_winners(axes: Axes, won: pd.DataFrame, colors: dict[str, str]) -> None
             fontsize=6.5,
             color=color,
         )
-
-
-def main() -> None:
-    """Command line."""
-    arguments = quality_curves.figure_parser(__doc__)
-    arguments.add_argument(
-        "--budgets", required=True, nargs="+", type=float, help="sampling costs to name winners at"
-    )
-    options = arguments.parse_args()
-    quality_curves.draw_and_save(options, draw, options.budgets)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -5,16 +5,14 @@ Left: seconds against steps. Right: each size at its best guidance.
 
 from __future__ import annotations
 
-import pandas as pd
 from matplotlib.figure import Figure
 
-from ..jobs.cli import run
-from ..tables.values import Values
 from . import quality_curves, style
+from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 
-def draw(cells: Values, floors: pd.DataFrame, confidence: float) -> Figure:
+def draw(cells: Cells, floors: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of a metric with one sampler, and floors.csv.
 
     Raises InputError if the metric is not in floors.csv, or if their n differ.
@@ -28,12 +26,3 @@ def draw(cells: Values, floors: pd.DataFrame, confidence: float) -> Figure:
         handles = [*quality_curves.size_handles(quality), *quality_curves.legend(quality, strips)]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
-
-
-def main() -> None:
-    """Command line."""
-    quality_curves.draw_and_save(quality_curves.figure_parser(__doc__).parse_args(), draw)
-
-
-if __name__ == "__main__":
-    run(main)

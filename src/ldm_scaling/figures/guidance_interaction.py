@@ -7,6 +7,8 @@ Figure 8.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -14,19 +16,21 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from ..jobs.cli import InputError, run
+from ..jobs.cli import InputError
+from ..jobs.command import Option
 from ..jobs.tables import OK
-from ..tables.values import Values
 from . import quality_curves, style
+from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 _TINT = 0.5
 """share of white in the colours of fields, on which a number must be read"""
 _FEW_STEPS = 5
 """step counts that are all named on an axis"""
+Sizes = Annotated[list[str], Option("sizes to draw a panel of", nargs="+")]
 
 
-def draw(cells: Values, floors: pd.DataFrame, confidence: float, sizes: list[str]) -> Figure:
+def draw(cells: Cells, floors: Floors, confidence: Confidence, sizes: Sizes) -> Figure:
     """The figure, from the cells of a metric with one sampler, and floors.csv; panels of `sizes`.
 
     Raises InputError if the metric is not in floors.csv, if n differ, or if a size is not there.
@@ -154,15 +158,3 @@ def _legend(
     if (rows["status"] != OK).any() or (best["status"] != OK).any():
         handles.append(style.failed_mark(style.GREY))
     return handles
-
-
-def main() -> None:
-    """Command line."""
-    arguments = quality_curves.figure_parser(__doc__)
-    arguments.add_argument("--sizes", required=True, nargs="+", help="sizes to draw a panel of")
-    options = arguments.parse_args()
-    quality_curves.draw_and_save(options, draw, options.sizes)
-
-
-if __name__ == "__main__":
-    run(main)

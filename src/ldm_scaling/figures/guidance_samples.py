@@ -6,25 +6,55 @@ After Mei et al., arXiv 2404.01367, figure 7. The best scale of the grid is fram
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..jobs.cli import parser, run
-from ..jobs.tables import CELLS, read_table
+from ..jobs.command import Option, Read, csv
+from ..jobs.tables import CELLS
 from ..kinds.cells import cell_name
 from ..tables.budgets import of_model, of_sampler
 from . import samples, style
+from .arguments import Sampler, Steps
+from .samples import Captions, FilesBySize, Prompts
+
+Scales = Annotated[list[float], Option("guidance scales", float, nargs="+")]
+
+
+def read_scales(
+    images: FilesBySize, prompts: Prompts, steps: Steps, guidance: Scales
+) -> dict[str, dict[float, list[np.ndarray | str]]]:
+    """The images of the prompts, by size and scale."""
+    return {
+        size: {
+            scale: samples.read_images(path, cell_name(steps, scale), prompts)
+            for scale in sorted(guidance)
+        }
+        for size, path in images.items()
+    }
+
+
+def read_best(
+    best: Annotated[pd.DataFrame, csv("best.csv", CELLS)], sampler: Sampler, steps: Steps
+) -> pd.DataFrame:
+    """The best guidances of a sampler at a step count."""
+    rows = of_sampler(best, sampler)
+    return rows[rows["steps"] == steps]
+
+
+def setting_label(sampler: Sampler, steps: Steps) -> str:
+    """How images were sampled, for readers."""
+    return f"{sampler}, {steps} steps"
 
 
 def draw(
-    images: Mapping[str, Mapping[float, Sequence[np.ndarray | str]]],
-    captions: list[str],
-    best: pd.DataFrame,
-    seed: int,
-    setting: str,
+    images: Annotated[Mapping[str, Mapping[float, Sequence[np.ndarray | str]]], Read(read_scales)],
+    captions: Captions,
+    best: Annotated[pd.DataFrame, Read(read_best)],
+    seed: Annotated[int, Option("training seed of the models", int)],
+    setting: Annotated[str, Read(setting_label)],
 ) -> Figure:
     """The figure, of images of the captions by size and guidance scale.
 
@@ -49,32 +79,4 @@ def draw(
         note += " Framed: the best scale of the grid"
         at_end = any(block.dashed for block in blocks)
         note += ", dashed at its end." if at_end else "."
-    return samples.draw(blocks, note)
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    samples.add_arguments(arguments)
-    arguments.add_argument("--best", required=True, type=Path, help="table of best guidances")
-    arguments.add_argument("--sampler", required=True, help="sampler of the images")
-    arguments.add_argument("--seed", required=True, type=int, help="training seed of the models")
-    arguments.add_argument("--steps", required=True, type=int, help="denoising steps")
-    arguments.add_argument("--guidance", required=True, type=float, nargs="+", help="scales")
-    options = arguments.parse_args()
-    images = {
-        size: {
-            scale: samples.read_images(path, cell_name(options.steps, scale), options.prompts)
-            for scale in sorted(options.guidance)
-        }
-        for size, path in samples.files_by_size(options.images).items()
-    }
-    captions = samples.read_captions(options.captions, options.prompts)
-    best = of_sampler(read_table(options.best, CELLS), options.sampler)
-    best = best[best["steps"] == options.steps]
-    setting = f"{options.sampler}, {options.steps} steps"
-    samples.save(draw(images, captions, best, options.seed, setting), options)
-
-
-if __name__ == "__main__":
-    run(main)
+    return samples.draw_blocks(blocks, note)

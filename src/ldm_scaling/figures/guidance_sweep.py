@@ -9,16 +9,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ..jobs.cli import run
 from ..jobs.tables import OK
-from ..tables.values import Values
 from . import quality_curves, style
+from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 _COLUMNS = 4
 
 
-def draw(cells: Values, floors: pd.DataFrame, confidence: float) -> Figure:
+def draw(cells: Cells, floors: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of a metric with one sampler, and floors.csv.
 
     Raises InputError if the metric is not in floors.csv, or if their n differ.
@@ -103,12 +102,3 @@ def _legend(
     if (rows["status"] != OK).any():
         handles.append(style.failed_mark(style.GREY))
     return handles
-
-
-def main() -> None:
-    """Command line."""
-    quality_curves.draw_and_save(quality_curves.figure_parser(__doc__).parse_args(), draw)
-
-
-if __name__ == "__main__":
-    run(main)

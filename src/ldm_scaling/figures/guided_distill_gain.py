@@ -12,11 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..jobs.cli import run
 from ..jobs.tables import OK
-from ..tables.values import Values
-from ..workflow.stages import PRETRAIN, student_steps
+from ..kinds.stages import PRETRAIN, student_steps
 from . import quality_curves, style
+from .arguments import Confidence, Floors, SeveralCells
 from .quality_curves import Quality
 
 _COLUMNS = 4
@@ -25,7 +24,7 @@ _FURTHER = 2
 _TEACHER = {"color": style.GREY, "marker": "o", "linestyle": (0, (3, 1.5))}
 
 
-def draw(cells: list[Values], floors: pd.DataFrame, confidence: float) -> Figure:
+def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of a metric of undistilled models and of each stage of students.
 
     Raises InputError if the metric is not in floors.csv, or if n differ.
@@ -99,13 +98,3 @@ def _legend(looks: dict[str, dict], teachers: Quality, rows: pd.DataFrame) -> li
     handles = [Line2D([], [], **look) for look in looks.values()]
     handles += style.band_handles(teachers.seeds)
     return handles + style.cell_marks(rows)
-
-
-def main() -> None:
-    """Command line."""
-    options = quality_curves.figure_parser(__doc__, several=True).parse_args()
-    quality_curves.draw_and_save(options, draw)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -6,22 +6,24 @@ second, what each size makes of the device.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..jobs.cli import InputError, parser, run
-from ..jobs.tables import FAMILY, OK, read_table
+from ..jobs.cli import InputError
+from ..jobs.command import csv
+from ..jobs.tables import OK
 from . import style
+from .arguments import Family
 
 LATENCY = ["size", "batch", "seconds_per_image", "lo", "hi", "status", "dtype", "device"]
 _LEGEND_COLUMNS = 5
 
 
-def draw(latency: pd.DataFrame, family: pd.DataFrame) -> Figure:
+def draw(latency: Annotated[pd.DataFrame, csv("latency.csv", LATENCY)], family: Family) -> Figure:
     """The figure, from the tables latency.csv and family.csv.
 
     Raises InputError if nothing was measured, or a size is not in the family.
@@ -97,18 +99,3 @@ def _legend(rows: pd.DataFrame) -> list[Line2D]:
     ]
     proportional = Line2D([], [], color=style.GREY, ls=(0, (4, 2)), lw=0.9, label="as FLOPs")
     return [*sizes, *batches, proportional]
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--latency", required=True, type=Path, help="latency.csv")
-    arguments.add_argument("--family", required=True, type=Path, help="family.csv")
-    style.add_files(arguments)
-    options = arguments.parse_args()
-    figure = draw(read_table(options.latency, LATENCY), read_table(options.family, FAMILY))
-    style.save(figure, options.pdf, options.png)
-
-
-if __name__ == "__main__":
-    run(main)

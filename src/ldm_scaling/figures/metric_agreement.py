@@ -6,7 +6,7 @@ far each further metric's ranking is that of the first, by Kendall's tau.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..jobs.cli import parser, run
-from ..jobs.tables import OK, read_table
+from ..jobs.command import csv
+from ..jobs.tables import OK
 from ..tables.budgets import of_sampler
 from ..tables.metric_agreement import AGREEMENT, RANKING
 from . import style
+from .arguments import Sampler
 
 _APART = 1.06
 """factor of the budget between bars of neighbouring metrics, which would hide each other"""
@@ -31,11 +32,16 @@ _CONTRADICTS = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "line
 _CONTRADICTS |= {"color": "#c1121f", "markeredgewidth": 0.9}
 
 
-def draw(ranking: pd.DataFrame, agreement: pd.DataFrame) -> Figure:
-    """The figure, from metric_ranking.csv and metric_agreement.csv of one sampler.
+def draw(
+    ranking: Annotated[pd.DataFrame, csv("metric_ranking.csv", RANKING)],
+    agreement: Annotated[pd.DataFrame, csv("metric_agreement.csv", AGREEMENT)],
+    sampler: Sampler,
+) -> Figure:
+    """The figure of one sampler, from metric_ranking.csv and metric_agreement.csv.
 
     Raises InputError if n differ.
     """
+    ranking, agreement = (of_sampler(table, sampler) for table in (ranking, agreement))
     n = style.only_n(ranking)
     metrics, sizes = list(ranking["metric"].unique()), style.by_channels(ranking["size"])
     compared = agreement[agreement["metric"] == metrics[0]]
@@ -137,20 +143,3 @@ def _legend(ranking: pd.DataFrame, sizes: list[str]) -> list[Line2D]:
     ]
     failed = (ranking["status"] != OK).any()
     return handles + [style.failed_mark(style.GREY)] * int(failed)
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--ranking", required=True, type=Path, help="metric_ranking.csv")
-    arguments.add_argument("--agreement", required=True, type=Path, help="metric_agreement.csv")
-    arguments.add_argument("--sampler", required=True, help="sampler to draw")
-    style.add_files(arguments)
-    options = arguments.parse_args()
-    tables = [(options.ranking, RANKING), (options.agreement, AGREEMENT)]
-    drawn = [of_sampler(read_table(*table), options.sampler) for table in tables]
-    style.save(draw(*drawn), options.pdf, options.png)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -5,7 +5,7 @@ Rings are what Mei et al. print of the same sizes, arXiv 2404.01367, Table 1.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,15 +13,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..costs.published import COLUMNS
-from ..jobs.cli import parser, run
-from ..jobs.tables import FAMILY, read_table
+from ..jobs.command import csv
+from ..jobs.tables import FAMILY
 from . import style
 
 _RING = {"marker": "o", "ms": 9, "mew": 0.8, "mfc": "none", "color": style.GREY, "ls": "none"}
 _LEGEND_COLUMNS = 4
 
 
-def draw(family: pd.DataFrame) -> Figure:
+def draw(
+    family: Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *COLUMNS])],
+) -> Figure:
     """The figure, from the table family.csv."""
     family = family.sort_values("channels")
     handles = _legend(family)
@@ -107,16 +109,3 @@ def _legend(family: pd.DataFrame) -> list[Line2D]:
     if family["published_params"].notna().any():
         handles.append(Line2D([], [], **_RING, label="printed by the paper"))
     return handles
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--family", required=True, type=Path, help="family.csv")
-    style.add_files(arguments)
-    options = arguments.parse_args()
-    style.save(draw(read_table(options.family, [*FAMILY, *COLUMNS])), options.pdf, options.png)
-
-
-if __name__ == "__main__":
-    run(main)

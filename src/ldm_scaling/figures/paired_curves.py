@@ -16,7 +16,7 @@ _RING = {"marker": "o", "markersize": 7, "markerfacecolor": "none", "linestyle":
 _RING |= {"markeredgewidth": 0.7}
 
 
-def draw(axes: Axes, quality: Quality, axis: str, solid: bool) -> None:
+def draw_family(axes: Axes, quality: Quality, axis: str, solid: bool) -> None:
     """The metric of one family against cost: envelope, curves with intervals, failures."""
     line_style = "-" if solid else _DASHED
     sizes, rows = quality.sizes, quality.points.rows.sort_values(axis)

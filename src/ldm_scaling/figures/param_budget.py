@@ -9,6 +9,7 @@ its total pays for, the best of them filled. The question is that of Stable Diff
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,10 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from ..jobs.cli import parser, run
-from ..jobs.tables import OK, read_table
+from ..jobs.command import Option, csv
+from ..jobs.tables import OK
 from ..study.metrics import HIGHER_IS_BETTER
-from ..tables.param_budget import AXES, BEHIND, BEST, PARAM_BUDGET, SPLITS
+from ..tables.splits import AXES, BEHIND, BEST, PARAM_BUDGET, SPLITS
 from . import style
 
 _TITLES = {"params": "equal parameters", "gflops": "equal FLOPs of an image"}
@@ -35,7 +36,15 @@ _SMALL = {"fontsize": 6, "handlelength": 1.2, "columnspacing": 1.2}
 _NOTE = {"xycoords": "axes fraction", "ha": "center", "fontsize": 6.5}
 
 
-def draw(pairs: pd.DataFrame, splits: pd.DataFrame) -> Figure:
+def read_splits(path: Path) -> pd.DataFrame:
+    """The table of splits, which may have no rows."""
+    return pd.read_csv(path).reindex(columns=SPLITS)
+
+
+def draw(
+    pairs: Annotated[pd.DataFrame, csv("param_budget.csv", PARAM_BUDGET)],
+    splits: Annotated[pd.DataFrame, Option("param_budget_splits.csv", Path, read=read_splits)],
+) -> Figure:
     """The figure, from param_budget.csv and param_budget_splits.csv.
 
     Raises InputError if n differ.
@@ -126,23 +135,3 @@ def _legend(looks: dict[str, str], pairs: pd.DataFrame) -> list[Line2D]:
     ]
     hollow = {"marker": next(iter(looks.values())), "markersize": _PAIR["markersize"]}
     return handles + style.cell_marks(pairs, markeredgecolor=_PAIR["color"], **hollow)
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--pairs", required=True, type=Path, help="param_budget.csv")
-    arguments.add_argument("--splits", required=True, type=Path, help="param_budget_splits.csv")
-    style.add_files(arguments)
-    options = arguments.parse_args()
-    pairs, splits = read_table(options.pairs, PARAM_BUDGET), read_splits(options.splits)
-    style.save(draw(pairs, splits), options.pdf, options.png)
-
-
-def read_splits(path: Path) -> pd.DataFrame:
-    """The table of splits, which may have no rows."""
-    return pd.read_csv(path).reindex(columns=SPLITS)
-
-
-if __name__ == "__main__":
-    run(main)

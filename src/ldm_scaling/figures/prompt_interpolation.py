@@ -6,26 +6,37 @@ After Mei et al., arXiv 2404.01367, figure 24.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from ..jobs.arrays import map_array
-from ..jobs.cli import parser, run
-from ..jobs.tables import FAMILY, read_table
+from ..jobs.command import Read
 from . import samples
+from .arguments import Family
+from .samples import Captions, FilesBySize, Setting
 
 _ALPHA = "\N{GREEK SMALL LETTER ALPHA}"
 
 
+def read_alphas(images: FilesBySize) -> list[float]:
+    """The shares of the first caption, the same of every size."""
+    return [float(alpha) for alpha in map_array(next(iter(images.values())), "alphas")]
+
+
+def read_between(images: FilesBySize) -> dict[str, list[np.ndarray | str]]:
+    """The images at these shares, by size."""
+    rows = range(len(read_alphas(images)))
+    return {size: samples.read_images(path, "interpolation", rows) for size, path in images.items()}
+
+
 def draw(
-    images: Mapping[str, Sequence[np.ndarray | str]],
-    alphas: Sequence[float],
-    captions: list[str],
-    family: pd.DataFrame,
-    setting: str,
+    images: Annotated[Mapping[str, Sequence[np.ndarray | str]], Read(read_between)],
+    alphas: Annotated[Sequence[float], Read(read_alphas)],
+    captions: Captions,
+    family: Family,
+    setting: Setting,
 ) -> Figure:
     """The figure, of images by size at shares `alphas` of the first caption of two."""
     block = samples.Block(
@@ -38,27 +49,4 @@ def draw(
         f"{setting}. Between: embeddings of both prompts, weighted by {_ALPHA} and 1 - {_ALPHA};"
         " the same noise everywhere."
     )
-    return samples.draw([block], note)
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    samples.add_arguments(arguments)
-    arguments.add_argument("--family", required=True, type=Path, help="family.csv")
-    samples.add_setting(arguments)
-    options = arguments.parse_args()
-    files = samples.files_by_size(options.images)
-    alphas = [float(alpha) for alpha in map_array(next(iter(files.values())), "alphas")]
-    images = {
-        size: samples.read_images(path, "interpolation", range(len(alphas)))
-        for size, path in files.items()
-    }
-    captions = samples.read_captions(options.captions, options.prompts[:2])
-    family = read_table(options.family, FAMILY)
-    setting = samples.setting_label(options)
-    samples.save(draw(images, alphas, captions, family, setting), options)
-
-
-if __name__ == "__main__":
-    run(main)
+    return samples.draw_blocks([block], note)

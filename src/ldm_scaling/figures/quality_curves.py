@@ -1,4 +1,4 @@
-"""What figures of quality against cost share: panels, crossovers below them, legends, options.
+"""What figures of quality against cost share: panels, crossovers below them, legends.
 
 A panel has a curve for each size at its best guidance, the floors, and the envelope: the best of
 any size within a cost. Below it a strip shows where each size overtakes the next smaller one.
@@ -6,11 +6,9 @@ any size within a cost. Below it a strip shows where each size overtakes the nex
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,13 +19,11 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..jobs.cli import fraction, parser
-from ..jobs.tables import OK, read_table
+from ..jobs.tables import OK
 from ..tables import curves
 from ..tables.budgets import of_metric
 from ..tables.curves import APART, CROSSES, LARGER_AHEAD, best_points, crossovers, envelope
-from ..tables.fixed_setting import with_intervals
-from ..tables.values import Values, add_cells, read_values
+from ..tables.values import Values, with_intervals
 from . import style
 
 AXIS_LABELS = {
@@ -360,27 +356,3 @@ def legend(
     """Handles of what panels and their strips show beside the sizes, and `others` first."""
     handles = [*others, envelope_handle(), *seed_handles(quality), *crossing_handles(strips)]
     return handles + style.cell_marks(quality.points.rows)
-
-
-def figure_parser(description: str, several: bool = False) -> ArgumentParser:
-    """The options that all these figures have; `several` if they draw several samplers."""
-    arguments = parser(description)
-    add_cells(
-        arguments, f"cells.csv of a sampler and the draws beside it{'; repeat' * several}", several
-    )
-    arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
-    arguments.add_argument("--metric", required=True, help="metric to draw")
-    arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
-    style.add_files(arguments)
-    return arguments
-
-
-def draw_and_save(options: Namespace, draw: Callable[..., Figure], *others: object) -> None:
-    """Read what the options of `figure_parser` name, draw it with `others`, and save."""
-    floors = read_table(options.floors, style.FLOOR_COLUMNS)
-    if isinstance(options.cells[0], Path):
-        cells = read_values(*options.cells, options.metric)
-    else:
-        cells = [read_values(*paths, options.metric) for paths in options.cells]
-    figure = draw(cells, floors, options.confidence, *others)
-    style.save(figure, options.pdf, options.png)

@@ -12,15 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..jobs.cli import run
-from ..tables.values import Values
 from . import paired_curves, quality_curves, style
+from .arguments import Confidence, Floors, SeveralCells
 from .quality_curves import Quality
 
 _AXIS = "sampling_cost"
 
 
-def draw(cells: list[Values], floors: pd.DataFrame, confidence: float) -> Figure:
+def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of a metric with each sampler, in their order, and floors.csv.
 
     Of one sampler alone it shows that one, and says so.
@@ -50,11 +49,11 @@ def _draw_panel(axes: Axes, first: Quality, other: Quality | None) -> None:
     axes.set_xscale("log")
     title = f"{first.sampler} alone: the study has no other sampler"
     if other is None:
-        paired_curves.draw(axes, first, _AXIS, solid=True)
+        paired_curves.draw_family(axes, first, _AXIS, solid=True)
     else:
         title = f"{other.sampler} against {first.sampler} (dashed)"
-        paired_curves.draw(axes, first, _AXIS, solid=False)
-        paired_curves.draw(axes, other, _AXIS, solid=True)
+        paired_curves.draw_family(axes, first, _AXIS, solid=False)
+        paired_curves.draw_family(axes, other, _AXIS, solid=True)
     axes.set(xlabel=quality_curves.AXIS_LABELS[_AXIS], title=title)
 
 
@@ -66,13 +65,3 @@ def _legend(first: Quality, others: list[Quality]) -> list[Line2D | Patch]:
         quality_curves.envelope_handle(),
         *paired_curves.handles(first, *others),
     ]
-
-
-def main() -> None:
-    """Command line."""
-    options = quality_curves.figure_parser(__doc__, several=True).parse_args()
-    quality_curves.draw_and_save(options, draw)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,12 +1,12 @@
-"""Images in rows and columns, and what the commands of such figures share."""
+"""Images in rows and columns, and how such figures read them."""
 
 from __future__ import annotations
 
 import textwrap
-from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,14 @@ from matplotlib.textpath import TextToPath
 from ..data.captions import read_column
 from ..jobs.arrays import map_array
 from ..jobs.cli import InputError
+from ..jobs.command import Option, Read
 from . import style
+from .arguments import Guidance, Sampler, Steps
 
 DIVERGED = "diverged"
 """stands where an image would be"""
 COLUMN = 3.4
 """inches across one column; a figure with many tiles in a row has `style.WIDTH`"""
-DPI = 400
 _NARROW, _WIDE = 0.42, 1.2  # inches of a tile: below that across both columns; at most
 _MARGIN, _GAP, _LABEL = 0.06, 0.04, 0.74
 _FONT = 6.0
@@ -50,7 +51,7 @@ class Block:
     """the mark"""
 
 
-def draw(blocks: Sequence[Block], note: str) -> Figure:
+def draw_blocks(blocks: Sequence[Block], note: str) -> Figure:
     """A figure of blocks of equally many columns, one below the other, over a note."""
     columns = len(blocks[0].heads)
     label = min(_LABEL, max(_width(label) for block in blocks for label in block.labels))
@@ -166,42 +167,42 @@ def read_images(path: Path, name: str, rows: Sequence[int]) -> list[np.ndarray |
     return [array[row] if row < len(array) else DIVERGED for row in rows]
 
 
-def read_captions(path: Path, rows: Sequence[int]) -> list[str]:
+def files_by_size(pairs: Sequence[tuple[str, str]]) -> dict[str, Path]:
+    """The file of each size, smallest first."""
+    files = {size: Path(path) for size, path in pairs}
+    return {size: files[size] for size in style.by_channels(files)}
+
+
+FilesBySize = Annotated[
+    dict[str, Path],
+    Option(
+        "images of the model of a size; repeat for each",
+        nargs=2,
+        names=("SIZE", "FILE"),
+        repeated=True,
+        read=files_by_size,
+    ),
+]
+Prompts = Annotated[list[int], Option("rows of the captions", int, nargs="+")]
+
+
+def read_captions(
+    captions: Annotated[Path, Option("test.csv", Path)], prompts: Prompts
+) -> list[str]:
     """Captions of these rows. Raises InputError if there are fewer."""
-    captions = read_column(path, "caption")
-    if max(rows) >= len(captions):
-        raise InputError(f"{path} has {len(captions)} captions and no row {max(rows)}")
-    return [captions[row] for row in rows]
+    found = read_column(captions, "caption")
+    if max(prompts) >= len(found):
+        raise InputError(f"{captions} has {len(found)} captions and no row {max(prompts)}")
+    return [found[row] for row in prompts]
 
 
-def add_images(to: ArgumentParser, name: str, help: str) -> None:
-    """Add an argument that names a file of each size, which `files_by_size` reads."""
-    pair = ("SIZE", "FILE")
-    to.add_argument(
-        name, required=True, nargs=2, action="append", metavar=pair, help=f"{help}; repeat for each"
-    )
-
-
-def add_arguments(arguments: ArgumentParser) -> None:
-    """Add the arguments of every figure of samples."""
-    add_images(arguments, "--images", "images of the model of a size")
-    arguments.add_argument("--captions", required=True, type=Path, help="test.csv")
-    arguments.add_argument(
-        "--prompts", required=True, type=int, nargs="+", help="rows of the captions"
-    )
-    style.add_files(arguments)
-
-
-def add_setting(arguments: ArgumentParser) -> None:
-    """Add the arguments that say how images were sampled, where all of them were so."""
-    arguments.add_argument("--sampler", required=True, help="sampler of the images")
-    arguments.add_argument("--steps", required=True, type=int, help="denoising steps")
-    arguments.add_argument("--guidance", required=True, type=float, help="guidance scale")
-
-
-def setting_label(options: Namespace) -> str:
+def setting_label(sampler: Sampler, steps: Steps, guidance: Guidance) -> str:
     """How images were sampled, for readers."""
-    return f"{options.sampler}, {options.steps} steps, guidance {options.guidance:g}"
+    return f"{sampler}, {steps} steps, guidance {guidance:g}"
+
+
+Captions = Annotated[list[str], Read(read_captions)]
+Setting = Annotated[str, Read(setting_label)]
 
 
 def size_heads(sizes: Sequence[str], family: pd.DataFrame) -> list[str]:
@@ -210,14 +211,3 @@ def size_heads(sizes: Sequence[str], family: pd.DataFrame) -> list[str]:
     if unknown := [size for size in sizes if size not in params]:
         raise InputError(f"size {unknown[0]} is not in the family table")
     return [style.size_label(size, params[size]).replace(" (", "\n(") for size in sizes]
-
-
-def files_by_size(pairs: Sequence[tuple[str, str]]) -> dict[str, Path]:
-    """The file of each size, smallest first."""
-    files = {size: Path(path) for size, path in pairs}
-    return {size: files[size] for size in style.by_channels(files)}
-
-
-def save(figure: Figure, options: Namespace) -> None:
-    """Write the figure's two files, fine enough for tiles of a third of an inch."""
-    style.save(figure, options.pdf, options.png, DPI)

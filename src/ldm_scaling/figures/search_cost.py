@@ -7,7 +7,7 @@ is at most so large.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from ..jobs.cli import InputError, parser, run
-from ..jobs.tables import OK, read_table
-from ..tables.search_cost import AIM, SEARCH_COST, summary
+from ..jobs.cli import InputError
+from ..jobs.command import csv
+from ..jobs.tables import OK
+from ..tables.searches import AIM, SEARCH_COST, summary
 from . import style
 
 _AIM = {"color": "#2a8a4a", "alpha": 0.13, "linewidth": 0}
@@ -27,7 +28,7 @@ _DODGE = 0.006
 """share of images by which samplers stand apart, to the left, since most sample about as many"""
 
 
-def draw(searches: pd.DataFrame) -> Figure:
+def draw(searches: Annotated[pd.DataFrame, csv("search_cost.csv", SEARCH_COST)]) -> Figure:
     """The figure, from search_cost.csv. Raises InputError if no search ended, or if n differ."""
     rows = searches[searches["status"] == OK]
     if rows.empty:
@@ -100,16 +101,3 @@ def _legend(rows: pd.DataFrame) -> list[Line2D]:
         for kind in kinds
     ]
     return [*handles, Rectangle((0, 0), 1, 1, label="aim", **_AIM)]
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--searches", required=True, type=Path, help="search_cost.csv")
-    style.add_files(arguments)
-    options = arguments.parse_args()
-    style.save(draw(read_table(options.searches, SEARCH_COST)), options.pdf, options.png)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -7,7 +7,7 @@ et al., arXiv 2404.01367, Figures 4 and 17.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,32 +15,45 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..jobs.cli import fraction, parser, positive, run
-from ..jobs.tables import OK, read_table
+from ..jobs.command import Read
+from ..jobs.tables import OK
 from ..study.metrics import HIGHER_IS_BETTER
 from ..tables.budgets import of_metric
-from ..tables.fits import training_flops
-from ..tables.fixed_setting import read_cells, with_intervals
-from ..tables.values import add_cells
 from . import quality_curves, style
-from .train_compute import compute_ticks, draw_sizes
+from .arguments import Confidence, Floors, Metrics, SeveralCellFiles, Steps
+from .train_compute import Images, compute_ticks, count_seeds, draw_sizes, read_checkpoints
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
 COMPUTE_LABEL = f"Finetuning compute\n(3 {_TIMES} FLOPs of a forward pass {_TIMES} images seen)"
 _SCRATCH = {"linestyle": (0, (3, 1.5)), "markerfacecolor": "white"}
 
 
+def read_stages(
+    cells: SeveralCellFiles, metrics: Metrics, steps: Steps, confidence: Confidence, images: Images
+) -> list[list[pd.DataFrame]]:
+    """The checkpoints of each metric: of finetuned models, and of those from scratch if any are."""
+    setting = (metrics, steps, 1.0, confidence, images)
+    found = [read_checkpoints(files, *setting) for files in cells]
+    return [*found, []][:2]
+
+
+def count_seeds_of_first(cells: SeveralCellFiles) -> int:
+    """How many training seeds there are."""
+    return count_seeds(cells[0])
+
+
 def draw(
-    finetuned: list[pd.DataFrame],
-    scratch: list[pd.DataFrame],
-    baselines: pd.DataFrame,
-    seeds: int = 1,
+    stages: Annotated[list[list[pd.DataFrame]], Read(read_stages)],
+    baselines: Floors,
+    seeds: Annotated[int, Read(count_seeds_of_first)] = 1,
 ) -> Figure:
     """The figure, from the checkpoints of one metric a panel, and superres_baselines.csv.
 
-    Checkpoints have the columns of cells.csv and `compute`, FLOPs; `scratch` may be empty. Raises
-    InputError if a metric is not among the baselines, or if n differ.
+    `stages` has those of finetuned models and those from scratch, which may be none. They have the
+    columns of cells.csv and `compute`, FLOPs. Raises InputError if a metric is not among the
+    baselines, or if n differ.
     """
+    finetuned, scratch = stages
     metrics = [rows["metric"].iloc[0] for rows in finetuned]
     floors_of = [of_metric(baselines, metric) for metric in metrics]
     n = style.only_n(*finetuned, *scratch, *floors_of)
@@ -104,36 +117,3 @@ def _legend(
     if any((rows["status"] != OK).any() for rows in [*finetuned, *scratch]):
         handles.append(style.failed_mark(style.GREY))
     return handles
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    add_cells(
-        arguments,
-        "cells.csv of finetuned models and the draws beside it; again for those from scratch",
-    )
-    arguments.add_argument("--baselines", required=True, type=Path, help="superres_baselines.csv")
-    arguments.add_argument("--metrics", required=True, nargs="+", help="a panel each")
-    arguments.add_argument("--steps", required=True, type=int, help="of the checkpoints' cells")
-    arguments.add_argument(
-        "--images", required=True, type=positive(int), help="images of a whole finetuning"
-    )
-    arguments.add_argument("--confidence", required=True, type=fraction, help="of the intervals")
-    style.add_files(arguments)
-    options = arguments.parse_args()
-
-    def checkpoints(cells: Path, draws: Path) -> list[pd.DataFrame]:
-        values = read_cells(cells, draws, (options.steps, 1.0, options.confidence), options.metrics)
-        tables = [with_intervals(own, options.confidence) for own in values]
-        return [rows.assign(compute=training_flops(rows, options.images)) for rows in tables]
-
-    finetuned, *others = (checkpoints(*paths) for paths in options.cells)
-    scratch = others[0] if others else []
-    seeds = read_table(options.cells[0][0], ["seed"])["seed"].nunique()
-    baselines = read_table(options.baselines, style.FLOOR_COLUMNS)
-    style.save(draw(finetuned, scratch, baselines, seeds), options.pdf, options.png)
-
-
-if __name__ == "__main__":
-    run(main)

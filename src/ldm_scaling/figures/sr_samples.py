@@ -8,26 +8,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from ..jobs.arrays import map_array
-from ..jobs.cli import parser, run
-from ..jobs.tables import FAMILY, read_table
+from ..jobs.command import Option, Read
 from ..kinds.cells import cell_name
 from . import samples
+from .arguments import Family, Sampler, Steps
+from .samples import Captions, FilesBySize, Prompts
 
 Images = list[np.ndarray | str]
 
 
+def read_around(
+    enlarged: Annotated[Path, Option("low-resolution images", Path)],
+    originals: Annotated[Path, Option("the images themselves", Path)],
+    prompts: Prompts,
+) -> dict[str, Images]:
+    """The low-resolution images, the same enlarged, and the originals, by what they are."""
+    return {
+        "low res.": samples.read_images(enlarged, "low", prompts),
+        "bicubic": samples.read_images(enlarged, "images", prompts),
+        "original": list(map_array(originals, "images")[prompts]),
+    }
+
+
+def read_sizes(images: FilesBySize, prompts: Prompts, steps: Steps) -> dict[str, Images]:
+    """What each size made of them."""
+    name = cell_name(steps, 1.0)
+    return {size: samples.read_images(path, name, prompts) for size, path in images.items()}
+
+
+def setting_label(sampler: Sampler, steps: Steps) -> str:
+    """How images were sampled, for readers."""
+    return f"{sampler}, {steps} steps, without guidance"
+
+
 def draw(
-    around: Mapping[str, Images],
-    sizes: Mapping[str, Images],
-    labels: list[str],
-    family: pd.DataFrame,
-    setting: str,
+    around: Annotated[Mapping[str, Images], Read(read_around)],
+    sizes: Annotated[Mapping[str, Images], Read(read_sizes)],
+    labels: Captions,
+    family: Family,
+    setting: Annotated[str, Read(setting_label)],
 ) -> Figure:
     """The figure: images `around` (low, bicubic, original, by what they are) and by size."""
     low, bicubic, original = around.items()
@@ -35,34 +60,4 @@ def draw(
     heads = [low[0], bicubic[0], *samples.size_heads(list(sizes), family), original[0]]
     tiles = [[images[number] for _, images in columns] for number in range(len(labels))]
     note = f"{setting}. The noise of a row is the same for every size."
-    return samples.draw([samples.Block(tiles, heads, labels)], note)
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    samples.add_arguments(arguments)
-    arguments.add_argument("--enlarged", required=True, type=Path, help="low-resolution images")
-    arguments.add_argument("--originals", required=True, type=Path, help="the images themselves")
-    arguments.add_argument("--family", required=True, type=Path, help="family.csv")
-    arguments.add_argument("--sampler", required=True, help="sampler of the images")
-    arguments.add_argument("--steps", required=True, type=int, help="denoising steps")
-    options = arguments.parse_args()
-    rows, name = options.prompts, cell_name(options.steps, 1.0)
-    around = {
-        "low res.": samples.read_images(options.enlarged, "low", rows),
-        "bicubic": samples.read_images(options.enlarged, "images", rows),
-        "original": list(map_array(options.originals, "images")[rows]),
-    }
-    sizes = {
-        size: samples.read_images(path, name, rows)
-        for size, path in samples.files_by_size(options.images).items()
-    }
-    labels = samples.read_captions(options.captions, rows)
-    family = read_table(options.family, FAMILY)
-    setting = f"{options.sampler}, {options.steps} steps, without guidance"
-    samples.save(draw(around, sizes, labels, family, setting), options)
-
-
-if __name__ == "__main__":
-    run(main)
+    return samples.draw_blocks([samples.Block(tiles, heads, labels)], note)

@@ -6,19 +6,17 @@ idea, and the 20 steps that part the panels, are those of Mei et al., arXiv 2404
 
 from __future__ import annotations
 
-import pandas as pd
 from matplotlib.figure import Figure
 
-from ..jobs.cli import run
 from ..study.superres import REGIME_STEPS
-from ..tables.values import Values
 from . import quality_curves, style
+from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 AXIS = "sampling_cost"
 
 
-def draw(cells: Values, baselines: pd.DataFrame, confidence: float) -> Figure:
+def draw(cells: Cells, baselines: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of a metric, and superres_baselines.csv.
 
     Raises InputError if the metric is not among the baselines, or if n differ.
@@ -43,13 +41,3 @@ def draw(cells: Values, baselines: pd.DataFrame, confidence: float) -> Figure:
         handles += quality_curves.legend(every, strips)
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
-
-
-def main() -> None:
-    """Command line."""
-    options = quality_curves.figure_parser(__doc__).parse_args()
-    quality_curves.draw_and_save(options, draw)
-
-
-if __name__ == "__main__":
-    run(main)

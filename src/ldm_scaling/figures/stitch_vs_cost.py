@@ -9,6 +9,7 @@ single size within its cost, on the same resamples. T-Stitch is of Pan et al., a
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ..jobs.cli import run
-from ..jobs.tables import OK, read_table
+from ..jobs.command import Option, Read
+from ..jobs.tables import OK
 from ..tables.curves import best_points, envelope
 from ..tables.stitch import read_stitched, rivals
-from ..tables.values import Values, interval, read_values
+from ..tables.values import Values, interval
 from . import quality_curves, style
+from .arguments import Cells, Confidence, Floors, Metric
 from .quality_curves import Quality
 
 _AXIS = "sampling_cost"
@@ -31,6 +33,8 @@ _MARKERS = "*PXd8H"
 _ASIDE = 1.02
 """by what the control is drawn to the right, where each of its costs is also one of the others"""
 _ARROW = " \N{RIGHTWARDS ARROW} "
+_FILES = {"nargs": 2, "names": ("TABLE", "DRAWS")}
+StitchFiles = Annotated[list[Path], Option("stitch.csv and the draws beside it", Path, **_FILES)]
 
 
 def gains(stitched: Values, singles: Values, axis: str, confidence: float) -> pd.DataFrame:
@@ -51,7 +55,17 @@ def gains(stitched: Values, singles: Values, axis: str, confidence: float) -> pd
     return stitched.rows.join(pd.DataFrame(found, columns=names, index=stitched.rows.index))
 
 
-def draw(cells: Values, stitched: Values, floors: pd.DataFrame, confidence: float) -> Figure:
+def read_trajectories(stitch: StitchFiles, metric: Metric) -> Values:
+    """The cells of stitched trajectories."""
+    return read_stitched(*stitch, metric)
+
+
+def draw(
+    cells: Cells,
+    stitched: Annotated[Values, Read(read_trajectories)],
+    floors: Floors,
+    confidence: Confidence,
+) -> Figure:
     """The figure, from the cells of single sizes, those of `read_stitched`, and floors.csv.
 
     Raises InputError if the metric is not in floors.csv, or if n differ.
@@ -139,26 +153,3 @@ def _handles(quality: Quality, rows: pd.DataFrame, looks: dict[str, dict]) -> li
     every = pd.concat([quality.points.rows, rows], ignore_index=True)
     handles += [quality_curves.envelope_handle(), *quality_curves.seed_handles(quality)]
     return handles + style.cell_marks(every)
-
-
-def main() -> None:
-    """Command line."""
-    arguments = quality_curves.figure_parser(__doc__)
-    arguments.add_argument(
-        "--stitch",
-        required=True,
-        nargs=2,
-        type=Path,
-        metavar=("TABLE", "DRAWS"),
-        help="stitch.csv and the draws beside it",
-    )
-    options = arguments.parse_args()
-    cells = read_values(*options.cells, options.metric)
-    stitched = read_stitched(*options.stitch, options.metric)
-    floors = read_table(options.floors, style.FLOOR_COLUMNS)
-    figure = draw(cells, stitched, floors, options.confidence)
-    style.save(figure, options.pdf, options.png)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -58,6 +57,7 @@ _WITHOUT_EXTRACTOR = {
 _LOG_FROM = 5
 _DENSE_BELOW = 2000
 _DENSER_BELOW = 8
+_DPI, _DPI_OF_IMAGES = 200, 400
 _MAX_PIXELS = 1600
 
 
@@ -264,17 +264,12 @@ def draw_failed(axes: Axes, x: pd.Series, color: str, height: float = 1.0) -> No
     )
 
 
-def add_files(to: ArgumentParser) -> None:
-    """Add the arguments that name the two files which `save` writes."""
-    for kind in ("pdf", "png"):
-        to.add_argument(f"--{kind}", required=True, type=Path, help="file to write")
-
-
-def save(figure: Figure, pdf: Path, png: Path, dpi: int = 200) -> None:
+def save(figure: Figure, pdf: Path, png: Path) -> None:
     """Write a figure as PDF and PNG, each whole or not at all; equal figures give equal bytes.
 
-    `dpi` is that of images in the PDF, and of the PNG unless that became too wide.
+    One that shows images has more dots an inch, in the PNG unless that became too wide.
     """
+    dpi = _DPI_OF_IMAGES if any(axes.get_images() for axes in figure.axes) else _DPI
     with theme():
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # each further draw would move things by a hair

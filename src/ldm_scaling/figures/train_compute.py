@@ -8,7 +8,7 @@ arXiv 2404.01367, Figure 3.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -19,22 +19,48 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
-from ..jobs.cli import parser, positive, run
+from ..jobs.cli import positive
+from ..jobs.command import Option, Read, csv
 from ..jobs.tables import OK, read_table
 from ..study.metrics import HIGHER_IS_BETTER
+from ..tables.at_setting import read_at_setting
 from ..tables.budgets import of_metric
 from ..tables.fits import ENVELOPE, FITS, on_envelope, training_flops
-from ..tables.fixed_setting import add_cells, read_cells, setting_of, with_intervals
+from ..tables.values import with_intervals
 from . import style
+from .arguments import CellFiles, Confidence, Floors, Guidance, Metrics, Steps
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
 COMPUTE_LABEL = f"Training compute\n(3 {_TIMES} FLOPs of a forward pass {_TIMES} images seen)"
 _DASHES = (0, (5, 2))
 _NO_LAW = "\N{EN DASH}"
+Images = Annotated[int, Option("images of a whole training", positive(int))]
+
+
+def read_checkpoints(
+    cells: CellFiles,
+    metrics: Metrics,
+    steps: Steps,
+    guidance: Guidance,
+    confidence: Confidence,
+    images: Images,
+) -> list[pd.DataFrame]:
+    """The cells of every kept checkpoint at a setting, of each metric, with `compute`: FLOPs."""
+    values = read_at_setting(*cells, (steps, guidance, confidence), metrics)
+    tables = [with_intervals(own, confidence) for own in values]
+    return [rows.assign(compute=training_flops(rows, images)) for rows in tables]
+
+
+def count_seeds(cells: CellFiles) -> int:
+    """How many training seeds there are."""
+    return read_table(cells[0], ["seed"])["seed"].nunique()
 
 
 def draw(
-    checkpoints: list[pd.DataFrame], floors: pd.DataFrame, fits: pd.DataFrame, seeds: int = 1
+    checkpoints: Annotated[list[pd.DataFrame], Read(read_checkpoints)],
+    floors: Floors,
+    fits: Annotated[pd.DataFrame, csv("fits.csv", FITS)],
+    seeds: Annotated[int, Read(count_seeds)] = 1,
 ) -> Figure:
     """The figure, from the checkpoints of one metric a panel, floors.csv and fits.csv.
 
@@ -162,31 +188,3 @@ def _exponents(name: str, laws_of: list[pd.DataFrame]) -> str:
         shown = _NO_LAW if law is None else f"{law.exponent:.3f} [{law.lo:.3f}, {law.hi:.3f}]"
         parts.append(shown)
     return f": {'; '.join(parts)}"
-
-
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    add_cells(arguments)
-    arguments.add_argument(
-        "--images", required=True, type=positive(int), help="images of a whole training"
-    )
-    arguments.add_argument("--floors", required=True, type=Path, help="floors.csv")
-    arguments.add_argument("--fits", required=True, type=Path, help="fits.csv")
-    arguments.add_argument(
-        "--metrics", required=True, nargs="+", help="metrics to draw, a panel each"
-    )
-    style.add_files(arguments)
-    options = arguments.parse_args()
-    read = read_cells(options.cells, options.draws, setting_of(options), options.metrics)
-    checkpoints = [with_intervals(own, options.confidence) for own in read]
-    for rows in checkpoints:
-        rows["compute"] = training_flops(rows, options.images)
-    floors = read_table(options.floors, style.FLOOR_COLUMNS)
-    fits = read_table(options.fits, FITS)
-    seeds = read_table(options.cells, ["seed"])["seed"].nunique()
-    style.save(draw(checkpoints, floors, fits, seeds), options.pdf, options.png)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -19,10 +19,10 @@ from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, parser, run
 from ..jobs.seeds import Stream, row_generators
+from ..kinds.stages import SCRATCH
 from ..latents.autoencoder import weights_hash
 from ..latents.pairs import PackedPairs
 from ..workflow.specs.superres import SuperResSpec
-from ..workflow.stages import SCRATCH
 from .architectures.unet import build_unet, load_unet
 from .train import add_training, make_plan, train
 

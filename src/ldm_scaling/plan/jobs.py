@@ -36,7 +36,7 @@ from ..workflow.downloads import (
 )
 from ..workflow.searches import collected, sampler_names, sampler_of
 from ..workflow.specs.cells import SweepSpec
-from ..workflow.targets import FIGURES, TABLES, of_study
+from ..workflow.targets import figures, tables
 from .dreambooth_jobs import dreambooth_jobs
 from .job import Job, state_bytes, whole_batches
 from .param_budget_jobs import param_budget_jobs
@@ -93,7 +93,7 @@ def study_jobs(study: Study, networks: Networks, images: dict[str, float]) -> li
         *_table_jobs(study),
         *_illustrate_jobs(study, networks),
         *replay_jobs(study),
-        *(Job(name, f"{study.results}/figures/{name}.png") for name in of_study(FIGURES, study)),
+        *(Job(name, f"{study.results}/figures/{name}.png") for name in figures(study)),
     ]
 
 
@@ -268,7 +268,7 @@ def _fit_clip_like(study: Study, networks: Networks, images: dict[str, float]) -
 
 def _table_jobs(study: Study) -> list[Job]:
     folder = f"{study.results}/tables"
-    names = [name for name in of_study(TABLES, study) if name not in _OTHERWISE]
+    names = [name for name in tables(study) if name not in _OTHERWISE]
     return [
         Job("count_family", f"{study.results}/models/family.csv"),
         *(Job(name, f"{folder}/{name}.csv") for name in names),

@@ -18,7 +18,7 @@ from ..jobs.tables import OK, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.sizes import channels
 from ..study.metrics import HIGHER_IS_BETTER
-from .fixed_setting import add_cells, read_cells, setting_of
+from .at_setting import add_setting, read_at_setting, setting_of
 from .values import Values, interval
 
 FITS = ["metric", "size", "exponent", "lo", "hi", "coefficient", "points", "n", "r2", "status"]
@@ -102,13 +102,13 @@ def fits_table(values: Values, images: int, confidence: float) -> pd.DataFrame:
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__)
-    add_cells(arguments)
+    add_setting(arguments)
     arguments.add_argument(
         "--images", required=True, type=positive(int), help="images of a whole training"
     )
     arguments.add_argument("--out", required=True, type=Path, help="fits.csv")
     options = arguments.parse_args()
-    values = read_cells(options.cells, options.draws, setting_of(options))
+    values = read_at_setting(*options.cells, setting_of(options))
     tables = [fits_table(own, options.images, options.confidence) for own in values]
     for table in tables:
         for status, rows in table[table["status"] != OK].groupby("status"):

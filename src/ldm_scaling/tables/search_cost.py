@@ -27,23 +27,8 @@ from ..jobs.tables import MEASURED, MODEL, OK, draws_of, read_table, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.cells import cell_name
 from ..workflow.specs.tables import SearchCostSpec
+from .searches import SEARCH_COST, summary
 from .values import interval
-
-FOUND = ["images", "grid_images", "guidance", "grid_guidance", "value", "grid_value"]
-REGRET = ["regret", "regret_lo", "regret_hi", "margin", "within", "status"]
-SEARCH_COST = [*MODEL, "steps", "metric", "n", *FOUND, *REGRET]
-
-
-class Aim(NamedTuple):
-    """What adaptive searches are to reach, all together."""
-
-    images: float
-    """at most this share of the grid's"""
-    within: float
-    """at least this share of searches"""
-
-
-AIM = Aim(0.3, 0.95)
 
 
 class Cells(NamedTuple):
@@ -100,24 +85,6 @@ def read_cells(
             raise InputError(f"{metrics}: {steps} steps lack a guidance of the grid or {metric}")
         found.append(Cells(rows, draws_of(rows, draws), features))
     return found
-
-
-def totals(table: pd.DataFrame) -> tuple[int, int, float]:
-    """Searches that found something, how many are within, and the share of the grid's images."""
-    searches = table[table["status"] == OK]
-    share = table["images"].sum() / table["grid_images"].sum()
-    return len(searches), int(searches["within"].sum()), float(share)
-
-
-def summary(table: pd.DataFrame) -> str:
-    """What the command prints, and the figure says."""
-    count, within, share = totals(table)
-    met = "met" if share <= AIM.images and within >= AIM.within * count else "not met"
-    return (
-        f"{count} searches sample {share:.1%} of the grid's images; the regret of {within}"
-        f" ({within / max(count, 1):.1%}) is within the interval of the grid's best. The aim of at"
-        f" most {AIM.images:.0%} and at least {AIM.within:.0%} is {met}"
-    )
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ import pandas as pd
 from ..jobs.cli import fraction, parser, run
 from ..jobs.tables import read_table, to_csv
 from ..jobs.workdir import write_text
-from .fixed_setting import read_cells, with_intervals
-from .values import add_cells
+from .at_setting import read_at_setting
+from .values import add_cells, with_intervals
 
 SUPERRES = ["model", "size", "params", "steps", "metric", "value", "lo", "hi", "n", "status"]
 BASELINES = ["kind", "metric", "value", "lo", "hi", "n"]
@@ -40,7 +40,7 @@ def main() -> None:
     arguments.add_argument("--out", required=True, type=Path, help="superres.csv")
     options = arguments.parse_args()
     setting = (options.steps, 1.0, options.confidence)
-    values = [own for paths in options.cells for own in read_cells(*paths, setting)]
+    values = [own for paths in options.cells for own in read_at_setting(*paths, setting)]
     tables = [with_intervals(own, options.confidence) for own in values]
     table = superres_table(read_table(options.baselines, BASELINES), tables)
     write_text(options.out, to_csv(table))

@@ -16,7 +16,7 @@ from scipy.special import ndtri, stdtrit
 
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError
-from ..jobs.tables import CELLS, read_table
+from ..jobs.tables import CELLS, OK, read_table
 from ..jobs.workdir import file_hash
 
 
@@ -131,6 +131,13 @@ def interval(draws: np.ndarray, confidence: float) -> tuple[float, float, float]
     tail = (1 - confidence) / 2
     lo, hi = np.quantile(others, [tail, 1 - tail])
     return float(value), float(min(lo, value)), float(max(hi, value))
+
+
+def with_intervals(values: Values, confidence: float) -> pd.DataFrame:
+    """The rows with value, lo, hi and status as the draws have them."""
+    found = np.array([interval(draws, confidence) for draws in values.draws])
+    rows = values.rows.assign(**dict(zip(["value", "lo", "hi"], found.T, strict=True)))
+    return rows.assign(status=np.where(np.isfinite(found[:, 0]), OK, "diverged"))
 
 
 def read_values(table: Path, file: Path, metric: str, columns: list[str] = CELLS) -> Values:

@@ -1,0 +1,44 @@
+"""What several figures take: types of the parameters of `draw`, and how each one is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+
+from ..jobs.cli import fraction
+from ..jobs.command import Option, Read, csv
+from ..jobs.tables import FAMILY
+from ..tables.values import Values, read_values
+from . import style
+
+_CELLS = {"parse": Path, "nargs": 2, "names": ("CELLS", "DRAWS")}
+
+Metric = Annotated[str, Option("metric to draw")]
+Metrics = Annotated[list[str], Option("metrics to draw, a panel each", nargs="+")]
+Confidence = Annotated[float, Option("of intervals", fraction)]
+CellFiles = Annotated[list[Path], Option("cells.csv and the draws beside it", **_CELLS)]
+SeveralCellFiles = Annotated[
+    list[list[Path]],
+    Option("cells.csv and the draws beside it; repeat for each", repeated=True, **_CELLS),
+]
+Floors = Annotated[pd.DataFrame, csv("floors.csv", style.FLOOR_COLUMNS)]
+Family = Annotated[pd.DataFrame, csv("family.csv", FAMILY)]
+Sampler = Annotated[str, Option("sampler of the cells")]
+Steps = Annotated[int, Option("denoising steps of the cells", int)]
+Guidance = Annotated[float, Option("guidance scale of the cells", float)]
+
+
+def read_cells(cells: CellFiles, metric: Metric) -> Values:
+    """The cells of a metric."""
+    return read_values(*cells, metric)
+
+
+def read_several(cells: SeveralCellFiles, metric: Metric) -> list[Values]:
+    """The cells of a metric, of each table."""
+    return [read_values(*files, metric) for files in cells]
+
+
+Cells = Annotated[Values, Read(read_cells)]
+SeveralCells = Annotated[list[Values], Read(read_several)]

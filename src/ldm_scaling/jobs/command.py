@@ -1,0 +1,83 @@
+"""Commands made of functions: a parameter's annotation says where its value comes from.
+
+    def draw(cells: Annotated[Values, Read(read_cells)], confidence: Annotated[float, Option(...)])
+
+An `Option` is an argument of the command line. `Read` is what another function returns, whose
+parameters are annotated in the same way. Names are those of the parameters.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from .tables import read_table
+
+
+@dataclass(frozen=True)
+class Option:
+    """One argument of a command."""
+
+    help: str
+    parse: Callable[[str], Any] = str
+    nargs: int | str | None = None
+    """values at a time, as argparse has it"""
+    names: tuple[str, ...] | None = None
+    """of these values"""
+    repeated: bool = False
+    read: Callable[[Any], Any] | None = None
+    """what makes the parameter of what was parsed"""
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a function returns."""
+
+    function: Callable[..., Any]
+
+
+def csv(help: str, columns: list[str]) -> Option:
+    """A table of these columns."""
+    return Option(help, Path, read=partial(read_table, columns=columns))
+
+
+def add_options(to: ArgumentParser, function: Callable[..., Any]) -> None:
+    """Add an argument for each option of a function and of all that its parameters are read by."""
+    for name, option in _options(function).items():
+        to.add_argument(
+            f"--{name.replace('_', '-')}",
+            required=True,
+            type=option.parse,
+            nargs=option.nargs,
+            metavar=option.names,
+            action="append" if option.repeated else "store",
+            help=option.help,
+        )
+
+
+def call(function: Callable[..., Any], given: Namespace) -> Any:
+    """Call a function with what the arguments of `add_options` gave."""
+    values = {}
+    for name, source in _sources(function).items():
+        if isinstance(source, Read):
+            values[name] = call(source.function, given)
+        else:
+            value = getattr(given, name)
+            values[name] = source.read(value) if source.read else value
+    return function(**values)
+
+
+def _options(function: Callable[..., Any]) -> dict[str, Option]:
+    found: dict[str, Option] = {}
+    for name, source in _sources(function).items():
+        found |= _options(source.function) if isinstance(source, Read) else {name: source}
+    return found
+
+
+def _sources(function: Callable[..., Any]) -> dict[str, Option | Read]:
+    hints = get_type_hints(function, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items() if name != "return"}

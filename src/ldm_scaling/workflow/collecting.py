@@ -1,0 +1,46 @@
+"""The wildcard parts of rule collect: functions of a job's stage and sampler."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from ..study.study import Study
+from . import stages
+from .files import Given, measured, options
+from .searches import sampler_of
+
+
+def files_of(study: Study) -> Callable[[Any], list[str]]:
+    """A function of wildcards: metrics and draws of each model of the stage."""
+
+    def of_job(wildcards: Any) -> list[str]:
+        return [path for given in _given(study, wildcards) for path in given.paths]
+
+    return of_job
+
+
+def options_of(study: Study) -> Callable[[Any, Any], str]:
+    """Of wildcards and inputs: `--metrics STAGE SIZE SEED SAMPLER METRICS DRAWS` of each model."""
+
+    def of_job(wildcards: Any, input: Any) -> str:
+        return shlex.join(options("metrics", _given(study, wildcards), input.metrics))
+
+    return of_job
+
+
+def grid_of(study: Study) -> Callable[[Any], str]:
+    """A function of wildcards: `--steps COUNTS --guidance SCALES` of the stage's grid."""
+
+    def of_job(wildcards: Any) -> str:
+        steps, guidance = stages.grid(study, wildcards.stage)
+        words = ["--steps", *map(str, steps), "--guidance", *map(str, guidance)]
+        return shlex.join(words)
+
+    return of_job
+
+
+def _given(study: Study, wildcards: Any) -> list[Given]:
+    sampler = sampler_of(wildcards.sampler)
+    return measured(study, wildcards.stage, wildcards.sampler, sampler)

@@ -1,0 +1,112 @@
+"""Settings of tables and figures: a function of the study for each word that is no key of it."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any
+
+from ..kinds.stages import SUPERRES
+from ..study.distill import FEW_STEPS
+from ..study.study import Study
+from . import stages
+from .specs.claims import ClaimsSpec
+from .specs.costs import CostSpec
+from .specs.measuring import MeasureSpec
+from .specs.tables import ParamBudgetSpec, SearchCostSpec
+
+
+def named(study: Study, word: str) -> Any:
+    """What a word stands for; one that is no function here is a key of the study."""
+    function = globals().get(word)
+    return function(study) if function else attrgetter(word)(study)
+
+
+def metric(study: Study) -> str:
+    """The metric that chooses the guidance."""
+    return study.metrics.names[study.metrics.select_by]
+
+
+def metrics(study: Study) -> list[str]:
+    """The same, and the metric of images against their captions, if there is one."""
+    alignment = study.metrics.alignment
+    return [metric(study), *([alignment] if alignment else [])]
+
+
+def every_metric(study: Study) -> list[str]:
+    """All metrics of cells."""
+    return list(study.metrics.names.values())
+
+
+def first_seed(study: Study) -> int:
+    """The training seed that figures show."""
+    return study.training.seeds[0]
+
+
+def sampler(study: Study) -> str:
+    """What figures of one sampler draw."""
+    return study.sampling.samplers[0]
+
+
+def scales(study: Study) -> list[float]:
+    """Guidance scales of the grid."""
+    return sorted(study.sampling.guidance)
+
+
+def _steps_up_to(study: Study, most: int) -> int:
+    """The most steps of the grid that are not more than these, else its fewest."""
+    grid = study.sampling.steps
+    return max((steps for steps in grid if steps <= most), default=min(grid))
+
+
+def steps_near_fixed(study: Study) -> int:
+    """Steps of the grid, nearly those of the fixed setting."""
+    return _steps_up_to(study, study.sampling.fixed.steps)
+
+
+def few(study: Study) -> int:
+    """Steps at which students are compared."""
+    return FEW_STEPS
+
+
+def few_and_most_steps(study: Study) -> list[int]:
+    """Steps of the grid, nearly as few as a student's, and the most."""
+    return [_steps_up_to(study, FEW_STEPS), max(study.sampling.steps)]
+
+
+def stitch_sampler(study: Study) -> str:
+    """How stitched trajectories are sampled."""
+    return stages.stitched_sampler(study)
+
+
+def superres_metrics(study: Study) -> list[str]:
+    """The choosing metric, and those that only super-resolution has."""
+    measured = MeasureSpec.of(study, SUPERRES).names
+    return [metric(study), *(name for name in measured if name not in every_metric(study))]
+
+
+# ------------------------------------------------------------ specs
+
+
+def measure_spec(study: Study) -> str:
+    """What decides a metric's value."""
+    return MeasureSpec.of(study).model_dump_json()
+
+
+def cost_spec(study: Study) -> str:
+    """What decides the cost of sizes."""
+    return CostSpec.of(study).model_dump_json()
+
+
+def claims_spec(study: Study) -> str:
+    """What decides the claims."""
+    return ClaimsSpec.of(study).model_dump_json()
+
+
+def search_cost_spec(study: Study) -> str:
+    """What decides what adaptive searches are worth."""
+    return SearchCostSpec.of(study).model_dump_json()
+
+
+def param_budget_spec(study: Study) -> str:
+    """What decides the comparison of splits."""
+    return ParamBudgetSpec.of(study).model_dump_json()

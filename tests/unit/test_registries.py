@@ -1,0 +1,86 @@
+"""The registries of figures and tables: their words, their commands and their closures agree."""
+
+import importlib
+import re
+from argparse import ArgumentParser
+
+import pytest
+
+from ldm_scaling.jobs.command import add_options
+from ldm_scaling.kinds.figures import FIGURES
+from ldm_scaling.kinds.tables import TABLES
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow import targets
+from ldm_scaling.workflow.closure import PACKAGE, closure
+
+
+@pytest.fixture
+def study(pocket_config):
+    return load_study(pocket_config)
+
+
+def command_of(kind, study):
+    """The command of a rule whose every file is named by its option."""
+    made = targets.parts(kind, study)
+    output = {name: name for name in ("pdf", "png")}
+    if kind in TABLES:
+        output = targets.tables_of(kind, study) | targets.draws_of(kind, study)
+    return made.params["command"](None, made.inputs, output)
+
+
+def flags(text):
+    return re.findall(r"(?<!\S)--[a-z-]+", text)
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+def test_a_figure_is_given_what_its_command_takes(figure, study):
+    module = importlib.import_module(f"ldm_scaling.figures.{figure.name}")
+    command = ArgumentParser(add_help=False)
+    add_options(command, module.draw)
+    given = set(flags(command_of(figure, study))) - {"--pdf", "--png"}
+    assert given == set(flags(command.format_help()))
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_table_is_given_what_its_command_takes(table, study, command):
+    options = command_of(table, study)
+    main = importlib.import_module(f"ldm_scaling.{table.module}").main
+    status, errors = command(main, *dict.fromkeys(flags(options)), "--no-such-option")
+    # each of them lacks its value, but is known
+    assert status == 2 and "unrecognized" not in errors[0]
+    required = [
+        name for name in flags(command(main)[1][0].partition("required:")[2]) if name != "--help"
+    ]
+    assert set(required) <= set(flags(options))
+
+
+def test_names_are_different():
+    names = [figure.name for figure in FIGURES] + [table.name for table in TABLES]
+    assert len(set(names)) == len(names)
+
+
+def test_a_study_lacks_what_it_has_no_section_for(pocket_config):
+    whole = load_study(pocket_config)
+    without = load_study(pocket_config | {"superres": None})
+    lost = set(targets.figures(whole)) - set(targets.figures(without))
+    assert lost == {"sr_compute", "sr_vs_cost", "sr_samples"}
+    assert set(targets.tables(whole)) - set(targets.tables(without)) == {
+        "superres",
+        "superres_baselines",
+    }
+    assert "latency_vs_cost" not in targets.figures(whole)
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+def test_no_figure_depends_on_the_study_or_on_the_registries(figure):
+    found = targets.sources(figure)
+    assert not [path for path in found if "/workflow/" in path and "__init__" not in path]
+    assert not [path for path in found if path.endswith(("study/study.py", "kinds/figures.py"))]
+    others = [f"figures/{other.name}.py" for other in FIGURES if other.name != figure.name]
+    shared = {"sr_compute": "figures/train_compute.py"}.get(figure.name, "")
+    assert not [p for p in found for other in others if p.endswith(other) and other != shared]
+
+
+def test_a_tables_command_depends_on_no_registry():
+    for table in TABLES:
+        assert not [p for p in closure(f"{PACKAGE}.{table.module}") if "kinds/tables.py" in p]

@@ -1,0 +1,84 @@
+"""Rules made in a loop: each has its own inputs, and reruns when its own sources change."""
+
+import re
+
+import pytest
+import yaml
+from project import ROOT, pretend
+
+from ldm_scaling.kinds.figures import FIGURES
+from ldm_scaling.kinds.tables import TABLES
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow import targets
+
+RESULTS = ("all", "results/figures/latency_vs_cost.png")
+
+
+@pytest.fixture(scope="module")
+def jobs(project):
+    """Inputs, outputs and GPU of every job of the pocket study."""
+    printed = project.snakemake("--dry-run", "--forceall", *RESULTS)
+    found = []
+    for block in re.split(r"\n(?=(?:local)?rule )", printed)[1:]:
+        name = re.match(r"(?:local)?rule (\w+):", block)[1]
+        files = {
+            kind: set(", ".join(re.findall(rf"{kind}: (.*)", block)[:1]).split(", ")) - {""}
+            for kind in ("input", "output")
+        }
+        found.append((name, files["input"], files["output"], "gpu=" in block))
+    return found
+
+
+@pytest.fixture(scope="module")
+def study():
+    return load_study(yaml.safe_load((ROOT / "config.yaml").read_text()))
+
+
+@pytest.mark.parametrize("kind", [*FIGURES, *TABLES], ids=lambda kind: kind[0])
+def test_each_rule_has_its_own_inputs(kind, jobs, study):
+    ((_, inputs, outputs, _),) = [job for job in jobs if job[0] == kind[0]]
+    expected = targets.parts(kind, study).inputs
+    sources = {path.partition("src/")[2] for path in expected.pop("sources")}
+    own = {path for path in inputs if "src/ldm_scaling" in path}
+    assert inputs - own == {path for paths in expected.values() for path in paths}
+    assert {path.partition("src/")[2] for path in own} == sources
+    if kind in FIGURES:
+        stem = f"results/figures/{kind.name}"
+        assert outputs == {f"{stem}.pdf", f"{stem}.png"}
+        assert f"ldm_scaling/figures/{kind.name}.py" in sources
+
+
+def test_an_edited_source_reruns_nothing_that_takes_long(jobs):
+    tainted = {path for _, inputs, _, _ in jobs for path in inputs if "src/ldm_scaling" in path}
+    reached, before = set(), None
+    while before != len(tainted):
+        before = len(tainted)
+        for name, inputs, outputs, gpu in jobs:
+            if inputs & tainted:
+                tainted |= outputs
+                reached.add((name, gpu))
+    assert not [name for name, gpu in reached if gpu]
+    names = {kind[0] for kind in (*FIGURES, *TABLES)}
+    assert {name for name, _ in reached} == names | {
+        *("collect", "count_components", "count_pairs"),
+        "all",
+    }
+
+
+def test_a_helper_three_imports_deep_redraws_the_figures_above_it(project):
+    source = project.folder / "src/ldm_scaling"
+    planted = {"third": "", "second": "from . import third", "first": "from .second import third"}
+    for name, text in planted.items():
+        (source / f"tables/{name}.py").write_text(f"{text}\n")
+    for name in ("fid_vs_seconds", "sr_vs_cost"):
+        module = source / f"figures/{name}.py"
+        module.write_text(f"{module.read_text()}\nfrom ..tables import first  # planted\n")
+    pretend(project, *RESULTS)
+    assert project.jobs(*RESULTS) == {}
+    (source / "tables/third.py").write_text("CHANGED = 1\n")
+    assert project.jobs(*RESULTS) == {"fid_vs_seconds": 1, "sr_vs_cost": 1, "all": 1}
+
+
+def test_a_rule_is_told_by_its_module(project):
+    printed = project.snakemake("--list-rules")
+    assert "fid_vs_cost (Image quality against sampling cost: which size wins at which" in printed
