@@ -19,7 +19,7 @@ from matplotlib.ticker import PercentFormatter
 
 from ..jobs.cli import parser, run
 from ..jobs.tables import OK, read_table
-from ..study.metrics import HIGHER_IS_BETTER
+from ..kinds.metrics import HIGHER_IS_BETTER
 from ..tables.param_budget import AXES, BEHIND, BEST, PARAM_BUDGET, SPLITS
 from . import style
 

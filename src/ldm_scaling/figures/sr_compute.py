@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 
 from ..jobs.cli import fraction, parser, positive, run
 from ..jobs.tables import OK, read_table
-from ..study.metrics import HIGHER_IS_BETTER
+from ..kinds.metrics import HIGHER_IS_BETTER
 from ..tables.budgets import of_metric
 from ..tables.fits import training_flops
 from ..tables.fixed_setting import read_cells, with_intervals

@@ -21,7 +21,7 @@ from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from ..jobs.cli import parser, positive, run
 from ..jobs.tables import OK, read_table
-from ..study.metrics import HIGHER_IS_BETTER
+from ..kinds.metrics import HIGHER_IS_BETTER
 from ..tables.budgets import of_metric
 from ..tables.fits import ENVELOPE, FITS, on_envelope, training_flops
 from ..tables.fixed_setting import add_cells, read_cells, setting_of, with_intervals
