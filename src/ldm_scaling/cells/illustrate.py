@@ -19,13 +19,13 @@ import pandas as pd
 import torch
 
 from ..jobs.arrays import write_arrays
+from ..jobs.choice import chosen_rows, nearest_guidance, steps_bought
 from ..jobs.cli import InputError, parser, run
-from ..jobs.tables import FAMILY, MEASURED, OK, read_table
+from ..jobs.tables import FAMILY, MEASURED, read_table
 from ..jobs.workdir import fingerprint
 from ..study.sampling import FixedSetting
 from ..workflow.specs.cells import IllustrateSpec
-from .choice import chosen_guidance, steps_bought
-from .sample import Sampler, add_sampler, load_sampler
+from .sample import LatentSampler, add_sampler, load_sampler
 
 ALPHAS = (1.0, 0.8, 0.5, 0.2, 0.0)
 """of Mei et al., arXiv 2404.01367, appendix E"""
@@ -45,15 +45,14 @@ def settings_bought(
     if rows.empty:
         raise InputError(f"metric {spec.select_by} is not in the table of metrics")
     searched = rows["steps"].isin(spec.steps) & rows["guidance"].isin(spec.guidance)
-    rows = rows[searched & (rows["trained"] == 1) & (rows["status"] == OK)]
-    best = rows.loc[rows.groupby("steps")["value"].idxmin()]
+    best = chosen_rows(rows[searched & (rows["trained"] == 1)], ["steps"])
     most = spec.diffusion.train_timesteps
     steps = [steps_bought(budget, costs.item(), most) for budget in spec.budgets]
-    return [(count, chosen_guidance(best, count) if count else math.nan) for count in steps]
+    return [(count, nearest_guidance(best, count) if count else math.nan) for count in steps]
 
 
 def at_equal_cost(
-    sampler: Sampler, spec: IllustrateSpec, bought: list[tuple[int, float]]
+    sampler: LatentSampler, spec: IllustrateSpec, bought: list[tuple[int, float]]
 ) -> dict[str, np.ndarray]:
     """Images of the prompts at each budget, by the name of their array."""
     text = sampler.text(spec.prompts)
@@ -69,7 +68,7 @@ def at_equal_cost(
     }
 
 
-def between_prompts(sampler: Sampler, spec: IllustrateSpec) -> np.ndarray:
+def between_prompts(sampler: LatentSampler, spec: IllustrateSpec) -> np.ndarray:
     """Images [len(ALPHAS), 3, S, S] of alpha times the first prompt plus the rest the second."""
     first, second = sampler.text(spec.prompts[:2])
     text = torch.stack([alpha * first + (1 - alpha) * second for alpha in ALPHAS])
@@ -78,7 +77,11 @@ def between_prompts(sampler: Sampler, spec: IllustrateSpec) -> np.ndarray:
 
 
 def _finite_images(
-    sampler: Sampler, text: torch.Tensor, rows: Sequence[int], setting: FixedSetting, seed: int
+    sampler: LatentSampler,
+    text: torch.Tensor,
+    rows: Sequence[int],
+    setting: FixedSetting,
+    seed: int,
 ) -> np.ndarray:
     images, finite = sampler.images_of(text, rows, setting, seed)
     return images if finite else images[:0]

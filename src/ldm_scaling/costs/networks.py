@@ -19,16 +19,17 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models import alexnet, inception_v3, squeezenet1_1, vgg16
+from torchvision.models import alexnet, squeezenet1_1, vgg16
 from transformers import AutoModel, CLIPTextConfig, PretrainedConfig, T5Config
 
-from ..cells.features import NETWORKS
+from ..cells.features import extractor_module
 from ..cells.metrics.perceptual import LEAST_SIDE
 from ..kinds.stages import BUDGET
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import cut, model_class, read_config
 from ..latents.word_vectors import WordVectorsConfig
-from ..models.architectures.unet import count_family, count_params
+from ..models.architectures.counting import count_params
+from ..models.denoiser import count
 from ..study.hub import WORD_VECTORS, local_folder
 from ..study.latents import AutoencoderNetwork, TextEncoder
 from ..study.metrics import Clip
@@ -118,7 +119,7 @@ def count_networks(study: Study) -> Networks:
         caption = pool.submit(caption_cost, spec)
         extractor = pool.submit(_extractor_cost, study)
         autoencoder = pool.submit(autoencoder_costs, spec)
-        family = count_family(spec.family, spec.latent_shape, spec.text_shape, pool.map)
+        family = count(spec.family, spec.latent_shape, spec.text_shape, pool.map)
         budget = CountComponentsSpec.of_pairs(study).encoders if study.param_budget else {}
         pairs = dict(zip(budget, pool.map(_encoder_networks, budget.values()), strict=True))
     encode, decode, autoencoder_params = autoencoder.result()
@@ -141,7 +142,7 @@ def count_networks(study: Study) -> Networks:
 
 
 def _encoder_networks(spec: FamilySpec) -> EncoderNetworks:
-    family = count_family(spec.family, spec.latent_shape, spec.text_shape)
+    family = count(spec.family, spec.latent_shape, spec.text_shape)
     return EncoderNetworks(
         caption=caption_cost(spec),
         forward={size: gflops * 1e9 for size, (_, gflops, _) in family.items()},
@@ -218,19 +219,10 @@ def caption_cost(spec: FamilySpec) -> float:
 
 
 def _extractor_cost(study: Study) -> tuple[float, int]:
-    network, side = _meta_extractor(study.metrics.extractor), study.metrics.input_size
+    own, side = study.metrics.extractor, study.metrics.input_size
+    network = extractor_module(own).untrained()
     pixels = torch.empty(1, 3, side, side, device="meta")
     return _count(lambda: network(pixels)), network(pixels).shape[-1]
-
-
-def _meta_extractor(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
-    if name != "inception_v3":
-        return NETWORKS[name]("meta", None)
-    # clean-fid's is a file of weights. torchvision's has the same convolutions: 5.7 G multiply-adds
-    with torch.device("meta"):
-        network = inception_v3(weights=None, aux_logits=False, init_weights=False)
-    network.fc = nn.Identity()
-    return network.eval()
 
 
 def meta_clip(clip: Clip) -> nn.Module | None:

@@ -12,17 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
+from ..diffusion.process import denoising_losses, process_of
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, parser, run
 from ..jobs.seeds import Stream, order, row_generators
 from ..latents.autoencoder import weights_hash
 from ..training.loop import Plan
 from ..workflow.specs.dreambooth import DreamBoothSpec
-from .architectures.unet import load_unet
+from .denoiser import Denoiser, input_shape, load
 from .train import add_hardware, train_task
 
 
@@ -54,22 +53,20 @@ class Lesson:
 class SubjectAndPrior:
     """The task of the training loop: denoise the subject, and still the class as before."""
 
-    def __init__(self, spec: DreamBoothSpec, lesson: Lesson, pretrained: UNet2DConditionModel):
-        config = pretrained.config
-        wanted = (config.in_channels, config.sample_size, config.sample_size)
-        if tuple(lesson.images.shape[1:]) != wanted:
+    def __init__(self, spec: DreamBoothSpec, lesson: Lesson, pretrained: Denoiser):
+        if tuple(lesson.images.shape[1:]) != input_shape(pretrained):
             raise InputError(
                 f"--model: its latents are not of shape {tuple(lesson.images.shape[1:])}"
             )
-        if lesson.texts.shape[-1] != config.cross_attention_dim:
+        if lesson.texts.shape[-1] != pretrained.config.cross_attention_dim:
             raise InputError("--model: attends to embeddings of another width than the subjects'")
         self._spec, self._lesson, self._kept = spec, lesson, pretrained
         self.module = copy.deepcopy(pretrained).requires_grad_(True).train()
         self.module.to(memory_format=torch.channels_last)
         self.count = len(lesson.images)
-        self._alphas = alphas_cumprod(spec.diffusion)
+        self._process = process_of(spec.diffusion)
 
-    def build(self) -> UNet2DConditionModel:
+    def build(self) -> Denoiser:
         """A network of the same shape, to hold the averaged weights."""
         return self._kept
 
@@ -82,17 +79,18 @@ class SubjectAndPrior:
         clean = torch.cat([lesson.images[indices], lesson.prior[of_class]]).to(device)
         texts = lesson.texts.repeat_interleave(len(indices), dim=0).to(device)
         generators = list(row_generators(Stream.DREAMBOOTH, spec.seed, positions))
-        steps, noise = [], []
+        levels, noise = [], []
         for _ in ("subject", "class"):
             for generator in generators:
-                steps.append(torch.randint(len(self._alphas), (), generator=generator))
+                levels.append(self._process.draw(generator))
                 noise.append(torch.randn(clean.shape[1:], generator=generator))
-        steps, eps = torch.stack(steps), torch.stack(noise).to(device)
-        alpha, kind = self._alphas[steps].to(device), spec.diffusion.prediction
-        noisy = add_noise(clean, eps, alpha)
-        predicted = module(noisy, steps.to(device), texts, return_dict=False)[0].float()
-        error = (predicted - target(kind, clean, eps, alpha)).square().mean(dim=(1, 2, 3))
-        own, prior = (error * loss_weights(kind, alpha, spec.min_snr_gamma)).chunk(2)
+
+        def predict(noisy: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+            return module(noisy, timesteps, texts, return_dict=False)[0]
+
+        drawn = torch.stack(noise).to(device), torch.stack(levels)
+        losses = denoising_losses(self._process, predict, clean, *drawn, spec.min_snr_gamma)
+        own, prior = losses.chunk(2)
         return own + spec.teaching.prior_weight * prior
 
 
@@ -127,7 +125,7 @@ def main() -> None:
     add_hardware(arguments)
     options = arguments.parse_args()
     spec: DreamBoothSpec = options.spec
-    pretrained = load_unet(options.model)
+    pretrained = load(options.model)
     sources = [fingerprint_of(path) for path in (options.subjects, options.prior)]
     lesson = Lesson(options.subjects, options.prior, spec.subject)
     task = SubjectAndPrior(spec, lesson, pretrained)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 
+from ..kinds.architectures import ARCHITECTURES
 from ..kinds.sizes import channels
 from .distill import FEW_STEPS
 from .sections import Sections
@@ -20,7 +22,7 @@ def check_shapes_and_counts(study: Sections) -> None:
             f"data.image_size: {study.data.image_size} over latents.autoencoder.downsampling"
             f" must be a multiple of {halvings}, for the levels of family.channel_multipliers"
         )
-    packed = study.data.source != "webdataset"
+    packed = study.data.is_packed
     if packed and not study.latents.cache:
         raise ValueError("latents.cache: false is for data.source webdataset only")
     if not packed and study.latents.autoencoder.pretrained is None:
@@ -52,6 +54,10 @@ def check_shapes_and_counts(study: Sections) -> None:
 
 def check_students(study: Sections) -> None:
     """Raise ValueError, naming the key, if students do not fit the rest of a study."""
+    architecture = ARCHITECTURES[study.family.architecture]
+    if (study.distill or study.guided_distill) and not architecture.students:
+        key = "distill" if study.distill else "guided_distill"
+        raise ValueError(f"{key}: architecture {architecture.name} has no students; set null")
     levels, most = study.diffusion.train_timesteps, max(study.sampling.students.steps)
     if (study.distill or study.guided_distill) and FEW_STEPS not in study.sampling.students.steps:
         raise ValueError(
@@ -92,6 +98,9 @@ def check_superres(study: Sections) -> None:
     superres = study.superres
     if superres is None:
         return
+    if not ARCHITECTURES[study.family.architecture].superres:
+        name = study.family.architecture
+        raise ValueError(f"superres: architecture {name} takes no second image; set null")
     if study.data.image_size < MIN_SIDE:
         raise ValueError(f"superres: needs data.image_size of {MIN_SIDE} or more; or set null")
     if unknown := set(superres.scratch or []) - set(study.family.sizes):
@@ -113,7 +122,7 @@ def check_superres(study: Sections) -> None:
         raise ValueError("superres.steps: more steps than diffusion.train_timesteps")
     if max(study.figures.prompts) >= superres.n:
         raise ValueError("superres.n: must be above the rows of figures.prompts")
-    if study.data.source == "webdataset" and superres.training is None:
+    if not study.data.is_packed and superres.training is None:
         raise ValueError(
             "superres.training: data.source webdataset needs a folder of photographs,"
             " such as {path: resources/df2k, patches: 100000}"
@@ -125,11 +134,13 @@ def check_param_budget(study: Sections) -> None:
     budget = study.param_budget
     if budget is None:
         return
-    unit = math.lcm(study.family.norm_groups, study.family.heads)
+    own = ARCHITECTURES[study.family.architecture]
+    unit = math.lcm(*(getattr(study.family, name) for name in own.divisors))
     for size in budget.sizes:
-        if not (size[:1] == "c" and size[1:].isdecimal() and int(size[1:]) > 0):
-            raise ValueError(f"param_budget.sizes: {size} is no size, such as c{unit}")
-        if int(size[1:]) % unit:
+        if not re.fullmatch(own.size, size):
+            known = study.family.sizes[0]
+            raise ValueError(f"param_budget.sizes: {size} is no size, such as {known}")
+        if channels(size) % unit:
             raise ValueError(
                 f"param_budget.sizes: {size} is no multiple of {unit}, for family.norm_groups and"
                 " family.heads"
