@@ -1,10 +1,12 @@
 """Rules made in a loop: each has its own inputs, and reruns when its own sources change."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 import yaml
-from project import ROOT, pretend
+from project import ROOT, SNAKEMAKE, pretend
 
 from ldm_scaling.kinds.figures import FIGURES
 from ldm_scaling.kinds.tables import TABLES
@@ -77,6 +79,36 @@ def test_a_helper_three_imports_deep_redraws_the_figures_above_it(project):
     assert project.jobs(*RESULTS) == {}
     (source / "tables/third.py").write_text("CHANGED = 1\n")
     assert project.jobs(*RESULTS) == {"fid_vs_seconds": 1, "sr_vs_cost": 1, "all": 1}
+
+
+RECORDER = """#!/bin/sh
+echo "$@" >> "$RECORD"
+while [ $# -gt 0 ]; do
+  case $1 in --pdf|--png|--out|--*-out) touch "$2" ;; esac
+  shift
+done
+"""
+
+
+def test_each_rule_runs_its_own_command(project, tmp_path):
+    """What a dry run prints is no proof: the text of a shell command is made when its job runs."""
+    pretend(project, *RESULTS)
+    (tmp_path / "python").write_text(RECORDER)
+    (tmp_path / "python").chmod(0o755)
+    figures = [f"results/figures/{name}.png" for name in ("fid_vs_cost", "model_family")]
+    targets = [*figures, "results/tables/crossovers.csv"]
+    for path in targets:
+        (project.folder / path).unlink()
+    path = os.pathsep.join([str(tmp_path), str(Path(SNAKEMAKE).parent), os.environ["PATH"]])
+    record = tmp_path / "commands"
+    run = project.start("--cores", "1", *targets, PATH=path, RECORD=str(record))
+    output = run.communicate()[0]
+    assert run.returncode == 0, output[-3000:]
+    first, second, third = sorted(record.read_text().splitlines())
+    assert first.startswith("-m ldm_scaling.figures fid_vs_cost --cells results/tables/pretrain/")
+    assert first.endswith("--png results/figures/fid_vs_cost.png")
+    assert second.startswith("-m ldm_scaling.figures model_family --family results/tables/fam")
+    assert third.startswith("-m ldm_scaling.tables.curves --cells results/tables/")
 
 
 def test_a_rule_is_told_by_its_module(project):

@@ -23,6 +23,11 @@ def closure(*modules: str, above: Path = ABOVE) -> list[str]:
     An import within a function counts, one for type checkers does not. Paths are relative to the
     working directory if the package lies below it. Raises ValueError for an unknown module.
     """
+    return inputs_of(_files(modules, above))
+
+
+@cache
+def _files(modules: tuple[str, ...], above: Path) -> list[Path]:
     found: set[str] = set()
     queue = list(modules)
     while queue:
@@ -33,7 +38,7 @@ def closure(*modules: str, above: Path = ABOVE) -> list[str]:
             raise ValueError(f"{name} is no module below {above}")
         found.add(name)
         queue += _imports(name, above)
-    return inputs_of(sorted(_file(name, above) for name in found))
+    return sorted(_file(name, above) for name in found)
 
 
 def docstring(module: str, above: Path = ABOVE) -> str:
