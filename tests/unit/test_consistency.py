@@ -7,15 +7,12 @@ from diffusers import DDIMScheduler, LatentConsistencyModelPipeline, LCMSchedule
 from ldm_scaling.diffusion.consistency import (
     boundary_scalings,
     consistency,
-    ddim_step,
     distance,
     levels,
-    one_step_origin,
-    origin_and_noise,
 )
 from ldm_scaling.diffusion.guidance import guidance_embedding
+from ldm_scaling.diffusion.process import process_of
 from ldm_scaling.diffusion.samplers import make_scheduler, sampler_levels
-from ldm_scaling.diffusion.schedule import add_noise, alphas_cumprod, target
 from ldm_scaling.study.diffusion import Diffusion
 
 KINDS = ["epsilon", "v_prediction"]
@@ -33,16 +30,17 @@ def test_at_timestep_0_an_image_is_its_own_origin():
     skip, out = boundary_scalings(torch.tensor([0, 1, 999]))
     assert skip[0] == 1 and out[0] == 0
     assert skip[2] < 1e-8 and out[2] == pytest.approx(1)
-    clean = latents(0, 1)
-    alpha = alphas_cumprod(diffusion())[:1]
-    assert torch.equal(consistency("epsilon", clean, latents(1, 1), torch.zeros(1), alpha), clean)
+    clean, process = latents(0, 1), process_of(diffusion("epsilon"))
+    zero = torch.zeros(1, dtype=torch.long)
+    assert torch.equal(consistency(process, clean, latents(1, 1), zero), clean)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_origin_and_noise_undo_the_forward_process(kind):
-    clean, noise, alpha = latents(0), latents(1), torch.tensor([0.9, 0.5, 0.01])
-    output = target(kind, clean, noise, alpha)
-    found = origin_and_noise(kind, add_noise(clean, noise, alpha), output, alpha)
+    clean, noise, levels = latents(0), latents(1), torch.tensor([20, 300, 950])
+    process = process_of(diffusion(kind))
+    output = process.target(clean, noise, levels)
+    found = process.origin_and_noise(process.noised(clean, noise, levels), output, levels)
     torch.testing.assert_close(found[0], clean, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found[1], noise, atol=1e-5, rtol=1e-5)
 
@@ -52,27 +50,26 @@ def test_the_solver_is_diffusers_ddim_step(kind):
     scheduler: DDIMScheduler = make_scheduler("ddim", diffusion(kind))
     scheduler.set_timesteps(50)
     noisy, output = latents(0), latents(1)
-    alphas = alphas_cumprod(diffusion(kind))
     for timestep in (999, 499, 19):
         before = max(0, timestep - 20)
-        alpha, after = (alphas[[place] * 3] for place in (timestep, before))
         expected = scheduler.step(output, timestep, noisy, return_dict=False)[0]
-        found = ddim_step(kind, noisy, output, alpha, after)
+        at, after = (torch.full((3,), place) for place in (timestep, before))
+        found = process_of(diffusion(kind)).step(noisy, output, at, after)
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_step_to_where_two_lead(kind):
-    alphas = alphas_cumprod(diffusion(kind))
-    begin, middle, end = (alphas[[place] * 3] for place in (499, 374, 249))
+    process = process_of(diffusion(kind))
+    begin, middle, end = (torch.full((3,), place) for place in (499, 374, 249))
     noisy = latents(0)
-    between = ddim_step(kind, noisy, latents(1), begin, middle)
-    reached = ddim_step(kind, between, latents(2), middle, end)
-    origin = one_step_origin(noisy, reached, begin, end)
-    column = begin.reshape(-1, 1, 1, 1)
-    noise = (noisy - column.sqrt() * origin) / (1 - column).sqrt()
-    output = target(kind, origin, noise, begin)
-    torch.testing.assert_close(ddim_step(kind, noisy, output, begin, end), reached, **CLOSE)
+    between = process.step(noisy, latents(1), begin, middle)
+    reached = process.step(between, latents(2), middle, end)
+    origin = process.one_step_origin(noisy, reached, begin, end)
+    alpha = process.alphas[begin].reshape(-1, 1, 1, 1)
+    noise = (noisy - alpha.sqrt() * origin) / (1 - alpha).sqrt()
+    output = process.target(origin, noise, begin)
+    torch.testing.assert_close(process.step(noisy, output, begin, end), reached, **CLOSE)
 
 
 CLOSE = {"atol": 1e-4, "rtol": 1e-4}
@@ -85,8 +82,7 @@ def test_the_origin_is_that_of_diffusers_scheduler(kind):
     noisy, output = latents(0), latents(1)
     for timestep in scheduler.timesteps:
         expected = scheduler.step(output, timestep, noisy, return_dict=False)[1]
-        alpha = alphas_cumprod(diffusion(kind))[timestep].repeat(3)
-        found = consistency(kind, noisy, output, timestep.repeat(3), alpha)
+        found = consistency(process_of(diffusion(kind)), noisy, output, timestep.repeat(3))
         torch.testing.assert_close(found, expected, **CLOSE)
 
 

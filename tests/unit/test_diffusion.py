@@ -8,17 +8,18 @@ from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 
 from ldm_scaling.diffusion.guidance import forwards_per_step, guidance_text, guided_prediction
+from ldm_scaling.diffusion.process import Ddpm
 from ldm_scaling.diffusion.samplers import (
     SAMPLERS,
     make_scheduler,
     network_evaluations,
     sample_latents,
 )
-from ldm_scaling.diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
 from ldm_scaling.jobs.seeds import Stream, row_generators
 from ldm_scaling.study.diffusion import Diffusion
 
 DIFFUSION = Diffusion(prediction="v_prediction")
+OF_VELOCITY, OF_NOISE = Ddpm(DIFFUSION), Ddpm(Diffusion(prediction="epsilon"))
 REFERENCE = DDPMScheduler(
     beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", num_train_timesteps=1000
 )
@@ -32,30 +33,27 @@ def batch():
 
 
 def test_alphas_are_diffusers():
-    torch.testing.assert_close(alphas_cumprod(DIFFUSION), REFERENCE.alphas_cumprod)
+    torch.testing.assert_close(OF_VELOCITY.alphas, REFERENCE.alphas_cumprod)
 
 
 def test_noising_and_velocity_are_diffusers(batch):
     clean, noise, steps = batch
-    alpha = alphas_cumprod(DIFFUSION)[steps]
-    noisy = add_noise(clean, noise, alpha)
+    noisy = OF_VELOCITY.noised(clean, noise, steps)
     torch.testing.assert_close(noisy, REFERENCE.add_noise(clean, noise, steps))
     velocity = REFERENCE.get_velocity(clean, noise, steps)
-    torch.testing.assert_close(target("v_prediction", clean, noise, alpha), velocity)
-    assert target("epsilon", clean, noise, alpha) is noise
+    torch.testing.assert_close(OF_VELOCITY.target(clean, noise, steps), velocity)
+    assert OF_NOISE.target(clean, noise, steps) is noise
 
 
 def test_min_snr_weights_are_diffusers_recipe(batch):
     steps = batch[2]
-    alpha, snr = alphas_cumprod(DIFFUSION)[steps], compute_snr(REFERENCE, steps)
+    snr = compute_snr(REFERENCE, steps)
     clipped = torch.minimum(snr, torch.full_like(snr, 5.0))
-    torch.testing.assert_close(
-        loss_weights("epsilon", alpha, 5.0), clipped / snr, rtol=1e-4, atol=0
-    )
-    torch.testing.assert_close(
-        loss_weights("v_prediction", alpha, 5.0), clipped / (snr + 1), rtol=1e-4, atol=1e-9
-    )
-    assert torch.equal(loss_weights("epsilon", alpha, None), torch.ones(5))
+    found = OF_NOISE.weights(steps, 5.0)
+    torch.testing.assert_close(found, clipped / snr, rtol=1e-4, atol=0)
+    found = OF_VELOCITY.weights(steps, 5.0)
+    torch.testing.assert_close(found, clipped / (snr + 1), rtol=1e-4, atol=1e-9)
+    assert torch.equal(OF_NOISE.weights(steps, None), torch.ones(5))
 
 
 UNTOLD = SimpleNamespace(time_cond_proj_dim=None)  # guided by two forward passes
@@ -115,7 +113,7 @@ def test_samplers_start_at_the_noisiest_level(sampler):
 def test_samplers_solve_gaussian_data(sampler, steps):
     # data N(0, s^2) has the exact v-prediction below; samplers then map unit noise to N(0, s^2)
     data_scale = 0.5
-    alphas = alphas_cumprod(DIFFUSION)
+    alphas = OF_VELOCITY.alphas
 
     class Exact(torch.nn.Module):
         config = UNTOLD

@@ -12,8 +12,8 @@ from torch import nn
 
 from ldm_scaling.diffusion.consistency import levels
 from ldm_scaling.diffusion.guidance import guided_prediction, told_prediction
+from ldm_scaling.diffusion.process import process_of
 from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
-from ldm_scaling.diffusion.schedule import alphas_cumprod
 from ldm_scaling.jobs.cli import Slice, SliceEnded
 from ldm_scaling.jobs.workdir import WorkDir
 from ldm_scaling.latents.autoencoder import build
@@ -202,7 +202,7 @@ class Linear(nn.Module):
 @pytest.fixture
 def gaussian(monkeypatch):
     """A teacher that knows the data, and students that can learn linear predictions."""
-    alphas = alphas_cumprod(DIFFUSION)
+    alphas = process_of(DIFFUSION).alphas
     for module in (distill, guided_distill):
         monkeypatch.setattr(module, "make_student", lambda _: Linear(alphas, EMBEDDING))
     return Linear(alphas).requires_grad_(False), alphas

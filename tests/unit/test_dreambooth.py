@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ldm_scaling.diffusion.schedule import alphas_cumprod
+from ldm_scaling.diffusion.process import process_of
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded
 from ldm_scaling.jobs.seeds import order
@@ -119,7 +119,7 @@ def test_a_step_sees_the_subject_with_the_token_and_its_class_without(pretrained
     task, module = SubjectAndPrior(spec(), lesson, pretrained), Recorder()
     losses(task, module, [5, 6, 7], indices=[2, 0, 1])
     noisy, steps, texts = module.seen
-    alphas = alphas_cumprod(DIFFUSION)[steps]
+    alphas = process_of(DIFFUSION).alphas[steps]
     images = (noisy.mean(dim=(1, 2, 3)) / alphas.sqrt() / 1000).round().int().tolist()
     assert images[:3] == [4, 2, 3]  # rows of the whole file, of which the subject's begin at 2
     # a class image is the one of the position in a shuffle of the subject's own six, from 7 on

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import nn
 
-from .schedule import column
+from .process import column
 
 
 def forwards_per_step(scale: float, embedded: bool = False) -> int:

@@ -17,9 +17,9 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..diffusion.consistency import consistency, ddim_step, distance, levels
+from ..diffusion.consistency import consistency, distance, levels
 from ..diffusion.guidance import told_prediction
-from ..diffusion.schedule import add_noise, alphas_cumprod
+from ..diffusion.process import process_of
 from ..jobs.cli import parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..latents.autoencoder import weights_hash
@@ -39,7 +39,7 @@ class ConsistencyDistillation:
         self.target = copy.deepcopy(self.module).requires_grad_(False)
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
         self._teacher = Teacher(teacher, pairs)
-        self._alphas = alphas_cumprod(spec.diffusion)
+        self._process = process_of(spec.diffusion)
         self._levels = levels(spec.diffusion.train_timesteps, spec.teacher_steps)
 
     def build(self) -> UNet2DConditionModel:
@@ -50,25 +50,23 @@ class ConsistencyDistillation:
         self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """Distance of each image's two origins; shape [len(indices)]."""
-        spec, kind = self._spec, self._spec.diffusion.prediction
+        spec, process = self._spec, self._process
         clean, captions = self._pairs.read(indices, device)
         generators = list(row_generators(Stream.DISTILLATION, spec.seed, positions))
         shape = self._pairs.latent_shape
-        level, scale, noise = drawn(generators, len(self._levels), spec.distill.guidance, shape)
+        number, scale, noise = drawn(generators, len(self._levels), spec.distill.guidance, shape)
         # below the lowest level lies timestep 0, where the origin is known
         grid = torch.cat([torch.zeros(1, dtype=torch.long), self._levels])
-        steps, reached = grid[level + 1], grid[level]
-        alpha, alpha_reached = self._alphas[steps].to(device), self._alphas[reached].to(device)
-        steps, reached, scale = steps.to(device), reached.to(device), scale.to(device)
-        noisy = add_noise(clean, noise.to(device), alpha)
+        level, reached, scale = grid[number + 1], grid[number], scale.to(device)
+        here, there = (process.timesteps(at).to(device) for at in (level, reached))
+        noisy = process.noised(clean, noise.to(device), level)
         with torch.no_grad():
-            guided = self._teacher(noisy, steps, captions, scale)
-            further = ddim_step(kind, noisy, guided, alpha, alpha_reached)
-            output = told_prediction(self.target, further, reached, captions, scale, EMBEDDING)
-            output = output.float()
-            goal = consistency(kind, further, output, reached, alpha_reached)
-        output = told_prediction(module, noisy, steps, captions, scale, EMBEDDING).float()
-        origin = consistency(kind, noisy, output, steps, alpha)
+            guided = self._teacher(noisy, here, captions, scale)
+            further = process.step(noisy, guided, level, reached)
+            output = told_prediction(self.target, further, there, captions, scale, EMBEDDING)
+            goal = consistency(process, further, output.float(), reached)
+        output = told_prediction(module, noisy, here, captions, scale, EMBEDDING).float()
+        origin = consistency(process, noisy, output, level)
         return distance(spec.distill.loss, origin - goal)
 
 

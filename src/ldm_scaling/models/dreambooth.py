@@ -15,7 +15,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
+from ..diffusion.process import denoising_losses, process_of
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, parser, run
 from ..jobs.seeds import Stream, order, row_generators
@@ -67,7 +67,7 @@ class SubjectAndPrior:
         self.module = copy.deepcopy(pretrained).requires_grad_(True).train()
         self.module.to(memory_format=torch.channels_last)
         self.count = len(lesson.images)
-        self._alphas = alphas_cumprod(spec.diffusion)
+        self._process = process_of(spec.diffusion)
 
     def build(self) -> UNet2DConditionModel:
         """A network of the same shape, to hold the averaged weights."""
@@ -82,17 +82,18 @@ class SubjectAndPrior:
         clean = torch.cat([lesson.images[indices], lesson.prior[of_class]]).to(device)
         texts = lesson.texts.repeat_interleave(len(indices), dim=0).to(device)
         generators = list(row_generators(Stream.DREAMBOOTH, spec.seed, positions))
-        steps, noise = [], []
+        levels, noise = [], []
         for _ in ("subject", "class"):
             for generator in generators:
-                steps.append(torch.randint(len(self._alphas), (), generator=generator))
+                levels.append(self._process.draw(generator))
                 noise.append(torch.randn(clean.shape[1:], generator=generator))
-        steps, eps = torch.stack(steps), torch.stack(noise).to(device)
-        alpha, kind = self._alphas[steps].to(device), spec.diffusion.prediction
-        noisy = add_noise(clean, eps, alpha)
-        predicted = module(noisy, steps.to(device), texts, return_dict=False)[0].float()
-        error = (predicted - target(kind, clean, eps, alpha)).square().mean(dim=(1, 2, 3))
-        own, prior = (error * loss_weights(kind, alpha, spec.min_snr_gamma)).chunk(2)
+
+        def predict(noisy: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+            return module(noisy, timesteps, texts, return_dict=False)[0]
+
+        drawn = torch.stack(noise).to(device), torch.stack(levels)
+        losses = denoising_losses(self._process, predict, clean, *drawn, spec.min_snr_gamma)
+        own, prior = losses.chunk(2)
         return own + spec.teaching.prior_weight * prior
 
 

@@ -15,10 +15,9 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..diffusion.consistency import ddim_step, one_step_origin, origin_and_noise
 from ..diffusion.guidance import told_prediction
+from ..diffusion.process import process_of
 from ..diffusion.samplers import sampler_levels
-from ..diffusion.schedule import add_noise, alphas_cumprod
 from ..jobs.cli import parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..latents.autoencoder import weights_hash
@@ -37,7 +36,7 @@ class ProgressiveDistillation:
         self.module = make_student(teacher).to(memory_format=torch.channels_last)
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
         self._teacher = Teacher(teacher, pairs)
-        self._alphas = alphas_cumprod(spec.diffusion)
+        self._process = process_of(spec.diffusion)
         self._levels = sampler_levels("ddim", spec.diffusion, spec.steps)
 
     def build(self) -> UNet2DConditionModel:
@@ -47,31 +46,27 @@ class ProgressiveDistillation:
     def losses(
         self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
-        """Squared error of each image's origin, weighted by the truncated SNR; [len(indices)].
-
-        The weight is max(SNR, 1) (Salimans & Ho 2022, section 4).
-        """
-        spec, kind = self._spec, self._spec.diffusion.prediction
+        """Squared error of each image's origin, weighted by the truncated SNR; [len(indices)]."""
+        spec, process = self._spec, self._process
         clean, captions = self._pairs.read(indices, device)
         generators = list(row_generators(Stream.DISTILLATION, spec.seed, positions))
         shape, scales = self._pairs.latent_shape, spec.guided_distill.guidance
-        level, scale, noise = drawn(generators, len(self._levels), scales, shape)
-        steps = self._levels[level]
+        number, scale, noise = drawn(generators, len(self._levels), scales, shape)
         length = spec.diffusion.train_timesteps // spec.steps
-        times = [steps, (steps - length // 2).clamp(min=0), (steps - length).clamp(min=0)]
-        alpha, halfway, reached = (self._alphas[time].to(device) for time in times)
-        steps, middle, scale = steps.to(device), times[1].to(device), scale.to(device)
-        noisy = add_noise(clean, noise.to(device), alpha)
+        level, scale = self._levels[number], scale.to(device)
+        halfway, reached = (level - length // 2).clamp(min=0), (level - length).clamp(min=0)
+        here, middle = (process.timesteps(at).to(device) for at in (level, halfway))
+        noisy = process.noised(clean, noise.to(device), level)
         with torch.no_grad():
-            guided = self._teacher(noisy, steps, captions, scale)
-            between = ddim_step(kind, noisy, guided, alpha, halfway)
+            guided = self._teacher(noisy, here, captions, scale)
+            between = process.step(noisy, guided, level, halfway)
             guided = self._teacher(between, middle, captions, scale)
-            further = ddim_step(kind, between, guided, halfway, reached)
-            goal = one_step_origin(noisy, further, alpha, reached)
-        output = told_prediction(module, noisy, steps, captions, scale, EMBEDDING).float()
-        origin = origin_and_noise(kind, noisy, output, alpha)[0]
+            further = process.step(between, guided, halfway, reached)
+            goal = process.one_step_origin(noisy, further, level, reached)
+        output = told_prediction(module, noisy, here, captions, scale, EMBEDDING).float()
+        origin = process.origin_and_noise(noisy, output, level)[0]
         error = (origin - goal).square().mean(dim=(1, 2, 3))
-        return error * (alpha / (1 - alpha)).clamp(min=1)
+        return error * process.truncated_weights(level).to(device)
 
 
 def main() -> None:

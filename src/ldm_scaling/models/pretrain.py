@@ -13,7 +13,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
+from ..diffusion.process import denoising_losses, process_of
 from ..jobs.cli import parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..latents.pairs import Pairs
@@ -30,7 +30,7 @@ class Denoising:
         torch.manual_seed(spec.seed)
         self.module = self.build().to(memory_format=torch.channels_last)  # up to a third faster
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
-        self._alphas = alphas_cumprod(spec.diffusion)
+        self._process = process_of(spec.diffusion)
 
     def build(self) -> UNet2DConditionModel:
         """An untrained network of this spec."""
@@ -43,22 +43,19 @@ class Denoising:
         """Weighted squared error of each image; shape [len(indices)]."""
         spec = self._spec
         clean, captions = self._pairs.read(indices, device)
-        noise, timesteps, dropped = [], [], []
+        noise, levels, dropped = [], [], []
         for row, generator in enumerate(row_generators(Stream.TRAINING, spec.seed, positions)):
-            timesteps.append(torch.randint(len(self._alphas), (), generator=generator))
+            levels.append(self._process.draw(generator))
             if torch.rand((), generator=generator) < spec.training.caption_dropout:
                 dropped.append(row)
             noise.append(torch.randn(self._pairs.latent_shape, generator=generator))
         captions[dropped] = self._pairs.empty.to(device)
-        steps = torch.stack(timesteps)
-        alpha = self._alphas[steps].to(device)
-        eps = torch.stack(noise).to(device)
-        kind = spec.diffusion.prediction
-        predicted = module(
-            add_noise(clean, eps, alpha), steps.to(device), captions, return_dict=False
-        )[0]
-        error = (predicted.float() - target(kind, clean, eps, alpha)).square().mean(dim=(1, 2, 3))
-        return error * loss_weights(kind, alpha, spec.training.min_snr_gamma)
+
+        def predict(noisy: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+            return module(noisy, timesteps, captions, return_dict=False)[0]
+
+        eps, gamma = torch.stack(noise).to(device), spec.training.min_snr_gamma
+        return denoising_losses(self._process, predict, clean, eps, torch.stack(levels), gamma)
 
 
 def main() -> None:

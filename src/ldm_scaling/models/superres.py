@@ -15,7 +15,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..diffusion.schedule import add_noise, alphas_cumprod, loss_weights, target
+from ..diffusion.process import denoising_losses, process_of
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, parser, run
 from ..jobs.seeds import Stream, row_generators
@@ -61,7 +61,7 @@ class SuperResolution:
         self.module = conditioned(base).to(memory_format=torch.channels_last)
         self._averaged = copy.deepcopy(self.module)
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
-        self._alphas = alphas_cumprod(spec.diffusion)
+        self._process = process_of(spec.diffusion)
 
     def build(self) -> UNet2DConditionModel:
         """A network of this shape, to hold the averaged weights."""
@@ -71,19 +71,19 @@ class SuperResolution:
         self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """Weighted squared error of each image; shape [len(indices)]."""
-        spec, shape, timesteps, noise = self._spec, self._pairs.latent_shape, [], []
+        spec, shape, levels, noise = self._spec, self._pairs.latent_shape, [], []
         for generator in row_generators(Stream.SUPERRES, spec.seed, positions):
-            timesteps.append(torch.randint(len(self._alphas), (), generator=generator))
+            levels.append(self._process.draw(generator))
             noise.append(torch.randn(shape, generator=generator))
         clean = self._pairs.latents(indices, device)
         low = torch.from_numpy(np.array(self._condition[indices])).to(device).float()
         text = self._pairs.empty.to(device).expand(len(indices), -1, -1)
-        steps, eps = torch.stack(timesteps), torch.stack(noise).to(device)
-        alpha, kind = self._alphas[steps].to(device), spec.diffusion.prediction
-        seen = torch.cat([add_noise(clean, eps, alpha), low], dim=1)
-        predicted = module(seen, steps.to(device), text, return_dict=False)[0].float()
-        error = (predicted - target(kind, clean, eps, alpha)).square().mean(dim=(1, 2, 3))
-        return error * loss_weights(kind, alpha, spec.training.min_snr_gamma)
+
+        def predict(noisy: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+            return module(torch.cat([noisy, low], dim=1), timesteps, text, return_dict=False)[0]
+
+        eps, gamma = torch.stack(noise).to(device), spec.training.min_snr_gamma
+        return denoising_losses(self._process, predict, clean, eps, torch.stack(levels), gamma)
 
 
 def main() -> None:
