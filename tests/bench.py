@@ -23,12 +23,12 @@ import torch
 import yaml
 from project import command_modules
 
-from ldm_scaling.cells.sample import Sampler
-from ldm_scaling.diffusion.samplers import make_scheduler
+from ldm_scaling.cells.sample import LatentSampler
+from ldm_scaling.diffusion.sampling import make_scheduler
 from ldm_scaling.latents.autoencoder import build, encode, load
 from ldm_scaling.latents.pairs import PackedPairs
 from ldm_scaling.latents.text_encoder import CaptionEncoder
-from ldm_scaling.models.architectures.unet import build_unet
+from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.models.pipeline import make_pipeline
 from ldm_scaling.models.pretrain import Denoising
 from ldm_scaling.study.load import load_study
@@ -55,7 +55,9 @@ def bench_sampling(study: Study, size: str, steps: int, images: int) -> None:
     captions = [f"a thing number {number}, flat twemoji style" for number in range(images)]
     text = encoder(captions).cpu().numpy()
     empty = encoder([""])[0].cpu().numpy()
-    sampler = Sampler(copy.deepcopy(unet), copy.deepcopy(autoencoder), study.diffusion, text, empty)
+    sampler = LatentSampler(
+        copy.deepcopy(unet), copy.deepcopy(autoencoder), study.diffusion, text, empty
+    )
     cells = SweepSpec.of(study, "pretrain", "ddim").cells
     guidance = max(cell.guidance for cell in cells)
     cell = cells[0].model_copy(update={"steps": steps, "guidance": guidance})

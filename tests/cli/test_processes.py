@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.latents.autoencoder import save_model
-from ldm_scaling.models.architectures.unet import build_unet
+from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.models.train import WEIGHTS
 from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow.specs.cells import SweepSpec

@@ -17,11 +17,12 @@ from ldm_scaling.cells.adaptive import metric_of
 from ldm_scaling.cells.measure import Prompts, compare, prepare
 from ldm_scaling.cells.metrics.bootstrap import resample_weights
 from ldm_scaling.cells.metrics.fd_infinity import Divisions
+from ldm_scaling.cells.sample import LatentSampler
 from ldm_scaling.cells.search import most_images
 from ldm_scaling.jobs.arrays import map_array, read_header, write_arrays
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.latents.autoencoder import save_model
-from ldm_scaling.models.architectures.unet import build_unet
+from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.models.train import WEIGHTS
 from ldm_scaling.study.load import load_study
 from ldm_scaling.study.metrics import Metrics
@@ -73,13 +74,13 @@ TEXT = {"text": (N, 6, 16), "empty": (6, 16)}
 def run_sweep(words, tmp_path, monkeypatch):
     """A function that runs a sweep and returns its files, and how many images it sampled."""
     sampled = []
-    images = sweep.Sampler.images
+    images_of = LatentSampler.images_of
 
-    def counted(self, cell, rows):
+    def counted(self, text, rows, *more):
         sampled.append(len(rows))
-        return images(self, cell, rows)
+        return images_of(self, text, rows, *more)
 
-    monkeypatch.setattr(sweep.Sampler, "images", counted)
+    monkeypatch.setattr(LatentSampler, "images_of", counted)
 
     def run(spec, name, work, *then):
         sampled.clear()

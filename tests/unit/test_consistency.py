@@ -12,7 +12,7 @@ from ldm_scaling.diffusion.consistency import (
 )
 from ldm_scaling.diffusion.guidance import guidance_embedding
 from ldm_scaling.diffusion.process import process_of
-from ldm_scaling.diffusion.samplers import make_scheduler, sampler_levels
+from ldm_scaling.diffusion.sampling import make_scheduler, sampler_levels
 from ldm_scaling.study.diffusion import Diffusion
 
 KINDS = ["epsilon", "v_prediction"]

@@ -9,13 +9,13 @@ from diffusers.training_utils import compute_snr
 
 from ldm_scaling.diffusion.guidance import forwards_per_step, guidance_text, guided_prediction
 from ldm_scaling.diffusion.process import Ddpm
-from ldm_scaling.diffusion.samplers import (
-    SAMPLERS,
+from ldm_scaling.diffusion.sampling import (
     make_scheduler,
     network_evaluations,
     sample_latents,
 )
 from ldm_scaling.jobs.seeds import Stream, row_generators
+from ldm_scaling.kinds.samplers import UNDISTILLED
 from ldm_scaling.study.diffusion import Diffusion
 
 DIFFUSION = Diffusion(prediction="v_prediction")
@@ -98,7 +98,7 @@ def test_network_evaluations_are_counted(batch, steps, guidance):
     assert forwards_per_step(1.0001) == 2
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", UNDISTILLED)
 def test_samplers_start_at_the_noisiest_level(sampler):
     scheduler = make_scheduler(sampler, DIFFUSION)
     for steps in (1, 2, 50):
@@ -109,7 +109,7 @@ def test_samplers_start_at_the_noisiest_level(sampler):
 
 # of 244 steps, diffusers makes 245: the last at the noisiest level again
 @pytest.mark.parametrize("steps", [200, 244])
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", UNDISTILLED)
 def test_samplers_solve_gaussian_data(sampler, steps):
     # data N(0, s^2) has the exact v-prediction below; samplers then map unit noise to N(0, s^2)
     data_scale = 0.5

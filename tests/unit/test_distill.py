@@ -13,12 +13,12 @@ from torch import nn
 from ldm_scaling.diffusion.consistency import levels
 from ldm_scaling.diffusion.guidance import guided_prediction, told_prediction
 from ldm_scaling.diffusion.process import process_of
-from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
+from ldm_scaling.diffusion.sampling import make_scheduler, sample_latents
 from ldm_scaling.jobs.cli import Slice, SliceEnded
 from ldm_scaling.jobs.workdir import WorkDir
 from ldm_scaling.latents.autoencoder import build
 from ldm_scaling.models import distill, guided_distill, students
-from ldm_scaling.models.architectures.unet import build_unet
+from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.models.distill import ConsistencyDistillation
 from ldm_scaling.models.guided_distill import ProgressiveDistillation
 from ldm_scaling.models.students import EMBEDDING, make_student

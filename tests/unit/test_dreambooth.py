@@ -13,7 +13,7 @@ from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded
 from ldm_scaling.jobs.seeds import order
 from ldm_scaling.jobs.workdir import WorkDir
-from ldm_scaling.models.architectures.unet import build_unet
+from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.models.dreambooth import Lesson, SubjectAndPrior, make_plan, order_at
 from ldm_scaling.models.prior import sample_prior
 from ldm_scaling.study.diffusion import Diffusion

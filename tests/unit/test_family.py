@@ -9,7 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ldm_scaling.costs.count_family import family_table
 from ldm_scaling.costs.published import COLUMNS, published_columns
-from ldm_scaling.models.architectures.unet import build_unet, count_gflops, count_params
+from ldm_scaling.models.architectures.counting import count_gflops, count_params
+from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.study.family import Family
 from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow.specs.costs import FamilySpec

@@ -10,12 +10,13 @@ import torch
 
 from ldm_scaling.cells import illustrate, sample, sweep
 from ldm_scaling.cells.illustrate import ALPHAS, at_equal_cost, between_prompts, settings_bought
-from ldm_scaling.cells.sample import Sampler
+from ldm_scaling.cells.sample import LatentSampler
 from ldm_scaling.jobs.arrays import map_array, write_arrays
 from ldm_scaling.jobs.cli import run
 from ldm_scaling.jobs.tables import FAMILY, MEASURED
 from ldm_scaling.latents.autoencoder import build, save_model
-from ldm_scaling.models.architectures.unet import build_unet
+from ldm_scaling.models import denoiser
+from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.study.diffusion import Diffusion
 from ldm_scaling.study.family import Family
 from ldm_scaling.study.latents import Autoencoder
@@ -82,10 +83,10 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture
 def sampler(inputs):
-    unet = sample.load_unet(inputs / "model")
+    unet = denoiser.load(inputs / "model")
     autoencoder = sample.load(str(inputs / "autoencoder"), None)
     text, empty = (map_array(inputs / "text", name) for name in ("text", "empty"))
-    return Sampler(unet, autoencoder, DIFFUSION, text, empty)
+    return LatentSampler(unet, autoencoder, DIFFUSION, text, empty)
 
 
 def command(module, spec, inputs, monkeypatch, *words):

@@ -16,7 +16,7 @@ from ldm_scaling.costs.networks import (
 )
 from ldm_scaling.data.sources.emoji import IMAGES
 from ldm_scaling.jobs.cli import InputError
-from ldm_scaling.models.architectures.unet import count_params
+from ldm_scaling.models.architectures.counting import count_params
 from ldm_scaling.plan.jobs import Job, split_images
 from ldm_scaling.plan.plan import concentration, plan_table, read_study, report
 from ldm_scaling.study.latents import TextEncoder

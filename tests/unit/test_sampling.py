@@ -14,17 +14,19 @@ from diffusers import DiffusionPipeline, LatentConsistencyModelPipeline
 from ldm_scaling.cells import sweep
 from ldm_scaling.cells.features import Measuring, load_extractor
 from ldm_scaling.cells.metrics.clip_score import ClipScore
-from ldm_scaling.cells.sample import Sampler, initial_noise
+from ldm_scaling.cells.sample import LatentSampler, initial_noise
 from ldm_scaling.cells.sheet import draw_sheet
 from ldm_scaling.cells.sweep import SHEET_IMAGES, record, sample_cell
-from ldm_scaling.diffusion.samplers import SAMPLERS, make_scheduler, sample_latents
+from ldm_scaling.diffusion.sampling import make_scheduler, sample_latents
 from ldm_scaling.jobs.arrays import map_array, write_arrays
 from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.jobs.seeds import Stream, row_generators
 from ldm_scaling.jobs.workdir import WorkDir
+from ldm_scaling.kinds.samplers import UNDISTILLED
 from ldm_scaling.latents.autoencoder import build, decode, save_model, to_uint8
 from ldm_scaling.latents.text_encoder import CaptionEncoder
-from ldm_scaling.models.architectures.unet import build_unet, load_unet
+from ldm_scaling.models.denoiser import build as build_unet
+from ldm_scaling.models.denoiser import load as load_unet
 from ldm_scaling.models.pipeline import make_pipeline
 from ldm_scaling.models.students import make_student
 from ldm_scaling.study.diffusion import Diffusion
@@ -75,7 +77,7 @@ def step_noise(count):
     return list(row_generators(Stream.SAMPLING_STEPS, 0, range(count)))
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", UNDISTILLED)
 @pytest.mark.parametrize("prediction", ["v_prediction", "epsilon"])
 @pytest.mark.parametrize(("steps", "guidance"), [(2, 1.0), (5, 3.0)])
 def test_latents_equal_diffusers_pipeline(networks, sampler, prediction, steps, guidance):
@@ -186,7 +188,7 @@ def sampler(networks):
     text = encoder(CAPTIONS).numpy()
     text = np.concatenate([text] * 24)[:70]
     empty = encoder([""])[0].numpy()
-    return Sampler(unet, autoencoder, Diffusion(prediction="v_prediction"), text, empty)
+    return LatentSampler(unet, autoencoder, Diffusion(prediction="v_prediction"), text, empty)
 
 
 def test_image_i_is_the_same_for_every_batch_size(sampler):
@@ -256,7 +258,7 @@ def test_a_finished_cell_is_not_sampled_again(sampler, tmp_path, monkeypatch):
         first = sample_cell(sampler, FLAT, CELL, work, Slice(None))
         monkeypatch.setattr(sampler, "images", None)
         second = sample_cell(sampler, FLAT, CELL, work, Slice(None))
-    assert record(CELL, second, False)["status"] == "ok"
+    assert record(CELL, second, 3)["status"] == "ok"
     assert torch.equal(first.features, second.features)
 
 
@@ -273,14 +275,12 @@ def test_a_diverged_cell_is_a_status_and_is_not_sampled_again(sampler, tmp_path,
         state = sample_cell(sampler, FLAT, CELL, work, Slice(None))
         monkeypatch.setattr(sampler, "images", None)
         again = sample_cell(sampler, FLAT, CELL, work, Slice(None))
-    assert (
-        record(CELL, state, False)["status"] == record(CELL, again, False)["status"] == "diverged"
-    )
-    assert record(CELL, state, False)["seconds"] == pytest.approx(state.seconds / 64, rel=1e-3)
+    assert record(CELL, state, 3)["status"] == record(CELL, again, 3)["status"] == "diverged"
+    assert record(CELL, state, 3)["seconds"] == pytest.approx(state.seconds / 64, rel=1e-3)
     assert len(state.features) == 32
 
 
-@pytest.mark.parametrize("part", ["unet", "autoencoder"])
+@pytest.mark.parametrize("part", ["network", "autoencoder"])
 def test_numbers_that_are_not_finite_are_noticed(sampler, part, monkeypatch):
     network = copy.deepcopy(getattr(sampler, part))
     for parameter in network.parameters():

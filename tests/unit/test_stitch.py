@@ -15,12 +15,13 @@ from project import ROOT
 from studies import put
 
 from ldm_scaling.cells.sample import initial_noise
-from ldm_scaling.diffusion.samplers import SAMPLERS, make_scheduler, sample_latents, sampler_levels
+from ldm_scaling.diffusion.sampling import make_scheduler, sample_latents, sampler_levels
 from ldm_scaling.diffusion.stitched import Stitched
 from ldm_scaling.jobs.arrays import map_array, write_arrays
 from ldm_scaling.jobs.seeds import Stream, row_generators
+from ldm_scaling.kinds.samplers import UNDISTILLED
 from ldm_scaling.latents.autoencoder import save_model
-from ldm_scaling.models.architectures.unet import build_unet
+from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.models.train import WEIGHTS
 from ldm_scaling.study.diffusion import Diffusion
 from ldm_scaling.study.family import Family
@@ -154,7 +155,7 @@ def stitch(networks, sampler, *allocation):
     return latents(Stitched(networks, allocation, levels), sampler, sum(allocation))
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", UNDISTILLED)
 @pytest.mark.parametrize("steps", [4, 61])
 def test_no_share_is_the_large_size_and_the_whole_share_the_small_one(networks, sampler, steps):
     small, large = networks
@@ -182,7 +183,7 @@ def test_ddim_that_is_stopped_and_continued_with_another_network_is_the_same(net
     torch.testing.assert_close(found, image, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", UNDISTILLED)
 def test_the_same_network_twice_is_that_network(networks, sampler):
     twin = copy.deepcopy(networks[1])  # with memory across the switch, as dpmpp has it
     found = stitch([networks[1], twin], sampler, 2, 3)

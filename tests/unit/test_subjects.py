@@ -224,7 +224,7 @@ class Painter:
     """In a sampler's place: images that depend on the noise's row, and on the text if told so."""
 
     def __init__(self, listens=False, finite=True):
-        self.unet = SimpleNamespace(device="cpu")
+        self.network = SimpleNamespace(device="cpu")
         self._listens, self._finite = listens, finite
         self.rows = []
 

@@ -13,15 +13,17 @@ from project import ROOT
 from studies import put
 
 from ldm_scaling.cells.sample import load_sampler
-from ldm_scaling.diffusion.samplers import make_scheduler, sample_latents
+from ldm_scaling.diffusion.sampling import make_scheduler, sample_latents
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.jobs.workdir import WorkDir
 from ldm_scaling.kinds.stages import SCRATCH, SUPERRES
 from ldm_scaling.latents.pairs import PackedPairs
 from ldm_scaling.models import superres
-from ldm_scaling.models.architectures.unet import build_unet, load_unet
-from ldm_scaling.models.superres import SuperResolution, conditioned
+from ldm_scaling.models.denoiser import build as build_unet
+from ldm_scaling.models.denoiser import conditioned
+from ldm_scaling.models.denoiser import load as load_unet
+from ldm_scaling.models.superres import SuperResolution
 from ldm_scaling.models.train import make_plan
 from ldm_scaling.study.diffusion import Diffusion
 from ldm_scaling.study.family import Family

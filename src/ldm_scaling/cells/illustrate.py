@@ -25,7 +25,7 @@ from ..jobs.workdir import fingerprint
 from ..study.sampling import FixedSetting
 from ..workflow.specs.cells import IllustrateSpec
 from .choice import chosen_guidance, steps_bought
-from .sample import Sampler, add_sampler, load_sampler
+from .sample import LatentSampler, add_sampler, load_sampler
 
 ALPHAS = (1.0, 0.8, 0.5, 0.2, 0.0)
 """of Mei et al., arXiv 2404.01367, appendix E"""
@@ -53,7 +53,7 @@ def settings_bought(
 
 
 def at_equal_cost(
-    sampler: Sampler, spec: IllustrateSpec, bought: list[tuple[int, float]]
+    sampler: LatentSampler, spec: IllustrateSpec, bought: list[tuple[int, float]]
 ) -> dict[str, np.ndarray]:
     """Images of the prompts at each budget, by the name of their array."""
     text = sampler.text(spec.prompts)
@@ -69,7 +69,7 @@ def at_equal_cost(
     }
 
 
-def between_prompts(sampler: Sampler, spec: IllustrateSpec) -> np.ndarray:
+def between_prompts(sampler: LatentSampler, spec: IllustrateSpec) -> np.ndarray:
     """Images [len(ALPHAS), 3, S, S] of alpha times the first prompt plus the rest the second."""
     first, second = sampler.text(spec.prompts[:2])
     text = torch.stack([alpha * first + (1 - alpha) * second for alpha in ALPHAS])
@@ -78,7 +78,11 @@ def between_prompts(sampler: Sampler, spec: IllustrateSpec) -> np.ndarray:
 
 
 def _finite_images(
-    sampler: Sampler, text: torch.Tensor, rows: Sequence[int], setting: FixedSetting, seed: int
+    sampler: LatentSampler,
+    text: torch.Tensor,
+    rows: Sequence[int],
+    setting: FixedSetting,
+    seed: int,
 ) -> np.ndarray:
     images, finite = sampler.images_of(text, rows, setting, seed)
     return images if finite else images[:0]

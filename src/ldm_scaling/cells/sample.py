@@ -11,19 +11,26 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ..diffusion.samplers import make_scheduler, sample_latents, sampler_levels
+from ..diffusion.guidance import is_embedded
+from ..diffusion.sampling import (
+    make_scheduler,
+    network_evaluations,
+    sample_latents,
+    sampler_levels,
+)
 from ..diffusion.stitched import Stitched
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError
 from ..jobs.seeds import Stream, row_generators
 from ..latents.autoencoder import decode, load, to_uint8, weights_hash
-from ..models.architectures.unet import load_unet
+from ..models import denoiser
+from ..models.denoiser import Denoiser
 from ..study.diffusion import Diffusion
 from ..study.sampling import FixedSetting
 from ..training.devices import check_gpus, in_precision, own_device, precision
@@ -37,49 +44,70 @@ def initial_noise(seed: int, rows: Iterable[int], shape: tuple[int, ...]) -> tor
     )
 
 
-class Sampler:
-    """A model with what turns its latents into images and features."""
+class ImageMaker(Protocol):
+    """Whatever a sweep can sample: it makes the images of a cell, each from its row's own noise."""
+
+    def images(self, cell: CellSpec, rows: Sequence[int]) -> tuple[np.ndarray, bool]:
+        """uint8 images [len(rows), 3, S, S] of prompts `rows`, and whether all are finite.
+
+        Raises InputError for a cell that it cannot sample.
+        """
+        ...
+
+    def evaluations(self, cell: CellSpec) -> int:
+        """Network evaluations of one image."""
+        ...
+
+
+class LatentSampler:
+    """A model of latents, with what turns these into images: an `ImageMaker`."""
 
     def __init__(
         self,
-        unet: UNet2DConditionModel,
+        network: Denoiser,
         autoencoder: nn.Module,
         diffusion: Diffusion,
         text: np.ndarray,
         empty: np.ndarray,
         condition: np.ndarray | None = None,
     ):
-        self.unet = unet.to(memory_format=torch.channels_last)  # up to a third faster
+        self.network = network.to(memory_format=torch.channels_last)  # up to a third faster
         self.autoencoder = autoencoder.to(memory_format=torch.channels_last)
         self.diffusion = diffusion
         self._text = text
-        self._empty = torch.from_numpy(np.array(empty)).to(unet.device).float()
+        self._empty = torch.from_numpy(np.array(empty)).to(network.device).float()
         self._condition = condition
 
     def text(self, rows: Sequence[int]) -> torch.Tensor:
         """Embeddings [len(rows), L, D] of prompts."""
-        return torch.from_numpy(np.array(self._text[list(rows)])).to(self.unet.device).float()
+        return torch.from_numpy(np.array(self._text[list(rows)])).to(self.network.device).float()
 
     def images(self, cell: CellSpec, rows: Sequence[int]) -> tuple[np.ndarray, bool]:
-        """uint8 images [len(rows), 3, S, S] of prompts `rows`, and whether all are finite."""
+        """Images of prompts, and whether all are finite."""
+        if cell.allocation:
+            raise InputError(f"--then: {cell.name} is not a cell of 1 models")
         return self.images_of(self.text(rows), rows, cell, cell.seed)
+
+    def evaluations(self, cell: CellSpec) -> int:
+        """Network evaluations of one image."""
+        return network_evaluations(cell.steps, cell.guidance, is_embedded(self.network))
 
     def images_of(
         self, text: torch.Tensor, rows: Sequence[int], setting: CellSpec | FixedSetting, seed: int
     ) -> tuple[np.ndarray, bool]:
         """Images of embeddings [len(rows), L, D], each from the noise of its row; as `images`."""
-        config = self.unet.config
+        config = self.network.config
         shape = (config.out_channels, config.sample_size, config.sample_size)
         condition = None
         if self._condition is not None:
             low = torch.from_numpy(np.array(self._condition[list(rows)]))
-            condition = low.to(self.unet.device).float()
+            condition = low.to(self.network.device).float()
         latents = sample_latents(
-            self.unet,
+            self.network,
             make_scheduler(
                 setting.sampler, self.diffusion, getattr(setting, "teacher_steps", None)
             ),
-            initial_noise(seed, rows, shape).to(self.unet.device),
+            initial_noise(seed, rows, shape).to(self.network.device),
             text,
             self._empty,
             setting.steps,
@@ -92,19 +120,25 @@ class Sampler:
         return to_uint8(pixels), bool(finite)
 
 
-def stitched(samplers: Sequence[Sampler], cell: CellSpec) -> Sampler:
-    """What samples a cell: the one model, or several one after the other as its allocation says.
+class StitchedSampler:
+    """Models that take over from one another, as a cell allocates its steps: an `ImageMaker`."""
 
-    Raises InputError if the cell allocates its steps to another number of models.
-    """
-    if len(samplers) != len(cell.allocation or [cell.steps]):
-        raise InputError(f"--then: {cell.name} is not a cell of {len(samplers)} models")
-    if cell.allocation is None:
-        return samplers[0]
-    result = copy(samplers[0])
-    timesteps = sampler_levels(cell.sampler, result.diffusion, cell.steps)
-    result.unet = Stitched([own.unet for own in samplers], cell.allocation, timesteps)
-    return result
+    def __init__(self, samplers: Sequence[LatentSampler]):
+        self._samplers = samplers
+
+    def images(self, cell: CellSpec, rows: Sequence[int]) -> tuple[np.ndarray, bool]:
+        """Images of prompts, and whether all are finite."""
+        if len(cell.allocation or [cell.steps]) != len(self._samplers):
+            raise InputError(f"--then: {cell.name} is not a cell of {len(self._samplers)} models")
+        whole = copy(self._samplers[0])
+        timesteps = sampler_levels(cell.sampler, whole.diffusion, cell.steps)
+        networks = [own.network for own in self._samplers]
+        whole.network = Stitched(networks, cell.allocation, timesteps)
+        return whole.images_of(whole.text(rows), rows, cell, cell.seed)
+
+    def evaluations(self, cell: CellSpec) -> int:
+        """Network evaluations of one image."""
+        return self._samplers[0].evaluations(cell)
 
 
 def add_sampler(arguments: ArgumentParser) -> None:
@@ -123,7 +157,7 @@ def add_sampler(arguments: ArgumentParser) -> None:
 
 def load_sampler(
     options: Namespace, diffusion: Diffusion, prompts: int, trained: float | None = None
-) -> tuple[Sampler, list[str]]:
+) -> tuple[LatentSampler, list[str]]:
     """What a command's `add_sampler` names, on its device; and hashes of what decides its images.
 
     With `trained` it is the model as it was at that kept fraction of its training.
@@ -132,16 +166,16 @@ def load_sampler(
     """
     check_gpus(options.gpus)
     device = own_device()
-    unet = load_unet(options.model, trained).to(device)
+    network = denoiser.load(options.model, trained).to(device)
     autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
-    decides = [weights_hash(unet), weights_hash(autoencoder), fingerprint_of(options.text)]
+    decides = [weights_hash(network), weights_hash(autoencoder), fingerprint_of(options.text)]
     text, empty = (map_array(options.text, name) for name in ("text", "empty"))
     condition, width = None, text.shape[-1]
     if options.condition:
         condition = map_array(options.condition, "latents")
         decides.append(fingerprint_of(options.condition))
         text = np.broadcast_to(empty, (len(condition), *empty.shape))
-    wanted = unet.config.cross_attention_dim
+    wanted = network.config.cross_attention_dim
     if width != wanted:
         raise InputError(
             f"{options.text}: embeddings are {width} wide, the model attends to {wanted}"
@@ -149,8 +183,21 @@ def load_sampler(
     if len(text) < prompts:
         source = options.condition or options.text
         raise InputError(f"{source} has {len(text)} prompts, fewer than {prompts}")
-    if unet.config.in_channels != unet.config.out_channels * (1 if condition is None else 2):
+    if network.config.in_channels != network.config.out_channels * (1 if condition is None else 2):
         wrong = "is needed by" if condition is None else "means nothing to"
         raise InputError(f"--condition: {wrong} {options.model}")
-    unet = in_precision(unet, precision())
-    return Sampler(unet, autoencoder, diffusion, text, empty, condition), decides
+    network = in_precision(network, precision())
+    return LatentSampler(network, autoencoder, diffusion, text, empty, condition), decides
+
+
+def load_image_maker(
+    options: Namespace, diffusion: Diffusion, prompts: int, trained: float | None = None
+) -> tuple[ImageMaker, list[str]]:
+    """As `load_sampler`, with the models that `--then` names one after the other."""
+    folders = (options.model, *options.then)
+    named = [Namespace(**vars(options) | {"model": folder}) for folder in folders]
+    samplers, hashes = zip(
+        *(load_sampler(own, diffusion, prompts, trained) for own in named), strict=True
+    )
+    maker = StitchedSampler(samplers) if options.then else samplers[0]
+    return maker, [digest for own in hashes for digest in own]

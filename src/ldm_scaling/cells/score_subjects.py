@@ -28,14 +28,14 @@ from ..jobs.workdir import WorkDir, file_hash, fingerprint
 from ..kinds.stages import DREAMBOOTH, PRETRAIN
 from ..latents.autoencoder import load, weights_hash
 from ..latents.encode_subjects import without_token
-from ..models.architectures.unet import load_unet
+from ..models.denoiser import load as load_denoiser
 from ..training.devices import check_gpus, in_precision, own_device, precision
 from ..workflow.specs.dreambooth import ScoreSubjectsSpec
 from .features import load_extractor
 from .metrics.clip_like import Map
 from .metrics.clip_score import ClipScore
 from .metrics.dino import DinoFeatures
-from .sample import Sampler
+from .sample import LatentSampler
 from .sweep import BATCH
 
 Scores = dict[str, np.ndarray]
@@ -120,12 +120,12 @@ class Subjects:
 
 
 def sample(
-    sampler: Sampler, spec: ScoreSubjectsSpec, text: np.ndarray, first: int, batch: int
+    sampler: LatentSampler, spec: ScoreSubjectsSpec, text: np.ndarray, first: int, batch: int
 ) -> tuple[np.ndarray, bool]:
     """Images of embeddings [n, L, D] from noise of rows `first` on, and whether all are finite."""
     parts, finite = [], True
     for rows in batches(len(text), batch):
-        own = torch.from_numpy(np.array(text[rows])).to(sampler.unet.device).float()
+        own = torch.from_numpy(np.array(text[rows])).to(sampler.network.device).float()
         numbers = range(first + rows.start, first + rows.stop)
         images, whole = sampler.images_of(own, numbers, spec.setting, spec.seed)
         parts.append(images)
@@ -134,7 +134,7 @@ def sample(
 
 
 def score(
-    samplers: dict[str, Sampler],
+    samplers: dict[str, LatentSampler],
     scoring: Scoring,
     subjects: Subjects,
     subject: int,
@@ -197,10 +197,10 @@ def main() -> None:
     scoring = Scoring(spec, options, device)
     autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
 
-    def sampler_of(folder: Path) -> Sampler:
-        unet = in_precision(load_unet(folder).to(device), precision())
+    def sampler_of(folder: Path) -> LatentSampler:
+        network = in_precision(load_denoiser(folder).to(device), precision())
         text, empty = subjects.texts["class"], subjects.texts["empty"]
-        return Sampler(unet, autoencoder, spec.diffusion, text, empty)
+        return LatentSampler(network, autoencoder, spec.diffusion, text, empty)
 
     before = sampler_of(options.model)
 
@@ -210,7 +210,7 @@ def main() -> None:
         return score(samplers, scoring, subjects, subject, spec, options.batch)
 
     sources = [fingerprint_of(path) for path in (options.subjects, options.images)]
-    weights = [weights_hash(load_unet(path)) for path in (options.model, *options.taught)]
+    weights = [weights_hash(load_denoiser(path)) for path in (options.model, *options.taught)]
     content = fingerprint(spec, *sources, *weights, weights_hash(autoencoder), *scoring.files)
     with WorkDir(options.work_dir, content) as work:
         pieces = in_pieces("scoring subjects", subjects.count, 1, compute, work, time_slice)

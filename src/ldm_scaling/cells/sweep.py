@@ -27,8 +27,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..diffusion.guidance import is_embedded
-from ..diffusion.samplers import network_evaluations
 from ..jobs.arrays import write_arrays
 from ..jobs.cli import Progress, Slice, SliceEnded, add_work_dir, parser, positive, run
 from ..jobs.workdir import Busy, WorkDir, fingerprint, write_json
@@ -38,7 +36,7 @@ from ..workflow.specs.cells import CellSpec, SweepSpec
 from .adaptive import different, find_guidance, load_metric, looks_array, searches
 from .features import Measuring, add_measuring, load_measuring
 from .metrics.fidelity import fidelity_names
-from .sample import Sampler, add_sampler, load_sampler, stitched
+from .sample import ImageMaker, add_sampler, load_image_maker
 from .search import Found
 
 BATCH = 128
@@ -76,7 +74,7 @@ class Sampled:
 
 
 def sample_cell(
-    sampler: Sampler,
+    maker: ImageMaker,
     measuring: Measuring,
     cell: CellSpec,
     work: WorkDir,
@@ -96,7 +94,7 @@ def sample_cell(
     while state.sampled < wanted and not state.diverged:
         rows = range(state.sampled, min(state.sampled + batch, wanted))
         began = time.monotonic()
-        pixels, finite = sampler.images(cell, rows)
+        pixels, finite = maker.images(cell, rows)
         state.seconds += time.monotonic() - began
         if finite:
             features = torch.from_numpy(measuring.extractor(pixels)).half()
@@ -120,14 +118,14 @@ def sample_cell(
     return state
 
 
-def record(cell: CellSpec, state: Sampled, embedded: bool) -> dict:
-    """A cell's entry in cells.json; whether guidance is embedded decides its NFE."""
+def record(cell: CellSpec, state: Sampled, nfe: int) -> dict:
+    """A cell's entry in cells.json, with the network evaluations of an image."""
     return {
         "name": cell.name,
         "steps": cell.steps,
         "guidance": cell.guidance,
         "n": cell.n,
-        "nfe": network_evaluations(cell.steps, cell.guidance, embedded),
+        "nfe": nfe,
         "seconds": float(f"{state.seconds / state.sampled:.4g}"),
         "trained": cell.trained or 1.0,
         "status": "diverged" if state.diverged else "ok",
@@ -159,13 +157,10 @@ class Sweep:
         self._prompts = max(cell.n for cell in spec.possible)
         self._metric = load_metric(options.reference, spec.search) if spec.search else None
         # a model is large; its cells come one after the other
-        self._samplers_of = lru_cache(maxsize=1)(self._load)
+        self._maker_of = lru_cache(maxsize=1)(self._load)
 
-    def _load(self, trained: float | None) -> tuple[list[Sampler], list[str]]:
-        folders = (self._options.model, *self._options.then)
-        named = [Namespace(**vars(self._options) | {"model": folder}) for folder in folders]
-        loaded = [load_sampler(o, self.spec.diffusion, self._prompts, trained) for o in named]
-        return [sampler for sampler, _ in loaded], [digest for _, own in loaded for digest in own]
+    def _load(self, trained: float | None) -> tuple[ImageMaker, list[str]]:
+        return load_image_maker(self._options, self.spec.diffusion, self._prompts, trained)
 
     def sample(self, cell: CellSpec, wait: bool = True, images: int | None = None) -> Sampled:
         """The cell, or so many of its images at least.
@@ -177,11 +172,10 @@ class Sweep:
         if key not in self._measuring:
             self._measuring[key] = load_measuring(cell, options, cell.n, own_device())
         measuring = self._measuring[key]
-        samplers, decides = self._samplers_of(cell.trained)
-        sampler = stitched(samplers, cell)
+        maker, decides = self._maker_of(cell.trained)
         content = fingerprint(cell, self.spec.diffusion, *decides, *measuring.files)
         with WorkDir(options.work_dir, content, wait=wait) as work:
-            return sample_cell(sampler, measuring, cell, work, self._slice, options.batch, images)
+            return sample_cell(maker, measuring, cell, work, self._slice, options.batch, images)
 
     def search(self, candidates: list[CellSpec], wait: bool = True) -> tuple[Found, list[CellSpec]]:
         """The search among cells, and those that it has sampled whole. Raises Busy too.
@@ -211,12 +205,12 @@ class Sweep:
 
     def record(self, cell: CellSpec, state: Sampled) -> dict:
         """A cell's entry in cells.json."""
-        return record(cell, state, is_embedded(self._samplers_of(cell.trained)[0][0].unet))
+        return record(cell, state, self._maker_of(cell.trained)[0].evaluations(cell))
 
     def fingerprint(self, cells: list[CellSpec]) -> str:
         """Of what decides files of these cells."""
         kept = sorted({cell.trained for cell in cells} - {None})
-        hashes = [digest for trained in (None, *kept) for digest in self._samplers_of(trained)[1]]
+        hashes = [digest for trained in (None, *kept) for digest in self._maker_of(trained)[1]]
         return fingerprint(self.spec, *(self._metric or [])[1:], *hashes)
 
 

@@ -8,14 +8,14 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from ..kinds.samplers import SAMPLERS
 from ..tables.curves import common
 from .evidence import Evidence, NotRun, log
 from .sampling import DDIM, budget_claims, size_curves
 from .statement import Claim, Every, Statistic
 
-SAMPLERS = "Samplers"
+TOPIC = "Samplers"
 DDPM, DPMPP = "ddpm", "dpmpp"
-_NAMES = {DDPM: "DDPM", DPMPP: "DPM-Solver++"}
 _FIGURE = "samplers_vs_cost"
 _FEW_STEPS = 20
 """the paper draws DPM-Solver++ up to so many steps"""
@@ -64,7 +64,7 @@ def _sizes_compare_alike(evidence: Evidence, sampler: str) -> Statistic:
 CLAIMS = [
     Claim(
         "ddpm-is-worse-at-fewest-steps",
-        SAMPLERS,
+        TOPIC,
         "Figure 11",
         "With few steps DDPM is worse than DDIM",
         "log ratio of DDPM's metric to DDIM's at the fewest steps, every size",
@@ -74,7 +74,7 @@ CLAIMS = [
     ),
     Claim(
         "dpmpp-is-better-up-to-20-steps",
-        SAMPLERS,
+        TOPIC,
         "Figure 11",
         "Up to 20 steps DPM-Solver++ is in general better than DDIM",
         "log ratio of DDIM's metric to DPM-Solver++'s, mean over sizes and step counts up to 20",
@@ -82,12 +82,12 @@ CLAIMS = [
         _dpmpp_is_better,
         DDIM,
     ),
-    *budget_claims(SAMPLERS, "Figure 11", _FIGURE, DDPM, _NAMES[DDPM]),
-    *budget_claims(SAMPLERS, "Figure 11", _FIGURE, DPMPP, _NAMES[DPMPP]),
+    *budget_claims(TOPIC, "Figure 11", _FIGURE, DDPM, SAMPLERS[DDPM].label),
+    *budget_claims(TOPIC, "Figure 11", _FIGURE, DPMPP, SAMPLERS[DPMPP].label),
     *[
         Claim(
             f"sizes-compare-alike-with-{sampler}",
-            SAMPLERS,
+            TOPIC,
             "Figure 11; summary article",
             f"At equal cost {name} ranks the sizes as DDIM does",
             "cosine between the log ratios of pairs of sizes under the two samplers, at the lowest"
@@ -96,6 +96,6 @@ CLAIMS = [
             partial(_sizes_compare_alike, sampler=sampler),
             DDIM,
         )
-        for sampler, name in _NAMES.items()
+        for sampler, name in ((name, SAMPLERS[name].label) for name in (DDPM, DPMPP))
     ],
 ]

@@ -17,12 +17,12 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ..diffusion.samplers import network_evaluations
+from ..diffusion.sampling import network_evaluations
 from ..jobs.cli import parser, run
 from ..jobs.tables import OK, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.sizes import channels
-from ..models.architectures.unet import build_unet
+from ..models.denoiser import build
 from ..training.devices import own_device
 from ..training.loop import device_name
 from ..workflow.specs.costs import TimeComponentsSpec
@@ -57,7 +57,7 @@ class _UNet(nn.Module):
     def __init__(self, spec: TimeComponentsSpec, size: str, device: torch.device, texts: int):
         super().__init__()
         with device:
-            unet = build_unet(spec.family, size, spec.latent_shape, spec.text_shape[1])
+            unet = build(spec.family, size, spec.latent_shape, spec.text_shape[1])
         self.unet = unet.to(memory_format=torch.channels_last)
         self.text = torch.randn(texts, *spec.text_shape, device=device)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..jobs.cli import parser, run
 from ..jobs.workdir import write_text
 from ..kinds.sizes import channels
-from ..models.architectures.unet import count_family
+from ..models.denoiser import count
 from ..workflow.specs.costs import FamilySpec
 from .networks import autoencoder_costs, caption_cost
 from .published import published_columns
@@ -25,7 +25,7 @@ def family_table(spec: FamilySpec) -> list[dict]:
     and values, which are the same at all steps; decoder_gflops; caption_gflops of the text encoder.
     Then what the paper prints of the size, if it is one of the paper's.
     """
-    counts = count_family(spec.family, spec.latent_shape, spec.text_shape)
+    counts = count(spec.family, spec.latent_shape, spec.text_shape)
     _, reference, _ = counts[spec.family.reference_size]
     _, decoder, _ = autoencoder_costs(spec)
     around = {"decoder_gflops": decoder / 1e9, "caption_gflops": caption_cost(spec) / 1e9}

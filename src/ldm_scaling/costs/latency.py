@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from diffusers import UNet2DConditionModel
 
 from ..jobs.cli import Progress, parser, run
 from ..jobs.tables import OK, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.sizes import channels
-from ..models.architectures.unet import build_unet
+from ..models.denoiser import Denoiser, build
 from ..training.devices import device_name, own_device
 from ..workflow.specs.costs import LatencySpec
 
@@ -36,23 +35,23 @@ def latency_table(spec: LatencySpec, device: torch.device, dtype: torch.dtype) -
     progress = Progress("latency", len(sizes) * len(spec.latency.batches))
     for size in sizes:
         with device:
-            unet = build_unet(spec.layout, size, spec.latent_shape, spec.text_shape[1])
-        unet.eval().requires_grad_(False).to(dtype=dtype, memory_format=torch.channels_last)
+            network = build(spec.layout, size, spec.latent_shape, spec.text_shape[1])
+        network.eval().requires_grad_(False).to(dtype=dtype, memory_format=torch.channels_last)
         for batch in sorted(spec.latency.batches):
-            measured = _measure(unet, batch, spec)
+            measured = _measure(network, batch, spec)
             rows.append({"size": size, "batch": batch} | measured)
             progress.update(len(rows), f"{size}, batch {batch}")
-        del unet
+        del network
     return pd.DataFrame(rows)
 
 
-def _measure(unet: UNet2DConditionModel, batch: int, spec: LatencySpec) -> dict:
-    on_gpu = unet.device.type == "cuda"
+def _measure(network: Denoiser, batch: int, spec: LatencySpec) -> dict:
+    on_gpu = network.device.type == "cuda"
     if on_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     try:
-        seconds = forward_seconds(unet, batch, spec)
+        seconds = forward_seconds(network, batch, spec)
     except torch.cuda.OutOfMemoryError:
         return {"status": "out of memory"}
     median = statistics.median(seconds)
@@ -67,16 +66,16 @@ def _measure(unet: UNet2DConditionModel, batch: int, spec: LatencySpec) -> dict:
 
 
 @torch.inference_mode()
-def forward_seconds(unet: UNet2DConditionModel, batch: int, spec: LatencySpec) -> list[float]:
+def forward_seconds(network: Denoiser, batch: int, spec: LatencySpec) -> list[float]:
     """Seconds of each of the repeats of a forward pass of `batch` images, after a warm-up."""
-    options = {"device": unet.device, "dtype": unet.dtype}
+    options = {"device": network.device, "dtype": network.dtype}
     latents = torch.randn(batch, *spec.latent_shape, **options)
     text = torch.randn(batch, *spec.text_shape, **options)
     seconds = []
     for _ in range(WARM_UP + spec.latency.repeats):
         began = time.perf_counter()
-        unet(latents, 500, text, return_dict=False)
-        if unet.device.type == "cuda":
+        network(latents, 500, text, return_dict=False)
+        if network.device.type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - began)
     return seconds[WARM_UP:]

@@ -28,7 +28,8 @@ from ..kinds.stages import BUDGET
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import cut, model_class, read_config
 from ..latents.word_vectors import WordVectorsConfig
-from ..models.architectures.unet import count_family, count_params
+from ..models.architectures.counting import count_params
+from ..models.denoiser import count
 from ..study.hub import WORD_VECTORS, local_folder
 from ..study.latents import AutoencoderNetwork, TextEncoder
 from ..study.metrics import Clip
@@ -118,7 +119,7 @@ def count_networks(study: Study) -> Networks:
         caption = pool.submit(caption_cost, spec)
         extractor = pool.submit(_extractor_cost, study)
         autoencoder = pool.submit(autoencoder_costs, spec)
-        family = count_family(spec.family, spec.latent_shape, spec.text_shape, pool.map)
+        family = count(spec.family, spec.latent_shape, spec.text_shape, pool.map)
         budget = CountComponentsSpec.of_pairs(study).encoders if study.param_budget else {}
         pairs = dict(zip(budget, pool.map(_encoder_networks, budget.values()), strict=True))
     encode, decode, autoencoder_params = autoencoder.result()
@@ -141,7 +142,7 @@ def count_networks(study: Study) -> Networks:
 
 
 def _encoder_networks(spec: FamilySpec) -> EncoderNetworks:
-    family = count_family(spec.family, spec.latent_shape, spec.text_shape)
+    family = count(spec.family, spec.latent_shape, spec.text_shape)
     return EncoderNetworks(
         caption=caption_cost(spec),
         forward={size: gflops * 1e9 for size, (_, gflops, _) in family.items()},

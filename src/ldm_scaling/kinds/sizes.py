@@ -1,12 +1,16 @@
-"""Sizes of a family, by their names."""
+"""Sizes of a family, by their names, as their architectures have them."""
 
 from __future__ import annotations
 
-SIZE = r"c[1-9]\d*"
-"""of names in paths"""
-SIZE_PATTERN = f"^{SIZE}$"
+import re
+
+from .architectures import ARCHITECTURES
+
+SIZE = "|".join(own.size for own in ARCHITECTURES.values())
+"""what a size is called, as a wildcard of paths"""
+SIZE_PATTERN = "|".join(f"^{own.size}$" for own in ARCHITECTURES.values())
 
 
 def channels(size: str) -> int:
-    """Base channel count of a size name: 64 of "c64"."""
-    return int(size[1:])
+    """Width of a size, which orders sizes: 64 of "c64"."""
+    return int(re.findall(r"\d+", size)[-1])

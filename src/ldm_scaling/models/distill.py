@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
 from torch import nn
 
 from ..diffusion.consistency import consistency, distance, levels
@@ -25,7 +24,7 @@ from ..jobs.seeds import Stream, row_generators
 from ..latents.autoencoder import weights_hash
 from ..latents.pairs import Pairs
 from ..workflow.specs.models import DistillSpec
-from .architectures.unet import load_unet
+from .denoiser import Denoiser, alike, load
 from .students import EMBEDDING, Teacher, drawn, make_student
 from .train import add_training, make_plan, train
 
@@ -33,7 +32,7 @@ from .train import add_training, make_plan, train
 class ConsistencyDistillation:
     """The task of the training loop: agree with one's own average a teacher's step further on."""
 
-    def __init__(self, spec: DistillSpec, pairs: Pairs, teacher: UNet2DConditionModel):
+    def __init__(self, spec: DistillSpec, pairs: Pairs, teacher: Denoiser):
         self._spec, self._pairs = spec, pairs
         self.module = make_student(teacher).to(memory_format=torch.channels_last)
         self.target = copy.deepcopy(self.module).requires_grad_(False)
@@ -42,9 +41,9 @@ class ConsistencyDistillation:
         self._process = process_of(spec.diffusion)
         self._levels = levels(spec.diffusion.train_timesteps, spec.teacher_steps)
 
-    def build(self) -> UNet2DConditionModel:
+    def build(self) -> Denoiser:
         """A student, to hold the averaged weights."""
-        return UNet2DConditionModel.from_config(self.module.config)
+        return alike(self.module)
 
     def losses(
         self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
@@ -77,7 +76,7 @@ def main() -> None:
     arguments.add_argument("--teacher", required=True, type=Path, help="folder of the teacher")
     options = arguments.parse_args()
     spec: DistillSpec = options.spec
-    teacher = load_unet(options.teacher)
+    teacher = load(options.teacher)
     train(
         options,
         lambda pairs: ConsistencyDistillation(spec, pairs, teacher),

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
 from torch import nn
 
 from ..diffusion.process import denoising_losses, process_of
@@ -22,7 +21,7 @@ from ..jobs.seeds import Stream, order, row_generators
 from ..latents.autoencoder import weights_hash
 from ..training.loop import Plan
 from ..workflow.specs.dreambooth import DreamBoothSpec
-from .architectures.unet import load_unet
+from .denoiser import Denoiser, input_shape, load
 from .train import add_hardware, train_task
 
 
@@ -54,14 +53,12 @@ class Lesson:
 class SubjectAndPrior:
     """The task of the training loop: denoise the subject, and still the class as before."""
 
-    def __init__(self, spec: DreamBoothSpec, lesson: Lesson, pretrained: UNet2DConditionModel):
-        config = pretrained.config
-        wanted = (config.in_channels, config.sample_size, config.sample_size)
-        if tuple(lesson.images.shape[1:]) != wanted:
+    def __init__(self, spec: DreamBoothSpec, lesson: Lesson, pretrained: Denoiser):
+        if tuple(lesson.images.shape[1:]) != input_shape(pretrained):
             raise InputError(
                 f"--model: its latents are not of shape {tuple(lesson.images.shape[1:])}"
             )
-        if lesson.texts.shape[-1] != config.cross_attention_dim:
+        if lesson.texts.shape[-1] != pretrained.config.cross_attention_dim:
             raise InputError("--model: attends to embeddings of another width than the subjects'")
         self._spec, self._lesson, self._kept = spec, lesson, pretrained
         self.module = copy.deepcopy(pretrained).requires_grad_(True).train()
@@ -69,7 +66,7 @@ class SubjectAndPrior:
         self.count = len(lesson.images)
         self._process = process_of(spec.diffusion)
 
-    def build(self) -> UNet2DConditionModel:
+    def build(self) -> Denoiser:
         """A network of the same shape, to hold the averaged weights."""
         return self._kept
 
@@ -128,7 +125,7 @@ def main() -> None:
     add_hardware(arguments)
     options = arguments.parse_args()
     spec: DreamBoothSpec = options.spec
-    pretrained = load_unet(options.model)
+    pretrained = load(options.model)
     sources = [fingerprint_of(path) for path in (options.subjects, options.prior)]
     lesson = Lesson(options.subjects, options.prior, spec.subject)
     task = SubjectAndPrior(spec, lesson, pretrained)

@@ -12,18 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
 from torch import nn
 
 from ..diffusion.guidance import told_prediction
 from ..diffusion.process import process_of
-from ..diffusion.samplers import sampler_levels
+from ..diffusion.sampling import sampler_levels
 from ..jobs.cli import parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..latents.autoencoder import weights_hash
 from ..latents.pairs import Pairs
 from ..workflow.specs.models import GuidedDistillSpec
-from .architectures.unet import load_unet
+from .denoiser import Denoiser, alike, load
 from .students import EMBEDDING, Teacher, drawn, make_student
 from .train import add_training, make_plan, train
 
@@ -31,7 +30,7 @@ from .train import add_training, make_plan, train
 class ProgressiveDistillation:
     """The task of the training loop: get in one step where the teacher gets in two."""
 
-    def __init__(self, spec: GuidedDistillSpec, pairs: Pairs, teacher: UNet2DConditionModel):
+    def __init__(self, spec: GuidedDistillSpec, pairs: Pairs, teacher: Denoiser):
         self._spec, self._pairs = spec, pairs
         self.module = make_student(teacher).to(memory_format=torch.channels_last)
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
@@ -39,9 +38,9 @@ class ProgressiveDistillation:
         self._process = process_of(spec.diffusion)
         self._levels = sampler_levels("ddim", spec.diffusion, spec.steps)
 
-    def build(self) -> UNet2DConditionModel:
+    def build(self) -> Denoiser:
         """A student, to hold the averaged weights."""
-        return UNet2DConditionModel.from_config(self.module.config)
+        return alike(self.module)
 
     def losses(
         self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
@@ -76,7 +75,7 @@ def main() -> None:
     arguments.add_argument("--teacher", required=True, type=Path, help="folder of the teacher")
     options = arguments.parse_args()
     spec: GuidedDistillSpec = options.spec
-    teacher = load_unet(options.teacher)
+    teacher = load(options.teacher)
     train(
         options,
         lambda pairs: ProgressiveDistillation(spec, pairs, teacher),

@@ -23,7 +23,7 @@ from ..jobs.cli import InputError, parser, run
 from ..latents.autoencoder import load
 from ..latents.text_encoder import CaptionEncoder
 from ..workflow.specs.latents import EncodeTextSpec
-from .architectures.unet import load_unet
+from .denoiser import load as load_denoiser
 
 
 def make_pipeline(
@@ -74,7 +74,7 @@ def main() -> None:
     arguments.add_argument("--out", required=True, type=Path, help="folder of the pipeline")
     options = arguments.parse_args()
     pipeline = make_pipeline(
-        load_unet(options.model),
+        load_denoiser(options.model),
         load(options.autoencoder, options.autoencoder_revision),
         CaptionEncoder(options.spec.text_encoder),
         load_scheduler(options.model / "scheduler"),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
 from torch import nn
 
 from ..diffusion.process import denoising_losses, process_of
@@ -18,7 +17,7 @@ from ..jobs.cli import parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..latents.pairs import Pairs
 from ..workflow.specs.models import PretrainSpec
-from .architectures.unet import build_unet
+from .denoiser import Denoiser, build
 from .train import add_training, make_plan, train
 
 
@@ -32,10 +31,10 @@ class Denoising:
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
         self._process = process_of(spec.diffusion)
 
-    def build(self) -> UNet2DConditionModel:
+    def build(self) -> Denoiser:
         """An untrained network of this spec."""
         spec = self._spec
-        return build_unet(spec.family, spec.size, self._pairs.latent_shape, self._pairs.text_width)
+        return build(spec.family, spec.size, self._pairs.latent_shape, self._pairs.text_width)
 
     def losses(
         self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..diffusion.samplers import make_scheduler, sample_latents
+from ..diffusion.sampling import make_scheduler, sample_latents
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, Slice, add_work_dir, parser, positive, run
 from ..jobs.pieces import in_pieces
@@ -20,25 +20,26 @@ from ..jobs.workdir import WorkDir, fingerprint
 from ..latents.autoencoder import weights_hash
 from ..training.devices import check_gpus, in_precision, own_device, precision
 from ..workflow.specs.dreambooth import PriorSpec
-from .architectures.unet import load_unet
+from .denoiser import Denoiser, input_shape, load
 
 BATCH = 64
 
 
 def sample_prior(
-    unet: torch.nn.Module, spec: PriorSpec, text: torch.Tensor, empty: torch.Tensor, rows: range
+    network: Denoiser, spec: PriorSpec, text: torch.Tensor, empty: torch.Tensor, rows: range
 ) -> np.ndarray:
     """Latents [len(rows), C, h, w] of the classes, of embeddings [K, L, D], at rows of K * P.
 
     Raises InputError if they are not finite.
     """
-    shape = (unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
     generators = row_generators(Stream.PRIOR, spec.seed, rows)
-    noise = torch.stack([torch.randn(shape, generator=generator) for generator in generators])
+    noise = torch.stack(
+        [torch.randn(input_shape(network), generator=generator) for generator in generators]
+    )
     latents = sample_latents(
-        unet,
+        network,
         make_scheduler(spec.setting.sampler, spec.diffusion),
-        noise.to(unet.device),
+        noise.to(network.device),
         text[[row // spec.images for row in rows]],
         empty,
         spec.setting.steps,
@@ -68,16 +69,16 @@ def main() -> None:
     spec: PriorSpec = options.spec
     time_slice = Slice(options.max_seconds)
     check_gpus(options.gpus)
-    unet = load_unet(options.model).to(own_device())
-    content = fingerprint(spec, weights_hash(unet), fingerprint_of(options.subjects))
-    unet = in_precision(unet.to(memory_format=torch.channels_last), precision())
+    network = load(options.model).to(own_device())
+    content = fingerprint(spec, weights_hash(network), fingerprint_of(options.subjects))
+    network = in_precision(network.to(memory_format=torch.channels_last), precision())
     text, empty = (
-        torch.from_numpy(np.array(map_array(options.subjects, name))).to(unet.device).float()
+        torch.from_numpy(np.array(map_array(options.subjects, name))).to(network.device).float()
         for name in ("class", "empty")
     )
 
     def compute(rows: slice) -> dict[str, np.ndarray]:
-        return {"latents": sample_prior(unet, spec, text, empty, range(rows.start, rows.stop))}
+        return {"latents": sample_prior(network, spec, text, empty, range(rows.start, rows.stop))}
 
     with WorkDir(options.work_dir, content) as work:
         total = len(text) * spec.images

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
 from torch import nn
 
 from ..diffusion.process import denoising_losses, process_of
@@ -23,19 +22,8 @@ from ..kinds.stages import SCRATCH
 from ..latents.autoencoder import weights_hash
 from ..latents.pairs import PackedPairs
 from ..workflow.specs.superres import SuperResSpec
-from .architectures.unet import build_unet, load_unet
+from .denoiser import Denoiser, build, conditioned, input_shape, load
 from .train import add_training, make_plan, train
-
-
-def conditioned(unet: UNet2DConditionModel) -> UNet2DConditionModel:
-    """A copy of a U-Net with as many input channels again, which at first change nothing."""
-    channels = unet.config.in_channels
-    result = UNet2DConditionModel.from_config(unet.config, in_channels=2 * channels)
-    weights = unet.state_dict()
-    first = weights["conv_in.weight"]
-    weights["conv_in.weight"] = torch.cat([first, torch.zeros_like(first)], dim=1)
-    result.load_state_dict(weights)
-    return result.train()
 
 
 class SuperResolution:
@@ -46,11 +34,10 @@ class SuperResolution:
         spec: SuperResSpec,
         pairs: PackedPairs,
         condition: np.ndarray,
-        base: UNet2DConditionModel,
+        base: Denoiser,
     ):
         """Raises InputError if the base's latents are others, or not one of each is conditioned."""
-        side = base.config.sample_size
-        if (base.config.in_channels, side, side) != pairs.latent_shape:
+        if input_shape(base) != pairs.latent_shape:
             raise InputError(f"--base: its latents are not of shape {pairs.latent_shape}")
         if condition.shape != (pairs.count, *pairs.latent_shape):
             raise InputError(
@@ -63,7 +50,7 @@ class SuperResolution:
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
         self._process = process_of(spec.diffusion)
 
-    def build(self) -> UNet2DConditionModel:
+    def build(self) -> Denoiser:
         """A network of this shape, to hold the averaged weights."""
         return self._averaged
 
@@ -98,14 +85,14 @@ def main() -> None:
     spec: SuperResSpec = options.spec
     if (options.base is None) != (spec.stage == SCRATCH):
         raise InputError(f"--base: {spec.stage} {'has none' if options.base else 'needs one'}")
-    base = load_unet(options.base) if options.base else None
+    base = load(options.base) if options.base else None
 
     def task(pairs: PackedPairs) -> SuperResolution:
-        unet = base
-        if unet is None:
+        network = base
+        if network is None:
             torch.manual_seed(spec.seed)
-            unet = build_unet(spec.family, spec.size, pairs.latent_shape, pairs.text_width)
-        return SuperResolution(spec, pairs, map_array(options.condition, "latents"), unet)
+            network = build(spec.family, spec.size, pairs.latent_shape, pairs.text_width)
+        return SuperResolution(spec, pairs, map_array(options.condition, "latents"), network)
 
     depends_on = (fingerprint_of(options.condition), weights_hash(base) if base else "")
     plan = make_plan(spec.training, spec.seed, "superres.lr", spec.training.keep)

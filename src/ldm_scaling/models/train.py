@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 
-from ..diffusion.samplers import make_scheduler
+from ..diffusion.sampling import make_scheduler
 from ..jobs.cli import Slice, add_work_dir, positive
 from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 from ..latents.autoencoder import save_model, weights_hash
@@ -19,6 +18,7 @@ from ..latents.pairs import Pairs, open_pairs
 from ..study.fields import Optimisation
 from ..training.devices import Switches, check_gpus, precision, process_index
 from ..training.loop import Plan, Task, Trainer, jsonl, training_summary, warmup_then
+from .denoiser import FOLDER, Denoiser, blocks
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -39,12 +39,12 @@ def make_plan(training: Optimisation, seed: int, lr_key: str, keep: Sequence[flo
     )
 
 
-class UNetTask(Task, Protocol):
-    """A task that trains a U-Net."""
+class DenoiserTask(Task, Protocol):
+    """A task that trains a denoiser."""
 
-    module: UNet2DConditionModel
+    module: Denoiser
 
-    def build(self) -> UNet2DConditionModel:
+    def build(self) -> Denoiser:
         """A network of the same shape, to hold the averaged weights."""
         ...
 
@@ -83,7 +83,7 @@ def add_hardware(arguments: ArgumentParser) -> None:
 
 def train(
     options: Namespace,
-    task_of: Callable[[Pairs], UNetTask],
+    task_of: Callable[[Pairs], DenoiserTask],
     plan: Plan,
     sampler: str = "ddim",
     depends_on: tuple[str, ...] = (),
@@ -99,7 +99,7 @@ def train(
 
 def train_task(
     options: Namespace,
-    task: UNetTask,
+    task: DenoiserTask,
     plan: Plan,
     label: str,
     depends_on: tuple[str, ...],
@@ -118,7 +118,7 @@ def train_task(
     if options.checkpointing:
         task.module.enable_gradient_checkpointing()
     with WorkDir(options.work_dir, content, lock=process_index() == 0) as work:
-        trainer = Trainer(task, plan, work, label, switches)
+        trainer = Trainer(task, plan, work, label, switches, blocks(task.module))
         trainer.run(time_slice)
         if trainer.accelerator.is_main_process:
             export(task.build(), trainer, options, sampler)
@@ -127,8 +127,8 @@ def train_task(
     print(f"{label}: {trainer.state.seconds:.0f} s of training")
 
 
-def export(unet: UNet2DConditionModel, trainer: Trainer, options: Namespace, sampler: str) -> None:
-    """Write the model's folder, with the averaged weights in `unet`; the summary comes last."""
+def export(network: Denoiser, trainer: Trainer, options: Namespace, sampler: str) -> None:
+    """Write the model's folder, with the averaged weights in a network; the summary comes last."""
     state, spec, out = trainer.state, options.spec, options.out
     kept = {
         f"{part}/{name}": value.contiguous().cpu()
@@ -137,13 +137,13 @@ def export(unet: UNet2DConditionModel, trainer: Trainer, options: Namespace, sam
     }
     with atomic_path(out / "kept.safetensors") as path:
         save_file(kept, path)
-    unet.load_state_dict(trainer.averaged)
-    save_model(unet, out / "unet", WEIGHTS)
+    network.load_state_dict(trainer.averaged)
+    save_model(network, out / FOLDER, WEIGHTS)
     scheduler = make_scheduler(sampler, spec.diffusion, getattr(spec, "teacher_steps", None))
     write_text(out / "scheduler" / "scheduler_config.json", scheduler.to_json_string())
     write_text(out / "metrics.jsonl", jsonl(state.log))
     final = float(np.mean([row["loss"] for row in state.log[-5:]]))
     summary = training_summary(
-        trainer, loss=final, weights=weights_hash(unet), spec=spec.model_dump()
+        trainer, loss=final, weights=weights_hash(network), spec=spec.model_dump()
     )
     write_json(out / "summary.json", summary)

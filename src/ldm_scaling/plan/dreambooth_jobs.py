@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..costs.networks import Networks
-from ..diffusion.samplers import network_evaluations
+from ..diffusion.sampling import network_evaluations
 from ..study.study import Study
 from ..tables.fits import TRAINING_FORWARDS
 from ..workflow import stages

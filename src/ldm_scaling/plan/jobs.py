@@ -15,7 +15,7 @@ from ..cells.illustrate import ALPHAS
 from ..costs.networks import Networks
 from ..data.prepare import SPLITS
 from ..data.sources import coco, emoji, imagefolder, webdataset
-from ..diffusion.samplers import network_evaluations
+from ..diffusion.sampling import network_evaluations
 from ..jobs.arrays import map_array
 from ..kinds.sizes import channels
 from ..models.students import EMBEDDING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..costs.networks import Networks
-from ..diffusion.samplers import network_evaluations
+from ..diffusion.sampling import network_evaluations
 from ..study.figures import SHEET_IMAGES
 from ..study.stitch import SEPARATOR
 from ..study.study import Study

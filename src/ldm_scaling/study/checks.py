@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 
+from ..kinds.architectures import ARCHITECTURES
 from ..kinds.sizes import channels
 from .distill import FEW_STEPS
 from .sections import Sections
@@ -125,11 +127,13 @@ def check_param_budget(study: Sections) -> None:
     budget = study.param_budget
     if budget is None:
         return
-    unit = math.lcm(study.family.norm_groups, study.family.heads)
+    own = ARCHITECTURES[study.family.architecture]
+    unit = math.lcm(*(getattr(study.family, name) for name in own.divisors))
     for size in budget.sizes:
-        if not (size[:1] == "c" and size[1:].isdecimal() and int(size[1:]) > 0):
-            raise ValueError(f"param_budget.sizes: {size} is no size, such as c{unit}")
-        if int(size[1:]) % unit:
+        if not re.fullmatch(own.size, size):
+            known = study.family.sizes[0]
+            raise ValueError(f"param_budget.sizes: {size} is no size, such as {known}")
+        if channels(size) % unit:
             raise ValueError(
                 f"param_budget.sizes: {size} is no multiple of {unit}, for family.norm_groups and"
                 " family.heads"

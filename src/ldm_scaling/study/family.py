@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from ..kinds.architectures import ARCHITECTURES, UNET
 from ..kinds.sizes import SIZE_PATTERN, channels
-from .fields import Positive, Strict
+from .fields import Positive, Strict, one_of
 
 Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 
@@ -15,6 +17,10 @@ Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 class Layout(Strict):
     """What the U-Nets of a family have in common, as Stable Diffusion builds them."""
 
+    architecture: Annotated[
+        str, one_of(ARCHITECTURES), Field(exclude_if=lambda name: name == UNET)
+    ] = UNET
+    """what denoises: unet"""
     channel_multipliers: list[Positive] = Field(min_length=2)
     """channels of each level over c"""
     res_blocks: Positive
@@ -53,8 +59,11 @@ class Family(Layout, Members):
             raise ValueError(
                 f"reference_size: {self.reference_size} is not in sizes ({', '.join(self.sizes)})"
             )
+        own = ARCHITECTURES[self.architecture]
         for size in self.sizes:
-            for name, divisor in (("norm_groups", self.norm_groups), ("heads", self.heads)):
-                if channels(size) % divisor:
+            if not re.fullmatch(own.size, size):
+                raise ValueError(f"sizes: {size} is no size of architecture {own.name}")
+            for name in own.divisors:
+                if channels(size) % (divisor := getattr(self, name)):
                     raise ValueError(f"sizes: {size} is no multiple of {name} ({divisor})")
         return self

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    model_validator,
+)
+from pydantic_core.core_schema import literal_schema
 
 
 def _distinct(values: list) -> list:
@@ -19,6 +28,12 @@ def _distinct(values: list) -> list:
 def is_none(value: object) -> bool:
     """For fields that are left out of a spec while they are unset, so that older specs stay."""
     return value is None
+
+
+def one_of(names: Iterable[str]) -> GetPydanticSchema:
+    """What a text is annotated with that must be one of a registry's names."""
+    known = list(names)
+    return GetPydanticSchema(lambda *_: literal_schema(known))
 
 
 Positive = Annotated[int, Field(gt=0)]

@@ -5,15 +5,15 @@ Free of torch, as `study`, of which this is a part.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from .fields import Distinct, Guidance, Positive, Seed, Strict
+from ..kinds.samplers import SAMPLERS, UNDISTILLED
+from .fields import Distinct, Guidance, Positive, Seed, Strict, one_of
 
-Sampler = Literal["ddim", "ddpm", "dpmpp"]
-AnySampler = Literal["ddim", "ddpm", "dpmpp", "lcm"]
-"""lcm is of students only"""
+Sampler = Annotated[str, one_of(UNDISTILLED)]
+AnySampler = Annotated[str, one_of(SAMPLERS)]
 
 
 class FixedSetting(Strict):

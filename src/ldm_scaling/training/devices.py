@@ -9,8 +9,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from accelerate.utils import convert_outputs_to_fp32
-from diffusers.models.attention import BasicTransformerBlock
-from diffusers.models.resnet import ResnetBlock2D
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
@@ -98,12 +96,14 @@ def in_precision(network: nn.Module, precision: str) -> nn.Module:
     return network
 
 
-def shard(module: nn.Module, device: torch.device) -> nn.Module:
+def shard(
+    module: nn.Module, device: torch.device, blocks: tuple[type[nn.Module], ...] = ()
+) -> nn.Module:
     """Divide a network's weights among all processes, block by block (FSDP, Zhao et al. 2023)."""
     module.to(memory_format=torch.contiguous_format)  # fully_shard takes no channels_last
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
     for block in module.modules():
-        if isinstance(block, (ResnetBlock2D, BasicTransformerBlock)):
+        if isinstance(block, blocks):
             fully_shard(block, mesh=mesh)
     return fully_shard(module, mesh=mesh)
 

@@ -113,8 +113,15 @@ class Trainer:
     """Runs a task by a plan in a work folder; `averaged` then holds the averaged weights."""
 
     def __init__(
-        self, task: Task, plan: Plan, work: WorkDir, label: str, switches: Switches = DEFAULTS
+        self,
+        task: Task,
+        plan: Plan,
+        work: WorkDir,
+        label: str,
+        switches: Switches = DEFAULTS,
+        blocks: tuple[type[nn.Module], ...] = (),
     ):
+        """Where weights are divided, modules of these classes are gathered one by one."""
         self.task, self.plan, self.work, self.label = task, plan, work, label
         self.accelerator = Accelerator(
             log_with="tensorboard",
@@ -129,9 +136,9 @@ class Trainer:
                 f"{' alike' if switches.sharded else ''}; start fewer"
             )
         self.device = self.accelerator.device
-        self._sharded = switches.sharded and ranks > 1
+        self._sharded, self._blocks = switches.sharded and ranks > 1, blocks
         if self._sharded:
-            self.module = shard(task.module, self.device)
+            self.module = shard(task.module, self.device, blocks)
         else:
             self.module = self.accelerator.prepare(task.module)
         # fused: three to five times faster than the default on a CPU, for networks this small
@@ -151,7 +158,7 @@ class Trainer:
         if target is None:
             return None
         if self._sharded:
-            return shard(target, self.device)
+            return shard(target, self.device, self._blocks)
         return in_precision(target.to(self.device), self.accelerator.mixed_precision)
 
     def _weights(self) -> dict[str, torch.Tensor]:

@@ -1,15 +1,16 @@
-"""Samplers: diffusers' schedulers behind one interface. A new sampler is one line in SAMPLERS."""
+"""Sampling of latents by any solver: diffusers' schedulers, made by the module of their name."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Iterator
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, LCMScheduler
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from torch import nn
 
+from ..kinds.samplers import SAMPLERS
 from ..study.diffusion import Diffusion
 from .guidance import (
     forwards_per_step,
@@ -18,54 +19,21 @@ from .guidance import (
     is_embedded,
     text_projections,
 )
+from .process import process_of
 
-
-def _schedule(diffusion: Diffusion) -> dict:
-    # "trailing" starts at the noisiest level for any number of steps (Lin et al. 2023, table 2);
-    # "leading" would start a 2-step trajectory at half noise, which pure noise does not match
-    return {
-        "num_train_timesteps": diffusion.train_timesteps,
-        "beta_start": diffusion.beta_start,
-        "beta_end": diffusion.beta_end,
-        "beta_schedule": "scaled_linear",
-        "prediction_type": diffusion.prediction,
-        "timestep_spacing": "trailing",
-        "steps_offset": 1,  # has no effect here; Stable Diffusion's pipeline asks for it
-    }
-
-
-def _ddim(diffusion: Diffusion) -> DDIMScheduler:
-    settings = {"clip_sample": False, "set_alpha_to_one": False}
-    return DDIMScheduler(**settings, **_schedule(diffusion))
-
-
-def _ddpm(diffusion: Diffusion) -> DDPMScheduler:
-    # ancestral sampling (Ho et al. 2020, algorithm 2) on the respaced steps
-    return DDPMScheduler(clip_sample=False, **_schedule(diffusion))
-
-
-def _dpmpp(diffusion: Diffusion) -> DPMSolverMultistepScheduler:
-    # DPM-Solver++ 2M (Lu et al. 2022, algorithm 2)
-    return DPMSolverMultistepScheduler(**_schedule(diffusion))
-
-
-SAMPLERS: dict[str, Callable[[Diffusion], SchedulerMixin]] = {
-    "ddim": _ddim,
-    "ddpm": _ddpm,
-    "dpmpp": _dpmpp,
-}
+_SPACING = {"timestep_spacing": "trailing", "steps_offset": 1}
+"""Trailing starts at the noisiest level for any number of steps (Lin et al. 2023, table 2); leading
+would start a 2-step trajectory at half noise, which pure noise does not match. The offset has no
+effect here; Stable Diffusion's pipeline asks for it."""
 
 
 def make_scheduler(
     sampler: str, diffusion: Diffusion, teacher_steps: int | None = None
 ) -> SchedulerMixin:
-    """A fresh diffusers scheduler for a sampler's name; lcm takes its levels from its teacher's."""
-    if sampler != "lcm":
-        return SAMPLERS[sampler](diffusion)
-    settings = {"original_inference_steps": teacher_steps, "set_alpha_to_one": False}
-    schedule = _schedule(diffusion)
-    del schedule["timestep_spacing"]  # the teacher's grid decides
-    return LCMScheduler(**settings, **schedule)
+    """A fresh scheduler for a sampler's name; that of students takes levels of its teacher's."""
+    make = importlib.import_module(f"{__package__}.samplers.{sampler}").make
+    settings = process_of(diffusion).scheduler_settings() | _SPACING
+    return make(settings, teacher_steps) if SAMPLERS[sampler].of_students else make(settings)
 
 
 def network_evaluations(steps: int, guidance: float, embedded: bool = False) -> int:

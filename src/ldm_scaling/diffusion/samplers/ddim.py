@@ -1,0 +1,12 @@
+"""DDIM (Song et al. 2021) without noise at its steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diffusers import DDIMScheduler
+
+
+def make(settings: dict[str, Any]) -> DDIMScheduler:
+    """A fresh scheduler."""
+    return DDIMScheduler(clip_sample=False, set_alpha_to_one=False, **settings)

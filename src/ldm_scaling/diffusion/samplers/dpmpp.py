@@ -1,0 +1,12 @@
+"""DPM-Solver++ 2M (Lu et al. 2022, algorithm 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diffusers import DPMSolverMultistepScheduler
+
+
+def make(settings: dict[str, Any]) -> DPMSolverMultistepScheduler:
+    """A fresh scheduler."""
+    return DPMSolverMultistepScheduler(**settings)

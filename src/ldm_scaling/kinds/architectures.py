@@ -1,0 +1,26 @@
+"""Architectures of denoisers, one line each; models/architectures/NAME.py builds what NAME is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a study and the paths of results need to know of an architecture."""
+
+    name: str
+    """in `family.architecture`"""
+    network: str
+    """class of its networks, which config.json of a trained one names"""
+    size: str
+    """what its sizes are called: a regular expression; its last number is the width in channels"""
+    divisors: tuple[str, ...] = ()
+    """keys of `family` by which the width must be divisible"""
+
+
+UNET = "unet"
+ARCHITECTURES = {
+    own.name: own
+    for own in (Architecture(UNET, "UNet2DConditionModel", r"c[1-9]\d*", ("norm_groups", "heads")),)
+}

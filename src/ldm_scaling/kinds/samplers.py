@@ -1,0 +1,30 @@
+"""Samplers, one line each; diffusion/samplers/NAME.py makes what NAME is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """What a study and its pages need to know of a sampler."""
+
+    name: str
+    """in studies and paths; lower-case letters"""
+    label: str
+    """for readers"""
+    of_students: bool = False
+    """whether it samples distilled models, and no others"""
+
+
+SAMPLERS = {
+    own.name: own
+    for own in (
+        Sampler("ddim", "DDIM"),
+        Sampler("ddpm", "DDPM"),
+        Sampler("dpmpp", "DPM-Solver++"),
+        Sampler("lcm", "LCM", of_students=True),
+    )
+}
+UNDISTILLED = [own.name for own in SAMPLERS.values() if not own.of_students]
+"""samplers of models that are not distilled"""
