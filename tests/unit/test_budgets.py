@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from synthetic import cells, values
 
-from ldm_scaling.cells.choice import chosen_guidance, steps_bought
+from ldm_scaling.jobs.choice import nearest_guidance, steps_bought
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.tables.budgets import WINNERS, of_metric, of_model, winners
 from ldm_scaling.tables.curves import LARGER_AHEAD, best_points, crossovers
@@ -141,13 +141,13 @@ def test_guidance_is_that_of_the_nearest_step_count_in_log(steps, guidance):
     # between 2 and 16 the middle is sqrt(32) = 5.66; a step count that failed has no guidance
     rows = [(16, 8.0), (2, 2.0), (2, 2.0), (4, np.nan)]
     best = pd.DataFrame(rows, columns=["steps", "guidance"]).astype({"steps": "Int64"})
-    assert chosen_guidance(best, steps) == guidance
+    assert nearest_guidance(best, steps) == guidance
 
 
 def test_of_two_equally_near_step_counts_the_lower_one_counts():
     best = pd.DataFrame({"steps": [16, 4], "guidance": [8.0, 2.0]})
-    assert chosen_guidance(best, 8) == 2
-    assert math.isnan(chosen_guidance(best.assign(guidance=np.nan), 8))
+    assert nearest_guidance(best, 8) == 2
+    assert math.isnan(nearest_guidance(best.assign(guidance=np.nan), 8))
 
 
 def test_a_model_that_is_not_there_is_named():

@@ -5,10 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ldm_scaling.cells.metrics.bootstrap import fd_interval, resample_weights
+from ldm_scaling.cells.metrics.bootstrap import resample_weights
+from ldm_scaling.cells.metrics.divisions import DIVISIONS, Divisions
+from ldm_scaling.cells.metrics.fd import fd_interval
 from ldm_scaling.cells.metrics.fd_infinity import (
-    DIVISIONS,
-    Divisions,
     fd_infinity_interval,
     linearised_fd_infinity_interval,
 )

@@ -6,10 +6,10 @@ from cleanfid.fid import frechet_distance as cleanfid_distance
 
 from ldm_scaling.cells.metrics.bootstrap import (
     centred_interval,
-    fd_interval,
     resample_weights,
     weighted_statistics,
 )
+from ldm_scaling.cells.metrics.fd import fd_interval
 from ldm_scaling.cells.metrics.frechet import (
     frechet_distance,
     frechet_distances,

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ldm_scaling.cells.metrics.bootstrap import fd_interval, resample_weights, weighted_statistics
+from ldm_scaling.cells.metrics.bootstrap import resample_weights, weighted_statistics
+from ldm_scaling.cells.metrics.fd import fd_interval
 from ldm_scaling.cells.metrics.frechet import (
     frechet_distance,
     frechet_distances,

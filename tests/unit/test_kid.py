@@ -5,8 +5,8 @@ import pytest
 from cleanfid.fid import kernel_distance
 
 from ldm_scaling.cells.metrics import kid as kid_module
-from ldm_scaling.cells.metrics.bootstrap import kid_interval, resample_weights
-from ldm_scaling.cells.metrics.kid import across, kid, within
+from ldm_scaling.cells.metrics.bootstrap import resample_weights
+from ldm_scaling.cells.metrics.kid import across, kid, kid_interval, within
 from ldm_scaling.jobs.cli import InputError
 
 

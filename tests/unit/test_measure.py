@@ -12,7 +12,7 @@ from cleanfid.fid import frechet_distance, kernel_distance
 from ldm_scaling.cells.measure import COLUMNS, read_features, read_records, table
 from ldm_scaling.cells.metrics.bootstrap import centred_interval, mean_interval, resample_weights
 from ldm_scaling.cells.metrics.clip_like import Map, scorer_arrays
-from ldm_scaling.cells.metrics.fd_infinity import Divisions
+from ldm_scaling.cells.metrics.divisions import Divisions
 from ldm_scaling.jobs.arrays import map_array, write_arrays
 from ldm_scaling.jobs.cli import InputError
 

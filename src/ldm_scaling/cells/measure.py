@@ -18,9 +18,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -30,16 +29,13 @@ from ..jobs.arrays import fingerprint_of, map_array, write_arrays
 from ..jobs.cli import InputError, Progress, parser, run
 from ..jobs.workdir import fingerprint, write_text
 from ..study.fields import Strict
-from ..study.metrics import Metrics
 from ..study.superres import INCEPTION_SCORE
 from ..workflow.specs.measuring import MeasureSpec
-from .metrics.bootstrap import Interval, fd_interval, kid_interval, mean_interval, resample_weights
+from .metrics.bootstrap import Interval, mean_interval, resample_weights
 from .metrics.clip_like import Scorer, read_scorer
-from .metrics.fd_infinity import Divisions, fd_infinity_interval, linearised_fd_infinity_interval
-from .metrics.frechet import principal_components, project, square_root, statistics
+from .metrics.comparison import Prompts, Reference, compare, prepare
+from .metrics.divisions import Divisions
 from .metrics.inception_score import inception_score, read_head
-from .metrics.influence import linearised_fd_interval
-from .metrics.kid import within
 
 COLUMNS = (
     "steps",
@@ -74,82 +70,6 @@ class CellRecord(Strict):
     status: Literal["ok", "diverged"]
     allocation: str | None = None
     """of a stitched trajectory: the steps that each of its models takes, such as 2-6"""
-
-
-class OnComponents(NamedTuple):
-    """The reference's Gaussian on its leading principal components."""
-
-    origin: np.ndarray
-    """[D]"""
-    basis: np.ndarray
-    """[D, components]"""
-    mu: np.ndarray
-    sigma: np.ndarray
-
-
-class OnAll(NamedTuple):
-    """The reference's Gaussian on all dimensions."""
-
-    mu: np.ndarray
-    """[D]"""
-    root: np.ndarray
-    """[D, D], of the covariance"""
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What every cell is compared with, prepared once."""
-
-    features: np.ndarray
-    """[M, D]"""
-    gaussian: OnComponents | OnAll
-    pairs: float
-    """mean kernel value of two different images"""
-
-
-@dataclass(frozen=True)
-class Prompts:
-    """The concepts of a cell's n images, and how intervals resample them."""
-
-    concepts: list[str]
-    weights: np.ndarray
-    """[R, n], those of `resample_weights`"""
-    divisions: Divisions
-    """into the smaller samples that FD-infinity is extrapolated from"""
-
-
-def prepare(features: np.ndarray, components: int | None) -> Reference:
-    """The reference of features [M, D].
-
-    Raises InputError if they have not so many principal components.
-    """
-    pairs = float(within(features)[0])
-    if components is None:
-        mu, sigma = statistics(features)
-        return Reference(features, OnAll(mu, square_root(sigma)), pairs)
-    axes = principal_components(features, components)
-    gaussian = OnComponents(*axes, *statistics(project(features, *axes)))
-    return Reference(features, gaussian, pairs)
-
-
-def compare(
-    features: np.ndarray, reference: Reference, metrics: Metrics, prompts: Prompts
-) -> dict[str, Interval]:
-    """Every metric of features [n, D], by its name."""
-    gaussian, confidence = reference.gaussian, metrics.confidence
-    if isinstance(gaussian, OnAll):
-        own = (features, *gaussian, prompts.concepts, prompts.weights)
-        fd = linearised_fd_interval(*own, confidence)
-        endless = linearised_fd_infinity_interval(*own, prompts.divisions, confidence)
-    else:
-        origin, basis, mu, sigma = gaussian
-        projected = project(features, origin, basis)
-        own = (projected, mu, sigma, prompts.weights)
-        fd = fd_interval(*own, confidence)
-        endless = fd_infinity_interval(*own, prompts.divisions, confidence)
-    kid = kid_interval(features, reference.features, reference.pairs, prompts.weights, confidence)
-    names = metrics.names
-    return {names["fd"]: fd, names["fd_infinity"]: endless, names["kid"]: kid}
 
 
 def clip_score(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> dict[str, Interval]:

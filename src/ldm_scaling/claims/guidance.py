@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from ..jobs.choice import NONE, chosen_scales
 from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun, grid, slope
 from .statement import FIXED, Claim, Statistic, debiased
 from .training import by_size
@@ -32,9 +33,8 @@ def _guidance_moves_quality_more(evidence: Evidence) -> Statistic:
 def _log_best(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Params [S], steps [K] and the log2 of each draw's best scale [S, K, 1 + R]."""
     (params, steps, scales), draws = _cube(evidence, QUALITY)
-    failed = ~np.isfinite(draws)
-    best = np.log2(scales)[np.where(failed, np.inf, draws).argmin(axis=2)]
-    return params, steps, np.where(failed.all(axis=2), np.nan, best)
+    chosen = chosen_scales(draws, axis=2)
+    return params, steps, np.where(chosen == NONE, np.nan, np.log2(scales)[chosen])
 
 
 def _few_steps_want_weaker_guidance(evidence: Evidence) -> Statistic:

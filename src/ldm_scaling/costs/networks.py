@@ -19,10 +19,10 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models import alexnet, inception_v3, squeezenet1_1, vgg16
+from torchvision.models import alexnet, squeezenet1_1, vgg16
 from transformers import AutoModel, CLIPTextConfig, PretrainedConfig, T5Config
 
-from ..cells.features import NETWORKS
+from ..cells.features import extractor_module
 from ..cells.metrics.perceptual import LEAST_SIDE
 from ..kinds.stages import BUDGET
 from ..latents.autoencoder import CLASSES, build
@@ -219,19 +219,10 @@ def caption_cost(spec: FamilySpec) -> float:
 
 
 def _extractor_cost(study: Study) -> tuple[float, int]:
-    network, side = _meta_extractor(study.metrics.extractor), study.metrics.input_size
+    own, side = study.metrics.extractor, study.metrics.input_size
+    network = extractor_module(own).untrained()
     pixels = torch.empty(1, 3, side, side, device="meta")
     return _count(lambda: network(pixels)), network(pixels).shape[-1]
-
-
-def _meta_extractor(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
-    if name != "inception_v3":
-        return NETWORKS[name]("meta", None)
-    # clean-fid's is a file of weights. torchvision's has the same convolutions: 5.7 G multiply-adds
-    with torch.device("meta"):
-        network = inception_v3(weights=None, aux_logits=False, init_weights=False)
-    network.fc = nn.Identity()
-    return network.eval()
 
 
 def meta_clip(clip: Clip) -> nn.Module | None:

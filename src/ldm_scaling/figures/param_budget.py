@@ -20,7 +20,7 @@ from matplotlib.ticker import PercentFormatter
 
 from ..jobs.command import Option, csv
 from ..jobs.tables import OK
-from ..study.metrics import HIGHER_IS_BETTER
+from ..kinds.metrics import HIGHER_IS_BETTER
 from ..tables.splits import AXES, BEHIND, BEST, PARAM_BUDGET, SPLITS
 from . import style
 

@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 
 from ..jobs.command import Read
 from ..jobs.tables import OK
-from ..study.metrics import HIGHER_IS_BETTER
+from ..kinds.metrics import HIGHER_IS_BETTER
 from ..tables.budgets import of_metric
 from . import quality_curves, style
 from .arguments import Confidence, Floors, Metrics, SeveralCellFiles, Steps

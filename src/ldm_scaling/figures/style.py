@@ -20,9 +20,8 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from ..jobs.cli import InputError
 from ..jobs.tables import OK
 from ..jobs.workdir import atomic_path
+from ..kinds.metrics import LABELS
 from ..kinds.sizes import channels
-from ..study.metrics import CLIP_LIKE, CLIP_SCORE, FD_INFINITY, FID, FID_INFINITY
-from ..study.superres import INCEPTION_SCORE, LPIPS_LIKE, PSNR, SSIM
 
 WIDTH = 7.0
 """inches across two columns"""
@@ -39,21 +38,6 @@ ENVELOPE = {"color": "0.82", "linewidth": 4}
 _BAND = {"alpha": 0.16, "linewidth": 0}
 FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
 """of floors.csv"""
-_EXTRACTORS = {"effnet_lite0": "EfficientNet-Lite0", "inception_v3": "Inception-v3"}
-_ENDLESS = "n \N{RIGHTWARDS ARROW} \N{INFINITY}"
-_WITHOUT_EXTRACTOR = {
-    FID: "FID",
-    FID_INFINITY: f"FID, {_ENDLESS}",
-    CLIP_SCORE: "CLIP score",
-    CLIP_LIKE: "CLIP-like score (fitted to the training split)",
-    PSNR: "PSNR (dB)",
-    SSIM: "SSIM",
-    INCEPTION_SCORE: "Inception score",
-    LPIPS_LIKE: "LPIPS-like distance (SqueezeNet, unweighted)",
-    **{f"lpips_{name}": f"LPIPS ({name})" for name in ("alex", "vgg", "squeeze")},
-    "dino": "DINO similarity to the subject",
-    "clip_i": "CLIP similarity to the subject",
-}
 _LOG_FROM = 5
 _DENSE_BELOW = 2000
 _DENSER_BELOW = 8
@@ -118,17 +102,7 @@ def size_label(size: str, params: int) -> str:
 
 def metric_label(metric: str) -> str:
     """A metric's name for readers. Only `fid` is FID; other features give a Fréchet distance."""
-    if metric in _WITHOUT_EXTRACTOR:
-        return _WITHOUT_EXTRACTOR[metric]
-    kind, _, extractor = metric.partition("_")
-    if metric.startswith(f"{FD_INFINITY}_"):
-        kind, extractor = FD_INFINITY, metric.removeprefix(f"{FD_INFINITY}_")
-    names = {"fd": "Fréchet distance", "kid": "KID"}
-    names[FD_INFINITY] = f"Fréchet distance, {_ENDLESS}"
-    names |= {"similarity": "Similarity to the subject", "drift": "Drift of the class"}
-    if kind not in names or not extractor:
-        return metric
-    return f"{names[kind]} ({_EXTRACTORS.get(extractor, extractor)})"
+    return LABELS.get(metric, metric)
 
 
 def only_n(*tables: pd.DataFrame) -> int:

@@ -22,7 +22,7 @@ from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 from ..jobs.cli import positive
 from ..jobs.command import Option, Read, csv
 from ..jobs.tables import OK, read_table
-from ..study.metrics import HIGHER_IS_BETTER
+from ..kinds.metrics import HIGHER_IS_BETTER
 from ..tables.at_setting import read_at_setting
 from ..tables.budgets import of_metric
 from ..tables.fits import ENVELOPE, FITS, on_envelope, training_flops

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ..kinds.cells import cell_name
-from ..study.metrics import HIGHER_IS_BETTER
 from .arrays import map_array, read_header, write_arrays
+from .choice import OK
 from .cli import InputError
 from .workdir import file_hash, write_text
 
-OK = "ok"
 MODEL = ["stage", "size", "seed", "sampler"]
 CELL = ["steps", "guidance", "trained"]
 """what tells the cells of a model and sampler apart"""
@@ -53,12 +52,6 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
 def to_csv(table: pd.DataFrame) -> str:
     """A table as compact, stable CSV text."""
     return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-
-
-def require_lower_is_better(metric: str) -> None:
-    """Raise InputError for a metric whose lowest value is not the best."""
-    if metric in HIGHER_IS_BETTER:
-        raise InputError(f"metric {metric}: higher is better, it chooses nothing; name another")
 
 
 def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
@@ -109,13 +102,3 @@ def write_cells(cells: pd.DataFrame, draws: np.ndarray, table: Path, file: Path)
     """Write the rows of a table of cells, and the draws [rows, R] of each beside it."""
     write_text(table, to_csv(cells))
     write_arrays(file, {"draws": np.ascontiguousarray(draws)}, file_hash(table))
-
-
-def at_end(guidance: pd.Series, scales: list[float]) -> pd.Series:
-    """Whether a scale beyond each one could be better than all that are tried.
-
-    Failed ones are tried too: a choice beside a diverged one is bracketed by it. Where 1 is the
-    only scale there is no guidance, and no choice.
-    """
-    ends = {max(scales)} | ({min(scales)} - {1}) if max(scales) > 1 else set()
-    return guidance.isin(ends)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from ..cells.choice import steps_bought
 from ..cells.illustrate import ALPHAS
 from ..costs.networks import Networks
 from ..data.prepare import SPLITS
 from ..data.sources import coco, emoji, imagefolder, webdataset
 from ..diffusion.sampling import network_evaluations
 from ..jobs.arrays import map_array
+from ..jobs.choice import steps_bought
 from ..kinds.sizes import channels
 from ..models.students import EMBEDDING
 from ..study.data import Data

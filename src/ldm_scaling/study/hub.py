@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
+from ..kinds.extractors import EXTRACTORS
 from .fields import Strict
 
 RESOURCES = Path("resources")
@@ -21,7 +22,7 @@ REPOSITORY = Path(__file__).parents[3]
 MARKER = "prefetched.json"
 """written last into the folder of a download: what was downloaded, with sizes and hashes"""
 
-INCEPTION = "inception-2015-12-05.pt"
+INCEPTION = EXTRACTORS["inception_v3"].weights
 """the file of Inception-v3 for FID, below RESOURCES"""
 
 WORD_VECTORS = "word-vectors"

@@ -6,35 +6,21 @@ Free of torch, as `study`, of which this is a part.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from .fields import Positive, Strict, is_none
-from .hub import INCEPTION, RESOURCES, Pretrained
-from .superres import INCEPTION_SCORE, PSNR, SSIM
+from ..kinds.extractors import EXTRACTORS
+from ..kinds.metrics import SELECTING, of_features
+from .fields import Positive, Strict, is_none, one_of
+from .hub import RESOURCES, Pretrained
 
-Extractor = Literal["effnet_lite0", "inception_v3"]
+Extractor = Annotated[str, one_of(EXTRACTORS)]
+Selecting = Annotated[str, one_of(SELECTING)]
 InputSize = Annotated[int, Field(ge=32)]
 
-INCEPTION_SIZE = 299
-"""pixels a side that clean-fid's Inception-v3 sees"""
-INCEPTION_WEIGHTS = RESOURCES / INCEPTION
-"""clean-fid's network, as TorchScript"""
 FID = "fid"
-FD_INFINITY, FID_INFINITY = "fd_infinity", "fid_infinity"
-CLIP_SCORE = "clip_score"
-CLIP_LIKE = "clip_like"
-HIGHER_IS_BETTER = {CLIP_SCORE, CLIP_LIKE, PSNR, SSIM, INCEPTION_SCORE}
-"""metrics whose minimum is not the best; they choose nothing"""
-
-
-def distances(extractor: str) -> dict[str, str]:
-    """The names of what compares features with the reference's, by kind; lower is better."""
-    names = {kind: f"{kind}_{extractor}" for kind in ("fd", FD_INFINITY, "kid")}
-    if extractor == "inception_v3":
-        names |= {"fd": FID, FD_INFINITY: FID_INFINITY}
-    return names
+CLIP_SCORE, CLIP_LIKE = "clip_score", "clip_like"
 
 
 class Clip(Pretrained):
@@ -72,7 +58,7 @@ class Metrics(Strict):
     """resamples over concepts behind every interval, except for that of all dimensions"""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """coverage of every interval"""
-    select_by: Literal["fd", "kid"]
+    select_by: Selecting
     """metric that chooses the guidance scale; fd is FID with inception_v3"""
     clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
     """model of the CLIP score of images with their captions; null measures none"""
@@ -86,24 +72,23 @@ class Metrics(Strict):
         return self
 
     @model_validator(mode="after")
-    def _only_all_dimensions_at_299_pixels_are_fid(self) -> Metrics:
-        if self.extractor == "inception_v3":
-            if self.input_size != INCEPTION_SIZE:
-                raise ValueError(f"input_size: inception_v3 needs {INCEPTION_SIZE}")
-            if self.components is not None:
-                raise ValueError(
-                    "components: inception_v3 needs null; only all dimensions give FID"
-                )
+    def _fits_the_extractor(self) -> Metrics:
+        own = EXTRACTORS[self.extractor]
+        if own.input_size not in (None, self.input_size):
+            raise ValueError(f"input_size: {own.name} needs {own.input_size}")
+        if own.is_fid and self.components is not None:
+            raise ValueError(f"components: {own.name} needs null; only all dimensions give FID")
         return self
 
     @property
     def weights(self) -> Path | None:
         """The extractor's file, for one that no package brings."""
-        return INCEPTION_WEIGHTS if self.extractor == "inception_v3" else None
+        file = EXTRACTORS[self.extractor].weights
+        return RESOURCES / file if file else None
 
     @property
     def names(self) -> dict[str, str]:
-        """The metrics' names in tables, by kind: `distances`, and clip or clip_like if set."""
+        """The metrics' names in tables, by kind: of features, and clip or clip_like if set."""
         return names_of(self)
 
     @property
@@ -129,7 +114,7 @@ class Compared(Strict):
 
 
 def names_of(metrics: Metrics | Compared) -> dict[str, str]:
-    """The metrics' names in tables, by kind: `distances`, and clip or clip_like if set."""
+    """The metrics' names in tables, by kind: of features, and clip or clip_like if set."""
     clip = {"clip": CLIP_SCORE} if metrics.clip else {}
     clip_like = {"clip_like": CLIP_LIKE} if metrics.clip_like else {}
-    return distances(metrics.extractor) | clip | clip_like
+    return of_features(metrics.extractor) | clip | clip_like

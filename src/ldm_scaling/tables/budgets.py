@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from ..jobs.choice import OK, require_lower_is_better
 from ..jobs.cli import InputError
-from ..jobs.tables import OK, require_lower_is_better
 from .values import Values, interval
 
 WINNERS = ["budget", "size", "value", "lo", "hi", "steps", "guidance", "tied_with"]

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..jobs.choice import at_end, chosen_rows, require_lower_is_better
 from ..jobs.cli import InputError, parser, run
 from ..jobs.tables import (
     CELL,
@@ -23,10 +24,8 @@ from ..jobs.tables import (
     MODEL,
     OK,
     PARTS,
-    at_end,
     read_measured,
     read_table,
-    require_lower_is_better,
     to_csv,
     write_cells,
 )
@@ -107,15 +106,14 @@ def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:
     if selecting.empty:
         name = " ".join(str(group[column].iloc[0]) for column in [*MODEL, "steps"])
         raise InputError(f"{select_by} was not measured for {name} steps")
-    candidates = selecting[selecting["status"] == OK]
-    if candidates.empty:
+    chosen = chosen_rows(selecting, ["steps"])
+    if chosen.empty:
         rows = group.drop_duplicates("metric").assign(at_boundary=False)
         # Nothing was chosen, so what belongs to one guidance is empty; the sampling cost stays.
         rows[["guidance", "guided_cost", "total_cost", "seconds"]] = float("nan")
         rows = rows.assign(nfe=pd.NA, status=selecting["status"].iloc[0])
         return rows.astype({"nfe": "Int64"})
-    guidance = candidates.loc[candidates["value"].idxmin(), "guidance"]
-    return group[group["guidance"] == guidance]
+    return group[group["guidance"] == chosen["guidance"].item()]
 
 
 def main() -> None:

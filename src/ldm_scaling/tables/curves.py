@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..jobs.choice import OK, require_lower_is_better
 from ..jobs.cli import fraction, parser, run
-from ..jobs.tables import OK, require_lower_is_better, to_csv
+from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
 from .values import Values, add_cells, interval, read_values
 

@@ -16,8 +16,8 @@ import pandas as pd
 from ..jobs.cli import parser, positive, run
 from ..jobs.tables import OK, to_csv
 from ..jobs.workdir import write_text
+from ..kinds.metrics import HIGHER_IS_BETTER
 from ..kinds.sizes import channels
-from ..study.metrics import HIGHER_IS_BETTER
 from .at_setting import add_setting, read_at_setting, setting_of
 from .values import Values, interval
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..jobs.choice import OK, at_chosen, chosen_scales, require_lower_is_better
 from ..jobs.cli import InputError, fraction, parser, run
-from ..jobs.tables import OK, require_lower_is_better, to_csv
+from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
-from ..study.metrics import HIGHER_IS_BETTER
+from ..kinds.metrics import HIGHER_IS_BETTER
 from .curves import sizes_of
 from .values import Values, add_cells, interval, read_values
 
@@ -47,14 +48,9 @@ def at_guidance_of(values: Values, selecting: Values) -> Values:
         raise InputError(f"{metric_of(values)} and {metric_of(selecting)} have different cells")
     rows, draws = [], []
     for members in ours.rows.groupby(_CELL[:-1], sort=False).indices.values():
-        finite = members[np.isfinite(theirs.draws[members]).all(axis=1)]
-        if not len(finite):
-            rows.append(members[0])
-            draws.append(np.full(ours.draws.shape[1], np.nan))
-            continue
-        chosen = finite[theirs.draws[finite].argmin(axis=0)]
-        rows.append(chosen[0])
-        draws.append(ours.draws[chosen, np.arange(len(chosen))])
+        chosen = chosen_scales(theirs.draws[members])
+        rows.append(members[max(chosen[0], 0)])
+        draws.append(at_chosen(ours.draws[members], chosen))
     return Values(ours.rows.iloc[rows].reset_index(drop=True), np.array(draws))
 
 

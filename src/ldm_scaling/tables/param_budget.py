@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..jobs.choice import at_end
 from ..jobs.cli import InputError, parser, run
-from ..jobs.tables import COUNTS, OK, at_end, read_measured, read_table, to_csv, write_cells
+from ..jobs.tables import COUNTS, OK, read_measured, read_table, to_csv, write_cells
 from ..jobs.workdir import write_text
 from ..kinds.stages import BUDGET
 from ..workflow.specs.tables import ParamBudgetSpec

@@ -19,9 +19,11 @@ import numpy as np
 import pandas as pd
 
 from ..cells.adaptive import Metric, metric_of
-from ..cells.measure import prepare, read_features
+from ..cells.measure import read_features
+from ..cells.metrics.comparison import prepare
 from ..cells.search import search
 from ..jobs.arrays import map_array
+from ..jobs.choice import chosen_rows
 from ..jobs.cli import InputError, Progress, parser, run
 from ..jobs.tables import MEASURED, MODEL, OK, draws_of, read_table, to_csv
 from ..jobs.workdir import write_text
@@ -54,12 +56,12 @@ def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
 
     found = search(list(rows.index), evaluate, n, spec.look)
     cost = {"n": n, "images": found.images, "grid_images": n * len(rows)}
-    sound = rows["value"].where(rows["status"] == OK)
-    if sound.isna().all():
+    chosen = chosen_rows(cells.rows, ["steps"])
+    if chosen.empty:
         return cost | {"within": False, "status": "failed"}
-    best = sound.idxmin()
+    best = chosen["guidance"].item()
     own, grid = (cells.draws[rows.index.get_loc(scale)] for scale in (found.chosen, best))
-    value, lowest = sound[found.chosen], sound[best]
+    value, lowest = (rows.loc[scale, "value"] for scale in (found.chosen, best))
     paired = np.concatenate([[value - lowest], own - grid])
     regret, lo, hi = interval(paired, spec.confidence)
     margin = rows.loc[best, "hi"] - lowest

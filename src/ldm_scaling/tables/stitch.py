@@ -14,16 +14,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..jobs.choice import at_end, chosen_rows, require_lower_is_better
 from ..jobs.cli import InputError, parser, run
 from ..jobs.tables import (
     FAMILY,
     MEASURED,
-    OK,
     PARTS,
-    at_end,
     read_measured,
     read_table,
-    require_lower_is_better,
     write_cells,
 )
 from ..kinds import stages
@@ -63,9 +61,8 @@ def stitch_table(
     names = ["share", "sampling_cost", "guided_cost", "total_cost"]
     found = pd.DataFrame(rows, columns=names, index=measured.index)
     table = measured.join(found).assign(stage=stages.STITCH)
-    chosen = table[(table["metric"] == select_by) & (table["status"] == OK)]
-    lowest = chosen.loc[chosen.groupby(TRAJECTORY)["value"].idxmin(), [*TRAJECTORY, "guidance"]]
-    best = pd.MultiIndex.from_frame(lowest)
+    chosen = chosen_rows(table[table["metric"] == select_by], TRAJECTORY)
+    best = pd.MultiIndex.from_frame(chosen[[*TRAJECTORY, "guidance"]])
     table["best"] = pd.MultiIndex.from_frame(table[[*TRAJECTORY, "guidance"]]).isin(best)
     table["at_boundary"] = at_end(table["guidance"], scales)
     order = ["steps", "share", "allocation", "guidance", "metric"]

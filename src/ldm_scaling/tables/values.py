@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.special import ndtri, stdtrit
 
 from ..jobs.arrays import fingerprint_of, map_array
+from ..jobs.choice import at_chosen, chosen_scales
 from ..jobs.cli import InputError
 from ..jobs.tables import CELLS, OK, read_table
 from ..jobs.workdir import file_hash
@@ -86,13 +87,11 @@ class Values:
         by = ["stage", "size", "sampler", "steps"]
         rows, ends, draws, at_end = [], [], [], grid.rows["at_boundary"].to_numpy()
         for members in grid.rows.groupby(by, sort=False).indices.values():
-            own = grid.draws[members]
-            finite = members[np.isfinite(own).all(axis=1)]
-            chosen = members[0] if not len(finite) else finite[grid.draws[finite, 0].argmin()]
-            rows.append(chosen)
-            ends.append(len(finite) > 0 and bool(at_end[chosen]))
-            lowest = grid.draws[finite].min(axis=0) if len(finite) else own[0] * np.nan
-            draws.append(lowest)
+            chosen = chosen_scales(grid.draws[members])
+            found, row = chosen[0] >= 0, members[max(chosen[0], 0)]
+            rows.append(row)
+            ends.append(bool(found and at_end[row]))
+            draws.append(at_chosen(grid.draws[members], chosen))
         chosen = grid.rows.iloc[rows].assign(at_boundary=ends)
         return Values(chosen.reset_index(drop=True), np.array(draws))
 

@@ -11,9 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .frechet import frechet_distance, frechet_distances, statistics
-from .kid import across, within
-
 BLOCK = 256
 """resamples in memory at a time"""
 
@@ -73,40 +70,3 @@ def mean_interval(values: np.ndarray, weights: np.ndarray, confidence: float) ->
     """Mean of values [n]; weights [R, n] are those of `resample_weights`."""
     values = values.astype(np.float64)
     return centred_interval(float(values.mean()), weights @ values / len(values), confidence)
-
-
-def fd_interval(
-    features: np.ndarray,
-    mu: np.ndarray,
-    sigma: np.ndarray,
-    weights: np.ndarray,
-    confidence: float,
-) -> Interval:
-    """Frechet distance of features [n, k] from the reference's mean [k] and covariance [k, k].
-
-    Weights [R, n] are those of `resample_weights`. Raises InputError if a feature is not finite.
-    """
-    value = frechet_distance(mu, sigma, *statistics(features))
-    resampled = [
-        frechet_distances(mu, sigma, *weighted_statistics(features, weights[start : start + BLOCK]))
-        for start in range(0, len(weights), BLOCK)
-    ]
-    return centred_interval(value, np.concatenate(resampled), confidence)
-
-
-def kid_interval(
-    features: np.ndarray,
-    reference: np.ndarray,
-    reference_pairs: float,
-    weights: np.ndarray,
-    confidence: float,
-) -> Interval:
-    """KID of features [n, D] from the reference [M, D].
-
-    `reference_pairs` is `within(reference)`, the same for all cells; weights [R, n] are those of
-    `resample_weights`.
-    """
-    n = len(features)
-    rows = np.concatenate([np.ones((1, n)), weights])  # the first row gives the value itself
-    values = within(features, rows) - 2 * rows @ across(features, reference) / n + reference_pairs
-    return centred_interval(float(values[0]), values[1:], confidence)

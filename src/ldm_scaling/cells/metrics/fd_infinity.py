@@ -19,68 +19,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...jobs.cli import InputError
 from .bootstrap import BLOCK, Interval, centred_interval, weighted_statistics
+from .comparison import OnAll, Prompts, Reference
+from .divisions import PARTS, Divisions
 from .frechet import frechet_distances
 from .influence import influence_interval, influences
 
-DIVISIONS = (1, 2, 3, 4)
-"""into how many equal parts a sample is divided"""
-PARTS = sum(DIVISIONS)
 _REPEATS = 16
 """random divisions behind a value on principal components; each resample has one of its own"""
-_FEWEST = 2 * max(DIVISIONS)
-"""concepts of a sample, two for the smallest part"""
 
 
-class Divisions:
-    """Random divisions of a sample's images, by their concepts [n].
-
-    Raises InputError if a part would have too few concepts.
-    """
-
-    def __init__(self, concepts: Sequence[str], seed: int):
-        names, self._concept_of = np.unique(np.asarray(concepts), return_inverse=True)
-        self._count, self._seed = len(names), seed
-        if self._count < _FEWEST:
-            raise InputError(
-                f"FD-infinity needs prompts of at least {_FEWEST} concepts, not"
-                f" {self._count}; raise sampling.n"
-            )
-
-    def coefficients(self) -> np.ndarray:
-        """What each part's distance counts in the extrapolated one: [PARTS], their sum is 1.
-
-        The intercept of the least-squares line through the mean distances of each division.
-        """
-        places = [
-            np.mean([1 / len(part) for part in np.array_split(range(self._count), parts)])
-            for parts in DIVISIONS
-        ]
-        line = np.linalg.pinv(np.column_stack([np.ones(len(places)), places]))
-        return np.repeat(line[0] / DIVISIONS, DIVISIONS)
-
-    def of_sample(self, repeats: int) -> np.ndarray:
-        """How often each image is in each part, of random divisions: [repeats, PARTS, n]."""
-        return self.of_resamples(np.ones((repeats, len(self._concept_of))))
-
-    def of_resamples(self, weights: np.ndarray) -> np.ndarray:
-        """The same of resamples, a division of each: [R, PARTS, n] for weights [R, n].
-
-        Weights are those of `resample_weights`. A resample is divided as a sample is: the concepts
-        that were drawn, some of them several times, in random order.
-        """
-        generator = np.random.default_rng((self._seed, self._count))
-        first = np.unique(self._concept_of, return_index=True)[1]
-        drawn = weights[:, first]
-        drawn = np.rint(drawn * (self._count / drawn.sum(axis=1, keepdims=True))).astype(int)
-        return np.array([self._divided(counts, generator) for counts in drawn])
-
-    def _divided(self, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        order = generator.permutation(np.repeat(np.arange(self._count), counts))
-        parts = [part for parts in DIVISIONS for part in np.array_split(order, parts)]
-        shares = [np.bincount(part, minlength=self._count) for part in parts]
-        return np.array(shares, dtype=np.float64)[:, self._concept_of]
+def interval(
+    features: np.ndarray, reference: Reference, prompts: Prompts, confidence: float
+) -> Interval:
+    """The extrapolated distance of features [n, D] of the prompts from the reference."""
+    own, divisions = reference.gaussian, prompts.divisions
+    if isinstance(own, OnAll):
+        given = (features, *own, prompts.concepts, prompts.weights, divisions, confidence)
+        return linearised_fd_infinity_interval(*given)
+    given = (own.project(features), own.mu, own.sigma, prompts.weights, divisions, confidence)
+    return fd_infinity_interval(*given)
 
 
 def fd_infinity_interval(

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...jobs.cli import InputError, batches
+from .bootstrap import Interval, centred_interval
+from .comparison import Prompts, Reference
 
 BLOCK = 1024
 """rows of a kernel matrix in memory at a time"""
@@ -52,3 +54,40 @@ def kid(features: np.ndarray, reference: np.ndarray) -> float:
     """Unbiased squared MMD of features [N, D] from reference features [M, D]."""
     own, other = within(features)[0], within(reference)[0]
     return float(own + other - 2 * across(features, reference).mean())
+
+
+def interval(
+    features: np.ndarray, reference: Reference, prompts: Prompts, confidence: float
+) -> Interval:
+    """The KID of features [n, D] of the prompts from the reference."""
+    pairs = reference.once(_pairs)
+    return kid_interval(features, reference.features, pairs, prompts.weights, confidence)
+
+
+def value(features: np.ndarray, reference: Reference) -> float:
+    """The KID alone."""
+    own, other = within(features)[0], across(features, reference.features).mean()
+    return float(own - 2 * other + reference.once(_pairs))
+
+
+def _pairs(reference: Reference) -> float:
+    """Mean kernel value of two different images of the reference."""
+    return float(within(reference.features)[0])
+
+
+def kid_interval(
+    features: np.ndarray,
+    reference: np.ndarray,
+    reference_pairs: float,
+    weights: np.ndarray,
+    confidence: float,
+) -> Interval:
+    """KID of features [n, D] from the reference [M, D].
+
+    `reference_pairs` is `within(reference)`, the same for all cells; weights [R, n] are those of
+    `resample_weights`.
+    """
+    n = len(features)
+    rows = np.concatenate([np.ones((1, n)), weights])  # the first row gives the value itself
+    values = within(features, rows) - 2 * rows @ across(features, reference) / n + reference_pairs
+    return centred_interval(float(values[0]), values[1:], confidence)

@@ -11,7 +11,7 @@ from ...kinds.cells import cell_name
 from ...study.diffusion import Diffusion
 from ...study.family import Size
 from ...study.fields import Fraction, Guidance, Positive, Seed, Strict, StudyError, is_none
-from ...study.metrics import Clip, Extractor, InputSize
+from ...study.metrics import Clip, Extractor, InputSize, Selecting
 from ...study.sampling import AnySampler, FixedSetting
 from ...study.stitch import SEPARATOR, allocations
 from ...study.study import Study
@@ -99,7 +99,7 @@ class SearchSpec(Strict):
     """the cells of the whole grid"""
     look: Annotated[float, Field(gt=0, le=1)]
     """of n images: what is seen of each scale beside the best one, on average"""
-    select_by: Literal["fd", "kid"]
+    select_by: Selecting
     components: Positive | None
     """of the reference, on which fd is taken"""
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ...kinds.metrics import distances
 from ...study.fields import Positive, Seed, Strict, is_none
-from ...study.metrics import distances
 from ...study.sampling import FixedSetting, Sampler
 from ...study.study import Study
 from .costs import CostSpec
@@ -33,9 +33,10 @@ class AgreementClaims(Strict):
 
     @classmethod
     def of(cls, study: Study) -> AgreementClaims:
-        """Of every study."""
-        names = list(distances(study.metrics.extractor).values())
-        return cls(distances=names, budgets=sorted(study.figures.budgets))
+        """Of a study."""
+        return cls(
+            distances=distances(study.metrics.extractor), budgets=sorted(study.figures.budgets)
+        )
 
 
 class ClaimsSpec(CostSpec):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ...kinds.extractors import EXTRACTORS
+from ...kinds.metrics import RECIPES
 from ...study.fields import Positive, Seed, Strict, is_none
 from ...study.latents import TextEncoder
-from ...study.metrics import INCEPTION_SIZE, Clip, ClipLike, Compared, Extractor, InputSize, Metrics
+from ...study.metrics import Clip, ClipLike, Compared, Extractor, InputSize, Metrics
 from ...study.study import Study
 from ...study.superres import INCEPTION_SCORE, PSNR, SSIM
 from .. import needed, stages
@@ -69,12 +72,14 @@ class MeasureSpec(Strict):
     metrics: Metrics | Compared
     fidelity: Annotated[list[str] | None, Field(exclude_if=is_none)] = None
     """of super-resolution: metrics of each image and its original"""
+    recipes: Annotated[dict[str, int], Field(exclude_if=operator.not_)] = RECIPES
+    """of metrics that have one in their registry"""
 
     @property
     def names(self) -> list[str]:
         """Every metric of a cell, by its name."""
         own = self.fidelity or []
-        score = [INCEPTION_SCORE] if own and self.metrics.extractor == "inception_v3" else []
+        score = [INCEPTION_SCORE] if own and EXTRACTORS[self.metrics.extractor].is_fid else []
         return [*self.metrics.names.values(), *own, *score]
 
     @classmethod
@@ -99,7 +104,7 @@ class MeasureSpec(Strict):
         They leave the spec when its recipe has to rise.
         """
         spec = cls.of(study, stage)
-        side = INCEPTION_SIZE if study.metrics.extractor == "inception_v3" else 64
+        side = EXTRACTORS[study.metrics.extractor].input_size or 64
         metrics = Metrics(**dict(spec.metrics), select_by="fd", input_size=side)
         return spec.model_copy(update={"metrics": metrics})
 

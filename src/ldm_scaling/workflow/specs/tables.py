@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ...study.fields import Fraction, Guidance, Positive, Strict
+from ...study.metrics import Selecting
 from ...study.study import Study
 from .. import needed, searches, stages
 
@@ -19,7 +20,7 @@ class SearchCostSpec(Strict):
     """step counts and scales of each stage whose guidance is searched, ascending"""
     n: Positive
     look: Annotated[float, Field(gt=0, le=1)]
-    select_by: Literal["fd", "kid"]
+    select_by: Selecting
     metric: str
     """its name in tables"""
     components: Positive | None

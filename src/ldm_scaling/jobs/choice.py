@@ -1,0 +1,83 @@
+"""How a sampling budget is spent: the guidance scale that is chosen, and the steps it goes with.
+
+Every choice of a guidance scale is made here, from whole grids and from what a search has sampled
+whole: the scale with the lowest value of the selecting metric, the lowest scale of equal values.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from ..kinds.metrics import HIGHER_IS_BETTER
+from .cli import InputError
+
+OK = "ok"
+NONE = -1
+"""stands for a scale where every scale failed"""
+_ROUNDED = 1e-5
+"""costs in tables have six digits"""
+
+
+def require_lower_is_better(metric: str) -> None:
+    """Raise InputError for a metric whose lowest value is not the best."""
+    if metric in HIGHER_IS_BETTER:
+        raise InputError(f"metric {metric}: higher is better, it chooses nothing; name another")
+
+
+def chosen_rows(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Of each group of a selecting metric's rows the one whose scale is chosen.
+
+    Groups in which every scale failed have none. Scales are ascending in a group.
+    """
+    sound = rows[rows["status"] == OK]
+    return sound.loc[sound.groupby(by, sort=False)["value"].idxmin()]
+
+
+def chosen_scales(draws: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Which scale along an axis each draw chooses, of the metric's draws [..., 1 + R].
+
+    Each draw chooses for itself, so the choice is part of the uncertainty. A scale that has a draw
+    which is not finite has failed; where all have, the choice is `NONE`.
+    """
+    sound = np.isfinite(draws).all(axis=-1, keepdims=True)
+    lowest = np.where(sound, draws, np.inf).argmin(axis=axis)
+    return np.where(sound.any(axis=axis), lowest, NONE)
+
+
+def at_chosen(draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """What each draw [1 + R] has at its own choice, of any metric's draws [scales, 1 + R]."""
+    return np.where(chosen == NONE, np.nan, draws[chosen, np.arange(len(chosen))])
+
+
+def at_end(guidance: pd.Series, scales: list[float]) -> pd.Series:
+    """Whether a scale beyond each one could be better than all that are tried.
+
+    Failed ones are tried too: a choice beside a diverged one is bracketed by it. Where 1 is the
+    only scale there is no guidance, and no choice.
+    """
+    ends = {max(scales)} | ({min(scales)} - {1}) if max(scales) > 1 else set()
+    return guidance.isin(ends)
+
+
+def steps_bought(budget: float, normalized_cost: float, most: int) -> int:
+    """Denoising steps of a size that a sampling budget pays for, at most `most`; 0 if not one.
+
+    The sampling cost is normalized cost x steps (Mei et al., arXiv 2404.01367).
+    """
+    return min(most, math.floor(budget / normalized_cost * (1 + _ROUNDED)))
+
+
+def nearest_guidance(best: pd.DataFrame, steps: int) -> float:
+    """The guidance that was chosen at the nearest step count, in log; nan if none was.
+
+    `best` has the `chosen_rows` of one model and sampler. Of two equally near counts the lower one
+    counts.
+    """
+    chosen = best[best["guidance"].notna()].sort_values("steps")
+    if chosen.empty:
+        return math.nan
+    distance = np.log(chosen["steps"].astype(float) / steps).abs()
+    return float(chosen.loc[distance.idxmin(), "guidance"])
