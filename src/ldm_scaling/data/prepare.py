@@ -7,22 +7,23 @@ A split is `{split}.safetensors` (images: uint8, [N, 3, S, S], in the order of t
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 from ..jobs.arrays import row_writer
 from ..jobs.cli import InputError, Progress, parser, run
 from ..jobs.workdir import fingerprint, write_text
-from ..study.data import Data, Splits
+from ..kinds.sources import SOURCES
+from ..study.data import Data, Evaluation, Splits
 from ..workflow.specs.data import PrepareSpec
-from .sources import coco, emoji, imagefolder
 from .sources.records import Record
 from .spool import Spool
 
-SOURCES = {"emoji": emoji.records, "imagefolder": imagefolder.records}
 SPLITS = ("train", "validation", "test")
 
 
@@ -89,16 +90,16 @@ def choose(spec: PrepareSpec, archive: Path | None, spool: Spool) -> dict[str, l
     data, asked = spec.data, spec.data.splits
     if data.evaluation is not None:
         result = _held_out(spec, spool)
-        if data.source != "webdataset":
+        if SOURCES[data.source].is_packed:
             result = {"train": _training(spec, archive, spool), **result}
-    elif data.source == "coco":
-        parts = coco.records(data, spec.seed)
+    elif SOURCES[data.source].has_splits:
+        parts = _module(data).records(data, spec.seed)
         test, rest = take(iter(parts["val2014"]), asked.test, spool), iter(parts["train2014"])
         validation = take(rest, asked.validation, spool)
         left = (data.max_images or len(spool) + len(parts["train2014"])) - len(spool)
         result = {"train": take(rest, left, spool), "validation": validation, "test": test}
     else:
-        kept = drop_copies(SOURCES[data.source](data, archive), spool)
+        kept = drop_copies(_module(data).records(data, archive), spool)
         result = split_by_concept(kept, dict(asked), data.max_images, spec.seed)
     _check(result, data, asked, len(spool))
     return result
@@ -106,22 +107,26 @@ def choose(spec: PrepareSpec, archive: Path | None, spool: Spool) -> dict[str, l
 
 def _held_out(spec: PrepareSpec, spool: Spool) -> dict[str, list[Record]]:
     source, asked = spec.data.evaluation, spec.data.splits
-    if source.source == "coco":
-        parts = coco.records(source, spec.seed)
+    if SOURCES[source.source].has_splits:
+        parts = _module(source).records(source, spec.seed)
         test = take(iter(parts["val2014"]), asked.test, spool)
         return {"validation": take(iter(parts["train2014"]), asked.validation, spool), "test": test}
-    kept = drop_copies(imagefolder.records(source), spool)
+    kept = drop_copies(_module(source).records(source, None), spool)
     found = split_by_concept(kept, dict(asked), None, spec.seed)
     return {name: found[name] for name in ("validation", "test")}
 
 
 def _training(spec: PrepareSpec, archive: Path | None, spool: Spool) -> list[Record]:
     data = spec.data
-    if data.source == "coco":
-        part = coco.records(data, spec.seed)["train2014"]
+    if SOURCES[data.source].has_splits:
+        part = _module(data).records(data, spec.seed)["train2014"]
         return take(iter(part), data.max_images or len(part), spool)
-    kept = drop_copies(SOURCES[data.source](data, archive), spool)
+    kept = drop_copies(_module(data).records(data, archive), spool)
     return split_by_concept(kept, {"test": 0, "validation": 0}, data.max_images, spec.seed)["train"]
+
+
+def _module(source: Data | Evaluation) -> ModuleType:
+    return importlib.import_module(f"{__package__}.sources.{source.source}")
 
 
 def _check(result: dict[str, list[Record]], data: Data, asked: Splits, different: int) -> None:

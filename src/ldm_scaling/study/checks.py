@@ -7,6 +7,7 @@ import re
 
 from ..kinds.architectures import ARCHITECTURES
 from ..kinds.sizes import channels
+from ..kinds.sources import SOURCES
 from .distill import FEW_STEPS
 from .sections import Sections
 from .stitch import SEPARATOR, allocations
@@ -22,7 +23,7 @@ def check_shapes_and_counts(study: Sections) -> None:
             f"data.image_size: {study.data.image_size} over latents.autoencoder.downsampling"
             f" must be a multiple of {halvings}, for the levels of family.channel_multipliers"
         )
-    packed = study.data.source != "webdataset"
+    packed = SOURCES[study.data.source].is_packed
     if packed and not study.latents.cache:
         raise ValueError("latents.cache: false is for data.source webdataset only")
     if not packed and study.latents.autoencoder.pretrained is None:

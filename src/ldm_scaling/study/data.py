@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .fields import Distinct, Positive, Strict, is_none
+from ..kinds.sources import EVALUATING, SOURCES
+from .fields import Distinct, Positive, Strict, is_none, one_of
 from .hub import Revision, local_folder
 
 
@@ -25,7 +26,7 @@ class Evaluation(Strict):
 
     KEY: ClassVar[str] = "data.evaluation.path"
 
-    source: Literal["coco", "imagefolder"]
+    source: Annotated[str, one_of(EVALUATING)]
     """coco or imagefolder"""
     path: str
     """its folder"""
@@ -41,7 +42,7 @@ class Data(Strict):
 
     KEY: ClassVar[str] = "data.path"
 
-    source: Literal["emoji", "imagefolder", "coco", "webdataset"]
+    source: Annotated[str, one_of(SOURCES)]
     """emoji (npm packages), imagefolder (a folder with metadata.csv or metadata.jsonl), coco
     (COCO-2014, unpacked or as its zips) or webdataset (a folder of tar shards)"""
     path: str | None = None
@@ -62,15 +63,16 @@ class Data(Strict):
 
     @model_validator(mode="after")
     def _check_source(self) -> Data:
-        if self.source != "emoji" and not self.path:
+        own = SOURCES[self.source]
+        if own.files and not self.path:
             raise ValueError(f"path: source {self.source} needs the folder's path")
-        if self.source == "webdataset" and self.evaluation is None:
+        if not own.is_packed and self.evaluation is None:
             raise ValueError(
-                "evaluation: source webdataset is for training only; name what validation and test"
-                " come from, such as {source: coco, path: resources/coco}"
+                f"evaluation: source {self.source} is for training only; name what validation and"
+                " test come from, such as {source: coco, path: resources/coco}"
             )
-        if self.evaluation and self.source == self.evaluation.source == "coco":
-            raise ValueError("evaluation: source coco has splits of its own; set null")
+        if self.evaluation and own.has_splits and self.source == self.evaluation.source:
+            raise ValueError(f"evaluation: source {self.source} has splits of its own; set null")
         return self
 
     @property
