@@ -144,7 +144,6 @@ def test_one_seed_has_bars_and_no_bands():
         ("clip_like", "CLIP-like score (fitted to the training split)"),
         ("fd_effnet_lite0", "Fréchet distance (EfficientNet-Lite0)"),
         ("kid_effnet_lite0", "KID (EfficientNet-Lite0)"),
-        ("fd_other", "Fréchet distance (other)"),
         ("lpips", "lpips"),
     ],
 )

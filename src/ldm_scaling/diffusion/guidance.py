@@ -22,7 +22,7 @@ def forwards_per_step(scale: float, embedded: bool = False) -> int:
 
 def is_embedded(unet: nn.Module) -> bool:
     """Whether the U-Net is told the scale."""
-    return unet.config.time_cond_proj_dim is not None
+    return getattr(unet.config, "time_cond_proj_dim", None) is not None
 
 
 def guidance_embedding(scales: torch.Tensor, width: int) -> torch.Tensor:

@@ -17,10 +17,23 @@ class Architecture:
     """what its sizes are called: a regular expression; its last number is the width in channels"""
     divisors: tuple[str, ...] = ()
     """keys of `family` by which the width must be divisible"""
+    students: bool = False
+    """whether its module has `told`, which distillation needs"""
+    superres: bool = False
+    """whether its module has `conditioned`, which super-resolution needs"""
 
 
 UNET = "unet"
 ARCHITECTURES = {
     own.name: own
-    for own in (Architecture(UNET, "UNet2DConditionModel", r"c[1-9]\d*", ("norm_groups", "heads")),)
+    for own in (
+        Architecture(
+            UNET,
+            "UNet2DConditionModel",
+            r"c[1-9]\d*",
+            ("norm_groups", "heads"),
+            students=True,
+            superres=True,
+        ),
+    )
 }

@@ -6,7 +6,7 @@ import re
 
 from .architectures import ARCHITECTURES
 
-SIZE = "|".join(own.size for own in ARCHITECTURES.values())
+SIZE = f"(?:{'|'.join(own.size for own in ARCHITECTURES.values())})"
 """what a size is called, as a wildcard of paths"""
 SIZE_PATTERN = "|".join(f"^{own.size}$" for own in ARCHITECTURES.values())
 

@@ -55,6 +55,10 @@ def check_shapes_and_counts(study: Sections) -> None:
 
 def check_students(study: Sections) -> None:
     """Raise ValueError, naming the key, if students do not fit the rest of a study."""
+    architecture = ARCHITECTURES[study.family.architecture]
+    if (study.distill or study.guided_distill) and not architecture.students:
+        key = "distill" if study.distill else "guided_distill"
+        raise ValueError(f"{key}: architecture {architecture.name} has no students; set null")
     levels, most = study.diffusion.train_timesteps, max(study.sampling.students.steps)
     if (study.distill or study.guided_distill) and FEW_STEPS not in study.sampling.students.steps:
         raise ValueError(
@@ -95,6 +99,9 @@ def check_superres(study: Sections) -> None:
     superres = study.superres
     if superres is None:
         return
+    if not ARCHITECTURES[study.family.architecture].superres:
+        name = study.family.architecture
+        raise ValueError(f"superres: architecture {name} takes no second image; set null")
     if study.data.image_size < MIN_SIDE:
         raise ValueError(f"superres: needs data.image_size of {MIN_SIDE} or more; or set null")
     if unknown := set(superres.scratch or []) - set(study.family.sizes):
