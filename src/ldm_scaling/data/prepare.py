@@ -90,7 +90,7 @@ def choose(spec: PrepareSpec, archive: Path | None, spool: Spool) -> dict[str, l
     data, asked = spec.data, spec.data.splits
     if data.evaluation is not None:
         result = _held_out(spec, spool)
-        if SOURCES[data.source].is_packed:
+        if data.is_packed:
             result = {"train": _training(spec, archive, spool), **result}
     elif SOURCES[data.source].has_splits:
         parts = _module(data).records(data, spec.seed)

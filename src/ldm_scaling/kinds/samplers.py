@@ -26,5 +26,6 @@ SAMPLERS = {
         Sampler("lcm", "LCM", of_students=True),
     )
 }
+OF_STUDENTS = [own.name for own in SAMPLERS.values() if own.of_students]
 UNDISTILLED = [own.name for own in SAMPLERS.values() if not own.of_students]
 """samplers of models that are not distilled"""

@@ -7,7 +7,6 @@ import re
 
 from ..kinds.architectures import ARCHITECTURES
 from ..kinds.sizes import channels
-from ..kinds.sources import SOURCES
 from .distill import FEW_STEPS
 from .sections import Sections
 from .stitch import SEPARATOR, allocations
@@ -23,7 +22,7 @@ def check_shapes_and_counts(study: Sections) -> None:
             f"data.image_size: {study.data.image_size} over latents.autoencoder.downsampling"
             f" must be a multiple of {halvings}, for the levels of family.channel_multipliers"
         )
-    packed = SOURCES[study.data.source].is_packed
+    packed = study.data.is_packed
     if packed and not study.latents.cache:
         raise ValueError("latents.cache: false is for data.source webdataset only")
     if not packed and study.latents.autoencoder.pretrained is None:
@@ -123,7 +122,7 @@ def check_superres(study: Sections) -> None:
         raise ValueError("superres.steps: more steps than diffusion.train_timesteps")
     if max(study.figures.prompts) >= superres.n:
         raise ValueError("superres.n: must be above the rows of figures.prompts")
-    if study.data.source == "webdataset" and superres.training is None:
+    if not study.data.is_packed and superres.training is None:
         raise ValueError(
             "superres.training: data.source webdataset needs a folder of photographs,"
             " such as {path: resources/df2k, patches: 100000}"

@@ -76,6 +76,11 @@ class Data(Strict):
         return self
 
     @property
+    def is_packed(self) -> bool:
+        """Whether the training images are packed into one file, and not read where they lie."""
+        return SOURCES[self.source].is_packed
+
+    @property
     def folder(self) -> Path:
         """Where the images lie, for every source but emoji."""
         return local_folder(self.path, self.revision, "datasets")

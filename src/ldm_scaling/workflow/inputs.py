@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..kinds.sources import SOURCES
 from ..study import hub
 from ..study.data import Data, Evaluation
 from ..study.stitch import SEPARATOR
@@ -34,11 +35,8 @@ def folder_files(source: Data | Evaluation) -> Files:
         return [str(hub.marker(str(source.path), source.revision, "datasets"))]
     if source.source == "coco" and source.folder == COCO_FOLDER:
         return [str(hub.RESOURCES / name) for name in COCO]
-    pattern = {"imagefolder": "metadata.*", "coco": "*.zip", "webdataset": "**/*.tar"}
-    files = sorted(source.folder.glob(pattern[source.source]))
-    if source.source == "coco":
-        files += sorted(source.folder.glob("annotations/captions_*2014.json"))
-    return [str(path) for path in files]
+    patterns = SOURCES[source.source].files
+    return [str(path) for pattern in patterns for path in sorted(source.folder.glob(pattern))]
 
 
 def originals(study: Study, split: str) -> str:
@@ -65,7 +63,7 @@ class Inputs:
         data, files = self.study.data, []
         if data.source == "emoji":
             files.append(str(hub.RESOURCES / "emoji.zip"))
-        elif data.source != "webdataset":
+        elif data.is_packed:
             files += folder_files(data)
         return files + (folder_files(data.evaluation) if data.evaluation else [])
 
@@ -142,7 +140,7 @@ class Inputs:
 
     def training(self, wildcards: Any) -> Named:
         """What every model reads, by name: cached latents and text, or the index of tar shards."""
-        if self.study.data.source != "webdataset":
+        if self.study.data.is_packed:
             return self._packed(stages.PRETRAIN)
         if not self.study.latents.cache:
             return self._index() | {"autoencoder": self.autoencoder(wildcards)}
@@ -154,7 +152,7 @@ class Inputs:
 
     def pair_training(self, wildcards: Any) -> Named:
         """What the U-Net of a pair reads; tar shards are encoded with its own text encoder."""
-        if self.study.data.source != "webdataset":
+        if self.study.data.is_packed:
             return self._packed(wildcards.stage)
         encoders = {
             "autoencoder": self.autoencoder(wildcards),

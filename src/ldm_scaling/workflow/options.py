@@ -111,7 +111,7 @@ class Options:
 
     def pair_training(self, wildcards: Any, input: Any) -> list[str]:
         """What the U-Net of a pair reads."""
-        if self.study.data.source != "webdataset":
+        if self.study.data.is_packed:
             return self.training(wildcards, input)
         return [f"--index {input.index}", self._shards]
 

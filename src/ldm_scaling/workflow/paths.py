@@ -45,7 +45,7 @@ def prepared(study: Study) -> dict[str, str]:
     return {
         f"{split}{name}": f"<results>/data/{split}.{kind}"
         for split in ("train", "validation", "test")
-        if (split, study.data.source) != ("train", "webdataset")
+        if split != "train" or study.data.is_packed
         for name, kind in (("", "safetensors"), ("_captions", "csv"))
     }
 
@@ -79,7 +79,7 @@ def autoencoder(study: Study) -> str:
 
 def shards(study: Study) -> str:
     """The folder of tar shards, or nothing."""
-    return str(study.data.folder) if study.data.source == "webdataset" else ""
+    return "" if study.data.is_packed else str(study.data.folder)
 
 
 def work(study: Study, rule: str, *names: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ...kinds.cells import cell_name
+from ...kinds.samplers import OF_STUDENTS
 from ...study.diffusion import Diffusion
 from ...study.family import Size
 from ...study.fields import Fraction, Guidance, Positive, Seed, Strict, StudyError, is_none
@@ -85,7 +86,7 @@ class CellSpec(Strict):
             input_size=metrics.input_size,
             clip=None if superres else metrics.clip,
             trained=trained,
-            teacher_steps=needed.distill(study).teacher_steps if sampler == "lcm" else None,
+            teacher_steps=needed.distill(study).teacher_steps if sampler in OF_STUDENTS else None,
             perceptual=superres.perceptual if superres else None,
             allocation=list(allocation) if allocation else None,
         )
@@ -138,7 +139,7 @@ class SweepSpec(Strict):
         sampler = searches.sampler_of(name)
         if name != sampler and name not in searches.sampler_names(study, stage):
             raise StudyError(f"stage {stage} has no {name}: every scale stands under {sampler}")
-        if (stage == stages.DISTILL) != (sampler == "lcm"):
+        if (stage == stages.DISTILL) != (sampler in OF_STUDENTS):
             raise StudyError(f"stage {stage} is not sampled by {sampler}: lcm is for distill")
         fixed, grid = study.sampling.fixed, list(product(*stages.grid(study, stage)))
         cells = [CellSpec.of(study, stage, sampler, *setting) for setting in grid]

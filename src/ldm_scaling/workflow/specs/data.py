@@ -26,7 +26,7 @@ class PrepareSpec(Strict):
         unread: dict[str, Any] = {} if data.source == "emoji" else {"styles": ["noto"]}
         if data.source == "emoji":
             unread |= {"path": None, "revision": None}
-        elif data.source == "webdataset":  # whose images are not packed
+        elif not data.is_packed:  # whose images are not packed
             unread |= {"path": "unread", "revision": None, "max_images": None}
         return cls(seed=study.seed, data=data.model_copy(update=unread))
 

@@ -60,7 +60,7 @@ class PretrainSpec(Strict):
         budget, spec = needed.param_budget(study), cls.of(study, size, seed)
         names = ("images", "warmup_images", "ema_images")
         lengths = {name: getattr(budget, name) for name in names}
-        shards = study.data.source == "webdataset"
+        shards = not study.data.is_packed
         changed = {
             "stage": stage,
             "training": spec.training.model_copy(update={**lengths, "keep": []}),
