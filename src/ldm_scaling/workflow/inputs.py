@@ -17,7 +17,7 @@ from ..study.data import Data, Evaluation
 from ..study.stitch import SEPARATOR
 from ..study.study import Study
 from . import needed, pairs, paths, searches, stages
-from .downloads import COCO, COCO_FOLDER, PHOTOS, PHOTOS_FOLDER, SQUEEZENET
+from .downloads import COCO, COCO_FOLDER, SQUEEZENET
 from .specs.cells import SweepSpec
 
 Files = list[str]
@@ -189,10 +189,8 @@ class Inputs:
     # ------------------------------------------------------------ super-resolution
 
     def photographs(self, wildcards: Any) -> Files:
-        """The photographs that crops are cut from; those that a rule fetches are known before."""
+        """The photographs that crops are cut from; of a folder that is not there yet, none."""
         folder = needed.photos(self.study, wildcards.split).folder
-        if folder == PHOTOS_FOLDER:
-            return [str(folder / name) for name in PHOTOS]
         return sorted(str(path) for path in folder.rglob("*.*"))
 
     def degraded(self, wildcards: Any) -> str:
