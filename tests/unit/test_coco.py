@@ -203,8 +203,10 @@ def break_json(text: str, what: str) -> str:
     if what == "empty caption":
         for annotation in found["annotations"]:
             annotation["caption"] = " \n"
-    if what == "a number for a caption":
-        found["annotations"][0]["caption"] = 5
+    if what == "several captions":
+        found["annotations"][0]["caption"] = ["a cat", "the cat"]
+    if what == "half a character":
+        found["annotations"][0]["caption"] = "a cat \ud83d"
     return json.dumps(found)
 
 
@@ -217,7 +219,8 @@ def break_json(text: str, what: str) -> str:
         ("no file name", "KeyError('file_name')"),
         ("no caption", "image 203 has no caption"),
         ("empty caption", "has no caption"),
-        ("a number for a caption", "has not the layout"),
+        ("several captions", "annotation 200: caption is a list"),
+        ("half a character", "annotation 200: caption has '\\ud83d'"),
     ],
 )
 @pytest.mark.parametrize("zipped", [False, True])
@@ -231,6 +234,17 @@ def test_broken_annotations_are_one_line_that_names_them(folder, what, says, zip
     assert str(caught.value).startswith(str(path))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_image_may_have_captions_that_are_null(folder):
+    path = folder / "annotations" / "captions_val2014.json"
+    found = json.loads(path.read_text())
+    for annotation in found["annotations"]:
+        if annotation["id"] < 2000:
+            annotation["caption"] = None
+    path.write_text(json.dumps(found))
+    records = coco.records(coco_data(folder), 0)["val2014"]
+    assert {record.caption for record in records} == {f"caption 2 of {n}" for n in range(200, 208)}
 
 
 @pytest.mark.parametrize("zipped", [False, True])

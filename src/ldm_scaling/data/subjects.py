@@ -9,9 +9,7 @@ in the training captions too. The models have seen the class and not the subject
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import random
 import re
 from collections import defaultdict
@@ -26,7 +24,7 @@ from ..jobs.arrays import fingerprint_of, map_array, write_arrays
 from ..jobs.cli import InputError, parser, run
 from ..jobs.workdir import file_hash, fingerprint, write_text
 from ..workflow.specs.dreambooth import SubjectsSpec
-from .captions import read_column
+from .captions import csv_text, read_column, read_csv
 from .sources.emoji import STYLE_WORDS
 from .sources.records import Record, load_pixels
 
@@ -110,8 +108,10 @@ def _nouns(folder: Path) -> dict[str, str]:
     path = folder / CLASSES
     if not path.exists():
         return {}
-    names, nouns = read_column(path, "subject"), read_column(path, "class")
-    return dict(zip(names, nouns, strict=True))
+    columns, rows = read_csv(path)
+    if missing := {"subject", "class"} - set(columns):
+        raise InputError(f"{path} has no column {min(missing)}; it needs subject and class")
+    return {row["subject"]: row.get("class", "") for row in rows}
 
 
 def _of_folder(folder: Path, noun: str | None, size: int) -> Subject:
@@ -131,12 +131,8 @@ def _of_folder(folder: Path, noun: str | None, size: int) -> Subject:
 
 def subjects_csv(subjects: list[Subject]) -> str:
     """The subjects as CSV text."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["subject", "name", "class", "images"])
-    for number, subject in enumerate(subjects):
-        writer.writerow([number, subject.name, subject.noun, len(subject.images)])
-    return text.getvalue()
+    rows = [[number, s.name, s.noun, len(s.images)] for number, s in enumerate(subjects)]
+    return csv_text(["subject", "name", "class", "images"], rows)
 
 
 def main() -> None:

@@ -21,6 +21,8 @@ InputSize = Annotated[int, Field(ge=32)]
 
 FID = "fid"
 CLIP_SCORE, CLIP_LIKE = "clip_score", "clip_like"
+FEWEST_CONCEPTS = 8
+"""concepts among the prompts: FD-infinity divides them into four parts of at least two"""
 
 
 class Clip(Pretrained):

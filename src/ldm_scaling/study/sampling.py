@@ -14,6 +14,8 @@ from .fields import Distinct, Guidance, Positive, Seed, Strict, one_of
 
 Sampler = Annotated[str, one_of(UNDISTILLED)]
 AnySampler = Annotated[str, one_of(SAMPLERS)]
+FEWEST_IMAGES = 16
+"""images of a cell; fewer give no useful interval"""
 
 
 class FixedSetting(Strict):
@@ -39,7 +41,7 @@ class StudentSampling(Strict):
 class Sampling(Strict):
     """The grid of cells: every combination is sampled and measured once."""
 
-    n: Annotated[int, Field(ge=16)]
+    n: Annotated[int, Field(ge=FEWEST_IMAGES)]
     """images a cell; prompts are the first n test captions"""
     samplers: Annotated[list[Sampler], Distinct] = Field(min_length=1)
     """ddim, ddpm (ancestral) or dpmpp (DPM-Solver++ 2M); figures of one sampler draw the first"""

@@ -21,7 +21,7 @@ from PIL import Image
 
 from ...jobs.cli import InputError
 from ...study.data import Data, Evaluation
-from .records import Record
+from .records import Record, plain_text
 
 ARCHIVES = {
     "annotations": "annotations_trainval2014.zip",
@@ -84,7 +84,9 @@ def _part(folder: Path, part: str, readers: dict[str, Reader], seed: int) -> lis
     try:
         names = {image["id"]: f"{part}/{image['file_name']}" for image in found["images"]}
         for annotation in sorted(found["annotations"], key=lambda entry: entry["id"]):
-            captions[annotation["image_id"]].append(" ".join(annotation["caption"].split()))
+            where = f"{place}, annotation {annotation['id']}: caption"
+            caption = plain_text(annotation["caption"], where)
+            captions[annotation["image_id"]].append(" ".join(caption.split()))
         order = sorted(names)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(

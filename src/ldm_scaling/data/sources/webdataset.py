@@ -23,7 +23,7 @@ from PIL import Image
 
 from ...jobs.arrays import map_array, read_header
 from ...jobs.cli import InputError
-from .records import Record, load_pixels
+from .records import Record, load_pixels, plain_text
 
 IMAGES = ("jpg", "jpeg", "png", "webp")
 CAPTIONS = ("txt", "json")
@@ -109,27 +109,32 @@ class Samples:
     def __init__(self, index: Index, folder: Path, size: int):
         self._index, self._folder, self._size = index, folder, size
 
-    def whole(self, number: int) -> tuple[np.ndarray, str] | None:
-        """Pixels (uint8 [3, S, S]) and caption of a sample, or None if it cannot be decoded.
+    def whole(self, number: int) -> tuple[np.ndarray, str] | str:
+        """Pixels (uint8 [3, S, S]) and caption of a sample, or why it cannot be decoded.
 
         Raises InputError if the shard is not the one that was indexed, OSError if it is missing.
         """
-        name = self._index.shards[self._index.shard_of(number)]
+        shard = self._index.shard_of(number)
+        name = self._index.shards[shard]
         image, image_bytes, caption, caption_bytes, is_json = self._index.places[number].tolist()
         with (self._folder / name).open("rb", buffering=0) as file:
             picture = os.pread(file.fileno(), image_bytes, image)
             text = os.pread(file.fileno(), caption_bytes, caption)
         if (len(picture), len(text)) != (image_bytes, caption_bytes):
             raise InputError(f"{self._folder / name} has changed since it was indexed; restore it")
+        place = f"sample {number - self._index.starts[shard]} of {name}"
         try:
-            written = json.loads(text)["caption"] if is_json else text.decode()
-            words = " ".join(written.split())
-            record = Record("", words, f"{name} {number}", partial(Image.open, io.BytesIO(picture)))
-            return (load_pixels(record, self._size), words) if words else None
+            words = " ".join(_caption(text, is_json, f"{place}: caption").split())
+            record = Record("", words, place, partial(Image.open, io.BytesIO(picture)))
+            return (
+                (load_pixels(record, self._size), words) if words else f"{place}: caption is empty"
+            )
         except MemoryError:
             raise
-        except Exception:  # whatever bytes that are no image or no caption lead to
-            return None
+        except InputError as error:
+            return str(error)
+        except Exception as error:  # whatever bytes that are no image or no caption lead to
+            return f"{place}: {type(error).__name__}: {error}"
 
     def read(self, number: int) -> tuple[np.ndarray, str]:
         """A sample, or the next whole one of its shard (going on at the shard's start).
@@ -138,10 +143,25 @@ class Samples:
         """
         shard = self._index.shard_of(number)
         begin, end = self._index.starts[shard : shard + 2].tolist()
+        reasons = []
         for candidate in (*range(number, end), *range(begin, number)):
-            if (sample := self.whole(candidate)) is not None:
+            sample = self.whole(candidate)
+            if not isinstance(sample, str):
                 return sample
-        raise no_whole_sample(self._index.shards[shard])
+            reasons.append(sample)
+        raise no_whole_sample(self._index.shards[shard], reasons[0])
+
+
+def _caption(text: bytes, is_json: bool, place: str) -> str:
+    if not is_json:
+        return text.decode()
+    found = json.loads(text)
+    if not isinstance(found, dict) or "caption" not in found:
+        raise InputError(f'{place}: its JSON has no key "caption"')
+    caption = found["caption"]
+    if isinstance(caption, int | float):
+        raise InputError(f"{place} is a number, not text")
+    return plain_text(caption, place)
 
 
 class StandIns:
@@ -155,7 +175,7 @@ class StandIns:
             index.shards, np.diff(self._starts), np.diff(index.starts), strict=True
         ):
             if samples and not rows:
-                raise no_whole_sample(name)
+                raise no_whole_sample(name, "the logs of rule encode_part say why")
 
     def rows(self, numbers: np.ndarray) -> np.ndarray:
         """The row of each sample or, if it was not encoded, of what stands in for it."""
@@ -164,9 +184,12 @@ class StandIns:
         return np.where(rows < self._starts[shards + 1], rows, self._starts[shards])
 
 
-def no_whole_sample(shard: str) -> InputError:
+def no_whole_sample(shard: str, reason: str) -> InputError:
     """The error of a shard in which nothing can be decoded."""
-    return InputError(f"data.path: no sample of shard {shard} can be decoded; remove it")
+    return InputError(
+        f"data.path: no sample of shard {shard} can be decoded ({reason}); mend the shard or remove"
+        " it"
+    )
 
 
 class WindowedOrder:
