@@ -353,3 +353,28 @@ def test_every_field_has_a_description():
 def test_the_study_loads_without_torch():
     code = "import sys, ldm_scaling.study.study; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "training: {lr: 1}\nname: a\ntraining: {batch: 2}\n",
+            "training is in line 1 and again in line 3",
+        ),
+        ("training: {lr: 1, lr: 2}\n", "training.lr is in line 1 and again in line 1"),
+        ('{"a": [{"b": 1,\n"b": 2}]}', "a.b is in line 1 and again in line 2"),
+    ],
+)
+def test_a_key_twice_is_refused_where_yaml_would_keep_the_last(pocket_config, tmp_path, text, says):
+    path = tmp_path / "twice.yaml"
+    path.write_text(text)
+    with pytest.raises(StudyError) as caught:
+        load_study(pocket_config, [path])
+    assert str(caught.value).startswith(f"{path}: config key {says};")
+
+
+def test_one_name_in_two_sections_is_no_repetition(pocket_config, tmp_path):
+    path = tmp_path / "once.yaml"
+    path.write_text("training: {lr: 1}\ndistill: {lr: 1}\n")
+    assert load_study(pocket_config, [path]) == load_study(pocket_config)

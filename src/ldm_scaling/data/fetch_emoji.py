@@ -44,7 +44,12 @@ def install(folder: Path) -> Path:
 
     def attempt() -> None:
         done = npm(
-            command, return_completed_process=True, cwd=folder, capture_output=True, text=True
+            command,
+            return_completed_process=True,
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
         if done.returncode != 0:
             raise Failure(_reason(done.stderr))
@@ -72,7 +77,7 @@ def _reason(stderr: str) -> str:
 
 def pack(modules: Path, target: Path) -> int:
     """Pack labelled images of all styles; returns how many. Skin tones are left out."""
-    rows = json.loads((modules / "emojibase-data/en/data.json").read_text())
+    rows = json.loads((modules / "emojibase-data/en/data.json").read_text(encoding="utf-8"))
     labels = {normalize_hexcode(row["hexcode"]): row["label"] for row in rows}
     packed = set()  # two files may differ only in the variation selector: the first one counts
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:

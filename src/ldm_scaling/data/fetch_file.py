@@ -51,7 +51,7 @@ def _receive(url: str, sha256: str, partial: Path, out: Path) -> None:
     if begun:
         headers["Range"] = f"bytes={begun}-"
         if validator.exists():
-            headers["If-Range"] = validator.read_text()
+            headers["If-Range"] = validator.read_text(encoding="utf-8")
     try:
         with httpx2.stream(
             "GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT

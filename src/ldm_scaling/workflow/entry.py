@@ -60,7 +60,7 @@ def begin(workflow: Any, config: dict[str, Any]) -> Study:
     try:
         if workflow.modifier.modify_path("results") != "results":
             raise StudyError("module: prefix is not supported; set pathvars: results=FOLDER")
-        study = load_study(merged)
+        study = load_study(merged, workflow.configfiles if is_main(workflow) else ())
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

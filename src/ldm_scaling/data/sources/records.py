@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from ...jobs.cli import InputError
+from ...jobs.cli import InputError, first_line
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def read_rgb(open_image: Callable[[], Image.Image], name: str) -> Image.Image:
         zipfile.BadZipFile,
         Image.DecompressionBombError,
     ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{name} is missing, truncated or no usable image ({reason}); mend or remove it"
+            f"{name} is missing, truncated or no usable image ({first_line(error)}); mend or remove"
+            " it"
         ) from None
     image = image.convert("RGBA")
     white = Image.new("RGBA", image.size, "white")
