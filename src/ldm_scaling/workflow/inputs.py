@@ -72,15 +72,18 @@ class Inputs:
         return folder_files(self.study.data)
 
     def autoencoder(self, wildcards: Any) -> Files:
-        """The autoencoder's files: trained here, downloaded, or in a folder."""
+        """The autoencoder's files: trained here, downloaded, or in a folder.
+
+        Of a folder, those that are there: the job says what is missing.
+        """
         settings, folder = self.study.latents.autoencoder, Path(paths.autoencoder(self.study))
         if settings.pretrained and settings.revision:
             return [str(hub.marker(settings.pretrained, settings.revision))]
-        if settings.pretrained:
-            folder = hub.local_folder(settings.pretrained, None)
-            if not folder.is_dir():
-                return []
-        return paths.inputs_of(folder / name for name in paths.AUTOENCODER)
+        if settings.pretrained is None:
+            return paths.inputs_of(folder / name for name in paths.AUTOENCODER)
+        folder = hub.local_folder(settings.pretrained, None)
+        files = [folder / name for name in (*paths.AUTOENCODER, paths.AUTOENCODER_BIN)]
+        return paths.inputs_of(path for path in files if path.exists())
 
     def text_encoder(self, wildcards: Any) -> Files:
         """The text encoder's download, if it has one."""
