@@ -39,7 +39,7 @@ def load_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Stud
         elif first["type"] in ("too_short", "too_long"):
             least, most = (first["ctx"].get(name) for name in ("min_length", "max_length"))
             bound = f"at least {least}" if first["type"] == "too_short" else f"at most {most}"
-            message = f"needs {bound}, has {first['ctx']['actual_length']}"
+            message = f"needs {bound} entries, has {first['ctx']['actual_length']}"
         elif first["type"] != "value_error":
             message += f" (got {json.dumps(first['input'], default=str)[:60]})"
         elif ": " in message:  # a check across keys names the one to change, within its section
@@ -87,7 +87,7 @@ def _known_keys(location: tuple) -> str:
 def schema_text() -> str:
     """The JSON schema of a study, as it stands in schemas/study.schema.json.
 
-    No key is required: an overlay has few. `load_study` demands what the merged study needs.
+    No key is required, since an overlay has only a few. `load_study` checks the merged study.
     """
     schema = Study.model_json_schema()
     for section in (schema, *schema["$defs"].values()):
