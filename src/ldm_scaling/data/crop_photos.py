@@ -1,8 +1,8 @@
 """Cut random squares out of a folder of photographs, for super-resolution.
 
-Crop i is of photograph i modulo their number, in the order of their names, at a place that depends
-on the seed and i alone. Writes `images` (uint8 [N, 3, S, S]), and beside it a CSV whose concept is
-the photograph, so that intervals resample whole photographs.
+Photographs are used in turn, in the order of their names. The place of crop i depends only on the
+seed and i. Writes `images` (uint8 [N, 3, S, S]), and beside it a CSV whose concept is the
+photograph, so that intervals resample whole photographs.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ KINDS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def photographs(folder: Path) -> list[Path]:
-    """The files of a folder and those below it, by name. Raises InputError if there is none."""
+    """The photographs in a folder and below it, by name. Raises InputError if there is none."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in KINDS)
     if not found:
         raise InputError(
-            f"{folder}, of superres.training.path or superres.validation.path, has no photographs"
+            f"superres.training.path or superres.validation.path: {folder} has no photographs"
             f" ({', '.join(KINDS)}); put them there"
         )
     return found

@@ -1,4 +1,4 @@
-"""Fetch the emoji packages that npm/package-lock.json pins, and pack what is used into one zip.
+"""Fetch the emoji packages that npm/package-lock.json pins, and pack their images into one zip.
 
 The archive has `{style}/{hexcode}.png|webp` and `labels.json` (hexcode -> label). Licences and
 attribution: LICENSES/ at the top of the repository. The same packages give the same bytes.
@@ -67,7 +67,7 @@ def install(folder: Path) -> Path:
 
 
 def _reason(stderr: str) -> str:
-    """What npm says about its failure, on one line: the code, and the request if it names one."""
+    """The reason of npm's failure on one line: the code, and the request if npm names it."""
     prefix = "npm error "
     errors = [line for line in stderr.splitlines() if line.startswith(prefix)]
     lines = [line.removeprefix(prefix).strip() for line in errors] or stderr.split("\n")[-2:-1]

@@ -2,8 +2,8 @@
 
 Writes `places` (int64 [samples, 5]: offset and size of image and caption in their shard, and
 whether the caption is JSON), `starts` (int64 [shards + 1]: numbers of the shards' first samples),
-`counts` (int64 [shards, 3]: samples, samples left out, a checksum of their places) and, in the
-header, the shards' names. Samples without an image or a caption are left out.
+`counts` (int64 [shards, 3]: samples, samples left out, a checksum of their places) and the shards'
+names in the header. Samples without an image or a caption are left out.
 """
 
 from __future__ import annotations

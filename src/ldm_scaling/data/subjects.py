@@ -1,10 +1,10 @@
 """Choose the subjects of DreamBooth and pack their images.
 
-They are folders of images below one folder, or by default concepts of the test split's emoji: such
-as every style draws, named by one or two plain words of which the last, the class, names something
-in the training captions too. The models have seen the class and not the subject. Writes
-`subjects.safetensors` (images: uint8, [N, 3, S, S]; subject: int64, [N], the subject's number) and
-`subjects.csv` (subject, name, class, images).
+Subjects are folders of images below one folder, or by default emoji of the test split. Such an
+emoji exists in every style, and its name has one or two plain words. The last word is the class; it
+is also the last word of a name in the training captions. So the models have seen the class and not
+the subject. Writes `subjects.safetensors` (images: uint8, [N, 3, S, S]; subject: int64, [N], the
+number of the subject) and `subjects.csv` (subject, name, class, images).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from .sources.emoji import STYLE_WORDS
 from .sources.records import Record, load_pixels
 
 KINDS = {".png", ".jpg", ".jpeg", ".webp"}
-"""file names' ends of images in a subject's folder"""
+"""suffixes of images in a subject's folder"""
 CLASSES = "subjects.csv"
-"""beside the subjects' folders, with columns subject and class"""
+"""file beside the subjects' folders, with columns subject and class"""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Something of which there are a few images."""
+    """A thing with a few images."""
 
     name: str
     noun: str
@@ -66,7 +66,7 @@ def emoji_subjects(spec: SubjectsSpec, folder: Path) -> list[Subject]:
     if len(able) < spec.subjects:
         raise InputError(
             f"dreambooth.subjects: {spec.subjects} are asked for, but only {len(able)} concepts of"
-            " the test split will do; ask for fewer, or raise data.splits.test"
+            " the test split can be subjects; ask for fewer, or raise data.splits.test"
         )
     images = map_array(folder / "test.safetensors", "images")
     return [
@@ -86,13 +86,15 @@ def _without_style(caption: str) -> str:
 
 
 def folder_subjects(spec: SubjectsSpec, folder: Path) -> list[Subject]:
-    """The chosen ones of the folders below `folder`, in the order of their names.
+    """The chosen folders below `folder` as subjects, in the order of their names.
 
-    The class is what subjects.csv says, else the folder's name without digits: dog of dog6.
-    Raises InputError if there are too few, or one has no image or no class.
+    The class comes from subjects.csv, or else from the folder's name without digits: dog from
+    dog6. Raises InputError if there are too few folders, or one has no image or no class.
     """
     if not folder.is_dir():
-        raise InputError(f"dreambooth.path: {folder} is no folder; put a folder a subject there")
+        raise InputError(
+            f"dreambooth.path: {folder} is not a folder; make it, with one folder for each subject"
+        )
     found = sorted(path.name for path in folder.iterdir() if path.is_dir())
     if len(found) < spec.subjects:
         raise InputError(
@@ -122,7 +124,7 @@ def _of_folder(folder: Path, noun: str | None, size: int) -> Subject:
     noun = noun or " ".join(re.findall(r"[^\W\d_]+", folder.name))
     if not noun:
         raise InputError(
-            f"{folder}: its name tells no class; write it in {folder.parent / CLASSES}"
+            f"{folder}: its name has no word for the class; write it in {folder.parent / CLASSES}"
         )
     records = [Record(folder.name, noun, str(path), partial(Image.open, path)) for path in paths]
     images = np.stack([load_pixels(record, size) for record in records])

@@ -28,7 +28,7 @@ Number = TypeVar("Number", int, float)
 
 
 class InputError(ValueError):
-    """Input that a command cannot use. The message is one line: the file or key, the remedy."""
+    """Input that a command cannot use. The message is one line: the file or key, and a remedy."""
 
 
 def first_line(error: BaseException) -> str:
@@ -93,9 +93,9 @@ def fraction(text: str) -> float:
 
 
 def parse_spec(kind: type[SpecType], text: str) -> SpecType:
-    """A spec from its JSON, or from the file of it that @ stands before.
+    """A spec from its JSON text, or from @FILE with that text.
 
-    Raises argparse's error, which it prints, if it is none.
+    Raises argparse.ArgumentTypeError if the text is not valid.
     """
     try:
         if text[:1] == "@":
@@ -111,7 +111,7 @@ def parse_spec(kind: type[SpecType], text: str) -> SpecType:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a command: wrong input, files out of reach, a full disk are one line and exit code 2."""
+    """Run a command. Wrong input, missing files and a full disk give one line and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a caption may have letters that a locale lacks
             stream.reconfigure(errors="backslashreplace")
@@ -165,7 +165,7 @@ class Slice:
 
 
 class Progress:
-    """Progress on stderr: a tqdm bar on a terminal, elsewhere a line now and then."""
+    """Progress on stderr: a tqdm bar on a terminal, otherwise a line every `every_seconds`."""
 
     def __init__(self, label: str, total: int, start: int = 0, every_seconds: float = 30):
         from tqdm import tqdm
@@ -176,7 +176,7 @@ class Progress:
         self._bar = tqdm(total=total, initial=start, desc=label) if sys.stderr.isatty() else None
 
     def update(self, done: int, note: str = "") -> None:
-        """Say that `done` of the total are done."""
+        """Show that `done` of the total are done."""
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(done - self._done)

@@ -31,7 +31,7 @@ BATCH = 32
 
 
 def reading_threads() -> int:
-    """Threads that read and decode images: this process's share of the job's threads."""
+    """Number of threads that read images: this process's share of the job's threads."""
     return max(1, torch.get_num_threads() // int(os.environ.get("WORLD_SIZE", 1)))
 
 
@@ -65,12 +65,12 @@ class PairEncoder:
 
 
 def part_of(count: int, part: int, parts: int) -> range:
-    """Sample numbers of one of several consecutive parts, which differ by at most one sample.
+    """Sample numbers of one of `parts` consecutive parts, whose sizes differ by at most one.
 
     Raises InputError if there are fewer samples than parts.
     """
     if parts > count:
-        raise InputError(f"latents.parts: {parts} jobs for {count} samples; lower it")
+        raise InputError(f"latents.parts: {parts} jobs are more than the {count} samples; lower it")
     return range(count * part // parts, count * (part + 1) // parts)
 
 

@@ -1,4 +1,4 @@
-"""Where a network of others lies that the study names."""
+"""The folder of a pretrained network that the study names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..jobs.cli import InputError
 from ..study.hub import RESOURCES, local_folder, marker
 
 LFS_POINTER = b"version https://git-lfs"
-"""how a file begins that Git LFS has not replaced by its content"""
+"""first bytes of a file that Git LFS has not replaced by its content"""
 
 
 def find(network: str, pretrained: str, revision: str | None, part: str = "") -> Path:

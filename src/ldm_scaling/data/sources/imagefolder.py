@@ -23,10 +23,10 @@ CAPTIONS = ("text", "caption")
 
 
 def _rows(source: Data | Evaluation) -> tuple[Path, list[dict]]:
-    """The metadata file and its rows. Raises InputError naming what is wrong with it."""
+    """The metadata file and its rows. Raises InputError that names what is wrong."""
     folder = source.folder
     if not folder.is_dir():
-        raise InputError(f"{source.KEY}: {folder} is no folder")
+        raise InputError(f"{source.KEY}: {folder} is not a folder; name the folder of the images")
     found = [path for kind in ("csv", "jsonl") if (path := folder / f"metadata.{kind}").exists()]
     if not found:
         raise InputError(
@@ -67,7 +67,7 @@ def _json_rows(path: Path) -> tuple[list[str], list[dict]]:
             reason = f" ({error.msg}, column {error.colno})"
         if not isinstance(row, dict):
             raise InputError(
-                f"{path}, row {len(rows) + 1}: no JSON object{reason}; write one on each line"
+                f"{path}, row {len(rows) + 1}: not a JSON object{reason}; write one in each line"
             )
         rows.append(row)
     return [column for row in rows for column in row], rows
@@ -100,7 +100,7 @@ def records(source: Data | Evaluation, archive_path: Path | None = None) -> list
         if not name:
             raise InputError(f"{place}: no file_name; give it one, or remove the row")
         if not isinstance(name, str):
-            raise InputError(f"{place}: file_name {json.dumps(name)} is no text; put it in quotes")
+            raise InputError(f"{place}: file_name {json.dumps(name)} is not text; put it in quotes")
         if not caption:
             raise InputError(
                 f"{place}: {name} has no text (or caption); give it one, or remove the row"

@@ -1,4 +1,4 @@
-"""What a data source yields: captioned images that know their concept."""
+"""Records of a data source: images with caption and concept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Record:
     concept: str
     caption: str
     name: str
-    """for messages and tables: the file, or style and concept"""
+    """name in messages and tables: the file, or style and concept"""
     open_image: Callable[[], Image.Image]
     """reads the image; raises OSError or ValueError if it cannot be read"""
 

@@ -1,10 +1,9 @@
-"""Source `webdataset`: a folder of tar shards whose samples are members of one key.
+"""Source `webdataset`: a folder of tar shards. Members with the same key are one sample.
 
 A sample is `{key}.jpg` (or jpeg, png, webp) with its caption in `{key}.txt`, or under "caption" in
-`{key}.json`. An index of where members lie is made once (`index_shards`); any sample is then read
-by its number, without unpacking. A crawl of millions has broken samples: those without an image or
-a caption are left out of the index, and the next whole sample of the shard stands in for one that
-turns out not to be readable.
+`{key}.json`. `index_shards` notes once where every member is. Any sample is then read by
+its number, without unpacking. A crawl of millions has broken samples. The index leaves out samples
+without an image or a caption. The next whole sample of the shard replaces one that is unreadable.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from .records import Record, load_pixels, plain_text
 IMAGES = ("jpg", "jpeg", "png", "webp")
 CAPTIONS = ("txt", "json")
 COLUMNS = ("image", "image_bytes", "caption", "caption_bytes", "is_json")
-"""of an index's array `places`: offsets in the shard, sizes, and the kind of the caption"""
+"""columns of an index's array `places`: offsets in the shard, sizes, kind of the caption"""
 WINDOW = 16
-"""shards whose samples are shuffled together: the files that training reads at a time"""
+"""number of shards whose samples are shuffled together, so that training reads few files at once"""
 BLOCK = 512
-"""bytes of a tar's block"""
+"""bytes of a block of a tar archive"""
 
 
 def shard_names(folder: Path) -> list[str]:
@@ -41,7 +40,7 @@ def shard_names(folder: Path) -> list[str]:
     Raises InputError if there is none.
     """
     if not folder.is_dir():
-        raise InputError(f"data.path: {folder} is no folder")
+        raise InputError(f"data.path: {folder} is not a folder; name a folder of .tar files")
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.tar"))
     if not names:
         raise InputError(f"data.path: {folder} has no .tar files; put shards there")
@@ -67,7 +66,7 @@ def scan(path: Path) -> tuple[np.ndarray, int]:
                 raise tarfile.ReadError("it has no end")
     except (tarfile.TarError, EOFError) as error:
         raise InputError(
-            f"{path} is truncated or no tar archive ({error}); fetch it again"
+            f"{path} is truncated or not a tar archive ({error}); fetch it again"
         ) from None
     rows = []
     for found in groups.values():
@@ -137,7 +136,7 @@ class Samples:
             return f"{place}: {type(error).__name__}: {error}"
 
     def read(self, number: int) -> tuple[np.ndarray, str]:
-        """A sample, or the next whole one of its shard (going on at the shard's start).
+        """A sample, or the next whole one of its shard, which continues at the shard's start.
 
         Raises InputError if the shard has none.
         """
@@ -165,7 +164,7 @@ def _caption(text: bytes, is_json: bool, place: str) -> str:
 
 
 class StandIns:
-    """Rows of the samples that could be encoded, by sample number: as `Samples.read` chooses."""
+    """Rows of the encoded samples by sample number, chosen as `Samples.read` does."""
 
     def __init__(self, index: Index, kept: np.ndarray):
         """`kept` has the numbers of the encoded samples, ascending; row i is that of kept[i]."""
@@ -178,7 +177,7 @@ class StandIns:
                 raise no_whole_sample(name, "the logs of rule encode_part say why")
 
     def rows(self, numbers: np.ndarray) -> np.ndarray:
-        """The row of each sample or, if it was not encoded, of what stands in for it."""
+        """The row of each sample, or of its replacement if it was not encoded."""
         shards = np.searchsorted(self._index.starts, numbers, side="right") - 1
         rows = np.searchsorted(self._kept, numbers)
         return np.where(rows < self._starts[shards + 1], rows, self._starts[shards])
@@ -195,8 +194,8 @@ def no_whole_sample(shard: str, reason: str) -> InputError:
 class WindowedOrder:
     """The order of training: shards are shuffled every epoch, then samples within some shards.
 
-    A pure function of (seed, position), as `loop.order` is, that reads few files at a time. Every
-    sample comes once an epoch.
+    A pure function of (seed, position), as `seeds.order`. Training reads few files at a time. Every
+    sample appears once in an epoch.
     """
 
     def __init__(self, starts: np.ndarray, window: int = WINDOW):
