@@ -121,7 +121,7 @@ def test_too_few_images(folder, tmp_path):
         (["--spec", '{"seed": 0}', "--out", "x"], "data: Field required"),
         (["--spec", spec(Path("x"), image_size=9), "--out", "x"], "data.image_size"),
         (["--spec", spec(Path("x"), colour=9), "--out", "x"], "data.colour"),
-        (["--spec", spec(Path("nowhere")), "--out", "x"], "data.path: nowhere is no folder"),
+        (["--spec", spec(Path("nowhere")), "--out", "x"], "data.path: nowhere is not a folder"),
         (["--spec", spec(Path("x")), "--out", "x", "--fast"], "--fast"),
         (["--spec", spec(Path("x"), source="emoji", path=None), "--out", "x"], "--archive"),
     ],

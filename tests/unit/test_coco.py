@@ -213,8 +213,8 @@ def break_json(text: str, what: str) -> str:
 @pytest.mark.parametrize(
     ("what", "says"),
     [
-        ("truncated", "is truncated or no JSON"),
-        ("a list", "has not the layout of COCO's captions"),
+        ("truncated", "is truncated or not JSON"),
+        ("a list", "does not have the layout of COCO's captions"),
         ("no annotations", "KeyError('annotations')"),
         ("no file name", "KeyError('file_name')"),
         ("no caption", "image 203 has no caption"),
@@ -287,8 +287,8 @@ def test_a_missing_or_truncated_archive_is_named(folder, name):
 
 
 def test_a_missing_folder_names_its_key(tmp_path):
-    with pytest.raises(InputError, match=r"^data\.path: .*nowhere is no folder"):
+    with pytest.raises(InputError, match=r"^data\.path: .*nowhere is not a folder"):
         coco.records(coco_data(tmp_path / "nowhere"), 0)
     evaluation = evaluated(tmp_path, "coco", tmp_path / "nowhere").evaluation
-    with pytest.raises(InputError, match=r"^data\.evaluation\.path: .*nowhere is no folder"):
+    with pytest.raises(InputError, match=r"^data\.evaluation\.path: .*nowhere is not a folder"):
         coco.records(evaluation, 0)

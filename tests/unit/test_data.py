@@ -81,7 +81,7 @@ def test_jsonl_and_the_column_caption(folder):
         ({"file_name": "gone.png", "text": "a wolf"}, "gone.png does not exist"),
         ({"file_name": "deep", "text": "a wolf"}, "deep does not exist"),
         ({"file_name": "a" * 300, "text": "a wolf"}, "a does not exist"),
-        (["0.png", "a wolf"], "no JSON object"),
+        (["0.png", "a wolf"], "not a JSON object"),
     ],
 )
 def test_wrong_row_is_named(folder, row, says):
@@ -115,12 +115,12 @@ def test_wrong_row_is_named(folder, row, says):
         (
             "jsonl",
             '{"file_name": 5, "text": "x"}',
-            "row 1: file_name 5 is no text; put",
+            "row 1: file_name 5 is not text; put",
         ),
         (
             "jsonl",
             '{"file_name": ',
-            "row 1: no JSON object (Expecting value, column 15);",
+            "row 1: not a JSON object (Expecting value, column 15);",
         ),
     ],
 )
@@ -146,7 +146,7 @@ def test_numbers_and_line_separators_in_json_lines(folder):
 def test_folder_without_metadata_names_the_key(tmp_path):
     with pytest.raises(InputError, match=r"data\.path: .* neither metadata\.csv nor"):
         imagefolder.records(data_of(tmp_path))
-    with pytest.raises(InputError, match=r"data\.path: .*nowhere is no folder"):
+    with pytest.raises(InputError, match=r"data\.path: .*nowhere is not a folder"):
         imagefolder.records(data_of(tmp_path / "nowhere"))
 
 

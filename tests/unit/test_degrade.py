@@ -151,7 +151,7 @@ def test_too_few_images_are_one_line(command, capsys):
         command("out", smooth(3), count=5)
     assert stopped.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("images has 3 images, fewer than 5")
+    assert line.endswith("images has 3 images, fewer than superres.n (5)")
 
 
 # ------------------------------------------------------------ photographs
@@ -235,7 +235,7 @@ def test_unusable_photographs_are_one_line(name, content, message, tmp_path, mon
 def test_a_folder_without_photographs_is_one_line(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         cut(tmp_path / "nowhere", tmp_path, monkeypatch)
-    assert "superres.validation.path, has no photographs" in capsys.readouterr().err
+    assert "has no photographs" in capsys.readouterr().err
 
 
 def test_photographs_are_put_on_white_and_turned_as_viewers_show_them(

@@ -237,7 +237,9 @@ def test_weights_that_are_not_there_are_one_line(content, tmp_path):
     with pytest.raises(InputError) as caught:
         CaptionEncoder(TextEncoder(pretrained=str(tmp_path), max_tokens=8, width=16))
     says = (
-        "pointer of Git LFS" if content == POINTER else "no text model that transformers can load"
+        "pointer of Git LFS"
+        if content == POINTER
+        else "not a text model that transformers can load"
     )
     assert says in str(caught.value) and "\n" not in str(caught.value)
 

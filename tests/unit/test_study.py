@@ -103,7 +103,12 @@ WRONG = [
     ("family.sizes", ["c0"], "family.sizes.0", "c0"),
     ("family.sizes", [], "family.sizes", "at least 1"),
     ("family.sizes", ["c48", "c48"], "family.sizes", "twice"),
-    ("family.sizes", ["c14", "c48"], "family.sizes", "c14 is no multiple of norm_groups (4)"),
+    (
+        "family.sizes",
+        ["c14", "c48"],
+        "family.sizes",
+        "the channels of c14 must be a multiple of norm_groups (4)",
+    ),
     ("family.reference_size", "c64", "family.reference_size", "c64 is not in sizes"),
     ("sampling.guidance", ["abc"], "sampling.guidance.0", "abc"),
     ("sampling.guidance", [0.5], "sampling.guidance.0", "greater than or equal to 1"),

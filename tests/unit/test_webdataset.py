@@ -175,7 +175,7 @@ def test_a_truncated_shard_is_named_in_one_line(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(InputError) as caught:
         scan(path)
-    assert str(caught.value).startswith(f"{path} is truncated or no tar archive")
+    assert str(caught.value).startswith(f"{path} is truncated or not a tar archive")
     assert str(caught.value).endswith("fetch it again")
     assert "\n" not in str(caught.value)
 
@@ -192,7 +192,7 @@ def test_truncation_at_any_block_is_noticed(tmp_path):
 
 
 def test_folders_without_shards_or_samples_name_the_key(monkeypatch, tmp_path):
-    with pytest.raises(InputError, match=r"data\.path: .*nowhere is no folder"):
+    with pytest.raises(InputError, match=r"data\.path: .*nowhere is not a folder"):
         shard_names(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"data\.path: .* has no \.tar files"):
         shard_names(tmp_path)

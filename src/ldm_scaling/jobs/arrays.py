@@ -125,7 +125,7 @@ def map_array(path: Path, name: str) -> np.ndarray:
     header = read_header(path)
     if name not in header:
         known = ", ".join(key for key in header if key != "__metadata__")
-        raise InputError(f"{path} has no array {name}, only {known}; delete it and run again")
+        raise InputError(f"{path} has no array {name} (it has: {known})")
     entry = header[name]
     with open(path, "rb") as file:
         start = 8 + struct.unpack("<Q", file.read(8))[0]
