@@ -127,30 +127,6 @@ rule fetch_word_vectors:
         "python -m ldm_scaling.data.fetch_word_vectors --out {params.folder:q}"
 
 
-rule fetch_photos:
-    """Fetch the photographs that a study can measure super-resolution on."""
-    output:
-        ensure(
-            [str(downloads.PHOTOS_FOLDER / name) for name in downloads.PHOTOS],
-            non_empty=True,
-        ),
-    log:
-        "<logs>/fetch_photos.log",
-    benchmark:
-        "<benchmarks>/fetch_photos.tsv"
-    localrule: True
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        folder=subpath(output[0], parent=True),
-    shell:
-        "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.data.fetch_photos --out {params.folder:q}"
-
-
 rule prepare_data:
     """Split the images by concept and pack them."""
     input:

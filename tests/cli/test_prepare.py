@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,16 @@ import pytest
 from PIL import Image
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+def command(
+    *arguments: object, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command."""
     return subprocess.run(
         [sys.executable, "-m", "ldm_scaling.data.prepare", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
+        env=env,
     )
 
 
@@ -117,10 +121,26 @@ def test_too_few_images(folder, tmp_path):
         (["--spec", '{"seed": 0}', "--out", "x"], "data: Field required"),
         (["--spec", spec(Path("x"), image_size=9), "--out", "x"], "data.image_size"),
         (["--spec", spec(Path("x"), colour=9), "--out", "x"], "data.colour"),
-        (["--spec", spec(Path("nowhere")), "--out", "x"], "data.path: nowhere is no folder"),
+        (["--spec", spec(Path("nowhere")), "--out", "x"], "data.path: nowhere is not a folder"),
         (["--spec", spec(Path("x")), "--out", "x", "--fast"], "--fast"),
         (["--spec", spec(Path("x"), source="emoji", path=None), "--out", "x"], "--archive"),
     ],
 )
 def test_wrong_arguments(arguments, says):
     assert says in refused(command(*arguments))
+
+
+def test_a_locale_that_is_not_utf_8_changes_no_caption(folder, tmp_path):
+    path = folder / "metadata.csv"
+    path.write_text(path.read_text().replace("picture", "Åland ねこ"), encoding="utf-8")
+    plain = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}  # all is ASCII
+    for name, more in (("utf", {}), ("ascii", plain)):
+        done = command("--spec", spec(folder), "--out", tmp_path / name, env=os.environ | more)
+        assert done.returncode == 0, done.stderr
+    for split in ("train", "validation", "test"):
+        written = [(tmp_path / name / f"{split}.csv").read_bytes() for name in ("utf", "ascii")]
+        assert "Åland ねこ" in written[0].decode() and written[0] == written[1]
+    (folder / "3.png").unlink()
+    path.write_text(path.read_text(encoding="utf-8").replace("3.png", "ねこ.png"), encoding="utf-8")
+    done = command("--spec", spec(folder), "--out", tmp_path / "no", env=os.environ | plain)
+    assert r"\u306d\u3053.png does not exist" in refused(done)

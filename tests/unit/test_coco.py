@@ -203,21 +203,24 @@ def break_json(text: str, what: str) -> str:
     if what == "empty caption":
         for annotation in found["annotations"]:
             annotation["caption"] = " \n"
-    if what == "a number for a caption":
-        found["annotations"][0]["caption"] = 5
+    if what == "several captions":
+        found["annotations"][0]["caption"] = ["a cat", "the cat"]
+    if what == "half a character":
+        found["annotations"][0]["caption"] = "a cat \ud83d"
     return json.dumps(found)
 
 
 @pytest.mark.parametrize(
     ("what", "says"),
     [
-        ("truncated", "is truncated or no JSON"),
-        ("a list", "has not the layout of COCO's captions"),
+        ("truncated", "is truncated or not JSON"),
+        ("a list", "does not have the layout of COCO's captions"),
         ("no annotations", "KeyError('annotations')"),
         ("no file name", "KeyError('file_name')"),
         ("no caption", "image 203 has no caption"),
         ("empty caption", "has no caption"),
-        ("a number for a caption", "has not the layout"),
+        ("several captions", "annotation 200: caption is a list"),
+        ("half a character", "annotation 200: caption has '\\ud83d'"),
     ],
 )
 @pytest.mark.parametrize("zipped", [False, True])
@@ -231,6 +234,17 @@ def test_broken_annotations_are_one_line_that_names_them(folder, what, says, zip
     assert str(caught.value).startswith(str(path))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_image_may_have_captions_that_are_null(folder):
+    path = folder / "annotations" / "captions_val2014.json"
+    found = json.loads(path.read_text())
+    for annotation in found["annotations"]:
+        if annotation["id"] < 2000:
+            annotation["caption"] = None
+    path.write_text(json.dumps(found))
+    records = coco.records(coco_data(folder), 0)["val2014"]
+    assert {record.caption for record in records} == {f"caption 2 of {n}" for n in range(200, 208)}
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -273,8 +287,8 @@ def test_a_missing_or_truncated_archive_is_named(folder, name):
 
 
 def test_a_missing_folder_names_its_key(tmp_path):
-    with pytest.raises(InputError, match=r"^data\.path: .*nowhere is no folder"):
+    with pytest.raises(InputError, match=r"^data\.path: .*nowhere is not a folder"):
         coco.records(coco_data(tmp_path / "nowhere"), 0)
     evaluation = evaluated(tmp_path, "coco", tmp_path / "nowhere").evaluation
-    with pytest.raises(InputError, match=r"^data\.evaluation\.path: .*nowhere is no folder"):
+    with pytest.raises(InputError, match=r"^data\.evaluation\.path: .*nowhere is not a folder"):
         coco.records(evaluation, 0)

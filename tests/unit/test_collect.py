@@ -275,7 +275,7 @@ def test_draws_that_lack_a_cell_are_refused(tmp_path):
     arrays = drawn(rows)
     del arrays["steps2_guidance3/kid_x"]
     write_arrays(tmp_path / "draws", arrays, "abc")
-    with pytest.raises(InputError, match="no draws of steps2_guidance3/kid_x"):
+    with pytest.raises(InputError, match="no bootstrap replicates of steps2_guidance3/kid_x"):
         draws_of(rows[rows["size"] == "c8"], tmp_path / "draws")
 
 
@@ -291,7 +291,7 @@ def test_a_model_whose_cells_all_failed_stands_beside_the_others(tmp_path):
     assert len(table) == len(draws) == len(measured()) and set(table["seed"]) == {3}
     failed = (table["size"] == "c16").to_numpy()
     assert (np.isnan(draws).all(axis=1) == failed).all() and draws.shape[1] == 2
-    with pytest.raises(InputError, match="seed x is no number"):
+    with pytest.raises(InputError, match="seed x is not a number"):
         read_measured([["c8", "x", *models[0][2:]]], ["size", "seed"])
 
 

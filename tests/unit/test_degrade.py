@@ -151,7 +151,7 @@ def test_too_few_images_are_one_line(command, capsys):
         command("out", smooth(3), count=5)
     assert stopped.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("images has 3 images, fewer than 5")
+    assert line.endswith("images has 3 images, fewer than superres.n (5)")
 
 
 # ------------------------------------------------------------ photographs
@@ -214,7 +214,7 @@ def test_large_photographs_are_shrunk_before_they_are_cut(photos, tmp_path, monk
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("d.png", b"no image", "d.png is no usable image"),
+        ("d.png", b"no image", "d.png is missing, truncated or no usable image"),
         ("d.png", None, "d.png is smaller than 32 pixels a side; remove it"),
     ],
 )
@@ -235,4 +235,24 @@ def test_unusable_photographs_are_one_line(name, content, message, tmp_path, mon
 def test_a_folder_without_photographs_is_one_line(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         cut(tmp_path / "nowhere", tmp_path, monkeypatch)
-    assert "superres.validation.path, has no photographs" in capsys.readouterr().err
+    assert "has no photographs" in capsys.readouterr().err
+
+
+def test_photographs_are_put_on_white_and_turned_as_viewers_show_them(
+    tmp_path, monkeypatch, capsys
+):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.new("RGBA", (40, 40), (0, 0, 0, 0)).save(folder / "a.png")
+    assert (cut(folder, tmp_path, monkeypatch) == 255).all()
+    pixels = np.zeros((32, 96, 3), np.uint8)
+    pixels[:, :48] = 255
+    exif = Image.Exif()
+    exif[0x112] = 6  # to be turned by a quarter: white above black
+    Image.fromarray(pixels).save(folder / "a.png", exif=exif)
+    images = cut(folder, tmp_path, monkeypatch)
+    assert (images == images[..., :1]).all()
+    Image.fromarray(np.full((40, 40), 40_000, np.uint16)).save(folder / "a.png")
+    with pytest.raises(SystemExit):
+        cut(folder, tmp_path, monkeypatch)
+    assert "a.png is missing, truncated or no usable image (mode I;16" in capsys.readouterr().err

@@ -136,7 +136,7 @@ def test_what_was_sent_since_of_another_version_is_not_mixed(out, pauses):
         answer_range(handler, other, '"2"')
 
     get, _ = in_turn(cut(ranges, 1_000_000), second)
-    with serving(get) as url, pytest.raises(InputError, match="another content than expected"):
+    with serving(get) as url, pytest.raises(InputError, match="has unexpected content"):
         fetch(url, SHA256, out)
     assert list(out.parent.glob("*.zip")) == []
 
@@ -184,7 +184,7 @@ def test_no_network_is_one_line_with_the_remedy(out, pauses):
 
 @pytest.mark.parametrize("url", ["nowhere", "ftp://127.0.0.1/a", "http://a:b/c"])
 def test_what_is_no_address_is_named(out, pauses, url):
-    with pytest.raises(InputError, match=re.escape(f"{url} is no address")):
+    with pytest.raises(InputError, match=re.escape(f"{url} is not an address")):
         fetch(url, SHA256, out)
     assert pauses == []
 

@@ -268,7 +268,7 @@ def test_a_branch_is_no_revision():
     command += ["--revision", "main"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "error: --revision: main is no full commit" in done.stderr
+    assert "error: --revision: main is not a full commit" in done.stderr
 
 
 @pytest.mark.parametrize("kind", [httpx2.ConnectError, ConnectionError, RuntimeError])

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from functools import cache
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -236,3 +237,16 @@ def test_command_writes_both_files(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.pdf", "a.png"]
+
+
+def test_a_users_matplotlibrc_changes_no_figure(tmp_path):
+    def written(name):
+        figure = model_family.draw(family())
+        style.save(figure, tmp_path / f"{name}.pdf", tmp_path / f"{name}.png")
+        return [(tmp_path / f"{name}.{kind}").read_bytes() for kind in ("pdf", "png")]
+
+    plain = written("plain")
+    own = {"axes.grid": True, "font.size": 20, "lines.dashed_pattern": [1, 1], "text.usetex": True}
+    with mpl.rc_context(own):
+        assert written("own") == plain
+        assert mpl.rcParams["font.size"] == 20  # and figures change no setting of the user's

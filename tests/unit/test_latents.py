@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
-from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5Model
+from transformers import (
+    BertConfig,
+    BertModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    T5Config,
+    T5EncoderModel,
+    T5Model,
+)
 
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.latents.autoencoder import (
@@ -25,6 +33,7 @@ SETTINGS = Autoencoder(
     pretrained=None, downsampling=4, latent_channels=4, width=8, images=1, batch=1, lr=1.0
 )
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 90868376\n"
 
 
 @pytest.fixture
@@ -81,14 +90,6 @@ def test_what_is_no_autoencoder_is_named(tmp_path, name):
     with pytest.raises(InputError, match=r"latents\.autoencoder") as error:
         load(str(folder))
     assert "\n" not in str(error.value)
-
-
-def test_truncated_weights_are_named(tmp_path):
-    save_model(build(SETTINGS), tmp_path, WEIGHTS)
-    path = tmp_path / WEIGHTS
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(InputError, match=r"latents\.autoencoder\.pretrained"):
-        load(str(tmp_path))
 
 
 def test_text_does_not_depend_on_the_batch_and_padding_is_masked():
@@ -214,3 +215,58 @@ def test_a_missing_text_encoder_is_named():
     assert str(caught.value) == (
         "text encoder some/where: no such folder; for a hub id, set its revision to a commit"
     )
+
+
+@pytest.mark.parametrize("kind", [BertModel, T5EncoderModel])
+def test_a_text_encoder_without_its_tokenizer_is_refused(kind, tmp_path):
+    sizes = {"vocab_size": 99, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    if kind is BertModel:
+        BertModel(BertConfig(**sizes, intermediate_size=16)).save_pretrained(tmp_path)
+    else:
+        small_t5().save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"has no tokenizer, which is .* or ") as caught:
+        CaptionEncoder(TextEncoder(pretrained=str(tmp_path), max_tokens=8, width=16))
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [POINTER, b"\x10\0\0\0\0\0\0\0{", b""])
+def test_weights_that_are_not_there_are_one_line(content, tmp_path):
+    save_tokenizer(tmp_path)
+    small_clip().save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        CaptionEncoder(TextEncoder(pretrained=str(tmp_path), max_tokens=8, width=16))
+    says = (
+        "pointer of Git LFS"
+        if content == POINTER
+        else "not a text model that transformers can load"
+    )
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [POINTER, b"\x10\0\0\0\0\0\0\0{", b""])
+def test_an_autoencoders_weights_that_are_not_there_are_one_line(content, tmp_path):
+    save_model(build(SETTINGS), tmp_path, WEIGHTS)
+    (tmp_path / WEIGHTS).write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        load(str(tmp_path))
+    says = "pointer of Git LFS" if content == POINTER else "no autoencoder that diffusers can load"
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_whole_pipeline_is_told_which_folder_to_name(tmp_path):
+    (tmp_path / "model_index.json").write_text("{}")
+    for part in ("vae", "text_encoder"):
+        (tmp_path / part).mkdir()
+    with pytest.raises(InputError, match=rf"whole pipeline; name {tmp_path / 'vae'}$"):
+        load(str(tmp_path))
+    with pytest.raises(InputError, match=rf"whole pipeline; name {tmp_path / 'text_encoder'}$"):
+        CaptionEncoder(TextEncoder(pretrained=str(tmp_path), max_tokens=8, width=16))
+
+
+def test_an_autoencoder_may_have_its_weights_as_bin(tmp_path, images):
+    torch.manual_seed(0)
+    model = build(SETTINGS).eval()
+    model.save_pretrained(tmp_path, safe_serialization=False)
+    assert (tmp_path / "diffusion_pytorch_model.bin").exists()
+    assert torch.equal(encode(load(str(tmp_path)), images), encode(model, images))

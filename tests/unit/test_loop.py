@@ -189,3 +189,18 @@ def test_bfloat16_trains_nearly_the_same_float32_weights(tmp_path):
         assert value.dtype == torch.float32
         torch.testing.assert_close(value, exact[name], rtol=0, atol=0.02)
     assert any(not torch.equal(rounded[name], exact[name]) for name in exact)
+
+
+def test_accelerates_own_variables_change_no_weights(tmp_path, monkeypatch):
+    plain = train(tmp_path / "plain")
+    for name, value in {
+        "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4",
+        "ACCELERATE_MIXED_PRECISION": "bf16",
+        "ACCELERATE_USE_FSDP": "true",
+        "ACCELERATE_DYNAMO_BACKEND": "INDUCTOR",
+    }.items():
+        monkeypatch.setenv(name, value)
+    own = train(tmp_path / "own")
+    assert own.state.log == plain.state.log
+    for name, weight in plain.averaged.items():
+        assert torch.equal(own.averaged[name], weight)

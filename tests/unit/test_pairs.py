@@ -165,7 +165,7 @@ def test_more_parts_than_samples_name_the_key():
         range(3, 6),
         range(6, 10),
     ]
-    with pytest.raises(InputError, match=r"latents\.parts: 4 jobs for 3 samples; lower it"):
+    with pytest.raises(InputError, match=r"latents\.parts: 4 jobs are more than the 3 samples"):
         encode_part.part_of(3, 0, 4)
 
 

@@ -1,12 +1,9 @@
 """What super-resolution adds to the plan, against counts by hand."""
 
-from pathlib import Path
-
 import pytest
 from plans import ONES, changed, jobs_of, rule
 
 from ldm_scaling.costs.networks import Networks
-from ldm_scaling.workflow.downloads import downloads
 
 
 @pytest.fixture(autouse=True)
@@ -46,13 +43,3 @@ def test_photographs_are_cut_encoded_and_described():
     assert encoded["superres/validation"] == 256
     real = {job.name: job.flops for job in rule(jobs, "real_features")}
     assert real["superres/photos_validation"] == 300 * ONES.features
-    assert rule(jobs, "fetch_photos") == []
-
-
-@pytest.mark.parametrize("keys", [["validation"], ["training", "validation"]])
-def test_the_photographs_at_hand_are_fetched_once_by_who_names_their_folder(keys):
-    photos = {"path": "./resources/photos/", "patches": 300}
-    study = changed(superres=dict.fromkeys(keys, photos))
-    (job,) = rule(jobs_of(study), "fetch_photos")
-    assert Path(job.output) in downloads(study)
-    assert 6e6 < job.bytes < 7e6

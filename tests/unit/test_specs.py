@@ -328,7 +328,7 @@ def test_what_shards_need(pocket_config):
 def test_coco_is_not_evaluated_with_itself(pocket_config):
     evaluation = {"source": "coco", "path": "coco"}
     pocket_config["data"] |= {"source": "coco", "path": "coco", "evaluation": evaluation}
-    with pytest.raises(StudyError, match=r"^config key data\.evaluation: .*splits of its own"):
+    with pytest.raises(StudyError, match=r"^config key data\.evaluation: .*set null"):
         load_study(pocket_config)
 
 

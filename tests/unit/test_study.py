@@ -43,27 +43,32 @@ def test_overlays_are_valid(pocket_config, root):
 
 
 WRONG = [
-    ("param_budget.sizes", ["c30"], "param_budget.sizes", "c30 is no multiple of 4"),
-    ("param_budget.sizes", ["wide"], "param_budget.sizes", "wide is no size"),
-    ("param_budget.steps", 1001, "param_budget.steps", "more steps than"),
+    (
+        "param_budget.sizes",
+        ["c30"],
+        "param_budget.sizes",
+        "the channels of c30 must be a multiple of 4",
+    ),
+    ("param_budget.sizes", ["wide"], "param_budget.sizes", "wide is not a size"),
+    ("param_budget.steps", 1001, "param_budget.steps", "steps are more than"),
     ("param_budget.warmup_images", 40000, "param_budget.warmup_images", "smaller than images"),
     (
         "param_budget.text_encoders",
         [{"pretrained": "minilm-l6", "width": 384}] * 2,
         "param_budget.text_encoders",
-        "minilm-l6 stands twice",
+        "minilm-l6 is listed twice",
     ),
     (
         "param_budget.text_encoders",
         [{"pretrained": "minilm-l6", "revision": "a" * 40, "width": 384}],
         "param_budget.text_encoders.0.revision",
-        "minilm-l6 is no hub id",
+        "minilm-l6 is not a hub id",
     ),
     (
         "param_budget.text_encoders",
         [{"pretrained": "minilm-l6", "width": 384}],
         "param_budget.text_encoders",
-        "needs at least 2, has 1",
+        "needs at least 2 entries, has 1",
     ),
     (
         "param_budget.text_encoders",
@@ -98,7 +103,12 @@ WRONG = [
     ("family.sizes", ["c0"], "family.sizes.0", "c0"),
     ("family.sizes", [], "family.sizes", "at least 1"),
     ("family.sizes", ["c48", "c48"], "family.sizes", "twice"),
-    ("family.sizes", ["c14", "c48"], "family.sizes", "c14 is no multiple of norm_groups (4)"),
+    (
+        "family.sizes",
+        ["c14", "c48"],
+        "family.sizes",
+        "the channels of c14 must be a multiple of norm_groups (4)",
+    ),
     ("family.reference_size", "c64", "family.reference_size", "c64 is not in sizes"),
     ("sampling.guidance", ["abc"], "sampling.guidance.0", "abc"),
     ("sampling.guidance", [0.5], "sampling.guidance.0", "greater than or equal to 1"),
@@ -117,8 +127,8 @@ WRONG = [
     ("data.image_size", 20, "data.image_size", "multiple of 8"),
     ("data.source", "imagefolder", "data.path", "folder"),
     ("data.source", "imagenet", "data.source", "imagefolder"),
-    ("data.source", "coco", "data.path", "source coco needs the folder's path"),
-    ("data.source", "webdataset", "data.path", "source webdataset needs the folder's path"),
+    ("data.source", "coco", "data.path", "source coco needs the path of its folder"),
+    ("data.source", "webdataset", "data.path", "source webdataset needs the path of its folder"),
     ("data", "webdataset", "data", "dictionary"),
     ("data.evaluation", {"source": "emoji", "path": "x"}, "data.evaluation.source", "'coco' or"),
     ("data.evaluation", {"source": "coco"}, "data.evaluation.path", "missing"),
@@ -130,33 +140,53 @@ WRONG = [
     ("search.method", "bisection", "search.method", "'grid' or 'adaptive'"),
     ("search.look", 0, "search.look", "greater than 0"),
     ("search.looks", 3, "search.looks", "known here: method, look"),
-    ("sampling.guidance", [1, 1.0000001], "sampling.guidance", "1 stands twice to six digits"),
-    ("training.keep", [0.5, 0.50001], "training.keep", "same step"),
+    (
+        "sampling.guidance",
+        [1, 1.0000001],
+        "sampling.guidance",
+        "1 is listed twice (rounded to six digits)",
+    ),
+    ("training.keep", [0.5, 0.50001], "training.keep", "fall on the same one"),
     ("diffusion.beta_end", 0.0001, "diffusion.beta_end", "smaller than beta_start"),
     ("latents.autoencoder.downsampling", 16, "latents.autoencoder.downsampling", "2, 4 or 8"),
     ("latents.autoencoder.revision", "main", "latents.autoencoder.revision", "[0-9a-f]{40}"),
     ("latents.autoencoder.revision", "a1b2c3d", "latents.autoencoder.revision", "[0-9a-f]{40}"),
-    ("latents.text_encoder.revision", "a" * 40, "latents.text_encoder.revision", "no hub id"),
+    ("latents.text_encoder.revision", "a" * 40, "latents.text_encoder.revision", "not a hub id"),
     ("data.max_images", "many", "data.max_images", "integer"),
     ("metrics.components", 512, "metrics.components", "smaller than sampling.n"),
     ("metrics.bootstrap", 1, "metrics.bootstrap", "greater than or equal to 10"),
     ("metrics.extractor", "inception_v3", "metrics.input_size", "inception_v3 needs 299"),
     ("metrics.extractor", "vgg", "metrics.extractor", "'inception_v3'"),
     ("metrics.select_by", "clip", "metrics.select_by", "'fd' or 'kid'"),
-    ("metrics.clip", {"pretrained": "folder"}, "metrics.clip_like", "set it to null"),
+    ("metrics.clip", {"pretrained": "folder"}, "metrics.clip_like", "set null"),
     ("metrics.clip_like.width", 0, "metrics.clip_like.width", "greater than 0"),
     ("metrics.clip_like.dropout", 1, "metrics.clip_like.dropout", "less than 1"),
     ("metrics.clip_like.layers", 1, "metrics.clip_like.layers", "known here: width"),
     ("metrics.clip", {"pretrained": "a/b", "revision": "main"}, "metrics.clip.revision", "match"),
-    ("metrics.clip", {"pretrained": "ab", "revision": "a" * 40}, "metrics.clip.revision", "no hub"),
+    (
+        "metrics.clip",
+        {"pretrained": "ab", "revision": "a" * 40},
+        "metrics.clip.revision",
+        "not a hub id",
+    ),
     ("metrics.clip", {"pretrained": 3}, "metrics.clip.pretrained", "valid string"),
     ("metrics.clip", {"model": "x", "pretrained": "x"}, "metrics.clip.model", "known here: pretr"),
     ("distill.guidance", [], "distill.guidance", "at least 1"),
-    ("distill.guidance", [2, 6, 10, 20], "sampling.students.guidance", "3 is not in distill.gui"),
-    ("guided_distill.guidance", [3], "sampling.students.guidance", "6 is not in guided_distill."),
-    ("distill.teacher_steps", 4, "distill.teacher_steps", "from 8, the most of"),
+    (
+        "distill.guidance",
+        [2, 6, 10, 20],
+        "sampling.students.guidance",
+        "do not learn 3; add it to distill.gui",
+    ),
+    (
+        "guided_distill.guidance",
+        [3],
+        "sampling.students.guidance",
+        "do not learn 6; add it to guided_distill.",
+    ),
+    ("distill.teacher_steps", 4, "distill.teacher_steps", "at least 8, the largest of"),
     ("distill.teacher_steps", 300, "distill.teacher_steps", "must divide diffusion.train_timest"),
-    ("sampling.students.steps", [1, 2], "sampling.students.steps", "must have 4"),
+    ("sampling.students.steps", [1, 2], "sampling.students.steps", "add 4"),
     ("figures.prompts", [0, 32], "figures.prompts.1", "less than 32"),
     ("dreambooth.sizes", ["c64"], "dreambooth.sizes", "c64 is not in family.sizes"),
     ("dreambooth.token", "two words", "dreambooth.token", "one word"),
@@ -192,7 +222,9 @@ def test_prompts_of_figures_are_sampled(pocket_config):
     pocket_config["figures"]["prompts"] = [0, 15]
     load_study(pocket_config)
     pocket_config["figures"]["prompts"] = [16, 0]
-    with pytest.raises(StudyError, match=r"figures\.prompts: row 16 must be below sampling\.n"):
+    with pytest.raises(
+        StudyError, match=r"figures\.prompts: row 16 is not sampled; rows must be below sampling\.n"
+    ):
         load_study(pocket_config)
 
 
@@ -219,7 +251,9 @@ def test_likeness_is_by_the_best_network_at_hand(pocket_config):
 def test_only_all_dimensions_are_fid(pocket_config):
     pocket_config["metrics"] |= {"extractor": "inception_v3", "input_size": 299}
     pocket_config["metrics"]["clip_like"] = None
-    with pytest.raises(StudyError, match=r"^config key metrics\.components: .* needs null"):
+    with pytest.raises(
+        StudyError, match=r"^config key metrics\.components: .* set components: null"
+    ):
         load_study(pocket_config)
     pocket_config["metrics"]["components"] = None
     metrics = load_study(pocket_config).metrics
@@ -353,3 +387,28 @@ def test_every_field_has_a_description():
 def test_the_study_loads_without_torch():
     code = "import sys, ldm_scaling.study.study; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "training: {lr: 1}\nname: a\ntraining: {batch: 2}\n",
+            "training is in line 1 and again in line 3",
+        ),
+        ("training: {lr: 1, lr: 2}\n", "training.lr is in line 1 and again in line 1"),
+        ('{"a": [{"b": 1,\n"b": 2}]}', "a.b is in line 1 and again in line 2"),
+    ],
+)
+def test_a_key_twice_is_refused_where_yaml_would_keep_the_last(pocket_config, tmp_path, text, says):
+    path = tmp_path / "twice.yaml"
+    path.write_text(text)
+    with pytest.raises(StudyError) as caught:
+        load_study(pocket_config, [path])
+    assert str(caught.value).startswith(f"{path}: config key {says};")
+
+
+def test_one_name_in_two_sections_is_no_repetition(pocket_config, tmp_path):
+    path = tmp_path / "once.yaml"
+    path.write_text("training: {lr: 1}\ndistill: {lr: 1}\n")
+    assert load_study(pocket_config, [path]) == load_study(pocket_config)

@@ -147,7 +147,7 @@ def test_it_is_counted_before_it_is_fetched(tmp_path, monkeypatch):
     with pytest.raises(InputError) as caught:
         CaptionEncoder(spec())
     assert str(caught.value) == (
-        "text encoder word-vectors: lacks resources/word-vectors/config.json;"
+        "text encoder word-vectors: resources/word-vectors/config.json is missing;"
         " delete resources/word-vectors and run: snakemake --cores 1 prefetch (with the study's"
         " --configfile)"
     )

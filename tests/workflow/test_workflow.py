@@ -342,7 +342,7 @@ def test_a_missing_image_folder_is_named(project):
     config = "data={source: imagefolder, path: nowhere}"
     arguments = ("--cores", "1", "results/data/train.csv", "--config", config)
     output = project.snakemake(*arguments, fails=True)
-    assert "error: data.path: nowhere is no folder" in output
+    assert "error: data.path: nowhere is not a folder" in output
 
 
 def test_what_the_snakefile_imports_is_light():

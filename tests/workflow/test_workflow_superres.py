@@ -1,7 +1,5 @@
 """The workflow of super-resolution, without running it."""
 
-from ldm_scaling.workflow.downloads import PHOTOS
-
 
 def test_super_resolution_is_finetuned_measured_and_drawn_from_its_own_files(project):
     overlay = project.folder / "superres.yaml"
@@ -54,25 +52,6 @@ def test_photographs_take_the_place_of_the_splits(project):
     for line in measuring:
         assert f"--reference results/cells/reference/{name}.safetensors" in line
         assert f"--captions results/data/{name}.csv" in line
-
-
-def test_the_photographs_at_hand_are_fetched_for_who_names_their_folder(project):
-    overlay = project.folder / "fetched.yaml"
-    overlay.write_text("superres: {validation: {path: resources/photos, patches: 300}}\n")
-    crops = "results/data/superres/photos_validation.csv"
-    jobs = project.jobs(crops, f"--configfile={overlay}")
-    assert jobs == {"fetch_photos": 1, "crop_photos": 1}
-    jobs = project.jobs("prefetch", f"--configfile={overlay}")
-    assert jobs == {"fetch_photos": 1, "prefetch": 1}
-    assert "fetch_photos" not in project.jobs("all")
-    printed = project.snakemake("-n", "-p", crops, f"--configfile={overlay}")
-    assert "-m ldm_scaling.data.fetch_photos --out resources/photos" in printed
-    folder = project.folder / "resources" / "photos"
-    folder.mkdir()
-    for name in PHOTOS:
-        (folder / name).write_text("a photograph")
-    assert project.jobs(crops, f"--configfile={overlay}") == {"crop_photos": 1}
-    assert project.jobs("prefetch", f"--configfile={overlay}") == {}
 
 
 def test_a_study_without_super_resolution_has_nothing_of_it(project):

@@ -160,7 +160,7 @@ def untrained_autoencoder(settings: AutoencoderNetwork, device: str = "meta") ->
             return AutoencoderKL(**HUB_AUTOENCODERS[name])
         try:
             folder = local_folder(name, settings.revision)
-            config = json.loads((folder / "config.json").read_text())
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             return CLASSES[config["_class_name"]].from_config(config)
         except (OSError, ValueError, KeyError):
             return None

@@ -1,12 +1,13 @@
 """Cut random squares out of a folder of photographs, for super-resolution.
 
-Crop i is of photograph i modulo their number, in the order of their names, at a place that depends
-on the seed and i alone. Writes `images` (uint8 [N, 3, S, S]), and beside it a CSV whose concept is
-the photograph, so that intervals resample whole photographs.
+Photographs are used in turn, in the order of their names. The place of crop i depends only on the
+seed and i. Writes `images` (uint8 [N, 3, S, S]), and beside it a CSV whose concept is the
+photograph, so that intervals resample whole photographs.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +19,17 @@ from ..jobs.seeds import Stream
 from ..jobs.workdir import file_hash, fingerprint, write_text
 from ..workflow.specs.superres import PhotosSpec
 from .prepare import captions_csv
-from .sources.records import Record
+from .sources.records import Record, read_rgb
 
 KINDS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def photographs(folder: Path) -> list[Path]:
-    """The files of a folder and those below it, by name. Raises InputError if there is none."""
+    """The photographs in a folder and below it, by name. Raises InputError if there is none."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in KINDS)
     if not found:
         raise InputError(
-            f"{folder}, of superres.training.path or superres.validation.path, has no photographs"
+            f"superres.training.path or superres.validation.path: {folder} has no photographs"
             f" ({', '.join(KINDS)}); put them there"
         )
     return found
@@ -40,12 +41,7 @@ def crops(path: Path, size: int, seed: int, numbers: range, side: int | None = N
     With `side`, a photograph whose shorter side is larger is shrunk to it first. Raises InputError
     naming the file if it is no image, or too small.
     """
-    try:
-        with Image.open(path) as image:
-            photo = np.asarray(_shrunk(image.convert("RGB"), side))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} is no usable image ({reason}); mend or remove it") from None
+    photo = np.asarray(_shrunk(read_rgb(partial(Image.open, path), str(path)), side))
     room = np.array(photo.shape[:2]) - size
     if room.min() < 0:
         raise InputError(f"{path} is smaller than {size} pixels a side; remove it")

@@ -1,8 +1,8 @@
 """Make low-resolution versions of images, and enlarge them again, for super-resolution.
 
-A degradation is drawn for each image from its seed and number alone. It has the two passes of
-Real-ESRGAN (Wang et al. 2021, https://arxiv.org/abs/2107.10833, section 3), without its sinc filter
-and with Gaussian kernels only. Writes `low` (uint8 [N, 3, S / 4, S / 4]) and `images` (uint8
+The degradation of an image depends only on the seed and the image's number. It has the two passes
+of Real-ESRGAN (Wang et al. 2021, https://arxiv.org/abs/2107.10833, section 3), without its sinc
+filter and with Gaussian kernels only. Writes `low` (uint8 [N, 3, S / 4, S / 4]) and `images` (uint8
 [N, 3, S, S], the same enlarged by a bicubic filter). Continues after an interruption.
 """
 
@@ -33,7 +33,7 @@ FILTERS = (Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BIC
 
 
 def gaussian_kernel(sigmas: tuple[float, float], angle: float) -> np.ndarray:
-    """A Gaussian [k, k] that sums to 1, with these widths along axes turned by an angle."""
+    """A Gaussian [k, k] that sums to 1, with two widths along axes rotated by an angle."""
     half = max(1, math.ceil(3 * max(sigmas)))
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
     along = x * math.cos(angle) + y * math.sin(angle)
@@ -57,7 +57,7 @@ def _blurred(image: np.ndarray, settings: Disturbance, draw: np.random.Generator
 
 
 def resized(image: np.ndarray, side: int, kind: Image.Resampling) -> np.ndarray:
-    """An image [3, s, s] of numbers at another side, with antialiasing."""
+    """An image [3, s, s] of floats resized to another side, with antialiasing."""
     channels = [Image.fromarray(channel.astype(np.float32)) for channel in image]
     return np.stack([np.asarray(c.resize((side, side), kind), np.float64) for c in channels])
 
@@ -105,7 +105,7 @@ def enlarged(low: np.ndarray) -> np.ndarray:
 
 
 def degraded(images: np.ndarray, spec: DegradeSpec, row: int) -> dict[str, np.ndarray]:
-    """What is written of image `row`."""
+    """The arrays of image `row`."""
     seed = (spec.seed, row, SPLITS.index(spec.split), Stream.DEGRADATION)
     low = degrade(images[row], spec.degradation, np.random.default_rng(seed))
     return {"low": low, "images": enlarged(low)}
@@ -125,7 +125,9 @@ def main() -> None:
     time_slice, images = Slice(options.max_seconds), map_array(options.images, "images")
     count = len(images) if spec.count is None else spec.count
     if count > len(images):
-        raise InputError(f"{options.images} has {len(images)} images, fewer than {count}")
+        raise InputError(
+            f"{options.images} has {len(images)} images, fewer than superres.n ({count})"
+        )
     torch.set_num_threads(1)  # images are shared out, not their parts
 
     content = fingerprint(spec, fingerprint_of(options.images))

@@ -1,4 +1,4 @@
-"""Fetch the emoji packages that npm/package-lock.json pins, and pack what is used into one zip.
+"""Fetch the emoji packages that npm/package-lock.json pins, and pack their images into one zip.
 
 The archive has `{style}/{hexcode}.png|webp` and `labels.json` (hexcode -> label). Licences and
 attribution: LICENSES/ at the top of the repository. The same packages give the same bytes.
@@ -44,7 +44,12 @@ def install(folder: Path) -> Path:
 
     def attempt() -> None:
         done = npm(
-            command, return_completed_process=True, cwd=folder, capture_output=True, text=True
+            command,
+            return_completed_process=True,
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
         if done.returncode != 0:
             raise Failure(_reason(done.stderr))
@@ -62,7 +67,7 @@ def install(folder: Path) -> Path:
 
 
 def _reason(stderr: str) -> str:
-    """What npm says about its failure, on one line: the code, and the request if it names one."""
+    """The reason of npm's failure on one line: the code, and the request if npm names it."""
     prefix = "npm error "
     errors = [line for line in stderr.splitlines() if line.startswith(prefix)]
     lines = [line.removeprefix(prefix).strip() for line in errors] or stderr.split("\n")[-2:-1]
@@ -72,7 +77,7 @@ def _reason(stderr: str) -> str:
 
 def pack(modules: Path, target: Path) -> int:
     """Pack labelled images of all styles; returns how many. Skin tones are left out."""
-    rows = json.loads((modules / "emojibase-data/en/data.json").read_text())
+    rows = json.loads((modules / "emojibase-data/en/data.json").read_text(encoding="utf-8"))
     labels = {normalize_hexcode(row["hexcode"]): row["label"] for row in rows}
     packed = set()  # two files may differ only in the variation selector: the first one counts
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:

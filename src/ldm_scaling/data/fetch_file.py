@@ -1,7 +1,7 @@
-"""Fetch one file by its address, and keep it only if its SHA-256 is the expected one.
+"""Download one file, and keep it only if it has the expected SHA-256.
 
-What has come stays in `partial-NAME` beside the file. It survives an interruption, and the same
-command continues there. A file that is complete is left alone, so this also checks a copied one.
+The bytes so far are in `partial-NAME` beside the file. After an interruption the same command
+continues there. A complete file is only checked, also one that was copied from elsewhere.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ..jobs.workdir import file_sha256, hold_lock, write_text
 from .tries import Failure, persist, say
 
 TIMEOUT = 60
-"""seconds without a byte"""
+"""seconds without data after which a try fails"""
 
 
 def fetch(url: str, sha256: str, out: Path) -> None:
-    """Fetch `url` to `out`, continuing what is there of it.
+    """Download `url` to `out`, after the bytes that are already there.
 
-    Raises InputError, with the remedy, if the address gives no file or another content, if there is
-    no network after several tries, or too little disk.
+    Raises InputError with a remedy if the address gives no file or another one, if there is no
+    network after several tries, or too little disk space.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f"partial-{out.name}")
@@ -44,14 +44,14 @@ def fetch(url: str, sha256: str, out: Path) -> None:
 
 
 def _receive(url: str, sha256: str, partial: Path, out: Path) -> None:
-    """One try to get what is missing of `partial`."""
+    """One try to download the missing bytes of `partial`."""
     begun = partial.stat().st_size if partial.exists() else 0
     validator = _validator_of(partial)
     headers = {"Accept-Encoding": "identity"}
     if begun:
         headers["Range"] = f"bytes={begun}-"
         if validator.exists():
-            headers["If-Range"] = validator.read_text()
+            headers["If-Range"] = validator.read_text(encoding="utf-8")
     try:
         with httpx2.stream(
             "GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT
@@ -64,7 +64,7 @@ def _receive(url: str, sha256: str, partial: Path, out: Path) -> None:
                 _remember(response, validator)
             _write(response, start, partial, out)
     except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
-        raise InputError(f"{url} is no address ({error})") from None
+        raise InputError(f"{url} is not an address ({error}); write http:// or https://") from None
     except httpx2.RequestError as error:
         now = partial.stat().st_size if partial.exists() else 0
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -72,7 +72,7 @@ def _receive(url: str, sha256: str, partial: Path, out: Path) -> None:
 
 
 def _start(response: httpx2.Response, begun: int, partial: Path, url: str) -> int:
-    """The position of the response's first byte; `begun`, or 0 where the server starts anew."""
+    """The position of the response's first byte: `begun`, or 0 if the server starts again."""
     status = response.status_code
     if status == 200:
         return 0
@@ -107,7 +107,7 @@ def _write(response: httpx2.Response, start: int, partial: Path, out: Path) -> N
 
 
 def _remember(response: httpx2.Response, validator: Path) -> None:
-    """Keep what tells this version of the file from later ones, for If-Range."""
+    """Save the identifier of this version of the file, for the header If-Range."""
     etag = response.headers.get("ETag", "W/")
     value = response.headers.get("Last-Modified") if etag.startswith("W/") else etag
     if value:
@@ -121,13 +121,13 @@ def _validator_of(partial: Path) -> Path:
 
 
 def _accept(url: str, sha256: str, partial: Path, out: Path) -> None:
-    """Give the file its name if its content is the expected one; else remove it."""
+    """Give the file its name if it has the expected content; otherwise remove it."""
     found = file_sha256(partial)
     _validator_of(partial).unlink(missing_ok=True)
     if found != sha256:
         partial.unlink()
         raise InputError(
-            f"{out}: {url} has another content than expected (SHA-256 {found}, not {sha256});"
+            f"{out}: {url} has unexpected content (SHA-256 {found}, not {sha256});"
             " run the same command again, or copy the file from another machine"
         )
     with partial.open("rb") as file:

@@ -36,11 +36,11 @@ from ..study.hub import MARKER, RESOURCES, Kind, local_folder
 from .tries import Failure, persist
 
 WORKERS = 8
-"""files at a time"""
+"""number of files that are downloaded at a time"""
 SHARDS = ["*.tar"]
-"""of data sets"""
+"""patterns of the files of data sets"""
 CONFIGURATION = ["*.json", "*.txt", "*.model", "*.jinja"]
-"""of models and their tokenizers, at the top of a repository"""
+"""patterns of configurations and tokenizers, at the top of a repository"""
 WEIGHTS = [
     r"(diffusion_pytorch_)?model(-\d+-of-\d+)?\.safetensors",
     r"(diffusion_)?pytorch_model(-\d+-of-\d+)?\.bin",
@@ -51,7 +51,7 @@ Result = TypeVar("Result")
 
 
 def wanted(names: list[str], patterns: Sequence[str]) -> list[str]:
-    """Which of a repository's files match one of the patterns; without any, those of a model."""
+    """The files of a repository that match a pattern; without patterns, the files of a model."""
     if patterns:
         return [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
     top = [name for name in names if "/" not in name]
@@ -61,7 +61,7 @@ def wanted(names: list[str], patterns: Sequence[str]) -> list[str]:
 
 
 def fetch(name: str, revision: str, kind: Kind, include: Sequence[str] = ()) -> Path:
-    """Download what is missing; returns the folder.
+    """Download the missing files, and return the folder.
 
     `include` are patterns of paths, instead of the usual files.
 
@@ -92,7 +92,7 @@ def fetch(name: str, revision: str, kind: Kind, include: Sequence[str] = ()) -> 
 
 
 def _clear(folder: Path, partial: Path) -> None:
-    """Make room for the folder; what an earlier download without a marker left is used again."""
+    """Make room for the folder. Files of an earlier download without a marker are used again."""
     if folder.exists() and any(folder.iterdir()):
         shutil.rmtree(partial, ignore_errors=True)
         os.replace(folder, partial)
@@ -141,22 +141,24 @@ def _download(
 
 
 def _asked(name: str, revision: str, call: Callable[[], Result]) -> Result:
-    """What a call to the hub returns, tried again while its failure may pass."""
+    """The result of a call to the hub, which is tried again after temporary failures."""
 
     def attempt() -> Result:
         try:
             return call()
         except RevisionNotFoundError:
-            raise InputError(f"{name} has no revision {revision} on the hub") from None
+            raise InputError(
+                f"{name} has no revision {revision} on the hub; name a commit that it has"
+            ) from None
         except RepositoryNotFoundError:
             raise InputError(
                 f"{name} is not on the hub, or it asks for a login: accept its terms there and set"
                 " HF_TOKEN"
             ) from None
         except HFValidationError as error:
-            raise InputError(f"{name} is no hub id ({_line(error)})") from None
+            raise InputError(f"{name} is not a hub id ({_line(error)}); write ORG/NAME") from None
         except OfflineModeIsEnabled:
-            raise InputError("HF_HUB_OFFLINE is set: unset it to download") from None
+            raise InputError("HF_HUB_OFFLINE is set, so nothing is downloaded; unset it") from None
         except HfHubHTTPError as error:
             status = error.response.status_code
             if status < 500 and status not in (408, 429):
@@ -214,7 +216,9 @@ def main() -> None:
     )
     options = arguments.parse_args()
     if not re.fullmatch(r"[0-9a-f]{40}", options.revision):
-        raise InputError(f"--revision: {options.revision} is no full commit")
+        raise InputError(
+            f"--revision: {options.revision} is not a full commit of 40 hexadecimal digits"
+        )
     disable_progress_bars()
     folder = fetch(options.id, options.revision, options.kind, options.include)
     print(f"{folder} is complete")

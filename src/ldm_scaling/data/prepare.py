@@ -6,12 +6,10 @@ A split is `{split}.safetensors` (images: uint8, [N, 3, S, S], in the order of t
 
 from __future__ import annotations
 
-import csv
 import importlib
-import io
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -20,7 +18,10 @@ from ..jobs.cli import InputError, Progress, parser, run
 from ..jobs.workdir import fingerprint, write_text
 from ..kinds.sources import SOURCES
 from ..study.data import Data, Evaluation, Splits
+from ..study.metrics import FEWEST_CONCEPTS
+from ..study.sampling import FEWEST_IMAGES
 from ..workflow.specs.data import PrepareSpec
+from .captions import csv_text
 from .sources.records import Record
 from .spool import Spool
 
@@ -28,7 +29,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def drop_copies(records: list[Record], spool: Spool) -> list[Record]:
-    """Records whose pixels are not in the spool yet; they are then."""
+    """Add records to the spool; return those whose pixels were not there yet."""
     kept = []
     progress = Progress("reading images", len(records))
     for number, record in enumerate(records, start=1):
@@ -39,7 +40,7 @@ def drop_copies(records: list[Record], spool: Spool) -> list[Record]:
 
 
 def take(records: Iterator[Record], count: int, spool: Spool) -> list[Record]:
-    """The next `count` records whose pixels are new, fewer if there are no more."""
+    """The next `count` records with new pixels, or fewer if there are no more."""
     kept: list[Record] = []
     progress = Progress("reading images", count)
     while len(kept) < count and (record := next(records, None)) is not None:
@@ -52,10 +53,10 @@ def take(records: Iterator[Record], count: int, spool: Spool) -> list[Record]:
 def split_by_concept(
     records: list[Record], splits: Mapping[str, int], limit: int | None, seed: int
 ) -> dict[str, list[Record]]:
-    """Deal whole concepts to test, then validation, then train; shuffle each split.
+    """Deal whole concepts to test, then validation, then train, and shuffle each split.
 
-    A held-out split may be a little larger than asked, by the last concept's other images; so may
-    all of them together be than `limit`.
+    A held-out split can be a little larger than asked for, since its last concept is whole. For the
+    same reason all splits together can be a little larger than `limit`.
     """
     generator = random.Random(seed)
     concepts = defaultdict(list)
@@ -82,10 +83,9 @@ def split_by_concept(
 
 
 def choose(spec: PrepareSpec, archive: Path | None, spool: Spool) -> dict[str, list[Record]]:
-    """The records of every split, in its order; their pixels are in the spool.
+    """The records of every split, in order. Their pixels are in the spool.
 
-    Of source webdataset there is no split for training here. Raises InputError if there are too
-    few images.
+    Source webdataset has no training split here. Raises InputError if there are too few images.
     """
     data, asked = spec.data, spec.data.splits
     if data.evaluation is not None:
@@ -133,26 +133,42 @@ def _check(result: dict[str, list[Record]], data: Data, asked: Splits, different
     if "train" in result and not result["train"]:
         raise InputError(
             f"data.splits: {asked.test + asked.validation} images are held out, but"
-            f" {data.path or 'the source'} has only {different}"
-            f" different ones (data.max_images: {data.max_images}); nothing is left for training"
+            f" {data.path or 'the source'} has only {different} different ones"
+            f" (data.max_images: {data.max_images}); nothing is left for training."
+            f" {_concepts(result.values())}"
         )
+    source = (data.evaluation or data).path or "the source"
     for split, count in asked:
-        if len(result[split]) < count:
+        records = result[split]
+        if len(records) < count:
             raise InputError(
-                f"data.splits.{split}: {count} images are asked for, but"
-                f" {(data.evaluation or data).path} has only {len(result[split])} different ones"
-                " for it"
+                f"data.splits.{split}: {count} images are asked for, but {source} has only"
+                f" {len(records)} different ones for it. {_concepts(result.values())}"
             )
+        found = len({record.concept for record in records})
+        if len(records) >= FEWEST_IMAGES and found < FEWEST_CONCEPTS:
+            raise InputError(
+                f"data.splits.{split}: its {len(records)} images of {source} have only {found}"
+                f" concepts, and the metrics need {FEWEST_CONCEPTS}. {_concepts([records])}"
+            )
+
+
+def _concepts(splits: Iterable[list[Record]]) -> str:
+    """What a user who has too few concepts needs to know."""
+    records = [record for split in splits for record in split]
+    found = len({record.concept for record in records})
+    return (
+        f"All images of a concept go to one split, and these {len(records)} images have {found}"
+        f" concept{'s' * (found != 1)}: without a column concept, equal captions are one concept."
+        " If images of one caption show different things, give each its own value in a column"
+        " concept"
+    )
 
 
 def captions_csv(records: list[Record]) -> str:
     """The captions of a split as CSV text."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["index", "concept", "caption", "name"])
-    for index, record in enumerate(records):
-        writer.writerow([index, record.concept, record.caption, record.name])
-    return text.getvalue()
+    rows = [[index, r.concept, r.caption, r.name] for index, r in enumerate(records)]
+    return csv_text(["index", "concept", "caption", "name"], rows)
 
 
 def main() -> None:

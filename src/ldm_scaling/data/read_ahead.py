@@ -1,4 +1,4 @@
-"""Results of slow calls that are made in threads before anyone asks for them."""
+"""Calls of a slow function, made in threads before the results are needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class ReadAhead:
-    """Calls `read(key)` in threads, for announced keys in their order, at most `ahead` unasked."""
+    """Calls `read(key)` in threads for announced keys, in order, at most `ahead` in advance."""
 
     def __init__(self, read: Callable[[int], Any], threads: int, ahead: int = 256):
         self._read, self._ahead = read, ahead
@@ -19,7 +19,7 @@ class ReadAhead:
         self._started: deque[tuple[int, Future]] = deque()
 
     def announce(self, keys: Iterable[int]) -> None:
-        """Say which keys will be asked for next, after all that were announced before."""
+        """Announce the next keys, after all that were announced before."""
         self._waiting.extend(keys)
         self._start()
 

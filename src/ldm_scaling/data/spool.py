@@ -1,4 +1,4 @@
-"""The pixels of many images on disk while it is decided which split they belong to."""
+"""The pixels of many images on disk, while prepare decides on their splits."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ROWS = 64
 
 
 class Spool:
-    """Pixels by the name of their record, in an unnamed file that goes away with the process.
+    """Pixels of records in an unnamed file, which disappears when the process ends.
 
-    It lies in `folder`, which needs room for all images that are added; memory holds few of them.
+    The file is in `folder`, which needs room for all added images. Memory holds few of them.
     """
 
     def __init__(self, folder: Path, size: int):
@@ -28,7 +28,7 @@ class Spool:
         self._seen: set[bytes] = set()
         self._content = hashlib.sha256()
         self.copies = 0
-        """images that were refused"""
+        """images that were not added"""
 
     def __enter__(self) -> Spool:
         return self
@@ -40,7 +40,7 @@ class Spool:
         return len(self._rows)
 
     def add(self, record: Record) -> bool:
-        """Read an image; false, and nothing added, if its pixels are a copy of another's."""
+        """Read and add an image. Returns False and adds nothing if its pixels are already there."""
         pixels = load_pixels(record, self._shape[1]).tobytes()
         digest = hashlib.sha256(pixels).digest()
         if digest in self._seen:

@@ -1,17 +1,15 @@
 """Choose the subjects of DreamBooth and pack their images.
 
-They are folders of images below one folder, or by default concepts of the test split's emoji: such
-as every style draws, named by one or two plain words of which the last, the class, names something
-in the training captions too. The models have seen the class and not the subject. Writes
-`subjects.safetensors` (images: uint8, [N, 3, S, S]; subject: int64, [N], the subject's number) and
-`subjects.csv` (subject, name, class, images).
+Subjects are folders of images below one folder, or by default emoji of the test split. Such an
+emoji exists in every style, and its name has one or two plain words. The last word is the class; it
+is also the last word of a name in the training captions. So the models have seen the class and not
+the subject. Writes `subjects.safetensors` (images: uint8, [N, 3, S, S]; subject: int64, [N], the
+number of the subject) and `subjects.csv` (subject, name, class, images).
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import random
 import re
 from collections import defaultdict
@@ -26,19 +24,19 @@ from ..jobs.arrays import fingerprint_of, map_array, write_arrays
 from ..jobs.cli import InputError, parser, run
 from ..jobs.workdir import file_hash, fingerprint, write_text
 from ..workflow.specs.dreambooth import SubjectsSpec
-from .captions import read_column
+from .captions import csv_text, read_column, read_csv
 from .sources.emoji import STYLE_WORDS
 from .sources.records import Record, load_pixels
 
 KINDS = {".png", ".jpg", ".jpeg", ".webp"}
-"""file names' ends of images in a subject's folder"""
+"""suffixes of images in a subject's folder"""
 CLASSES = "subjects.csv"
-"""beside the subjects' folders, with columns subject and class"""
+"""file beside the subjects' folders, with columns subject and class"""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Something of which there are a few images."""
+    """A thing with a few images."""
 
     name: str
     noun: str
@@ -68,7 +66,7 @@ def emoji_subjects(spec: SubjectsSpec, folder: Path) -> list[Subject]:
     if len(able) < spec.subjects:
         raise InputError(
             f"dreambooth.subjects: {spec.subjects} are asked for, but only {len(able)} concepts of"
-            " the test split will do; ask for fewer, or raise data.splits.test"
+            " the test split can be subjects; ask for fewer, or raise data.splits.test"
         )
     images = map_array(folder / "test.safetensors", "images")
     return [
@@ -88,13 +86,15 @@ def _without_style(caption: str) -> str:
 
 
 def folder_subjects(spec: SubjectsSpec, folder: Path) -> list[Subject]:
-    """The chosen ones of the folders below `folder`, in the order of their names.
+    """The chosen folders below `folder` as subjects, in the order of their names.
 
-    The class is what subjects.csv says, else the folder's name without digits: dog of dog6.
-    Raises InputError if there are too few, or one has no image or no class.
+    The class comes from subjects.csv, or else from the folder's name without digits: dog from
+    dog6. Raises InputError if there are too few folders, or one has no image or no class.
     """
     if not folder.is_dir():
-        raise InputError(f"dreambooth.path: {folder} is no folder; put a folder a subject there")
+        raise InputError(
+            f"dreambooth.path: {folder} is not a folder; make it, with one folder for each subject"
+        )
     found = sorted(path.name for path in folder.iterdir() if path.is_dir())
     if len(found) < spec.subjects:
         raise InputError(
@@ -110,8 +110,10 @@ def _nouns(folder: Path) -> dict[str, str]:
     path = folder / CLASSES
     if not path.exists():
         return {}
-    names, nouns = read_column(path, "subject"), read_column(path, "class")
-    return dict(zip(names, nouns, strict=True))
+    columns, rows = read_csv(path)
+    if missing := {"subject", "class"} - set(columns):
+        raise InputError(f"{path} has no column {min(missing)}; it needs subject and class")
+    return {row["subject"]: row.get("class", "") for row in rows}
 
 
 def _of_folder(folder: Path, noun: str | None, size: int) -> Subject:
@@ -122,7 +124,7 @@ def _of_folder(folder: Path, noun: str | None, size: int) -> Subject:
     noun = noun or " ".join(re.findall(r"[^\W\d_]+", folder.name))
     if not noun:
         raise InputError(
-            f"{folder}: its name tells no class; write it in {folder.parent / CLASSES}"
+            f"{folder}: its name has no word for the class; write it in {folder.parent / CLASSES}"
         )
     records = [Record(folder.name, noun, str(path), partial(Image.open, path)) for path in paths]
     images = np.stack([load_pixels(record, size) for record in records])
@@ -131,12 +133,8 @@ def _of_folder(folder: Path, noun: str | None, size: int) -> Subject:
 
 def subjects_csv(subjects: list[Subject]) -> str:
     """The subjects as CSV text."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["subject", "name", "class", "images"])
-    for number, subject in enumerate(subjects):
-        writer.writerow([number, subject.name, subject.noun, len(subject.images)])
-    return text.getvalue()
+    rows = [[number, s.name, s.noun, len(s.images)] for number, s in enumerate(subjects)]
+    return csv_text(["subject", "name", "class", "images"], rows)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Downloads are tried again after pauses; a try that got somewhere does not count."""
+"""Downloads are tried again after pauses. A try that made progress does not count."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class Failure(Exception):
-    """A try that failed for a reason that may pass. The message is the reason, on one line."""
+    """A try that failed for a temporary reason. The message is the reason, on one line."""
 
     def __init__(self, reason: str, progress: bool = False):
         super().__init__(reason)
@@ -22,9 +22,9 @@ class Failure(Exception):
 
 
 def persist(attempt: Callable[[], Result]) -> Result:
-    """What `attempt()` returns in the end.
+    """Call `attempt()` until it succeeds, and return its result.
 
-    Raises the last Failure when as many tries as there are PAUSES, and one more, got nowhere.
+    Raises the last Failure when one try more than there are PAUSES made no progress.
     """
     tries, number = len(PAUSES) + 1, 1
     while True:

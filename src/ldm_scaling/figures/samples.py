@@ -20,6 +20,7 @@ from ..data.captions import read_column
 from ..jobs.arrays import map_array
 from ..jobs.cli import InputError
 from ..jobs.command import Option, Read
+from ..jobs.letters import families, spelled
 from . import style
 from .arguments import Guidance, Sampler, Steps
 
@@ -54,12 +55,12 @@ class Block:
 def draw_blocks(blocks: Sequence[Block], note: str) -> Figure:
     """A figure of blocks of equally many columns, one below the other, over a note."""
     columns = len(blocks[0].heads)
-    label = min(_LABEL, max(_width(label) for block in blocks for label in block.labels))
-    rest = 2 * _MARGIN + label
-    tiles = [(width - rest) / columns - _GAP for width in (COLUMN, style.WIDTH)]
-    width, tile = (COLUMN, tiles[0]) if tiles[0] >= _NARROW else (style.WIDTH, tiles[1])
-    tile = min(_WIDE, tile)
     with style.theme():
+        label = min(_LABEL, max(_width(label) for block in blocks for label in block.labels))
+        rest = 2 * _MARGIN + label
+        tiles = [(width - rest) / columns - _GAP for width in (COLUMN, style.WIDTH)]
+        width, tile = (COLUMN, tiles[0]) if tiles[0] >= _NARROW else (style.WIDTH, tiles[1])
+        tile = min(_WIDE, tile)
         figure = Figure()
         axes = figure.add_axes((0, 0, 1, 1), xticks=[], yticks=[])
         axes.set_axis_off()
@@ -116,6 +117,7 @@ def _draw_tile(axes: Axes, tile: np.ndarray | str, left: float, top: float, side
 
 def _write(axes: Axes, x: float, y: float, text: str, **how) -> None:
     if text:  # a caption may hold dollar signs, which are no formulas
+        text, how = spelled(text), {"family": families(text), **how}
         axes.text(x, y, text, fontsize=_FONT, linespacing=1.1, parse_math=False, **how)
 
 
@@ -125,6 +127,7 @@ def _height(text: str) -> float:
 
 def wrapped(text: str, inches: float, lines: int | None = None) -> str:
     """Text in lines that are no wider, cut after so many of them; its own lines stay."""
+    text = spelled(text)
     own = text.split("\n")
     if len(own) <= (lines or len(own)) and _width(text) <= inches:
         return text
@@ -138,7 +141,8 @@ def wrapped(text: str, inches: float, lines: int | None = None) -> str:
 
 
 def _width(text: str) -> float:
-    font = FontProperties(family="DejaVu Sans", weight="bold", size=_FONT)
+    text = spelled(text)
+    font = FontProperties(family=families(text), weight="bold", size=_FONT)
     measure = TextToPath().get_text_width_height_descent
     return max(measure(line, font, ismath=False)[0] for line in text.split("\n")) / 72
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,29 +44,33 @@ _DENSER_BELOW = 8
 _DPI, _DPI_OF_IMAGES = 200, 400
 _MAX_PIXELS = 1600
 
+_LOOK = {
+    "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: same figure everywhere
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.5,
+    "lines.markeredgewidth": 1.0,
+    "axes.labelsize": 7.5,
+    "axes.titlesize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.frameon": False,
+    "legend.fontsize": 7,
+    "pdf.fonttype": 42,  # text stays text
+}
 
-def theme() -> AbstractContextManager[None]:
-    """A context in which figures are made and saved."""
-    return mpl.rc_context(
-        {
-            "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: same figure everywhere
-            "axes.linewidth": 0.7,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "xtick.major.width": 0.7,
-            "ytick.major.width": 0.7,
-            "lines.linewidth": 1.2,
-            "lines.markersize": 4.5,
-            "lines.markeredgewidth": 1.0,
-            "axes.labelsize": 7.5,
-            "axes.titlesize": 7.5,
-            "xtick.labelsize": 7,
-            "ytick.labelsize": 7,
-            "legend.frameon": False,
-            "legend.fontsize": 7,
-            "pdf.fonttype": 42,  # text stays text
-        }
-    )
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """A context in which figures are made and saved, whatever a user's matplotlibrc says."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_LOOK)
+        yield
 
 
 def by_channels(sizes: Iterable[str]) -> list[str]:

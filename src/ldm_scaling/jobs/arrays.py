@@ -22,7 +22,7 @@ _DTYPES = {"U8": "u1", "F16": "<f2", "I32": "<i4", "F32": "<f4", "F64": "<f8", "
 def write_arrays(
     target: Path, arrays: Mapping[str, np.ndarray], fingerprint: str, **notes: str
 ) -> None:
-    """Write named arrays atomically; `notes` join the fingerprint in the file's header."""
+    """Write named arrays atomically. The header gets the fingerprint and `notes`."""
     with atomic_path(target) as path:
         save_file(
             {name: np.asarray(array, order="C") for name, array in arrays.items()},
@@ -53,9 +53,9 @@ class RowWriter:
 def row_writer(
     target: Path, arrays: Mapping[str, tuple[str, Sequence[int]]], fingerprint: str, **notes: str
 ) -> Iterator[RowWriter]:
-    """A file of arrays {name: (dtype, shape)} that is written row by row and appears when whole.
+    """A file of arrays {name: (dtype, shape)} that is written row by row and appears when complete.
 
-    Its bytes are those that `write_arrays` writes. Rows that nobody writes are zero.
+    The file is equal to one by `write_arrays`. Rows that are not written are zero.
     """
     kinds = {np.dtype(numpy): kind for kind, numpy in _DTYPES.items()}
     types = {name: np.dtype(dtype) for name, (dtype, _) in arrays.items()}
@@ -94,7 +94,7 @@ def read_header(path: Path) -> dict:
                 )
             )
     except FileNotFoundError:
-        raise InputError(f"{path} is missing") from None
+        raise InputError(f"{path} is missing; run the rule that makes it") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except (
@@ -106,7 +106,7 @@ def read_header(path: Path) -> dict:
         TypeError,
         ValueError,
     ):  # whatever bytes that are no header lead to
-        raise InputError(f"{path} is no safetensors file; delete it and run again") from None
+        raise InputError(f"{path} is not a safetensors file; delete it and run again") from None
     if Path(path).stat().st_size < size:
         raise InputError(f"{path} is truncated; delete it and run again")
     return header
@@ -139,7 +139,7 @@ def map_array(path: Path, name: str) -> np.ndarray:
 
 
 class ConcatenatedRows:
-    """Arrays of equal rows, one after the other, as one array that is read by row numbers."""
+    """Several arrays with rows of one shape, read as one array by row numbers."""
 
     def __init__(self, arrays: Sequence[np.ndarray]):
         if len({array.shape[1:] for array in arrays}) != 1:
@@ -152,7 +152,7 @@ class ConcatenatedRows:
         return self.shape[0]
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """A copy of the rows with these numbers (0 or more), in their order."""
+        """A copy of the rows with these numbers, in this order. Numbers are not negative."""
         indices = np.asarray(indices)
         if indices.size and not 0 <= indices.min() <= indices.max() < len(self):
             raise IndexError(f"rows {indices.min()} to {indices.max()} of {len(self)}")

@@ -16,31 +16,31 @@ from .cli import InputError
 
 OK = "ok"
 NONE = -1
-"""stands for a scale where every scale failed"""
+"""the choice if every scale failed"""
 _ROUNDED = 1e-5
 """costs in tables have six digits"""
 
 
 def require_lower_is_better(metric: str) -> None:
-    """Raise InputError for a metric whose lowest value is not the best."""
+    """Raise InputError for a metric that is better when higher."""
     if metric in HIGHER_IS_BETTER:
-        raise InputError(f"metric {metric}: higher is better, it chooses nothing; name another")
+        raise InputError(f"metric {metric}: higher is better, so it cannot choose; name another")
 
 
 def chosen_rows(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Of each group of a selecting metric's rows the one whose scale is chosen.
+    """The row with the chosen scale, for each group of rows of the selecting metric.
 
-    Groups in which every scale failed have none. Scales are ascending in a group.
+    A group in which every scale failed has no such row. Scales are ascending in a group.
     """
     sound = rows[rows["status"] == OK]
     return sound.loc[sound.groupby(by, sort=False)["value"].idxmin()]
 
 
 def chosen_scales(draws: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Which scale along an axis each draw chooses, of the metric's draws [..., 1 + R].
+    """The scale along an axis that each draw chooses, for the metric's draws [..., 1 + R].
 
-    Each draw chooses for itself, so the choice is part of the uncertainty. A scale that has a draw
-    which is not finite has failed; where all have, the choice is `NONE`.
+    Each draw chooses for itself, so that the choice is part of the uncertainty. A scale with a draw
+    that is not finite has failed. If all scales have failed, the choice is `NONE`.
     """
     sound = np.isfinite(draws).all(axis=-1, keepdims=True)
     lowest = np.where(sound, draws, np.inf).argmin(axis=axis)
@@ -48,15 +48,15 @@ def chosen_scales(draws: np.ndarray, axis: int = 0) -> np.ndarray:
 
 
 def at_chosen(draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """What each draw [1 + R] has at its own choice, of any metric's draws [scales, 1 + R]."""
+    """The value of each draw [1 + R] at its own choice, for a metric's draws [scales, 1 + R]."""
     return np.where(chosen == NONE, np.nan, draws[chosen, np.arange(len(chosen))])
 
 
 def at_end(guidance: pd.Series, scales: list[float]) -> pd.Series:
-    """Whether a scale beyond each one could be better than all that are tried.
+    """Whether each chosen scale is at an end of the scales, so that one beyond could be better.
 
-    Failed ones are tried too: a choice beside a diverged one is bracketed by it. Where 1 is the
-    only scale there is no guidance, and no choice.
+    Failed scales count as tried: a choice next to a diverged scale is not at an end. If 1 is the
+    only scale, there is no guidance and no choice.
     """
     ends = {max(scales)} | ({min(scales)} - {1}) if max(scales) > 1 else set()
     return guidance.isin(ends)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import signal
 import sys
 import time
@@ -27,7 +28,13 @@ Number = TypeVar("Number", int, float)
 
 
 class InputError(ValueError):
-    """Input that a command cannot use. The message is one line: the file or key, the remedy."""
+    """Input that a command cannot use. The message is one line: the file or key, and a remedy."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says, on one line of reasonable length."""
+    text = str(error).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__
 
 
 class SliceEnded(Exception):
@@ -86,12 +93,14 @@ def fraction(text: str) -> float:
 
 
 def parse_spec(kind: type[SpecType], text: str) -> SpecType:
-    """A spec from its JSON, or from the file of it that @ stands before.
+    """A spec from its JSON text, or from @FILE with that text.
 
-    Raises argparse's error, which it prints, if it is none.
+    Raises argparse.ArgumentTypeError if the text is not valid.
     """
     try:
-        return kind.model_validate_json(Path(text[1:]).read_text() if text[:1] == "@" else text)
+        if text[:1] == "@":
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        return kind.model_validate_json(text)
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot read {text[1:]}: {error.strerror}") from None
     except ValidationError as error:
@@ -102,7 +111,10 @@ def parse_spec(kind: type[SpecType], text: str) -> SpecType:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a command: wrong input, files out of reach, a full disk are one line and exit code 2."""
+    """Run a command. Wrong input, missing files and a full disk give one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a caption may have letters that a locale lacks
+            stream.reconfigure(errors="backslashreplace")
     try:
         main()
     except InputError as error:
@@ -153,7 +165,7 @@ class Slice:
 
 
 class Progress:
-    """Progress on stderr: a tqdm bar on a terminal, elsewhere a line now and then."""
+    """Progress on stderr: a tqdm bar on a terminal, otherwise a line every `every_seconds`."""
 
     def __init__(self, label: str, total: int, start: int = 0, every_seconds: float = 30):
         from tqdm import tqdm
@@ -164,7 +176,7 @@ class Progress:
         self._bar = tqdm(total=total, initial=start, desc=label) if sys.stderr.isatty() else None
 
     def update(self, done: int, note: str = "") -> None:
-        """Say that `done` of the total are done."""
+        """Show that `done` of the total are done."""
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(done - self._done)

@@ -1,7 +1,6 @@
-"""Compute arrays row by row, in a work folder, so that an interruption loses little.
+"""Compute arrays row by row, and save them in a work folder, so that an interruption loses little.
 
-Rows are saved in numbered files, each of which is written once: what a save costs does not grow
-with what is there.
+Rows are saved in numbered files. Each is written once, so that a save never becomes slower.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class Pieces:
-    """The files of a work folder that hold what was computed of steps 0 to `done`."""
+    """The files of a work folder with the rows of steps 0 to `done`."""
 
     def __init__(self, work: WorkDir):
         self._folder = work.path
@@ -44,20 +43,20 @@ class Pieces:
         return None
 
     def add(self, stop: int, arrays: Arrays) -> None:
-        """Save the rows of the steps from `done` to `stop`; they need not be as many as steps."""
+        """Save the rows of the steps `done` to `stop`. A step may have any number of rows."""
         path = self._folder / f"piece-{self.done:014d}-{stop:014d}"
         write_arrays(path, arrays, "")
         self._paths.append(path)
         self.done = stop
 
     def rows(self, name: str) -> np.ndarray:
-        """All rows of an array that fits into memory."""
+        """All rows of an array, in memory."""
         return np.concatenate([map_array(path, name) for path in self._paths])
 
     def finish(
         self, target: Path, fingerprint: str, whole: Arrays | None = None, **notes: str
     ) -> None:
-        """Write all rows to one file, together with arrays that are `whole`; remove the pieces."""
+        """Write all rows, and the complete arrays `whole`, to one file. Remove the pieces."""
         whole = whole or {}
         headers = [read_header(path) for path in self._paths]
         shapes = {name: (array.dtype.str, array.shape) for name, array in whole.items()}
@@ -87,9 +86,9 @@ def in_pieces(
     work: WorkDir,
     time_slice: Slice,
 ) -> Pieces:
-    """The rows of `compute(steps)` for the steps 0 to total, `batch` at a time, from those saved.
+    """Compute the rows of steps 0 to `total`, `batch` steps at a time, after those that are saved.
 
-    Raises SliceEnded if the slice is over; the rows so far are saved.
+    Raises SliceEnded if the time slice is over. The rows so far are saved.
     """
     pieces = Pieces(work)
     progress, save_at = Progress(label, total, pieces.done), time.monotonic()

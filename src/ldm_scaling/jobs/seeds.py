@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Stream(IntEnum):
-    """What random numbers are for: one seed gives each purpose numbers of its own."""
+    """Purposes of random numbers. One seed gives each purpose its own numbers."""
 
     AUTOENCODER = 0
     TRAINING = 1
@@ -33,7 +33,7 @@ class Stream(IntEnum):
 
 
 def order(count: int, seed: int, start: int, length: int) -> np.ndarray:
-    """Data indices of positions start to start + length: a new shuffle of `count` every epoch."""
+    """Data indices of the positions from `start` on; `count` items are shuffled every epoch."""
     positions = np.arange(start, start + length)
     result = np.empty(length, dtype=np.int64)
     for epoch in np.unique(positions // count):
@@ -50,7 +50,7 @@ def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
 def row_generators(
     stream: Stream, seed: int, positions: Iterable[int]
 ) -> Iterator[torch.Generator]:
-    """One CPU generator for each position: draws that no batch size can change."""
+    """A CPU generator for each position, so that no batch size changes the draws."""
     import torch  # most users of this module draw with numpy
 
     for position in positions:

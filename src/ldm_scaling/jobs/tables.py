@@ -15,17 +15,17 @@ from .workdir import file_hash, write_text
 
 MODEL = ["stage", "size", "seed", "sampler"]
 CELL = ["steps", "guidance", "trained"]
-"""what tells the cells of a model and sampler apart"""
+"""columns that identify a cell of one model and sampler"""
 MEASURED = [*CELL, "metric", "value", "lo", "hi", "n", "nfe", "seconds", "status"]
 FAMILY = ["size", "channels", "params", "gflops", "normalized_cost"]
 PARTS = ["text_gflops", "decoder_gflops", "caption_gflops"]
-"""of family.csv: what a total counts beside the U-Net"""
+"""columns of family.csv: parts of the total cost other than the U-Net"""
 COSTS = ["params", "gflops", "normalized_cost", "sampling_cost", "guided_cost", "total_cost"]
 CELLS = [*MODEL, *MEASURED[:-2], *COSTS, "seconds", "grid", "status", "at_boundary"]
 COUNTS = ["encoder", "size", "text_params", "autoencoder_params", "unet_params"]
 COUNTS += ["gflops", "text_gflops", "caption_gflops", "decoder_gflops"]
-"""of networks with a text encoder: gflops of a forward pass of the U-Net, and those of the text in
-it, as family.csv has them"""
+"""columns of networks with a text encoder: gflops of a forward pass of the U-Net, and its part that
+depends on the text, as in family.csv"""
 _INTEGERS = dict.fromkeys(["seed", "steps", "n", "nfe", "channels", "params"], "Int64")
 _NUMBERS = ["guidance", "trained", "value", "lo", "hi", "seconds", "gflops", "normalized_cost"]
 
@@ -39,7 +39,7 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=types)
     except FileNotFoundError:
-        raise InputError(f"{path} is missing") from None
+        raise InputError(f"{path} is missing; run the rule that makes it") from None
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: {str(error).splitlines()[0]}") from None
     if absent := [column for column in columns if column not in table]:
@@ -55,9 +55,9 @@ def to_csv(table: pd.DataFrame) -> str:
 
 
 def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
-    """The draws [rows, R] of the rows of a metrics.csv, nan where a cell failed.
+    """Bootstrap replicates [rows, R] of the rows of a metrics.csv; nan if a cell failed.
 
-    Raises InputError if the file lacks one.
+    Raises InputError if the file lacks those of a cell that did not fail.
     """
     arrays = set(read_header(path)) - {"__metadata__"}
     names = [
@@ -71,7 +71,9 @@ def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
         if status == OK and name not in arrays
     ]
     if lacking:
-        raise InputError(f"{path} has no draws of {lacking[0]}; delete it and run again")
+        raise InputError(
+            f"{path} has no bootstrap replicates of {lacking[0]}; delete it and run again"
+        )
     found = {name: np.asarray(map_array(path, name)) for name in names if name in arrays}
     length = len(next(iter(found.values()), []))
     return np.array([found.get(name, np.full(length, np.nan)) for name in names])
@@ -80,16 +82,16 @@ def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
 def read_measured(
     models: list[list[str]], names: list[str], columns: list[str] = MEASURED
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """The cells of all models, with what `names` them, and their draws [rows, R].
+    """The cells of all models with the columns `names`, and their replicates [rows, R].
 
-    Each of `models` has a value for each name, then its metrics.csv and draws.safetensors. A model
-    whose cells all failed has draws of nan. Raises InputError if a seed is no number.
+    An entry of `models` has a value for each name, then its metrics.csv and draws.safetensors. A
+    model whose cells all failed has replicates of nan. Raises InputError if a seed is not a number.
     """
     tables, draws = [], []
     for *values, metrics, drawn in models:
         model = dict(zip(names, values, strict=True))
         if not model["seed"].isdecimal():
-            raise InputError(f"--metrics: seed {model['seed']} is no number")
+            raise InputError(f"--metrics: seed {model['seed']} is not a number")
         own = read_table(Path(metrics), columns).assign(**model | {"seed": int(model["seed"])})
         tables.append(own)
         draws.append(draws_of(own, Path(drawn)))
@@ -99,6 +101,6 @@ def read_measured(
 
 
 def write_cells(cells: pd.DataFrame, draws: np.ndarray, table: Path, file: Path) -> None:
-    """Write the rows of a table of cells, and the draws [rows, R] of each beside it."""
+    """Write a table of cells, and beside it the bootstrap replicates [rows, R] of its rows."""
     write_text(table, to_csv(cells))
     write_arrays(file, {"draws": np.ascontiguousarray(draws)}, file_hash(table))

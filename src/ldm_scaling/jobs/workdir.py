@@ -1,8 +1,8 @@
-"""Files that appear whole or not at all, and folders in which a long job keeps its state.
+"""Files that are written completely or not at all, and folders for the state of long jobs.
 
 Every long job saves its state in a work folder outside of its outputs. State carries a fingerprint
-of what decides the result; state of another fingerprint is never used. A save that was cut off
-leaves the one before it untouched.
+of what decides the result. State with another fingerprint is never used. An interrupted save does
+not change the state before it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _umask() -> int:
 def write_text(target: str | os.PathLike, text: str) -> None:
     """Write a text file atomically."""
     with atomic_path(target) as path:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")  # whatever the locale
 
 
 def write_json(target: str | os.PathLike, value: Any) -> None:
@@ -79,11 +79,11 @@ class Busy(Exception):
 
 
 def hold_lock(path: Path, what: Path, wait: bool = True) -> IO:
-    """An open file that holds the lock `path` of `what` until it is closed, or its process ends.
+    """An open file that holds the lock `path` of `what` until the file is closed.
 
-    While another process holds it, waits and says so, or raises Busy.
+    If another process holds the lock, prints a line and waits, or raises Busy without `wait`.
     """
-    file = path.open("w")
+    file = path.open("w", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -93,17 +93,20 @@ def hold_lock(path: Path, what: Path, wait: bool = True) -> IO:
         print(f"another process works in {what}; waiting for it", file=sys.stderr, flush=True)
         fcntl.flock(file, fcntl.LOCK_EX)
     except OSError as error:  # some network filesystems have no locks
-        print(f"{what} cannot be locked ({error.strerror}); going on", file=sys.stderr)
+        print(
+            f"{what} cannot be locked ({error.strerror}); continuing without a lock",
+            file=sys.stderr,
+        )
     return file
 
 
 class WorkDir:
     """State of one long job, in numbered files that are written atomically.
 
-    `WorkDir(path, fingerprint)` is a context manager: it holds a lock so that a second process
-    with the same folder waits until the first has ended, or raises Busy if it is not to wait.
-    Processes that train one model together share the lock of their first one (`lock=False` for the
-    others), and only that one may save. Only the two newest states are kept.
+    `WorkDir(path, fingerprint)` is a context manager that holds a lock. A second process with the
+    same folder waits until the first one ends, or raises Busy without `wait`. Of several processes
+    that train one model, only the first has the lock and saves (`lock=False` for the others). Only
+    the two newest states are kept.
     """
 
     def __init__(
@@ -141,8 +144,8 @@ class WorkDir:
     def load(self, read: Callable[[Path], Any]) -> Any | None:
         """The newest state that `read(path)` can read, or None. Unreadable ones are removed.
 
-        A failing disk or too little memory (OSError, MemoryError) says nothing about the state:
-        it is raised and nothing is removed.
+        An OSError or a MemoryError is raised and removes nothing, since a failing disk or too
+        little memory says nothing about the state.
         """
         for path in reversed(self._states()):
             try:

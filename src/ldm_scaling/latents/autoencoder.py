@@ -1,8 +1,7 @@
 """Train the autoencoder on the training split, and load any autoencoder.
 
 The network is diffusers' AutoencoderTiny with one halving for each factor 2. The loss is L1 + L2 in
-pixels; a little noise on the latents makes the decoder forgive what a diffusion model gets slightly
-wrong.
+pixels. A little noise on the latents makes the decoder robust to small errors of a diffusion model.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from diffusers.utils import logging as diffusers_logging
 from torch import nn
 
 from ..jobs.arrays import fingerprint_of, map_array
-from ..jobs.cli import InputError, Slice, add_work_dir, batches, parser, run
+from ..jobs.cli import InputError, Slice, add_work_dir, batches, first_line, parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 from ..study.latents import AutoencoderNetwork
@@ -28,12 +27,12 @@ from .pretrained import find
 diffusers_logging.set_verbosity_error()  # it warns of a key that AutoencoderTiny itself writes
 
 CLASSES = {"AutoencoderTiny": AutoencoderTiny, "AutoencoderKL": AutoencoderKL}
-"""supported autoencoders by diffusers' name"""
+"""supported autoencoders by their class name in diffusers"""
 DECODED = 2**15
 """latent pixels that are decoded or encoded at a time: 8 images of 512 pixels a side. At full
-resolution Stable Diffusion's decoder holds a gigabyte for each of them"""
+resolution Stable Diffusion's decoder needs a gigabyte of memory for each of them"""
 LATENT_NOISE = 0.05
-"""standard deviation of the training noise over that of the latents"""
+"""standard deviation of the training noise, divided by that of the latents"""
 
 
 def build(spec: AutoencoderNetwork) -> AutoencoderTiny:
@@ -49,11 +48,11 @@ def build(spec: AutoencoderNetwork) -> AutoencoderTiny:
 
 
 def load(folder_or_id: str, revision: str | None = None) -> nn.Module:
-    """A frozen autoencoder from a diffusers folder, or a hub id that is downloaded.
+    """A frozen autoencoder from a diffusers folder, or from a hub id that is downloaded.
 
-    Raises InputError if there is none, naming the key.
+    Raises InputError that names the key if there is none.
     """
-    folder = find("latents.autoencoder", folder_or_id, revision)
+    folder = find("latents.autoencoder", folder_or_id, revision, "vae")
     try:
         config = AutoencoderTiny.load_config(folder, local_files_only=True)
         name = config.get("_class_name", "a model without a class name")
@@ -69,12 +68,12 @@ def load(folder_or_id: str, revision: str | None = None) -> nn.Module:
             )
         model = kind.from_pretrained(folder, local_files_only=True)
         return model.eval().requires_grad_(False)
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # whatever a wrong configuration or torn weights lead to
         raise InputError(
-            f"latents.autoencoder.pretrained: {folder_or_id} is no diffusers autoencoder "
-            f"({str(error).splitlines()[0]})"
+            f"latents.autoencoder.pretrained: {folder_or_id} is no autoencoder that diffusers can"
+            f" load ({first_line(error)})"
         ) from None
 
 
@@ -85,7 +84,7 @@ def to_unit(images: np.ndarray) -> torch.Tensor:
 
 @torch.no_grad()
 def encode(autoencoder: nn.Module, images: np.ndarray) -> torch.Tensor:
-    """Latents of uint8 images [B, 3, S, S], scaled to about unit variance; a KL mean."""
+    """Latents of uint8 images [B, 3, S, S], scaled to about unit variance; a mean for KL."""
     parts = []
     for rows in batches(len(images), max(1, 64 * DECODED // images[0, 0].size)):
         output = autoencoder.encode(to_unit(images[rows]).to(autoencoder.device))
@@ -106,7 +105,7 @@ def decode(autoencoder: nn.Module, latents: torch.Tensor) -> torch.Tensor:
 
 
 def to_uint8(images: torch.Tensor) -> np.ndarray:
-    """uint8 images of images in [0, 1], rounded as diffusers' pipelines round."""
+    """uint8 images of images in [0, 1], rounded as in diffusers' pipelines."""
     return (images * 255).round().byte().contiguous().cpu().numpy()
 
 

@@ -21,11 +21,11 @@ from .autoencoder import encode, load, weights_hash
 
 BATCH = 64
 SHOWN = 4096
-"""latents whose standard deviation is printed"""
+"""number of latents whose standard deviation is printed"""
 
 
 def check_latents(autoencoder: nn.Module, spec: EncodeImagesSpec, images: np.ndarray) -> None:
-    """Raise InputError if the latents of images, uint8 [N, 3, S, S], have not the spec's shape."""
+    """Raise InputError if latents of images, uint8 [N, 3, S, S], differ from the spec's shape."""
     side = images.shape[-1] // spec.downsampling
     expected = (spec.latent_channels, side, side)
     found = tuple(encode(autoencoder, images).shape[1:])

@@ -2,13 +2,15 @@
 
 Writes `latents` (float16 [N, C, h, w], scaled to about unit variance), `text` (float16 [N,
 max_tokens, D]), `kept` (int64 [N]: the numbers of the samples in the index; those that cannot be
-decoded are missing) and `empty` (float16 [max_tokens, D]: the embedding of the empty caption).
+decoded are missing), `checksum` (int64 [N]: of pixels and caption) and `empty` (float16
+[max_tokens, D]: the embedding of the empty caption).
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -29,7 +31,7 @@ BATCH = 32
 
 
 def reading_threads() -> int:
-    """Threads that read and decode images: this process's share of the job's threads."""
+    """Number of threads that read images: this process's share of the job's threads."""
     return max(1, torch.get_num_threads() // int(os.environ.get("WORLD_SIZE", 1)))
 
 
@@ -63,12 +65,12 @@ class PairEncoder:
 
 
 def part_of(count: int, part: int, parts: int) -> range:
-    """Sample numbers of one of several consecutive parts, which differ by at most one sample.
+    """Sample numbers of one of `parts` consecutive parts, whose sizes differ by at most one.
 
     Raises InputError if there are fewer samples than parts.
     """
     if parts > count:
-        raise InputError(f"latents.parts: {parts} jobs for {count} samples; lower it")
+        raise InputError(f"latents.parts: {parts} jobs are more than the {count} samples; lower it")
     return range(count * part // parts, count * (part + 1) // parts)
 
 
@@ -87,7 +89,7 @@ def main() -> None:
     samples = Samples(index, options.shards, spec.encoding.image_size)
     encoder = PairEncoder(spec.encoding, own_device())
     reader = ReadAhead(samples.whole, reading_threads())
-    announced = 0
+    announced, reasons = 0, []
 
     def compute(rows: slice) -> dict[str, np.ndarray]:
         nonlocal announced
@@ -95,29 +97,45 @@ def main() -> None:
         reader.announce(numbers[max(announced, rows.start) : ahead])
         announced = ahead
         own = numbers[rows]
-        whole = [(n, *found) for n, found in zip(own, reader(own), strict=True) if found]
+        found = dict(zip(own, reader(own), strict=True))
+        if not reasons:
+            reasons.extend(sample for sample in found.values() if isinstance(sample, str))
+        whole = [(n, *sample) for n, sample in found.items() if not isinstance(sample, str)]
         if not whole:
             return {
                 "latents": np.empty((0, *encoder.latent_shape), np.float16),
                 "text": np.empty((0, *encoder.text_shape), np.float16),
                 "kept": np.empty(0, np.int64),
+                "checksum": np.empty(0, np.int64),
             }
         kept, pixels, captions = zip(*whole, strict=True)
         return {
             "latents": encoder.images(np.stack(pixels)).cpu().numpy(),
             "text": encoder.captions(list(captions)).cpu().numpy(),
             "kept": np.array(kept, np.int64),
+            "checksum": np.array(
+                [crc32(caption.encode(), crc32(image.tobytes())) for _, image, caption in whole]
+            ),
         }
 
     source = fingerprint_of(options.index)
-    content = fingerprint(spec, source, encoder.weights())
-    with WorkDir(options.work_dir, content) as work:
+    weights = encoder.weights()
+    with WorkDir(options.work_dir, fingerprint(spec, source, weights, "checksum")) as work:
         pieces = in_pieces("encoding samples", len(numbers), BATCH, compute, work, time_slice)
-        kept = len(pieces.rows("kept"))
+        kept = pieces.rows("kept")
+        first = f" ({reasons[0]})" if reasons else ""
+        if not len(kept):
+            raise InputError(
+                f"data.path: none of {len(numbers)} samples can be decoded{first}; mend the shards"
+            )
         whole = {"empty": encoder.captions([""])[0].cpu().numpy()}
         notes = {"index": source, "part": f"{spec.part} of {spec.parts}"}
-        pieces.finish(options.out, content, whole, **notes)
-    print(f"{kept} samples; {len(numbers) - kept} cannot be decoded and are left out")
+        # what the samples are decides whether models are trained anew, not when shards were copied
+        samples = crc32(pieces.rows("checksum"), crc32(kept))
+        pieces.finish(options.out, fingerprint(spec, weights, samples), whole, **notes)
+    print(
+        f"{len(kept)} samples; {len(numbers) - len(kept)} cannot be decoded and are left out{first}"
+    )
 
 
 if __name__ == "__main__":

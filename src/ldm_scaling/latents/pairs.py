@@ -1,4 +1,4 @@
-"""What training reads: latents and text embeddings of images, cached or encoded on the way.
+"""The pairs that training reads: latents and text embeddings, cached or encoded while training.
 
 Every kind has `count`, `latent_shape`, `text_width`, `empty` (the embedding of the empty caption,
 float32 [max_tokens, D]), an `order` of image numbers, and `read`.
@@ -37,7 +37,7 @@ class PackedPairs:
         return order(self.count, seed, start, length)
 
     def announce(self, numbers: np.ndarray) -> None:
-        """Nothing: rows of a memory map are read fast enough when they are needed."""
+        """Do nothing: rows of a memory map are read fast enough when they are needed."""
 
     def read(self, numbers: np.ndarray, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Latents [B, C, h, w] and embeddings [B, max_tokens, D] of these images, float32."""
@@ -67,12 +67,12 @@ class ShardedPairs(PackedPairs):
         return self._order(seed, start, length)
 
     def read(self, numbers: np.ndarray, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """As of packed pairs; the next whole sample stands in for one that is not."""
+        """As PackedPairs.read; the next whole sample replaces one that is unreadable."""
         return super().read(self._stand_ins.rows(numbers), device)
 
 
 class StreamedPairs:
-    """Pairs of tar shards that are read ahead in threads, and encoded when they are asked for.
+    """Pairs of tar shards that threads read in advance, and that are encoded when they are needed.
 
     Order and values are those of `ShardedPairs`, up to the networks' rounding in other batches.
     """
@@ -114,10 +114,10 @@ def open_pairs(
     shards: Path | None,
     encoding: EncodingSpec | None,
 ) -> tuple[Pairs, list[str]]:
-    """The pairs that a command's files hold, and the fingerprints of what decides them.
+    """The pairs in a command's files, and the fingerprints of what decides them.
 
-    Cached are one file of latents and one of text, or an index and the parts of both; streamed are
-    an index, its shards and how to encode them. Raises InputError if the files do not fit.
+    Cached pairs are a file of latents and one of text, or an index and the parts of both. Streamed
+    pairs are an index, its shards and an encoding. Raises InputError if the files do not fit.
     """
     if encoding is not None:
         if index is None or shards is None or latents or text:
@@ -144,4 +144,6 @@ def _check_parts(index: Path, latents: Sequence[Path], text: Sequence[Path]) -> 
         notes = read_header(path).get("__metadata__", {})
         wanted = {"index": source, "part": f"{number} of {len(latents)}"}
         if {name: notes.get(name) for name in wanted} != wanted:
-            raise InputError(f"{path} is not part {number} of {len(latents)} of {index}")
+            raise InputError(
+                f"{path} is not part {number} of {len(latents)} of {index}; delete it and run again"
+            )

@@ -1,4 +1,4 @@
-"""Where a network of others lies that the study names."""
+"""The folder of a pretrained network that the study names."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from pathlib import Path
 from ..jobs.cli import InputError
 from ..study.hub import RESOURCES, local_folder, marker
 
+LFS_POINTER = b"version https://git-lfs"
+"""first bytes of a file that Git LFS has not replaced by its content"""
 
-def find(network: str, pretrained: str, revision: str | None) -> Path:
+
+def find(network: str, pretrained: str, revision: str | None, part: str = "") -> Path:
     """The folder of `pretrained`, which is the `network` of a study, such as latents.autoencoder.
 
-    Raises InputError, with the remedy, if a hub id is not downloaded or a folder is not there.
+    `part` is the network's folder in a pipeline. Raises InputError, with the remedy, if a hub id is
+    not downloaded, a folder is not there, is a whole pipeline, or has pointers of Git LFS.
     """
     folder = local_folder(pretrained, revision)
     if revision and not marker(pretrained, revision).exists():
@@ -23,4 +27,15 @@ def find(network: str, pretrained: str, revision: str | None) -> Path:
         raise InputError(
             f"{network} {pretrained}: no such folder; for a hub id, set its revision to a commit"
         )
+    if part and (folder / "model_index.json").exists() and (folder / part).is_dir():
+        raise InputError(
+            f"{network} {pretrained}: is the folder of a whole pipeline; name {folder / part}"
+        )
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        with path.open("rb") as file:
+            if file.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise InputError(
+                    f"{network} {pretrained}: {path.name} is a pointer of Git LFS, not the file"
+                    f" itself; run git lfs pull in {folder}"
+                )
     return folder

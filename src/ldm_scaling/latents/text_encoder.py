@@ -14,11 +14,12 @@ from transformers import (
     AutoTokenizer,
     CLIPTextModel,
     PretrainedConfig,
+    PreTrainedTokenizerBase,
     T5EncoderModel,
 )
 from transformers.utils import logging as transformers_logging
 
-from ..jobs.cli import InputError
+from ..jobs.cli import InputError, first_line
 from ..study.hub import BUILT_IN_ENCODERS, WORD_VECTORS, WORD_VECTORS_FILES
 from ..study.latents import TextEncoder
 from .packaged import FOLDERS, GRAPHS, load_graph
@@ -31,26 +32,26 @@ AutoModel.register(WordVectorsConfig, WordVectors)
 
 
 def locate(spec: TextEncoder) -> Path:
-    """The folder of a text encoder: packaged, fetched, or the user's own.
+    """The folder of a text encoder: in a package, downloaded, or the user's own.
 
-    It has configuration and tokenizer, and the weights unless they are a packaged graph.
+    It has configuration and tokenizer, and the weights unless they are in an ONNX graph.
     """
     if spec.pretrained == WORD_VECTORS:
         if missing := [path for path in WORD_VECTORS_FILES if not path.exists()]:
             raise InputError(
-                f"text encoder {spec.pretrained}: lacks {missing[0]}; delete"
+                f"text encoder {spec.pretrained}: {missing[0]} is missing; delete"
                 f" {missing[0].parent} and run: snakemake --cores 1 prefetch (with the study's"
                 " --configfile)"
             )
         return WORD_VECTORS_FILES[0].parent
     if packaged := FOLDERS.get(spec.pretrained):
         return packaged.find(spec.pretrained)
-    return find("text encoder", spec.pretrained, spec.revision)
+    return find("text encoder", spec.pretrained, spec.revision, "text_encoder")
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the list of weights that are not loaded, such as those of layers beyond the cut."""
+    """Hide the list of weights that are not loaded, such as those of layers that are cut off."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
@@ -65,7 +66,7 @@ def is_clip(config: PretrainedConfig) -> bool:
 
 
 def read_config(spec: TextEncoder) -> PretrainedConfig:
-    """The configuration of a text encoder, of a CLIP model that of its text half, as it is cut.
+    """The configuration of a text encoder with its first layers; of a CLIP model, of its text half.
 
     Raises what transformers does, and InputError if it has fewer layers than are to be kept.
     """
@@ -77,7 +78,7 @@ def read_config(spec: TextEncoder) -> PretrainedConfig:
 
 
 def cut(config: PretrainedConfig, spec: TextEncoder) -> PretrainedConfig:
-    """The configuration with the first layers only, if the study keeps no more."""
+    """The configuration with only the first layers, if the study keeps only those."""
     if spec.layers is None:
         return config
     if spec.layers > (count := config.num_hidden_layers):
@@ -90,14 +91,14 @@ def cut(config: PretrainedConfig, spec: TextEncoder) -> PretrainedConfig:
 
 
 def model_class(config: PretrainedConfig) -> type:
-    """The class in transformers of a text encoder: of T5 the encoder, of CLIP the text half."""
+    """The class of a text encoder in transformers: T5's encoder, CLIP's text half, or any model."""
     if is_clip(config):
         return CLIPTextModel
     return T5EncoderModel if config.model_type == "t5" else AutoModel
 
 
 def load_model(spec: TextEncoder, config: PretrainedConfig) -> nn.Module:
-    """A text encoder with its weights, float32. Raises what transformers does."""
+    """A text encoder with its weights, float32. Raises the errors of transformers."""
     if graph := GRAPHS.get(spec.pretrained):
         return load_graph(graph.find(spec.pretrained), config)
     with _quiet():
@@ -106,25 +107,43 @@ def load_model(spec: TextEncoder, config: PretrainedConfig) -> nn.Module:
         )
 
 
+def load_tokenizer(spec: TextEncoder) -> PreTrainedTokenizerBase:
+    """The tokenizer of a text encoder.
+
+    Raises the errors of transformers, and InputError if there are no files of a tokenizer.
+
+    Where the files of a tokenizer are missing, transformers makes one that knows no word.
+    """
+    folder = locate(spec)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    names = sorted({"tokenizer.json", *tokenizer.vocab_files_names.values()})
+    if not any((folder / name).exists() for name in names):
+        raise InputError(
+            f"text encoder {spec.pretrained}: {folder} has no tokenizer, which is"
+            f" {' or '.join(names)}; copy it there (a pipeline has it in its folder tokenizer)"
+        )
+    return tokenizer
+
+
 class CaptionEncoder:
     """Encodes captions as Stable Diffusion does: padded to max_tokens, last hidden state.
 
-    A BERT-like encoder's padding is masked inside the encoder, and T5's; a CLIP text model sees it,
-    as diffusers' pipeline does. The U-Net sees all max_tokens embeddings in all cases.
+    Encoders like BERT and T5 mask the padding. A CLIP text model sees it, as in diffusers'
+    pipeline. The U-Net always sees all max_tokens embeddings.
     """
 
     def __init__(self, spec: TextEncoder, device: str = "cpu"):
         try:
             config = read_config(spec)
             self.is_clip = is_clip(config)
-            self.tokenizer = AutoTokenizer.from_pretrained(locate(spec), local_files_only=True)
+            self.tokenizer = load_tokenizer(spec)
             model = load_model(spec, config)
         except InputError:
             raise
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever a wrong configuration or torn weights lead to
             raise InputError(
-                f"text encoder {spec.pretrained}: is no text model that "
-                f"transformers can load ({str(error).splitlines()[0]})"
+                f"text encoder {spec.pretrained}: is not a text model that transformers can load"
+                f" ({first_line(error)})"
             ) from None
         positions = getattr(model.config, "max_position_embeddings", spec.max_tokens)
         if spec.max_tokens > positions:
@@ -153,7 +172,7 @@ class CaptionEncoder:
         return (embeddings * own).sum(dim=1) / own.sum(dim=1).clamp(min=1)
 
     def _encode(self, captions: list[str], padding: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Embeddings [B, tokens, D], and which of them are no padding, [B, tokens]."""
+        """Embeddings [B, tokens, D], and a mask [B, tokens] that is 0 for padding."""
         tokens = self.tokenizer(
             captions,
             padding=padding,

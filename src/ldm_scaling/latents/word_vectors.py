@@ -13,7 +13,7 @@ from ..study.hub import WORD_VECTORS
 
 
 class WordVectorsConfig(PretrainedConfig):
-    """How many words and vectors there are; by default those that the project fetches."""
+    """Numbers of words and vectors; by default those that the project fetches."""
 
     model_type = WORD_VECTORS
 
@@ -30,9 +30,9 @@ class WordVectorsConfig(PretrainedConfig):
 
 
 class WordVectors(PreTrainedModel):
-    """A table of vectors: a token has one of them, whatever stands beside it.
+    """A table of vectors. The vector of a token does not depend on other tokens.
 
-    Tokens share vectors, so which one a token has is a table too.
+    Tokens share vectors, so a second table has the number of each token's vector.
     """
 
     config_class = WordVectorsConfig

@@ -27,8 +27,6 @@ from ..tables.fits import TRAINING_FORWARDS
 from ..workflow import stages
 from ..workflow.downloads import (
     ARCHIVES,
-    PHOTOS_BYTES,
-    PHOTOS_MARKER,
     SQUEEZENET,
     SQUEEZENET_BYTES,
     WORD_VECTORS_BYTES,
@@ -117,8 +115,6 @@ def _fetch(path: Path) -> Job:
         return Job("fetch_squeezenet", str(path), bytes=SQUEEZENET_BYTES)
     if path in WORD_VECTORS_FILES:
         return Job("fetch_word_vectors", str(path), bytes=WORD_VECTORS_BYTES)
-    if path == PHOTOS_MARKER:
-        return Job("fetch_photos", str(path), bytes=PHOTOS_BYTES)
     if name in ARCHIVES:
         return Job("fetch_file", str(path), bytes=ARCHIVES[name].bytes, name=name)
     return Job("fetch_emoji", str(path), bytes=emoji.ARCHIVE_BYTES)

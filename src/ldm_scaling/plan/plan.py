@@ -132,12 +132,12 @@ def read_study(paths: Sequence[Path]) -> Study:
     config: dict = {}
     for path in paths:
         try:
-            update_config(config, yaml.safe_load(path.read_text()) or {})
+            update_config(config, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
         except (yaml.YAMLError, AttributeError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"{path} has no keys and values in YAML ({reason})") from None
     try:
-        return load_study(config)
+        return load_study(config, paths)
     except StudyError as error:
         raise InputError(str(error)) from None
 

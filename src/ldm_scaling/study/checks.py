@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 from ..kinds.architectures import ARCHITECTURES
 from ..kinds.sizes import channels
@@ -19,14 +20,16 @@ def check_shapes_and_counts(study: Sections) -> None:
     latent_side, rest = divmod(study.data.image_size, study.latents.autoencoder.downsampling)
     if rest or latent_side % halvings:
         raise ValueError(
-            f"data.image_size: {study.data.image_size} over latents.autoencoder.downsampling"
+            f"data.image_size: {study.data.image_size} divided by latents.autoencoder.downsampling"
             f" must be a multiple of {halvings}, for the levels of family.channel_multipliers"
         )
     packed = study.data.is_packed
     if packed and not study.latents.cache:
-        raise ValueError("latents.cache: false is for data.source webdataset only")
+        raise ValueError("latents.cache: false is for data.source webdataset only; set true")
     if not packed and study.latents.autoencoder.pretrained is None:
-        raise ValueError("latents.autoencoder.pretrained: data.source webdataset needs one")
+        raise ValueError(
+            "latents.autoencoder.pretrained: data.source webdataset needs a trained one; name it"
+        )
     if not packed and study.metrics.clip_like:
         raise ValueError("metrics.clip_like: must be null for data.source webdataset")
     splits = study.data.splits
@@ -42,14 +45,26 @@ def check_shapes_and_counts(study: Sections) -> None:
     clip, text_encoder = study.metrics.clip, study.latents.text_encoder
     if clip and clip.pretrained == text_encoder.pretrained:
         raise ValueError(
-            "metrics.clip: scores of the text encoder that conditions the models flatter them;"
-            " choose another model"
+            "metrics.clip: this model is also the text encoder of the U-Nets, so its score would"
+            " favour them; choose another model"
         )
-    steps = (*study.sampling.steps, study.sampling.fixed.steps)
-    if max(steps) > study.diffusion.train_timesteps:
-        raise ValueError("sampling.steps: more steps than diffusion.train_timesteps")
-    if unknown := set(study.guidance_sizes) - set(study.family.sizes):
-        raise ValueError(f"figures.guidance_sizes: {min(unknown)} is not in family.sizes")
+    _check_steps(study, "sampling.steps", study.sampling.steps)
+    _check_steps(study, "sampling.fixed.steps", [study.sampling.fixed.steps])
+    _check_sizes(study, "figures.guidance_sizes", study.guidance_sizes)
+
+
+def _check_steps(study: Sections, key: str, steps: Iterable[int]) -> None:
+    if (most := max(steps)) > (levels := study.diffusion.train_timesteps):
+        raise ValueError(
+            f"{key}: {most} steps are more than diffusion.train_timesteps ({levels}); lower them"
+        )
+
+
+def _check_sizes(study: Sections, key: str, sizes: Iterable[str]) -> None:
+    if unknown := set(sizes) - set(study.family.sizes):
+        raise ValueError(
+            f"{key}: {min(unknown)} is not in family.sizes; add it there, or remove it"
+        )
 
 
 def check_students(study: Sections) -> None:
@@ -61,36 +76,40 @@ def check_students(study: Sections) -> None:
     levels, most = study.diffusion.train_timesteps, max(study.sampling.students.steps)
     if (study.distill or study.guided_distill) and FEW_STEPS not in study.sampling.students.steps:
         raise ValueError(
-            f"sampling.students.steps: must have {FEW_STEPS}, at which students are compared"
+            f"sampling.students.steps: students are compared at {FEW_STEPS} steps; add {FEW_STEPS}"
         )
     if study.distill and not most <= study.distill.teacher_steps <= levels:
         raise ValueError(
-            f"distill.teacher_steps: must be from {most}, the most of sampling.students.steps,"
-            f" to diffusion.train_timesteps ({levels})"
+            f"distill.teacher_steps: must be at least {most}, the largest of"
+            f" sampling.students.steps, and at most diffusion.train_timesteps ({levels})"
         )
     if study.distill and levels % study.distill.teacher_steps:
         raise ValueError(
-            f"distill.teacher_steps: must divide diffusion.train_timesteps ({levels}), or"
-            " students would start below pure noise"
+            f"distill.teacher_steps: must divide diffusion.train_timesteps ({levels}), so that"
+            " students start at pure noise"
         )
     for name, section in (("distill", study.distill), ("guided_distill", study.guided_distill)):
         untold = set(study.sampling.students.guidance) - set(section.guidance if section else [])
         if section and untold:
             raise ValueError(
-                f"sampling.students.guidance: {min(untold):g} is not in {name}.guidance,"
-                " the scales that students learn"
+                f"sampling.students.guidance: students do not learn {min(untold):g}; add it to"
+                f" {name}.guidance, or remove it here"
             )
     if study.guided_distill:
-        if unknown := set(study.guided_distill.sizes or []) - set(study.family.sizes):
-            raise ValueError(f"guided_distill.sizes: {min(unknown)} is not in family.sizes")
+        _check_sizes(study, "guided_distill.sizes", study.guided_distill.sizes or [])
         if 2 * study.guided_distill.steps[0] > levels:
-            raise ValueError("guided_distill.steps: more than half of diffusion.train_timesteps")
+            raise ValueError(
+                f"guided_distill.steps: {study.guided_distill.steps[0]} steps are more than half of"
+                f" diffusion.train_timesteps ({levels})"
+            )
 
 
 def check_prompts(study: Sections) -> None:
-    """Check that the prompts that figures draw are sampled."""
+    """Check that cells have images of the prompts that figures draw."""
     if (last := max(study.figures.prompts)) >= study.sampling.n:
-        raise ValueError(f"figures.prompts: row {last} must be below sampling.n")
+        raise ValueError(
+            f"figures.prompts: row {last} is not sampled; rows must be below sampling.n"
+        )
 
 
 def check_superres(study: Sections) -> None:
@@ -102,9 +121,10 @@ def check_superres(study: Sections) -> None:
         name = study.family.architecture
         raise ValueError(f"superres: architecture {name} takes no second image; set null")
     if study.data.image_size < MIN_SIDE:
-        raise ValueError(f"superres: needs data.image_size of {MIN_SIDE} or more; or set null")
-    if unknown := set(superres.scratch or []) - set(study.family.sizes):
-        raise ValueError(f"superres.scratch: {min(unknown)} is not in family.sizes")
+        raise ValueError(
+            f"superres: needs data.image_size of {MIN_SIDE} or more; otherwise set superres: null"
+        )
+    _check_sizes(study, "superres.scratch", superres.scratch or [])
     found, key = study.data.splits.test, "data.splits.test"
     if superres.validation:
         found, key = superres.validation.patches, "superres.validation.patches"
@@ -117,11 +137,10 @@ def check_superres(study: Sections) -> None:
     if superres.n > found:
         raise ValueError(f"superres.n: {superres.n} is larger than {key} ({found})")
     if (components := study.metrics.components or 0) >= superres.n:
-        raise ValueError(f"superres.n: must be above metrics.components ({components})")
-    if max(superres.steps) > study.diffusion.train_timesteps:
-        raise ValueError("superres.steps: more steps than diffusion.train_timesteps")
+        raise ValueError(f"superres.n: must be larger than metrics.components ({components})")
+    _check_steps(study, "superres.steps", superres.steps)
     if max(study.figures.prompts) >= superres.n:
-        raise ValueError("superres.n: must be above the rows of figures.prompts")
+        raise ValueError("superres.n: must be larger than every row in figures.prompts")
     if not study.data.is_packed and superres.training is None:
         raise ValueError(
             "superres.training: data.source webdataset needs a folder of photographs,"
@@ -139,26 +158,24 @@ def check_param_budget(study: Sections) -> None:
     for size in budget.sizes:
         if not re.fullmatch(own.size, size):
             known = study.family.sizes[0]
-            raise ValueError(f"param_budget.sizes: {size} is no size, such as {known}")
+            raise ValueError(f"param_budget.sizes: {size} is not a size such as {known}")
         if channels(size) % unit:
             raise ValueError(
-                f"param_budget.sizes: {size} is no multiple of {unit}, for family.norm_groups and"
-                " family.heads"
+                f"param_budget.sizes: the channels of {size} must be a multiple of {unit}, for"
+                " family.norm_groups and family.heads"
             )
-    if budget.steps > study.diffusion.train_timesteps:
-        raise ValueError("param_budget.steps: more steps than diffusion.train_timesteps")
+    _check_steps(study, "param_budget.steps", [budget.steps])
 
 
 def with_subjects(study: Sections) -> Sections:
-    """The study, without the section where it has no subjects to offer.
+    """The study, without the section `dreambooth` if there are no subjects.
 
     Raises ValueError, naming the key, if the section does not fit the others.
     """
     dreambooth = study.dreambooth
     if dreambooth is None:
         return study
-    if unknown := set(dreambooth.sizes or []) - set(study.family.sizes):
-        raise ValueError(f"dreambooth.sizes: {min(unknown)} is not in family.sizes")
+    _check_sizes(study, "dreambooth.sizes", dreambooth.sizes or [])
     of_emoji = study.data.source == "emoji" and study.data.evaluation is None
     if dreambooth.path is None and not of_emoji:
         return study.model_copy(update={"dreambooth": None})
@@ -166,7 +183,7 @@ def with_subjects(study: Sections) -> Sections:
 
 
 def with_trajectories(study: Sections) -> Sections:
-    """The study, without the section where there is one size only and it names no sizes.
+    """The study, without the section `stitch` if it names no sizes and the family has only one.
 
     Raises ValueError, naming the key, if the section does not fit the others.
     """
@@ -177,15 +194,15 @@ def with_trajectories(study: Sections) -> Sections:
         return study.model_copy(update={"stitch": None})
     named = [SEPARATOR.join(sizes) for sizes in listed]
     if twice := [name for name in named if named.count(name) > 1]:
-        raise ValueError(f"stitch.sizes: {twice[0]} stands twice")
-    if unknown := {size for sizes in listed for size in sizes} - set(study.family.sizes):
-        raise ValueError(f"stitch.sizes: {min(unknown)} is not in family.sizes")
+        raise ValueError(f"stitch.sizes: {twice[0]} is listed twice; remove one")
+    _check_sizes(study, "stitch.sizes", {size for sizes in listed for size in sizes})
     steps = stitch.steps or study.sampling.steps
     for sizes, name in zip(listed, named, strict=True):
         if not any(allocations(count, stitch.shares, len(sizes)) for count in steps):
-            raise ValueError(f"stitch.shares: leave a size of {name} without a step, at any steps")
-    if max(steps) > study.diffusion.train_timesteps:
-        raise ValueError("stitch.steps: more steps than diffusion.train_timesteps")
+            raise ValueError(
+                f"stitch.shares: a size of {name} has no step at any number of steps; change shares"
+            )
+    _check_steps(study, "stitch.steps", steps)
     if stitch.sampler and stitch.sampler not in study.sampling.samplers:
         raise ValueError(f"stitch.sampler: {stitch.sampler} is not in sampling.samplers")
     return study
@@ -194,8 +211,8 @@ def with_trajectories(study: Sections) -> Sections:
 def sequences(study: Sections) -> list[list[str]]:
     """The sizes of each stitched trajectory, in the order in which they denoise.
 
-    Without a list it is each size but the smallest, of two sizes the smaller, before the largest;
-    and as the control the largest before the second largest.
+    Without a list, each size except the smallest comes before the largest. Of two sizes it is the
+    smaller one. The control is the largest before the second largest.
     """
     if study.stitch is None:
         return []

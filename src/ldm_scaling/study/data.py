@@ -13,66 +13,68 @@ from .hub import Revision, local_folder
 
 
 class Splits(Strict):
-    """Images held out from training; the rest is for training. No concept is in two splits."""
+    """Images that are held out from training. All images of a concept are in one split."""
 
     validation: Positive
-    """images for the real-against-real floor"""
+    """images for the floor: real images against real images"""
     test: Positive
-    """images that every metric compares with; their captions are the prompts"""
+    """images with which every metric compares; their captions are the prompts"""
 
 
 class Evaluation(Strict):
-    """A source that the splits validation and test come from, instead of the training source."""
+    """The source of the validation and test splits, if it is another than that of training."""
 
     KEY: ClassVar[str] = "data.evaluation.path"
 
     source: Annotated[str, one_of(EVALUATING)]
-    """coco or imagefolder"""
+    """kind of source"""
     path: str
-    """its folder"""
+    """folder of the source"""
 
     @property
     def folder(self) -> Path:
-        """Where its images lie."""
+        """Folder of the images."""
         return Path(self.path)
 
 
 class Data(Strict):
-    """Image-caption pairs."""
+    """Images with captions."""
 
     KEY: ClassVar[str] = "data.path"
 
     source: Annotated[str, one_of(SOURCES)]
     """emoji (npm packages), imagefolder (a folder with metadata.csv or metadata.jsonl), coco
-    (COCO-2014, unpacked or as its zips) or webdataset (a folder of tar shards)"""
+    (COCO-2014, unpacked or as zip files) or webdataset (a folder of tar shards)"""
     path: str | None = None
-    """the folder, for every source but emoji; with a revision, the id of a data set on the hub"""
+    """folder of the source, except for emoji; with a revision, the id of a data set on the hub"""
     revision: Annotated[Revision | None, Field(exclude_if=is_none)] = None
-    """commit of the hub id"""
+    """full commit of the hub id"""
     styles: Annotated[list[Literal["noto", "twemoji", "fluent"]], Distinct] = Field(min_length=1)
     """drawing styles, for source emoji"""
     max_images: Positive | None = None
-    """use only so many images, a seeded choice of whole concepts (webdataset: the first samples);
-    null means all"""
+    """use only so many images: whole concepts chosen by `seed`, or the first samples of source
+    webdataset; null: all"""
     image_size: Annotated[int, Field(ge=8, multiple_of=8)]
     """pixels a side"""
     splits: Splits
     evaluation: Annotated[Evaluation | None, Field(exclude_if=is_none)] = None
-    """where validation and test come from; all of `source` is then for training. Source webdataset
-    needs it; null takes them from `source`"""
+    """source of the validation and test splits; all of `source` is then for training. Source
+    webdataset needs one. null: both splits come from `source`"""
 
     @model_validator(mode="after")
     def _check_source(self) -> Data:
         own = SOURCES[self.source]
         if own.files and not self.path:
-            raise ValueError(f"path: source {self.source} needs the folder's path")
+            raise ValueError(f"path: source {self.source} needs the path of its folder")
         if not own.is_packed and self.evaluation is None:
             raise ValueError(
-                f"evaluation: source {self.source} is for training only; name what validation and"
-                " test come from, such as {source: coco, path: resources/coco}"
+                f"evaluation: source {self.source} is for training only; name a source of"
+                " validation and test, such as {source: coco, path: resources/coco}"
             )
         if self.evaluation and own.has_splits and self.source == self.evaluation.source:
-            raise ValueError(f"evaluation: source {self.source} has splits of its own; set null")
+            raise ValueError(
+                f"evaluation: source {self.source} has its own validation and test; set null"
+            )
         return self
 
     @property
@@ -82,5 +84,5 @@ class Data(Strict):
 
     @property
     def folder(self) -> Path:
-        """Where the images lie, for every source but emoji."""
+        """Folder of the images, for every source except emoji."""
         return local_folder(self.path, self.revision, "datasets")

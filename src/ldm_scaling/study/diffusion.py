@@ -15,7 +15,7 @@ class Diffusion(Strict):
     """The forward process that training and sampling share."""
 
     prediction: Literal["epsilon", "v_prediction"]
-    """what the U-Net predicts"""
+    """what the U-Net predicts: the noise (epsilon), or v (Salimans and Ho 2022)"""
     train_timesteps: Positive = 1000
     """discrete noise levels"""
     beta_start: Beta = 0.00085
@@ -26,5 +26,5 @@ class Diffusion(Strict):
     @model_validator(mode="after")
     def _noise_grows(self) -> Diffusion:
         if self.beta_end < self.beta_start:
-            raise ValueError("beta_end: must not be smaller than beta_start")
+            raise ValueError("beta_end: is smaller than beta_start; raise it")
         return self

@@ -1,38 +1,32 @@
-"""The sections `distill` and `guided_distill` of a study: students that sample in a few steps.
-
-Free of torch, as `study`, of which this is a part.
-"""
+"""The sections `distill` and `guided_distill` of a study: students that sample in a few steps."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from .fields import Distinct, Guidance, Optimisation, Positive
 
-if TYPE_CHECKING:
-    pass
-
 FEW_STEPS = 4
-"""at which Mei et al. compare students (arXiv 2404.01367, section 4.5)"""
+"""steps at which Mei et al. compare students (arXiv 2404.01367, section 4.5)"""
 
 
 class Distillation(Optimisation):
     """How a student is trained."""
 
     guidance: Annotated[list[Guidance], Distinct, Field(min_length=1)]
-    """scales of the teacher; each image has one of them, which the student is told"""
+    """guidance scales of the teacher; the student is told the scale of each image"""
 
 
 class Distill(Distillation):
     """Consistency distillation of every size (Song et al. 2023; in latents, Luo et al. 2023)."""
 
     teacher_steps: Annotated[int, Field(ge=2)]
-    """noise levels between which the teacher takes its DDIM steps"""
+    """noise levels between which the teacher takes DDIM steps"""
     loss: Literal["huber", "l2"]
-    """pseudo-Huber (Song and Dhariwal 2023) or squared error"""
+    """huber: pseudo-Huber (Song and Dhariwal 2023); l2: squared error"""
 
 
 class GuidedDistill(Distillation):
@@ -41,10 +35,12 @@ class GuidedDistill(Distillation):
     sizes: Annotated[list[str], Distinct, Field(min_length=1)] | None = None
     """sizes whose students are trained; null: the two smallest"""
     steps: list[Positive] = Field(min_length=1)
-    """steps of the students; each takes one where the one before takes two"""
+    """steps of the students; one step of a student replaces two of the student before"""
 
     @model_validator(mode="after")
     def _check_halving(self) -> GuidedDistill:
         if any(2 * after != before for before, after in pairwise(self.steps)):
-            raise ValueError("steps: each must be half of the one before, such as 16, 8, 4")
+            raise ValueError(
+                "steps: each number must be half of the number before, such as 16, 8, 4"
+            )
         return self

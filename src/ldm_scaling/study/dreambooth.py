@@ -1,7 +1,4 @@
-"""The section `dreambooth` of a study: subjects that every size is taught, and their scores.
-
-Free of torch, as `study`, of which this is a part.
-"""
+"""The section `dreambooth` of a study: subjects that every size learns, and their scores."""
 
 from __future__ import annotations
 
@@ -17,21 +14,21 @@ if TYPE_CHECKING:
     from .metrics import Metrics
 
 PLACE = "{subject}"
-"""stands in a prompt for the token and the class, or for the class alone"""
+"""place in a prompt of the token and the class, or of the class alone"""
 INSTANCE = f"a {PLACE}"
-"""the prompt of finetuning"""
+"""prompt of the fine-tuning"""
 
 
 def _names_the_subject(prompts: list[str]) -> list[str]:
     for prompt in prompts:
         if prompt.count(PLACE) != 1:
-            raise ValueError(f"{prompt!r} must have {PLACE} once, where token and class stand")
+            raise ValueError(f"{prompt!r} must have {PLACE} once, as the place of token and class")
     return prompts
 
 
 def _one_word(token: str) -> str:
     if not token or token.split() != [token]:
-        raise ValueError(f"{token!r} must be one word")
+        raise ValueError(f"{token!r} must be one word without spaces")
     return token
 
 
@@ -41,63 +38,63 @@ Prompts = Annotated[
 
 
 class Dino(Pretrained):
-    """The vision transformer of metric dino, in a folder as transformers saves a ViTModel."""
+    """Vision transformer of metric dino: a folder of a ViTModel, as transformers saves it."""
 
     NAMES = ("config.json", "preprocessor_config.json", "model.safetensors")
 
 
 class Teaching(Strict):
-    """How a subject is taught; lengths are in images of the subject."""
+    """How a model learns a subject. Lengths are in images of the subject."""
 
     images: Positive
-    """images of the subject seen; of the class as many"""
+    """images of the subject seen, and as many of its class"""
     batch: Positive
-    """images of the subject a step over all devices; of the class as many"""
+    """images of the subject in a step over all devices, and as many of its class"""
     lr: Annotated[float, Field(gt=0)]
     """learning rate, constant"""
     weight_decay: Annotated[float, Field(ge=0)]
-    """of AdamW"""
+    """weight decay of AdamW"""
     clip_norm: Annotated[float, Field(gt=0)]
-    """largest gradient norm"""
+    """maximum gradient norm"""
     ema_images: Positive
-    """half-life of the moving average of the weights, which is kept; 1 keeps the last weights"""
+    """half-life of the averaged weights, in images; they are what is kept. 1: the last weights"""
     prior_weight: Annotated[float, Field(ge=0)]
     """weight of the loss on images of the class"""
 
 
 class DreamBooth(Teaching):
-    """Subjects, and how every size is taught them (Ruiz et al. 2023, arXiv 2208.12242)."""
+    """Subjects, and how every size learns them (Ruiz et al. 2023, arXiv 2208.12242)."""
 
     path: str | None = None
-    """folder of subjects, one folder of images each; null: concepts of the test split's emoji, and
-    none where it has other images"""
+    """folder with one folder of images for each subject; null: concepts of the test split, if
+    its images are emoji, and no subjects otherwise"""
     subjects: Positive
-    """how many, a seeded choice"""
+    """number of subjects, chosen by `seed`"""
     sizes: Annotated[list[str], Distinct, Field(min_length=1)] | None = None
-    """sizes that are taught; null: all"""
+    """sizes that learn the subjects; null: all"""
     token: Annotated[str, AfterValidator(_one_word)]
     """rare word that names the subject; one piece of the text encoder's vocabulary"""
     prior_images: Positive
-    """images of the class, sampled from the pretrained model, for each subject"""
+    """images of the class for each subject, sampled from the pretrained model"""
     prompts: Prompts
-    """of the scores, with {subject} where token and class stand"""
+    """prompts of the scores; {subject} is the place of token and class"""
     images_per_prompt: Positive
-    """images of each prompt and subject that are scored"""
+    """images that are scored, for each prompt and subject"""
     dino: Dino | None = None
-    """model of metric dino; null measures none"""
+    """model of metric dino; null: metric dino is not measured"""
 
     @property
     def folder(self) -> Path | None:
-        """Where the subjects lie, if they are not emoji."""
+        """Folder of the subjects, if they are not emoji."""
         return Path(self.path) if self.path else None
 
     @property
     def teaching(self) -> Teaching:
-        """What decides the training, without the rest."""
+        """The keys that decide the training."""
         return Teaching.part_of(self)
 
     def fidelity(self, metrics: Metrics) -> str:
-        """The metric that says how like its subject an image is: the best that is at hand."""
+        """The metric of an image's likeness to its subject: the best that the study can measure."""
         if self.dino:
             return "dino"
         return "clip_i" if metrics.clip else f"similarity_{metrics.extractor}"

@@ -22,20 +22,20 @@ class Layout(Strict):
     ] = UNET
     """what denoises: unet"""
     channel_multipliers: list[Positive] = Field(min_length=2)
-    """channels of each level over c"""
+    """channels of each level, as multiples of the base channels"""
     res_blocks: Positive
-    """residual blocks a level on the way down (one more on the way up)"""
+    """residual blocks of a level on the way down (one more on the way up)"""
     attention: list[bool] = Field(min_length=2)
-    """levels that have transformer blocks, from the highest resolution down"""
+    """whether each level has transformer blocks, highest resolution first"""
     heads: Positive
     """attention heads in every transformer block"""
     norm_groups: Positive
-    """groups of every group normalization; must divide c"""
+    """groups of every group normalization; must divide the base channels"""
 
     @model_validator(mode="after")
     def _check_levels(self) -> Layout:
         if len(self.attention) != len(self.channel_multipliers):
-            raise ValueError("attention: must have one entry for each of channel_multipliers")
+            raise ValueError("attention: must have as many entries as channel_multipliers")
         return self
 
 
@@ -43,9 +43,9 @@ class Members(Strict):
     """The sizes of a family."""
 
     sizes: list[Size] = Field(min_length=1)
-    """members, named by c"""
+    """sizes of the family: c and the base channel count, such as c48"""
     reference_size: Size
-    """its forward pass has normalized cost 1"""
+    """size whose forward pass has normalized cost 1"""
 
 
 class Family(Layout, Members):
@@ -54,7 +54,7 @@ class Family(Layout, Members):
     @model_validator(mode="after")
     def _check_sizes(self) -> Family:
         if len(set(self.sizes)) < len(self.sizes):
-            raise ValueError("sizes: a size stands twice")
+            raise ValueError("sizes: a size is listed twice; remove one")
         if self.reference_size not in self.sizes:
             raise ValueError(
                 f"reference_size: {self.reference_size} is not in sizes ({', '.join(self.sizes)})"
@@ -62,8 +62,10 @@ class Family(Layout, Members):
         own = ARCHITECTURES[self.architecture]
         for size in self.sizes:
             if not re.fullmatch(own.size, size):
-                raise ValueError(f"sizes: {size} is no size of architecture {own.name}")
+                raise ValueError(f"sizes: {size} is not a size of architecture {own.name}")
             for name in own.divisors:
                 if channels(size) % (divisor := getattr(self, name)):
-                    raise ValueError(f"sizes: {size} is no multiple of {name} ({divisor})")
+                    raise ValueError(
+                        f"sizes: the channels of {size} must be a multiple of {name} ({divisor})"
+                    )
         return self

@@ -20,13 +20,13 @@ from pydantic_core.core_schema import literal_schema
 def _distinct(values: list) -> list:
     names = [f"{value:g}" if isinstance(value, float) else value for value in values]
     if twice := [name for name in names if names.count(name) > 1]:
-        digits = "" if len(set(values)) < len(values) else " to six digits"
-        raise ValueError(f"{twice[0]} stands twice{digits}")
+        digits = "" if len(set(values)) < len(values) else " (rounded to six digits)"
+        raise ValueError(f"{twice[0]} is listed twice{digits}; remove one")
     return values
 
 
 def is_none(value: object) -> bool:
-    """For fields that are left out of a spec while they are unset, so that older specs stay."""
+    """Whether a field is unset. Such a field is left out of a spec, so that older specs stay."""
     return value is None
 
 
@@ -61,7 +61,7 @@ class Strict(BaseModel):
 
 
 class Optimisation(Strict):
-    """How a network is trained, in every stage but DreamBooth's.
+    """How a network is trained, in every stage except DreamBooth.
 
     Lengths are in images seen, so that they do not depend on the batch.
     """
@@ -69,19 +69,19 @@ class Optimisation(Strict):
     images: Positive
     """images seen by each model"""
     batch: Positive
-    """images a step over all devices"""
+    """images in a step, over all devices"""
     lr: Annotated[float, Field(gt=0)]
     """peak learning rate"""
     warmup_images: Annotated[int, Field(ge=0)]
     """images of linear warm-up"""
     decay: Literal["cosine", "constant"]
-    """shape after the warm-up"""
+    """learning rate after the warm-up"""
     weight_decay: Annotated[float, Field(ge=0)]
-    """of AdamW"""
+    """weight decay of AdamW"""
     clip_norm: Annotated[float, Field(gt=0)]
-    """largest gradient norm"""
+    """maximum gradient norm"""
     ema_images: Positive
-    """half-life of the moving average of the weights, which is the model that is kept"""
+    """half-life of the averaged weights, in images; they are the model that is kept"""
 
     @model_validator(mode="after")
     def _check_warmup(self) -> Optimisation:
@@ -91,11 +91,11 @@ class Optimisation(Strict):
 
 
 Kept = Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Distinct]
-"""fractions of a run at which a checkpoint of the averaged weights is kept"""
+"""fractions of a training at which a checkpoint of the averaged weights is kept"""
 
 
 def check_kept(keep: list[float], training: Optimisation) -> None:
     """Raise ValueError if two of these fractions of a training are the same step."""
     steps = math.ceil(training.images / training.batch)
     if len({max(1, round(part * steps)) for part in keep}) < len(keep):
-        raise ValueError(f"keep: two fractions are the same step of {steps}")
+        raise ValueError(f"keep: two fractions fall on the same one of {steps} steps; remove one")

@@ -10,14 +10,14 @@ from .family import Size
 from .fields import Distinct, Positive, Strict
 
 SHEET_IMAGES = 32
-"""images of a cell that are kept as pixels"""
+"""images of a cell whose pixels are kept"""
 
 
 class Figures(Strict):
-    """What figures mark."""
+    """What figures show."""
 
     budgets: Annotated[list[Annotated[float, Field(gt=0)]], Distinct] = Field(min_length=1)
-    """sampling costs at which the winning size is named, and drawn"""
+    """sampling costs at which figures name the winning size and draw its images"""
     guidance_sizes: Annotated[list[Size], Distinct, Field(min_length=1, max_length=2)] | None = None
     """sizes whose images at every guidance scale are drawn; null: the smallest and the largest"""
     prompts: Annotated[list[Annotated[int, Field(ge=0, lt=SHEET_IMAGES)]], Distinct] = Field(
@@ -27,9 +27,9 @@ class Figures(Strict):
 
 
 class Latency(Strict):
-    """How forward passes are timed, for the table that is asked for by its name."""
+    """How forward passes are timed, for the table latency, which is made on request only."""
 
     batches: Annotated[list[Positive], Distinct] = Field(min_length=1)
-    """images of a forward pass"""
+    """images in a forward pass"""
     repeats: Positive
     """timed forward passes, after a warm-up"""

@@ -1,8 +1,6 @@
-"""Networks and data of others, as studies name them, and where they lie once they are downloaded.
+"""Networks and data sets of others: how studies name them, and where their files are.
 
-Downloads lie in `resources/`, filled by rule prefetch, read by all else without network.
-
-Free of torch, since the Snakefile's rules name these files.
+Rule prefetch downloads them to `resources/`. All other rules read them there without a network.
 """
 
 from __future__ import annotations
@@ -18,24 +16,24 @@ from .fields import Strict
 
 RESOURCES = Path("resources")
 REPOSITORY = Path(__file__).parents[3]
-"""what the package lies in: the Snakefile, config.yaml, pretrained/"""
+"""folder of the Snakefile, config.yaml and pretrained/"""
 MARKER = "prefetched.json"
-"""written last into the folder of a download: what was downloaded, with sizes and hashes"""
+"""file that is written last into the folder of a download: its files, their sizes and hashes"""
 
 INCEPTION = EXTRACTORS["inception_v3"].weights
-"""the file of Inception-v3 for FID, below RESOURCES"""
+"""file of Inception-v3 for FID, below RESOURCES"""
 
 WORD_VECTORS = "word-vectors"
-"""a text encoder that is fetched from a package: its name in studies, and below RESOURCES"""
+"""text encoder that comes from a package: its name in studies, and below RESOURCES"""
 WORD_VECTORS_FILES = [
     RESOURCES / WORD_VECTORS / name
     for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 ]
-"""the first one is written last, and says what was fetched"""
+"""the first file is written last, and names what was fetched"""
 
 
 class BuiltIn(NamedTuple):
-    """What a text encoder is that a study names without a folder or hub id."""
+    """A text encoder that a study names without a folder or hub id."""
 
     width: int
     layers: int
@@ -46,15 +44,15 @@ BUILT_IN_ENCODERS = {
     "minilm-l3": BuiltIn(width=384, layers=3),
     WORD_VECTORS: BuiltIn(width=300, layers=0),
 }
-"""by `pretrained`; studies are checked against them"""
+"""built-in text encoders by the value of `pretrained`"""
 
 Kind = Literal["models", "datasets"]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-"""a full commit of a hub repository; a branch or a tag may move"""
+"""full commit of a hub repository; a branch or a tag can move"""
 
 
 def local_folder(path_or_id: str, revision: str | None, kind: Kind = "models") -> Path:
-    """The folder of something that is a folder (no revision) or a hub id at a pinned revision.
+    """The folder of a download, or without a revision the folder itself.
 
     A model's folder is looked for in the working directory, then in the repository.
     """
@@ -66,17 +64,17 @@ def local_folder(path_or_id: str, revision: str | None, kind: Kind = "models") -
 
 
 def hub_id(folder_name: str) -> str:
-    """The hub id of a folder's name: ORG/NAME of ORG--NAME, which no id itself contains."""
+    """The hub id ORG/NAME of a folder ORG--NAME. No hub id has two hyphens in a row."""
     return folder_name.replace("--", "/")
 
 
 def marker(path_or_id: str, revision: str, kind: Kind = "models") -> Path:
-    """The file that is there once a hub id is downloaded."""
+    """The file that exists when a hub id is downloaded completely."""
     return local_folder(path_or_id, revision, kind) / MARKER
 
 
 def awaited(pretrained: str, revision: str | None) -> list[Path]:
-    """What is there once a text encoder is downloaded; none of folders and installed packages."""
+    """Files that exist when a text encoder is downloaded; none if it needs no download."""
     if revision:
         return [marker(pretrained, revision)]
     return WORD_VECTORS_FILES[:1] if pretrained == WORD_VECTORS else []
@@ -85,18 +83,18 @@ def awaited(pretrained: str, revision: str | None) -> list[Path]:
 def revision_has_an_id(section: Any) -> Any:
     """Check a section of the study that has `pretrained` and `revision`.
 
-    Raises ValueError if a revision is given for what is no hub id.
+    Raises ValueError if there is a revision although `pretrained` is not a hub id.
     """
     named = section.pretrained
     if section.revision and named and not re.fullmatch(r"[\w.-]+/[\w.-]+", named):
-        raise ValueError(f"revision: {named} is no hub id (ORG/NAME); set revision: null")
+        raise ValueError(f"revision: {named} is not a hub id (ORG/NAME); set revision: null")
     return section
 
 
 def fits_built_in(section: Any) -> Any:
-    """Check a section of the study that describes a text encoder, if it is a built-in one.
+    """Check a section of the study that describes a text encoder.
 
-    Raises ValueError if its width is another, or if it has fewer layers than are to be kept.
+    Raises ValueError if a built-in encoder has another width, or too few layers.
     """
     if known := BUILT_IN_ENCODERS.get(section.pretrained):
         if section.width != known.width:
@@ -113,29 +111,29 @@ def fits_built_in(section: Any) -> Any:
 
 
 class Pretrained(Strict):
-    """A model that scores images and that others have trained."""
+    """A model of others that scores images."""
 
     NAMES: ClassVar[tuple[str, ...]]
-    """files that decide its scores: architecture, preprocessing and weights"""
+    """files that decide the scores: architecture, preprocessing and weights"""
 
     pretrained: str
-    """its folder, or the hub id of one with its revision"""
+    """folder of the model, or a hub id with its revision"""
     revision: Revision | None = None
-    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
+    """full commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
 
     _check_revision = model_validator(mode="after")(revision_has_an_id)
 
     @property
     def folder(self) -> Path:
-        """Where its files lie."""
+        """Folder of the files."""
         return local_folder(self.pretrained, self.revision)
 
     @property
     def files(self) -> list[Path]:
-        """Those of `NAMES`."""
+        """Paths of `NAMES`."""
         return [self.folder / name for name in self.NAMES]
 
     @property
     def inputs(self) -> list[Path]:
-        """What must be there before images are scored."""
+        """Files that must exist before images are scored."""
         return [marker(self.pretrained, self.revision)] if self.revision else self.files

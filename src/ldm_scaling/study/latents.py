@@ -21,15 +21,15 @@ class AutoencoderNetwork(Strict):
     """Which network stands between pixels and latents."""
 
     pretrained: str | None
-    """a diffusers folder, or a hub id with its revision; null trains one on the training split"""
+    """diffusers folder, or hub id with its revision; null: train one on the training split"""
     revision: Revision | None = None
-    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
+    """full commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
     downsampling: Downsampling
-    """pixels a latent pixel, a side"""
+    """pixels for each latent pixel, a side"""
     latent_channels: Positive
     """channels of the latents"""
     width: Positive
-    """channels of the hidden layers, when trained here"""
+    """channels of the hidden layers, if it is trained here"""
 
     _check_revision = model_validator(mode="after")(revision_has_an_id)
 
@@ -38,11 +38,11 @@ class Autoencoder(AutoencoderNetwork):
     """The image autoencoder between pixels and latents."""
 
     images: Positive
-    """images seen, when trained here"""
+    """images seen, if it is trained here"""
     batch: Positive
-    """images a step, when trained here"""
+    """images in a step, if it is trained here"""
     lr: Annotated[float, Field(gt=0)]
-    """peak learning rate (one-cycle), when trained here"""
+    """peak learning rate (one-cycle), if it is trained here"""
 
 
 class TextEncoder(Strict):
@@ -51,25 +51,25 @@ class TextEncoder(Strict):
     pretrained: str
     """minilm-l6, minilm-l3, word-vectors, folder, or hub id (CLIP, BERT, T5) with its revision"""
     revision: Revision | None = None
-    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is no hub id"""
+    """full commit of the hub id, 40 hexadecimal digits; null: `pretrained` is no hub id"""
     max_tokens: Annotated[int, Field(ge=4, le=512)]
-    """captions are padded and cut to this many tokens"""
+    """captions are padded or cut to this many tokens"""
     width: Positive
-    """channels of an embedding"""
+    """channels of an embedding; must be the encoder's own"""
     layers: Annotated[int | None, Field(ge=0, exclude_if=is_none)] = None
-    """its first layers that are kept; null: all"""
+    """number of first layers to keep; null: all"""
 
     _check_revision = model_validator(mode="after")(revision_has_an_id)
     _check_built_in = model_validator(mode="after")(fits_built_in)
 
 
 class Latents(Strict):
-    """What images and captions become before training."""
+    """How images and captions are encoded before training."""
 
     autoencoder: Autoencoder
     text_encoder: TextEncoder
     cache: bool = True
-    """encode the training data once and keep the latents; false, for source webdataset only,
-    encodes them anew at every step of every training and needs no disk"""
+    """true: encode the training data once and keep the latents. false, for source webdataset
+    only: encode the images of every training step, which needs no disk"""
     parts: Positive = 1
     """jobs that encode the training data side by side, for source webdataset"""

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
+import yaml
 from pydantic import ValidationError
 
 from .fields import StudyError
 from .study import Study
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one, where it was compiled
 
-def load_study(config: dict[str, Any]) -> Study:
-    """The study that a merged configuration describes.
 
-    Snakemake's `--config` gives the leaves of nested keys as text. What is a number is for each
-    key's type to say: a hub's revision 123e4 is none.
+def load_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Study:
+    """The study that a configuration describes, which Snakemake merged from these files.
+
     Raises StudyError with one line that names the key and what is wrong with it.
+    Snakemake's `--config` gives the leaves of nested keys as text. The type of each key decides
+    whether they are numbers, since a revision of the hub such as 123e4 is text.
     """
+    for path in files:
+        _refuse_repeated_keys(Path(path))
     try:
         return Study.model_validate(_with_nulls(config))
     except ValidationError as error:
@@ -33,7 +39,7 @@ def load_study(config: dict[str, Any]) -> Study:
         elif first["type"] in ("too_short", "too_long"):
             least, most = (first["ctx"].get(name) for name in ("min_length", "max_length"))
             bound = f"at least {least}" if first["type"] == "too_short" else f"at most {most}"
-            message = f"needs {bound}, has {first['ctx']['actual_length']}"
+            message = f"needs {bound} entries, has {first['ctx']['actual_length']}"
         elif first["type"] != "value_error":
             message += f" (got {json.dumps(first['input'], default=str)[:60]})"
         elif ": " in message:  # a check across keys names the one to change, within its section
@@ -41,6 +47,27 @@ def load_study(config: dict[str, Any]) -> Study:
             key = ".".join([*map(str, first["loc"]), name])
         more = f" (and {len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
         raise StudyError(f"config key {key}: {message}{more}") from None
+
+
+def _refuse_repeated_keys(path: Path) -> None:
+    # YAML readers keep the last of two equal keys and say nothing
+    def check(node: yaml.Node, above: str) -> None:
+        if isinstance(node, yaml.SequenceNode):
+            for entry in node.value:
+                check(entry, above)
+        if isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                name, line = f"{above}{key.value}", key.start_mark.line + 1
+                if name in lines:
+                    raise StudyError(
+                        f"{path}: config key {name} is in line {lines[name]} and again in line"
+                        f" {line}; make them one"
+                    )
+                lines[name] = line
+                check(value, f"{name}.")
+
+    check(yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER), "")
 
 
 def _with_nulls(value: Any) -> Any:
@@ -60,7 +87,7 @@ def _known_keys(location: tuple) -> str:
 def schema_text() -> str:
     """The JSON schema of a study, as it stands in schemas/study.schema.json.
 
-    No key is required: an overlay has few. `load_study` demands what the merged study needs.
+    No key is required, since an overlay has only a few. `load_study` checks the merged study.
     """
     schema = Study.model_json_schema()
     for section in (schema, *schema["$defs"].values()):
@@ -76,7 +103,7 @@ def main() -> None:
     arguments.add_argument("--out", type=Path, default=path, help="file to write (%(default)s)")
     out = arguments.parse_args().out
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(schema_text())
+    out.write_text(schema_text(), encoding="utf-8")
     print(f"wrote {out}")
 
 

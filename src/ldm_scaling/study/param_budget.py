@@ -1,21 +1,17 @@
 """The section `param_budget` of a study: text encoders of several sizes crossed with U-Nets.
 
-With a fixed number of parameters, should the text encoder have more of them? Free of torch, as
-`study`, of which this is a part.
+With a fixed number of parameters, should the text encoder have more of them?
 """
 
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from .fields import Distinct, Guidance, Positive, Strict, is_none
 from .hub import Revision, fits_built_in, revision_has_an_id
-
-if TYPE_CHECKING:
-    pass
 
 
 class BudgetEncoder(Strict):
@@ -24,45 +20,45 @@ class BudgetEncoder(Strict):
     pretrained: str
     """minilm-l6, minilm-l3, word-vectors, folder, or hub id (CLIP, BERT, T5) with its revision"""
     revision: Revision | None = None
-    """commit of the hub id, 40 hexadecimal digits; null: `pretrained` is no hub id"""
+    """full commit of the hub id, 40 hexadecimal digits; null: `pretrained` is no hub id"""
     layers: Annotated[int | None, Field(ge=0, exclude_if=is_none)] = None
-    """its first layers that are kept; 0 leaves embeddings of words and places; null: all"""
+    """number of first layers to keep; 0: only embeddings of words and positions; null: all"""
     width: Positive
-    """channels of an embedding"""
+    """channels of an embedding; must be the encoder's own"""
 
     _check_revision = model_validator(mode="after")(revision_has_an_id)
     _check_built_in = model_validator(mode="after")(fits_built_in)
 
     @property
     def name(self) -> str:
-        """In paths and tables: the last part of `pretrained`, and how many layers if not all."""
+        """Name in paths and tables: the last part of `pretrained`, and the layers if not all."""
         cut = "" if self.layers is None else f"-layers{self.layers}"
         return f"{PurePath(self.pretrained).name}{cut}"
 
 
 class ParamBudget(Strict):
-    """A U-Net for each pair of a text encoder and a size, all trained alike."""
+    """A U-Net for each pair of a text encoder and a size, all trained in the same way."""
 
     text_encoders: list[BudgetEncoder] = Field(min_length=2)
-    """of every size, each with every U-Net"""
+    """text encoders; each is combined with every U-Net"""
     sizes: Annotated[list[str], Distinct, Field(min_length=1)]
-    """U-Nets, as in family.sizes or others of the same shape"""
+    """U-Nets, as in family.sizes, or other widths of the same shape"""
     images: Positive
-    """images seen by each U-Net; batch, learning rate and the rest are those of `training`"""
+    """images seen by each U-Net; batch, learning rate and other keys are those of `training`"""
     warmup_images: Annotated[int, Field(ge=0)]
     """images of linear warm-up"""
     ema_images: Positive
-    """half-life of the moving average of the weights"""
+    """half-life of the averaged weights, in images"""
     steps: Positive
     """denoising steps of the cells"""
     guidance: Annotated[list[Guidance], Distinct, Field(min_length=1)]
-    """guidance scales of the cells; each pair takes its best one"""
+    """guidance scales of the cells; each pair uses its best one"""
 
     @model_validator(mode="after")
     def _check(self) -> ParamBudget:
         names = [encoder.name for encoder in self.text_encoders]
         if twice := [name for name in names if names.count(name) > 1]:
-            raise ValueError(f"text_encoders: {twice[0]} stands twice")
+            raise ValueError(f"text_encoders: {twice[0]} is listed twice; remove one")
         if self.warmup_images >= self.images:
             raise ValueError("warmup_images: must be smaller than images")
         return self

@@ -1,7 +1,4 @@
-"""The section `sampling` of a study: at which settings models are sampled.
-
-Free of torch, as `study`, of which this is a part.
-"""
+"""The section `sampling` of a study: the settings at which models are sampled."""
 
 from __future__ import annotations
 
@@ -14,45 +11,47 @@ from .fields import Distinct, Guidance, Positive, Seed, Strict, one_of
 
 Sampler = Annotated[str, one_of(UNDISTILLED)]
 AnySampler = Annotated[str, one_of(SAMPLERS)]
+FEWEST_IMAGES = 16
+"""images of a cell; fewer give no useful interval"""
 
 
 class FixedSetting(Strict):
-    """The setting at which every kept checkpoint is measured, and sizes compared as in Table 1."""
+    """Setting of every kept checkpoint, and of the comparison of sizes as in Table 1."""
 
     sampler: Sampler
     """one of sampling.samplers"""
     steps: Positive
-    """denoising steps, of the grid or not"""
+    """denoising steps; they need not be in the grid"""
     guidance: Guidance
-    """classifier-free guidance scale, of the grid or not"""
+    """classifier-free guidance scale; it need not be in the grid"""
 
 
 class StudentSampling(Strict):
     """The grid of cells of distilled models."""
 
     steps: Annotated[list[Positive], Distinct] = Field(min_length=1)
-    """denoising steps; each costs one forward pass at any guidance"""
+    """denoising steps; a step is one forward pass at any guidance"""
     guidance: Annotated[list[Guidance], Distinct] = Field(min_length=1)
-    """scales that students are told, of those that they have learned"""
+    """guidance scales that students are told; they must have learned them"""
 
 
 class Sampling(Strict):
-    """The grid of cells: every combination is sampled and measured once."""
+    """The grid of cells. Every combination is sampled and measured once."""
 
-    n: Annotated[int, Field(ge=16)]
-    """images a cell; prompts are the first n test captions"""
+    n: Annotated[int, Field(ge=FEWEST_IMAGES)]
+    """images of a cell; the prompts are the first n test captions"""
     samplers: Annotated[list[Sampler], Distinct] = Field(min_length=1)
     """ddim, ddpm (ancestral) or dpmpp (DPM-Solver++ 2M); figures of one sampler draw the first"""
     steps: Annotated[list[Positive], Distinct] = Field(min_length=1)
     """denoising steps"""
     guidance: Annotated[list[Guidance], Distinct] = Field(min_length=1)
-    """classifier-free guidance scales; 1 is off and costs one forward"""
+    """classifier-free guidance scales; 1 is off and costs one forward pass a step"""
     fixed: FixedSetting
-    """setting at which every kept checkpoint is measured, and sizes are compared as in Table 1"""
+    """setting of every kept checkpoint, and of the comparison of sizes as in Table 1"""
     seed: Seed = 0
-    """of the initial noise; image i has the same noise in every cell"""
+    """seed of the initial noise; image i has the same noise in every cell"""
     students: StudentSampling
-    """the grid of distilled models"""
+    """grid of distilled models"""
 
     @model_validator(mode="after")
     def _fixed_sampler_is_one_of_them(self) -> Sampling:

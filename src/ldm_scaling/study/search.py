@@ -1,7 +1,4 @@
-"""The section `search` of a study: how the best guidance is found.
-
-Free of torch, as `study`, of which this is a part.
-"""
+"""The section `search` of a study: how the best guidance is found."""
 
 from __future__ import annotations
 
@@ -13,9 +10,9 @@ from .fields import Strict
 
 
 class Search(Strict):
-    """How the best guidance of each (model, sampler, steps) is found among the study's scales."""
+    """How the best guidance scale of each (model, sampler, steps) is found."""
 
     method: Literal["grid", "adaptive"] = "adaptive"
-    """grid samples n images at every scale; adaptive looks at few and samples n at the finalists"""
+    """grid: n images at every scale; adaptive: few images of each scale, n at the finalists"""
     look: Annotated[float, Field(gt=0, le=1)] = 0.11
-    """of n images: what an adaptive search sees of each scale beside the best one, on average"""
+    """share of n: images of each scale except the best that an adaptive search sees, on average"""

@@ -29,7 +29,9 @@ RESULT_FOLDERS = "data latents models cells tables figures work logs benchmarks"
 
 def _new_folder(name: str) -> str:
     if name in RESULT_FOLDERS.split():
-        raise ValueError(f"results/{name} belongs to study {DEFAULT_STUDY}; choose another name")
+        raise ValueError(
+            f"results/{name} is a folder of study {DEFAULT_STUDY}; choose another name"
+        )
     return name
 
 
@@ -40,22 +42,22 @@ class Sections(Strict):
     """One merged configuration."""
 
     name: Name
-    """names the folder of results (the default study writes to results/ itself)"""
+    """folder of the results below results/ (study pocket: results/ itself)"""
     seed: Seed
-    """of the split and its order, the autoencoder's training and the bootstrap"""
+    """seed of the split and its order, the autoencoder's training and the bootstrap"""
     data: Data
     latents: Latents
     family: Family
     diffusion: Diffusion
     training: Training
     distill: Distill | None = None
-    """students of every size by consistency distillation; null: none"""
+    """consistency distillation of every size; null: none"""
     guided_distill: GuidedDistill | None = None
-    """students of some sizes by progressive distillation; null: none"""
+    """progressive distillation of some sizes; null: none"""
     superres: SuperRes | None = None
-    """models for four-fold super-resolution, from every size; null: none"""
+    """four-fold super-resolution, fine-tuned from every size; null: none"""
     dreambooth: DreamBooth | None = None
-    """subjects that sizes are taught; null: none"""
+    """subjects that sizes learn; null: none"""
     stitch: Stitch | None = None
     """trajectories that one size begins and others end; null: none"""
     param_budget: ParamBudget | None = None
@@ -81,7 +83,10 @@ class Sections(Strict):
 
     @property
     def searches(self) -> bool:
-        """Whether guidance is searched adaptively: not by several seeds, whose mean chooses it."""
+        """Whether guidance is searched adaptively.
+
+        With several training seeds the mean over them chooses it, from the whole grid.
+        """
         return self.search.method == "adaptive" and len(self.training.seeds) == 1
 
     @property

@@ -1,25 +1,22 @@
 """The section `stitch` of a study: trajectories that one size begins and others end.
 
 T-Stitch (Pan et al., arXiv 2402.14167): a small model takes the noisiest steps and a large one the
-rest, without any training. Free of torch, as `study`, of which this is a part.
+rest, without any training.
 """
 
 from __future__ import annotations
 
 import math
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
 from .fields import Distinct, Positive, Strict
 from .sampling import Sampler
 
-if TYPE_CHECKING:
-    pass
-
 SEPARATOR = "-"
-"""between sizes of a trajectory, and between their steps: c20-c48 with 2-6"""
+"""between the sizes of a trajectory, and between their steps: c20-c48 with 2-6"""
 Share = Annotated[float, Field(gt=0, lt=1)]
 Sizes = Annotated[list[str], Distinct, Field(min_length=2, max_length=3)]
 
@@ -28,10 +25,10 @@ class Stitch(Strict):
     """Stitched trajectories of pretrained models, at the guidance scales of `sampling`."""
 
     sizes: Annotated[list[Sizes], Field(min_length=1)] | None = None
-    """each two or three sizes in the order in which they denoise; those that do not rise are the
-    control; null: each but the smallest before the largest, and the last of these reversed"""
+    """lists of two or three sizes in the order in which they denoise; an order that does not rise
+    is a control. null: each size except the smallest before the largest, and the last reversed"""
     shares: Annotated[list[Share], Distinct] = Field(min_length=1)
-    """of the steps, after which the next size takes over; of three sizes every rising pair"""
+    """share of the steps after which the next size takes over; three sizes take all rising pairs"""
     steps: Annotated[list[Positive], Distinct, Field(min_length=1)] | None = None
     """denoising steps; null: sampling.steps"""
     sampler: Sampler | None = None
@@ -39,10 +36,10 @@ class Stitch(Strict):
 
 
 def allocations(steps: int, shares: list[float], sizes: int) -> list[tuple[int, ...]]:
-    """The steps that each of so many sizes takes, for every rising choice of shares.
+    """Steps of each of `sizes` sizes, for every rising choice of shares.
 
-    A share becomes the nearest whole number of steps, a half the larger one. What leaves a size
-    without a step is no stitched trajectory, and what is the same after rounding stands once.
+    A share is rounded to whole steps, and a half is rounded up. Choices that leave a size without
+    a step are left out. Choices that are equal after rounding appear once.
     """
     cuts = sorted({math.floor(share * steps + 0.5) for share in shares} - {0, steps})
     chosen = combinations(cuts, sizes - 1)

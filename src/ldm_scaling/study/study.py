@@ -1,4 +1,4 @@
-"""The typed study: what `config.yaml` and its overlays may say.
+"""The typed study: what `config.yaml` and its overlays can say.
 
 One study is one merged configuration. The Snakefile reads it, so it must be quick to import.
 """

@@ -1,12 +1,9 @@
-"""The section `superres` of a study: models that are finetuned for four-fold super-resolution.
-
-Free of torch, as `study`, of which this is a part.
-"""
+"""The section `superres` of a study: models that are fine-tuned for four-fold super-resolution."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -21,24 +18,21 @@ from .fields import (
     is_none,
 )
 
-if TYPE_CHECKING:
-    pass
-
 SCALE = 4
-"""pixels of an image for one of its low-resolution version, a side (arXiv 2404.01367, section 4)"""
+"""side of an image divided by that of its low-resolution version (arXiv 2404.01367, section 4)"""
 REGIME_STEPS = 20
-"""up to which, and beyond which, the paper compares sampling costs apart (its Figure 12)"""
+"""the paper compares sampling costs up to so many steps and beyond separately (Figure 12)"""
 MIN_SIDE = 16
-"""pixels of the smallest images: SSIM's window of 11 has to fit"""
+"""pixels a side of the smallest images: SSIM has a window of 11"""
 PSNR, SSIM, INCEPTION_SCORE = "psnr", "ssim", "inception_score"
 LPIPS_LIKE = "lpips_like_squeezenet"
-"""the unweighted distance over the layers of SqueezeNet 1.1: not LPIPS, whose weights people's
-judgements gave"""
+"""unweighted distance over the layers of SqueezeNet 1.1. It is not LPIPS, whose weights are fitted
+to judgements of people"""
 
 
 def _rising(bounds: list[float]) -> list[float]:
     if bounds[0] > bounds[1]:
-        raise ValueError("the lowest comes first")
+        raise ValueError("the lower bound must come first")
     return bounds
 
 
@@ -47,40 +41,40 @@ Range = Annotated[Bounds, AfterValidator(_rising)]
 
 
 class Disturbance(Strict):
-    """One pass of a degradation: blur, resizing, noise, JPEG; a range is drawn from evenly."""
+    """One pass of a degradation: blur, resizing, noise, JPEG. A value in a range is uniform."""
 
     blur: Fraction
     """chance of a Gaussian blur"""
     sigma: Range
-    """of the blur, pixels"""
+    """width of the blur, pixels"""
     anisotropic: Fraction
-    """chance that a blur has two such widths, at an angle"""
+    """chance that a blur has two widths, at an angle"""
     resize: Range
-    """side after over before, by area, bilinear or bicubic"""
+    """new side divided by old side; the filter is area, bilinear or bicubic"""
     shot: Fraction
-    """chance that the noise is shot noise, not Gaussian"""
+    """chance of shot noise instead of Gaussian noise"""
     noise: Range
-    """standard deviation of Gaussian noise, of 255"""
+    """standard deviation of Gaussian noise, on a scale of 255"""
     shot_noise: Range
-    """strength of shot noise: 1 is that of 255 photons for white"""
+    """strength of shot noise; 1: 255 photons for white"""
     gray: Fraction
-    """chance that the noise is the same in all colours"""
+    """chance that all colours have the same noise"""
     jpeg: Range
-    """quality of JPEG, to 100"""
+    """JPEG quality, 1 to 100"""
 
     @model_validator(mode="after")
     def _check(self) -> Disturbance:
         if self.resize[0] == 0:
-            raise ValueError("resize: must be above 0")
+            raise ValueError("resize: the lower bound must be above 0")
         if not 1 <= self.jpeg[0] <= self.jpeg[1] <= 100:
-            raise ValueError("jpeg: must be from 1 to 100")
+            raise ValueError("jpeg: both bounds must be from 1 to 100")
         return self
 
 
 class Degradation(Strict):
     """How an image becomes its low-resolution version, after Real-ESRGAN (Wang et al. 2021).
 
-    Two passes; the second ends with the resizing to a quarter, before its JPEG or after it.
+    There are two passes. The second one resizes to a quarter just before or after its JPEG.
     """
 
     first: Disturbance
@@ -88,37 +82,37 @@ class Degradation(Strict):
 
 
 class Photos(Strict):
-    """Random crops of a folder of photographs, as of DIV2K."""
+    """Random crops of a folder of photographs, such as DIV2K."""
 
     path: str
-    """the folder; all PNG, JPEG and WebP files below it"""
+    """folder; all PNG, JPEG and WebP files below it are used"""
     patches: Positive
-    """crops of data.image_size, the same for the same seed"""
+    """number of crops, each of data.image_size pixels a side, chosen by `seed`"""
     side: Annotated[Positive | None, Field(exclude_if=is_none)] = None
-    """pixels that the shorter side of a photograph is shrunk to before it is cut; null: none is"""
+    """pixels to which the shorter side of a photograph is shrunk before cutting; null: no change"""
 
     @property
     def folder(self) -> Path:
-        """Where the photographs lie."""
+        """Folder of the photographs."""
         return Path(self.path)
 
 
 class Lpips(Strict):
-    """LPIPS (Zhang et al. 2018), with a network that is at hand."""
+    """LPIPS (Zhang et al. 2018), with a network of the user."""
 
     network: Literal["alex", "vgg", "squeeze"]
-    """its backbone; the package lpips brings the weights of its layers"""
+    """backbone; the package lpips has the weights of the layers"""
     weights: str
-    """file of that backbone, as torchvision publishes it"""
+    """file of the backbone, as torchvision publishes it"""
 
 
 class Finetuning(Optimisation):
     """How a model is trained for super-resolution."""
 
     min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
-    """gamma of min-SNR weighting; null weights all noise levels alike"""
+    """gamma of min-SNR weighting; null: all noise levels weigh the same"""
     keep: Kept
-    """fractions of the run at which a checkpoint of the averaged weights is kept"""
+    """fractions of the training at which a checkpoint of the averaged weights is kept"""
 
     @model_validator(mode="after")
     def _check_keep(self) -> Finetuning:
@@ -130,20 +124,20 @@ class SuperRes(Finetuning):
     """Super-resolution from every pretrained size."""
 
     scratch: Annotated[list[str], Distinct] | None = None
-    """sizes that are trained from scratch too; null: the smallest"""
+    """sizes that are also trained without pretraining; null: the smallest"""
     n: Annotated[int, Field(ge=16)]
-    """images a cell: the first of the test split, or of `validation`"""
+    """images of a cell: the first of the test split, or of `validation`"""
     steps: Annotated[list[Positive], Distinct] = Field(min_length=1)
     """denoising steps of the cells"""
     fixed_steps: Positive
-    """one of steps, at which kept checkpoints are measured"""
+    """one of `steps`: checkpoints are measured at it"""
     degradation: Degradation
     training: Photos | None = None
-    """what models are trained on; null: the training split"""
+    """photographs for training; null: the training split"""
     validation: Photos | None = None
-    """what they are measured on; null: the test split"""
+    """photographs for measuring; null: the test split"""
     lpips: Lpips | None = None
-    """network of LPIPS; null measures lpips_like_squeezenet, whose weights are fetched"""
+    """network of LPIPS; null: lpips_like_squeezenet is measured, with weights from a package"""
 
     @model_validator(mode="after")
     def _check_steps(self) -> SuperRes:

@@ -13,13 +13,13 @@ class Training(Optimisation):
     """Pretraining."""
 
     caption_dropout: Fraction
-    """share of captions replaced by the empty one, for guidance"""
+    """share of captions that are replaced by the empty caption, for guidance"""
     min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
-    """gamma of min-SNR weighting (Hang et al. 2023); null weights all noise levels alike"""
+    """gamma of min-SNR weighting (Hang et al. 2023); null: all noise levels weigh the same"""
     keep: Kept
-    """fractions of the run at which a checkpoint of the averaged weights is kept"""
+    """fractions of the training at which a checkpoint of the averaged weights is kept"""
     seeds: Annotated[list[Seed], Distinct] = Field(min_length=1)
-    """training seeds; each is a model of its own"""
+    """training seeds; there is one model of each size for each seed"""
 
     @model_validator(mode="after")
     def _check_keep(self) -> Training:

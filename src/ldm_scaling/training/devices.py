@@ -16,6 +16,8 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from ..jobs.cli import InputError
 
+USE_CPU = "ACCELERATE_USE_CPU"
+
 
 @dataclass(frozen=True)
 class Switches:
@@ -40,7 +42,17 @@ def process_count() -> int:
 
 
 def _on_processors() -> bool:
-    return os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    return os.environ.get(USE_CPU, "").lower() in ("1", "true", "yes")
+
+
+def ignore_settings_of_accelerate() -> None:
+    """Forget accelerate's variables in the environment, which would change what is trained.
+
+    Those that its launcher sets say what is the default. ACCELERATE_USE_CPU is the user's to set.
+    """
+    for name in [name for name in os.environ if name.startswith("ACCELERATE_")]:
+        if name != USE_CPU:
+            del os.environ[name]
 
 
 def own_device() -> torch.device:

@@ -22,13 +22,22 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs
+from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
 from torch import nn
 
 from ..jobs.cli import InputError, Progress, Slice, SliceEnded
 from ..jobs.seeds import order
 from ..jobs.workdir import WorkDir, write_json
-from .devices import Switches, device_name, divided, in_precision, local, shard, whole
+from .devices import (
+    Switches,
+    device_name,
+    divided,
+    ignore_settings_of_accelerate,
+    in_precision,
+    local,
+    shard,
+    whole,
+)
 
 DEFAULTS = Switches()
 PATIENCE = datetime.timedelta(hours=6)
@@ -123,10 +132,12 @@ class Trainer:
     ):
         """Where weights are divided, modules of these classes are gathered one by one."""
         self.task, self.plan, self.work, self.label = task, plan, work, label
+        ignore_settings_of_accelerate()
         self.accelerator = Accelerator(
             log_with="tensorboard",
             project_dir=str(work.path),
             mixed_precision=switches.precision,
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
             kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
         )
         ranks = self.accelerator.num_processes

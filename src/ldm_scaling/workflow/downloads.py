@@ -28,27 +28,6 @@ SQUEEZENET = RESOURCES / "squeezenet1_1.safetensors"
 """of the perceptual distance of super-resolution, where LPIPS is not set up"""
 SQUEEZENET_BYTES = 4_947_032
 WORD_VECTORS_BYTES = 31_182_491
-PHOTOS_FOLDER = RESOURCES / "photos"
-"""a study that names this folder in superres has it fetched"""
-PHOTOS = {
-    "Aqua.jpg": "5c30118205982da441bf7e6a1ada636a8a0be879408140b3148280c665ed6bce",
-    "Blinds.jpg": "f7aac0dcc2e06d0491643e84df3da1d9db7c4610f58806a880d56e074799f600",
-    "Dune.jpg": "8a67c2cb0be8c46b70c237311a4fa4d2b4ac7d39568135384787801fa5cc9a91",
-    "FreshFlower.jpg": "972b0a0c4e5e3fa93f4f244fc84bc64b121a5eac3aaa5856f1308c1f38a02f8e",
-    "Garden.jpg": "d3095ee09d425ef23d27155412136cf14fc3c9af76ca58b452f55e23da324e78",
-    "GreenMeadow.jpg": "8fa0de0aa4089f7319c9fb7a6d006d4cab6023e8c8853731557cff53567b4832",
-    "LadyBird.jpg": "e35a9a4126ef969c90b29c038058c5a575a20eadd84106a37bf1fa9931e7b61d",
-    "RainDrops.jpg": "3e4ea9671c28c90a86cf67b3db9daf18c4741587c596333a7529ca589aaa0c16",
-    "Storm.jpg": "77ca53077831d3237f73393a91fc879158abc046d852941c26e90de336356957",
-    "TwoWings.jpg": "665e5abf8a5399070a91a9a8e455fe071e5b61697ff78fdeda4e9843ef545aeb",
-    "Wood.jpg": "19c78500ac00a622e19907ab9cc7d06d46fe08c4a6142759a84195696150ec07",
-    "YellowFlower.jpg": "254da96256acb7add685679775a04d1e4a5bc8cd13e5a5a3d61351ce198a5306",
-    "copyright": "e6d59a6ec6f94f41ebc65d1c7cc952574dde2cf8d36200ed439a744ca0f620c9",
-}
-"""SHA-256 of its files: photographs, and what says whose they are"""
-PHOTOS_MARKER = PHOTOS_FOLDER / "copyright"
-"""appears with the photographs"""
-PHOTOS_BYTES = 6_897_873
 COCO = ("coco/annotations_trainval2014.zip", "coco/val2014.zip", "coco/train2014.zip")
 COCO_FOLDER = RESOURCES / "coco"
 _COCO_URL = "http://images.cocodataset.org"  # its certificate is another host's: no https
@@ -139,11 +118,6 @@ def downloads(study: Study) -> list[Path]:
         files.append(WORD_VECTORS_FILES[0])
     if study.superres and study.superres.lpips is None:
         files.append(SQUEEZENET)
-    if study.superres and any(
-        photos and photos.folder == PHOTOS_FOLDER
-        for photos in (study.superres.training, study.superres.validation)
-    ):
-        files.append(PHOTOS_MARKER)
     if study.data.source == "emoji":
         files.append(RESOURCES / "emoji.zip")
     sources = [study.data, *([study.data.evaluation] if study.data.evaluation else [])]

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.common.configfile import load_configfile
+from snakemake.shell import shell
 from snakemake.utils import update_config
 
 from ..study.fields import StudyError
 from ..study.hub import REPOSITORY
 from ..study.load import load_study
 from ..study.study import Study
+from . import launcher
 
 CONFIG = "config.yaml"
 MODULE = 2
@@ -29,9 +31,10 @@ IMAGE = str(REPOSITORY / "containers/ldm-scaling.sif").replace("{", "{{").replac
 
 
 def _prepare_environment(workflow: Any) -> None:
-    """Let the jobs find the package, also in environments of their own.
+    """Let the jobs find the package, also in environments of their own, and start accelerate.
 
-    A job that was submitted to a cluster must see the GPUs that it asked for.
+    A job that was submitted to a cluster must see the GPUs that it asked for. The rules of a
+    workflow that includes this one keep their own shell prefix.
     """
     source = str(REPOSITORY / "src")
     known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
@@ -39,6 +42,8 @@ def _prepare_environment(workflow: Any) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([source, *others])
     if workflow.remote_exec:
         os.environ["LDM_SCALING_SUBMITTED"] = "1"
+    if is_main(workflow):
+        shell.prefix(f"set -euo pipefail; {launcher.shell_function()}")  # as ever without a prefix
 
 
 def configfile(workflow: Any) -> str:
@@ -60,7 +65,7 @@ def begin(workflow: Any, config: dict[str, Any]) -> Study:
     try:
         if workflow.modifier.modify_path("results") != "results":
             raise StudyError("module: prefix is not supported; set pathvars: results=FOLDER")
-        study = load_study(merged)
+        study = load_study(merged, workflow.configfiles if is_main(workflow) else ())
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -17,7 +17,7 @@ from ..study.data import Data, Evaluation
 from ..study.stitch import SEPARATOR
 from ..study.study import Study
 from . import needed, pairs, paths, searches, stages
-from .downloads import COCO, COCO_FOLDER, PHOTOS, PHOTOS_FOLDER, SQUEEZENET
+from .downloads import COCO, COCO_FOLDER, SQUEEZENET
 from .specs.cells import SweepSpec
 
 Files = list[str]
@@ -72,15 +72,18 @@ class Inputs:
         return folder_files(self.study.data)
 
     def autoencoder(self, wildcards: Any) -> Files:
-        """The autoencoder's files: trained here, downloaded, or in a folder."""
+        """The autoencoder's files: trained here, downloaded, or in a folder.
+
+        Of a folder, those that are there: the job says what is missing.
+        """
         settings, folder = self.study.latents.autoencoder, Path(paths.autoencoder(self.study))
         if settings.pretrained and settings.revision:
             return [str(hub.marker(settings.pretrained, settings.revision))]
-        if settings.pretrained:
-            folder = hub.local_folder(settings.pretrained, None)
-            if not folder.is_dir():
-                return []
-        return paths.inputs_of(folder / name for name in paths.AUTOENCODER)
+        if settings.pretrained is None:
+            return paths.inputs_of(folder / name for name in paths.AUTOENCODER)
+        folder = hub.local_folder(settings.pretrained, None)
+        files = [folder / name for name in (*paths.AUTOENCODER, paths.AUTOENCODER_BIN)]
+        return paths.inputs_of(path for path in files if path.exists())
 
     def text_encoder(self, wildcards: Any) -> Files:
         """The text encoder's download, if it has one."""
@@ -189,10 +192,8 @@ class Inputs:
     # ------------------------------------------------------------ super-resolution
 
     def photographs(self, wildcards: Any) -> Files:
-        """The photographs that crops are cut from; those that a rule fetches are known before."""
+        """The photographs that crops are cut from; of a folder that is not there yet, none."""
         folder = needed.photos(self.study, wildcards.split).folder
-        if folder == PHOTOS_FOLDER:
-            return [str(folder / name) for name in PHOTOS]
         return sorted(str(path) for path in folder.rglob("*.*"))
 
     def degraded(self, wildcards: Any) -> str:

@@ -27,6 +27,8 @@ SAMPLED = {
 }
 """files of sampled cells"""
 AUTOENCODER = ("config.json", "diffusion_pytorch_model.safetensors")
+AUTOENCODER_BIN = "diffusion_pytorch_model.bin"
+"""weights of autoencoders that others trained some time ago"""
 
 
 def trained(pattern: str, *names: str) -> dict[str, str]:

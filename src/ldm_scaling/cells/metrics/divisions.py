@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...jobs.cli import InputError
+from ...study.metrics import FEWEST_CONCEPTS
 
 DIVISIONS = (1, 2, 3, 4)
 """into how many equal parts a sample is divided"""
 PARTS = sum(DIVISIONS)
-_FEWEST = 2 * max(DIVISIONS)
-"""concepts of a sample, two for the smallest part"""
 
 
 class Divisions:
@@ -24,10 +23,10 @@ class Divisions:
     def __init__(self, concepts: Sequence[str], seed: int):
         names, self._concept_of = np.unique(np.asarray(concepts), return_inverse=True)
         self._count, self._seed = len(names), seed
-        if self._count < _FEWEST:
+        if self._count < FEWEST_CONCEPTS:
             raise InputError(
-                f"FD-infinity needs prompts of at least {_FEWEST} concepts, not"
-                f" {self._count}; raise sampling.n"
+                f"FD-infinity needs at least {FEWEST_CONCEPTS} concepts, but the first"
+                f" {len(concepts)} captions of the split have only {self._count}; raise sampling.n"
             )
 
     def coefficients(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Source `coco`: COCO-2014 with its own files, unpacked or in the zip archives as published.
+"""Source `coco`: the files of COCO-2014, unpacked or in the published zip archives.
 
 The test split comes from val2014 and the validation split from train2014, so that each can have
 30,000 images; of a main source, the rest of train2014 is for training. An image is a concept, and
@@ -21,19 +21,19 @@ from PIL import Image
 
 from ...jobs.cli import InputError
 from ...study.data import Data, Evaluation
-from .records import Record
+from .records import Record, plain_text
 
 ARCHIVES = {
     "annotations": "annotations_trainval2014.zip",
     "train2014": "train2014.zip",
     "val2014": "val2014.zip",
 }
-"""folders, and the archives that hold them"""
+"""folders, and the zip archives that contain them"""
 TRAIN_IMAGES = 82_783
-"""of train2014 as published, for plans made before it is there"""
+"""images of the published train2014, for plans before it is downloaded"""
 
 Reader = Callable[[str], bytes]
-"""the content of a file by its path in the folder; raises OSError if there is none"""
+"""returns the content of a file by its path in the folder; raises OSError if it is missing"""
 
 
 def records(source: Data | Evaluation, seed: int) -> dict[str, list[Record]]:
@@ -43,7 +43,9 @@ def records(source: Data | Evaluation, seed: int) -> dict[str, list[Record]]:
     """
     folder = source.folder
     if not folder.is_dir():
-        raise InputError(f"{source.KEY}: {folder} is no folder; see docs/guide.md for its content")
+        raise InputError(
+            f"{source.KEY}: {folder} is not a folder; docs/guide.md says what must be in it"
+        )
     readers = {name: _reader(folder, name) for name in ARCHIVES}
     return {part: _part(folder, part, readers, seed) for part in ("train2014", "val2014")}
 
@@ -84,11 +86,13 @@ def _part(folder: Path, part: str, readers: dict[str, Reader], seed: int) -> lis
     try:
         names = {image["id"]: f"{part}/{image['file_name']}" for image in found["images"]}
         for annotation in sorted(found["annotations"], key=lambda entry: entry["id"]):
-            captions[annotation["image_id"]].append(" ".join(annotation["caption"].split()))
+            where = f"{place}, annotation {annotation['id']}: caption"
+            caption = plain_text(annotation["caption"], where)
+            captions[annotation["image_id"]].append(" ".join(caption.split()))
         order = sorted(names)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{place} has not the layout of COCO's captions ({error!r}); fetch it again"
+            f"{place} does not have the layout of COCO's captions ({error!r}); fetch it again"
         ) from None
     random.Random(f"{seed} {part}").shuffle(order)
     result = []
@@ -108,5 +112,5 @@ def _annotations(place: Path, read: Reader) -> dict:
     except FileNotFoundError:
         reason = "is missing"
     except (OSError, ValueError) as error:
-        reason = f"is truncated or no JSON ({str(error).splitlines()[0]})"
+        reason = f"is truncated or not JSON ({str(error).splitlines()[0]})"
     raise InputError(f"{place} {reason}; fetch it again")

@@ -21,9 +21,9 @@ STYLE_WORDS = {
 }
 
 IMAGES = {"noto": 1911, "twemoji": 1911, "fluent": 1852}
-"""images of each style in the pinned packages, for plans made before they are fetched"""
+"""images of each style in the pinned packages, for plans before they are fetched"""
 ARCHIVE_BYTES = 20.8e6
-"""of the zip that fetch_emoji writes"""
+"""bytes of the zip that fetch_emoji writes"""
 
 
 def _open_member(archive: zipfile.ZipFile, member: str) -> Image.Image:

@@ -7,8 +7,6 @@ caption is a concept of its own.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from functools import partial
 from pathlib import Path
@@ -17,38 +15,34 @@ from PIL import Image
 
 from ...jobs.cli import InputError
 from ...study.data import Data, Evaluation
-from .records import Record
+from ..captions import not_utf8, read_csv
+from .records import Record, plain_text
 
 NAMES = ("file_name",)
 CAPTIONS = ("text", "caption")
 
 
 def _rows(source: Data | Evaluation) -> tuple[Path, list[dict]]:
-    """The metadata file and its rows. Raises InputError naming what is wrong with it."""
+    """The metadata file and its rows. Raises InputError that names what is wrong."""
     folder = source.folder
     if not folder.is_dir():
-        raise InputError(f"{source.KEY}: {folder} is no folder")
+        raise InputError(f"{source.KEY}: {folder} is not a folder; name the folder of the images")
     found = [path for kind in ("csv", "jsonl") if (path := folder / f"metadata.{kind}").exists()]
     if not found:
         raise InputError(
             f"{source.KEY}: {folder} has neither metadata.csv nor metadata.jsonl; docs/guide.md"
             " shows what to write"
         )
-    path = found[0]
+    if len(found) > 1:
+        raise InputError(
+            f"{source.KEY}: {folder} has both metadata.csv and metadata.jsonl; remove the one that"
+            " is out of date"
+        )
+    (path,) = found
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".csv":
-            reader = csv.DictReader(io.StringIO(text, newline=""))
-            rows = list(reader)
-            columns = reader.fieldnames or []
-        else:
-            rows = _json_rows(path, text)
-            columns = [column for row in rows for column in row]
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {line}: not UTF-8; save it in that encoding") from None
-    except (OSError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read ({error}); mend it") from None
+        columns, rows = read_csv(path) if path.suffix == ".csv" else _json_rows(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
     for accepted in (NAMES, CAPTIONS):
         if rows and not set(accepted) & set(columns):
             raise InputError(
@@ -58,7 +52,11 @@ def _rows(source: Data | Evaluation) -> tuple[Path, list[dict]]:
     return path, rows
 
 
-def _json_rows(path: Path, text: str) -> list[dict]:
+def _json_rows(path: Path) -> tuple[list[str], list[dict]]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, error) from None
     rows = []
     lines = text.split("\n")  # not splitlines(): a caption may hold other line separators
     for line in filter(str.strip, lines):
@@ -69,15 +67,15 @@ def _json_rows(path: Path, text: str) -> list[dict]:
             reason = f" ({error.msg}, column {error.colno})"
         if not isinstance(row, dict):
             raise InputError(
-                f"{path}, row {len(rows) + 1}: no JSON object{reason}; write one on each line"
+                f"{path}, row {len(rows) + 1}: not a JSON object{reason}; write one in each line"
             )
         rows.append(row)
-    return rows
+    return [column for row in rows for column in row], rows
 
 
-def _text(row: dict, columns: tuple[str, ...]) -> str:
+def _text(row: dict, columns: tuple[str, ...], place: str) -> str:
     """The first of these columns that is not empty."""
-    texts = (str(row[column]).strip() for column in columns if row.get(column) is not None)
+    texts = (plain_text(row.get(column), f"{place}: {column}") for column in columns)
     return next(filter(None, texts), "")
 
 
@@ -98,11 +96,11 @@ def records(source: Data | Evaluation, archive_path: Path | None = None) -> list
     result = []
     for number, row in enumerate(rows, start=1):
         place = f"{path}, row {number}"
-        name, caption = row.get("file_name"), _text(row, CAPTIONS)
+        name, caption = row.get("file_name"), _text(row, CAPTIONS, place)
         if not name:
             raise InputError(f"{place}: no file_name; give it one, or remove the row")
         if not isinstance(name, str):
-            raise InputError(f"{place}: file_name {json.dumps(name)} is no text; put it in quotes")
+            raise InputError(f"{place}: file_name {json.dumps(name)} is not text; put it in quotes")
         if not caption:
             raise InputError(
                 f"{place}: {name} has no text (or caption); give it one, or remove the row"
@@ -111,7 +109,7 @@ def records(source: Data | Evaluation, archive_path: Path | None = None) -> list
             raise InputError(
                 f"{place}: {folder / name} does not exist; mend file_name, or remove the row"
             )
-        concept = _text(row, ("concept",)) or caption
+        concept = _text(row, ("concept",), place) or caption
         opener = partial(Image.open, folder / name)
         result.append(Record(concept, caption, str(folder / name), opener))
     return result

@@ -1,15 +1,18 @@
-"""What a data source yields: captioned images that know their concept."""
+"""Records of a data source: images with caption and concept."""
 
 from __future__ import annotations
 
+import json
+import math
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from ...jobs.cli import InputError
+from ...jobs.cli import InputError, first_line
 
 
 @dataclass(frozen=True)
@@ -19,9 +22,30 @@ class Record:
     concept: str
     caption: str
     name: str
-    """for messages and tables: the file, or style and concept"""
+    """name in messages and tables: the file, or style and concept"""
     open_image: Callable[[], Image.Image]
     """reads the image; raises OSError or ValueError if it cannot be read"""
+
+
+def plain_text(value: Any, place: str) -> str:
+    """The text of a caption or concept in a JSON or CSV file; empty for null.
+
+    Numbers become text. Raises InputError, which begins with `place`, for anything else.
+    """
+    if isinstance(value, list):
+        raise InputError(f"{place} is a list, not text; write one of them, or a row for each")
+    usable = isinstance(value, str) or (isinstance(value, (int, float)) and math.isfinite(value))
+    if value is not None and (isinstance(value, bool) or not usable):
+        raise InputError(f"{place} is {json.dumps(value)[:60]}, not text; put text in quotes")
+    text = "" if value is None else str(value).strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{place} has {text[error.start]!a}, which is half of a character (a surrogate);"
+            " write the whole character, or remove it"
+        ) from None
+    return text
 
 
 def load_pixels(record: Record, size: int) -> np.ndarray:
@@ -29,15 +53,29 @@ def load_pixels(record: Record, size: int) -> np.ndarray:
 
     Returns uint8, [3, size, size]. Raises InputError naming the file if it is no whole image.
     """
+    image = read_rgb(record.open_image, record.name)
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    image = image.crop((left, top, left + side, top + side))
+    if side != size:
+        image = image.resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)
+
+
+def read_rgb(open_image: Callable[[], Image.Image], name: str) -> Image.Image:
+    """A whole image as RGB: turned as its EXIF says, and on white where it is transparent.
+
+    Raises InputError that begins with `name` if it is no whole image, or has more than 8 bits.
+    """
     try:
-        image = record.open_image()
-        image.load()
-        if image.mode == "F" or image.mode.startswith("I"):
-            raise ValueError(f"mode {image.mode} is not 8-bit; convert it to RGB")
-        image = ImageOps.exif_transpose(image)  # as viewers show it
-        if image.mode not in ("RGB", "RGBA"):
-            transparent = image.mode in ("LA", "La", "PA") or "transparency" in image.info
-            image = image.convert("RGBA" if transparent else "RGB")
+        with open_image() as image:
+            image.load()
+            if image.mode == "F" or image.mode.startswith("I"):
+                raise ValueError(f"mode {image.mode} is not 8-bit; convert it to RGB")
+            image = ImageOps.exif_transpose(image)  # as viewers show it
+            if image.mode not in ("RGB", "RGBA"):
+                transparent = image.mode in ("LA", "La", "PA") or "transparency" in image.info
+                image = image.convert("RGBA" if transparent else "RGB")
     except (
         OSError,
         ValueError,
@@ -45,16 +83,10 @@ def load_pixels(record: Record, size: int) -> np.ndarray:
         zipfile.BadZipFile,
         Image.DecompressionBombError,
     ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{record.name} is missing, truncated or no usable image ({reason}); mend or remove it"
+            f"{name} is missing, truncated or no usable image ({first_line(error)}); mend or remove"
+            " it"
         ) from None
     image = image.convert("RGBA")
     white = Image.new("RGBA", image.size, "white")
-    image = Image.alpha_composite(white, image).convert("RGB")
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    image = image.crop((left, top, left + side, top + side))
-    if side != size:
-        image = image.resize((size, size), Image.Resampling.LANCZOS)
-    return np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)
+    return Image.alpha_composite(white, image).convert("RGB")

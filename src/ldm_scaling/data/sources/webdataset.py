@@ -1,10 +1,9 @@
-"""Source `webdataset`: a folder of tar shards whose samples are members of one key.
+"""Source `webdataset`: a folder of tar shards. Members with the same key are one sample.
 
 A sample is `{key}.jpg` (or jpeg, png, webp) with its caption in `{key}.txt`, or under "caption" in
-`{key}.json`. An index of where members lie is made once (`index_shards`); any sample is then read
-by its number, without unpacking. A crawl of millions has broken samples: those without an image or
-a caption are left out of the index, and the next whole sample of the shard stands in for one that
-turns out not to be readable.
+`{key}.json`. `index_shards` notes once where every member is. Any sample is then read by
+its number, without unpacking. A crawl of millions has broken samples. The index leaves out samples
+without an image or a caption. The next whole sample of the shard replaces one that is unreadable.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from PIL import Image
 
 from ...jobs.arrays import map_array, read_header
 from ...jobs.cli import InputError
-from .records import Record, load_pixels
+from .records import Record, load_pixels, plain_text
 
 IMAGES = ("jpg", "jpeg", "png", "webp")
 CAPTIONS = ("txt", "json")
 COLUMNS = ("image", "image_bytes", "caption", "caption_bytes", "is_json")
-"""of an index's array `places`: offsets in the shard, sizes, and the kind of the caption"""
+"""columns of an index's array `places`: offsets in the shard, sizes, kind of the caption"""
 WINDOW = 16
-"""shards whose samples are shuffled together: the files that training reads at a time"""
+"""number of shards whose samples are shuffled together, so that training reads few files at once"""
 BLOCK = 512
-"""bytes of a tar's block"""
+"""bytes of a block of a tar archive"""
 
 
 def shard_names(folder: Path) -> list[str]:
@@ -41,7 +40,7 @@ def shard_names(folder: Path) -> list[str]:
     Raises InputError if there is none.
     """
     if not folder.is_dir():
-        raise InputError(f"data.path: {folder} is no folder")
+        raise InputError(f"data.path: {folder} is not a folder; name a folder of .tar files")
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.tar"))
     if not names:
         raise InputError(f"data.path: {folder} has no .tar files; put shards there")
@@ -67,7 +66,7 @@ def scan(path: Path) -> tuple[np.ndarray, int]:
                 raise tarfile.ReadError("it has no end")
     except (tarfile.TarError, EOFError) as error:
         raise InputError(
-            f"{path} is truncated or no tar archive ({error}); fetch it again"
+            f"{path} is truncated or not a tar archive ({error}); fetch it again"
         ) from None
     rows = []
     for found in groups.values():
@@ -109,43 +108,63 @@ class Samples:
     def __init__(self, index: Index, folder: Path, size: int):
         self._index, self._folder, self._size = index, folder, size
 
-    def whole(self, number: int) -> tuple[np.ndarray, str] | None:
-        """Pixels (uint8 [3, S, S]) and caption of a sample, or None if it cannot be decoded.
+    def whole(self, number: int) -> tuple[np.ndarray, str] | str:
+        """Pixels (uint8 [3, S, S]) and caption of a sample, or why it cannot be decoded.
 
         Raises InputError if the shard is not the one that was indexed, OSError if it is missing.
         """
-        name = self._index.shards[self._index.shard_of(number)]
+        shard = self._index.shard_of(number)
+        name = self._index.shards[shard]
         image, image_bytes, caption, caption_bytes, is_json = self._index.places[number].tolist()
         with (self._folder / name).open("rb", buffering=0) as file:
             picture = os.pread(file.fileno(), image_bytes, image)
             text = os.pread(file.fileno(), caption_bytes, caption)
         if (len(picture), len(text)) != (image_bytes, caption_bytes):
             raise InputError(f"{self._folder / name} has changed since it was indexed; restore it")
+        place = f"sample {number - self._index.starts[shard]} of {name}"
         try:
-            written = json.loads(text)["caption"] if is_json else text.decode()
-            words = " ".join(written.split())
-            record = Record("", words, f"{name} {number}", partial(Image.open, io.BytesIO(picture)))
-            return (load_pixels(record, self._size), words) if words else None
+            words = " ".join(_caption(text, is_json, f"{place}: caption").split())
+            record = Record("", words, place, partial(Image.open, io.BytesIO(picture)))
+            return (
+                (load_pixels(record, self._size), words) if words else f"{place}: caption is empty"
+            )
         except MemoryError:
             raise
-        except Exception:  # whatever bytes that are no image or no caption lead to
-            return None
+        except InputError as error:
+            return str(error)
+        except Exception as error:  # whatever bytes that are no image or no caption lead to
+            return f"{place}: {type(error).__name__}: {error}"
 
     def read(self, number: int) -> tuple[np.ndarray, str]:
-        """A sample, or the next whole one of its shard (going on at the shard's start).
+        """A sample, or the next whole one of its shard, which continues at the shard's start.
 
         Raises InputError if the shard has none.
         """
         shard = self._index.shard_of(number)
         begin, end = self._index.starts[shard : shard + 2].tolist()
+        reasons = []
         for candidate in (*range(number, end), *range(begin, number)):
-            if (sample := self.whole(candidate)) is not None:
+            sample = self.whole(candidate)
+            if not isinstance(sample, str):
                 return sample
-        raise no_whole_sample(self._index.shards[shard])
+            reasons.append(sample)
+        raise no_whole_sample(self._index.shards[shard], reasons[0])
+
+
+def _caption(text: bytes, is_json: bool, place: str) -> str:
+    if not is_json:
+        return text.decode()
+    found = json.loads(text)
+    if not isinstance(found, dict) or "caption" not in found:
+        raise InputError(f'{place}: its JSON has no key "caption"')
+    caption = found["caption"]
+    if isinstance(caption, int | float):
+        raise InputError(f"{place} is a number, not text")
+    return plain_text(caption, place)
 
 
 class StandIns:
-    """Rows of the samples that could be encoded, by sample number: as `Samples.read` chooses."""
+    """Rows of the encoded samples by sample number, chosen as `Samples.read` does."""
 
     def __init__(self, index: Index, kept: np.ndarray):
         """`kept` has the numbers of the encoded samples, ascending; row i is that of kept[i]."""
@@ -155,25 +174,28 @@ class StandIns:
             index.shards, np.diff(self._starts), np.diff(index.starts), strict=True
         ):
             if samples and not rows:
-                raise no_whole_sample(name)
+                raise no_whole_sample(name, "the logs of rule encode_part say why")
 
     def rows(self, numbers: np.ndarray) -> np.ndarray:
-        """The row of each sample or, if it was not encoded, of what stands in for it."""
+        """The row of each sample, or of its replacement if it was not encoded."""
         shards = np.searchsorted(self._index.starts, numbers, side="right") - 1
         rows = np.searchsorted(self._kept, numbers)
         return np.where(rows < self._starts[shards + 1], rows, self._starts[shards])
 
 
-def no_whole_sample(shard: str) -> InputError:
+def no_whole_sample(shard: str, reason: str) -> InputError:
     """The error of a shard in which nothing can be decoded."""
-    return InputError(f"data.path: no sample of shard {shard} can be decoded; remove it")
+    return InputError(
+        f"data.path: no sample of shard {shard} can be decoded ({reason}); mend the shard or remove"
+        " it"
+    )
 
 
 class WindowedOrder:
     """The order of training: shards are shuffled every epoch, then samples within some shards.
 
-    A pure function of (seed, position), as `loop.order` is, that reads few files at a time. Every
-    sample comes once an epoch.
+    A pure function of (seed, position), as `seeds.order`. Training reads few files at a time. Every
+    sample appears once in an epoch.
     """
 
     def __init__(self, starts: np.ndarray, window: int = WINDOW):
