@@ -40,8 +40,8 @@ report: $(READY) ## all of a study, and report.zip with it, for a browser: make 
 	$(SNAKEMAKE) --configfile=$(STUDY) $(BUSY)
 	$(SNAKEMAKE) --configfile=$(STUDY) --report $(RESULTS)/report.zip $(BUSY)
 
-plan: $(READY) ## what a study would cost: make plan STUDY=studies/paper.yaml DEVICE=h100
-	@python -m ldm_scaling.plan.plan --configfile config.yaml $(STUDY) \
+plan: $(READY) ## what a study would cost: make plan STUDY=studies/paper.yaml DEVICE=h100 CHANGE=training.lr=2e-4
+	@python -m ldm_scaling.plan --configfile $(STUDY) $(if $(CHANGE),--change $(CHANGE)) \
 		--device $(DEVICE) --utilisation $(UTILISATION)
 
 prefetch: $(READY) ## all downloads of a study: make prefetch STUDY=studies/paper.yaml

@@ -131,22 +131,3 @@ rule latency:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.costs.latency --spec {params.spec:q}"
         " --dtype {resources.dtype:q} --out {output:q}"
-
-
-rule plan:
-    """What the study would cost, without running it: results/plan.csv, anew at every call."""
-    log:
-        "<logs>/plan.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    resources:
-        device="a100",
-        utilisation=30,
-    params:
-        study=targets.literal(STUDY.model_dump_json()),
-        out=f"{STUDY.results}/plan.csv",
-    shell:
-        "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.plan.plan --spec {params.study:q}"
-        " --device {resources.device:q} --utilisation {resources.utilisation} --out {params.out:q}"

@@ -1,40 +1,55 @@
-"""The jobs of changed studies, with costs that are easy to add by hand."""
+"""Studies by the names of their overlays, their jobs, and networks whose costs add up by hand."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from pathlib import Path
 
 import yaml
 from project import ROOT
 from snakemake.utils import update_config
 
-from ldm_scaling.costs.networks import EncoderNetworks, Networks
-from ldm_scaling.plan.jobs import Job, split_images, study_jobs
+from ldm_scaling.costs.memory import Activations
+from ldm_scaling.costs.networks import Networks, UNets, count_networks
+from ldm_scaling.plan.dag import Job, build
+from ldm_scaling.plan.known import Known, counted
+from ldm_scaling.plan.price import Price
+from ldm_scaling.plan.prices import price
 from ldm_scaling.study.load import load_study
 from ldm_scaling.study.study import Study
 
-_FORWARD = {"c12": 1.0, "c20": 10.0, "c32": 100.0, "c48": 1000.0}
-_PARAMS = {"c12": 1, "c20": 10, "c32": 100, "c48": 1000}
-_WITH_ENCODERS = {
-    f"budget_minilm-l6{cut}": EncoderNetworks(caption, _FORWARD, _PARAMS)
-    for cut, caption in (("-layers0", 0.0), ("-layers2", 2.0), ("", 0.125))
+
+def _unets(caption: float) -> UNets:
+    forward = {"c12": 1.0, "c20": 10.0, "c32": 100.0, "c48": 1000.0}
+    return UNets(forward, {size: int(value) for size, value in forward.items()}, caption, 0)
+
+
+PAIRS = {
+    "minilm-l6-layers0": 0.0,
+    "minilm-l6-layers2": 2.0,
+    "minilm-l6": 0.125,
+    "minilm-l3": 3.0,
+    "word-vectors": 0.0,
 }
-_WITH_ENCODERS |= {
-    f"budget_{name}": EncoderNetworks(caption, _FORWARD, _PARAMS)
-    for name, caption in (("minilm-l3", 3.0), ("word-vectors", 0.0))
-}
+"""FLOPs of a caption in each text encoder of the pocket study's parameter budget"""
 ONES = Networks(
-    forward=_FORWARD,
-    params=_PARAMS,
+    own=_unets(0.125),
+    pairs={name: _unets(caption) for name, caption in PAIRS.items()},
     encode=0.5,
     decode=0.25,
     autoencoder_params=7,
-    caption=0.125,
+    activations=Activations(training=3, checkpointing=2, sampling=1),
+    encode_bytes=5,
+    decode_bytes=4,
     features=0.0625,
     feature_width=3,
-    pairs=_WITH_ENCODERS,
+    perceptual=3.0,
 )
-"""FLOPs and parameters of networks of the pocket study's sizes"""
+"""networks of the pocket study's sizes"""
 
 
 @cache
@@ -51,11 +66,29 @@ def changed(**sections) -> Study:
     return load_study(config)
 
 
-def jobs_of(study: Study, networks: Networks = ONES) -> list[Job]:
-    """All jobs of a study."""
-    return study_jobs(study, networks, split_images(study))
+def jobs_in(folder: Path, *overlays: str, config: Mapping | None = None) -> list[Job]:
+    """Every job of a study in a copy of the project."""
+    with ProcessPoolExecutor(1, initializer=os.chdir, initargs=(folder,)) as pool:
+        return pool.submit(build, Path("Snakefile"), list(map(Path, overlays)), config).result()
 
 
-def rule(jobs: list[Job], name: str) -> list[Job]:
-    """The jobs of a rule."""
-    return [job for job in jobs if job.rule == name]
+@cache
+def jobs_of(overlay: str = "", method: str = "grid") -> list[Job]:
+    """Every job of the pocket study, or of another one by the name of its overlay."""
+    overlays = [f"studies/{overlay}.yaml"] if overlay else []
+    return jobs_in(ROOT, *overlays, config={"search": {"method": method}})
+
+
+@cache
+def networks_of(overlay: str = "") -> Networks:
+    """The counted networks of a study."""
+    with contextlib.chdir(ROOT):  # the pocket study's autoencoder is a folder of the checkout
+        return count_networks(*counted(jobs_of(overlay)))
+
+
+def prices_of(
+    rule: str, jobs: list[Job] | None = None, networks: Networks = ONES
+) -> dict[str, Price]:
+    """The prices of a rule's jobs, by their names."""
+    known = Known(jobs or jobs_of(), networks)
+    return {job.name: price(job, known) for job in known.jobs if job.rule == rule}

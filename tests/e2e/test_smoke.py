@@ -1,5 +1,6 @@
 """The smoke study, end to end on real emoji: results, reruns, kill -9, one more scale."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,15 +11,12 @@ import sys
 import pandas as pd
 import pytest
 import yaml
+from plans import jobs_in
 from project import SMOKE, Project
-from snakemake.utils import update_config
 
-from ldm_scaling.costs.networks import count_networks
 from ldm_scaling.jobs.arrays import map_array
 from ldm_scaling.kinds.stages import SCRATCH
-from ldm_scaling.plan.jobs import split_images, study_jobs
-from ldm_scaling.study.load import load_study
-from ldm_scaling.workflow import stages
+from ldm_scaling.plan.prices import priced
 from ldm_scaling.workflow.targets import FIGURES
 
 
@@ -203,21 +201,12 @@ def test_tables_and_figures_come_from_the_cells_without_torch(finished, tmp_path
         assert after.read_bytes() == before.read_bytes()
 
 
-def test_the_plan_finds_every_output(finished):
-    printed = finished.snakemake("plan", *SMOKE)
-    assert "jobs are done; nothing is left" in printed
-    table = pd.read_csv(finished.folder / "results/smoke/plan.csv").set_index("rule")
-    assert (table["jobs"] == 0).all()
-    assert table.loc[["pretrain", "sweep", "encode_text"], "done"].tolist() == [2, 11, 2]
-
-
-def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
-    config = yaml.safe_load((finished.folder / "config.yaml").read_text())
-    update_config(config, yaml.safe_load((finished.folder / "studies/smoke.yaml").read_text()))
-    study = load_study(config)
-    monkeypatch.chdir(tmp_path)  # where nothing is done
-    jobs = study_jobs(study, count_networks(study), split_images(study))
-    sampled = [*stages.samplers(study), "budget_*"]
+def test_the_plan_bounds_the_disk(finished):
+    jobs = jobs_in(finished.folder, "studies/smoke.yaml")
+    assert not [job for job in jobs if job.due], "every output is there"
+    with contextlib.chdir(finished.folder):
+        prices = priced(jobs)
+    sampled = ["pretrain", "distill", "guided_*", "superres*", "budget_*"]
     folders = {
         "prepare_data": ["data/*"],
         "pretrain": ["models/pretrain/**/*", "work/pretrain/**/*"],
@@ -228,7 +217,7 @@ def test_the_plan_bounds_the_disk(finished, tmp_path, monkeypatch):
         "sweep": [f"cells/{stage}/**/*" for stage in sampled] + ["work/sweep/**/*"],
     }
     for rule, patterns in folders.items():
-        planned = sum(job.bytes for job in jobs if job.rule == rule)
+        planned = sum(price.bytes for job, price in prices if job.rule == rule)
         # files of weights and arrays; captions, logs and TensorBoard's events are not planned for
         left = [
             path.stat().st_size

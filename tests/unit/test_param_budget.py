@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import no_overlap, same_bytes
-from plans import ONES, changed, jobs_of, rule, study_of
+from plans import changed, study_of
 
 from ldm_scaling.claims.param_budget import CLAIMS
 from ldm_scaling.figures import param_budget as figure
@@ -247,7 +247,7 @@ def test_the_figure_has_equal_bytes(drawn, tmp_path):
     same_bytes(lambda: figure.draw(*drawn), tmp_path)
 
 
-# ---------------------------------------------------------------- specs and the plan
+# ---------------------------------------------------------------- specs
 
 
 def test_pairs_are_pretrained_as_the_study_but_for_their_lengths():
@@ -283,24 +283,3 @@ def test_only_the_studys_own_encoder_is_not_encoded_again():
         pairs.encoder(study, "budget_minilm-l6-layers5")
     with pytest.raises(StudyError, match="param_budget: is null"):
         pairs.encoder(changed(param_budget=None), "budget_minilm-l6")
-
-
-def test_a_plan_counts_trainings_encodings_and_cells_of_pairs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    settings = {"images": 100, "warmup_images": 1, "sizes": ["c12", "c48"], "steps": 3}
-    jobs = jobs_of(changed(param_budget=settings | {"guidance": [1, 2]}))
-    trained = {job.name: job for job in rule(jobs, "pretrain_pair")}
-    assert len(trained) == 5 * 2
-    # whole batches of 32, three forward passes an image
-    assert trained["budget_minilm-l6 c48 seed0"].flops == 3 * 128 * ONES.forward["c48"]
-    encoded = {job.name: job.flops for job in rule(jobs, "encode_text_of")}
-    assert len(encoded) == 4 * 2 and encoded["budget_minilm-l6-layers2 test"] == 768 * 2.0
-    swept = {job.name: job for job in rule(jobs, "sweep")}[
-        "budget_minilm-l6-layers2 c48 seed0 ddim"
-    ]
-    assert swept.flops_of["U-Net"] == 512 * (3 + 6) * ONES.forward["c48"]
-    without = {job.rule for job in jobs_of(changed(param_budget=None))}
-    left = {"count_pairs", "encode_text_of", "pretrain_pair", "param_budget_table", "param_budget"}
-    left |= {"fetch_word_vectors"}
-    assert {job.rule for job in jobs} - without == left
-    assert {"count_components", "time_components", "components_table", "components"} <= without

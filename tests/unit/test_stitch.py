@@ -1,4 +1,4 @@
-"""Stitched trajectories: the section, sampling against single networks, resuming, and the plan."""
+"""Stitched trajectories: the section, sampling against single networks, resuming."""
 
 import copy
 import json
@@ -10,7 +10,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from plans import ONES, changed, jobs_of, rule
 from project import ROOT
 from studies import put
 
@@ -273,20 +272,3 @@ def test_a_cell_of_another_number_of_models_is_one_line(command):
     for own, models in (({}, "ab"), ({"allocation": [2, 2]}, "a")):
         log = finish(command([own], "out", models=models), code=2)
         assert f"is not a cell of {len(models)} models" in log.splitlines()[-1]
-
-
-# ------------------------------------------------------------ the plan
-
-
-def test_the_plan_weighs_each_size_by_its_steps(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    settings = {"sizes": [["c20", "c48"], ["c48", "c20"]], "shares": [0.25], "steps": [4]}
-    jobs = jobs_of(changed(stitch=settings, sampling={"guidance": [1, 5], "n": 512}))
-    up, down = (job.flops_of for job in rule(jobs, "sample_stitched"))
-    small, large = ONES.forward["c20"], ONES.forward["c48"]
-    assert up["U-Net"] == 512 * (1 + 2) * (small + 3 * large)
-    assert down["U-Net"] == 512 * (1 + 2) * (large + 3 * small)
-    assert up["decoding"] == 2 * 512 * ONES.decode and up["features"] == 2 * 512 * ONES.features
-    none = jobs_of(changed(stitch=None))
-    left = {job.rule for job in jobs} - {job.rule for job in none}
-    assert left == {"sample_stitched", "stitch", "stitch_vs_cost"}

@@ -7,7 +7,6 @@ import sys
 import zipfile
 from collections import Counter
 
-import pandas as pd
 import pytest
 from checkpoints import save_clip
 from collections_on_disk import write_coco, write_shards
@@ -233,27 +232,6 @@ def test_a_study_runs_offline_once_its_downloads_are_there(project, tmp_path, mo
     assert text.shape[1:] == (8, 16)
 
 
-@pytest.mark.parametrize("study", ["smoke", "paper"])
-def test_the_plan_has_the_jobs_that_would_run(project, study):
-    overlay = f"--configfile=studies/{study}.yaml"
-    printed = project.snakemake("plan", "--cores", "1", overlay)
-    table = pd.read_csv(project.folder / "results" / study / "plan.csv").set_index("rule")
-    planned = table.loc[table["jobs"] > 0, "jobs"].to_dict()
-    assert planned | {"all": 1} == project.jobs(overlay)
-    assert f"total{sum(planned.values()):>25}" in printed
-    assert not (project.folder / "results" / study / "data").exists()
-    command = [sys.executable, "-m", "ldm_scaling.plan.plan", "--configfile", "config.yaml"]
-    command.append(f"studies/{study}.yaml")
-    alone = subprocess.check_output(command, cwd=project.folder, text=True)
-    assert set(alone.splitlines()) <= set(printed.splitlines())
-
-
-def test_the_plan_of_another_device(project):
-    hardware = ("--set-resources", "plan:device=h100", "plan:utilisation=10")
-    printed = project.snakemake("plan", "--cores", "1", *hardware)
-    assert "hours of one h100 at 10 % of its 989 TFLOP/s" in printed
-
-
 def test_the_emoji_are_as_many_as_the_plan_says(project):
     with zipfile.ZipFile(project.folder / "resources/emoji.zip") as archive:
         styles = Counter(name.partition("/")[0] for name in archive.namelist() if "/" in name)
@@ -292,9 +270,6 @@ def test_tar_shards_are_indexed_and_encoded_by_several_jobs(project, latents, en
     rest = {name: count for name, count in UNFITTED_JOBS.items() if name != "encode_images"}
     expected = rest | {"encode_text": 1, "index_shards": 1} | encoding
     assert project.jobs(figure, overlay) == expected
-    printed = project.snakemake("plan", "--cores", "1", overlay)
-    for name, count in ({"index_shards": 1} | encoding).items():
-        assert re.search(rf"^{name} +{count} ", printed, re.MULTILINE)
 
 
 def test_only_the_index_and_the_held_out_images_are_made_from_files(project):

@@ -1,6 +1,5 @@
 """The workflow with an adaptive guidance search, as the pocket study has it, without running it."""
 
-import pandas as pd
 import pytest
 
 SEARCHED = 4 * 3 + 4 + 2 * 3
@@ -80,17 +79,6 @@ def test_only_searching_sweeps_read_the_reference(project, grid):
     for line in sweeps(project, "all"):
         searched = not any(part in line for part in whole)
         assert (option in line) == searched == ('"search"' in line)
-
-
-def test_the_plan_counts_every_image_once(project, grid):
-    flops = {}
-    for method, options in {"grid": (grid,), "adaptive": ()}.items():
-        project.snakemake("plan", "--cores", "1", *options)
-        table = pd.read_csv(project.folder / "results/plan.csv").set_index("rule")
-        planned = table.loc[table["jobs"] > 0, "jobs"].to_dict()
-        assert planned | {"all": 1} == project.jobs("all", *options)
-        flops[method] = table.loc["sweep", "flops"]
-    assert flops["adaptive"] == pytest.approx(flops["grid"])
 
 
 def test_several_training_seeds_sample_every_scale(project, overlay):

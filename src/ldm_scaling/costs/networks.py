@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from diffusers import AutoencoderKL
@@ -24,7 +24,7 @@ from transformers import AutoModel, CLIPTextConfig, PretrainedConfig, T5Config
 
 from ..cells.features import extractor_module
 from ..cells.metrics.perceptual import LEAST_SIDE
-from ..kinds.stages import BUDGET
+from ..kinds.stages import BUDGET, is_budget
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import cut, model_class, read_config
 from ..latents.word_vectors import WordVectorsConfig
@@ -33,9 +33,10 @@ from ..models.denoiser import count
 from ..study.hub import WORD_VECTORS, local_folder
 from ..study.latents import AutoencoderNetwork, TextEncoder
 from ..study.metrics import Clip
-from ..study.study import Study
 from ..study.superres import LPIPS_LIKE
-from ..workflow.specs.costs import CountComponentsSpec, FamilySpec
+from ..workflow.specs.costs import FamilySpec
+from ..workflow.specs.measuring import FeaturesSpec
+from .memory import Activations, activations_of, peak_bytes
 
 # Rombach et al. 2022, https://arxiv.org/abs/2112.10752; 83,653,863 parameters
 HUB_AUTOENCODERS = {
@@ -77,28 +78,34 @@ HUB_CLIPS = {"timm/vit_large_patch14_clip_224.openai": "ViT-L-14-quickgelu"}
 
 
 @dataclass(frozen=True)
-class EncoderNetworks:
-    """A text encoder, and the U-Nets that attend to its embeddings."""
+class UNets:
+    """The U-Nets of a family by size, and the text encoder whose embeddings they attend to."""
 
-    caption: float
     forward: dict[str, float]
-    """of the U-Net, by size"""
+    """FLOPs of a forward pass of an image"""
     params: dict[str, int]
+    caption: float
+    """FLOPs of encoding a caption"""
+    text_params: float
+    """of the text encoder"""
 
 
 @dataclass(frozen=True)
 class Networks:
     """FLOPs (2 a multiply-add) and sizes; nan is unknown."""
 
-    forward: dict[str, float]
-    """of the U-Net, by size"""
-    params: dict[str, int]
-    """of the U-Net, by size"""
+    own: UNets
+    pairs: dict[str, UNets]
+    """of the parameter budget, by the name of the text encoder"""
     encode: float
     """of an image to latents"""
     decode: float
     autoencoder_params: float
-    caption: float
+    activations: Activations
+    """of U-Nets"""
+    encode_bytes: float
+    """activations of an image"""
+    decode_bytes: float
     features: float
     """of an image's features"""
     feature_width: int
@@ -107,47 +114,93 @@ class Networks:
     clip_caption: float = 0
     perceptual: float = 0
     """of an image in the perceptual distance of super-resolution; 0 without it"""
-    pairs: dict[str, EncoderNetworks] = field(default_factory=dict)
-    """of the parameter budget: what goes with each text encoder, by its stage"""
+
+    def of(self, stage: str) -> UNets:
+        """Those of a stage: of the parameter budget by their text encoder, else the study's."""
+        return self.pairs[stage.removeprefix(BUDGET)] if is_budget(stage) else self.own
 
 
-def count_networks(study: Study) -> Networks:
-    """What the study's networks cost, at its image size and numbers of tokens and channels."""
-    spec = FamilySpec.of(study)
+def count_networks(
+    own: FamilySpec,
+    pairs: dict[str, FamilySpec],
+    features: FeaturesSpec,
+    perceptual: str | None = None,
+) -> Networks:
+    """What a study's networks cost; `perceptual` names the distance of super-resolution."""
     with ProcessPoolExecutor() as pool:
-        clip = pool.submit(_clip_costs, study.metrics.clip)
-        caption = pool.submit(caption_cost, spec)
-        extractor = pool.submit(_extractor_cost, study)
-        autoencoder = pool.submit(autoencoder_costs, spec)
-        family = count(spec.family, spec.latent_shape, spec.text_shape, pool.map)
-        budget = CountComponentsSpec.of_pairs(study).encoders if study.param_budget else {}
-        pairs = dict(zip(budget, pool.map(_encoder_networks, budget.values()), strict=True))
-    encode, decode, autoencoder_params = autoencoder.result()
-    features, feature_width = extractor.result()
+        clip = pool.submit(_clip_costs, features.clip)
+        activations = pool.submit(activations_of, own)
+        autoencoder = pool.submit(_autoencoder, own)
+        extractor = pool.submit(_extractor_cost, features)
+        specs = (own, *pairs.values())
+        texts = [pool.submit(_text_encoder, spec) for spec in specs]
+        sizes = dict.fromkeys(size for spec in specs for size in spec.family.sizes)
+        every = own.family.model_copy(update={"sizes": list(sizes)})
+        counts = count(every, own.latent_shape, own.text_shape, pool.map)
+    (encode, decode, params), encode_bytes, decode_bytes = autoencoder.result()
+    feature_flops, feature_width = extractor.result()
     clip_image, clip_caption = clip.result()
+    unets = [
+        _attending(counts, own.text_shape, spec.text_shape[1], *text.result())
+        for spec, text in zip(specs, texts, strict=True)
+    ]
     return Networks(
-        forward={size: gflops * 1e9 for size, (_, gflops, _) in family.items()},
-        params={size: params for size, (params, _, _) in family.items()},
+        own=unets[0],
+        pairs=dict(zip(pairs, unets[1:], strict=True)),
         encode=encode,
         decode=decode,
-        autoencoder_params=autoencoder_params,
-        caption=caption.result(),
-        features=features,
+        autoencoder_params=params,
+        activations=activations.result(),
+        encode_bytes=encode_bytes,
+        decode_bytes=decode_bytes,
+        features=feature_flops,
         feature_width=feature_width,
         clip_image=clip_image,
         clip_caption=clip_caption,
-        perceptual=_perceptual_cost(study),
-        pairs={f"{BUDGET}{name}": counted for name, counted in pairs.items()},
+        perceptual=_perceptual_cost(perceptual, own.image_size),
     )
 
 
-def _encoder_networks(spec: FamilySpec) -> EncoderNetworks:
-    family = count(spec.family, spec.latent_shape, spec.text_shape)
-    return EncoderNetworks(
-        caption=caption_cost(spec),
-        forward={size: gflops * 1e9 for size, (_, gflops, _) in family.items()},
-        params={size: params for size, (params, _, _) in family.items()},
+def _attending(
+    counts: dict[str, tuple[int, float, float]],
+    text_shape: tuple[int, int],
+    width: int,
+    caption: float,
+    text_params: float,
+) -> UNets:
+    """U-Nets that attend to embeddings of another width, from counts for those of `text_shape`.
+
+    Only the projections of the text differ: their weights and FLOPs are proportional to the width.
+    """
+    tokens, own_width = text_shape
+    more = width / own_width - 1
+    return UNets(
+        forward={name: (gflops + more * text) * 1e9 for name, (_, gflops, text) in counts.items()},
+        params={
+            name: round(params + more * text * 1e9 / (2 * tokens))
+            for name, (params, _, text) in counts.items()
+        },
+        caption=caption,
+        text_params=text_params,
     )
+
+
+def _text_encoder(spec: FamilySpec) -> tuple[float, float]:
+    return caption_cost(spec), text_encoder_params(spec.text_encoder)
+
+
+def _autoencoder(spec: FamilySpec) -> tuple[tuple[float, float, float], float, float]:
+    costs, model = autoencoder_costs(spec), untrained_autoencoder(spec.autoencoder)
+    if model is None:
+        return costs, math.nan, math.nan
+    image, latents = _inputs(spec)
+    encode = peak_bytes(model, lambda: model.encode(image), backward=False)
+    return costs, encode, peak_bytes(model, lambda: model.decode(latents), backward=False)
+
+
+def _inputs(spec: FamilySpec) -> tuple[torch.Tensor, torch.Tensor]:
+    image = torch.empty(1, 3, spec.image_size, spec.image_size, device="meta")
+    return image, torch.empty(1, *spec.latent_shape, device="meta")
 
 
 def untrained_autoencoder(settings: AutoencoderNetwork, device: str = "meta") -> nn.Module | None:
@@ -203,8 +256,7 @@ def autoencoder_costs(spec: FamilySpec) -> tuple[float, float, float]:
     model = untrained_autoencoder(spec.autoencoder)
     if model is None:
         return math.nan, math.nan, math.nan
-    image = torch.empty(1, 3, spec.image_size, spec.image_size, device="meta")
-    latents = torch.empty(1, *spec.latent_shape, device="meta")
+    image, latents = _inputs(spec)
     encode, decode = _count(lambda: model.encode(image)), _count(lambda: model.decode(latents))
     return encode, decode, count_params(model)
 
@@ -218,9 +270,8 @@ def caption_cost(spec: FamilySpec) -> float:
     return _count(lambda: model(tokens))
 
 
-def _extractor_cost(study: Study) -> tuple[float, int]:
-    own, side = study.metrics.extractor, study.metrics.input_size
-    network = extractor_module(own).untrained()
+def _extractor_cost(spec: FeaturesSpec) -> tuple[float, int]:
+    network, side = extractor_module(spec.extractor).untrained(), spec.input_size
     pixels = torch.empty(1, 3, side, side, device="meta")
     return _count(lambda: network(pixels)), network(pixels).shape[-1]
 
@@ -251,11 +302,10 @@ def _clip_costs(clip: Clip | None) -> tuple[float, float]:
     return _count(lambda: model.encode_image(image)), _count(lambda: model.encode_text(tokens))
 
 
-def _perceptual_cost(study: Study) -> float:
-    if study.superres is None:
+def _perceptual_cost(name: str | None, side: int) -> float:
+    if name is None:
         return 0
-    build, side = BACKBONES[study.superres.perceptual], study.data.image_size
     with torch.device("meta"):
-        network = build(weights=None).features.eval()
+        network = BACKBONES[name](weights=None).features.eval()
     side = max(side, LEAST_SIDE)
     return _count(lambda: network(torch.empty(1, 3, side, side, device="meta")))

@@ -1,0 +1,107 @@
+"""What a study would cost, without running it: jobs, FLOPs, hours of a device, disk and memory.
+
+Prices the jobs of target `all` that Snakemake would run, prints them by rule, and writes plan.csv,
+one row a rule. With --change it says instead which jobs another value of a key would run again if
+all were done, and what they cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from snakemake.utils import update_config
+
+from ..jobs.cli import parser, positive, run
+from ..jobs.workdir import write_text
+from ..study.hub import REPOSITORY
+from .dag import build, reruns
+from .report import DEVICES, Device, report, rows, table_lines, to_csv
+
+
+def change(text: str) -> dict[str, Any]:
+    """An argument type: `training.lr=2e-4` as {training: {lr: 2e-4}}."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"{text} must be KEY=VALUE, such as training.lr=2e-4")
+    try:
+        result = yaml.safe_load(value)
+        # YAML has no number without a point before its exponent
+        result = float(result) if isinstance(result, str) else result
+    except yaml.YAMLError:
+        raise argparse.ArgumentTypeError(f"{value} is no value of YAML") from None
+    except ValueError:
+        pass
+    for name in reversed(key.split(".")):
+        result = {name: result}
+    return result
+
+
+def _options() -> argparse.Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument(
+        "--configfile",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="overlays of config.yaml, such as studies/paper.yaml; later ones change earlier ones",
+    )
+    arguments.add_argument(
+        "--snakefile", type=Path, default=REPOSITORY / "Snakefile", help="(%(default)s)"
+    )
+    arguments.add_argument(
+        "--change",
+        nargs="+",
+        type=change,
+        default=[],
+        metavar="KEY=VALUE",
+        help="what these values would run again, such as training.lr=2e-4",
+    )
+    arguments.add_argument("--device", choices=DEVICES, default="a100", help="(%(default)s)")
+    arguments.add_argument(
+        "--utilisation",
+        type=positive(float),
+        default=30,
+        help="percent of the device's peak that jobs reach (%(default)s)",
+    )
+    arguments.add_argument("--out", type=Path, help="plan.csv (that of the study's results)")
+    return arguments.parse_args()
+
+
+def main() -> None:
+    """Command line."""
+    options, changes = _options(), {}
+    for each in options.change:
+        update_config(changes, each)
+    with ProcessPoolExecutor(2) as pool:
+        dags = [
+            pool.submit(build, options.snakefile, options.configfile, config)
+            for config in ([{}, changes] if changes else [{}])
+        ]
+        from .known import results  # seconds of import, while the jobs are found
+        from .prices import priced
+
+        jobs, *changed = (dag.result() for dag in dags)
+    device = Device(options.device, options.utilisation)
+    if not changed:
+        study = priced(jobs)
+        write_text(options.out or results(jobs) / "plan.csv", to_csv(rows(study, device), device))
+        print(report(study, device))
+        return
+    again = reruns(jobs, changed[0])
+    done = sum(not job.due for job in jobs)
+    left = [(replace(job, due=True), price) for job, price in priced(changed[0]) if job in again]
+    print(
+        f"{len(left)} of {len(changed[0])} jobs would run again, or for the first time, if the"
+        f" study were done; {done} of {len(jobs)} are done.\n"
+    )
+    print("\n".join(table_lines(rows(left, device), device)) if left else "nothing runs again")
+
+
+if __name__ == "__main__":
+    run(main)

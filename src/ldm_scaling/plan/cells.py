@@ -1,0 +1,202 @@
+"""What jobs that sample and measure images cost; see `prices`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..cells.adaptive import searches
+from ..cells.illustrate import ALPHAS
+from ..cells.search import most_images
+from ..diffusion.sampling import network_evaluations
+from ..jobs.choice import steps_bought
+from ..kinds import stages
+from ..kinds.sizes import channels
+from ..study.figures import SHEET_IMAGES
+from ..study.stitch import SEPARATOR
+from ..tables.fits import TRAINING_FORWARDS
+from ..workflow.specs.cells import CellSpec, IllustrateSpec, SearchSpec, SweepSpec
+from ..workflow.specs.dreambooth import PriorSpec, ScoreSubjectsSpec
+from ..workflow.specs.measuring import BaselinesSpec, ClipLikeSpec, FeaturesSpec
+from .dag import Job
+from .known import Known
+from .price import GUIDED, WEIGHT, Price, decoding_bytes
+
+
+def sweep(job: Job, spec: SweepSpec, known: Known) -> Price:
+    """Of the cells of a model, by a sampler."""
+    stage, size = job.wildcards["stage"], job.wildcards["size"]
+    told, forward = stages.is_student(stage), known.unets(job).forward[size]
+    counts = sampled(spec, _before(job, known))
+    forwards = sum(
+        count * network_evaluations(cell.steps, cell.guidance, told) for count, cell in counts
+    )
+    return _cells(job, spec, known, counts, forwards * forward, [size], told)
+
+
+def stitched(job: Job, spec: SweepSpec, known: Known) -> Price:
+    """Each size has the forward passes of its own steps."""
+    sizes = job.wildcards["sizes"].split(SEPARATOR)
+    forwards = [known.networks.own.forward[size] for size in sizes]
+    counts = sampled(spec)
+    flops = sum(
+        count * network_evaluations(steps, cell.guidance) * forward
+        for count, cell in counts
+        for steps, forward in zip(cell.allocation, forwards, strict=True)
+    )
+    return _cells(job, spec, known, counts, flops, sizes)
+
+
+def _before(job: Job, known: Known) -> SweepSpec | None:
+    """Of a whole grid the search that went before."""
+    makers = (known.makers.get(path) for path in job.inputs)
+    specs = [maker.spec for maker in makers if maker and maker.rule == job.rule]
+    return SweepSpec.model_validate_json(specs[0]) if specs else None
+
+
+def _cells(
+    job: Job,
+    spec: SweepSpec,
+    known: Known,
+    counts: Sequence[tuple[int, CellSpec]],
+    flops: float,
+    sizes: list[str],
+    told: bool = False,
+) -> Price:
+    networks, first = known.networks, spec.possible[0]
+    images = sum(count for count, _ in counts)
+    flops_of = {
+        "U-Net": flops,
+        "decoding": images * networks.decode,
+        "features": images * networks.features,
+    }
+    if first.perceptual:
+        flops_of["perceptual distance"] = 2 * images * networks.perceptual
+    if first.clip:
+        flops_of |= _clip_score(known, images, first.n)
+    shown = len(spec.possible) * SHEET_IMAGES * known.image_bytes
+    guided = not told and any(cell.guidance != 1 for cell in spec.possible)
+    memory = _sampling_bytes(job, known, sizes, guided)
+    return Price(flops_of, 3 * (images * 2 * networks.feature_width + shown), memory)
+
+
+def sampled(spec: SweepSpec, before: SweepSpec | None = None) -> list[tuple[int, CellSpec]]:
+    """Images of each cell of a sweep, and of each search the most, as if at its strongest guidance.
+
+    Which scales a search looks at, a plan cannot know: none costs more than that one. Images of
+    a sweep that went before are already there, and count with a minus.
+    """
+    whole = [(cell.n, cell) for cell in spec.cells]
+    there = sampled(before) if before else []
+    shared = [(-images, cell) for images, cell in there if cell in spec.cells]
+    return [*whole, *_most(spec.search), *shared]
+
+
+def _most(spec: SearchSpec | None) -> list[tuple[int, CellSpec]]:
+    return [
+        (
+            most_images(len(cells), cells[0].n, spec.look),
+            max(cells, key=lambda cell: cell.guidance),
+        )
+        for cells in searches(spec).values()
+    ]
+
+
+def _sampling_bytes(
+    job: Job, known: Known, sizes: list[str], guided: bool, images: int | None = None
+) -> float:
+    """Of models, a batch that one of them denoises, and the images that are decoded at a time."""
+    unets, batch = known.unets(job), int(job.resources.get("batch", images or 1))
+    weights = sum(WEIGHT * unets.params[size] for size in sizes)
+    denoised = max(map(channels, sizes)) * known.networks.activations.sampling
+    passes = GUIDED if guided else 1
+    return weights + max(passes * batch * denoised, decoding_bytes(known, batch))
+
+
+def _clip_score(known: Known, images: float, captions: float) -> dict[str, float]:
+    networks = known.networks
+    return {"CLIP score": images * networks.clip_image + captions * networks.clip_caption}
+
+
+def illustrate(job: Job, spec: IllustrateSpec, known: Known) -> Price:
+    """Of the images that only figures show."""
+    networks, fixed, prompts = known.networks, spec.setting, len(spec.prompts)
+    reference = networks.own.forward[known.family.family.reference_size]
+    forward, most = networks.own.forward[spec.size], spec.diffusion.train_timesteps
+    strongest = max(spec.guidance)  # what the search will choose costs as much, or half
+    bought = {steps_bought(budget, forward / reference, most) for budget in spec.budgets} - {0}
+    forwards = prompts * sum(network_evaluations(steps, strongest) for steps in bought)
+    forwards += len(ALPHAS) * network_evaluations(fixed.steps, fixed.guidance)
+    images = prompts * len(bought) + len(ALPHAS)
+    flops = {"U-Net": forwards * forward, "decoding": images * networks.decode}
+    memory = _sampling_bytes(job, known, [spec.size], strongest > 1, max(prompts, len(ALPHAS)))
+    return Price(flops, images * known.image_bytes, memory)
+
+
+def score_subjects(job: Job, spec: ScoreSubjectsSpec, known: Known) -> Price:
+    """Prompts and classes, each before and after; what DINO costs is not counted."""
+    networks, fixed = known.networks, spec.setting
+    prompts = known.subjects * len(spec.prompts)
+    images = 4 * prompts * spec.images_per_prompt
+    evaluations = network_evaluations(fixed.steps, fixed.guidance)
+    flops = {
+        "U-Net": images * evaluations * networks.own.forward[spec.size],
+        "decoding": images * networks.decode,
+        "features": images * networks.features,
+    }
+    if spec.clip:
+        flops |= _clip_score(known, images, prompts)
+    if spec.dino:
+        flops["DINO"] = math.nan
+    memory = _sampling_bytes(job, known, [spec.size], fixed.guidance != 1)
+    return Price(flops, 2 * prompts * known.image_bytes, memory)
+
+
+def real_features(job: Job, spec: FeaturesSpec, known: Known) -> Price:
+    """Of a split's images."""
+    count, networks = known.images(job), known.networks
+    flops = {"features": count * networks.features}
+    if spec.clip:
+        flops |= _clip_score(known, count, count)
+    return Price(flops, count * 2 * networks.feature_width)
+
+
+def reconstruction(job: Job, spec: FeaturesSpec, known: Known) -> Price:
+    """Of the test images through the autoencoder and back."""
+    real, networks = real_features(job, spec, known), known.networks
+    autoencoder = known.images(job) * (networks.encode + networks.decode)
+    return Price({"autoencoder": autoencoder} | real.flops_of, real.bytes)
+
+
+def clip_like(job: Job, spec: ClipLikeSpec, known: Known) -> Price:
+    """Of fitting the CLIP-like score."""
+    settings, images = spec.clip_like, known.splits
+    maps = settings.width * (known.networks.feature_width + spec.text_encoder.width)
+    # besides the two maps, every caption of a batch is compared with every image, twice
+    forward = 2 * maps + 4 * settings.batch * settings.width
+    flops = {
+        "text encoder": sum(images.values()) * known.networks.own.caption,
+        "maps": TRAINING_FORWARDS * settings.epochs * images["train"] * forward,
+    }
+    return Price(flops, 4 * (maps + images["test"] * settings.width), epochs=settings.epochs)
+
+
+def baselines(job: Job, spec: BaselinesSpec, known: Known) -> Price:
+    """Of enlarging without a model."""
+    networks = known.networks
+    return Price(
+        {
+            "autoencoder": spec.n * (networks.encode + networks.decode),
+            "features": 2 * spec.n * networks.features,
+            "perceptual distance": 4 * spec.n * networks.perceptual,
+        }
+    )
+
+
+def prior(job: Job, spec: PriorSpec, known: Known) -> Price:
+    """Of the images of the subjects' classes."""
+    count = known.subjects * spec.images
+    forwards = network_evaluations(spec.setting.steps, spec.setting.guidance)
+    flops = {"U-Net": count * forwards * known.networks.own.forward[spec.size]}
+    memory = _sampling_bytes(job, known, [spec.size], guided=spec.setting.guidance != 1)
+    return Price(flops, count * 4 * known.latents, memory)

@@ -1,0 +1,145 @@
+"""What prices know beside a job's spec: the study's networks, and what other jobs make."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from ..costs.networks import Networks, UNets
+from ..data.sources import coco, emoji, imagefolder
+from ..jobs.arrays import map_array
+from ..kinds.stages import PRETRAIN
+from ..study.data import Data
+from ..study.fields import Strict
+from ..workflow.specs.costs import CountComponentsSpec, FamilySpec
+from ..workflow.specs.data import IndexSpec, PrepareSpec
+from ..workflow.specs.dreambooth import SubjectsSpec
+from ..workflow.specs.measuring import BaselinesSpec, FeaturesSpec
+from ..workflow.specs.superres import DegradeSpec, PhotosSpec
+from .dag import Job
+
+SpecType = TypeVar("SpecType", bound=Strict)
+
+
+def counted(jobs: Sequence[Job]) -> tuple[FamilySpec, dict[str, FamilySpec], FeaturesSpec, str]:
+    """What `count_networks` takes, from the specs of a study's jobs."""
+    pairs = _spec(jobs, "count_pairs", CountComponentsSpec)
+    baselines = _spec(jobs, "superres_baselines", BaselinesSpec)
+    return (
+        _spec(jobs, "count_family", FamilySpec),
+        pairs.encoders if pairs else {},
+        _spec(jobs, "reconstruction_features", FeaturesSpec),
+        baselines.perceptual if baselines else None,
+    )
+
+
+def results(jobs: Sequence[Job]) -> Path:
+    """The folder of the study's results."""
+    return next(Path(job.outputs[0]).parents[1] for job in jobs if job.rule == "count_family")
+
+
+def _spec(jobs: Sequence[Job], rule: str, kind: type[SpecType]) -> SpecType | None:
+    job = next((job for job in jobs if job.rule == rule), None)
+    return job and kind.model_validate_json(job.spec)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A study's jobs, upstream first, and its networks."""
+
+    jobs: Sequence[Job]
+    networks: Networks
+
+    @cached_property
+    def family(self) -> FamilySpec:
+        """The study's family, shapes and networks."""
+        return _spec(self.jobs, "count_family", FamilySpec)
+
+    @cached_property
+    def makers(self) -> dict[str, Job]:
+        """The job that makes each file."""
+        return {path: job for job in self.jobs for path in job.outputs}
+
+    @cached_property
+    def subjects(self) -> int:
+        """Subjects that models are taught."""
+        return _spec(self.jobs, "prepare_subjects", SubjectsSpec).subjects
+
+    @property
+    def image_bytes(self) -> int:
+        """Of the pixels of an image."""
+        return 3 * self.family.image_size**2
+
+    @property
+    def latents(self) -> int:
+        """Numbers of an image's latents."""
+        return math.prod(self.family.latent_shape)
+
+    def unets(self, job: Job) -> UNets:
+        """The U-Nets of a job's stage."""
+        return self.networks.of(job.wildcards.get("stage", PRETRAIN))
+
+    def images(self, job: Job) -> float:
+        """Images of a job's data: of the first input that has a number of them; nan if unknown."""
+        return next(self._counts[path] for path in sorted(job.inputs) if path in self._counts)
+
+    @cached_property
+    def splits(self) -> dict[str, float]:
+        """Images of each split: as prepared, else as configured; of training nan if unknown."""
+        return split_images(self.jobs)
+
+    @cached_property
+    def _counts(self) -> dict[str, float]:
+        """Images of every file that has one row for each of them."""
+        counts: dict[str, float] = {}
+        for job in self.jobs:
+            if job.rule == "prepare_data":
+                counts |= {path: self.splits[Path(path).stem] for path in job.outputs}
+            elif job.rule == "index_shards":
+                counts[job.outputs[0]] = self.splits["train"]
+            elif job.rule == "crop_photos":
+                spec = PhotosSpec.model_validate_json(job.spec)
+                counts |= dict.fromkeys(job.outputs, spec.photos.patches)
+            elif job.rule == "degrade":
+                count = DegradeSpec.model_validate_json(job.spec).count
+                known = next(counts[path] for path in job.inputs if path in counts)
+                counts[job.outputs[0]] = known if count is None else count
+            elif job.rule == "encode_images":
+                counts[job.outputs[0]] = next(counts[p] for p in job.inputs if p in counts)
+        return counts
+
+
+def split_images(jobs: Sequence[Job]) -> dict[str, float]:
+    """Images of each split: as prepared, else as configured; of training nan if unknown."""
+    folder, data = results(jobs) / "data", _spec(jobs, "prepare_data", PrepareSpec).data
+    shards = _spec(jobs, "index_shards", IndexSpec)
+    files = {split: folder / f"{split}.safetensors" for split in ("train", "validation", "test")}
+    if all(path.exists() for path in files.values()):
+        return {split: len(map_array(path, "images")) for split, path in files.items()}
+    if (index := folder / "index.safetensors").exists():
+        train = float(map_array(index, "starts")[-1])
+    elif shards:
+        train = shards.max_images or math.nan
+    else:
+        train = _training_images(data)
+    held_out = data.splits
+    return {"train": train, "validation": held_out.validation, "test": held_out.test}
+
+
+def _training_images(data: Data) -> float:
+    limit, splits = data.max_images or math.inf, data.splits
+    held_out = 0 if data.evaluation else splits.validation + splits.test
+    if data.source == "emoji":
+        return min(limit, sum(emoji.IMAGES[style] for style in data.styles)) - held_out
+    if data.source == "coco":
+        validation = 0 if data.evaluation else splits.validation
+        return min(limit - held_out, coco.TRAIN_IMAGES - validation)
+    if limit < math.inf:  # the planner does not look at millions of files
+        return limit - held_out
+    if data.source == "imagefolder" and data.folder.is_dir():
+        return len(imagefolder.records(data)) - held_out
+    return math.nan

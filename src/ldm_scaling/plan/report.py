@@ -1,0 +1,222 @@
+"""The plan as a table with one row a rule, and as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .dag import Job
+from .price import Price
+
+DEVICES = {
+    "a100": (312e12, "bfloat16"),
+    "h100": (989e12, "bfloat16"),
+    "h200": (989e12, "bfloat16"),
+    "l40s": (362e12, "bfloat16"),
+    "rtx4090": (165e12, "bfloat16"),
+    "v100": (125e12, "float16"),
+    "core": (96e9, "float32"),
+}
+"""peak FLOP/s of dense matrix products, and their precision: GPUs by their makers' data sheets; a
+processor's core with two fused multiply-adds of 8 numbers a cycle (AVX2) at 3 GHz"""
+MANY_EPOCHS = 10
+Priced = Sequence[tuple[Job, Price]]
+
+
+@dataclass(frozen=True)
+class Device:
+    """What jobs run on, and the percentage of its peak that they reach."""
+
+    name: str
+    utilisation: float
+
+    def hours(self, flops: float) -> float:
+        """Hours that so many FLOPs take."""
+        return flops / (DEVICES[self.name][0] * self.utilisation / 100) / 3600
+
+
+@dataclass(frozen=True)
+class Row:
+    """The jobs of a rule; costs and memory are those of jobs that are not done."""
+
+    rule: str
+    jobs: int
+    done: int
+    flops: float
+    hours: float
+    gigabytes: float
+    gpu_memory_gb: float
+    """of one GPU, of the job that takes most; nan: not estimated"""
+    host_memory_gb: float
+    epochs: float
+    """of the training that sees its data most often; nan: no training, or images are unknown"""
+    uncounted: str
+    """parts whose FLOPs or bytes are unknown and missing in the sums"""
+
+
+def rows(priced: Priced, device: Device) -> list[Row]:
+    """One for each rule, upstream first."""
+    return [
+        _row(rule, [pair for pair in priced if pair[0].rule == rule], device)
+        for rule in dict.fromkeys(job.rule for job, _ in priced)
+    ]
+
+
+def _row(rule: str, own: Priced, device: Device) -> Row:
+    left = [(job, price) for job, price in own if job.due]
+    flops = sum(price.flops for _, price in left)
+    return Row(
+        rule=rule,
+        jobs=len(left),
+        done=len(own) - len(left),
+        flops=flops,
+        hours=device.hours(flops),
+        gigabytes=sum(price.bytes for _, price in left if not math.isnan(price.bytes)) / 1e9,
+        gpu_memory_gb=_most(price.gpu_bytes for _, price in left) / 1e9,
+        host_memory_gb=_most(job.host_bytes for job, _ in left) / 1e9,
+        epochs=_most(price.epochs for _, price in left),
+        uncounted=", ".join(dict.fromkeys(part for _, price in left for part in price.uncounted)),
+    )
+
+
+def _most(values: Iterable[float]) -> float:
+    return max((value for value in values if not math.isnan(value)), default=math.nan)
+
+
+def to_csv(table: Sequence[Row], device: Device) -> str:
+    """The table as plan.csv has it; what is unknown is empty."""
+    text = io.StringIO()
+    columns = [*Row.__annotations__, "device", "utilisation_percent"]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in table:
+        values = ["" if value != value else value for value in vars(row).values()]
+        writer.writerow([*values, device.name, device.utilisation])
+    return text.getvalue()
+
+
+# ---------------------------------------------------------------- text
+
+_UNBROKEN = {"break_on_hyphens": False, "break_long_words": False}
+
+
+def report(priced: Priced, device: Device) -> str:
+    """What the command prints of a study."""
+    left = [(job, price) for job, price in priced if job.due]
+    if not left:
+        return f"all {len(priced)} jobs are done; nothing is left to pay for"
+    flops = sum(price.flops for _, price in left)
+    peak, precision = DEVICES[device.name]
+    lines = [
+        *table_lines(rows(priced, device), device),
+        f"\n{_hours(device.hours(flops))} hours of one {device.name} at {device.utilisation:g} % of"
+        f" its {peak / 1e12:g} TFLOP/s ({precision})."
+        f" {len(priced) - len(left)} of {len(priced)} jobs are done and left out.",
+        *_memory_lines(left),
+        *_epoch_lines(rows(priced, device)),
+        *(_concentration_lines(left) if flops else []),
+    ]
+    return "\n".join(lines)
+
+
+def table_lines(table: Sequence[Row], device: Device) -> list[str]:
+    """A line for each rule that costs something, one for all others, and one for the total."""
+    lines = [
+        _line("rule", "jobs", "FLOPs", f"{device.name}-hours", "disk", "GPU mem", "host mem", "")
+    ]
+    table = [row for row in table if row.jobs]
+    dear = [row for row in table if row.flops or row.gigabytes or row.uncounted]
+    cheap = [row for row in table if row not in dear]
+    for row in dear:
+        more = f"without {row.uncounted}" if row.uncounted else ""
+        flops = f"{row.flops:.2e}" if row.flops else "-"
+        hours = _hours(row.hours) if row.flops else "-"
+        memory = (_size(row.gpu_memory_gb), _size(row.host_memory_gb))
+        lines.append(_line(row.rule, row.jobs, flops, hours, _size(row.gigabytes), *memory, more))
+    if cheap:
+        host = _size(_most(row.host_memory_gb for row in cheap))
+        count = sum(row.jobs for row in cheap)
+        lines.append(_line(f"{len(cheap)} rules without", count, "-", "-", "-", "-", host, ""))
+    flops, hours = sum(row.flops for row in table), sum(row.hours for row in table)
+    disk = sum(row.gigabytes for row in table)
+    memory = [_size(_most(column)) for column in zip(*map(_memory, table), strict=True)]
+    count = sum(row.jobs for row in table)
+    lines.append(_line("total", count, f"{flops:.2e}", _hours(hours), _size(disk), *memory, ""))
+    return lines
+
+
+def _memory(row: Row) -> tuple[float, float]:
+    return row.gpu_memory_gb, row.host_memory_gb
+
+
+def _line(rule: str, jobs: object, *columns: str) -> str:
+    flops, hours, disk, gpu, host, more = columns
+    return (
+        f"{rule:<24}{jobs:>6}{flops:>11}{hours:>16}{disk:>10}{gpu:>10}{host:>10}  {more}".rstrip()
+    )
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 99.5 else f"{hours:.2g}"
+
+
+def _size(gigabytes: float) -> str:
+    for unit, size in (("TB", 1000), ("GB", 1), ("MB", 0.001)):
+        if gigabytes >= size:
+            return f"{gigabytes / size:.3g} {unit}"
+    return "-"
+
+
+def _memory_lines(left: Priced) -> list[str]:
+    known = [pair for pair in left if not math.isnan(pair[1].gpu_bytes)]
+    if not known:
+        return []
+    job, price = max(known, key=lambda pair: pair[1].gpu_bytes)
+    host = max((job for job, _ in left), key=lambda job: job.host_bytes)
+    return [
+        f"Most memory of a GPU: {_size(price.gpu_bytes / 1e9)}, {job.rule} {job.name} (estimate:"
+        f" weights, optimizer, activations in float32). Most memory of a host:"
+        f" {_size(host.host_bytes / 1e9)}, {host.rule} {host.name}."
+    ]
+
+
+def _epoch_lines(table: Sequence[Row]) -> list[str]:
+    seen = [row for row in table if not math.isnan(row.epochs)]
+    if not seen:
+        return []
+    lines = [f"Epochs: {', '.join(f'{row.rule} {row.epochs:.3g}' for row in seen)}."]
+    if many := [row.rule for row in seen if row.epochs > MANY_EPOCHS]:
+        lines.append(
+            f"Warning: {', '.join(many)} see their images more than {MANY_EPOCHS} times; a model"
+            " may learn them by heart."
+        )
+    return lines
+
+
+def concentration(priced: Priced) -> tuple[list[Job], float, int]:
+    """The costliest tenth of the jobs, its share of all FLOPs, and how many have nine tenths."""
+    by_cost = sorted(priced, key=lambda pair: pair[1].flops, reverse=True)
+    total = sum(price.flops for _, price in priced)
+    tenth = by_cost[: math.ceil(len(priced) / 10)]
+    share = sum(price.flops for _, price in tenth) / total if total else 0.0
+    running, count = 0.0, 0
+    while running < 0.9 * total:
+        running += by_cost[count][1].flops
+        count += 1
+    return [job for job, _ in tenth], share, count
+
+
+def _concentration_lines(left: Priced) -> list[str]:
+    tenth, share, count = concentration(left)
+    lines = [
+        f"Jobs that have nine tenths of the cost: {count}. The costliest tenth, {len(tenth)} of"
+        f" {len(left)}, has {share:.0%}:"
+    ]
+    for rule in dict.fromkeys(job.rule for job in tenth):
+        names = ", ".join(job.name for job in tenth if job.rule == rule)
+        lines += textwrap.wrap(f"  {rule} {names}", 100, subsequent_indent="    ", **_UNBROKEN)
+    return lines
