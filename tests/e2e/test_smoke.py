@@ -186,9 +186,8 @@ def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
 
 
 def test_tables_and_figures_come_from_the_cells_without_torch(finished, tmp_path):
-    results = finished.folder / "results/smoke"
-    for name in ("tables", "figures"):
-        shutil.move(results / name, tmp_path / name)
+    results, moved = finished.folder / "results/smoke", tmp_path / "tables"
+    shutil.move(results / "tables", moved)
     printed = finished.snakemake("--dry-run", "-p", *SMOKE)
     commands = re.findall(r"python -m (ldm_scaling[.\w]+) (\w*)", printed)
     modules = sorted({f"{module}.{name}".rstrip(".") for module, name in commands})
@@ -197,10 +196,12 @@ def test_tables_and_figures_come_from_the_cells_without_torch(finished, tmp_path
     code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
     source = {"PYTHONPATH": str(finished.folder / "src")}
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | source)
-    finished.snakemake("--cores", "all", *SMOKE)
-    for before in (tmp_path / "tables").rglob("*.csv"):
-        after = results / "tables" / before.relative_to(tmp_path / "tables")
-        assert after.read_bytes() == before.read_bytes()
+    tables = [path.relative_to(moved) for path in moved.rglob("*.csv")]
+    finished.snakemake(*(f"results/smoke/tables/{name}" for name in tables), *SMOKE)
+    for name in tables:
+        assert (results / "tables" / name).read_bytes() == (moved / name).read_bytes(), name
+    shutil.rmtree(results / "tables")
+    shutil.move(moved, results / "tables")  # older than the figures, which stay
 
 
 def test_the_plan_finds_every_output(finished):
