@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,21 @@ import yaml
 from ldm_scaling.jobs.cli import run
 
 ROOT = Path(__file__).parents[1]
+FOLDERS = ("e2e", "slurm", "workflow", "cli", "unit")
+"""folders of tests, the longest first"""
+TOGETHER = ("e2e", "slurm")
+"""folders whose tests share one run of a study"""
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many tests as processors run at a time
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest, and give one worker all tests that share a run or a file."""
+    items.sort(key=lambda item: FOLDERS.index(item.path.parent.name))
+    for item in items:
+        folder = item.path.parent.name
+        group = folder if folder in TOGETHER else f"{folder}/{item.path.stem}"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import fcntl
 import importlib
 import os
 import pkgutil
@@ -35,9 +37,12 @@ SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 def fetch(name: str) -> Path:
     """The path of one of FETCHED below the checkout's resources/, where it is fetched once."""
     path = ROOT / "resources" / name
-    if not path.is_file() and not (path / "config.json").exists():  # written last
-        command = [sys.executable, "-m", f"ldm_scaling.data.{FETCHED[name]}"]
-        subprocess.run([*command, "--out", str(path)], check=True)
+    path.parent.mkdir(exist_ok=True)
+    with (path.parent / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests in other processes want it too
+        if not path.is_file() and not (path / "config.json").exists():  # written last
+            command = [sys.executable, "-m", f"ldm_scaling.data.{FETCHED[name]}"]
+            subprocess.run([*command, "--out", str(path)], check=True)
     return path
 
 
@@ -70,8 +75,15 @@ class Project:
         (folder / "resources").mkdir()
         for name in FETCHED:
             archive = fetch(name)
-            copy = shutil.copytree if archive.is_dir() else shutil.copy2
-            copy(archive, folder / "resources" / name)
+            copied = shutil.copytree if archive.is_dir() else shutil.copy2
+            copied(archive, folder / "resources" / name)
+
+    def copy(self, folder: Path) -> Project:
+        """The same in another folder, with its results and what Snakemake knows of them."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        other = copy.copy(self)
+        other.folder = folder
+        return other
 
     def start(
         self, *arguments: str, output: IO | int = subprocess.PIPE, **environment: str

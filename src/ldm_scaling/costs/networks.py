@@ -16,7 +16,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
-from diffusers import AutoencoderKL
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import alexnet, squeezenet1_1, vgg16
@@ -24,6 +23,7 @@ from transformers import AutoModel, CLIPTextConfig, PretrainedConfig, T5Config
 
 from ..cells.features import extractor_module
 from ..cells.metrics.perceptual import LEAST_SIDE
+from ..jobs.light_imports import light_diffusers
 from ..kinds.stages import BUDGET, is_budget
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import cut, model_class, read_config
@@ -37,6 +37,9 @@ from ..study.superres import LPIPS_LIKE
 from ..workflow.specs.costs import FamilySpec
 from ..workflow.specs.measuring import FeaturesSpec
 from .memory import Activations, activations_of, peak_bytes
+
+with light_diffusers():
+    from diffusers import AutoencoderKL
 
 # Rombach et al. 2022, https://arxiv.org/abs/2112.10752; 83,653,863 parameters
 HUB_AUTOENCODERS = {

@@ -15,9 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch.nn import functional
 
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, Slice, add_work_dir, parser, positive, run
@@ -51,9 +49,11 @@ def _blurred(image: np.ndarray, settings: Disturbance, draw: np.random.Generator
     half = min(len(kernel) // 2, min(image.shape[1:]) - 1)  # reflection needs so many pixels
     middle = len(kernel) // 2
     kernel = kernel[middle - half : middle + half + 1, middle - half : middle + half + 1]
-    weight = torch.from_numpy(kernel / kernel.sum())[None, None]
-    padded = functional.pad(torch.from_numpy(image)[:, None], (half,) * 4, mode="reflect")
-    return functional.conv2d(padded, weight)[:, 0].numpy()
+    padded = np.pad(image, ((0, 0), (half, half), (half, half)), mode="reflect")
+    side, result = image.shape[1], np.zeros_like(image)
+    for (down, right), weight in np.ndenumerate(kernel / kernel.sum()):
+        result += weight * padded[:, down : down + side, right : right + side]
+    return result
 
 
 def resized(image: np.ndarray, side: int, kind: Image.Resampling) -> np.ndarray:
@@ -128,7 +128,6 @@ def main() -> None:
         raise InputError(
             f"{options.images} has {len(images)} images, fewer than superres.n ({count})"
         )
-    torch.set_num_threads(1)  # images are shared out, not their parts
 
     content = fingerprint(spec, fingerprint_of(options.images))
     with (

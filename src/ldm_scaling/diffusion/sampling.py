@@ -7,9 +7,9 @@ import importlib
 from collections.abc import Callable, Iterator
 
 import torch
-from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from torch import nn
 
+from ..jobs.light_imports import light_diffusers
 from ..kinds.samplers import SAMPLERS
 from ..study.diffusion import Diffusion
 from .guidance import (
@@ -20,6 +20,9 @@ from .guidance import (
     text_projections,
 )
 from .process import process_of
+
+with light_diffusers():
+    from diffusers.schedulers.scheduling_utils import SchedulerMixin
 
 _SPACING = {"timestep_spacing": "trailing", "steps_offset": 1}
 """Trailing starts at the noisiest level for any number of steps (Lin et al. 2023, table 2); leading

@@ -11,18 +11,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny
-from diffusers.utils import logging as diffusers_logging
 from torch import nn
 
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, Slice, add_work_dir, batches, first_line, parser, run
+from ..jobs.light_imports import light_diffusers
 from ..jobs.seeds import Stream, row_generators
 from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 from ..study.latents import AutoencoderNetwork
 from ..training.loop import Plan, Trainer, jsonl, training_summary, warmup_then
 from ..workflow.specs.latents import AutoencoderSpec
 from .pretrained import find
+
+with light_diffusers():
+    from diffusers import AutoencoderKL, AutoencoderTiny
+    from diffusers.utils import logging as diffusers_logging
 
 diffusers_logging.set_verbosity_error()  # it warns of a key that AutoencoderTiny itself writes
 

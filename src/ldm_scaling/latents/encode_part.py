@@ -25,7 +25,6 @@ from ..training.devices import own_device
 from ..workflow.specs.latents import EncodePartSpec, EncodingSpec
 from .autoencoder import encode, load, weights_hash
 from .encode_images import check_latents
-from .text_encoder import CaptionEncoder
 
 BATCH = 32
 
@@ -39,6 +38,9 @@ class PairEncoder:
     """Encodes images and captions with the frozen networks of a spec; results are float16."""
 
     def __init__(self, spec: EncodingSpec, device: str = "cpu"):
+        # of transformers, seconds that trainings on cached pairs need not pay
+        from .text_encoder import CaptionEncoder
+
         self.autoencoder = load(spec.images.autoencoder, spec.images.revision).to(device)
         self.text = CaptionEncoder(spec.text.text_encoder, device)
         side = spec.image_size

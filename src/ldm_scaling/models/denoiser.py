@@ -15,14 +15,17 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from diffusers.models.modeling_utils import ModelMixin
 from safetensors import safe_open
 from torch import nn
 
 from ..jobs.cli import InputError
+from ..jobs.light_imports import light_diffusers
 from ..kinds.architectures import ARCHITECTURES
 from ..study.family import Family, Layout
 from .architectures.counting import Cost
+
+with light_diffusers():
+    from diffusers.models.modeling_utils import ModelMixin
 
 Denoiser = ModelMixin
 FOLDER = "unet"

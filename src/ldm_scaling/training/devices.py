@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,6 @@ import torch.distributed as dist
 from accelerate.utils import convert_outputs_to_fp32
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from ..jobs.cli import InputError
 
@@ -112,6 +111,8 @@ def shard(
     module: nn.Module, device: torch.device, blocks: tuple[type[nn.Module], ...] = ()
 ) -> nn.Module:
     """Divide a network's weights among all processes, block by block (FSDP, Zhao et al. 2023)."""
+    from torch.distributed.fsdp import fully_shard  # half a second that others need not pay
+
     module.to(memory_format=torch.contiguous_format)  # fully_shard takes no channels_last
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
     for block in module.modules():
@@ -120,9 +121,15 @@ def shard(
     return fully_shard(module, mesh=mesh)
 
 
+def _is_divided(value: Any) -> bool:
+    # where nobody has imported the module of divided tensors there is none
+    module = sys.modules.get("torch.distributed.tensor")
+    return module is not None and isinstance(value, module.DTensor)
+
+
 def local(tensor: torch.Tensor) -> torch.Tensor:
     """This process's part of a tensor."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    return tensor.to_local() if _is_divided(tensor) else tensor
 
 
 def whole(state: Any, keep: bool) -> Any:
@@ -134,7 +141,7 @@ def whole(state: Any, keep: bool) -> Any:
         return {key: whole(value, keep) for key, value in state.items()}
     if isinstance(state, list):
         return [whole(value, keep) for value in state]
-    if isinstance(state, DTensor):
+    if _is_divided(state):
         value = state.detach().full_tensor()
         return value.cpu() if keep else None
     return state
@@ -142,9 +149,11 @@ def whole(state: Any, keep: bool) -> Any:
 
 def divided(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """A whole tensor on the device of another one, in its layout, and divided as that one is."""
-    if not isinstance(like, DTensor):
+    if not _is_divided(like):
         # a fused optimizer takes a weight and its moments for equal in layout, without a look
         return torch.empty_like(like, dtype=value.dtype).copy_(value)
+    from torch.distributed.tensor import distribute_tensor
+
     mesh = like.device_mesh
     value = value.to(mesh.device_type).contiguous()
     return distribute_tensor(value, mesh, like.placements, src_data_rank=None)

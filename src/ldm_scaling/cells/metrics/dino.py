@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from transformers import AutoImageProcessor, ViTModel
 
 from ...jobs.cli import InputError, batches
 from ...latents.pretrained import find
@@ -22,6 +21,8 @@ class DinoFeatures:
 
     def __init__(self, dino: Dino, device: str = "cpu"):
         """Load the model. Raises InputError if the folder lacks its files or they are unusable."""
+        from transformers import AutoImageProcessor, ViTModel  # seconds that others need not pay
+
         folder = find("dreambooth.dino", dino.pretrained, dino.revision)
         if missing := [path for path in dino.files if not path.exists()]:
             raise InputError(f"dreambooth.dino: {missing[0]} is missing; transformers needs it")

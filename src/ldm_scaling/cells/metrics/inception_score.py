@@ -11,7 +11,6 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from scipy.special import log_softmax, xlogy
 
 from ...jobs.cli import InputError
 from .bootstrap import Interval, centred_interval
@@ -38,6 +37,8 @@ def inception_score(
     features: np.ndarray, head: np.ndarray, weights: np.ndarray, confidence: float
 ) -> Interval:
     """The score of features [n, D]; weights [R, n] are those of `resample_weights`."""
+    from scipy.special import log_softmax, xlogy  # as above
+
     logs = log_softmax(features @ head.T, axis=1)
     classes = np.exp(logs)
     rows = np.concatenate([np.ones((1, len(features))), weights]) / len(features)

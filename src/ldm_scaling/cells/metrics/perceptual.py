@@ -12,16 +12,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from lpips import LPIPS
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
 from ...jobs.cli import InputError
 from ...study.superres import LPIPS_LIKE
+
+if TYPE_CHECKING:
+    from lpips import LPIPS
 
 LEAST_SIDE = 64
 """pixels, for which these networks' layers are not all border"""
@@ -60,6 +63,8 @@ def _load_backbone(model: LPIPS, weights: dict[str, torch.Tensor], path: Path) -
 
 def load_network(name: str, path: Path) -> LPIPS:
     """The network of a perceptual distance. Raises InputError if its file is missing or another."""
+    from lpips import LPIPS  # a second of torchvision that other studies need not pay
+
     kind = "squeeze" if name == LPIPS_LIKE else name.removeprefix("lpips_")
     if not path.exists():
         remedy = "see superres.lpips.weights" if name != LPIPS_LIKE else "run make prefetch"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from diffusers import DDPMScheduler
+from ...jobs.light_imports import light_diffusers
+
+with light_diffusers():
+    from diffusers import DDPMScheduler
 
 
 def make(settings: dict[str, Any]) -> DDPMScheduler:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from diffusers import LCMScheduler
+from ...jobs.light_imports import light_diffusers
+
+with light_diffusers():
+    from diffusers import LCMScheduler
 
 
 def make(settings: dict[str, Any], teacher_steps: int) -> LCMScheduler:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 import torch
-from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from ...diffusion.guidance import text_projections
+from ...jobs.light_imports import light_diffusers
 from ...kinds.sizes import channels
 from ...study.family import Family, Layout
+
+with light_diffusers():
+    from diffusers.models.modeling_utils import ModelMixin
 
 Build = Callable[[Layout, str, tuple[int, int, int], int], ModelMixin]
 """makes a network: layout, size, latent shape [C, h, w], width of the text"""
@@ -31,6 +33,8 @@ def count_gflops(network: ModelMixin, text_tokens: int) -> float:
 
     The network must be on the meta device: a processor's own attention kernels escape the counter.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # it imports triton
+
     config, device = network.config, network.device
     if device.type != "meta":
         raise ValueError("count FLOPs of a network that was built under torch.device('meta')")

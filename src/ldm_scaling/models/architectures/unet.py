@@ -15,14 +15,17 @@ from functools import partial
 from typing import TypeVar
 
 import torch
-from diffusers import UNet2DConditionModel
-from diffusers.models.attention import BasicTransformerBlock
-from diffusers.models.resnet import ResnetBlock2D
 from torch import nn
 
+from ...jobs.light_imports import light_diffusers
 from ...kinds.sizes import channels
 from ...study.family import Family, Layout
 from .counting import Cost, count_size
+
+with light_diffusers():
+    from diffusers import UNet2DConditionModel
+    from diffusers.models.attention import BasicTransformerBlock
+    from diffusers.models.resnet import ResnetBlock2D
 
 Number = TypeVar("Number", int, float)
 
