@@ -15,7 +15,7 @@ import yaml
 from project import PARTS, ROOT, SNAKEMAKE
 
 STEP = re.compile(
-    r"^\d\. [^\n]*`(src/[\w/]+\.py)`([^\n]*):\n\n {3}```python\n(.*?)\n {3}```", re.M | re.S
+    r"^\d\. [^\n]*`(src/[\w/]+\.py)`([^\n]*):\n\n {3}```(?:python)?\n(.*?)\n {3}```", re.M | re.S
 )
 """a step that names a file and shows it whole, or a line of the registry in it"""
 ADDED = ["dit", "euler", "pixels", "shift"]

@@ -14,8 +14,8 @@ from studies import put
 
 from ldm_scaling.cells import sweep
 from ldm_scaling.cells.adaptive import metric_of
+from ldm_scaling.cells.comparison import Prompts, compare, prepare
 from ldm_scaling.cells.metrics.bootstrap import resample_weights
-from ldm_scaling.cells.metrics.comparison import Prompts, compare, prepare
 from ldm_scaling.cells.metrics.divisions import Divisions
 from ldm_scaling.cells.sample import LatentSampler
 from ldm_scaling.cells.search import most_images

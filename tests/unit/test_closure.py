@@ -19,6 +19,11 @@ PLANTED = {
     "tables/near": "def command():\n    import planted.tables.further\n",
     "tables/further": "from planted.tables.far import fact",
     "tables/far": "from .near import command\nfact = 1",
+    "find": "import importlib\n\ndef find(name):\n"
+    "    return importlib.import_module(f'{__package__}.shapes.{name}')\n",
+    "shapes/__init__": "",
+    "shapes/round": "from ..draw import apart",
+    "shapes/square": "",
 }
 
 
@@ -42,6 +47,12 @@ def test_all_that_is_imported_counts_also_within_a_function_and_in_a_circle(plan
     assert names(planted, "draw.first") == first
     assert names(planted, "draw.second") == {*first, "draw/second"}
     assert names(planted, "tables.far", "draw.apart") == first - {"draw/first"} | {"draw/apart"}
+
+
+def test_all_modules_count_of_a_package_in_which_one_is_found_by_name(planted):
+    shapes = {"shapes/__init__", "shapes/round", "shapes/square"}
+    apart = {"draw/__init__", "draw/apart"}
+    assert names(planted, "find") == {"__init__", "find", *shapes, *apart}
 
 
 def test_what_only_a_type_checker_imports_does_not_count(planted):

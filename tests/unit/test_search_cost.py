@@ -8,7 +8,7 @@ import pytest
 from drawn import line, no_overlap, same_bytes
 
 from ldm_scaling.cells.adaptive import metric_of
-from ldm_scaling.cells.metrics.comparison import prepare
+from ldm_scaling.cells.comparison import prepare
 from ldm_scaling.cells.search import search
 from ldm_scaling.figures.search_cost import draw
 from ldm_scaling.jobs.arrays import write_arrays

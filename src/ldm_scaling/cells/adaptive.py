@@ -15,8 +15,8 @@ import numpy as np
 from ..jobs.arrays import fingerprint_of
 from ..jobs.cli import InputError
 from ..workflow.specs.cells import CellSpec, SearchSpec
+from .comparison import Reference, prepare, value_of
 from .measure import read_features
-from .metrics.comparison import Reference, prepare, value_of
 from .search import Found, search
 
 Metric = Callable[[np.ndarray], float]

@@ -18,11 +18,11 @@ from ..latents.autoencoder import load, reconstruct
 from ..study.superres import INCEPTION_SCORE
 from ..training.devices import own_device
 from ..workflow.specs.measuring import BaselinesSpec
+from .comparison import Prompts, Reference, compare, prepare
 from .features import BATCH, Measuring, add_measuring, load_measuring
 from .floors import COLUMNS
 from .measure import read_features, read_prompts, table
 from .metrics.bootstrap import mean_interval
-from .metrics.comparison import Prompts, Reference, compare, prepare
 from .metrics.fidelity import fidelity_names
 from .metrics.inception_score import inception_score, read_head
 

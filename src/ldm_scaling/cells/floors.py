@@ -14,6 +14,7 @@ from pathlib import Path
 from ..jobs.cli import InputError, parser, run
 from ..jobs.workdir import write_text
 from ..workflow.specs.measuring import MeasureSpec
+from .comparison import compare, prepare
 from .measure import (
     clip_like,
     clip_score,
@@ -22,7 +23,6 @@ from .measure import (
     read_prompts,
     table,
 )
-from .metrics.comparison import compare, prepare
 
 COLUMNS = ("kind", "metric", "value", "lo", "hi", "n")
 

@@ -31,9 +31,9 @@ from ..jobs.workdir import fingerprint, write_text
 from ..study.fields import Strict
 from ..study.superres import INCEPTION_SCORE
 from ..workflow.specs.measuring import MeasureSpec
+from .comparison import Prompts, Reference, compare, prepare
 from .metrics.bootstrap import Interval, mean_interval, resample_weights
 from .metrics.clip_like import Scorer, read_scorer
-from .metrics.comparison import Prompts, Reference, compare, prepare
 from .metrics.divisions import Divisions
 from .metrics.inception_score import inception_score, read_head
 

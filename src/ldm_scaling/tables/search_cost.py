@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from ..cells.adaptive import Metric, metric_of
+from ..cells.comparison import prepare
 from ..cells.measure import read_features
-from ..cells.metrics.comparison import prepare
 from ..cells.search import search
 from ..jobs.arrays import map_array
 from ..jobs.choice import chosen_rows

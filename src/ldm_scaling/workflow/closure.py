@@ -6,6 +6,7 @@ Rules that take seconds have them as inputs, so that an edit makes again what it
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,13 +16,16 @@ from .paths import inputs_of
 PACKAGE = "ldm_scaling"
 ABOVE = Path(__file__).parents[2]
 """the folder that has the package"""
+_BY_NAME = re.compile(r"""f['"]\{__package__\}\.(\w+)\.\{""")
+"""how code writes the name of a module that it finds by name, in a package of its own"""
 
 
 def closure(*modules: str, above: Path = ABOVE) -> list[str]:
     """Paths of the modules and of all that they import of their package, sorted.
 
-    An import within a function counts, one for type checkers does not. Paths are relative to the
-    working directory if the package lies below it. Raises ValueError for an unknown module.
+    An import within a function counts, one for type checkers does not. Of a package whose modules
+    are found by name, as samplers are, all count. Paths are relative to the working directory if
+    the package lies below it. Raises ValueError for an unknown module.
     """
     return inputs_of(_files(modules, above))
 
@@ -72,6 +76,10 @@ def _imports(name: str, above: Path) -> list[str]:
             base = ".".join([*(parts if node.level else []), *filter(None, [node.module])])
             members = {f"{base}.{alias.name}" for alias in node.names}
             found |= {base, *(member for member in members if _file(member, above))}
+        elif isinstance(node, ast.JoinedStr) and (match := _BY_NAME.match(ast.unparse(node))):
+            folder = f"{package}.{match[1]}"
+            files = above.joinpath(*folder.split(".")).glob("[!_]*.py")
+            found |= {f"{folder}.{file.stem}" for file in files}
     top = name.partition(".")[0]
     return [own for own in found if own.partition(".")[0] == top and _file(own, above)]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..comparison import OnAll, Prompts, Reference
 from .bootstrap import BLOCK, Interval, centred_interval, weighted_statistics
-from .comparison import OnAll, Prompts, Reference
 from .frechet import frechet_distance, frechet_distances, statistics
 from .influence import influences, linearised_fd_interval
 

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..comparison import OnAll, Prompts, Reference
 from .bootstrap import BLOCK, Interval, centred_interval, weighted_statistics
-from .comparison import OnAll, Prompts, Reference
 from .divisions import PARTS, Divisions
 from .frechet import frechet_distances
 from .influence import influence_interval, influences

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...jobs.cli import InputError, batches
+from ..comparison import Prompts, Reference
 from .bootstrap import Interval, centred_interval
-from .comparison import Prompts, Reference
 
 BLOCK = 1024
 """rows of a kernel matrix in memory at a time"""

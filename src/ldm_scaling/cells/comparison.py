@@ -10,11 +10,11 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ...kinds.metrics import of_features
-from ...study.metrics import Compared, Metrics
-from .bootstrap import Interval
-from .divisions import Divisions
-from .frechet import principal_components, project, square_root, statistics
+from ..kinds.metrics import of_features
+from ..study.metrics import Compared, Metrics
+from .metrics.bootstrap import Interval
+from .metrics.divisions import Divisions
+from .metrics.frechet import principal_components, project, square_root, statistics
 
 Prepared = TypeVar("Prepared")
 
@@ -98,4 +98,4 @@ def value_of(name: str) -> Callable[[np.ndarray, Reference], float]:
 
 
 def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"{__package__}.{name}")
+    return importlib.import_module(f"{__package__}.metrics.{name}")
