@@ -3,7 +3,7 @@
 Needs: <results>/models, the autoencoder, the embeddings of the test captions, and what is not in
 packages of the extractor and the CLIP model; for the CLIP-like score also all images, captions and
 the text encoder. Gives: features and metrics in
-<results>/cells/{stage}/{size}/seed{seed}/{sampler}, of all scales in {sampler}_grid, where
+<results>/cells/{stage}/{size}/seed{seed}/{sampler}, of all scales in {sampler}/grid, where
 an adaptive search is in {sampler}; those of stitched trajectories in
 <results>/cells/stitch/{sizes}/seed{seed}/{sampler}; there on demand the contact sheet
 sheets/steps{steps}_guidance{guidance}.png of a cell, a folder above it the illustrations; the

@@ -340,7 +340,7 @@ def test_searches_end_with_cells_of_the_grid_and_as_they_are_replayed(finished):
     changed = overlay(finished, search={"method": "adaptive"}, sampling={"guidance": [1, 2, 3]})
     folder = finished.folder / "results/smoke"
     tables = [f"tables/{name}.csv" for name in ("cells", "stitch", "search_cost")]
-    whole = "tables/pretrain/ddim_grid/cells.csv"
+    whole = "tables/pretrain/ddim/grid/cells.csv"
     finished.snakemake(*(f"results/smoke/{name}" for name in (*tables, whole)), *changed)
     found, stitched, replayed, grid = (pd.read_csv(folder / name) for name in (*tables, whole))
     own = found.query("stage == 'pretrain' and grid").reset_index(drop=True)

@@ -104,7 +104,7 @@ def test_a_study_with_the_grid_has_the_specs_that_it_had(config):
     adaptive, grid = (load_study(config | {"search": search}) for search in searches)
     assert SweepSpec.of(adaptive, "superres", "ddim") == SweepSpec.of(grid, "superres", "ddim")
     assert (
-        SweepSpec.of(adaptive, "pretrain", "ddim_grid") == spec
+        SweepSpec.of(adaptive, "pretrain", "ddim/grid") == spec
     )  # whose fixed setting is in the grid
 
 

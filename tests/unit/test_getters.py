@@ -13,7 +13,6 @@ from ldm_scaling.study import hub
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow import paths, patterns
-from ldm_scaling.workflow.downloads import PHOTOS, PHOTOS_FOLDER
 from ldm_scaling.workflow.inputs import Inputs
 from ldm_scaling.workflow.options import Options
 from ldm_scaling.workflow.specs.models import DistillSpec, PretrainSpec
@@ -115,19 +114,20 @@ def test_students_wait_for_their_teachers(study):
         inputs.teacher(job(steps="2", **model))
 
 
-def test_super_resolution_compares_with_its_own_images(study):
+def test_super_resolution_compares_with_its_own_images(study, tmp_path):
     inputs = Inputs(study())
     captions = inputs.compared("data", "csv")
     assert captions(job(stage="pretrain")) == "results/data/test.csv"
     assert captions(job(stage="superres")) == "results/data/test.csv"  # made smaller
-    photos = {"path": str(PHOTOS_FOLDER), "patches": 900}
+    (tmp_path / "one.jpg").touch()
+    photos = {"path": str(tmp_path), "patches": 900}
     inputs = Inputs(study(superres__validation=photos))
     captions = inputs.compared("data", "csv")
     assert captions(job(stage="pretrain")) == "results/data/test.csv"
     assert captions(job(stage="superres")) == "results/data/superres/photos_validation.csv"
     always = inputs.compared("data", "csv", superres=True)
     assert always(job()) == captions(job(stage="superres"))
-    assert len(inputs.photographs(job(split="validation"))) == len(PHOTOS)
+    assert inputs.photographs(job(split="validation")) == [str(tmp_path / "one.jpg")]
     assert inputs.clip_like(job(stage="superres")) == []
     assert inputs.clip_like(job(stage="pretrain")) != []
 
@@ -135,7 +135,7 @@ def test_super_resolution_compares_with_its_own_images(study):
 def test_a_search_compares_with_the_reference_and_goes_before_its_grid(study):
     inputs = Inputs(study())
     cells = {"stage": "pretrain", "size": "c12", "seed": "0"}
-    searched, whole = job(**cells, sampler="ddim"), job(**cells, sampler="ddim_grid")
+    searched, whole = job(**cells, sampler="ddim"), job(**cells, sampler="ddim/grid")
     assert inputs.searched_reference(searched) == ["results/cells/reference/test.safetensors"]
     assert inputs.searched_reference(whole) == []
     assert inputs.searched_before(searched) == []
@@ -166,7 +166,7 @@ def test_state_has_a_folder_a_job_and_both_samplings_of_a_model_one(study):
     options = Options(study(name="mine"))
     model = {"stage": "distill", "size": "c12", "seed": "1"}
     assert options.work("pretrain")(job(size="c12", seed="1")) == "results/mine/work/pretrain/c12/1"
-    both = [options.sweep_work(job(**model, sampler=name)) for name in ("lcm", "lcm_grid")]
+    both = [options.sweep_work(job(**model, sampler=name)) for name in ("lcm", "lcm/grid")]
     assert both == ["results/mine/work/sweep/distill/c12/1/lcm"] * 2
 
 
@@ -211,7 +211,7 @@ def test_another_folder_of_results_is_that_of_every_path(study):
         ("sizes", "c12-c20 c12-c20-c48", "c12 c12- c1-c2-c3-c4"),
         ("stage", "pretrain guided_distill4 superres_scratch budget_t5-11b", "stitch dreambooth"),
         ("split", "train test", "superres/train"),
-        ("sampler", "ddim ddim_grid", "ddim_ Ddim"),
+        ("sampler", "ddim ddim/grid", "ddim_ Ddim"),
         ("cell", "steps8_guidance1.5 steps2_guidance3_trained0.5", "steps8 steps8_guidance"),
     ],
 )

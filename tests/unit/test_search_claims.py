@@ -47,7 +47,7 @@ def test_claims_on_the_scale_itself_are_decided_by_every_scale():
         key: values.where(values.rows["guidance"] != values.rows["guidance"].max())
         for key, values in kept.items()
     }
-    whole = {("pretrain", "ddim_grid", metric): values for (*_, metric), values in kept.items()}
+    whole = {("pretrain", "ddim/grid", metric): values for (*_, metric), values in kept.items()}
     searched = Evidence(evidence.spec, evidence.family, evidence.cells | few | whole)
     assert searched.samplers == evidence.samplers
     same = [

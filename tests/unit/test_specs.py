@@ -80,7 +80,7 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         **(pairs(study) if study.param_budget else {}),
     }
     if study.searches:
-        named["sweep_grid"] = SweepSpec.of(study, "pretrain", "ddim_grid")
+        named["sweep_grid"] = SweepSpec.of(study, "pretrain", "ddim/grid")
         named["search_cost"] = SearchCostSpec.of(study)
     if study.stitch:
         named["stitch"] = SweepSpec.of_stitched(study, "c20-c48")

@@ -29,29 +29,29 @@ def sweeps(project, *options):
 
 def test_every_scale_is_sampled_where_it_is_shown(project):
     """The main figure takes what searches have sampled whole; these take the grid."""
-    assert not any("_grid" in line for line in sweeps(project, "results/figures/fid_vs_cost.pdf"))
+    assert not any("/grid" in line for line in sweeps(project, "results/figures/fid_vs_cost.pdf"))
     for name in ("guidance_sweep", "guidance_interaction", "guidance_samples"):
         lines = sweeps(project, f"results/figures/{name}.pdf")
-        assert lines and len([line for line in lines if "ddim_grid" in line]) == len(lines) / 2
+        assert lines and len([line for line in lines if "ddim/grid" in line]) == len(lines) / 2
     lines = sweeps(project, "results/tables/search_cost.csv")
-    assert len([line for line in lines if "_grid " in line]) == SEARCHED == len(lines) / 2
+    assert len([line for line in lines if "/grid " in line]) == SEARCHED == len(lines) / 2
 
 
 def test_a_whole_grid_follows_its_search(project):
     """Which of them samples a cell decides what comes together in a batch, and so its rounding."""
     folder = "results/cells/pretrain/c12/seed0"
-    jobs = project.snakemake("-n", f"{folder}/dpmpp_grid/cells.json").split("\nrule ")
-    (grid,) = [job for job in jobs if job.startswith("sweep:") and f"{folder}/dpmpp_grid" in job]
+    jobs = project.snakemake("-n", f"{folder}/dpmpp/grid/cells.json").split("\nrule ")
+    (grid,) = [job for job in jobs if job.startswith("sweep:") and f"{folder}/dpmpp/grid" in job]
     assert f"{folder}/dpmpp/cells.json" in grid.split("output:")[0]
 
 
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("cells/superres/c12/seed0/ddim_grid", "stage superres has no ddim_grid"),
-        ("cells/pretrain/c12/seed0/foo_grid", "stage pretrain has no foo_grid"),
+        ("cells/superres/c12/seed0/ddim/grid", "stage superres has no ddim/grid"),
+        ("cells/pretrain/c12/seed0/foo/grid", "stage pretrain has no foo/grid"),
         ("cells/stitch/c20-c48/seed0/dpmpp", "config key stitch.sampler: trajectories are sampled"),
-        ("cells/stitch/c20-c48/seed0/ddim_grid", "are sampled by ddim, not by ddim_grid"),
+        ("cells/stitch/c20-c48/seed0/ddim/grid", "are sampled by ddim, not by ddim/grid"),
     ],
 )
 def test_what_no_study_samples_is_one_line(project, path, says):
@@ -63,7 +63,7 @@ def test_a_grid_study_samples_every_scale_in_one_sweep(project, grid):
     assert set(searching) == set(whole)
     assert searching["sweep"] - whole["sweep"] == SEARCHED
     assert searching["collect"] - whole["collect"] == 1
-    assert "_grid" not in " ".join(sweeps(project, "all", grid))
+    assert "/grid" not in " ".join(sweeps(project, "all", grid))
 
 
 def test_whole_grids_share_the_state_of_searches(project):
@@ -75,7 +75,7 @@ def test_whole_grids_share_the_state_of_searches(project):
 def test_only_searching_sweeps_read_the_reference(project, grid):
     option = " --reference results/cells/reference/test.safetensors"
     assert not [line for line in sweeps(project, "all", grid) if option in line]
-    whole = ("models/superres", "models/budget_", "_grid ")  # these sample every scale
+    whole = ("models/superres", "models/budget_", "/grid ")  # these sample every scale
     for line in sweeps(project, "all"):
         searched = not any(part in line for part in whole)
         assert (option in line) == searched == ('"search"' in line)
@@ -83,4 +83,4 @@ def test_only_searching_sweeps_read_the_reference(project, grid):
 
 def test_several_training_seeds_sample_every_scale(project, overlay):
     lines = sweeps(project, "all", overlay("training: {seeds: [0, 1]}\n"))
-    assert lines and not any("_grid" in line or '"search"' in line for line in lines)
+    assert lines and not any("/grid" in line or '"search"' in line for line in lines)

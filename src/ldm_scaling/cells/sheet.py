@@ -62,7 +62,7 @@ def main() -> None:
         there = ", ".join(sorted(set(known) - {"__metadata__"}))
         raise InputError(
             f"{options.images} has no cell {options.cell} (it has: {there}); a search samples few"
-            " scales whole, the folder {sampler}_grid has them all"
+            " scales whole, the folder {sampler}/grid has them all"
         )
     images = map_array(options.images, options.cell)
     sheet = draw_sheet(images, read_column(options.captions, "caption"))

@@ -73,7 +73,7 @@ class Evidence:
 
     def whole_grid(self, sampler: str) -> str:
         """The name under which the sampler's cells of every scale stand, as `measured` knows it."""
-        whole = sampler + GRID
+        whole = f"{sampler}/{GRID}"
         return whole if ("pretrain", whole) in {key[:2] for key in self.cells} else sampler
 
     def measured(self, kind: str, sampler: str, stage: str = "pretrain") -> Values:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..kinds.sizes import SIZE
 from ..kinds.stages import BUDGET, DISTILL, GUIDED_DISTILL, PRETRAIN, SCRATCH, STITCH, SUPERRES
 from ..study.stitch import SEPARATOR
+from .searches import GRID
 
 PAIR = rf"{BUDGET}[\w.-]+"
 """a stage of the parameter budget"""
@@ -27,7 +28,7 @@ WILDCARDS = {
     "sizes": SIZES,
     "seed": r"\d+",
     "steps": r"\d+",
-    "sampler": r"[a-z]+(_grid)?",
+    "sampler": f"[a-z]+(/{GRID})?",
     "kind": "models|datasets",
     "revision": "[0-9a-f]{40}",
     "part": r"\d+",

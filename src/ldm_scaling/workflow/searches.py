@@ -5,19 +5,19 @@ from __future__ import annotations
 from ..study.study import Study
 from . import stages
 
-GRID = "_grid"
-"""after a sampler's name: its cells at every scale, where a search samples few of them whole"""
+GRID = "grid"
+"""the folder below a sampler's: its cells at every scale, beside the few that a search samples"""
 
 
 def sampler_of(name: str) -> str:
     """The sampler of cells that stand under its name, or under that of its whole grid."""
-    return name.removesuffix(GRID)
+    return name.removesuffix(f"/{GRID}")
 
 
 def whole_grid(study: Study, stage: str, sampler: str) -> str:
     """The name under which a sampler's cells of every scale stand."""
     searched = study.searches and (stage, sampler) in searched_samplers(study)
-    return sampler + GRID if searched else sampler
+    return f"{sampler}/{GRID}" if searched else sampler
 
 
 def sampler_names(study: Study, stage: str) -> list[str]:
