@@ -20,7 +20,7 @@ from ..jobs.cli import parser, positive, run
 from ..jobs.workdir import write_text
 from ..study.hub import REPOSITORY
 from .dag import build, reruns
-from .report import DEVICES, Device, report, rows, table_lines, to_csv
+from .report import DEVICES, Device, report, report_reruns, rows, to_csv
 
 
 def change(text: str) -> dict[str, Any]:
@@ -94,13 +94,8 @@ def main() -> None:
         print(report(study, device))
         return
     again = reruns(jobs, changed[0])
-    done = sum(not job.due for job in jobs)
     left = [(replace(job, due=True), price) for job, price in priced(changed[0]) if job in again]
-    print(
-        f"{len(left)} of {len(changed[0])} jobs would run again, or for the first time, if the"
-        f" study were done; {done} of {len(jobs)} are done.\n"
-    )
-    print("\n".join(table_lines(rows(left, device), device)) if left else "nothing runs again")
+    print(report_reruns(left, jobs, device))
 
 
 if __name__ == "__main__":

@@ -123,14 +123,33 @@ def report(priced: Priced, device: Device) -> str:
     return "\n".join(lines)
 
 
+def report_reruns(again: Priced, before: Sequence[Job], device: Device) -> str:
+    """What the command prints of the jobs that a changed key runs again."""
+    done = sum(not job.due for job in before)
+    lines = [
+        f"Of a study of {len(before)} jobs, {done} done, the change runs {len(again)} jobs again or"
+        f" for the first time{':' if again else '.'}"
+    ]
+    if again:
+        table = rows(again, device)
+        cheap = ", ".join(f"{row.rule} {row.jobs}" for row in table if not _is_dear(row))
+        lines += ["", *table_lines(table, device)]
+        lines += textwrap.wrap(f"Cheap rules: {cheap}.", 100, **_UNBROKEN) if cheap else []
+    return "\n".join(lines)
+
+
+def _is_dear(row: Row) -> bool:
+    return bool(row.flops or row.gigabytes or row.uncounted)
+
+
 def table_lines(table: Sequence[Row], device: Device) -> list[str]:
     """A line for each rule that costs something, one for all others, and one for the total."""
     lines = [
         _line("rule", "jobs", "FLOPs", f"{device.name}-hours", "disk", "GPU mem", "host mem", "")
     ]
     table = [row for row in table if row.jobs]
-    dear = [row for row in table if row.flops or row.gigabytes or row.uncounted]
-    cheap = [row for row in table if row not in dear]
+    dear = [row for row in table if _is_dear(row)]
+    cheap = [row for row in table if not _is_dear(row)]
     for row in dear:
         more = f"without {row.uncounted}" if row.uncounted else ""
         flops = f"{row.flops:.2e}" if row.flops else "-"
@@ -140,7 +159,7 @@ def table_lines(table: Sequence[Row], device: Device) -> list[str]:
     if cheap:
         host = _size(_most(row.host_memory_gb for row in cheap))
         count = sum(row.jobs for row in cheap)
-        lines.append(_line(f"{len(cheap)} rules without", count, "-", "-", "-", "-", host, ""))
+        lines.append(_line(f"{len(cheap)} cheap rules", count, "-", "-", "-", "-", host, ""))
     flops, hours = sum(row.flops for row in table), sum(row.hours for row in table)
     disk = sum(row.gigabytes for row in table)
     memory = [_size(_most(column)) for column in zip(*map(_memory, table), strict=True)]
