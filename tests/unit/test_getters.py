@@ -13,7 +13,6 @@ from ldm_scaling.study import hub
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow import paths, patterns
-from ldm_scaling.workflow.downloads import PHOTOS, PHOTOS_FOLDER
 from ldm_scaling.workflow.inputs import Inputs
 from ldm_scaling.workflow.options import Options
 from ldm_scaling.workflow.specs.models import DistillSpec, PretrainSpec
@@ -70,12 +69,14 @@ def test_the_autoencoder_is_trained_downloaded_in_a_folder_or_in_the_repository(
     assert files(pretrained="some/vae", revision=REVISION) == [marker]
     assert files(pretrained="folder", revision=None) == []  # its job says so
     (tmp_path / "folder").mkdir()
-    assert files(pretrained="folder")[0] == "folder/config.json"
+    (tmp_path / "folder/config.json").touch()
+    assert files(pretrained="folder") == ["folder/config.json"]
     shipped = "pretrained/autoencoder-emoji32"
     config = str(hub.REPOSITORY / shipped / "config.json")
     assert files(pretrained=shipped)[0] == ("" if "{" in config else config)
     (tmp_path / shipped).mkdir(parents=True)
-    assert files(pretrained=shipped)[0] == f"{shipped}/config.json"
+    (tmp_path / shipped / "config.json").touch()
+    assert files(pretrained=shipped) == [f"{shipped}/config.json"]
 
 
 def test_braces_of_the_repositorys_folder_are_not_taken_for_wildcards(tmp_path):
@@ -115,19 +116,20 @@ def test_students_wait_for_their_teachers(study):
         inputs.teacher(job(steps="2", **model))
 
 
-def test_super_resolution_compares_with_its_own_images(study):
+def test_super_resolution_compares_with_its_own_images(study, tmp_path):
     inputs = Inputs(study())
     captions = inputs.compared("data", "csv")
     assert captions(job(stage="pretrain")) == "results/data/test.csv"
     assert captions(job(stage="superres")) == "results/data/test.csv"  # made smaller
-    photos = {"path": str(PHOTOS_FOLDER), "patches": 900}
+    photos = {"path": str(tmp_path), "patches": 900}
+    (tmp_path / "a.png").touch()
     inputs = Inputs(study(superres__validation=photos))
     captions = inputs.compared("data", "csv")
     assert captions(job(stage="pretrain")) == "results/data/test.csv"
     assert captions(job(stage="superres")) == "results/data/superres/photos_validation.csv"
     always = inputs.compared("data", "csv", superres=True)
     assert always(job()) == captions(job(stage="superres"))
-    assert len(inputs.photographs(job(split="validation"))) == len(PHOTOS)
+    assert inputs.photographs(job(split="validation")) == [str(tmp_path / "a.png")]
     assert inputs.clip_like(job(stage="superres")) == []
     assert inputs.clip_like(job(stage="pretrain")) != []
 
