@@ -1,7 +1,6 @@
 """Scaling study of latent diffusion models: data -> latents -> models -> cells -> tables -> figures.
 
 The study is config.yaml, overlaid by `--configfile=studies/<name>.yaml`. Every figure is a target.
-What a rule needs and gives stands at the top of its file.
 """
 
 import sys
@@ -12,8 +11,8 @@ min_version("9.25")
 # workflow.basedir of a module is that of the workflow that includes it
 sys.path.insert(0, f"{workflow.current_basedir}/src")
 
-from ldm_scaling.workflow import entry, patterns
-from ldm_scaling.workflow.entry import ENVIRONMENT, IMAGE
+from ldm_scaling.workflow import entry, paths, patterns
+from ldm_scaling.workflow.entry import ENVIRONMENT
 from ldm_scaling.workflow.hardware import Hardware
 from ldm_scaling.workflow.inputs import Inputs
 from ldm_scaling.workflow.options import Options
@@ -28,14 +27,11 @@ STUDY = entry.begin(workflow, config)
 report: "report/workflow.rst"
 
 
-# used with --sdm apptainer
-container: IMAGE
+container: entry.image
 
 
 pathvars:
-    results=STUDY.results,
-    logs="<results>/logs",
-    benchmarks="<results>/benchmarks",
+    **paths.pathvars(STUDY),
 
 
 inputs, options, hardware = Inputs(STUDY), Options(STUDY), Hardware(STUDY)

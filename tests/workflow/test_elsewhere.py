@@ -13,7 +13,7 @@ import pytest
 from project import SNAKEMAKE, Project
 
 AUTOENCODER = "pretrained/autoencoder-emoji32"
-CELLS = "results/cells/pretrain/c12/seed0/ddim/metrics.csv"
+FIGURE = "results/figures/fid_vs_cost.pdf"
 
 
 def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
@@ -66,20 +66,20 @@ def host(elsewhere: Path, clone: Path, statements: str = "") -> None:
 
 def test_another_working_directory_runs_the_same_commands(project, elsewhere):
     snakefile = ("--snakefile", str(project.folder / "Snakefile"))
-    there = snakemake(elsewhere, "-n", "-p", *snakefile, CELLS)
-    here = project.snakemake("--cores", "1", "-n", "-p", CELLS)
+    there = snakemake(elsewhere, "-n", "-p", *snakefile, FIGURE)
+    here = project.snakemake("--cores", "1", "-n", "-p", FIGURE)
     assert commands(there) == commands(here)
     assert f"--autoencoder {AUTOENCODER}" in there
     assert f"{project.folder}/{AUTOENCODER}/config.json" in there  # a changed one is noticed
     directory = ("--directory", str(elsewhere))
-    assert commands(snakemake(project.folder, "-n", "-p", *directory, CELLS)) == commands(here)
+    assert commands(snakemake(project.folder, "-n", "-p", *directory, FIGURE)) == commands(here)
 
 
 def test_a_folders_own_configuration_overlays_that_of_the_repository(project, elsewhere):
     snakefile = ("--snakefile", str(project.folder / "Snakefile"))
     (elsewhere / "config.yaml").write_text("name: mine\nfamily: {sizes: [c12, c48]}\n")
     (elsewhere / "over.yaml").write_text("name: others\n")
-    target = CELLS.replace("results", "results/mine")
+    target = FIGURE.replace("results", "results/mine")
     assert "models/pretrain/c12" in snakemake(elsewhere, "-n", *snakefile, target)
     overlay = ("--configfile", "over.yaml")
     printed = snakemake(elsewhere, "-n", *snakefile, "models", *overlay)
@@ -87,8 +87,8 @@ def test_a_folders_own_configuration_overlays_that_of_the_repository(project, el
 
 
 def test_a_clone_in_an_odd_folder(odd, elsewhere):
-    here = odd.snakemake("--cores", "1", "-n", "-p", CELLS)
-    there = snakemake(elsewhere, "-n", "-p", "--snakefile", str(odd.folder / "Snakefile"), CELLS)
+    here = odd.snakemake("--cores", "1", "-n", "-p", FIGURE)
+    there = snakemake(elsewhere, "-n", "-p", "--snakefile", str(odd.folder / "Snakefile"), FIGURE)
     assert commands(there) == commands(here)
 
 
@@ -116,7 +116,7 @@ def test_a_module_of_another_workflow(odd, elsewhere):
     statements += '    pathvars: results="some/where"\n'
     host(elsewhere, odd.folder, statements)
     (elsewhere / "config.yaml").write_text("key: of the host\n")
-    printed = snakemake(elsewhere, "-n", "-p", "ldm_models", "ldm_prefetch")
+    printed = snakemake(elsewhere, "-n", "-p", "ldm_all")
     assert "rule ldm_pretrain:" in printed and "c20" not in printed
     named = re.findall(r"\S*\bresults/\S*", "\n".join(commands(printed)))
     assert not named and "--work-dir some/where/work/pretrain/c12/0" in printed

@@ -7,6 +7,7 @@ module of another workflow.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,6 @@ MODULE = 2
 """the level of pathvars that a module statement or a configuration sets; a Snakefile's own is 3"""
 ENVIRONMENT = str(REPOSITORY / "envs/ldm-scaling.yaml").replace("{", "{{").replace("}", "}}")
 """of conda; Snakemake formats it"""
-IMAGE = str(REPOSITORY / "containers/ldm-scaling.sif").replace("{", "{{").replace("}", "}}")
-"""of Apptainer, which the user builds; Snakemake formats it"""
 
 
 def _prepare_environment(workflow: Any) -> None:
@@ -74,6 +73,17 @@ def begin(workflow: Any, config: dict[str, Any]) -> Study:
     pathvars = workflow.pathvars
     chosen = pathvars.level["results"] <= MODULE
     return study.with_results(pathvars.get("results")) if chosen else study
+
+
+def image(wildcards: Any) -> str | None:
+    """The container of the jobs for `--sdm apptainer`, which the user builds; see docs/slurm.md.
+
+    A function, since Snakemake reads braces of a path that it is given as wildcards. It refuses
+    spaces, so that a repository whose path has any, called from elsewhere, has no container.
+    """
+    path = REPOSITORY / "containers/ldm-scaling.sif"
+    named = str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    return None if re.search(r"\s", named) else named
 
 
 def is_main(workflow: Any) -> bool:

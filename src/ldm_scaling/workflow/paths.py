@@ -31,6 +31,12 @@ AUTOENCODER_BIN = "diffusion_pytorch_model.bin"
 """weights of autoencoders that others trained some time ago"""
 
 
+def pathvars(study: Study) -> dict[str, str]:
+    """What <results>, <logs> and <benchmarks> stand for in the paths of rules."""
+    folders = {name: f"<results>/{name}" for name in ("logs", "benchmarks")}
+    return {"results": study.results} | folders
+
+
 def trained(pattern: str, *names: str) -> dict[str, str]:
     """Files, by name, of a model below <results>/models; all unless some are named."""
     chosen = names or TRAINED
