@@ -61,7 +61,6 @@ def build(snakefile: Path, configfiles: Sequence[Path], config: Mapping | None =
     Raises InputError with Snakemake's reason if there is no DAG, such as a missing input.
     """
     from snakemake.api import SnakemakeApi
-    from snakemake.exceptions import WorkflowError
     from snakemake.settings.types import (
         ConfigSettings,
         DAGSettings,
@@ -69,23 +68,24 @@ def build(snakefile: Path, configfiles: Sequence[Path], config: Mapping | None =
         OutputSettings,
         ResourceSettings,
     )
+    from snakemake_interface_common.exceptions import ApiError, WorkflowError
 
-    settings = ConfigSettings(config=config or {}, configfiles=configfiles)
     quiet = {"log_level_override": logging.ERROR, "enable_file_logging": False}
     with SnakemakeApi(OutputSettings(dryrun=True, **quiet)) as api:
         try:
             workflow = api.workflow(
                 resource_settings=ResourceSettings(cores=1),
-                config_settings=settings,
+                config_settings=ConfigSettings(config=config or {}, configfiles=configfiles),
                 snakefile=snakefile,
             )
             dag = workflow.dag(DAGSettings(force_incomplete=True))
             dag.execute_workflow(
                 executor="dryrun", execution_settings=ExecutionSettings(lock=False)
             )
-        except WorkflowError as error:
+        except (ApiError, WorkflowError) as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"Snakemake cannot plan this study: {reason}") from None
+            files = " ".join(map(str, configfiles)) or "config.yaml"
+            raise InputError(f"{files}: Snakemake finds no jobs ({reason})") from None
         graph = workflow._workflow.dag
         levels = [sorted(level, key=_key) for level in graph.toposorted()]
         return [
