@@ -233,7 +233,7 @@ def test_command_writes_both_files(tmp_path):
     (tmp_path / "floors.csv").write_text(to_csv(floors()))
     command = ["--cells", "cells.csv", "draws", "--floors", "floors.csv", "--metric", METRIC]
     command += ["--confidence", "0.95", "--pdf", "out/a.pdf", "--png", "out/a.png"]
-    command = [sys.executable, "-m", "ldm_scaling.figures.guidance_sweep", *command]
+    command = [sys.executable, "-m", "ldm_scaling.figures", "guidance_sweep", *command]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.pdf", "a.png"]

@@ -54,9 +54,8 @@ def test_a_font_of_the_system_that_has_a_letter_draws_it(monkeypatch, only_own_f
 
 def _texts(caption: str) -> str:
     tiles = [[np.zeros((3, 8, 8), np.uint8)] * 2]
-    figure = samples.draw_blocks(
-        [samples.Block(tiles, [caption, "b"], [caption], caption)], caption
-    )
+    block = samples.Block(tiles, [caption, "b"], [caption], caption)
+    figure = samples.draw_blocks([block], caption)
     return "".join(text.get_text() for text in figure.axes[0].texts)
 
 
