@@ -48,7 +48,7 @@ prefetch: $(READY) ## all downloads of a study: make prefetch STUDY=studies/pape
 	$(SNAKEMAKE) prefetch --configfile=$(STUDY) $(BUSY)
 
 test: $(READY) ## the whole test suite
-	python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+	python -m pytest --numprocesses auto --no-loadscope-reorder
 
 lint: $(READY) ## ruff, snakefmt and Snakemake's linter
 	ruff check .

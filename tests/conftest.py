@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
 import yaml
+from xdist.scheduler import LoadScopeScheduling
 
 from ldm_scaling.jobs.cli import run
 
@@ -21,14 +22,23 @@ TOGETHER = ("e2e", "slurm")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many tests as processors run at a time
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest, and give one worker all tests that share a run or a file."""
+    """Begin with the longest."""
     items.sort(key=lambda item: FOLDERS.index(item.path.parent.name))
-    for item in items:
-        folder = item.path.parent.name
-        group = folder if folder in TOGETHER else f"{folder}/{item.path.stem}"
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+class _Together(LoadScopeScheduling):
+    """Give one worker all tests that share a run or a file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePath(nodeid.partition("::")[0])
+        return file.parent.name if file.parent.name in TOGETHER else str(file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Together:
+    """Of pytest-xdist, whose own groups lose their names with pytest 9.2."""
+    return _Together(config, log)
 
 
 @pytest.fixture
