@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from snakemake.utils import update_config
 
 from ldm_scaling.costs.memory import Activations
 from ldm_scaling.costs.networks import Networks, UNets, count_networks
-from ldm_scaling.plan.dag import Job, build
+from ldm_scaling.plan.dag import Job
 from ldm_scaling.plan.known import Known, counted
 from ldm_scaling.plan.price import Price
 from ldm_scaling.plan.prices import price
@@ -66,10 +69,28 @@ def changed(**sections) -> Study:
     return load_study(config)
 
 
+def of_package(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run Python in a copy of the project, with the package that is in it."""
+    environment = os.environ | {"PYTHONPATH": str(folder / "src")}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True)
+
+
 def jobs_in(folder: Path, *overlays: str, config: Mapping | None = None) -> list[Job]:
     """Every job of a study in a copy of the project."""
-    with ProcessPoolExecutor(1, initializer=os.chdir, initargs=(folder,)) as pool:
-        return pool.submit(build, Path("Snakefile"), list(map(Path, overlays)), config).result()
+    done = of_package(folder, "-c", _BUILD, json.dumps([overlays, config]))
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    return pickle.loads(done.stdout)
+
+
+_BUILD = """
+import json, pickle, sys
+from pathlib import Path
+from ldm_scaling.plan.dag import build
+overlays, config = json.loads(sys.argv[1])
+jobs = build(Path("Snakefile"), [Path(overlay) for overlay in overlays], config)
+sys.stdout.buffer.write(pickle.dumps(jobs))
+"""
 
 
 @cache

@@ -1,13 +1,11 @@
 """The plan beside Snakemake's own dry runs, and its command line."""
 
-import subprocess
-import sys
 from collections import Counter
 
 import pandas as pd
 import pytest
 import yaml
-from plans import jobs_in
+from plans import jobs_in, of_package
 from project import SMOKE
 
 from ldm_scaling.plan.dag import reruns
@@ -15,10 +13,9 @@ from ldm_scaling.plan.dag import reruns
 
 def plan(project, *arguments, fails=False):
     """What `python -m ldm_scaling.plan` prints."""
-    command = [sys.executable, "-m", "ldm_scaling.plan", *arguments]
-    done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True)
-    assert (done.returncode != 0) == fails, done.stderr[-3000:]
-    return done.stderr if fails else done.stdout
+    done = of_package(project.folder, "-m", "ldm_scaling.plan", *arguments)
+    assert (done.returncode != 0) == fails, done.stderr.decode()[-3000:]
+    return (done.stderr if fails else done.stdout).decode()
 
 
 def test_the_plan_has_the_jobs_that_would_run(project):
@@ -39,19 +36,20 @@ def test_a_study_that_cannot_be_planned_is_one_line(project):
         assert len(message.splitlines()) == 1 and "lr" in message
     (project.folder / "prose.yaml").write_text("a study\n")
     assert "prose.yaml" in plan(project, "--configfile", "prose.yaml", fails=True)
-    assert "nowhere.smk" in plan(project, "--snakefile", "nowhere.smk", fails=True)
 
 
 @pytest.fixture(scope="module")
 def touched(project):
-    """The project with every output of the smoke study, as Snakemake would have left them."""
+    """A project with every output of the smoke study, as Snakemake leaves them, and its jobs."""
     for job in jobs_in(project.folder, "studies/smoke.yaml"):
         for path in job.outputs:
             file = project.folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
-    project.snakemake("--touch", *SMOKE)
-    return project
+    project.snakemake("--touch", "--forceall", *SMOKE)
+    jobs = jobs_in(project.folder, "studies/smoke.yaml")
+    assert not [job for job in jobs if job.due]
+    return project, jobs
 
 
 @pytest.mark.parametrize(
@@ -65,10 +63,8 @@ def touched(project):
     ],
 )
 def test_a_changed_key_reruns_what_snakemake_reruns(touched, change):
-    before = jobs_in(touched.folder, "studies/smoke.yaml")
-    assert not [job for job in before if job.due]
-    after = jobs_in(touched.folder, "studies/smoke.yaml", config=change)
-    found = reruns(before, after)
-    (touched.folder / "change.yaml").write_text(yaml.safe_dump(change))
-    dry = touched.jobs("--cores", "2", "--configfile", "studies/smoke.yaml", "change.yaml")
+    project, before = touched
+    found = reruns(before, jobs_in(project.folder, "studies/smoke.yaml", config=change))
+    (project.folder / "change.yaml").write_text(yaml.safe_dump(change))
+    dry = project.jobs("--cores", "2", "--configfile", "studies/smoke.yaml", "change.yaml")
     assert found and Counter(job.rule for job in found) | {"all": 1} == dry
