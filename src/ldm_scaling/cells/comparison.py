@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Reference:
     features: np.ndarray
     """[M, D]"""
     gaussian: OnComponents | OnAll
-    _prepared: dict[Callable, object] = field(default_factory=dict)
+    _prepared: dict[Callable, Any] = field(default_factory=dict)
 
     def once(self, prepare: Callable[[Reference], Prepared]) -> Prepared:
         """What a metric prepares of the reference, the same for all cells."""

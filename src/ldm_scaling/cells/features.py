@@ -39,7 +39,7 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 class Extractor:
     """Turns images into features; what it gives for an image depends on that image alone."""
 
-    def __init__(self, network: Network, input_size: int, device: str):
+    def __init__(self, network: Network, input_size: int, device: torch.device | str):
         self._network, self._device = network, device
         self._resize = make_resizer("PIL", False, "bicubic", (input_size, input_size))
 
@@ -57,7 +57,7 @@ class Extractor:
 
 
 def load_extractor(
-    name: str, input_size: int, device: str = "cpu", weights: Path | None = None
+    name: str, input_size: int, device: torch.device | str = "cpu", weights: Path | None = None
 ) -> Extractor:
     """The extractor of this name, which sees images of `input_size` pixels a side.
 
@@ -93,7 +93,7 @@ class Measuring:
 
 
 def load_measuring(
-    spec: CellSpec | FeaturesSpec, options: argparse.Namespace, n: int, device: str
+    spec: CellSpec | FeaturesSpec, options: argparse.Namespace, n: int, device: torch.device | str
 ) -> Measuring:
     """What measures n images, from the arguments of `add_measuring`.
 
@@ -101,8 +101,8 @@ def load_measuring(
     """
     extractor = load_extractor(spec.extractor, spec.input_size, device, options.weights)
     paths = [] if options.weights is None else [options.weights]
-    if getattr(spec, "perceptual", None):
-        fidelity = load_fidelity(spec.perceptual, options, n, device)
+    if perceptual := getattr(spec, "perceptual", None):
+        fidelity = load_fidelity(perceptual, options, n, device)
         hashes = (*map(file_hash, [*paths, options.perceptual]), fingerprint_of(options.originals))
         return Measuring(extractor, None, hashes, fidelity)
     if spec.clip is None:

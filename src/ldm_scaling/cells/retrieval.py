@@ -50,9 +50,10 @@ def choose_rows(
     """
     wanted = list(styles) or [""]
     rows: dict[str, dict[str, int]] = {}
-    for row in np.random.default_rng((seed, len(names))).permutation(len(names)):
+    order: list[int] = np.random.default_rng((seed, len(names))).permutation(len(names)).tolist()
+    for row in order:
         style = names[row].partition("/")[0] if styles else ""
-        rows.setdefault(concepts[row], {})[style] = int(row)
+        rows.setdefault(concepts[row], {})[style] = row
     whole = [own for own in rows.values() if all(style in own for style in wanted)][:CANDIDATES]
     if not whole:
         raise InputError(f"no held-out concept has images of all styles ({', '.join(wanted)})")

@@ -15,7 +15,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..diffusion.guidance import is_embedded
 from ..diffusion.sampling import (
@@ -34,6 +33,7 @@ from ..models.denoiser import Denoiser
 from ..study.diffusion import Diffusion
 from ..study.sampling import FixedSetting
 from ..training.devices import check_gpus, in_precision, own_device, precision
+from ..training.network import Network
 from ..workflow.specs.cells import CellSpec
 
 
@@ -65,13 +65,15 @@ class LatentSampler:
     def __init__(
         self,
         network: Denoiser,
-        autoencoder: nn.Module,
+        autoencoder: Network,
         diffusion: Diffusion,
         text: np.ndarray,
         empty: np.ndarray,
         condition: np.ndarray | None = None,
     ):
-        self.network = network.to(memory_format=torch.channels_last)  # up to a third faster
+        self.network: Denoiser = network.to(
+            memory_format=torch.channels_last
+        )  # up to a third faster
         self.autoencoder = autoencoder.to(memory_format=torch.channels_last)
         self.diffusion = diffusion
         self._text = text
@@ -128,12 +130,13 @@ class StitchedSampler:
 
     def images(self, cell: CellSpec, rows: Sequence[int]) -> tuple[np.ndarray, bool]:
         """Images of prompts, and whether all are finite."""
-        if len(cell.allocation or [cell.steps]) != len(self._samplers):
+        allocation = cell.allocation or [cell.steps]
+        if len(allocation) != len(self._samplers):
             raise InputError(f"--then: {cell.name} is not a cell of {len(self._samplers)} models")
         whole = copy(self._samplers[0])
         timesteps = sampler_levels(cell.sampler, whole.diffusion, cell.steps)
         networks = [own.network for own in self._samplers]
-        whole.network = Stitched(networks, cell.allocation, timesteps)
+        whole.network = Stitched(networks, allocation, timesteps)
         return whole.images_of(whole.text(rows), rows, cell, cell.seed)
 
     def evaluations(self, cell: CellSpec) -> int:

@@ -50,7 +50,9 @@ def cosines(features: np.ndarray, others: np.ndarray) -> np.ndarray:
 class Scoring:
     """What turns images of a subject into numbers, by metric."""
 
-    def __init__(self, spec: ScoreSubjectsSpec, options: argparse.Namespace, device: str):
+    def __init__(
+        self, spec: ScoreSubjectsSpec, options: argparse.Namespace, device: torch.device | str
+    ):
         """Raises InputError if a network's files are missing or unusable."""
         self._spec = spec
         self._extract = load_extractor(spec.extractor, spec.input_size, device, options.weights)
@@ -61,8 +63,8 @@ class Scoring:
         files = [path for path in (options.weights, options.clip_like) if path]
         if spec.clip:
             plain = without_token(read_column(options.table, "class"), spec.prompts)
-            self._clip = ClipScore(spec.clip, plain, device)
-            self._embeds["clip_i"] = lambda images: self._clip.embed(images).cpu().numpy()
+            self._clip = clip = ClipScore(spec.clip, plain, device)
+            self._embeds["clip_i"] = lambda images: clip.embed(images).cpu().numpy()
             files += spec.clip.files
         if spec.clip_like:
             self._sentences = np.array(map_array(options.subjects, "sentences"))
@@ -94,7 +96,7 @@ class Scoring:
                 for n, row in enumerate(range(subject * count, (subject + 1) * count))
             ]
             return {"clip_score": np.concatenate(parts)}
-        if self._maps:
+        if self._maps and self._sentences is not None:
             of_images, of_texts = self._maps
             mapped = of_texts(self._sentences[subject])[prompt]
             return {"clip_like": (of_images(self._extract(images)) * mapped).sum(axis=1)}

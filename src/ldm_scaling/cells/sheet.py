@@ -42,7 +42,7 @@ def draw_sheet(images: np.ndarray, captions: list[str]) -> Image.Image:
     return sheet
 
 
-def _readable(caption: str) -> tuple[str, ImageFont.FreeTypeFont]:
+def _readable(caption: str) -> tuple[str, ImageFont.FreeTypeFont | ImageFont.ImageFont]:
     """The caption with substitutes for letters that no font has, and a font that has the others."""
     if all(letter.isascii() or letter in _OWN_LETTERS for letter in caption):
         return caption, ImageFont.load_default(FONT_SIZE)

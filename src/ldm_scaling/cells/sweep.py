@@ -184,6 +184,8 @@ class Sweep:
         changes their last bits, and does not depend on the number of processes.
         """
 
+        assert self.spec.search and self._metric
+
         def features_of(cell: CellSpec, images: int) -> np.ndarray:
             return self.sample(cell, wait, images).features.numpy()
 
@@ -197,7 +199,7 @@ class Sweep:
         """What processes share, by name; none waits for another process. They raise Busy."""
         searched = self.spec.search.candidates if self.spec.search else []
         alone = [cell for cell in self.spec.cells if cell not in searched]
-        found = {
+        found: dict[str, Callable[[], object]] = {
             f"search/{name}": partial(self.search, candidates, wait=False)
             for name, candidates in searches(self.spec.search).items()
         }
@@ -209,7 +211,7 @@ class Sweep:
 
     def fingerprint(self, cells: list[CellSpec]) -> str:
         """Of what decides files of these cells."""
-        kept = sorted({cell.trained for cell in cells} - {None})
+        kept = sorted({cell.trained for cell in cells if cell.trained is not None})
         hashes = [digest for trained in (None, *kept) for digest in self._maker_of(trained)[1]]
         return fingerprint(self.spec, *(self._metric or [])[1:], *hashes)
 
@@ -223,7 +225,7 @@ def file_arrays(
         features[cell.name] = state.features.numpy()
         if cell.clip:
             features[f"{cell.name}/clip"] = state.clip.numpy()
-        if state.fidelity.numel():
+        if cell.perceptual and state.fidelity.numel():
             for column, metric in enumerate(fidelity_names(cell.perceptual)):
                 features[f"{cell.name}/{metric}"] = state.fidelity[:, column].numpy()
         images[cell.name] = state.sheet.numpy()

@@ -72,7 +72,7 @@ def main() -> None:
     content = fingerprint(spec, [file_hash(path) for path in paths])
     count, size = spec.photos.patches, spec.image_size
     records = [
-        Record(name, "", name, Image.new)
+        Record(name, "", name, Image.Image)
         for number in range(count)
         for name in [str(paths[number % len(paths)].relative_to(spec.photos.folder))]
     ]

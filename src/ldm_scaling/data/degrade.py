@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,11 @@ def gaussian_kernel(sigmas: tuple[float, float], angle: float) -> np.ndarray:
     return kernel / kernel.sum()
 
 
+def _drawn(draw: np.random.Generator, bounds: Sequence[float]) -> float:
+    low, high = bounds
+    return draw.uniform(low, high)
+
+
 def _blurred(image: np.ndarray, settings: Disturbance, draw: np.random.Generator) -> np.ndarray:
     first, second = np.maximum(draw.uniform(*settings.sigma, size=2), 1e-3)
     angle, turned = draw.uniform(0, math.pi), draw.random() < settings.anisotropic
@@ -65,14 +71,14 @@ def resized(image: np.ndarray, side: int, kind: Image.Resampling) -> np.ndarray:
 def _noisy(image: np.ndarray, settings: Disturbance, draw: np.random.Generator) -> np.ndarray:
     shape = (1, *image.shape[1:]) if draw.random() < settings.gray else image.shape
     if draw.random() < settings.shot:
-        strength = draw.uniform(*settings.shot_noise)
+        strength = _drawn(draw, settings.shot_noise)
         light = image.mean(axis=0, keepdims=True) if shape[0] == 1 else image
         return image + strength * (draw.poisson(light.clip(0, 255)) - light.clip(0, 255))
-    return image + draw.uniform(*settings.noise) * draw.standard_normal(shape)
+    return image + _drawn(draw, settings.noise) * draw.standard_normal(shape)
 
 
 def _compressed(image: np.ndarray, settings: Disturbance, draw: np.random.Generator) -> np.ndarray:
-    quality, file = round(draw.uniform(*settings.jpeg)), io.BytesIO()
+    quality, file = round(_drawn(draw, settings.jpeg)), io.BytesIO()
     Image.fromarray(_pixels(image).transpose(1, 2, 0)).save(file, "JPEG", quality=quality)
     return np.asarray(Image.open(file), np.float64).transpose(2, 0, 1)
 
@@ -86,7 +92,7 @@ def degrade(image: np.ndarray, settings: Degradation, draw: np.random.Generator)
     side, result = image.shape[1], image.astype(np.float64)
     for one in (settings.first, settings.second):
         result = _blurred(result, one, draw)
-        wanted = max(2, round(result.shape[1] * draw.uniform(*one.resize)))
+        wanted = max(2, round(result.shape[1] * _drawn(draw, one.resize)))
         result = resized(result, wanted, FILTERS[draw.integers(len(FILTERS))])
         result = _noisy(result, one, draw).clip(0, 255)
         if one is settings.first:

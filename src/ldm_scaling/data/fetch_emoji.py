@@ -52,7 +52,7 @@ def install(folder: Path) -> Path:
             errors="replace",
         )
         if done.returncode != 0:
-            raise Failure(_reason(done.stderr))
+            raise Failure(_reason(str(done.stderr)))
 
     say("fetching the emoji packages with npm, about 150 MB")
     try:

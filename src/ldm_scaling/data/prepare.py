@@ -107,6 +107,7 @@ def choose(spec: PrepareSpec, archive: Path | None, spool: Spool) -> dict[str, l
 
 def _held_out(spec: PrepareSpec, spool: Spool) -> dict[str, list[Record]]:
     source, asked = spec.data.evaluation, spec.data.splits
+    assert source  # `records_of` asks only then
     if SOURCES[source.source].has_splits:
         parts = _module(source).records(source, spec.seed)
         test = take(iter(parts["val2014"]), asked.test, spool)

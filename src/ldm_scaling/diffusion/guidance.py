@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import nn
 
+from ..training.network import Network
 from .process import column
 
 
@@ -20,7 +20,7 @@ def forwards_per_step(scale: float, embedded: bool = False) -> int:
     return 1 if scale == 1 or embedded else 2
 
 
-def is_embedded(unet: nn.Module) -> bool:
+def is_embedded(unet: Network) -> bool:
     """Whether the U-Net is told the scale."""
     return getattr(unet.config, "time_cond_proj_dim", None) is not None
 
@@ -48,7 +48,7 @@ def guidance_text(
 
 
 def told_prediction(
-    unet: nn.Module,
+    unet: Network,
     latents: torch.Tensor,
     timestep: torch.Tensor,
     text: torch.Tensor,
@@ -61,7 +61,7 @@ def told_prediction(
 
 
 def guided_prediction(
-    unet: nn.Module,
+    unet: Network,
     latents: torch.Tensor,
     timestep: torch.Tensor,
     text: torch.Tensor,
@@ -86,7 +86,7 @@ def guided_prediction(
     return unconditional + scale * (conditional - unconditional)
 
 
-def text_projections(unet: torch.nn.Module) -> list[torch.nn.Module]:
+def text_projections(unet: Network) -> list[Network]:
     """The layers that see nothing but the text: of cross-attention's keys and values."""
     names = ("attn2.to_k", "attn2.to_v")
     return [layer for name, layer in unet.named_modules() if name.endswith(names)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import torch
-from torch import nn
 
-from ..jobs.light_imports import light_diffusers
 from ..kinds.samplers import SAMPLERS
 from ..study.diffusion import Diffusion
+from ..training.network import Network
 from .guidance import (
     forwards_per_step,
     guidance_text,
@@ -21,18 +21,28 @@ from .guidance import (
 )
 from .process import process_of
 
-with light_diffusers():
-    from diffusers.schedulers.scheduling_utils import SchedulerMixin
-
 _SPACING = {"timestep_spacing": "trailing", "steps_offset": 1}
 """Trailing starts at the noisiest level for any number of steps (Lin et al. 2023, table 2); leading
 would start a 2-step trajectory at half noise, which pure noise does not match. The offset has no
 effect here; Stable Diffusion's pipeline asks for it."""
 
 
+class Scheduler(Protocol):
+    """What diffusers' schedulers have in common, which their base class does not say."""
+
+    timesteps: torch.Tensor
+    sigmas: torch.Tensor
+    """of most schedulers only"""
+    init_noise_sigma: float
+    set_timesteps: Callable[..., None]
+    scale_model_input: Callable[..., torch.Tensor]
+    step: Callable[..., Any]
+    to_json_string: Callable[[], str]
+
+
 def make_scheduler(
     sampler: str, diffusion: Diffusion, teacher_steps: int | None = None
-) -> SchedulerMixin:
+) -> Scheduler:
     """A fresh scheduler for a sampler's name; that of students takes levels of its teacher's."""
     make = importlib.import_module(f"{__package__}.samplers.{sampler}").make
     settings = process_of(diffusion).scheduler_settings() | _SPACING
@@ -44,7 +54,7 @@ def network_evaluations(steps: int, guidance: float, embedded: bool = False) -> 
     return steps * forwards_per_step(guidance, embedded)
 
 
-def _set_steps(scheduler: SchedulerMixin, steps: int, device: torch.device) -> None:
+def _set_steps(scheduler: Scheduler, steps: int, device: torch.device) -> None:
     # diffusers' "trailing" spacing has one level too many, -1, where 1000 / (1000 / steps) is
     # rounded to above `steps`: for 61 steps and 61 other counts below 1000
     scheduler.set_timesteps(steps, device=device)
@@ -62,7 +72,7 @@ def sampler_levels(sampler: str, diffusion: Diffusion, steps: int) -> torch.Tens
 
 
 @contextlib.contextmanager
-def _text_projected_once(unet: nn.Module) -> Iterator[None]:
+def _text_projected_once(unet: Network) -> Iterator[None]:
     # the text is the same tensor at every step, and so are its keys and values in cross-attention:
     # half of the arithmetic of the smallest U-Nets
     projections = text_projections(unet)
@@ -88,8 +98,8 @@ def _remembering(project: Callable[[torch.Tensor], torch.Tensor]):
 
 @torch.no_grad()
 def sample_latents(
-    unet: nn.Module,
-    scheduler: SchedulerMixin,
+    unet: Network,
+    scheduler: Scheduler,
     noise: torch.Tensor,
     text: torch.Tensor,
     empty: torch.Tensor,

@@ -12,12 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..training.network import Network
 
-class Stitched(nn.Module):
+
+class Stitched(Network):
     """Networks with the interface of one; which of them predicts depends on the timestep."""
 
     def __init__(
-        self, networks: Sequence[nn.Module], allocation: Sequence[int], timesteps: torch.Tensor
+        self, networks: Sequence[Network], allocation: Sequence[int], timesteps: torch.Tensor
     ):
         """`allocation` has the steps of each network, `timesteps` [sum of them] are falling."""
         super().__init__()
@@ -33,7 +35,7 @@ class Stitched(nn.Module):
     @property
     def device(self) -> torch.device:
         """Of all networks."""
-        return self.networks[0].device
+        return next(self.parameters()).device
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, *rest: Any, **named: Any):
         """The prediction of the network whose step this is, which all images share."""

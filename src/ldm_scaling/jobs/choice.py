@@ -42,7 +42,7 @@ def chosen_scales(draws: np.ndarray, axis: int = 0) -> np.ndarray:
     Each draw chooses for itself, so that the choice is part of the uncertainty. A scale with a draw
     that is not finite has failed. If all scales have failed, the choice is `NONE`.
     """
-    sound = np.isfinite(draws).all(axis=-1, keepdims=True)
+    sound = np.asarray(np.isfinite(draws).all(axis=-1, keepdims=True))
     lowest = np.where(sound, draws, np.inf).argmin(axis=axis)
     return np.where(sound.any(axis=axis), lowest, NONE)
 
@@ -79,5 +79,5 @@ def nearest_guidance(best: pd.DataFrame, steps: int) -> float:
     chosen = best[best["guidance"].notna()].sort_values("steps")
     if chosen.empty:
         return math.nan
-    distance = np.log(chosen["steps"].astype(float) / steps).abs()
-    return float(chosen.loc[distance.idxmin(), "guidance"])
+    distance = np.abs(np.log(chosen["steps"].to_numpy(float) / steps))
+    return float(chosen["guidance"].to_numpy(float)[distance.argmin()])

@@ -48,7 +48,7 @@ class _Parser(argparse.ArgumentParser):
         _fail(f"{message} (--help explains)")
 
 
-def parser(description: str, spec: type[Strict] | None = None) -> argparse.ArgumentParser:
+def parser(description: str | None, spec: type[Strict] | None = None) -> argparse.ArgumentParser:
     """An argument parser; with `spec`, it has the argument `--spec`."""
     result = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if spec is not None:

@@ -34,8 +34,8 @@ def light_diffusers() -> Iterator[None]:
     It also reads the lists of files of all installed packages, to find three optional ones.
     """
     with (
-        _replaced(vars(importlib.metadata), {"packages_distributions": dict}),
-        _replaced(vars(torch.compiler), {"disable": _unmarked}),
+        _replaced(importlib.metadata.__dict__, {"packages_distributions": dict}),
+        _replaced(torch.compiler.__dict__, {"disable": _unmarked}),
         _replaced(sys.modules, _absent("torch._dynamo")),
     ):
         from diffusers.utils import import_utils
@@ -45,7 +45,7 @@ def light_diffusers() -> Iterator[None]:
         for package in CROWDED:
             _leave_unread(f"diffusers.{package}")
         with (
-            _replaced(vars(import_utils), {f"_{name}_available": False for name in OPTIONAL}),
+            _replaced(import_utils.__dict__, {f"_{name}_available": False for name in OPTIONAL}),
             _replaced(sys.modules, _absent(*OPTIONAL)),
         ):
             yield
@@ -73,14 +73,16 @@ class _Unread(ModuleType):
     """A package whose `__init__` runs when something that it does not have yet is asked for."""
 
     def __getattr__(self, name: str) -> Any:
-        self.__class__ = ModuleType
-        self.__spec__.loader.exec_module(self)
+        spec = self.__spec__
+        assert spec and spec.loader  # `_leave_unread` has found it
+        self.__class__ = ModuleType  # pyright: ignore[reportAttributeAccessIssue]  # Python's own way
+        spec.loader.exec_module(self)
         return getattr(self, name)
 
 
 def _leave_unread(name: str) -> None:
-    if name not in sys.modules:
-        sys.modules[name] = module_from_spec(find_spec(name))
+    if name not in sys.modules and (spec := find_spec(name)):
+        sys.modules[name] = module_from_spec(spec)
         sys.modules[name].__class__ = _Unread
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,10 +61,11 @@ def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
     Raises InputError if the file lacks those of a cell that did not fail.
     """
     arrays = set(read_header(path)) - {"__metadata__"}
+    rows: list[Any] = list(measured.itertuples())
     names = [
         f"{cell_name(row.steps, row.guidance, row.trained, getattr(row, 'allocation', None))}"
         f"/{row.metric}"
-        for row in measured.itertuples()
+        for row in rows
     ]
     lacking = [
         name

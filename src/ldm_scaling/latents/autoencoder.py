@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, Slice, add_work_dir, batches, first_line, parser, run
@@ -20,16 +20,18 @@ from ..jobs.seeds import Stream, row_generators
 from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 from ..study.latents import AutoencoderNetwork
 from ..training.loop import Plan, Trainer, jsonl, training_summary, warmup_then
+from ..training.network import Network
 from ..workflow.specs.latents import AutoencoderSpec
 from .pretrained import find
 
 with light_diffusers():
-    from diffusers import AutoencoderKL, AutoencoderTiny
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
     from diffusers.utils import logging as diffusers_logging
 
 diffusers_logging.set_verbosity_error()  # it warns of a key that AutoencoderTiny itself writes
 
-CLASSES = {"AutoencoderTiny": AutoencoderTiny, "AutoencoderKL": AutoencoderKL}
+CLASSES: dict[str, Any] = {"AutoencoderTiny": AutoencoderTiny, "AutoencoderKL": AutoencoderKL}
 """supported autoencoders by their class name in diffusers"""
 DECODED = 2**15
 """latent pixels that are decoded or encoded at a time: 8 images of 512 pixels a side. At full
@@ -38,10 +40,10 @@ LATENT_NOISE = 0.05
 """standard deviation of the training noise, divided by that of the latents"""
 
 
-def build(spec: AutoencoderNetwork) -> AutoencoderTiny:
+def build(spec: AutoencoderNetwork) -> Network:
     """An untrained autoencoder: images [B, 3, S, S] in [-1, 1] to latents [B, C, S/f, S/f]."""
     halvings = spec.downsampling.bit_length() - 1
-    return AutoencoderTiny(
+    return CLASSES["AutoencoderTiny"](
         encoder_block_out_channels=(spec.width,) * (halvings + 1),
         decoder_block_out_channels=(spec.width,) * (halvings + 1),
         num_encoder_blocks=(1,) + (3,) * halvings,
@@ -50,14 +52,14 @@ def build(spec: AutoencoderNetwork) -> AutoencoderTiny:
     )
 
 
-def load(folder_or_id: str, revision: str | None = None) -> nn.Module:
+def load(folder_or_id: str, revision: str | None = None) -> Network:
     """A frozen autoencoder from a diffusers folder, or from a hub id that is downloaded.
 
     Raises InputError that names the key if there is none.
     """
     folder = find("latents.autoencoder", folder_or_id, revision, "vae")
     try:
-        config = AutoencoderTiny.load_config(folder, local_files_only=True)
+        config: Any = AutoencoderTiny.load_config(folder, local_files_only=True)
         name = config.get("_class_name", "a model without a class name")
         if (kind := CLASSES.get(name)) is None:
             raise InputError(
@@ -86,7 +88,7 @@ def to_unit(images: np.ndarray) -> torch.Tensor:
 
 
 @torch.no_grad()
-def encode(autoencoder: nn.Module, images: np.ndarray) -> torch.Tensor:
+def encode(autoencoder: Network, images: np.ndarray) -> torch.Tensor:
     """Latents of uint8 images [B, 3, S, S], scaled to about unit variance; a mean for KL."""
     parts = []
     for rows in batches(len(images), max(1, 64 * DECODED // images[0, 0].size)):
@@ -97,7 +99,7 @@ def encode(autoencoder: nn.Module, images: np.ndarray) -> torch.Tensor:
 
 
 @torch.no_grad()
-def decode(autoencoder: nn.Module, latents: torch.Tensor) -> torch.Tensor:
+def decode(autoencoder: Network, latents: torch.Tensor) -> torch.Tensor:
     """Images [B, 3, S, S] in [0, 1] of scaled latents."""
     latents = latents / autoencoder.config.scaling_factor
     parts = [
@@ -112,7 +114,7 @@ def to_uint8(images: torch.Tensor) -> np.ndarray:
     return (images * 255).round().byte().contiguous().cpu().numpy()
 
 
-def weights_hash(model: nn.Module) -> str:
+def weights_hash(model: Network) -> str:
     """A hash of a model's weights, and of the latents' scale if it has one."""
     digest = hashlib.sha256(repr(getattr(model.config, "scaling_factor", None)).encode())
     for name, value in sorted(model.state_dict().items()):
@@ -131,7 +133,7 @@ class Reconstruction:
         self._factor = spec.autoencoder.downsampling
 
     def losses(
-        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
+        self, module: Network, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """L1 + L2 of each image; shape [len(indices)]."""
         images, noises = [], []
@@ -156,7 +158,7 @@ def psnr(images: np.ndarray, others: np.ndarray) -> float:
     return float(np.mean(10 * np.log10(255**2 / np.maximum(error.mean(axis=(1, 2, 3)), 1e-9))))
 
 
-def reconstruct(autoencoder: nn.Module, images: np.ndarray, batch: int = 64) -> np.ndarray:
+def reconstruct(autoencoder: Network, images: np.ndarray, batch: int = 64) -> np.ndarray:
     """Images through the autoencoder and back."""
     parts = [
         to_uint8(decode(autoencoder, encode(autoencoder, images[rows])))
@@ -165,13 +167,13 @@ def reconstruct(autoencoder: nn.Module, images: np.ndarray, batch: int = 64) -> 
     return np.concatenate(parts)
 
 
-def latent_scale(autoencoder: nn.Module, images: np.ndarray) -> float:
+def latent_scale(autoencoder: Network, images: np.ndarray) -> float:
     """One over the standard deviation of the latents of some images (Rombach et al. 2022, G)."""
     parts = [encode(autoencoder, images[rows]) for rows in batches(min(len(images), 1024), 64)]
     return 1 / torch.cat(parts).std().item()
 
 
-def save_model(model: nn.Module, folder: Path, weights_name: str) -> None:
+def save_model(model: Network, folder: Path, weights_name: str) -> None:
     """Save a diffusers model's two files, each atomically, the configuration last."""
     from safetensors.torch import save_file
 

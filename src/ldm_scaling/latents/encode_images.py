@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, Slice, add_work_dir, parser, run
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, fingerprint
 from ..training.devices import own_device
+from ..training.network import Network
 from ..workflow.specs.latents import EncodeImagesSpec
 from .autoencoder import encode, load, weights_hash
 
@@ -24,7 +24,7 @@ SHOWN = 4096
 """number of latents whose standard deviation is printed"""
 
 
-def check_latents(autoencoder: nn.Module, spec: EncodeImagesSpec, images: np.ndarray) -> None:
+def check_latents(autoencoder: Network, spec: EncodeImagesSpec, images: np.ndarray) -> None:
     """Raise InputError if latents of images, uint8 [N, 3, S, S], differ from the spec's shape."""
     side = images.shape[-1] // spec.downsampling
     expected = (spec.latent_channels, side, side)

@@ -37,7 +37,7 @@ def reading_threads() -> int:
 class PairEncoder:
     """Encodes images and captions with the frozen networks of a spec; results are float16."""
 
-    def __init__(self, spec: EncodingSpec, device: str = "cpu"):
+    def __init__(self, spec: EncodingSpec, device: torch.device | str = "cpu"):
         # of transformers, seconds that trainings on cached pairs need not pay
         from .text_encoder import CaptionEncoder
 
@@ -45,7 +45,8 @@ class PairEncoder:
         self.text = CaptionEncoder(spec.text.text_encoder, device)
         side = spec.image_size
         check_latents(self.autoencoder, spec.images, np.zeros((1, 3, side, side), np.uint8))
-        self.latent_shape = (spec.images.latent_channels, *(side // spec.images.downsampling,) * 2)
+        side //= spec.images.downsampling
+        self.latent_shape = (spec.images.latent_channels, side, side)
         self.text_shape = (self.text.max_tokens, spec.text.text_encoder.width)
 
     def to(self, device: torch.device) -> None:
@@ -133,7 +134,7 @@ def main() -> None:
         whole = {"empty": encoder.captions([""])[0].cpu().numpy()}
         notes = {"index": source, "part": f"{spec.part} of {spec.parts}"}
         # what the samples are decides whether models are trained anew, not when shards were copied
-        samples = crc32(pieces.rows("checksum"), crc32(kept))
+        samples = crc32(pieces.rows("checksum").data, crc32(kept.data))
         pieces.finish(options.out, fingerprint(spec, weights, samples), whole, **notes)
     print(
         f"{len(kept)} samples; {len(numbers) - len(kept)} cannot be decoded and are left out{first}"

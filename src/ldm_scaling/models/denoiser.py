@@ -19,15 +19,12 @@ from safetensors import safe_open
 from torch import nn
 
 from ..jobs.cli import InputError
-from ..jobs.light_imports import light_diffusers
 from ..kinds.architectures import ARCHITECTURES
 from ..study.family import Family, Layout
+from ..training.network import Network
 from .architectures.counting import Cost
 
-with light_diffusers():
-    from diffusers.models.modeling_utils import ModelMixin
-
-Denoiser = ModelMixin
+Denoiser = Network
 FOLDER = "unet"
 """of a model's folder: where rules look for the denoiser, whatever its architecture"""
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..diffusion.consistency import consistency, distance, levels
 from ..diffusion.guidance import told_prediction
@@ -46,7 +45,7 @@ class ConsistencyDistillation:
         return alike(self.module)
 
     def losses(
-        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
+        self, module: Denoiser, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """Distance of each image's two origins; shape [len(indices)]."""
         spec, process = self._spec, self._process

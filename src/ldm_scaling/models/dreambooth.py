@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..diffusion.process import denoising_losses, process_of
 from ..jobs.arrays import fingerprint_of, map_array
@@ -71,7 +70,7 @@ class SubjectAndPrior:
         return self._kept
 
     def losses(
-        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
+        self, module: Denoiser, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """Weighted squared error of each image, plus that of a class image; [len(indices)]."""
         spec, lesson = self._spec, self._lesson

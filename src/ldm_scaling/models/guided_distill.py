@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..diffusion.guidance import told_prediction
 from ..diffusion.process import process_of
@@ -43,7 +42,7 @@ class ProgressiveDistillation:
         return alike(self.module)
 
     def losses(
-        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
+        self, module: Denoiser, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """Squared error of each image's origin, weighted by the truncated SNR; [len(indices)]."""
         spec, process = self._spec, self._process

@@ -8,36 +8,37 @@ LatentConsistencyModelPipeline.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from diffusers import (
-    DDIMScheduler,
+from diffusers.pipelines.latent_consistency_models.pipeline_latent_consistency_text2img import (
     LatentConsistencyModelPipeline,
-    LCMScheduler,
-    StableDiffusionPipeline,
-    UNet2DConditionModel,
 )
-from diffusers.schedulers.scheduling_utils import SchedulerMixin
-from torch import nn
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_lcm import LCMScheduler
 
+from ..diffusion.sampling import Scheduler
 from ..jobs.cli import InputError, parser, run
 from ..latents.autoencoder import load
 from ..latents.text_encoder import CaptionEncoder
+from ..training.network import Network
 from ..workflow.specs.latents import EncodeTextSpec
+from .denoiser import Denoiser
 from .denoiser import load as load_denoiser
 
 
 def make_pipeline(
-    unet: UNet2DConditionModel,
-    autoencoder: nn.Module,
+    unet: Denoiser,
+    autoencoder: Network,
     encoder: CaptionEncoder,
-    scheduler: SchedulerMixin,
+    scheduler: Scheduler,
 ) -> StableDiffusionPipeline | LatentConsistencyModelPipeline:
     """The pipeline of a model and scheduler; it encodes captions as this study does."""
     encoder.tokenizer.model_max_length = encoder.max_tokens
     if not encoder.is_clip:
         encoder.model.config.use_attention_mask = True
     of_steps = isinstance(scheduler, LCMScheduler)
-    kind = LatentConsistencyModelPipeline if of_steps else StableDiffusionPipeline
+    kind: Any = LatentConsistencyModelPipeline if of_steps else StableDiffusionPipeline
     pipeline = kind(
         vae=autoencoder,
         text_encoder=encoder.model,
@@ -52,13 +53,12 @@ def make_pipeline(
     return pipeline
 
 
-def load_scheduler(folder: Path) -> SchedulerMixin:
+def load_scheduler(folder: Path) -> Scheduler:
     """The scheduler that a model's folder names. Raises InputError if it is unusable."""
     try:
-        name = DDIMScheduler.load_config(folder)["_class_name"]
-        return {"DDIMScheduler": DDIMScheduler, "LCMScheduler": LCMScheduler}[name].from_pretrained(
-            folder
-        )
+        config: Any = DDIMScheduler.load_config(folder)
+        kinds: dict[str, Any] = {kind.__name__: kind for kind in (DDIMScheduler, LCMScheduler)}
+        return kinds[config["_class_name"]].from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder} is no scheduler: {str(error).splitlines()[0]}") from None
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..diffusion.process import denoising_losses, process_of
 from ..jobs.cli import parser, run
@@ -37,7 +36,7 @@ class Denoising:
         return build(spec.family, spec.size, self._pairs.latent_shape, self._pairs.text_width)
 
     def losses(
-        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
+        self, module: Denoiser, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """Weighted squared error of each image; shape [len(indices)]."""
         spec = self._spec

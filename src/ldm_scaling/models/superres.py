@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..diffusion.process import denoising_losses, process_of
 from ..jobs.arrays import fingerprint_of, map_array
@@ -20,7 +19,7 @@ from ..jobs.cli import InputError, parser, run
 from ..jobs.seeds import Stream, row_generators
 from ..kinds.stages import SCRATCH
 from ..latents.autoencoder import weights_hash
-from ..latents.pairs import PackedPairs
+from ..latents.pairs import PackedPairs, Pairs
 from ..workflow.specs.superres import SuperResSpec
 from .denoiser import Denoiser, build, conditioned, input_shape, load
 from .train import add_training, make_plan, train
@@ -55,7 +54,7 @@ class SuperResolution:
         return self._averaged
 
     def losses(
-        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
+        self, module: Denoiser, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """Weighted squared error of each image; shape [len(indices)]."""
         spec, shape, levels, noise = self._spec, self._pairs.latent_shape, [], []
@@ -87,9 +86,11 @@ def main() -> None:
         raise InputError(f"--base: {spec.stage} {'has none' if options.base else 'needs one'}")
     base = load(options.base) if options.base else None
 
-    def task(pairs: PackedPairs) -> SuperResolution:
+    def task(pairs: Pairs) -> SuperResolution:
+        assert isinstance(pairs, PackedPairs)  # nothing is encoded while training
         network = base
         if network is None:
+            assert spec.family  # of a model from scratch
             torch.manual_seed(spec.seed)
             network = build(spec.family, spec.size, pairs.latent_shape, pairs.text_width)
         return SuperResolution(spec, pairs, map_array(options.condition, "latents"), network)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from typing import TypeVar
 
 from ..kinds.architectures import ARCHITECTURES
 from ..kinds.sizes import channels
@@ -12,6 +13,8 @@ from .distill import FEW_STEPS
 from .sections import Sections
 from .stitch import SEPARATOR, allocations
 from .superres import MIN_SIDE
+
+Whole = TypeVar("Whole", bound=Sections)
 
 
 def check_shapes_and_counts(study: Sections) -> None:
@@ -167,7 +170,7 @@ def check_param_budget(study: Sections) -> None:
     _check_steps(study, "param_budget.steps", [budget.steps])
 
 
-def with_subjects(study: Sections) -> Sections:
+def with_subjects(study: Whole) -> Whole:
     """The study, without the section `dreambooth` if there are no subjects.
 
     Raises ValueError, naming the key, if the section does not fit the others.
@@ -182,7 +185,7 @@ def with_subjects(study: Sections) -> Sections:
     return study
 
 
-def with_trajectories(study: Sections) -> Sections:
+def with_trajectories(study: Whole) -> Whole:
     """The study, without the section `stitch` if it names no sizes and the family has only one.
 
     Raises ValueError, naming the key, if the section does not fit the others.

@@ -85,4 +85,4 @@ class Data(Strict):
     @property
     def folder(self) -> Path:
         """Folder of the images, for every source except emoji."""
-        return local_folder(self.path, self.revision, "datasets")
+        return local_folder(self.path or "", self.revision, "datasets")

@@ -32,14 +32,15 @@ def load_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Stud
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "study"
         message = first["msg"].removeprefix("Value error, ")
+        context = first.get("ctx", {})
         if first["type"] == "extra_forbidden":
             message = f"unknown key; {_known_keys(first['loc'])}"
         elif first["type"] == "missing":
             message = "is missing"
         elif first["type"] in ("too_short", "too_long"):
-            least, most = (first["ctx"].get(name) for name in ("min_length", "max_length"))
+            least, most = (context.get(name) for name in ("min_length", "max_length"))
             bound = f"at least {least}" if first["type"] == "too_short" else f"at most {most}"
-            message = f"needs {bound} entries, has {first['ctx']['actual_length']}"
+            message = f"needs {bound} entries, has {context['actual_length']}"
         elif first["type"] != "value_error":
             message += f" (got {json.dumps(first['input'], default=str)[:60]})"
         elif ": " in message:  # a check across keys names the one to change, within its section
@@ -51,7 +52,7 @@ def load_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Stud
 
 def _refuse_repeated_keys(path: Path) -> None:
     # YAML readers keep the last of two equal keys and say nothing
-    def check(node: yaml.Node, above: str) -> None:
+    def check(node: yaml.Node | None, above: str) -> None:
         if isinstance(node, yaml.SequenceNode):
             for entry in node.value:
                 check(entry, above)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 import torch.distributed as dist
@@ -14,6 +14,10 @@ from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 
 from ..jobs.cli import InputError
+from .network import Network
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 USE_CPU = "ACCELERATE_USE_CPU"
 
@@ -98,7 +102,7 @@ def precision() -> str:
     return "bf16" if own_device().type == "cuda" and torch.cuda.is_bf16_supported() else "no"
 
 
-def in_precision(network: nn.Module, precision: str) -> nn.Module:
+def in_precision(network: Network, precision: str) -> Network:
     """The network, to compute in a precision from now on; what it returns is float32."""
     if precision == "bf16":
         device = next(network.parameters()).device.type
@@ -108,8 +112,8 @@ def in_precision(network: nn.Module, precision: str) -> nn.Module:
 
 
 def shard(
-    module: nn.Module, device: torch.device, blocks: tuple[type[nn.Module], ...] = ()
-) -> nn.Module:
+    module: Network, device: torch.device, blocks: tuple[type[nn.Module], ...] = ()
+) -> Network:
     """Divide a network's weights among all processes, block by block (FSDP, Zhao et al. 2023)."""
     from torch.distributed.fsdp import fully_shard  # half a second that others need not pay
 
@@ -118,10 +122,11 @@ def shard(
     for block in module.modules():
         if isinstance(block, blocks):
             fully_shard(block, mesh=mesh)
-    return fully_shard(module, mesh=mesh)
+    fully_shard(module, mesh=mesh)  # it changes the module itself
+    return module
 
 
-def _is_divided(value: Any) -> bool:
+def _is_divided(value: Any) -> TypeGuard[DTensor]:
     # where nobody has imported the module of divided tensors there is none
     module = sys.modules.get("torch.distributed.tensor")
     return module is not None and isinstance(value, module.DTensor)
@@ -142,7 +147,8 @@ def whole(state: Any, keep: bool) -> Any:
     if isinstance(state, list):
         return [whole(value, keep) for value in state]
     if _is_divided(state):
-        value = state.detach().full_tensor()
+        detached: Any = state.detach()
+        value = detached.full_tensor()
         return value.cpu() if keep else None
     return state
 

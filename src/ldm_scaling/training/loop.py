@@ -38,6 +38,7 @@ from .devices import (
     shard,
     whole,
 )
+from .network import Network
 
 DEFAULTS = Switches()
 PATIENCE = datetime.timedelta(hours=6)
@@ -53,12 +54,12 @@ class Task(Protocol):
     module that always has the averaged weights.
     """
 
-    module: nn.Module
+    module: Network
     count: int
     """images in the data"""
 
     def losses(
-        self, module: nn.Module, indices: np.ndarray, positions: np.ndarray, device: torch.device
+        self, module: Network, indices: np.ndarray, positions: np.ndarray, device: torch.device
     ) -> torch.Tensor:
         """The loss of each image; shape [len(indices)]."""
         ...
@@ -165,7 +166,7 @@ class Trainer:
         self._order = getattr(task, "order", functools.partial(order, task.count))
         self._announce = getattr(task, "announce", None)
 
-    def _placed(self, target: nn.Module | None) -> nn.Module | None:
+    def _placed(self, target: Network | None) -> Network | None:
         if target is None:
             return None
         if self._sharded:
@@ -248,7 +249,8 @@ class Trainer:
         Clocks differ, but putting divided weights together takes all processes at the same step.
         """
         own = torch.stack([loss, *(loss.new_tensor(float(flag)) for flag in flags)])
-        mean, *found = self.accelerator.reduce(own, "mean").tolist()
+        reduced: Any = self.accelerator.reduce(own, "mean")
+        mean, *found = reduced.tolist()
         return mean, [flag > 0 for flag in found]
 
     @contextmanager
@@ -268,7 +270,7 @@ class Trainer:
         decay = 0.5 ** (self.plan.batch / min(self.plan.ema_images, 0.1 * seen))
         weights = self._weights()
         floats = [name for name, value in weights.items() if value.is_floating_point()]
-        torch._foreach_lerp_(
+        torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]  # as its optimizers
             [local(self.averaged[n]) for n in floats],
             [local(weights[n]) for n in floats],
             1 - decay,
@@ -279,7 +281,7 @@ class Trainer:
     def _show_target(self) -> None:
         if self._target is not None:
             shown = self._target.state_dict()
-            torch._foreach_copy_(
+            torch._foreach_copy_(  # pyright: ignore[reportPrivateImportUsage]  # as its optimizers
                 [local(tensor) for tensor in shown.values()],
                 [local(self.averaged[name]) for name in shown],
             )

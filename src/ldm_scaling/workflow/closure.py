@@ -38,8 +38,6 @@ def _files(modules: tuple[str, ...], above: Path) -> list[Path]:
         name = queue.pop()
         if name in found:
             continue
-        if _file(name, above) is None:
-            raise ValueError(f"{name} is no module below {above}")
         found.add(name)
         queue += _imports(name, above)
     return sorted(_file(name, above) for name in found)
@@ -51,11 +49,17 @@ def docstring(module: str, above: Path = ABOVE) -> str:
 
 
 @cache
-def _file(name: str, above: Path) -> Path | None:
+def _is_module(name: str, above: Path) -> bool:
     path = above.joinpath(*name.split("."))
-    return next(
-        (file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None
-    )
+    return (path / "__init__.py").is_file() or path.with_suffix(".py").is_file()
+
+
+def _file(name: str, above: Path) -> Path:
+    if not _is_module(name, above):
+        raise ValueError(f"{name} is no module below {above}")
+    path = above.joinpath(*name.split("."))
+    package = path / "__init__.py"
+    return package if package.is_file() else path.with_suffix(".py")
 
 
 @cache
@@ -75,13 +79,13 @@ def _imports(name: str, above: Path) -> list[str]:
             parts = package.split(".")[: len(package.split(".")) + 1 - node.level]
             base = ".".join([*(parts if node.level else []), *filter(None, [node.module])])
             members = {f"{base}.{alias.name}" for alias in node.names}
-            found |= {base, *(member for member in members if _file(member, above))}
+            found |= {base, *(member for member in members if _is_module(member, above))}
         elif isinstance(node, ast.JoinedStr) and (match := _BY_NAME.match(ast.unparse(node))):
             folder = f"{package}.{match[1]}"
             files = above.joinpath(*folder.split(".")).glob("[!_]*.py")
             found |= {f"{folder}.{file.stem}" for file in files}
     top = name.partition(".")[0]
-    return [own for own in found if own.partition(".")[0] == top and _file(own, above)]
+    return [own for own in found if own.partition(".")[0] == top and _is_module(own, above)]
 
 
 def _statements(tree: ast.AST) -> Iterator[ast.AST]:

@@ -101,7 +101,7 @@ def hub_downloads(study: Study) -> list[HubDownload]:
             for encoder in study.param_budget.text_encoders
             if encoder.revision
         ]
-    if study.data.revision:
+    if study.data.path and study.data.revision:
         found.append(HubDownload(study.data.path, study.data.revision, "datasets"))
     return list(dict.fromkeys(found))
 

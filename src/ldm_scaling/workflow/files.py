@@ -20,7 +20,7 @@ from ..kinds.stages import (
     is_superres,
 )
 from ..study.study import Study
-from . import stages
+from . import needed, stages
 from .searches import searched_models, shown_grids, whole_grid
 from .settings import stitch_sampler
 from .stages import trajectories
@@ -298,7 +298,7 @@ def illustrations(study: Study) -> list[Given]:
 
 
 def _originals(study: Study) -> str:
-    return "superres/photos_validation" if study.superres.validation else "test"
+    return "superres/photos_validation" if needed.superres(study).validation else "test"
 
 
 def superres_originals(study: Study) -> list[Given]:

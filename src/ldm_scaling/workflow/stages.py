@@ -31,7 +31,7 @@ def samplers(study: Study) -> dict[str, list[str]]:
     if study.distill:
         stages[DISTILL] = ["lcm"]
     if study.guided_distill:
-        stages |= {guided_stage(steps): ["ddim"] for steps in study.guided_distill.steps}
+        stages |= {guided_stage(steps): ["ddim"] for steps in needed.guided_distill(study).steps}
     if study.superres:
         stages[SUPERRES] = [study.sampling.fixed.sampler]
         if sizes(study, SCRATCH):
@@ -42,11 +42,11 @@ def samplers(study: Study) -> dict[str, list[str]]:
 def sizes(study: Study, stage: str) -> list[str]:
     """The sizes that a stage trains."""
     if stage == SCRATCH:
-        chosen = study.superres.scratch
+        chosen = needed.superres(study).scratch
         return [min(study.family.sizes, key=channels)] if chosen is None else chosen
     if not stage.startswith(GUIDED_DISTILL):
         return study.family.sizes
-    return study.guided_distill.sizes or sorted(study.family.sizes, key=channels)[:2]
+    return needed.guided_distill(study).sizes or sorted(study.family.sizes, key=channels)[:2]
 
 
 def models(study: Study) -> list[tuple[str, str, int]]:
@@ -62,9 +62,9 @@ def models(study: Study) -> list[tuple[str, str, int]]:
 def grid(study: Study, stage: str) -> tuple[list[int], list[float]]:
     """Step counts and guidance scales at which a stage's models are sampled, ascending."""
     if is_superres(stage):
-        return sorted(study.superres.steps), [1.0]
+        return sorted(needed.superres(study).steps), [1.0]
     if is_budget(stage):
-        return [study.param_budget.steps], sorted(study.param_budget.guidance)
+        return [needed.param_budget(study).steps], sorted(needed.param_budget(study).guidance)
     settings = study.sampling if stage == PRETRAIN else study.sampling.students
     return sorted(settings.steps), sorted(settings.guidance)
 

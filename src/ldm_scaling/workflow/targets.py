@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import PurePath
@@ -49,14 +49,14 @@ def tables(study: Study) -> list[str]:
 class Parts:
     """Of a rule. Where the study lacks what it needs, its input says so when it is asked for."""
 
-    inputs: dict[str, list[str] | Callable[[object], NoReturn]]
+    inputs: Mapping[str, list[str] | Callable[[object], NoReturn]]
     params: dict[str, Any]
     """settings, and `command`: what `python -m` runs"""
 
 
 def parts(kind: Figure | Table, study: Study) -> Parts:
     """The inputs and params of a figure or a table, its source files among the inputs."""
-    if not _is_there(study, kind.needs):
+    if kind.needs and not _is_there(study, kind.needs):
         return Parts({"missing": _missing(study, kind.needs)}, {"command": ""})
     given = {option: files.named(study, word) for option, word in _words(kind.files)}
     values = {option: settings.named(study, word) for option, word in _words(kind.settings)}

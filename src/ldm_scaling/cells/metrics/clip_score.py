@@ -8,6 +8,7 @@ by 100.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ BATCH = 64
 class ClipScore:
     """Cosines of images with their captions; that of an image depends on the two alone."""
 
-    def __init__(self, clip: Clip, captions: Sequence[str], device: str = "cpu"):
+    def __init__(self, clip: Clip, captions: Sequence[str], device: torch.device | str = "cpu"):
         """Load the model and embed the captions.
 
         Raises InputError if the model's folder lacks its files or they are unusable.
@@ -35,8 +36,9 @@ class ClipScore:
             raise InputError(f"metrics.clip: {missing[0]} is missing; OpenCLIP needs it")
         name = f"local-dir:{folder}"
         try:
-            model, self._preprocess = open_clip.create_model_from_pretrained(name, device=device)
-            tokenizer = open_clip.get_tokenizer(name)
+            both: Any = open_clip.create_model_from_pretrained(name, device=device)
+            model, self._preprocess = both
+            tokenizer: Any = open_clip.get_tokenizer(name)
         except Exception as error:  # whatever a wrong configuration or torn weights lead to
             raise InputError(
                 f"metrics.clip: {folder} is no model that OpenCLIP can load"

@@ -6,6 +6,8 @@ class token, as DreamBooth's metric has them (Ruiz et al. 2023, section 4.2, wit
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -19,7 +21,7 @@ BATCH = 64
 class DinoFeatures:
     """Turns images into features; what it gives for an image depends on that image alone."""
 
-    def __init__(self, dino: Dino, device: str = "cpu"):
+    def __init__(self, dino: Dino, device: torch.device | str = "cpu"):
         """Load the model. Raises InputError if the folder lacks its files or they are unusable."""
         from transformers import AutoImageProcessor, ViTModel  # seconds that others need not pay
 
@@ -27,7 +29,7 @@ class DinoFeatures:
         if missing := [path for path in dino.files if not path.exists()]:
             raise InputError(f"dreambooth.dino: {missing[0]} is missing; transformers needs it")
         try:
-            model = ViTModel.from_pretrained(
+            model: Any = ViTModel.from_pretrained(
                 folder, add_pooling_layer=False, local_files_only=True, dtype=torch.float32
             )
             self._preprocess = AutoImageProcessor.from_pretrained(folder, local_files_only=True)

@@ -19,7 +19,7 @@ def interval(
     """The distance of features [n, D] of the prompts from the reference."""
     own = reference.gaussian
     if isinstance(own, OnAll):
-        given = (features, *own, prompts.concepts, prompts.weights)
+        given = (features, own.mu, own.root, prompts.concepts, prompts.weights)
         return linearised_fd_interval(*given, confidence)
     return fd_interval(own.project(features), own.mu, own.sigma, prompts.weights, confidence)
 

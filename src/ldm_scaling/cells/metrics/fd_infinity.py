@@ -35,8 +35,8 @@ def interval(
     """The extrapolated distance of features [n, D] of the prompts from the reference."""
     own, divisions = reference.gaussian, prompts.divisions
     if isinstance(own, OnAll):
-        given = (features, *own, prompts.concepts, prompts.weights, divisions, confidence)
-        return linearised_fd_infinity_interval(*given)
+        given = (features, own.mu, own.root, prompts.concepts, prompts.weights)
+        return linearised_fd_infinity_interval(*given, divisions, confidence)
     given = (own.project(features), own.mu, own.sigma, prompts.weights, divisions, confidence)
     return fd_infinity_interval(*given)
 

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ...jobs.arrays import map_array
 from ...jobs.cli import InputError, batches
@@ -74,7 +75,7 @@ class Fidelity:
         return np.concatenate(parts).astype(np.float32)
 
 
-def load_fidelity(name: str, options: Namespace, n: int, device: str) -> Fidelity:
+def load_fidelity(name: str, options: Namespace, n: int, device: torch.device | str) -> Fidelity:
     """What compares n images, from a command's --originals and --perceptual.
 
     Raises InputError if one is missing or unusable, or if there are fewer originals.

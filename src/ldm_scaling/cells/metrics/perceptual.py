@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,9 +22,7 @@ from torch.nn import functional
 
 from ...jobs.cli import InputError
 from ...study.superres import LPIPS_LIKE
-
-if TYPE_CHECKING:
-    from lpips import LPIPS
+from ...training.network import Network
 
 LEAST_SIDE = 64
 """pixels, for which these networks' layers are not all border"""
@@ -37,6 +35,8 @@ Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class CaffePixels(nn.Module):
     """From RGB in [-1, 1] to BGR in [0, 255] less its mean."""
 
+    mean: torch.Tensor
+
     def __init__(self):
         super().__init__()
         self.register_buffer("mean", torch.tensor(_BGR_MEAN)[:, None, None])
@@ -46,7 +46,7 @@ class CaffePixels(nn.Module):
         return (pixels.flip(1) + 1) * 127.5 - self.mean
 
 
-def _load_backbone(model: LPIPS, weights: dict[str, torch.Tensor], path: Path) -> None:
+def _load_backbone(model: Network, weights: dict[str, torch.Tensor], path: Path) -> None:
     """Load torchvision's `features.{layer}...` where the package keeps them, in slices."""
     layers = {name.removeprefix("features."): value for name, value in weights.items()}
     state = {
@@ -61,7 +61,7 @@ def _load_backbone(model: LPIPS, weights: dict[str, torch.Tensor], path: Path) -
         ) from None
 
 
-def load_network(name: str, path: Path) -> LPIPS:
+def load_network(name: str, path: Path) -> Network:
     """The network of a perceptual distance. Raises InputError if its file is missing or another."""
     from lpips import LPIPS  # a second of torchvision that other studies need not pay
 
@@ -79,14 +79,14 @@ def load_network(name: str, path: Path) -> LPIPS:
         raise InputError(f"{path} is no file of weights ({reason}); fetch it again") from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # it asks torchvision in an old way
-        model = LPIPS(net=kind, lpips=name != LPIPS_LIKE, pnet_rand=True, verbose=False)
+        model: Any = LPIPS(net=kind, lpips=name != LPIPS_LIKE, pnet_rand=True, verbose=False)
     _load_backbone(model, weights, path)
     if name == LPIPS_LIKE:
         model.scaling_layer = CaffePixels()
     return model.eval().requires_grad_(False)
 
 
-def load_distance(name: str, path: Path, device: str = "cpu") -> Distance:
+def load_distance(name: str, path: Path, device: torch.device | str = "cpu") -> Distance:
     """A perceptual distance by its name. Raises InputError as `load_network`."""
     model = load_network(name, path).to(device)
 

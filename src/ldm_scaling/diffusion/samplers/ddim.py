@@ -7,7 +7,7 @@ from typing import Any
 from ...jobs.light_imports import light_diffusers
 
 with light_diffusers():
-    from diffusers import DDIMScheduler
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 
 def make(settings: dict[str, Any]) -> DDIMScheduler:

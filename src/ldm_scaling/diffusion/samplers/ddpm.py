@@ -7,7 +7,7 @@ from typing import Any
 from ...jobs.light_imports import light_diffusers
 
 with light_diffusers():
-    from diffusers import DDPMScheduler
+    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 
 def make(settings: dict[str, Any]) -> DDPMScheduler:

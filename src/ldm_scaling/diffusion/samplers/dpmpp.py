@@ -7,7 +7,7 @@ from typing import Any
 from ...jobs.light_imports import light_diffusers
 
 with light_diffusers():
-    from diffusers import DPMSolverMultistepScheduler
+    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
 
 def make(settings: dict[str, Any]) -> DPMSolverMultistepScheduler:

@@ -7,7 +7,7 @@ from typing import Any
 from ...jobs.light_imports import light_diffusers
 
 with light_diffusers():
-    from diffusers import LCMScheduler
+    from diffusers.schedulers.scheduling_lcm import LCMScheduler
 
 
 def make(settings: dict[str, Any], teacher_steps: int) -> LCMScheduler:

@@ -10,14 +10,11 @@ import torch
 from torch import nn
 
 from ...diffusion.guidance import text_projections
-from ...jobs.light_imports import light_diffusers
 from ...kinds.sizes import channels
 from ...study.family import Family, Layout
+from ...training.network import Network
 
-with light_diffusers():
-    from diffusers.models.modeling_utils import ModelMixin
-
-Build = Callable[[Layout, str, tuple[int, int, int], int], ModelMixin]
+Build = Callable[[Layout, str, tuple[int, int, int], int], Network]
 """makes a network: layout, size, latent shape [C, h, w], width of the text"""
 Cost = tuple[int, float, float]
 """parameters, GFLOPs of a forward pass, and GFLOPs of the text in it"""
@@ -28,7 +25,7 @@ def count_params(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def count_gflops(network: ModelMixin, text_tokens: int) -> float:
+def count_gflops(network: Network, text_tokens: int) -> float:
     """GFLOPs of one forward pass for one image (2 FLOPs a multiply-add, zero padding counted).
 
     The network must be on the meta device: a processor's own attention kernels escape the counter.

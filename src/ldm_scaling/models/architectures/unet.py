@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -20,27 +20,28 @@ from torch import nn
 from ...jobs.light_imports import light_diffusers
 from ...kinds.sizes import channels
 from ...study.family import Family, Layout
+from ...training.network import Network
 from .counting import Cost, count_size
 
 with light_diffusers():
-    from diffusers import UNet2DConditionModel
     from diffusers.models.attention import BasicTransformerBlock
     from diffusers.models.resnet import ResnetBlock2D
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 Number = TypeVar("Number", int, float)
 
-NETWORK = UNet2DConditionModel
+NETWORK: Any = UNet2DConditionModel  # its own types of what it takes and has are wrong
 BLOCKS = (ResnetBlock2D, BasicTransformerBlock)
 """what is divided among processes one by one"""
 
 
 def build(
     layout: Layout, size: str, latent_shape: tuple[int, int, int], text_width: int
-) -> UNet2DConditionModel:
+) -> Network:
     """An untrained U-Net of a size for latents [C, h, w] and text embeddings [..., text_width]."""
     widths = [channels(size) * factor for factor in layout.channel_multipliers]
     attends = layout.attention
-    return UNet2DConditionModel(
+    return NETWORK(
         sample_size=latent_shape[1],
         in_channels=latent_shape[0],
         out_channels=latent_shape[0],
@@ -54,20 +55,20 @@ def build(
     )
 
 
-def told(unet: UNet2DConditionModel, width: int) -> UNet2DConditionModel:
+def told(unet: Network, width: int) -> Network:
     """A copy that is told the guidance scale, embedded in `width` channels.
 
     At first it does not listen to the scale, unless the U-Net itself does.
     """
-    student = UNet2DConditionModel.from_config(unet.config, time_cond_proj_dim=width)
+    student = NETWORK.from_config(unet.config, time_cond_proj_dim=width)
     nn.init.zeros_(student.time_embedding.cond_proj.weight)
     student.load_state_dict(student.state_dict() | unet.state_dict())
     return student
 
 
-def conditioned(unet: UNet2DConditionModel) -> UNet2DConditionModel:
+def conditioned(unet: Network) -> Network:
     """A copy with as many input channels again, which at first change nothing."""
-    result = UNet2DConditionModel.from_config(unet.config, in_channels=2 * unet.config.in_channels)
+    result = NETWORK.from_config(unet.config, in_channels=2 * unet.config.in_channels)
     weights = unet.state_dict()
     first = weights["conv_in.weight"]
     weights["conv_in.weight"] = torch.cat([first, torch.zeros_like(first)], dim=1)

@@ -145,16 +145,16 @@ class SweepSpec(Strict):
         cells = [CellSpec.of(study, stage, sampler, *setting) for setting in grid]
         if name != sampler:
             return cls(diffusion=study.diffusion, cells=cells)
-        setting, kept = None, []
+        setting: tuple[int, float] | None = None
+        kept: list[float] = []
         if stages.is_superres(stage):
             own = needed.superres(study)
             setting, kept = (own.fixed_steps, 1.0), own.keep
         elif (stage, sampler) == (stages.PRETRAIN, fixed.sampler):
             setting, kept = (fixed.steps, fixed.guidance), study.training.keep
-        if setting and setting not in grid:
-            cells.append(CellSpec.of(study, stage, sampler, *setting))
-        for part in sorted(kept):
-            cells.append(CellSpec.of(study, stage, sampler, *setting, trained=part))
+        if setting:
+            times = [*([] if setting in grid else [None]), *sorted(kept)]
+            cells += [CellSpec.of(study, stage, sampler, *setting, trained=at) for at in times]
         return cls._searched(study, stage, cells)
 
     @classmethod

@@ -35,7 +35,7 @@ class SubjectsSpec(Strict):
             seed=study.seed,
             subjects=taught.subjects,
             image_size=study.data.image_size,
-            styles=study.data.styles if taught.path is None else [],
+            styles=list(study.data.styles) if taught.path is None else [],
         )
 
 

@@ -57,7 +57,7 @@ class ClipLikeSpec(Strict):
             seed=study.seed,
             text_encoder=study.latents.text_encoder,
             clip_like=needed.clip_like(study),
-            styles=study.data.styles if by_style else [],
+            styles=list(study.data.styles) if by_style else [],
             bootstrap=metrics.bootstrap,
             confidence=metrics.confidence,
         )

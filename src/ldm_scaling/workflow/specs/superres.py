@@ -15,6 +15,8 @@ from ...study.superres import Degradation, Finetuning, Photos
 from .. import needed
 from .models import family_of
 
+Stage = Literal["superres", "superres_scratch"]
+
 
 class PhotosSpec(Strict):
     """Cut a folder of photographs into crops."""
@@ -45,7 +47,7 @@ class DegradeSpec(Strict):
     """the first images only; null: all"""
 
     @classmethod
-    def of(cls, study: Study, split: str) -> DegradeSpec:
+    def of(cls, study: Study, split: Literal["train", "validation"]) -> DegradeSpec:
         """Of rule degrade, for the split train or validation."""
         settings = needed.superres(study)
         return cls(
@@ -60,7 +62,7 @@ class SuperResSpec(Strict):
     """Train one model for super-resolution, from a pretrained one or from scratch."""
 
     recipe: Literal[1] = 1
-    stage: Literal["superres", "superres_scratch"]
+    stage: Stage
     size: Size
     seed: Seed
     diffusion: Diffusion
@@ -71,7 +73,7 @@ class SuperResSpec(Strict):
     """nothing is encoded while training"""
 
     @classmethod
-    def of(cls, study: Study, stage: str, size: str, seed: int) -> SuperResSpec:
+    def of(cls, study: Study, stage: Stage, size: str, seed: int) -> SuperResSpec:
         """Of rule train_superres."""
         settings = needed.superres(study)
         return cls(
