@@ -50,9 +50,10 @@ prefetch: $(READY) ## all downloads of a study: make prefetch STUDY=studies/pape
 test: $(READY) ## the whole test suite
 	python -m pytest --numprocesses auto --no-loadscope-reorder
 
-lint: $(READY) ## ruff, snakefmt and Snakemake's linter
+lint: $(READY) ## ruff, pyright, snakefmt and Snakemake's linter
 	ruff check .
 	ruff format --check .
+	basedpyright
 	snakefmt --check Snakefile rules
 	snakemake --lint
 	@echo "lint: clean"
