@@ -14,7 +14,7 @@ import numpy as np
 from ..jobs.arrays import map_array
 from ..jobs.cli import InputError, Progress, batches, parser, run
 from ..jobs.workdir import write_text
-from ..latents.autoencoder import load, reconstruct
+from ..latents.autoencoder import add_autoencoder, load_named, reconstruct
 from ..study.superres import INCEPTION_SCORE
 from ..training.devices import own_device
 from ..workflow.specs.measuring import BaselinesSpec
@@ -67,10 +67,7 @@ def main() -> None:
     arguments = parser(__doc__, BaselinesSpec)
     arguments.add_argument("--enlarged", required=True, type=Path, help="images, bicubic")
     arguments.add_argument("--reference", required=True, type=Path, help="features of originals")
-    arguments.add_argument(
-        "--autoencoder", required=True, help="diffusers folder or downloaded hub id"
-    )
-    arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
+    add_autoencoder(arguments)
     arguments.add_argument("--concepts", required=True, type=Path, help="CSV of the originals")
     arguments.add_argument("--out", required=True, type=Path, help="table to write")
     add_measuring(arguments)
@@ -78,7 +75,7 @@ def main() -> None:
     spec: BaselinesSpec = options.spec
     device = own_device()
     measuring = load_measuring(spec, options, spec.n, device)
-    autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
+    autoencoder = load_named(options).to(device)
     enlarged, originals = (
         map_array(path, "images") for path in (options.enlarged, options.originals)
     )

@@ -23,7 +23,7 @@ from ..data.captions import read_column
 from ..jobs.arrays import fingerprint_of, map_array, write_arrays
 from ..jobs.cli import InputError, Progress, batches, parser, run
 from ..jobs.workdir import file_hash, fingerprint
-from ..latents.autoencoder import load, reconstruct, weights_hash
+from ..latents.autoencoder import add_autoencoder, load_named, reconstruct, weights_hash
 from ..training.devices import own_device
 from ..workflow.specs.cells import CellSpec
 from ..workflow.specs.measuring import FeaturesSpec
@@ -121,10 +121,7 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__, FeaturesSpec)
     arguments.add_argument("--images", required=True, type=Path, help="images of a split")
-    arguments.add_argument(
-        "--autoencoder", help="diffusers folder or downloaded hub id; images first go through it"
-    )
-    arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
+    add_autoencoder(arguments, required=False)  # images first go through it
     arguments.add_argument("--out", required=True, type=Path, help="file of features")
     add_measuring(arguments)
     options = arguments.parse_args()
@@ -134,7 +131,7 @@ def main() -> None:
     measuring = load_measuring(spec, options, len(images), device)
     autoencoder = None
     if options.autoencoder:
-        autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
+        autoencoder = load_named(options).to(device)
     progress = Progress("features", len(images))
     parts: dict[str, list[np.ndarray]] = {"features": []}
     if measuring.clip:

@@ -25,9 +25,9 @@ from ..diffusion.sampling import (
 )
 from ..diffusion.stitched import Stitched
 from ..jobs.arrays import fingerprint_of, map_array
-from ..jobs.cli import InputError
+from ..jobs.cli import InputError, add_gpus
 from ..jobs.seeds import Stream, row_generators
-from ..latents.autoencoder import decode, load, to_uint8, weights_hash
+from ..latents.autoencoder import add_autoencoder, decode, load_named, to_uint8, weights_hash
 from ..models import denoiser
 from ..models.denoiser import Denoiser
 from ..study.diffusion import Diffusion
@@ -147,15 +147,12 @@ class StitchedSampler:
 def add_sampler(arguments: ArgumentParser) -> None:
     """Add the arguments that name what `load_sampler` loads, and the GPUs for it."""
     arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
-    arguments.add_argument(
-        "--autoencoder", required=True, help="diffusers folder or downloaded hub id"
-    )
-    arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
+    add_autoencoder(arguments)
     arguments.add_argument("--text", required=True, type=Path, help="embeddings of the prompts")
     arguments.add_argument(
         "--condition", type=Path, help="latents of enlarged images, which take the prompts' place"
     )
-    arguments.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
+    add_gpus(arguments)
 
 
 def load_sampler(
@@ -170,7 +167,7 @@ def load_sampler(
     check_gpus(options.gpus)
     device = own_device()
     network = denoiser.load(options.model, trained).to(device)
-    autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
+    autoencoder = load_named(options).to(device)
     decides = [weights_hash(network), weights_hash(autoencoder), fingerprint_of(options.text)]
     text, empty = (map_array(options.text, name) for name in ("text", "empty"))
     condition, width = None, text.shape[-1]

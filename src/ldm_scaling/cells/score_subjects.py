@@ -22,11 +22,11 @@ import torch
 
 from ..data.captions import read_column
 from ..jobs.arrays import fingerprint_of, map_array
-from ..jobs.cli import Slice, add_work_dir, batches, parser, positive, run
+from ..jobs.cli import Slice, add_batch, add_gpus, add_work_dir, batches, parser, run
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, file_hash, fingerprint
 from ..kinds.stages import DREAMBOOTH, PRETRAIN
-from ..latents.autoencoder import load, weights_hash
+from ..latents.autoencoder import add_autoencoder, load_named, weights_hash
 from ..latents.encode_subjects import without_token
 from ..models.denoiser import load as load_denoiser
 from ..training.devices import check_gpus, in_precision, own_device, precision
@@ -176,18 +176,15 @@ def main() -> None:
     arguments.add_argument(
         "--taught", required=True, type=Path, nargs="+", help="folders of it after, by subject"
     )
-    arguments.add_argument("--autoencoder", required=True, help="folder or downloaded hub id")
-    arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
+    add_autoencoder(arguments)
     arguments.add_argument("--subjects", required=True, type=Path, help="encoded subjects")
     arguments.add_argument("--images", required=True, type=Path, help="subjects.safetensors")
     arguments.add_argument("--table", required=True, type=Path, help="subjects.csv")
     arguments.add_argument("--weights", type=Path, help="file of an extractor without a package")
     arguments.add_argument("--clip-like", type=Path, help="maps of the CLIP-like score")
     arguments.add_argument("--out", required=True, type=Path, help="file to write")
-    arguments.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
-    arguments.add_argument(
-        "--batch", type=positive(int), default=BATCH, help="images at a time (%(default)s)"
-    )
+    add_gpus(arguments)
+    add_batch(arguments, BATCH)
     add_work_dir(arguments)
     options = arguments.parse_args()
     spec: ScoreSubjectsSpec = options.spec
@@ -197,7 +194,7 @@ def main() -> None:
     if len(options.taught) != subjects.count:
         arguments.error(f"argument --taught: {subjects.count} folders, one of each subject")
     scoring = Scoring(spec, options, device)
-    autoencoder = load(options.autoencoder, options.autoencoder_revision).to(device)
+    autoencoder = load_named(options).to(device)
 
     def sampler_of(folder: Path) -> LatentSampler:
         network = in_precision(load_denoiser(folder).to(device), precision())

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from ..jobs.arrays import write_arrays
-from ..jobs.cli import Progress, Slice, SliceEnded, add_work_dir, parser, positive, run
+from ..jobs.cli import Progress, Slice, SliceEnded, add_batch, add_work_dir, parser, run
 from ..jobs.workdir import Busy, WorkDir, fingerprint, write_json
 from ..study.figures import SHEET_IMAGES
 from ..training.devices import own_device, process_count, process_index
@@ -240,9 +240,7 @@ def main() -> None:
     arguments.add_argument("--then", default=[], action="append", type=Path, help=takes_over)
     arguments.add_argument("--reference", type=Path, help="features of real images, for a search")
     arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
-    arguments.add_argument(
-        "--batch", type=positive(int), default=BATCH, help="images at a time (%(default)s)"
-    )
+    add_batch(arguments, BATCH)
     add_measuring(arguments)
     add_work_dir(arguments)
     options = arguments.parse_args()

@@ -71,6 +71,18 @@ def add_work_dir(to: argparse.ArgumentParser) -> None:
     )
 
 
+def add_gpus(to: argparse._ActionsContainer) -> None:
+    """Add the argument that `check_gpus` checks."""
+    to.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
+
+
+def add_batch(to: argparse.ArgumentParser, default: int) -> None:
+    """Add the argument of how many images a job samples at a time."""
+    to.add_argument(
+        "--batch", type=positive(int), default=default, help="images at a time (%(default)s)"
+    )
+
+
 def positive(kind: type[Number]) -> Callable[[str], Number]:
     """An argument type: a number above 0."""
 

@@ -7,6 +7,7 @@ pixels. A little noise on the latents makes the decoder robust to small errors o
 from __future__ import annotations
 
 import hashlib
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,18 @@ def load(folder_or_id: str, revision: str | None = None) -> Network:
             f"latents.autoencoder.pretrained: {folder_or_id} is no autoencoder that diffusers can"
             f" load ({first_line(error)})"
         ) from None
+
+
+def add_autoencoder(to: ArgumentParser, required: bool = True) -> None:
+    """Add the arguments that name what `load_named` loads."""
+    what = "diffusers folder or downloaded hub id"
+    to.add_argument("--autoencoder", required=required, help=what)
+    to.add_argument("--autoencoder-revision", help="commit of the hub id")
+
+
+def load_named(options: Namespace) -> Network:
+    """The autoencoder that a command is given. Raises InputError as `load`."""
+    return load(options.autoencoder, options.autoencoder_revision)
 
 
 def to_unit(images: np.ndarray) -> torch.Tensor:

@@ -10,7 +10,6 @@ Writes the same folder as pretraining, with the averaged weights, and continues 
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,14 +17,12 @@ import torch
 from ..diffusion.consistency import consistency, distance, levels
 from ..diffusion.guidance import told_prediction
 from ..diffusion.process import process_of
-from ..jobs.cli import parser, run
+from ..jobs.cli import run
 from ..jobs.seeds import Stream, row_generators
-from ..latents.autoencoder import weights_hash
 from ..latents.pairs import Pairs
 from ..workflow.specs.models import DistillSpec
-from .denoiser import Denoiser, alike, load
-from .students import EMBEDDING, Teacher, drawn, make_student
-from .train import add_training, make_plan, train
+from .denoiser import Denoiser, alike
+from .students import EMBEDDING, Teacher, distil, drawn, make_student
 
 
 class ConsistencyDistillation:
@@ -70,19 +67,7 @@ class ConsistencyDistillation:
 
 def main() -> None:
     """Command line."""
-    arguments = parser(__doc__, DistillSpec)
-    add_training(arguments)
-    arguments.add_argument("--teacher", required=True, type=Path, help="folder of the teacher")
-    options = arguments.parse_args()
-    spec: DistillSpec = options.spec
-    teacher = load(options.teacher)
-    train(
-        options,
-        lambda pairs: ConsistencyDistillation(spec, pairs, teacher),
-        make_plan(spec.distill, spec.seed, "distill.lr"),
-        sampler="lcm",
-        depends_on=(weights_hash(teacher),),
-    )
+    distil(__doc__, DistillSpec, ConsistencyDistillation, "distill", sampler="lcm")
 
 
 if __name__ == "__main__":

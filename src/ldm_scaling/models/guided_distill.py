@@ -8,22 +8,18 @@ Writes the same folder as pretraining, with the averaged weights, and continues 
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from ..diffusion.guidance import told_prediction
 from ..diffusion.process import process_of
 from ..diffusion.sampling import sampler_levels
-from ..jobs.cli import parser, run
+from ..jobs.cli import run
 from ..jobs.seeds import Stream, row_generators
-from ..latents.autoencoder import weights_hash
 from ..latents.pairs import Pairs
 from ..workflow.specs.models import GuidedDistillSpec
-from .denoiser import Denoiser, alike, load
-from .students import EMBEDDING, Teacher, drawn, make_student
-from .train import add_training, make_plan, train
+from .denoiser import Denoiser, alike
+from .students import EMBEDDING, Teacher, distil, drawn, make_student
 
 
 class ProgressiveDistillation:
@@ -69,18 +65,7 @@ class ProgressiveDistillation:
 
 def main() -> None:
     """Command line."""
-    arguments = parser(__doc__, GuidedDistillSpec)
-    add_training(arguments)
-    arguments.add_argument("--teacher", required=True, type=Path, help="folder of the teacher")
-    options = arguments.parse_args()
-    spec: GuidedDistillSpec = options.spec
-    teacher = load(options.teacher)
-    train(
-        options,
-        lambda pairs: ProgressiveDistillation(spec, pairs, teacher),
-        make_plan(spec.guided_distill, spec.seed, "guided_distill.lr"),
-        depends_on=(weights_hash(teacher),),
-    )
+    distil(__doc__, GuidedDistillSpec, ProgressiveDistillation, "guided_distill")
 
 
 if __name__ == "__main__":

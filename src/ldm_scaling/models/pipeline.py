@@ -19,7 +19,7 @@ from diffusers.schedulers.scheduling_lcm import LCMScheduler
 
 from ..diffusion.sampling import Scheduler
 from ..jobs.cli import InputError, parser, run
-from ..latents.autoencoder import load
+from ..latents.autoencoder import add_autoencoder, load_named
 from ..latents.text_encoder import CaptionEncoder
 from ..training.network import Network
 from ..workflow.specs.latents import EncodeTextSpec
@@ -67,15 +67,12 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__, EncodeTextSpec)
     arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
-    arguments.add_argument(
-        "--autoencoder", required=True, help="diffusers folder or downloaded hub id"
-    )
-    arguments.add_argument("--autoencoder-revision", help="commit of the hub id")
+    add_autoencoder(arguments)
     arguments.add_argument("--out", required=True, type=Path, help="folder of the pipeline")
     options = arguments.parse_args()
     pipeline = make_pipeline(
         load_denoiser(options.model),
-        load(options.autoencoder, options.autoencoder_revision),
+        load_named(options),
         CaptionEncoder(options.spec.text_encoder),
         load_scheduler(options.model / "scheduler"),
     )

@@ -13,7 +13,7 @@ import torch
 
 from ..diffusion.sampling import make_scheduler, sample_latents
 from ..jobs.arrays import fingerprint_of, map_array
-from ..jobs.cli import InputError, Slice, add_work_dir, parser, positive, run
+from ..jobs.cli import InputError, Slice, add_batch, add_gpus, add_work_dir, parser, run
 from ..jobs.pieces import in_pieces
 from ..jobs.seeds import Stream, row_generators
 from ..jobs.workdir import WorkDir, fingerprint
@@ -60,10 +60,8 @@ def main() -> None:
     arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
     arguments.add_argument("--subjects", required=True, type=Path, help="encoded subjects")
     arguments.add_argument("--out", required=True, type=Path, help="file of latents")
-    arguments.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
-    arguments.add_argument(
-        "--batch", type=positive(int), default=BATCH, help="images at a time (%(default)s)"
-    )
+    add_gpus(arguments)
+    add_batch(arguments, BATCH)
     add_work_dir(arguments)
     options = arguments.parse_args()
     spec: PriorSpec = options.spec

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import torch
 
 from ..diffusion.guidance import guided_prediction, is_embedded
-from ..jobs.cli import InputError
+from ..jobs.cli import InputError, parser
+from ..latents.autoencoder import weights_hash
 from ..latents.pairs import Pairs
+from ..study.fields import Strict
 from ..training.devices import in_precision, own_device, precision
-from .denoiser import Denoiser, input_shape, told
+from .denoiser import Denoiser, input_shape, load, told
+from .train import DenoiserTask, add_training, make_plan, train
 
 EMBEDDING = 256
 """width of the guidance scale's embedding, that of public latent consistency models"""
@@ -52,3 +59,21 @@ class Teacher:
         if not is_embedded(self._network):
             captions = torch.cat([self._empty.to(captions).expand_as(captions), captions])
         return guided_prediction(self._network, noisy, steps, captions, scale)
+
+
+def distil(
+    description: str | None,
+    kind: type[Strict],
+    task: Callable[[Any, Pairs, Denoiser], DenoiserTask],
+    section: str,
+    sampler: str = "ddim",
+) -> None:
+    """The command of a distillation: its spec, its task and its section of the study."""
+    arguments = parser(description, kind)
+    add_training(arguments)
+    arguments.add_argument("--teacher", required=True, type=Path, help="folder of the teacher")
+    options = arguments.parse_args()
+    spec, teacher = options.spec, load(options.teacher)
+    plan = make_plan(getattr(spec, section), spec.seed, f"{section}.lr")
+    depends_on = (weights_hash(teacher),)
+    train(options, lambda pairs: task(spec, pairs, teacher), plan, sampler, depends_on)

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.torch import save_file
 
 from ..diffusion.sampling import make_scheduler
-from ..jobs.cli import Slice, add_work_dir, positive
+from ..jobs.cli import Slice, add_gpus, add_work_dir, positive
 from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 from ..latents.autoencoder import save_model, weights_hash
 from ..latents.pairs import Pairs, open_pairs
@@ -63,7 +63,7 @@ def add_hardware(arguments: ArgumentParser) -> None:
     """Add the options that name output and hardware."""
     arguments.add_argument("--out", required=True, type=Path, help="folder of the model")
     group = arguments.add_argument_group("hardware", "these change results by rounding only")
-    group.add_argument("--gpus", type=int, default=0, help="stop if torch sees fewer GPUs")
+    add_gpus(group)
     group.add_argument(
         "--micro-batch", type=positive(int), help="images a forward pass (default: the batch)"
     )
