@@ -1,7 +1,8 @@
 """How a sampling budget is spent: the guidance scale that is chosen, and the steps it goes with.
 
-Every choice of a guidance scale is made here, from whole grids and from what a search has sampled
-whole: the scale with the lowest value of the selecting metric, the lowest scale of equal values.
+Tables, figures and claims choose every guidance scale here, from whole grids and from what a search
+has sampled whole: the scale with the lowest value of the selecting metric, the lowest scale of equal
+values. Which scales a search samples whole is decided before, while it samples: cells/search.py.
 """
 
 from __future__ import annotations
