@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from snakemake.iocontainers import Wildcards
 from plans import study_of
+from snakemake.iocontainers import Wildcards
 from studies import put
 
 from ldm_scaling.costs.networks import untrained_text_encoder
