@@ -90,7 +90,7 @@ rule encode_text:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=8000,
+        mem_mb=hardware.text_memory,
         runtime=240,
         gpu=1,
     params:

@@ -1,5 +1,6 @@
 """The recipes of docs/extend.md, word by word, in a copy of the project: then a job with each."""
 
+import csv
 import json
 import os
 import re
@@ -154,6 +155,15 @@ def test_what_recipes_add_is_trained_sampled_and_measured(project):
     assert len(rows) == 4
     (value,) = [float(row[4]) for row in rows if row[:2] == ["3", "3"]]
     assert value == pytest.approx(found["shift"], rel=1e-4)
+
+
+def test_what_recipes_add_is_priced(project):
+    command = [sys.executable, "-m", "ldm_scaling.plan", "--configfile", "studies/recipes.yaml"]
+    run(project, *command)
+    with (project / "results/recipes/plan.csv").open() as file:
+        rows = {row["rule"]: row for row in csv.DictReader(file)}
+    for rule in ("pretrain", "sweep"):
+        assert float(rows[rule]["flops"]) > 0 and float(rows[rule]["gpu_memory_gb"]) > 0, rule
 
 
 def test_what_an_architecture_lacks_is_one_line(project):

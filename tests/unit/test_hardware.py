@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from plans import study_of
 from snakemake.iocontainers import Wildcards
 from studies import put
 
+from ldm_scaling.costs.networks import untrained_text_encoder
+from ldm_scaling.models.architectures.counting import count_params
+from ldm_scaling.study.latents import TextEncoder
 from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow.hardware import TRAINING, Hardware, parameters
 
@@ -62,6 +66,24 @@ def test_memory_counts_weights_and_features(hardware):
     assert students - hardware.training_memory(model("c320")) == pytest.approx(16 * weights, abs=20)
     features = 2 * 16 * 500 * 2048 * 2 / 10**6
     assert hardware.sampling_memory(model("c12")) == pytest.approx(4000 + features, abs=20)
+
+
+def test_large_text_encoders_have_room_where_captions_are_encoded(hardware):
+    paper = Hardware(study_of("paper"))
+
+    def needed(encoder: str) -> tuple[int, int]:
+        wildcards = Wildcards(fromdict={"stage": f"budget_{encoder}", "size": "c512", "seed": "0"})
+        return paper.text_memory(wildcards), paper.training_memory(wildcards)
+
+    alone = paper.training_memory(model("c512"))  # it reads cached embeddings
+    for encoder in paper.study.param_budget.text_encoders:
+        settings = TextEncoder(**dict(encoder), max_tokens=77)
+        weights = 4 * count_params(untrained_text_encoder(settings)) / 1e6
+        text, training = needed(encoder.name)
+        assert text > 2 * weights and text - 2 * weights < 8000
+        # each of 8 processes has one; a small one fits into what every process has beside
+        assert training - alone == pytest.approx(8 * weights if weights > 2000 else 0, rel=0.001)
+    assert hardware.text_memory(Wildcards(fromdict={"split": "train"})) == 8000
 
 
 def test_teaching_has_one_gpu_and_no_shards(hardware):

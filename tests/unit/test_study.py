@@ -340,8 +340,10 @@ def test_a_revision_of_digits_stays_text(pocket_config, revision):
 
 def test_every_folder_of_results_is_no_name_of_a_study(root):
     rules = [root / "Snakefile", *(root / "rules").glob("*.smk")]
-    used = re.findall(r"results(?:>|})/(\w+)\b(?!\.)", " ".join(path.read_text() for path in rules))
-    assert {*used, "work"} == set(RESULT_FOLDERS.split())
+    text = " ".join(path.read_text() for path in rules)
+    used = set(re.findall(r"results(?:>|})/(\w+)\b(?!\.)", text))
+    used |= set(re.findall(r"<(\w+)>/", text)) - {"results"}  # pathvars: folders of their own name
+    assert used | {"work"} == set(RESULT_FOLDERS.split())
 
 
 # ---------------------------------------------------------------- schema

@@ -47,7 +47,7 @@ def activations_of(spec: CostSpec) -> Activations:
         step = torch.zeros(1)
 
     def loss() -> torch.Tensor:
-        return denoiser(latents, step, text).sample.sum()
+        return denoiser(latents, step, text, return_dict=False)[0].sum()
 
     sampling = peak_bytes(denoiser, loss, backward=False)
     training = peak_bytes(denoiser, loss)

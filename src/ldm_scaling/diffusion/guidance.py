@@ -1,8 +1,9 @@
-"""Classifier-free guidance (Ho & Salimans 2022): the one place that defines the scale.
+"""Classifier-free guidance (Ho & Salimans 2022): the one place that says what a scale is.
 
-The scale s is that of eps_u + s * (eps_c - eps_u), on all latent channels: s = 1 is off. A student
-that was distilled from guided predictions is told s instead, by an embedding, and needs no second
-forward pass (Meng et al. 2023, section 3.1).
+Which scale is best is decided in jobs/choice.py. The scale s is that of eps_u + s * (eps_c -
+eps_u), on all latent channels: s = 1 is off. A student that was distilled from guided predictions
+is told s instead, by an embedding, and needs no second forward pass (Meng et al. 2023, section
+3.1).
 """
 
 from __future__ import annotations

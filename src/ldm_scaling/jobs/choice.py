@@ -1,7 +1,9 @@
 """How a sampling budget is spent: the guidance scale that is chosen, and the steps it goes with.
 
-Every choice of a guidance scale is made here, from whole grids and from what a search has sampled
-whole: the scale with the lowest value of the selecting metric, the lowest scale of equal values.
+Tables, figures and claims choose every guidance scale here, from whole grids and from what a search
+has sampled whole: the scale with the lowest value of the selecting metric, the lowest of equal
+values. A search ranks scales by itself while it samples (cells/search.py): that decides which ones
+are sampled whole, and `Found.chosen` says how a replayed search ends.
 """
 
 from __future__ import annotations

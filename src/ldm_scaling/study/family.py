@@ -15,12 +15,12 @@ Size = Annotated[str, Field(pattern=SIZE_PATTERN)]
 
 
 class Layout(Strict):
-    """What the U-Nets of a family have in common, as Stable Diffusion builds them."""
+    """What the networks of a family have in common, for U-Nets as Stable Diffusion builds them."""
 
     architecture: Annotated[
         str, one_of(ARCHITECTURES), Field(exclude_if=lambda name: name == UNET)
     ] = UNET
-    """what denoises: unet"""
+    """which network denoises; the default is Stable Diffusion's U-Net"""
     channel_multipliers: list[Positive] = Field(min_length=2)
     """channels of each level, as multiples of the base channels"""
     res_blocks: Positive
@@ -43,13 +43,13 @@ class Members(Strict):
     """The sizes of a family."""
 
     sizes: list[Size] = Field(min_length=1)
-    """sizes of the family: c and the base channel count, such as c48"""
+    """sizes of the family; of U-Nets c and the base channel count, such as c48"""
     reference_size: Size
     """size whose forward pass has normalized cost 1"""
 
 
 class Family(Layout, Members):
-    """U-Nets that differ only in their base channel count c, as Stable Diffusion builds them."""
+    """Networks of one architecture that differ only in their size."""
 
     @model_validator(mode="after")
     def _check_sizes(self) -> Family:

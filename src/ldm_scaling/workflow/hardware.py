@@ -1,5 +1,6 @@
-"""What jobs ask of the machine, by model size and attempt: the one place to adapt it.
+"""What jobs ask of the machine: the one place to adapt it.
 
+Memory and GPUs depend on the model's size, the walltime also on the attempt.
 None of it is part of a spec, so a change reruns nothing. One run: --set-resources RULE:NAME=VALUE.
 `TRAINING` is chosen for GPUs of 80 GB and 64 x 64 latents, and not measured there.
 """
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from ..kinds.sizes import channels
 from ..study.stitch import SEPARATOR
 from ..study.study import Study
-from . import stages
+from . import pairs, stages
 from .specs.cells import SweepSpec
 
 Resource = int | Callable[..., int | str]
@@ -40,6 +41,10 @@ TRAINING = {
 """by the most channels; larger sizes take the last row"""
 REST_MB = 4000
 """of a job that holds networks: Python, its libraries and its batches"""
+TEXT_MB = 8000
+"""of a job that encodes captions, at least"""
+LARGE_ENCODERS = {"google-t5/t5-3b": 1.241e9, "google-t5/t5-11b": 4.865e9}
+"""parameters of text encoders that `REST_MB` has no room for"""
 
 
 def parameters(size: str) -> int:
@@ -132,10 +137,31 @@ class Hardware:
     def training_memory(self, wildcards: Any) -> int:
         """MB: each process builds the weights, the first one collects its state and what was kept.
 
-        The same for every attempt, since most of them only continue after a walltime.
+        A process that encodes captions while it trains also loads a text encoder. The same for
+        every attempt, since most of them only continue after a walltime.
         """
-        copies = self.gpus(wildcards) + 8 + len(self.study.training.keep)
-        return REST_MB + 4 * copies * parameters(wildcards.size) // 10**6
+        gpus = self.gpus(wildcards)
+        copies = gpus + 8 + len(self.study.training.keep)
+        needed = copies * parameters(wildcards.size)
+        if self._encodes_captions(wildcards):
+            needed += gpus * self._encoder_parameters(wildcards)
+        return REST_MB + 4 * needed // 10**6
+
+    def text_memory(self, wildcards: Any) -> int:
+        """MB for encoding captions: the text encoder's weights as they are loaded, and the rest."""
+        return max(TEXT_MB, REST_MB + 8 * self._encoder_parameters(wildcards) // 10**6)
+
+    def _encodes_captions(self, wildcards: Any) -> bool:
+        """Whether a training reads captions of tar shards and not their embeddings."""
+        streams = stages.is_budget(wildcards.get("stage", "")) or not self.study.latents.cache
+        return streams and not self.study.data.is_packed
+
+    def _encoder_parameters(self, wildcards: Any) -> int:
+        """Parameters of the text encoder of a job's stage, if it is a large one."""
+        stage = wildcards.get("stage", "")
+        own = self.study.latents.text_encoder
+        encoder = pairs.encoder(self.study, stage) if stages.is_budget(stage) else own
+        return round(LARGE_ENCODERS.get(encoder.pretrained, 0))
 
     def student_memory(self, wildcards: Any) -> int:
         """MB: each process also has the teacher and the average that it learns from."""
@@ -145,7 +171,7 @@ class Hardware:
     def sampling_memory(self, wildcards: Any) -> int:
         """MB for the weights, and twice the features of all cells: 2048 of two bytes an image.
 
-        A trajectory has no more than its sizes by themselves.
+        A trajectory asks for the sum of what its sizes ask for by themselves, an upper bound.
         """
         sampling = self.study.sampling
         features = 8192 * sampling.n * len(sampling.steps) * len(sampling.guidance)
