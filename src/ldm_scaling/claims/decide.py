@@ -40,6 +40,7 @@ _BESIDE = {
 def metrics_of(stage: str, spec: ClaimsSpec) -> list[str]:
     """The metrics that claims ask for of a stage."""
     if is_superres(stage):
+        assert spec.superres
         score = [INCEPTION_SCORE] if spec.quality in (FID, "kid_inception_v3") else []
         return [spec.quality, spec.superres.perceptual, *score]
     compared = spec.agreement.distances if stage == PRETRAIN and spec.agreement else []

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -206,7 +207,7 @@ def _inputs(spec: FamilySpec) -> tuple[torch.Tensor, torch.Tensor]:
     return image, torch.empty(1, *spec.latent_shape, device="meta")
 
 
-def untrained_autoencoder(settings: AutoencoderNetwork, device: str = "meta") -> nn.Module | None:
+def untrained_autoencoder(settings: AutoencoderNetwork, device: str = "meta") -> Any:
     """The autoencoder without its weights, or None if its architecture is unknown here."""
     name = settings.pretrained
     with torch.device(device):
@@ -279,7 +280,7 @@ def _extractor_cost(spec: FeaturesSpec) -> tuple[float, int]:
     return _count(lambda: network(pixels)), network(pixels).shape[-1]
 
 
-def meta_clip(clip: Clip) -> nn.Module | None:
+def meta_clip(clip: Clip) -> Any:
     """The CLIP model on the meta device, or None if its architecture is unknown here."""
     import open_clip  # seconds of import that other studies need not pay
 

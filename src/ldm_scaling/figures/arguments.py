@@ -18,9 +18,9 @@ _CELLS = {"parse": Path, "nargs": 2, "names": ("CELLS", "DRAWS")}
 Metric = Annotated[str, Option("metric to draw")]
 Metrics = Annotated[list[str], Option("metrics to draw, a panel each", nargs="+")]
 Confidence = Annotated[float, Option("of intervals", fraction)]
-CellFiles = Annotated[list[Path], Option("cells.csv and the draws beside it", **_CELLS)]
+CellFiles = Annotated[tuple[Path, Path], Option("cells.csv and the draws beside it", **_CELLS)]
 SeveralCellFiles = Annotated[
-    list[list[Path]],
+    list[tuple[Path, Path]],
     Option("cells.csv and the draws beside it; repeat for each", repeated=True, **_CELLS),
 ]
 Floors = Annotated[pd.DataFrame, csv("floors.csv", style.FLOOR_COLUMNS)]

@@ -54,7 +54,7 @@ def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
         metric = style.metric_label(teachers.points.rows["metric"].iloc[0])
         panels[0].set_ylabel(f"{metric}\nn = {teachers.n} images a cell")
         handles = [
-            *quality_curves.size_handles(teachers),
+            *style.size_handles(teachers.points.rows),
             paired_curves.handle(f"distilled ({students.sampler})", solid=True),
             paired_curves.handle(f"undistilled ({teachers.sampler})", solid=False),
             quality_curves.envelope_handle(),

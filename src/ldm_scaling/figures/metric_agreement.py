@@ -6,7 +6,7 @@ far each further metric's ranking is that of the first, by Kendall's tau.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -46,9 +46,9 @@ def draw(
     metrics, sizes = list(ranking["metric"].unique()), style.by_channels(ranking["size"])
     compared = agreement[agreement["metric"] == metrics[0]]
     with style.theme():
-        heights = (2.6 + 0.17 * -(-len(_legend(ranking, sizes)) // _COLUMNS), 2.2)
+        heights = (2.6 + 0.17 * -(-len(_legend(ranking)) // _COLUMNS), 2.2)
         figure = Figure(figsize=(style.WIDTH, sum(heights)), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=heights)
+        above, below = figure.subfigures(2, 1, height_ratios=heights, squeeze=False).flat
         panels = above.subplots(1, len(metrics), sharex=True, sharey=True, squeeze=False)[0]
         for axes, metric in zip(panels, metrics, strict=True):
             _draw_ranks(axes, ranking[ranking["metric"] == metric], sizes)
@@ -59,7 +59,7 @@ def draw(
         panels[0].set_yticks(range(1, len(sizes) + 1, 1 if len(sizes) < _MANY else 2))
         panels[0].set_ylim(len(sizes) + 0.5, 0.5)
         _draw_taus(below.subplots(), compared, metrics)
-        above.legend(handles=_legend(ranking, sizes), loc="outside lower center", ncols=_COLUMNS)
+        above.legend(handles=_legend(ranking), loc="outside lower center", ncols=_COLUMNS)
     return figure
 
 
@@ -79,11 +79,12 @@ def _budgets(axes: Axes, budgets: list[float], below: list[str] | None = None) -
 
 def _draw_ranks(axes: Axes, rows: pd.DataFrame, sizes: list[str]) -> None:
     colors, marks = style.size_colors(sizes), style.markers(sizes)
-    places = dict(zip(sizes, _SPREAD ** np.linspace(-0.5, 0.5, len(sizes)), strict=True))
-    for size, every in rows.groupby("size"):
+    spread = _SPREAD ** np.linspace(-0.5, 0.5, len(sizes))
+    for size, place in zip(sizes, spread, strict=True):
+        every = rows[rows["size"] == size]
         own, failed = every[every["status"] == OK], every[every["status"] != OK]
         axes.errorbar(
-            own["budget"] * places[size],
+            own["budget"] * place,
             own["rank"],
             yerr=[own["rank"] - own["rank_lo"], own["rank_hi"] - own["rank"]],
             color=colors[size],
@@ -94,7 +95,7 @@ def _draw_ranks(axes: Axes, rows: pd.DataFrame, sizes: list[str]) -> None:
             label=size,
         )
         if len(failed):
-            style.draw_failed(axes, failed["budget"] * places[size], colors[size])
+            style.draw_failed(axes, failed["budget"] * place, colors[size])
 
 
 def _draw_taus(axes: Axes, rows: pd.DataFrame, metrics: list[str]) -> None:
@@ -127,19 +128,13 @@ def _draw_taus(axes: Axes, rows: pd.DataFrame, metrics: list[str]) -> None:
     axes.set_xlabel(f"{style.COST_LABEL}, and how many sizes are ranked")
     first = _in_lines(style.metric_label(metrics[0])).splitlines()[0]
     axes.set_ylabel(f"Kendall's tau with the ranking\nby {first}")
-    shown = [*axes.containers]
+    shown: list[Any] = [*axes.containers]
     if (rows["contradicting"] > 0).any():
         label = "some pair of sizes in opposite\norders, by both intervals"
         shown.append(Line2D([], [], label=label, **_CONTRADICTS))
     axes.legend(handles=shown, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _legend(ranking: pd.DataFrame, sizes: list[str]) -> list[Line2D]:
-    colors, marks = style.size_colors(sizes), style.markers(sizes)
-    params = ranking.drop_duplicates("size").set_index("size")["params"]
-    handles = [
-        Line2D([], [], color=colors[size], marker=marks[size], label=style.size_label(size, count))
-        for size, count in params.loc[sizes].items()
-    ]
+def _legend(ranking: pd.DataFrame) -> list[Line2D]:
     failed = (ranking["status"] != OK).any()
-    return handles + [style.failed_mark(style.GREY)] * int(failed)
+    return style.size_handles(ranking) + [style.failed_mark(style.GREY)] * int(failed)

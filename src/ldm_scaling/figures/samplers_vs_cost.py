@@ -60,7 +60,7 @@ def _draw_panel(axes: Axes, first: Quality, other: Quality | None) -> None:
 def _legend(first: Quality, others: list[Quality]) -> list[Line2D | Patch]:
     dashed = [paired_curves.handle(first.sampler, solid=False)] if others else []
     return [
-        *quality_curves.size_handles(first),
+        *style.size_handles(first.points.rows),
         *dashed,
         quality_curves.envelope_handle(),
         *paired_curves.handles(first, *others),

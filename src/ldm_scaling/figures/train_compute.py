@@ -21,7 +21,7 @@ from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from ..jobs.cli import positive
 from ..jobs.command import Option, Read, csv
-from ..jobs.tables import OK, read_table
+from ..jobs.tables import OK, read_table, records
 from ..kinds.metrics import HIGHER_IS_BETTER
 from ..tables.at_setting import read_at_setting
 from ..tables.budgets import of_metric
@@ -131,7 +131,7 @@ def draw_sizes(
 
 def _draw_laws(axes: Axes, rows: pd.DataFrame, laws: pd.DataFrame) -> None:
     colors = style.size_colors(style.by_channels(rows["size"])) | {ENVELOPE: "0"}
-    for law in laws.itertuples():
+    for law in records(laws):
         own = rows if law.size == ENVELOPE else rows[rows["size"] == law.size]
         compute = np.geomspace(own["compute"].min(), own["compute"].max(), 50)
         axes.plot(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.cli import InputError, fraction, parser, run
-from ..jobs.tables import OK, to_csv
+from ..jobs.tables import OK, records, to_csv
 from ..jobs.workdir import write_text
 from ..study.distill import FEW_STEPS
 from .curves import Curve, best_points, curve_of, sizes_of
@@ -105,7 +105,7 @@ def main() -> None:
     )
     table = acceleration(students, undistilled, options.confidence)
     write_text(options.out, to_csv(table))
-    for row in table.itertuples():
+    for row in records(table):
         print(f"{row.size}: {row.acceleration:.3g} times, {row.status}")
 
 

@@ -111,7 +111,7 @@ def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:
         rows = group.drop_duplicates("metric").assign(at_boundary=False)
         # Nothing was chosen, so what belongs to one guidance is empty; the sampling cost stays.
         rows[["guidance", "guided_cost", "total_cost", "seconds"]] = float("nan")
-        rows = rows.assign(nfe=pd.NA, status=selecting["status"].iloc[0])
+        rows = rows.assign(nfe=np.nan, status=selecting["status"].iloc[0])
         return rows.astype({"nfe": "Int64"})
     return group[group["guidance"] == chosen["guidance"].item()]
 

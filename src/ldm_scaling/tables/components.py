@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..jobs.cli import InputError, parser, run
-from ..jobs.tables import COUNTS, read_table, to_csv
+from ..jobs.tables import COUNTS, read_table, records, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.stages import OWN
 
@@ -52,10 +52,9 @@ def components_table(
     and bytes are those of both halves.
     """
     own = counts[counts["encoder"] == OWN].reset_index(drop=True)
-    gflops = image_costs(own, steps, nfe)
     timed = seconds.assign(size=seconds["size"].fillna("")).set_index(["component", "size"])
     rows = []
-    for place, count in own.iterrows():
+    for _, count in own.join(image_costs(own, steps, nfe)).iterrows():
         for part in PARTS:
             key = (part, count["size"] if part == "unet" else "")
             if key not in timed.index:
@@ -63,7 +62,7 @@ def components_table(
                 raise InputError(f"{name} was not timed; delete both and run again")
             params = count[_PARAMS[part]]
             of_time = {name: timed.loc[key, name] for name in ("seconds", "device")}
-            costs = {"params": params, "bytes": _BYTES * params, "gflops": gflops.loc[place, part]}
+            costs = {"params": params, "bytes": _BYTES * params, "gflops": count[part]}
             rows.append({"size": count["size"], "component": part} | costs | of_time)
     table = pd.DataFrame(rows)
     for column in ("params", "gflops", "seconds"):
@@ -87,7 +86,7 @@ def main() -> None:
     nfe = options.steps * (2 if options.guidance > 1 else 1)
     table = components_table(counts, seconds, options.steps, nfe)
     write_text(options.out, to_csv(table))
-    for row in table.itertuples():
+    for row in records(table):
         print(f"{row.size} {row.component}: {row.params:,} parameters, {row.params_share:.1%}")
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..jobs.arrays import map_array, read_header
 from ..jobs.cli import InputError, fraction, parser, positive, run
-from ..jobs.tables import FAMILY, OK, read_table, write_cells
+from ..jobs.tables import FAMILY, OK, read_table, records, write_cells
 from .values import Values, interval, read_values, student_over_normal
 
 ALL = "all"
@@ -83,15 +83,16 @@ def model_scores(
                 " and run again"
             )
         seconds = np.asarray(map_array(path, f"{stage}/seconds")).astype(float)
-        every, each = resamples(*scores.shape, resampled, seed)
+        count, images = scores.shape
+        every, each = resamples(count, images, resampled, seed)
         own = {"stage": stage, "metric": metric}
         wide = widening(len(scores), confidence)
         rows.append(own | {"subject": ALL, "n": scores.size, "seconds": seconds.mean()})
         draws.append(resampled_means(scores, every, wide))
-        for subject, weights in zip(subjects.itertuples(), each, strict=True):
+        for subject, weights in zip(records(subjects), each, strict=True):
             number = subject.Index
             of_one = {"subject": str(number), "name": subject.name, "class": subject.noun}
-            rows.append(own | of_one | {"n": scores.shape[1], "seconds": seconds[number]})
+            rows.append(own | of_one | {"n": images, "seconds": seconds[number]})
             draws.append(resampled_means(scores[number], weights, 1.0))
     return rows, draws
 
@@ -154,7 +155,7 @@ def main() -> None:
     family = read_table(options.family, FAMILY)
     table = scores_table(pd.DataFrame(rows), np.array(draws), family, options.confidence)
     write_cells(table, np.array(draws)[:, 1:], options.table_out, options.draws_out)
-    for row in table[table["subject"] == ALL].itertuples():
+    for row in records(table[table["subject"] == ALL]):
         print(f"{row.stage} {row.size} {row.metric}: {row.value:.3g} [{row.lo:.3g}, {row.hi:.3g}]")
 
 

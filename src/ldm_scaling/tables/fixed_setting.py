@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..costs.published import published_results
 from ..jobs.cli import parser, run
-from ..jobs.tables import to_csv
+from ..jobs.tables import records, to_csv
 from ..jobs.workdir import write_text
 from ..workflow.specs.costs import CostSpec
 from .at_setting import add_setting, read_at_setting, setting_of
@@ -30,7 +30,7 @@ def fixed_setting_table(values: list[Values], spec: CostSpec, confidence: float)
     """
     tables = [with_intervals(own.where(own.rows["trained"] == 1), confidence) for own in values]
     rows = pd.concat(tables, ignore_index=True).sort_values("params", kind="stable")
-    printed = [published_results(spec, row.size).get(row.metric) for row in rows.itertuples()]
+    printed = [published_results(spec, row.size).get(row.metric) for row in records(rows)]
     return rows.assign(published=pd.Series(printed, rows.index, dtype=float))[FIXED_SETTING]
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..jobs.choice import at_end
 from ..jobs.cli import InputError, parser, run
-from ..jobs.tables import COUNTS, OK, read_measured, read_table, to_csv, write_cells
+from ..jobs.tables import COUNTS, OK, read_measured, read_table, records, to_csv, write_cells
 from ..jobs.workdir import write_text
 from ..kinds.stages import BUDGET
 from ..workflow.specs.tables import ParamBudgetSpec
@@ -109,7 +109,7 @@ def main() -> None:
     splits = splits_table(metrics, spec.confidence)
     write_text(options.splits_out, to_csv(splits))
     own = splits[(splits["metric"] == spec.quality) & (splits["standing"] == BEST)]
-    for row in own.itertuples():
+    for row in records(own):
         print(f"{row.axis} {row.total:.3g}: {row.encoder}, {row.text_share:.0%} text encoder")
 
 

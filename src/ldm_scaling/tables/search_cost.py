@@ -46,11 +46,11 @@ class Cells(NamedTuple):
 def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
     """The columns n, FOUND and REGRET of one search."""
     rows = cells.rows.set_index("guidance")
-    steps, n = int(rows["steps"].iloc[0]), spec.n
+    values, steps, n = rows["value"], int(rows["steps"].iloc[0]), spec.n
 
     def evaluate(scale: float, images: int) -> float:
         if images == n:
-            return float(rows.loc[scale, "value"]) if rows.loc[scale, "status"] == OK else math.inf
+            return float(values[scale]) if rows["status"][scale] == OK else math.inf
         features = map_array(cells.features, cell_name(steps, scale))[:images]
         return metric(features.astype(np.float64)) if len(features) == images else math.inf
 
@@ -61,13 +61,13 @@ def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
         return cost | {"within": False, "status": "failed"}
     best = chosen["guidance"].item()
     own, grid = (cells.draws[rows.index.get_loc(scale)] for scale in (found.chosen, best))
-    value, lowest = (rows.loc[scale, "value"] for scale in (found.chosen, best))
+    value, lowest = values[found.chosen], values[best]
     paired = np.concatenate([[value - lowest], own - grid])
     regret, lo, hi = interval(paired, spec.confidence)
-    margin = rows.loc[best, "hi"] - lowest
-    values = {"value": value, "grid_value": lowest, "regret": regret, "regret_lo": lo}
-    values |= {"regret_hi": hi, "margin": margin, "within": regret <= margin, "status": OK}
-    return cost | {"guidance": found.chosen, "grid_guidance": best} | values
+    margin = rows["hi"][best] - lowest
+    result = {"value": value, "grid_value": lowest, "regret": regret, "regret_lo": lo}
+    result |= {"regret_hi": hi, "margin": margin, "within": regret <= margin, "status": OK}
+    return cost | {"guidance": found.chosen, "grid_guidance": best} | result
 
 
 def read_cells(

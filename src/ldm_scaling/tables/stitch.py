@@ -22,6 +22,7 @@ from ..jobs.tables import (
     PARTS,
     read_measured,
     read_table,
+    records,
     write_cells,
 )
 from ..kinds import stages
@@ -52,7 +53,7 @@ def stitch_table(
     costs = family.set_index("size")
     known = set(costs.index)
     rows = []
-    for row in measured.itertuples():
+    for row in records(measured):
         sizes = row.sizes.split(SEPARATOR)
         if unknown := [size for size in sizes if size not in known]:
             raise InputError(f"size {unknown[0]} is not in the family table")
