@@ -24,7 +24,6 @@ from transformers import AutoModel, CLIPTextConfig, PretrainedConfig, T5Config
 
 from ..cells.features import extractor_module
 from ..cells.metrics.perceptual import LEAST_SIDE
-from ..jobs.light_imports import light_diffusers
 from ..kinds.stages import BUDGET, is_budget
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import cut, model_class, read_config
@@ -38,9 +37,6 @@ from ..study.superres import LPIPS_LIKE
 from ..workflow.specs.costs import FamilySpec
 from ..workflow.specs.measuring import FeaturesSpec
 from .memory import Activations, activations_of, peak_bytes
-
-with light_diffusers():
-    from diffusers import AutoencoderKL
 
 # Rombach et al. 2022, https://arxiv.org/abs/2112.10752; 83,653,863 parameters
 HUB_AUTOENCODERS = {
@@ -214,7 +210,7 @@ def untrained_autoencoder(settings: AutoencoderNetwork, device: str = "meta") ->
         if name is None:
             return build(settings)
         if name in HUB_AUTOENCODERS:
-            return AutoencoderKL(**HUB_AUTOENCODERS[name])
+            return CLASSES["AutoencoderKL"](**HUB_AUTOENCODERS[name])
         try:
             folder = local_folder(name, settings.revision)
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

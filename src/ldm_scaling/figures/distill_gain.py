@@ -19,8 +19,8 @@ from matplotlib.patches import Patch
 from ..jobs.tables import OK, records
 from ..study.distill import FEW_STEPS
 from ..tables.acceleration import BELOW, BEYOND, FAILED, acceleration
+from ..tables.arguments import Confidence, Floors, SeveralCells
 from . import quality_curves, style
-from .arguments import Confidence, Floors, SeveralCells
 from .quality_curves import Quality
 
 _STUDENT = {"color": "#c1121f", "marker": "*", "markersize": 8, "linewidth": 1.8}

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..tables.arguments import Confidence, Floors, SeveralCells
 from ..tables.curves import (
     CROSSES,
     CROSSOVERS,
@@ -22,7 +23,6 @@ from ..tables.curves import (
 )
 from ..tables.values import Values, interval
 from . import paired_curves, quality_curves, style
-from .arguments import Confidence, Floors, SeveralCells
 from .quality_curves import Quality
 
 _AXES = ("sampling_cost", "guided_cost")

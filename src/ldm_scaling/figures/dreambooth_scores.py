@@ -18,10 +18,10 @@ from matplotlib.lines import Line2D
 from ..jobs.command import Option, Read
 from ..jobs.tables import OK, read_table
 from ..kinds.stages import DREAMBOOTH, PRETRAIN
+from ..tables.arguments import Confidence
 from ..tables.dreambooth import ALL, SCORES, of_all, read_scores
 from ..tables.values import Values, interval
 from . import style
-from .arguments import Confidence
 
 _LOOKS: dict[str, dict[str, Any]] = {
     DREAMBOOTH: {"color": "#c1121f", "marker": "o", "label": "taught, all subjects"},

@@ -16,9 +16,9 @@ from matplotlib.lines import Line2D
 
 from ..jobs.command import Option
 from ..jobs.tables import records
+from ..tables.arguments import Cells, Confidence, Floors
 from ..tables.budgets import winners
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 _MOST_TIES = 2

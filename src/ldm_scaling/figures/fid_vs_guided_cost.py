@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from ..tables.arguments import Cells, Confidence, Floors
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 

@@ -19,8 +19,8 @@ from matplotlib.patches import Rectangle
 from ..jobs.cli import InputError
 from ..jobs.command import Option
 from ..jobs.tables import OK
+from ..tables.arguments import Cells, Confidence, Floors
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 _TINT = 0.5

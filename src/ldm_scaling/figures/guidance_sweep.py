@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..jobs.tables import OK
+from ..tables.arguments import Cells, Confidence, Floors
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 _COLUMNS = 4

@@ -16,8 +16,8 @@ from matplotlib.lines import Line2D
 from ..jobs.cli import InputError
 from ..jobs.command import csv
 from ..jobs.tables import OK, records
+from ..tables.arguments import Family
 from . import style
-from .arguments import Family
 
 LATENCY = ["size", "batch", "seconds_per_image", "lo", "hi", "status", "dtype", "device"]
 _LEGEND_COLUMNS = 5

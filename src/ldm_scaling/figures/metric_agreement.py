@@ -16,10 +16,10 @@ from matplotlib.lines import Line2D
 
 from ..jobs.command import csv
 from ..jobs.tables import OK
+from ..tables.arguments import Sampler
 from ..tables.budgets import of_sampler
 from ..tables.metric_agreement import AGREEMENT, RANKING
 from . import style
-from .arguments import Sampler
 
 _APART = 1.06
 """factor of the budget between bars of neighbouring metrics, which would hide each other"""
@@ -80,11 +80,11 @@ def _budgets(axes: Axes, budgets: list[float], below: list[str] | None = None) -
 def _draw_ranks(axes: Axes, rows: pd.DataFrame, sizes: list[str]) -> None:
     colors, marks = style.size_colors(sizes), style.markers(sizes)
     spread = _SPREAD ** np.linspace(-0.5, 0.5, len(sizes))
-    for size, place in zip(sizes, spread, strict=True):
-        every = rows[rows["size"] == size]
+    places: dict[Any, float] = dict(zip(sizes, spread, strict=True))
+    for size, every in rows.groupby("size"):
         own, failed = every[every["status"] == OK], every[every["status"] != OK]
         axes.errorbar(
-            own["budget"] * place,
+            own["budget"] * places[size],
             own["rank"],
             yerr=[own["rank"] - own["rank_lo"], own["rank_hi"] - own["rank"]],
             color=colors[size],
@@ -95,7 +95,7 @@ def _draw_ranks(axes: Axes, rows: pd.DataFrame, sizes: list[str]) -> None:
             label=size,
         )
         if len(failed):
-            style.draw_failed(axes, failed["budget"] * place, colors[size])
+            style.draw_failed(axes, failed["budget"] * places[size], colors[size])
 
 
 def _draw_taus(axes: Axes, rows: pd.DataFrame, metrics: list[str]) -> None:

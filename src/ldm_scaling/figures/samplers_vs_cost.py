@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from ..tables.arguments import Confidence, Floors, SeveralCells
 from . import paired_curves, quality_curves, style
-from .arguments import Confidence, Floors, SeveralCells
 from .quality_curves import Quality
 
 _AXIS = "sampling_cost"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from ..study.superres import REGIME_STEPS
+from ..tables.arguments import Cells, Confidence, Floors
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 AXIS = "sampling_cost"

@@ -20,11 +20,11 @@ from matplotlib.ticker import MaxNLocator
 
 from ..jobs.command import Option, Read
 from ..jobs.tables import OK, records
+from ..tables.arguments import Cells, Confidence, Floors, Metric
 from ..tables.curves import best_points, envelope
 from ..tables.stitch import read_stitched, rivals
 from ..tables.values import Values, interval
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors, Metric
 from .quality_curves import Quality
 
 _AXIS = "sampling_cost"
@@ -34,7 +34,9 @@ _ASIDE = 1.02
 """by what the control is drawn to the right, where each of its costs is also one of the others"""
 _ARROW = " \N{RIGHTWARDS ARROW} "
 _FILES = {"nargs": 2, "names": ("TABLE", "DRAWS")}
-StitchFiles = Annotated[list[Path], Option("stitch.csv and the draws beside it", Path, **_FILES)]
+StitchFiles = Annotated[
+    tuple[Path, Path], Option("stitch.csv and the draws beside it", Path, **_FILES)
+]
 
 
 def gains(stitched: Values, singles: Values, axis: str, confidence: float) -> pd.DataFrame:
@@ -112,12 +114,10 @@ def _looks(rows: pd.DataFrame) -> dict[Any, dict[str, Any]]:
 
 def _draw_frontier(axes: Axes, rows: pd.DataFrame, rising: bool, end: float) -> None:
     best = envelope(rows, _AXIS)
-    look: dict[str, Any] = _frontier(rising) | {
-        "label": "frontier" if rising else "control frontier"
-    }
+    label = "frontier" if rising else "control frontier"
     if len(best):
         x, y = [*best["cost"], end], [*best["value"], best["value"].iloc[-1]]
-        axes.plot(x, y, drawstyle="steps-post", zorder=2, **look)
+        axes.plot(x, y, drawstyle="steps-post", zorder=2, label=label, **_frontier(rising))
 
 
 def _frontier(rising: bool) -> dict[str, Any]:

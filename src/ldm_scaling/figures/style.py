@@ -36,8 +36,6 @@ FLOORS: dict[str, tuple[str, Any]] = {
 """name and line style of each kind of floor, and of what super-resolution is to beat"""
 ENVELOPE: dict[str, Any] = {"color": "0.82", "linewidth": 4}
 _BAND: dict[str, Any] = {"alpha": 0.16, "linewidth": 0}
-FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
-"""of floors.csv"""
 _LOG_FROM = 5
 _DENSE_BELOW = 2000
 _DENSER_BELOW = 8

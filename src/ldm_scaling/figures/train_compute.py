@@ -23,12 +23,12 @@ from ..jobs.cli import positive
 from ..jobs.command import Option, Read, csv
 from ..jobs.tables import OK, read_table, records
 from ..kinds.metrics import HIGHER_IS_BETTER
+from ..tables.arguments import CellFiles, Confidence, Floors, Guidance, Metrics, Steps
 from ..tables.at_setting import read_at_setting
 from ..tables.budgets import of_metric
 from ..tables.fits import ENVELOPE, FITS, on_envelope, training_flops
 from ..tables.values import with_intervals
 from . import style
-from .arguments import CellFiles, Confidence, Floors, Guidance, Metrics, Steps
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
 COMPUTE_LABEL = f"Training compute\n(3 {_TIMES} FLOPs of a forward pass {_TIMES} images seen)"
