@@ -13,8 +13,8 @@ from typing import Annotated
 import pandas as pd
 
 from ..costs.published import COLUMNS
-from ..jobs.cli import InputError
-from ..jobs.command import Option, csv, json_of, run_command
+from ..jobs.cli import InputError, run
+from ..jobs.command import Option, command, csv, json_of
 from ..jobs.tables import FAMILY, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
@@ -95,6 +95,7 @@ def read_evidence(
     return Evidence(spec, family, cells, taught, **beside)
 
 
+@command
 def main(
     spec: Annotated[ClaimsSpec, json_of(ClaimsSpec)],
     cells: Annotated[
@@ -125,4 +126,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

@@ -12,13 +12,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from inspect import signature
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from ..study.fields import Strict
-from .cli import parse_spec, parser, run
+from .cli import parse_spec, parser
 from .tables import read_table
 
 
@@ -55,15 +55,16 @@ def json_of(kind: type[Strict]) -> Option:
     return Option(help, partial(parse_spec, kind))
 
 
-def run_command(function: Callable[..., None]) -> None:
-    """Run a function as the command of its module, whose docstring is what `--help` prints."""
+def command(function: Callable[..., None]) -> Callable[[], None]:
+    """The command line of a function; the docstring of its module is what `--help` prints."""
 
+    @wraps(function)
     def main() -> None:
         arguments = parser(sys.modules[function.__module__].__doc__ or "")
         add_options(arguments, function)
         call(function, arguments.parse_args())
 
-    run(main)
+    return main
 
 
 def add_options(to: ArgumentParser, function: Callable[..., Any]) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..jobs.cli import InputError
-from ..jobs.command import run_command
+from ..jobs.cli import InputError, run
+from ..jobs.command import command
 from ..jobs.tables import OK, records, to_csv
 from ..jobs.workdir import write_text
 from ..study.distill import FEW_STEPS
@@ -86,6 +86,7 @@ def _accelerated(
     return value / FEW_STEPS, lo, hi, status
 
 
+@command
 def main(cells: SeveralCells, confidence: Confidence, out: Out) -> None:
     """Write acceleration.csv, of the cells of undistilled models and those of their students."""
     if len(cells) != 2:
@@ -98,4 +99,4 @@ def main(cells: SeveralCells, confidence: Confidence, out: Out) -> None:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.choice import at_end, chosen_rows, require_lower_is_better
-from ..jobs.cli import InputError
-from ..jobs.command import Option, run_command
+from ..jobs.cli import InputError, run
+from ..jobs.command import Option, command
 from ..jobs.tables import (
     CELL,
     CELLS,
@@ -115,6 +115,7 @@ def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:
     return group[group["guidance"] == chosen["guidance"].item()]
 
 
+@command
 def main(
     metrics: Annotated[
         list[list[str]],
@@ -147,4 +148,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import pandas as pd
 
-from ..jobs.cli import InputError
-from ..jobs.command import csv, run_command
+from ..jobs.cli import InputError, run
+from ..jobs.command import command, csv
 from ..jobs.tables import COUNTS, records, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.stages import OWN
@@ -74,6 +74,7 @@ def components_table(
     return table[COMPONENTS]
 
 
+@command
 def main(
     counts: Annotated[pd.DataFrame, csv("models/components.csv", COUNTS)],
     seconds: Annotated[pd.DataFrame, csv("component_seconds.csv", _SECONDS)],
@@ -89,4 +90,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

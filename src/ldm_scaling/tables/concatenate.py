@@ -7,7 +7,8 @@ from typing import Annotated
 
 import pandas as pd
 
-from ..jobs.command import Option, run_command
+from ..jobs.cli import run
+from ..jobs.command import Option, command
 from ..jobs.tables import CELLS, read_table, to_csv
 from ..jobs.workdir import write_text
 from .arguments import Out
@@ -15,6 +16,7 @@ from .arguments import Out
 _Tables = Annotated[list[Path], Option("the table of each", Path, nargs="+")]
 
 
+@command
 def main(cells: _Tables, cells_out: Out, best: _Tables, best_out: Out) -> None:
     """Write one cells.csv and one best.csv."""
     for paths, out in ((cells, cells_out), (best, best_out)):
@@ -23,4 +25,4 @@ def main(cells: _Tables, cells_out: Out, best: _Tables, best_out: Out) -> None:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

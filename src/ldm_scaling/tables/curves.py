@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.choice import OK, require_lower_is_better
-from ..jobs.command import run_command
+from ..jobs.cli import run
+from ..jobs.command import command
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
 from .arguments import Confidence, Out, SeveralCells
@@ -169,6 +170,7 @@ def crossovers(points: Values, axis: str, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=CROSSOVERS)
 
 
+@command
 def main(cells: SeveralCells, confidence: Confidence, out: Out) -> None:
     """Write crossovers.csv, of the cells of each sampler."""
     points = [best_points(own, confidence) for own in cells]
@@ -179,4 +181,4 @@ def main(cells: SeveralCells, confidence: Confidence, out: Out) -> None:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.arrays import map_array, read_header
-from ..jobs.cli import InputError, positive
-from ..jobs.command import Option, csv, run_command
+from ..jobs.cli import InputError, positive, run
+from ..jobs.command import Option, command, csv
 from ..jobs.tables import OK, records, write_cells
 from .arguments import Confidence, Family, Guidance, Out, Sampler, Steps
 from .values import Values, interval, read_values, student_over_normal
@@ -123,6 +123,7 @@ def of_all(values: Values, stage: str) -> Values:
     return values.where((values.rows["stage"] == stage) & (values.rows["subject"] == ALL))
 
 
+@command
 def main(
     scores: Annotated[
         list[list[str]],
@@ -161,4 +162,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

@@ -12,8 +12,8 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..jobs.cli import positive
-from ..jobs.command import Option, run_command
+from ..jobs.cli import positive, run
+from ..jobs.command import Option, command
 from ..jobs.tables import OK, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.metrics import HIGHER_IS_BETTER
@@ -100,6 +100,7 @@ def fits_table(values: Values, images: int, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(table, columns=FITS)
 
 
+@command
 def main(
     values: AtSetting,
     confidence: Confidence,
@@ -115,4 +116,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

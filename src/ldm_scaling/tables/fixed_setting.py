@@ -11,7 +11,8 @@ from typing import Annotated
 import pandas as pd
 
 from ..costs.published import published_results
-from ..jobs.command import json_of, run_command
+from ..jobs.cli import run
+from ..jobs.command import command, json_of
 from ..jobs.tables import records, to_csv
 from ..jobs.workdir import write_text
 from ..workflow.specs.costs import CostSpec
@@ -35,6 +36,7 @@ def fixed_setting_table(values: list[Values], spec: CostSpec, confidence: float)
     return rows.assign(published=pd.Series(printed, rows.index, dtype=float))[FIXED_SETTING]
 
 
+@command
 def main(
     values: AtSetting,
     confidence: Confidence,
@@ -46,4 +48,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.choice import OK, at_chosen, chosen_scales, require_lower_is_better
-from ..jobs.cli import InputError
-from ..jobs.command import Option, run_command
+from ..jobs.cli import InputError, run
+from ..jobs.command import Option, command
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
 from ..kinds.metrics import HIGHER_IS_BETTER
@@ -173,6 +173,7 @@ def compared(
     )
 
 
+@command
 def main(
     cells: SeveralCellFiles,
     metrics: Metrics,
@@ -195,4 +196,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

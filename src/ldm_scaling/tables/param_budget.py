@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.choice import at_end
-from ..jobs.cli import InputError
-from ..jobs.command import Option, csv, json_of, run_command
+from ..jobs.cli import InputError, run
+from ..jobs.command import Option, command, csv, json_of
 from ..jobs.tables import COUNTS, OK, read_measured, records, to_csv, write_cells
 from ..jobs.workdir import write_text
 from ..kinds.stages import BUDGET
@@ -86,6 +86,7 @@ def _with_costs(rows: pd.DataFrame, counts: pd.DataFrame, spec: ParamBudgetSpec)
     return table[PARAM_BUDGET]
 
 
+@command
 def main(
     spec: Annotated[ParamBudgetSpec, json_of(ParamBudgetSpec)],
     metrics: Annotated[
@@ -115,4 +116,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

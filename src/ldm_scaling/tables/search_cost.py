@@ -24,8 +24,8 @@ from ..cells.measure import read_features
 from ..cells.search import search
 from ..jobs.arrays import map_array
 from ..jobs.choice import chosen_rows
-from ..jobs.cli import InputError, Progress
-from ..jobs.command import Option, json_of, run_command
+from ..jobs.cli import InputError, Progress, run
+from ..jobs.command import Option, command, json_of
 from ..jobs.tables import MEASURED, MODEL, OK, draws_of, read_table, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.cells import cell_name
@@ -91,6 +91,7 @@ def read_cells(
     return found
 
 
+@command
 def main(
     spec: Annotated[SearchCostSpec, json_of(SearchCostSpec)],
     cells: Annotated[
@@ -123,4 +124,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.choice import at_end, chosen_rows, require_lower_is_better
-from ..jobs.cli import InputError
-from ..jobs.command import Option, run_command
+from ..jobs.cli import InputError, run
+from ..jobs.command import Option, command
 from ..jobs.tables import (
     MEASURED,
     read_measured,
@@ -115,6 +115,7 @@ def rivals(points: Values, axis: str, budget: float) -> np.ndarray:
     return np.concatenate(found)
 
 
+@command
 def main(
     metrics: Annotated[
         list[list[str]],
@@ -140,4 +141,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)

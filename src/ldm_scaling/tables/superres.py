@@ -10,7 +10,8 @@ from typing import Annotated
 
 import pandas as pd
 
-from ..jobs.command import Read, csv, run_command
+from ..jobs.cli import run
+from ..jobs.command import Read, command, csv
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
 from .arguments import FLOOR_COLUMNS, Confidence, Out, SeveralCellFiles, Steps
@@ -36,6 +37,7 @@ def read_every_stage(cells: SeveralCellFiles, steps: Steps, confidence: Confiden
     return [own for paths in cells for own in read_at_setting(*paths, setting)]
 
 
+@command
 def main(
     baselines: Annotated[pd.DataFrame, csv("superres_baselines.csv", FLOOR_COLUMNS)],
     values: Annotated[list[Values], Read(read_every_stage)],
@@ -48,4 +50,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run(main)
