@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from ldm_scaling.figures import style
 from ldm_scaling.jobs.tables import FAMILY, MEASURED, MODEL, PARTS
+from ldm_scaling.tables.arguments import FLOOR_COLUMNS
 from ldm_scaling.tables.collect import cells_table
 from ldm_scaling.tables.values import Values
 
@@ -90,4 +90,4 @@ def paper(sampler="ddim", noise=0.01):
 
 def floors(n=64):
     rows = [("real", METRIC, 4, 3.5, 4.5, n), ("reconstruction", METRIC, 6, 5.5, 6.5, n)]
-    return pd.DataFrame(rows, columns=style.FLOOR_COLUMNS)
+    return pd.DataFrame(rows, columns=FLOOR_COLUMNS)

@@ -8,8 +8,9 @@ import pytest
 from drawn import line, no_overlap, same_bytes, texts
 from synthetic import METRIC, cells, values
 
-from ldm_scaling.figures import sr_compute, sr_samples, sr_vs_cost, style
+from ldm_scaling.figures import sr_compute, sr_samples, sr_vs_cost
 from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.tables.arguments import FLOOR_COLUMNS
 from ldm_scaling.tables.superres import SUPERRES, superres_table
 from ldm_scaling.tables.values import Values
 
@@ -24,7 +25,7 @@ def baselines(n=64, metrics=METRICS):
         for kind, value in (("bicubic", 90), ("reconstruction", 20)):
             value *= SCALES[metric]
             rows.append((kind, metric, value, value * 0.9, value * 1.1, n))
-    return pd.DataFrame(rows, columns=style.FLOOR_COLUMNS)
+    return pd.DataFrame(rows, columns=FLOOR_COLUMNS)
 
 
 def checkpoints(stage="superres", sizes=("c8", "c16"), n=64):

@@ -16,6 +16,7 @@ from ldm_scaling.jobs.cli import InputError, run
 from ldm_scaling.jobs.tables import FAMILY, MEASURED, MODEL, PARTS, to_csv
 from ldm_scaling.jobs.workdir import file_hash
 from ldm_scaling.tables import fits
+from ldm_scaling.tables.arguments import FLOOR_COLUMNS
 from ldm_scaling.tables.collect import cells_table
 from ldm_scaling.tables.fits import ENVELOPE, FITS
 from ldm_scaling.tables.values import with_intervals
@@ -58,7 +59,7 @@ def laws(sizes, status="ok", metric=METRIC, coefficient=1e5):
 def floors(n=64):
     rows = [("real", METRIC, 4, 3.5, 4.5, n), ("reconstruction", METRIC, 6, 5.5, 6.5, n)]
     rows.append(("real", SCORE, 0.3, 0.29, 0.31, n))
-    return pd.DataFrame(rows, columns=style.FLOOR_COLUMNS)
+    return pd.DataFrame(rows, columns=FLOOR_COLUMNS)
 
 
 @cache

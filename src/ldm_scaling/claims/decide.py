@@ -8,16 +8,19 @@ has not measured is `not run`, with the reason.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 
 from ..costs.published import COLUMNS
-from ..jobs.cli import InputError, parser, run
-from ..jobs.tables import FAMILY, read_table, to_csv
+from ..jobs.cli import InputError, run
+from ..jobs.command import Option, command, csv, json_of
+from ..jobs.tables import FAMILY, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
 from ..study.metrics import FID
 from ..study.superres import INCEPTION_SCORE
+from ..tables.arguments import Out
 from ..tables.dreambooth import of_all, read_scores
 from ..tables.searches import SEARCH_COST
 from ..tables.splits import PARAM_BUDGET
@@ -29,17 +32,16 @@ from .registry import CLAIMS
 from .render import page, table
 from .statement import VERDICTS, find
 
-_BESIDE = {
-    "--dreambooth": "scores of subjects",
-    "--stitch": "stitched trajectories",
-    "--param-budget": "pairs of text encoders and U-Nets",
-}
+_Beside = Annotated[
+    tuple[Path, Path] | None, Option("such a table and its draws", Path, 2, ("TABLE", "DRAWS"))
+]
 """what some studies have beside cells of models"""
 
 
 def metrics_of(stage: str, spec: ClaimsSpec) -> list[str]:
     """The metrics that claims ask for of a stage."""
     if is_superres(stage):
+        assert spec.superres
         score = [INCEPTION_SCORE] if spec.quality in (FID, "kid_inception_v3") else []
         return [spec.quality, spec.superres.perceptual, *score]
     compared = spec.agreement.distances if stage == PRETRAIN and spec.agreement else []
@@ -93,41 +95,32 @@ def read_evidence(
     return Evidence(spec, family, cells, taught, **beside)
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, ClaimsSpec)
-    arguments.add_argument(
-        "--cells",
-        required=True,
-        nargs=4,
-        action="append",
-        metavar=("STAGE", "SAMPLER", "CELLS", "DRAWS"),
-        help="table of the cells of a stage and sampler, and their draws; repeat for each",
-    )
-    for option, content in _BESIDE.items():
-        told = {"metavar": ("TABLE", "DRAWS"), "help": f"{content}, and their draws"}
-        arguments.add_argument(option, nargs=2, type=Path, **told)
-    arguments.add_argument("--searches", type=Path, help="search_cost.csv")
-    arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
-    arguments.add_argument("--table-out", required=True, type=Path, help="claims.csv")
-    arguments.add_argument("--text-out", required=True, type=Path, help="claims.md")
-    options = arguments.parse_args()
-    tables = [
-        (stage, sampler, Path(cells), Path(draws)) for stage, sampler, cells, draws in options.cells
-    ]
-    family = read_table(options.family, [*FAMILY, *COLUMNS])
-    evidence = read_evidence(
-        options.spec,
-        family,
-        tables,
-        options.dreambooth,
-        options.stitch,
-        read_table(options.searches, SEARCH_COST) if options.searches else None,
-        options.param_budget,
-    )
+@command
+def main(
+    spec: Annotated[ClaimsSpec, json_of(ClaimsSpec)],
+    cells: Annotated[
+        list[tuple[str, str, str, str]],
+        Option(
+            "table of the cells of a stage and sampler, and their draws; repeat for each",
+            nargs=4,
+            names=("STAGE", "SAMPLER", "CELLS", "DRAWS"),
+            repeated=True,
+        ),
+    ],
+    family: Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *COLUMNS])],
+    table_out: Out,
+    text_out: Out,
+    dreambooth: _Beside = None,
+    stitch: _Beside = None,
+    param_budget: _Beside = None,
+    searches: Annotated[pd.DataFrame | None, csv("search_cost.csv", SEARCH_COST)] = None,
+) -> None:
+    """Write claims.csv and claims.md."""
+    tables = [(stage, sampler, Path(table), Path(draws)) for stage, sampler, table, draws in cells]
+    evidence = read_evidence(spec, family, tables, dreambooth, stitch, searches, param_budget)
     findings = [find(claim, evidence) for claim in CLAIMS]
-    write_text(options.text_out, page(findings, evidence))
-    write_text(options.table_out, to_csv(table(findings)))
+    write_text(text_out, page(findings, evidence))
+    write_text(table_out, to_csv(table(findings)))
     verdicts = [finding.verdict for finding in findings]
     print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS))
 

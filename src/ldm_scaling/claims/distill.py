@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from ..jobs.tables import records
 from ..kinds.stages import DISTILL, GUIDED_DISTILL
 from ..study.distill import FEW_STEPS
 from ..tables.acceleration import at_steps, steps_to_reach
@@ -135,7 +136,7 @@ def _gains_are_inconsistent(evidence: Evidence) -> Statistic:
     steps = set(undistilled.rows["steps"])
     for stage in sorted(stages):
         students = evidence.best(DDIM, stage)
-        for row, draws in zip(students.rows.itertuples(), students.draws, strict=True):
+        for row, draws in zip(records(students.rows), students.draws, strict=True):
             if row.steps in steps and _GUIDED_STEPS[0] <= row.steps <= _GUIDED_STEPS[1]:
                 gains.append(log(at_steps(undistilled, row.size, row.steps)) - log(draws))
     if len(gains) < 2:

@@ -57,7 +57,7 @@ class Evidence:
 
     def _n(self, enlarging: bool) -> int | None:
         own = [v.rows["n"] for key, v in self.cells.items() if is_superres(key[0]) == enlarging]
-        found = pd.concat(own).dropna() if own else []
+        found = pd.concat(own).dropna() if own else pd.Series()
         return int(found.iloc[0]) if len(found) else None
 
     @cached_property

@@ -157,7 +157,7 @@ def estimated(
         values, los, his = np.transpose(ways)
         wider = _wider(len(ways), confidence, seeds)
         return float(values.max()), float((values - wider * (values - los)).max()), float(his.max())
-    parts = statistic.draws if isinstance(statistic, Every) else statistic[None]
+    parts = statistic.draws if isinstance(statistic, Every) else np.asarray(statistic)[None]
     values, los, his = np.transpose([interval(part, confidence) for part in parts])
     wider = _wider(len(parts), confidence, seeds)
     return float(values.min()), float(los.min()), float((values + wider * (his - values)).min())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..jobs.tables import records
 from ..study.stitch import SEPARATOR
 from ..tables.stitch import rivals
 from ..tables.values import Values
@@ -30,7 +31,7 @@ def _beats_every_size(evidence: Evidence) -> Statistic:
     points = _points(evidence)
     singles = evidence.best(points.rows["sampler"].iloc[0])
     ways = []
-    for row, draws in zip(points.rows.itertuples(), points.draws, strict=True):
+    for row, draws in zip(records(points.rows), points.draws, strict=True):
         within = rivals(singles, _AXIS, getattr(row, _AXIS))
         if row.rising and len(within) and np.isfinite(draws[0]):  # one that failed beats none
             ways.append(Every(log(within) - log(draws)))
@@ -49,7 +50,7 @@ def _small_goes_first(evidence: Evidence) -> Statistic:
     of = dict(zip(names, points.draws, strict=True))
     gains = [
         log(of[_reversed(row.sizes), _reversed(row.allocation)]) - log(draws)
-        for row, draws in zip(points.rows.itertuples(), points.draws, strict=True)
+        for row, draws in zip(records(points.rows), points.draws, strict=True)
         if row.rising and (_reversed(row.sizes), _reversed(row.allocation)) in of
     ]
     if not gains:

@@ -27,6 +27,7 @@ _PLACES = 33
 def _along(evidence: Evidence, kind: str) -> tuple[Values, np.ndarray]:
     """Every size at every checkpoint, and its draws [S, T, 1 + R], smallest and earliest first."""
     values = evidence.measured(kind, evidence.spec.fixed.sampler, SUPERRES)
+    assert evidence.spec.superres  # it was measured
     chosen = values.where(values.rows["steps"] == evidence.spec.superres.fixed_steps)
     _, draws = grid(chosen, ["params", "trained"])
     return chosen, draws

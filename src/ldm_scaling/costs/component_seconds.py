@@ -58,7 +58,7 @@ class _UNet(nn.Module):
         super().__init__()
         with device:
             unet = build(spec.family, size, spec.latent_shape, spec.text_shape[1])
-        self.unet = unet.to(memory_format=torch.channels_last)
+        self.unet = nn.Module.to(unet, memory_format=torch.channels_last)
         self.text = torch.randn(texts, *spec.text_shape, device=device)
 
     def forward(self, latents: torch.Tensor) -> object:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from torch import nn
 
 from ..jobs.cli import Progress, parser, run
 from ..jobs.tables import OK, to_csv
@@ -36,7 +37,8 @@ def latency_table(spec: LatencySpec, device: torch.device, dtype: torch.dtype) -
     for size in sizes:
         with device:
             network = build(spec.layout, size, spec.latent_shape, spec.text_shape[1])
-        network.eval().requires_grad_(False).to(dtype=dtype, memory_format=torch.channels_last)
+        nn.Module.to(network.eval().requires_grad_(False), dtype)
+        nn.Module.to(network, memory_format=torch.channels_last)
         for batch in sorted(spec.latency.batches):
             measured = _measure(network, batch, spec)
             rows.append({"size": size, "batch": batch} | measured)

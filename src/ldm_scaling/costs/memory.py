@@ -61,12 +61,12 @@ def peak_bytes(module: nn.Module, call: Callable[[], Any], backward: bool = True
 
     With `backward` the call returns a loss. Arguments that were made before do not count.
     """
-    parameters = list(module.parameters())
+    there: list[torch.Tensor] = list(module.parameters())
     if backward:
-        for parameter in parameters:
+        for parameter in module.parameters():
             parameter.grad = torch.empty_like(parameter)
-        parameters += [parameter.grad for parameter in parameters]
-    with _fused_attention(), torch.set_grad_enabled(backward), _Live(parameters) as live:
+            there.append(parameter.grad)
+    with _fused_attention(), torch.set_grad_enabled(backward), _Live(there) as live:
         result = call()
         if backward:
             result.backward()

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,7 +24,6 @@ from transformers import AutoModel, CLIPTextConfig, PretrainedConfig, T5Config
 
 from ..cells.features import extractor_module
 from ..cells.metrics.perceptual import LEAST_SIDE
-from ..jobs.light_imports import light_diffusers
 from ..kinds.stages import BUDGET, is_budget
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import cut, model_class, read_config
@@ -37,9 +37,6 @@ from ..study.superres import LPIPS_LIKE
 from ..workflow.specs.costs import FamilySpec
 from ..workflow.specs.measuring import FeaturesSpec
 from .memory import Activations, activations_of, peak_bytes
-
-with light_diffusers():
-    from diffusers import AutoencoderKL
 
 # Rombach et al. 2022, https://arxiv.org/abs/2112.10752; 83,653,863 parameters
 HUB_AUTOENCODERS = {
@@ -206,14 +203,14 @@ def _inputs(spec: FamilySpec) -> tuple[torch.Tensor, torch.Tensor]:
     return image, torch.empty(1, *spec.latent_shape, device="meta")
 
 
-def untrained_autoencoder(settings: AutoencoderNetwork, device: str = "meta") -> nn.Module | None:
+def untrained_autoencoder(settings: AutoencoderNetwork, device: str = "meta") -> Any:
     """The autoencoder without its weights, or None if its architecture is unknown here."""
     name = settings.pretrained
     with torch.device(device):
         if name is None:
             return build(settings)
         if name in HUB_AUTOENCODERS:
-            return AutoencoderKL(**HUB_AUTOENCODERS[name])
+            return CLASSES["AutoencoderKL"](**HUB_AUTOENCODERS[name])
         try:
             folder = local_folder(name, settings.revision)
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -279,7 +276,7 @@ def _extractor_cost(spec: FeaturesSpec) -> tuple[float, int]:
     return _count(lambda: network(pixels)), network(pixels).shape[-1]
 
 
-def meta_clip(clip: Clip) -> nn.Module | None:
+def meta_clip(clip: Clip) -> Any:
     """The CLIP model on the meta device, or None if its architecture is unknown here."""
     import open_clip  # seconds of import that other studies need not pay
 

@@ -49,9 +49,9 @@ def _draw_panel(axes: Axes, components: pd.DataFrame, sizes: list[str], column: 
             sizes, shares, left=left[sizes], color=COLORS[part], height=0.7, label=NAMES[part]
         )
         left = left + table[part].astype(float)
+    known = whole.dropna().index.intersection(table.dropna().index)
     for size in sizes:
-        known = pd.notna(whole[size]) and table.loc[size].notna().all()
-        text = _amount(column, float(whole[size])) if known else "unknown"
+        text = _amount(column, float(whole[size])) if size in known else "unknown"
         axes.annotate(text, (1.02, size), va="center", fontsize=6.5, annotation_clip=False)
     axes.set_xlim(0, _WIDEST)
     axes.set_xticks([0, 0.5, 1])

@@ -7,6 +7,8 @@ of Mei et al., arXiv 2404.01367, Figure 13.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,11 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..jobs.tables import OK
+from ..jobs.tables import OK, records
 from ..study.distill import FEW_STEPS
 from ..tables.acceleration import BELOW, BEYOND, FAILED, acceleration
+from ..tables.arguments import Confidence, Floors, SeveralCells
 from . import quality_curves, style
-from .arguments import Confidence, Floors, SeveralCells
 from .quality_curves import Quality
 
 _STUDENT = {"color": "#c1121f", "marker": "*", "markersize": 8, "linewidth": 1.8}
@@ -67,7 +69,7 @@ def _draw_values(axes: Axes, teachers: Quality, students: Quality) -> None:
     quality_curves.make_room(axes)
 
 
-def _looks(teachers: Quality) -> dict[int, dict]:
+def _looks(teachers: Quality) -> dict[Any, dict]:
     steps = sorted(set(teachers.points.rows["steps"]))
     colors, marks = style.sequence(steps, "viridis"), style.markers(steps)
     line = {"linewidth": 1, "markersize": 3.5}
@@ -98,10 +100,10 @@ def _draw_acceleration(axes: Axes, table: pd.DataFrame) -> None:
     axes.axhline(1, color=style.GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=0.9)
     numbers = known[["acceleration", "acceleration_lo", "acceleration_hi"]].to_numpy(float).ravel()
     numbers = numbers[np.isfinite(numbers) & (numbers > 0)]
-    ends = [min([1, *numbers]) / 1.3, max([1, *numbers]) * 1.3]
-    for row in known.itertuples():
+    low, high = min([1, *numbers]) / 1.3, max([1, *numbers]) * 1.3
+    for row in records(known):
         place = [row.params / 1e6] * 2
-        span = np.clip([row.acceleration_lo, row.acceleration_hi], *ends)
+        span = np.clip([row.acceleration_lo, row.acceleration_hi], low, high)
         axes.plot(place, span, color=_STUDENT["color"], linewidth=1, label=f"{row.size} interval")
         mark = {"marker": _ARROWS.get(row.status, "*"), "markersize": 7, "linestyle": "none"}
         at = {"color": _STUDENT["color"], "label": f"{row.size}: {row.status}", "zorder": 3}
@@ -109,7 +111,7 @@ def _draw_acceleration(axes: Axes, table: pd.DataFrame) -> None:
     failed = table[table["status"] == FAILED]
     if len(failed):
         style.draw_failed(axes, failed["params"] / 1e6, _STUDENT["color"])
-    axes.set_ylim(*ends)
+    axes.set_ylim(low, high)
     style.log_ticks(axes.yaxis)
 
 
@@ -121,8 +123,9 @@ def _legend(teachers: Quality, students: Quality, table: pd.DataFrame) -> list[L
     handles += style.band_handles(teachers.seeds)
     drawn = pd.concat([teachers.points.rows, students.points.rows])
     drawn = drawn[(drawn["stage"] == "pretrain") | (drawn["steps"] == FEW_STEPS)]
-    grey = {"color": style.GREY, "linestyle": "none"}
     for status, label in _LABELS.items():
         if (table["status"] == status).any():
-            handles.append(Line2D([], [], marker=_ARROWS[status], label=label, **grey))
+            mark = Line2D([], [], color=style.GREY, marker=_ARROWS[status], linestyle="none")
+            mark.set_label(label)
+            handles.append(mark)
     return handles + style.cell_marks(drawn)

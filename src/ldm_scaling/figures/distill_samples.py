@@ -22,9 +22,9 @@ from ..jobs.tables import CELLS, OK
 from ..kinds.cells import cell_name
 from ..kinds.stages import DISTILL, PRETRAIN
 from ..study.distill import FEW_STEPS
+from ..tables.arguments import Family
 from ..tables.budgets import of_model
 from . import samples
-from .arguments import Family
 from .samples import Captions, FilesBySize, Prompts
 
 Best = Annotated[pd.DataFrame, csv("best guidances of --images", CELLS)]

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..tables.arguments import Confidence, Floors, SeveralCells
 from ..tables.curves import (
     CROSSES,
     CROSSOVERS,
@@ -22,7 +23,6 @@ from ..tables.curves import (
 )
 from ..tables.values import Values, interval
 from . import paired_curves, quality_curves, style
-from .arguments import Confidence, Floors, SeveralCells
 from .quality_curves import Quality
 
 _AXES = ("sampling_cost", "guided_cost")
@@ -54,7 +54,7 @@ def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
         metric = style.metric_label(teachers.points.rows["metric"].iloc[0])
         panels[0].set_ylabel(f"{metric}\nn = {teachers.n} images a cell")
         handles = [
-            *quality_curves.size_handles(teachers),
+            *style.size_handles(teachers.points.rows),
             paired_curves.handle(f"distilled ({students.sampler})", solid=True),
             paired_curves.handle(f"undistilled ({teachers.sampler})", solid=False),
             quality_curves.envelope_handle(),

@@ -19,9 +19,9 @@ from ..jobs.cli import InputError
 from ..jobs.command import Option, Read, csv
 from ..kinds.stages import DREAMBOOTH, PRETRAIN
 from ..study.dreambooth import PLACE
+from ..tables.arguments import Family
 from ..tables.dreambooth import SUBJECTS
 from . import samples
-from .arguments import Family
 from .samples import FilesBySize, Setting
 
 MOST = 3

@@ -8,7 +8,7 @@ al., arXiv 2404.01367, section 4.4, see in images.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,12 +18,12 @@ from matplotlib.lines import Line2D
 from ..jobs.command import Option, Read
 from ..jobs.tables import OK, read_table
 from ..kinds.stages import DREAMBOOTH, PRETRAIN
+from ..tables.arguments import Confidence
 from ..tables.dreambooth import ALL, SCORES, of_all, read_scores
 from ..tables.values import Values, interval
 from . import style
-from .arguments import Confidence
 
-_LOOKS = {
+_LOOKS: dict[str, dict[str, Any]] = {
     DREAMBOOTH: {"color": "#c1121f", "marker": "o", "label": "taught, all subjects"},
     PRETRAIN: {"color": style.GREY, "marker": "s", "linestyle": "--", "label": "before"},
 }

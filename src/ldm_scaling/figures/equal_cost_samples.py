@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from ..jobs.arrays import map_array
 from ..jobs.command import Read
+from ..tables.arguments import Family, Sampler
 from . import samples
-from .arguments import Family, Sampler
 from .samples import Captions, FilesBySize, Prompts
 
 NOTHING = "\N{EN DASH}"

@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..jobs.command import Option
+from ..jobs.tables import records
+from ..tables.arguments import Cells, Confidence, Floors
 from ..tables.budgets import winners
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 _MOST_TIES = 2
@@ -42,15 +43,15 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence, budgets: Budgets)
         style.log_ticks(right.xaxis)
         right.set_ylabel(quality.label)
         left.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=2)
-        star = {"color": style.GREY, "marker": "*", "linestyle": "none"}
-        best = Line2D([], [], **star, label="best size within the budget (~: not separated)")
+        best = Line2D([], [], color=style.GREY, marker="*", linestyle="none")
+        best.set_label("best size within the budget (~: not separated)")
         handles = quality_curves.legend(quality, strips, best)
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
 def _mark_winners(axes: Axes, won: pd.DataFrame, colors: dict[str, str]) -> None:
-    for row in won.itertuples():
+    for row in records(won):
         color = colors.get(row.size, style.GREY)
         axes.axvline(row.budget, color="0.8", linewidth=0.6, zorder=0)
         tied = row.tied_with.split()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from ..tables.arguments import Cells, Confidence, Floors
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 
@@ -25,6 +25,9 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence) -> Figure:
             quality_curves.draw_quality(axes, strip, quality, axis)
         panels[1].sharey(panels[0])
         panels[0].set_ylabel(quality.label)
-        handles = [*quality_curves.size_handles(quality), *quality_curves.legend(quality, strips)]
+        handles = [
+            *style.size_handles(quality.points.rows),
+            *quality_curves.legend(quality, strips),
+        ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from ..tables.arguments import Cells, Confidence, Floors
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 
@@ -23,6 +23,9 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence) -> Figure:
         quality_curves.draw_costs(left, quality, "seconds")
         quality_curves.draw_quality(right, strips[1], quality, "seconds")
         right.set_ylabel(quality.label)
-        handles = [*quality_curves.size_handles(quality), *quality_curves.legend(quality, strips)]
+        handles = [
+            *style.size_handles(quality.points.rows),
+            *quality_curves.legend(quality, strips),
+        ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure

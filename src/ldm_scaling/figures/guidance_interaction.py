@@ -14,13 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 
 from ..jobs.cli import InputError
 from ..jobs.command import Option
 from ..jobs.tables import OK
+from ..tables.arguments import Cells, Confidence, Floors
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 _TINT = 0.5
@@ -96,7 +96,7 @@ def _draw_panel(
     style.log_ticks(axes.xaxis)
     steps = sorted(int(count) for count in set(cells["steps"]))
     if len(steps) <= _FEW_STEPS:
-        axes.set_xticks(steps, steps)
+        axes.set_xticks(steps, map(str, steps))
 
 
 def _share_values(panels: list[Axes]) -> None:
@@ -114,9 +114,9 @@ def _draw_map(axes: Axes, best: pd.DataFrame, sizes: list[str], scales: list[flo
             if (size, count) not in chosen.index:
                 axes.plot(x, y, color=style.GREY, marker="x", ls="none", label=f"{size} failed")
                 continue
-            _draw_field(axes, x, y, chosen.loc[(size, count)], colors)
+            _draw_field(axes, x, y, chosen.loc[[(size, count)]].iloc[0], colors)
     axes.set(xlim=(-0.5, len(steps) - 0.5), ylim=(-0.5, len(sizes) - 0.5))
-    axes.set_xticks(range(len(steps)), steps)
+    axes.set_xticks(range(len(steps)), map(str, steps))
     axes.set_yticks(range(len(sizes)), sizes)
     axes.tick_params(length=0)
     axes.spines[["left", "bottom"]].set_visible(False)
@@ -141,7 +141,7 @@ def _draw_field(axes: Axes, x: int, y: int, chosen: pd.Series, colors: dict[floa
 
 def _legend(
     rows: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, scales: list[float]
-) -> list[Line2D | Patch]:
+) -> list[Line2D]:
     colors, marks = style.sequence(scales, "viridis"), style.markers(scales)
     handles = [
         Line2D(

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from ..jobs.command import Option, Read, csv
 from ..jobs.tables import CELLS
 from ..kinds.cells import cell_name
+from ..tables.arguments import Sampler, Steps
 from ..tables.budgets import of_model, of_sampler
 from . import samples, style
-from .arguments import Sampler, Steps
 from .samples import Captions, FilesBySize, Prompts
 
 Scales = Annotated[list[float], Option("guidance scales", float, nargs="+")]

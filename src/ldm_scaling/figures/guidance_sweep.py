@@ -6,12 +6,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ..jobs.tables import OK
+from ..tables.arguments import Cells, Confidence, Floors
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 _COLUMNS = 4
@@ -87,7 +86,7 @@ def _draw_panel(
 
 def _legend(
     rows: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, steps: list[int]
-) -> list[Line2D | Patch]:
+) -> list[Line2D]:
     colors, marks = style.sequence(steps, "viridis"), style.markers(steps)
     handles = [
         Line2D([], [], color=colors[count], marker=marks[count], ms=3.5, label=f"{count} steps")

@@ -14,8 +14,8 @@ from matplotlib.patches import Patch
 
 from ..jobs.tables import OK
 from ..kinds.stages import PRETRAIN, student_steps
+from ..tables.arguments import Confidence, Floors, SeveralCells
 from . import quality_curves, style
-from .arguments import Confidence, Floors, SeveralCells
 from .quality_curves import Quality
 
 _COLUMNS = 4

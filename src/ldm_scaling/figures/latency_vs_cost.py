@@ -6,7 +6,7 @@ second, what each size makes of the device.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,9 +15,9 @@ from matplotlib.lines import Line2D
 
 from ..jobs.cli import InputError
 from ..jobs.command import csv
-from ..jobs.tables import OK
+from ..jobs.tables import OK, records
+from ..tables.arguments import Family
 from . import style
-from .arguments import Family
 
 LATENCY = ["size", "batch", "seconds_per_image", "lo", "hi", "status", "dtype", "device"]
 _LEGEND_COLUMNS = 5
@@ -54,7 +54,7 @@ def _draw_seconds(axes: Axes, rows: pd.DataFrame) -> None:
         color = colors[batch]
         axes.plot(own["gflops"], own["seconds_per_image"], color=color, label=f"batch {batch}")
         axes.vlines(own["gflops"], own["lo"], own["hi"], color=color, linewidth=0.8)
-        for row in own.itertuples():
+        for row in records(own):
             axes.plot(row.gflops, row.seconds_per_image, color=color, marker=marks[row.size])
     largest = rows[rows["channels"] == rows["channels"].max()]
     fastest = largest.loc[largest["seconds_per_image"].idxmin()]
@@ -77,22 +77,17 @@ def _draw_rate(axes: Axes, rows: pd.DataFrame) -> None:
     for batch, own in rows.groupby("batch"):
         color, rate = colors[batch], own["gflops"] / own["seconds_per_image"]
         axes.plot(own["gflops"], rate, color=color, label=f"batch {batch}")
-        for row, value in zip(own.itertuples(), rate, strict=True):
+        for row, value in zip(records(own), rate, strict=True):
             axes.plot(row.gflops, value, color=color, marker=marks[row.size])
     axes.set_ylabel("GFLOPs a second")
 
 
-def _colors(rows: pd.DataFrame) -> dict[int, str]:
+def _colors(rows: pd.DataFrame) -> dict[Any, str]:
     return style.sequence(sorted(set(rows["batch"])), "viridis")
 
 
 def _legend(rows: pd.DataFrame) -> list[Line2D]:
-    marks = style.markers(style.by_channels(rows["size"]))
-    sizes = [
-        Line2D([], [], color=style.GREY, marker=marks[row.size], ls="none", label=label)
-        for row in rows.drop_duplicates("size").itertuples()
-        for label in [style.size_label(row.size, row.params)]
-    ]
+    sizes = style.size_handles(rows, color=style.GREY, linestyle="none")
     batches = [
         Line2D([], [], color=color, label=f"batch {batch}")
         for batch, color in _colors(rows).items()

@@ -6,7 +6,7 @@ far each further metric's ranking is that of the first, by Kendall's tau.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,10 @@ from matplotlib.lines import Line2D
 
 from ..jobs.command import csv
 from ..jobs.tables import OK
+from ..tables.arguments import Sampler
 from ..tables.budgets import of_sampler
 from ..tables.metric_agreement import AGREEMENT, RANKING
 from . import style
-from .arguments import Sampler
 
 _APART = 1.06
 """factor of the budget between bars of neighbouring metrics, which would hide each other"""
@@ -46,9 +46,9 @@ def draw(
     metrics, sizes = list(ranking["metric"].unique()), style.by_channels(ranking["size"])
     compared = agreement[agreement["metric"] == metrics[0]]
     with style.theme():
-        heights = (2.6 + 0.17 * -(-len(_legend(ranking, sizes)) // _COLUMNS), 2.2)
+        heights = (2.6 + 0.17 * -(-len(_legend(ranking)) // _COLUMNS), 2.2)
         figure = Figure(figsize=(style.WIDTH, sum(heights)), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=heights)
+        above, below = figure.subfigures(2, 1, height_ratios=heights, squeeze=False).flat
         panels = above.subplots(1, len(metrics), sharex=True, sharey=True, squeeze=False)[0]
         for axes, metric in zip(panels, metrics, strict=True):
             _draw_ranks(axes, ranking[ranking["metric"] == metric], sizes)
@@ -59,7 +59,7 @@ def draw(
         panels[0].set_yticks(range(1, len(sizes) + 1, 1 if len(sizes) < _MANY else 2))
         panels[0].set_ylim(len(sizes) + 0.5, 0.5)
         _draw_taus(below.subplots(), compared, metrics)
-        above.legend(handles=_legend(ranking, sizes), loc="outside lower center", ncols=_COLUMNS)
+        above.legend(handles=_legend(ranking), loc="outside lower center", ncols=_COLUMNS)
     return figure
 
 
@@ -79,7 +79,8 @@ def _budgets(axes: Axes, budgets: list[float], below: list[str] | None = None) -
 
 def _draw_ranks(axes: Axes, rows: pd.DataFrame, sizes: list[str]) -> None:
     colors, marks = style.size_colors(sizes), style.markers(sizes)
-    places = dict(zip(sizes, _SPREAD ** np.linspace(-0.5, 0.5, len(sizes)), strict=True))
+    spread = _SPREAD ** np.linspace(-0.5, 0.5, len(sizes))
+    places: dict[Any, float] = dict(zip(sizes, spread, strict=True))
     for size, every in rows.groupby("size"):
         own, failed = every[every["status"] == OK], every[every["status"] != OK]
         axes.errorbar(
@@ -127,19 +128,13 @@ def _draw_taus(axes: Axes, rows: pd.DataFrame, metrics: list[str]) -> None:
     axes.set_xlabel(f"{style.COST_LABEL}, and how many sizes are ranked")
     first = _in_lines(style.metric_label(metrics[0])).splitlines()[0]
     axes.set_ylabel(f"Kendall's tau with the ranking\nby {first}")
-    shown = [*axes.containers]
+    shown: list[Any] = [*axes.containers]
     if (rows["contradicting"] > 0).any():
         label = "some pair of sizes in opposite\norders, by both intervals"
         shown.append(Line2D([], [], label=label, **_CONTRADICTS))
     axes.legend(handles=shown, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _legend(ranking: pd.DataFrame, sizes: list[str]) -> list[Line2D]:
-    colors, marks = style.size_colors(sizes), style.markers(sizes)
-    params = ranking.drop_duplicates("size").set_index("size")["params"]
-    handles = [
-        Line2D([], [], color=colors[size], marker=marks[size], label=style.size_label(size, count))
-        for size, count in params.loc[sizes].items()
-    ]
+def _legend(ranking: pd.DataFrame) -> list[Line2D]:
     failed = (ranking["status"] != OK).any()
-    return handles + [style.failed_mark(style.GREY)] * int(failed)
+    return style.size_handles(ranking) + [style.failed_mark(style.GREY)] * int(failed)

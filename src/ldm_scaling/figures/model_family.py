@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from ..costs.published import COLUMNS
 from ..jobs.command import csv
-from ..jobs.tables import FAMILY
+from ..jobs.tables import FAMILY, records
 from . import style
 
 _RING = {"marker": "o", "ms": 9, "mew": 0.8, "mfc": "none", "color": style.GREY, "ls": "none"}
@@ -45,7 +45,7 @@ def _draw_panel(axes: Axes, family: pd.DataFrame, column: str, unit: float) -> N
     sizes = list(family["size"])
     colors, marks = style.size_colors(sizes), style.markers(sizes)
     axes.plot(family["channels"], family[column] / unit, color="0.8", zorder=1, label="family")
-    for row in family.itertuples():
+    for row in records(family):
         axes.plot(
             row.channels,
             getattr(row, column) / unit,
@@ -80,7 +80,7 @@ def _add_normalized_cost(axes: Axes, family: pd.DataFrame) -> None:
 
 
 def _note_slips(axes: Axes, family: pd.DataFrame) -> None:
-    for row in family[family["published_note"].notna()].itertuples():
+    for row in records(family[family["published_note"].notna()]):
         axes.annotate(
             row.published_note.replace(": ", ":\n"),
             (row.channels, row.published_gflops),
@@ -93,19 +93,7 @@ def _note_slips(axes: Axes, family: pd.DataFrame) -> None:
 
 
 def _legend(family: pd.DataFrame) -> list[Line2D]:
-    sizes = list(family["size"])
-    colors, marks = style.size_colors(sizes), style.markers(sizes)
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=colors[row.size],
-            marker=marks[row.size],
-            ls="none",
-            label=style.size_label(row.size, row.params),
-        )
-        for row in family.itertuples()
-    ]
+    handles = style.size_handles(family, linestyle="none")
     if family["published_params"].notna().any():
         handles.append(Line2D([], [], **_RING, label="printed by the paper"))
     return handles

@@ -55,6 +55,5 @@ def handle(label: str, solid: bool) -> Line2D:
 
 def handles(*families: Quality) -> list[Line2D | Patch]:
     """Legend handles of bands, rings and crosses, where there are any."""
-    found: list[Line2D | Patch] = style.band_handles(families[0].seeds)
     rows = pd.concat([family.points.rows for family in families])
-    return found + style.cell_marks(rows, **_RING)
+    return [*style.band_handles(families[0].seeds), *style.cell_marks(rows, **_RING)]

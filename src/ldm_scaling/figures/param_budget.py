@@ -9,7 +9,7 @@ its total pays for, the best of them filled. The question is that of Stable Diff
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from ..jobs.command import Option, csv
-from ..jobs.tables import OK
+from ..jobs.tables import OK, records
 from ..kinds.metrics import HIGHER_IS_BETTER
 from ..tables.splits import AXES, BEHIND, BEST, PARAM_BUDGET, SPLITS
 from . import style
@@ -31,7 +31,7 @@ _SHARES = {
 }
 _HEADROOM = 0.25
 """of a panel's height, for the legend of its totals"""
-_PAIR = {"color": "0.7", "linestyle": "none", "markersize": 3}
+_PAIR: dict[str, Any] = {"color": "0.7", "linestyle": "none", "markersize": 3}
 _SMALL = {"fontsize": 6, "handlelength": 1.2, "columnspacing": 1.2}
 _NOTE = {"xycoords": "axes fraction", "ha": "center", "fontsize": 6.5}
 
@@ -73,14 +73,17 @@ def draw(
 
 
 def _draw_panel(
-    axes: Axes, pairs: pd.DataFrame, splits: pd.DataFrame, axis: str, looks: dict[str, str]
+    axes: Axes, pairs: pd.DataFrame, splits: pd.DataFrame, axis: str, looks: dict[Any, str]
 ) -> None:
     share = pairs[AXES[axis][0]] / pairs[axis]
     for size, rows in pairs.groupby("size"):
-        look = _PAIR | {"marker": looks[size], "label": f"pairs of {size}"}
+        look: dict[str, Any] = _PAIR | {"marker": looks[size], "label": f"pairs of {size}"}
         axes.plot(share[rows.index], rows["value"], zorder=1, **look)
         if len(at_end := rows[rows["at_boundary"]]):
-            hollow = look | {"markerfacecolor": "white", "label": f"pairs of {size}, hollow"}
+            hollow: dict[str, Any] = look | {
+                "markerfacecolor": "white",
+                "label": f"pairs of {size}, hollow",
+            }
             axes.plot(share[at_end.index], at_end["value"], zorder=1.1, **hollow)
     if (failed := share[pairs["status"] != OK]).size:
         style.draw_failed(axes, failed, style.GREY)
@@ -105,7 +108,7 @@ def _draw_curve(
     bars = {"yerr": style.intervals(own), "elinewidth": 0.8, "capsize": 1.5}
     label = _amount(axis, total)
     drawn = axes.errorbar(own["text_share"], own["value"], label=label, **bars, **look)
-    for row in own[own["standing"] != BEHIND].itertuples():
+    for row in records(own[own["standing"] != BEHIND]):
         fill = color if row.standing == BEST else to_light(color)
         axes.plot(row.text_share, row.value, "o", color=color, markerfacecolor=fill, zorder=3)
     return drawn
@@ -127,7 +130,7 @@ def _legend(looks: dict[str, str], pairs: pd.DataFrame) -> list[Line2D]:
         Line2D([], [], marker=marker, label=f"trained, {size}", **_PAIR)
         for size, marker in looks.items()
     ]
-    split = {"marker": "o", "color": style.GREY}
+    split: dict[str, Any] = {"marker": "o", "color": style.GREY}
     handles += [
         Line2D([], [], label="best split", **split),
         Line2D([], [], markerfacecolor=to_light(style.GREY), label="as good", **split),

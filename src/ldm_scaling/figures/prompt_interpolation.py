@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from ..jobs.arrays import map_array
 from ..jobs.command import Read
+from ..tables.arguments import Family
 from . import samples
-from .arguments import Family
 from .samples import Captions, FilesBySize, Setting
 
 _ALPHA = "\N{GREEK SMALL LETTER ALPHA}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..jobs.tables import OK
+from ..jobs.tables import OK, records
 from ..tables import curves
 from ..tables.budgets import of_metric
 from ..tables.curves import APART, CROSSES, LARGER_AHEAD, best_points, crossovers, envelope
@@ -203,7 +203,7 @@ def far_floors(floors: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
     )
 
 
-def _far_label(floor: NamedTuple) -> str:
+def _far_label(floor: Any) -> str:
     interval = f"({floor.lo:.3g} to {floor.hi:.3g})"
     return f"\N{DOWNWARDS ARROW} {style.FLOORS[floor.kind][0]}: {floor.value:.3g} {interval}"
 
@@ -211,11 +211,10 @@ def _far_label(floor: NamedTuple) -> str:
 def floor_handles(floors: pd.DataFrame, rows: pd.DataFrame) -> list[Line2D]:
     """Legend entries of floors: of their lines, or the values of those far below `rows`."""
     handles = []
-    for floor, far in zip(floors.itertuples(), far_floors(floors, rows), strict=True):
+    for floor, far in zip(records(floors), far_floors(floors, rows), strict=True):
         name, line_style = style.FLOORS[floor.kind]
-        look = {"linestyle": "none", "label": _far_label(floor)}
-        look = look if far else {"linestyle": line_style, "label": name}
-        handles.append(Line2D([], [], color=style.GREY, **look))
+        line, label = ("none", _far_label(floor)) if far else (line_style, name)
+        handles.append(Line2D([], [], color=style.GREY, linestyle=line, label=label))
     return handles
 
 
@@ -230,11 +229,11 @@ def draw_floors(axes: Axes, floors: pd.DataFrame, rows: pd.DataFrame) -> None:
     style.scale_values(axes, rows, near)
     note = {"fontsize": 6.5, "color": style.GREY}
     if far.any():
-        lines = [_far_label(floor) for floor in floors[far].itertuples()]
+        lines = [_far_label(floor) for floor in records(floors[far])]
         axes.annotate("\n".join(lines), (0.01, 0.01), xycoords="axes fraction", **note)
     # Names stand on the outer sides of the lines, where they cannot meet, however close they are,
     # and above if the lower edge is taken.
-    for floor in near.itertuples():
+    for floor in records(near):
         below = floor.value == near["value"].min() and not far.any()
         axes.annotate(
             style.FLOORS[floor.kind][0],
@@ -271,7 +270,7 @@ def draw_crossings(axes: Axes, rows: pd.DataFrame, colors: list[str], names: lis
     the end of the range beyond which the crossover would be, a diamond at a cost at which the
     smaller overtakes. A pair without a range says so.
     """
-    for y, (row, color) in enumerate(zip(rows.itertuples(), colors, strict=True)):
+    for y, (row, color) in enumerate(zip(records(rows), colors, strict=True)):
         if row.status == APART:
             place = {"xycoords": ("axes fraction", "data"), "ha": "center", "va": "center"}
             axes.annotate(APART, (0.5, y), fontsize=6, color=style.GREY, **place)
@@ -298,17 +297,6 @@ def draw_crossings(axes: Axes, rows: pd.DataFrame, colors: list[str], names: lis
     axes.spines["left"].set_visible(False)
 
 
-def size_handles(quality: Quality) -> list[Line2D]:
-    """Legend handles of the sizes."""
-    sizes = quality.sizes
-    colors, marks = style.size_colors(sizes), style.markers(sizes)
-    params = quality.points.rows.drop_duplicates("size").set_index("size")["params"]
-    return [
-        Line2D([], [], color=colors[size], marker=marks[size], label=style.size_label(size, count))
-        for size, count in params.loc[sizes].items()
-    ]
-
-
 def envelope_handle() -> Line2D:
     """Legend handle of the envelope."""
     return Line2D([], [], **style.ENVELOPE, label="best of any size within the cost")
@@ -328,7 +316,7 @@ def crossing_handles(
     smaller: str = "smaller",
 ) -> list[Line2D]:
     """Legend handles of the marks in strips, of what is there, by what the two are called."""
-    drawn = {line.get_marker() for strip in strips if strip for line in strip.get_lines()}
+    drawn = [line.get_marker() for strip in strips if strip for line in strip.get_lines()]
     labels = {
         "|": f"{larger} overtakes",
         "D": f"{smaller} overtakes",

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from ..tables.arguments import Confidence, Floors, SeveralCells
 from . import paired_curves, quality_curves, style
-from .arguments import Confidence, Floors, SeveralCells
 from .quality_curves import Quality
 
 _AXIS = "sampling_cost"
@@ -60,7 +60,7 @@ def _draw_panel(axes: Axes, first: Quality, other: Quality | None) -> None:
 def _legend(first: Quality, others: list[Quality]) -> list[Line2D | Patch]:
     dashed = [paired_curves.handle(first.sampler, solid=False)] if others else []
     return [
-        *quality_curves.size_handles(first),
+        *style.size_handles(first.points.rows),
         *dashed,
         quality_curves.envelope_handle(),
         *paired_curves.handles(first, *others),

@@ -21,8 +21,8 @@ from ..jobs.arrays import map_array
 from ..jobs.cli import InputError
 from ..jobs.command import Option, Read
 from ..jobs.letters import families, spelled
+from ..tables.arguments import Guidance, Sampler, Steps
 from . import style
-from .arguments import Guidance, Sampler, Steps
 
 DIVERGED = "diverged"
 """stands where an image would be"""

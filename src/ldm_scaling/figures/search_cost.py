@@ -91,13 +91,13 @@ def _kinds(rows: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(_kind(rows)))
 
 
-def _legend(rows: pd.DataFrame) -> list[Line2D]:
+def _legend(rows: pd.DataFrame) -> list[Line2D | Rectangle]:
     sizes, kinds = style.by_channels(rows["size"]), _kinds(rows)
     colors, marks = style.size_colors(sizes), style.markers(kinds)
-    look = {"linestyle": "none"}
-    handles = [Line2D([], [], color=colors[size], marker="s", label=size, **look) for size in sizes]
-    handles += [
-        Line2D([], [], color=style.GREY, marker=marks[kind], label=kind.strip(), **look)
-        for kind in kinds
+    looks = [(colors[size], "s", size) for size in sizes]
+    looks += [(style.GREY, marks[kind], kind.strip()) for kind in kinds]
+    handles = [
+        Line2D([], [], color=color, marker=marker, label=label, linestyle="none")
+        for color, marker, label in looks
     ]
     return [*handles, Rectangle((0, 0), 1, 1, label="aim", **_AIM)]

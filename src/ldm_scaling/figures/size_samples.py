@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from ..jobs.command import Option, Read
 from ..kinds.cells import cell_name
+from ..tables.arguments import Family, Guidance, Steps
 from . import samples
-from .arguments import Family, Guidance, Steps
 from .samples import Captions, FilesBySize, Prompts, Setting
 
 

@@ -18,9 +18,9 @@ from matplotlib.patches import Patch
 from ..jobs.command import Read
 from ..jobs.tables import OK
 from ..kinds.metrics import HIGHER_IS_BETTER
+from ..tables.arguments import Confidence, Floors, Metrics, SeveralCellFiles, Steps
 from ..tables.budgets import of_metric
 from . import quality_curves, style
-from .arguments import Confidence, Floors, Metrics, SeveralCellFiles, Steps
 from .train_compute import Images, compute_ticks, count_seeds, draw_sizes, read_checkpoints
 
 _TIMES = "\N{MULTIPLICATION SIGN}"

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from ..jobs.arrays import map_array
 from ..jobs.command import Option, Read
 from ..kinds.cells import cell_name
+from ..tables.arguments import Family, Sampler, Steps
 from . import samples
-from .arguments import Family, Sampler, Steps
 from .samples import Captions, FilesBySize, Prompts
 
 Images = list[np.ndarray | str]

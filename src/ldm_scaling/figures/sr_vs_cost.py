@@ -9,8 +9,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from ..study.superres import REGIME_STEPS
+from ..tables.arguments import Cells, Confidence, Floors
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors
 from .quality_curves import Quality
 
 AXIS = "sampling_cost"
@@ -37,7 +37,7 @@ def draw(cells: Cells, baselines: Floors, confidence: Confidence) -> Figure:
             quality = Quality.of(own, baselines, confidence)
             quality_curves.draw_quality(axes, strip, quality, AXIS)
         panels[0].set_ylabel(every.label)
-        handles = quality_curves.size_handles(every)
+        handles = style.size_handles(every.points.rows)
         handles += quality_curves.legend(every, strips)
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure

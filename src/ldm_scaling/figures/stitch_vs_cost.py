@@ -9,7 +9,7 @@ single size within its cost, on the same resamples. T-Stitch is of Pan et al., a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..jobs.command import Option, Read
-from ..jobs.tables import OK
+from ..jobs.tables import OK, records
+from ..tables.arguments import Cells, Confidence, Floors, Metric
 from ..tables.curves import best_points, envelope
 from ..tables.stitch import read_stitched, rivals
 from ..tables.values import Values, interval
 from . import quality_curves, style
-from .arguments import Cells, Confidence, Floors, Metric
 from .quality_curves import Quality
 
 _AXIS = "sampling_cost"
@@ -34,7 +34,9 @@ _ASIDE = 1.02
 """by what the control is drawn to the right, where each of its costs is also one of the others"""
 _ARROW = " \N{RIGHTWARDS ARROW} "
 _FILES = {"nargs": 2, "names": ("TABLE", "DRAWS")}
-StitchFiles = Annotated[list[Path], Option("stitch.csv and the draws beside it", Path, **_FILES)]
+StitchFiles = Annotated[
+    tuple[Path, Path], Option("stitch.csv and the draws beside it", Path, **_FILES)
+]
 
 
 def gains(stitched: Values, singles: Values, axis: str, confidence: float) -> pd.DataFrame:
@@ -45,7 +47,7 @@ def gains(stitched: Values, singles: Values, axis: str, confidence: float) -> pd
     those of `best_points`.
     """
     found = []
-    for row, draws in zip(stitched.rows.itertuples(), stitched.draws, strict=True):
+    for row, draws in zip(records(stitched.rows), stitched.draws, strict=True):
         within = rivals(singles, axis, getattr(row, axis))
         if len(within) and row.status == OK:
             found.append(interval(np.log(within.min(axis=0) / draws), confidence))
@@ -81,7 +83,7 @@ def draw(
         quality_curves.draw_quality(left, None, quality, _AXIS)
         left.set_ylabel(quality.label)
         for rising, own in rows.groupby("rising"):
-            _draw_frontier(left, own, rising, rows[_AXIS].max())
+            _draw_frontier(left, own, bool(rising), rows[_AXIS].max())
         for name, own in rows.groupby("name", sort=False):
             _draw_points(left, own, looks[name])
             _draw_gains(right, own, looks[name])
@@ -94,7 +96,7 @@ def draw(
     return figure
 
 
-def _looks(rows: pd.DataFrame) -> dict[str, dict]:
+def _looks(rows: pd.DataFrame) -> dict[Any, dict[str, Any]]:
     """How each sequence of sizes is marked, those that rise first: a marker for the same sizes."""
     listed = rows.drop_duplicates("name").sort_values("rising", ascending=False, kind="stable")
     sets = [frozenset(name.split(_ARROW)) for name in listed["name"]]
@@ -112,13 +114,13 @@ def _looks(rows: pd.DataFrame) -> dict[str, dict]:
 
 def _draw_frontier(axes: Axes, rows: pd.DataFrame, rising: bool, end: float) -> None:
     best = envelope(rows, _AXIS)
-    look = _frontier(rising) | {"label": "frontier" if rising else "control frontier"}
+    label = "frontier" if rising else "control frontier"
     if len(best):
         x, y = [*best["cost"], end], [*best["value"], best["value"].iloc[-1]]
-        axes.plot(x, y, drawstyle="steps-post", zorder=2, **look)
+        axes.plot(x, y, drawstyle="steps-post", zorder=2, label=label, **_frontier(rising))
 
 
-def _frontier(rising: bool) -> dict:
+def _frontier(rising: bool) -> dict[str, Any]:
     return {
         "color": _FIRST if rising else _CONTROL,
         "linestyle": "-" if rising else (0, (3, 1.5)),
@@ -126,10 +128,10 @@ def _frontier(rising: bool) -> dict:
     }
 
 
-def _draw_points(axes: Axes, rows: pd.DataFrame, look: dict) -> None:
+def _draw_points(axes: Axes, rows: pd.DataFrame, look: dict[str, Any]) -> None:
     ok, name = rows[rows["status"] == OK], rows["name"].iloc[0]
     for hollow, own in ok.groupby("at_boundary"):
-        fill = {"markerfacecolor": "white"} if hollow else {}
+        fill: dict[str, Any] = {"markerfacecolor": "white"} if hollow else {}
         label = f"{name}, hollow" if hollow else name
         axes.plot(own[_AXIS], own["value"], zorder=4, label=label, **(look | fill))
     if len(ok) < len(rows):
@@ -145,7 +147,7 @@ def _draw_gains(axes: Axes, rows: pd.DataFrame, look: dict) -> None:
 
 def _handles(quality: Quality, rows: pd.DataFrame, looks: dict[str, dict]) -> list[Line2D]:
     """Single sizes, stitched ones, and what is drawn of both."""
-    handles = quality_curves.size_handles(quality)
+    handles = style.size_handles(quality.points.rows)
     handles += [Line2D([], [], label=name, **look) for name, look in looks.items()]
     words = {True: "best stitched within the cost", False: "the same, not small to large"}
     for rising in sorted(rows["rising"].unique(), reverse=True):

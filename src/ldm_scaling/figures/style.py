@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from ..jobs.cli import InputError
-from ..jobs.tables import OK
+from ..jobs.tables import OK, records
 from ..jobs.workdir import atomic_path
 from ..kinds.metrics import LABELS
 from ..kinds.sizes import channels
@@ -28,23 +28,21 @@ WIDTH = 7.0
 MARKERS = "os^DvPX<>hp"
 GREY = "0.35"
 COST_LABEL = "Sampling cost (normalized cost \N{MULTIPLICATION SIGN} steps)"
-FLOORS = {
+FLOORS: dict[str, tuple[str, Any]] = {
     "real": ("real against real", (0, (4, 2))),
     "reconstruction": ("reconstruction", ":"),
     "bicubic": ("bicubic", "-."),
 }
 """name and line style of each kind of floor, and of what super-resolution is to beat"""
-ENVELOPE = {"color": "0.82", "linewidth": 4}
-_BAND = {"alpha": 0.16, "linewidth": 0}
-FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
-"""of floors.csv"""
+ENVELOPE: dict[str, Any] = {"color": "0.82", "linewidth": 4}
+_BAND: dict[str, Any] = {"alpha": 0.16, "linewidth": 0}
 _LOG_FROM = 5
 _DENSE_BELOW = 2000
 _DENSER_BELOW = 8
 _DPI, _DPI_OF_IMAGES = 200, 400
 _MAX_PIXELS = 1600
 
-_LOOK = {
+_LOOK: Any = {
     "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: same figure everywhere
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
@@ -85,7 +83,7 @@ def sequence(values: list, color_map: str) -> dict:
     return {value: to_hex(colors(0.72 * (1 - i / last))) for i, value in enumerate(values)}
 
 
-def size_colors(sizes: list[str]) -> dict[str, str]:
+def size_colors(sizes: list[str]) -> dict[Any, str]:
     """A colour for each size, darker for larger ones."""
     return sequence(sizes, "plasma")
 
@@ -102,6 +100,16 @@ def size_label(size: str, params: int) -> str:
     millions = params / 1e6
     digits = 0 if millions >= 9.95 else 1 if millions >= 0.995 else 2
     return f"{size} ({millions:.{digits}f} M)"
+
+
+def size_handles(rows: pd.DataFrame, **look: Any) -> list[Line2D]:
+    """Legend entries of the sizes of rows, smallest first. Columns are size and params."""
+    sizes = by_channels(rows["size"])
+    colors, marks = size_colors(sizes), markers(sizes)
+    params = rows.drop_duplicates("size").set_index("size")["params"]
+    looks = [{"color": colors[size], "marker": marks[size]} | look for size in sizes]
+    labels = [size_label(size, params[size]) for size in sizes]
+    return [Line2D([], [], label=label, **own) for label, own in zip(labels, looks, strict=True)]
 
 
 def metric_label(metric: str) -> str:
@@ -121,7 +129,7 @@ def only_n(*tables: pd.DataFrame) -> int:
 def scale_values(axes: Axes, *tables: pd.DataFrame) -> None:
     """Make the y axis logarithmic if values and intervals are positive and span a wide range."""
     drawn = pd.concat([table[["value", "lo", "hi"]] for table in tables])
-    if drawn.min(axis=None) > 0 and drawn["value"].max() > _LOG_FROM * drawn["value"].min():
+    if drawn.min().min() > 0 and drawn["value"].max() > _LOG_FROM * drawn["value"].min():
         axes.set_yscale("log")
         log_ticks(axes.yaxis)
 
@@ -165,15 +173,15 @@ def draw_curve(
     seeds: int,
     elinewidth: float,
     capsize: float = 0,
-    **look: object,
+    **look: Any,
 ) -> None:
     """A line through the values of rows, which are sorted by x, and their intervals.
 
     These are bars, or with several training seeds a band. One point has no width: it keeps its bar.
     """
     if seeds == 1 or len(rows) == 1:
-        bars = {"elinewidth": elinewidth, "capsize": capsize}
-        axes.errorbar(x, rows["value"], yerr=intervals(rows), **bars, **look)
+        look |= {"elinewidth": elinewidth, "capsize": capsize}
+        axes.errorbar(x, rows["value"], yerr=intervals(rows), **look)
         return
     axes.plot(x, rows["value"], **look)
     band = {"color": look["color"], "label": f"{look['label']} band", "zorder": 0.9}
@@ -186,7 +194,7 @@ def band_handles(seeds: int, over: str = "images") -> list[Patch]:
     return [Patch(color=GREY, label=label, **_BAND)] if seeds > 1 else []
 
 
-def draw_envelope(axes: Axes, x: list, values: list, end: float, **look: object) -> None:
+def draw_envelope(axes: Axes, x: list, values: list, end: float, **look: Any) -> None:
     """Steps through the best values within each x, as far as `end`: wide and light.
 
     `look` may say otherwise.
@@ -198,7 +206,7 @@ def draw_envelope(axes: Axes, x: list, values: list, end: float, **look: object)
 
 def draw_floors(axes: Axes, floors: pd.DataFrame) -> None:
     """Horizontal lines with their intervals at the floors of one metric."""
-    for floor in floors.itertuples():
+    for floor in records(floors):
         name, line_style = FLOORS[floor.kind]
         axes.axhspan(floor.lo, floor.hi, color=GREY, alpha=0.12, linewidth=0, zorder=0.5)
         axes.axhline(
@@ -218,7 +226,8 @@ def cell_marks(rows: pd.DataFrame, **ring: Any) -> list[Line2D]:
     """
     marks = []
     if rows["at_boundary"].any():
-        look = {"marker": "o", "markerfacecolor": "white", "linestyle": "none"} | ring
+        look: dict[str, Any] = {"marker": "o", "markerfacecolor": "white", "linestyle": "none"}
+        look |= ring
         marks.append(
             Line2D([], [], color=GREY, label="guidance chosen at an end of the grid", **look)
         )

@@ -21,14 +21,14 @@ from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from ..jobs.cli import positive
 from ..jobs.command import Option, Read, csv
-from ..jobs.tables import OK, read_table
+from ..jobs.tables import OK, read_table, records
 from ..kinds.metrics import HIGHER_IS_BETTER
+from ..tables.arguments import CellFiles, Confidence, Floors, Guidance, Metrics, Steps
 from ..tables.at_setting import read_at_setting
 from ..tables.budgets import of_metric
 from ..tables.fits import ENVELOPE, FITS, on_envelope, training_flops
 from ..tables.values import with_intervals
 from . import style
-from .arguments import CellFiles, Confidence, Floors, Guidance, Metrics, Steps
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
 COMPUTE_LABEL = f"Training compute\n(3 {_TIMES} FLOPs of a forward pass {_TIMES} images seen)"
@@ -131,7 +131,7 @@ def draw_sizes(
 
 def _draw_laws(axes: Axes, rows: pd.DataFrame, laws: pd.DataFrame) -> None:
     colors = style.size_colors(style.by_channels(rows["size"])) | {ENVELOPE: "0"}
-    for law in laws.itertuples():
+    for law in records(laws):
         own = rows if law.size == ENVELOPE else rows[rows["size"] == law.size]
         compute = np.geomspace(own["compute"].min(), own["compute"].max(), 50)
         axes.plot(

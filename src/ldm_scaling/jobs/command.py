@@ -8,13 +8,17 @@ parameters are annotated in the same way. Names are those of the parameters.
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
+from inspect import signature
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from ..study.fields import Strict
+from .cli import parse_spec, parser
 from .tables import read_table
 
 
@@ -45,12 +49,35 @@ def csv(help: str, columns: list[str]) -> Option:
     return Option(help, Path, read=partial(read_table, columns=columns))
 
 
+def json_of(kind: type[Strict]) -> Option:
+    """A spec, from its JSON."""
+    help = f"JSON of {kind.__name__}, or @FILE: everything that decides the result"
+    return Option(help, partial(parse_spec, kind))
+
+
+def command(function: Callable[..., None]) -> Callable[[], None]:
+    """The command line of a function; the docstring of its module is what `--help` prints."""
+
+    @wraps(function)
+    def main() -> None:
+        arguments = parser(sys.modules[function.__module__].__doc__ or "")
+        add_options(arguments, function)
+        call(function, arguments.parse_args())
+
+    return main
+
+
 def add_options(to: ArgumentParser, function: Callable[..., Any]) -> None:
-    """Add an argument for each option of a function and of all that its parameters are read by."""
+    """Add an argument for each option of a function and of all that its parameters are read by.
+
+    Those of parameters with a default may be left out.
+    """
+    parameters = signature(function).parameters
     for name, option in _options(function).items():
+        own = parameters.get(name)
         to.add_argument(
             f"--{name.replace('_', '-')}",
-            required=True,
+            required=own is None or own.default is own.empty,
             type=option.parse,
             nargs=option.nargs,
             metavar=option.names,
@@ -67,7 +94,7 @@ def call(function: Callable[..., Any], given: Namespace) -> Any:
             values[name] = call(source.function, given)
         else:
             value = getattr(given, name)
-            values[name] = source.read(value) if source.read else value
+            values[name] = source.read(value) if source.read and value is not None else value
     return function(**values)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +56,21 @@ def to_csv(table: pd.DataFrame) -> str:
     return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
+def records(table: pd.DataFrame) -> Iterable[Any]:
+    """The rows of a table, with its columns as attributes."""
+    return table.itertuples()
+
+
 def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
     """Bootstrap replicates [rows, R] of the rows of a metrics.csv; nan if a cell failed.
 
     Raises InputError if the file lacks those of a cell that did not fail.
     """
     arrays = set(read_header(path)) - {"__metadata__"}
-    rows: list[Any] = list(measured.itertuples())
     names = [
         f"{cell_name(row.steps, row.guidance, row.trained, getattr(row, 'allocation', None))}"
         f"/{row.metric}"
-        for row in rows
+        for row in records(measured)
     ]
     lacking = [
         name

@@ -28,6 +28,7 @@ def change(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise argparse.ArgumentTypeError(f"{text} must be KEY=VALUE, such as training.lr=2e-4")
+    result: Any = value
     try:
         result = yaml.safe_load(value)
         # YAML has no number without a point before its exponent
@@ -36,9 +37,10 @@ def change(text: str) -> dict[str, Any]:
         raise argparse.ArgumentTypeError(f"{value} is no value of YAML") from None
     except ValueError:
         pass
-    for name in reversed(key.split(".")):
+    first, *others = key.split(".")
+    for name in reversed(others):
         result = {name: result}
-    return result
+    return {first: result}
 
 
 def _options() -> argparse.Namespace:

@@ -42,7 +42,7 @@ def stitched(job: Job, spec: SweepSpec, known: Known) -> Price:
     flops = sum(
         count * network_evaluations(steps, cell.guidance) * forward
         for count, cell in counts
-        for steps, forward in zip(cell.allocation, forwards, strict=True)
+        for steps, forward in zip(cell.allocation or (), forwards, strict=True)
     )
     return _cells(job, spec, known, counts, flops, sizes)
 
@@ -93,6 +93,8 @@ def sampled(spec: SweepSpec, before: SweepSpec | None = None) -> list[tuple[int,
 
 
 def _most(spec: SearchSpec | None) -> list[tuple[int, CellSpec]]:
+    if spec is None:
+        return []
     return [
         (
             most_images(len(cells), cells[0].n, spec.look),

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..jobs.cli import InputError
 
@@ -86,7 +87,7 @@ def build(snakefile: Path, configfiles: Sequence[Path], config: Mapping | None =
             reason = " ".join(str(error).split())
             files = " ".join(map(str, configfiles)) or "config.yaml"
             raise InputError(f"{files}: Snakemake finds no jobs ({reason})") from None
-        graph = workflow._workflow.dag
+        graph: Any = workflow._workflow.dag
         levels = [sorted(level, key=_key) for level in graph.toposorted()]
         return [
             Job(

@@ -25,14 +25,16 @@ from .dag import Job
 SpecType = TypeVar("SpecType", bound=Strict)
 
 
-def counted(jobs: Sequence[Job]) -> tuple[FamilySpec, dict[str, FamilySpec], FeaturesSpec, str]:
+def counted(
+    jobs: Sequence[Job],
+) -> tuple[FamilySpec, dict[str, FamilySpec], FeaturesSpec, str | None]:
     """What `count_networks` takes, from the specs of a study's jobs."""
     pairs = _spec(jobs, "count_pairs", CountComponentsSpec)
     baselines = _spec(jobs, "superres_baselines", BaselinesSpec)
     return (
-        _spec(jobs, "count_family", FamilySpec),
+        _only(jobs, "count_family", FamilySpec),
         pairs.encoders if pairs else {},
-        _spec(jobs, "reconstruction_features", FeaturesSpec),
+        _only(jobs, "reconstruction_features", FeaturesSpec),
         baselines.perceptual if baselines else None,
     )
 
@@ -47,6 +49,11 @@ def _spec(jobs: Sequence[Job], rule: str, kind: type[SpecType]) -> SpecType | No
     return job and kind.model_validate_json(job.spec)
 
 
+def _only(jobs: Sequence[Job], rule: str, kind: type[SpecType]) -> SpecType:
+    """The spec of a rule that is in every plan."""
+    return kind.model_validate_json(next(job.spec for job in jobs if job.rule == rule))
+
+
 @dataclass(frozen=True)
 class Known:
     """A study's jobs, upstream first, and its networks."""
@@ -57,7 +64,7 @@ class Known:
     @cached_property
     def family(self) -> FamilySpec:
         """The study's family, shapes and networks."""
-        return _spec(self.jobs, "count_family", FamilySpec)
+        return _only(self.jobs, "count_family", FamilySpec)
 
     @cached_property
     def makers(self) -> dict[str, Job]:
@@ -67,7 +74,7 @@ class Known:
     @cached_property
     def subjects(self) -> int:
         """Subjects that models are taught."""
-        return _spec(self.jobs, "prepare_subjects", SubjectsSpec).subjects
+        return _only(self.jobs, "prepare_subjects", SubjectsSpec).subjects
 
     @property
     def image_bytes(self) -> int:
@@ -115,7 +122,7 @@ class Known:
 
 def split_images(jobs: Sequence[Job]) -> dict[str, float]:
     """Images of each split: as prepared, else as configured; of training nan if unknown."""
-    folder, data = results(jobs) / "data", _spec(jobs, "prepare_data", PrepareSpec).data
+    folder, data = results(jobs) / "data", _only(jobs, "prepare_data", PrepareSpec).data
     shards = _spec(jobs, "index_shards", IndexSpec)
     files = {split: folder / f"{split}.safetensors" for split in ("train", "validation", "test")}
     if all(path.exists() for path in files.values()):

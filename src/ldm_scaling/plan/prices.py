@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from ..costs.networks import count_networks
 from ..data.sources import emoji, webdataset
@@ -154,7 +154,7 @@ def _guided_distill(job: Job, spec: GuidedDistillSpec, known: Known) -> Price:
 
 
 def _training(
-    job: Job, spec: Strict, settings: Strict, known: Known, teachers: int = 0, frozen: int = 0
+    job: Job, spec: Any, settings: Any, known: Known, teachers: int = 0, frozen: int = 0
 ) -> Price:
     """Of a training with so many forward passes of teachers, which are so many frozen networks."""
     size, unets = spec.size, known.unets(job)

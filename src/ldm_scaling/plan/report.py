@@ -8,6 +8,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .dag import Job
 from .price import Price
@@ -101,7 +102,7 @@ def to_csv(table: Sequence[Row], device: Device) -> str:
 
 # ---------------------------------------------------------------- text
 
-_UNBROKEN = {"break_on_hyphens": False, "break_long_words": False}
+_UNBROKEN: dict[str, Any] = {"break_on_hyphens": False, "break_long_words": False}
 
 
 def report(priced: Priced, device: Device) -> str:

@@ -6,17 +6,17 @@ the number of undistilled steps that give the student's value, over the student'
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from ..jobs.cli import InputError, fraction, parser, run
-from ..jobs.tables import OK, to_csv
+from ..jobs.cli import InputError, run
+from ..jobs.command import command
+from ..jobs.tables import OK, records, to_csv
 from ..jobs.workdir import write_text
 from ..study.distill import FEW_STEPS
+from .arguments import Confidence, Out, SeveralCells
 from .curves import Curve, best_points, curve_of, sizes_of
-from .values import Values, add_cells, interval, read_values
+from .values import Values, interval
 
 BEYOND, BELOW, FAILED = "beyond the grid", "below the grid", "failed"
 ACCELERATION = ["size", "params", "metric", "steps", "guidance", "value", "lo", "hi"]
@@ -86,26 +86,15 @@ def _accelerated(
     return value / FEW_STEPS, lo, hi, status
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    add_cells(
-        arguments,
-        "cells.csv and the draws beside it: of undistilled models, then of their students",
-    )
-    arguments.add_argument("--metric", required=True, help="metric that is compared")
-    arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
-    arguments.add_argument("--out", required=True, type=Path, help="acceleration.csv")
-    options = arguments.parse_args()
-    if len(options.cells) != 2:
-        arguments.error("argument --cells: twice, of undistilled models and of their students")
-    undistilled, students = (
-        best_points(read_values(*paths, options.metric), options.confidence)
-        for paths in options.cells
-    )
-    table = acceleration(students, undistilled, options.confidence)
-    write_text(options.out, to_csv(table))
-    for row in table.itertuples():
+@command
+def main(cells: SeveralCells, confidence: Confidence, out: Out) -> None:
+    """Write acceleration.csv, of the cells of undistilled models and those of their students."""
+    if len(cells) != 2:
+        raise InputError("--cells: twice, of undistilled models and of their students")
+    undistilled, students = (best_points(own, confidence) for own in cells)
+    table = acceleration(students, undistilled, confidence)
+    write_text(out, to_csv(table))
+    for row in records(table):
         print(f"{row.size}: {row.acceleration:.3g} times, {row.status}")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Annotated
 
-from ..jobs.cli import InputError, fraction
+from ..jobs.cli import InputError
+from ..jobs.command import Read
 from ..jobs.tables import read_table
-from .values import Values, add_cells, read_values
+from .arguments import CellFiles, Confidence, Guidance, Steps
+from .values import Values, read_values
 
 Setting = tuple[int, float, float]
 """steps, guidance, and the confidence of the intervals"""
@@ -36,14 +38,11 @@ def read_at_setting(
     return [at_setting(read_values(cells, draws, metric), *setting) for metric in metrics]
 
 
-def add_setting(to: ArgumentParser) -> None:
-    """Add the arguments of a table of one sampler's cells at the fixed setting."""
-    add_cells(to, "cells.csv of one sampler and the draws beside it", several=False)
-    to.add_argument("--steps", required=True, type=int, help="of the fixed setting")
-    to.add_argument("--guidance", required=True, type=float, help="of the fixed setting")
-    to.add_argument("--confidence", required=True, type=fraction, help="of the intervals")
+def read_setting(
+    cells: CellFiles, steps: Steps, guidance: Guidance, confidence: Confidence
+) -> list[Values]:
+    """The cells of a setting, of each metric that was measured."""
+    return read_at_setting(*cells, (steps, guidance, confidence))
 
 
-def setting_of(options: Namespace) -> Setting:
-    """What `add_setting` reads, without the cells."""
-    return options.steps, options.guidance, options.confidence
+AtSetting = Annotated[list[Values], Read(read_setting)]

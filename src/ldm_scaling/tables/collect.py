@@ -10,26 +10,25 @@ steps), the rows of the cell whose guidance gives the lowest value of the select
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
 from ..jobs.choice import at_end, chosen_rows, require_lower_is_better
-from ..jobs.cli import InputError, parser, run
+from ..jobs.cli import InputError, run
+from ..jobs.command import Option, command
 from ..jobs.tables import (
     CELL,
     CELLS,
-    FAMILY,
     MODEL,
     OK,
-    PARTS,
     read_measured,
-    read_table,
     to_csv,
     write_cells,
 )
 from ..jobs.workdir import write_text
+from .arguments import FamilyParts, Out, SelectBy
 
 
 def cells_table(
@@ -111,37 +110,37 @@ def _choose(group: pd.DataFrame, select_by: str) -> pd.DataFrame:
         rows = group.drop_duplicates("metric").assign(at_boundary=False)
         # Nothing was chosen, so what belongs to one guidance is empty; the sampling cost stays.
         rows[["guidance", "guided_cost", "total_cost", "seconds"]] = float("nan")
-        rows = rows.assign(nfe=pd.NA, status=selecting["status"].iloc[0])
+        rows = rows.assign(nfe=np.nan, status=selecting["status"].iloc[0])
         return rows.astype({"nfe": "Int64"})
     return group[group["guidance"] == chosen["guidance"].item()]
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--select-by", required=True, help="metric that chooses the guidance")
-    arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
-    arguments.add_argument(
-        "--metrics",
-        required=True,
-        nargs=6,
-        action="append",
-        metavar=("STAGE", "SIZE", "SEED", "SAMPLER", "METRICS", "DRAWS"),
-        help="metrics of the cells of one model and sampler, and their draws; repeat for each",
-    )
-    arguments.add_argument("--steps", required=True, nargs="+", type=int, help="of the grid")
-    arguments.add_argument("--guidance", required=True, nargs="+", type=float, help="of the grid")
-    arguments.add_argument("--cells-out", required=True, type=Path)
-    arguments.add_argument("--best-out", required=True, type=Path)
-    arguments.add_argument("--draws-out", required=True, type=Path)
-    options = arguments.parse_args()
-    measured, draws = read_measured(options.metrics, MODEL)
-    grid = (options.steps, options.guidance)
-    cells = cells_table(measured, read_table(options.family, [*FAMILY, *PARTS]), grid)
-    best = best_table(cells, options.select_by)
-    write_text(options.best_out, to_csv(best))
-    write_cells(cells, draws[cells.index], options.cells_out, options.draws_out)
-    chosen = best[best["metric"] == options.select_by]
+@command
+def main(
+    metrics: Annotated[
+        list[list[str]],
+        Option(
+            "metrics of the cells of one model and sampler, and their draws; repeat for each",
+            nargs=6,
+            names=("STAGE", "SIZE", "SEED", "SAMPLER", "METRICS", "DRAWS"),
+            repeated=True,
+        ),
+    ],
+    family: FamilyParts,
+    select_by: SelectBy,
+    steps: Annotated[list[int], Option("of the grid", int, nargs="+")],
+    guidance: Annotated[list[float], Option("of the grid", float, nargs="+")],
+    cells_out: Out,
+    best_out: Out,
+    draws_out: Out,
+) -> None:
+    """Write cells.csv with its draws, and best.csv."""
+    measured, draws = read_measured(metrics, MODEL)
+    cells = cells_table(measured, family, (steps, guidance))
+    best = best_table(cells, select_by)
+    write_text(best_out, to_csv(best))
+    write_cells(cells, draws[cells.index], cells_out, draws_out)
+    chosen = best[best["metric"] == select_by]
     print(
         f"{len(cells)} rows; best guidance for {(chosen['status'] == OK).sum()} of {len(chosen)}"
         f" (model, sampler, steps), {chosen['at_boundary'].sum()} at an end of the grid"

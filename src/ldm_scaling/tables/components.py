@@ -6,14 +6,16 @@ Diffusion 1's split of parameters is 12 %, 8 % and 80 %.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 
-from ..jobs.cli import InputError, parser, run
-from ..jobs.tables import COUNTS, read_table, to_csv
+from ..jobs.cli import InputError, run
+from ..jobs.command import command, csv
+from ..jobs.tables import COUNTS, records, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.stages import OWN
+from .arguments import Guidance, Out, Steps
 
 _PARAMS = {
     "text_encoder": "text_params",
@@ -52,10 +54,9 @@ def components_table(
     and bytes are those of both halves.
     """
     own = counts[counts["encoder"] == OWN].reset_index(drop=True)
-    gflops = image_costs(own, steps, nfe)
     timed = seconds.assign(size=seconds["size"].fillna("")).set_index(["component", "size"])
     rows = []
-    for place, count in own.iterrows():
+    for _, count in own.join(image_costs(own, steps, nfe)).iterrows():
         for part in PARTS:
             key = (part, count["size"] if part == "unet" else "")
             if key not in timed.index:
@@ -63,7 +64,7 @@ def components_table(
                 raise InputError(f"{name} was not timed; delete both and run again")
             params = count[_PARAMS[part]]
             of_time = {name: timed.loc[key, name] for name in ("seconds", "device")}
-            costs = {"params": params, "bytes": _BYTES * params, "gflops": gflops.loc[place, part]}
+            costs = {"params": params, "bytes": _BYTES * params, "gflops": count[part]}
             rows.append({"size": count["size"], "component": part} | costs | of_time)
     table = pd.DataFrame(rows)
     for column in ("params", "gflops", "seconds"):
@@ -73,21 +74,18 @@ def components_table(
     return table[COMPONENTS]
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--counts", required=True, type=Path, help="models/components.csv")
-    arguments.add_argument("--seconds", required=True, type=Path, help="component_seconds.csv")
-    arguments.add_argument("--steps", required=True, type=int, help="of the fixed setting")
-    arguments.add_argument("--guidance", required=True, type=float, help="of the fixed setting")
-    arguments.add_argument("--out", required=True, type=Path, help="components.csv")
-    options = arguments.parse_args()
-    counts = read_table(options.counts, COUNTS)
-    seconds = read_table(options.seconds, _SECONDS)
-    nfe = options.steps * (2 if options.guidance > 1 else 1)
-    table = components_table(counts, seconds, options.steps, nfe)
-    write_text(options.out, to_csv(table))
-    for row in table.itertuples():
+@command
+def main(
+    counts: Annotated[pd.DataFrame, csv("models/components.csv", COUNTS)],
+    seconds: Annotated[pd.DataFrame, csv("component_seconds.csv", _SECONDS)],
+    steps: Steps,
+    guidance: Guidance,
+    out: Out,
+) -> None:
+    """Write components.csv."""
+    table = components_table(counts, seconds, steps, steps * (2 if guidance > 1 else 1))
+    write_text(out, to_csv(table))
+    for row in records(table):
         print(f"{row.size} {row.component}: {row.params:,} parameters, {row.params_share:.1%}")
 
 

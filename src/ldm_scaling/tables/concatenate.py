@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 
-from ..jobs.cli import parser, run
+from ..jobs.cli import run
+from ..jobs.command import Option, command
 from ..jobs.tables import CELLS, read_table, to_csv
 from ..jobs.workdir import write_text
+from .arguments import Out
+
+_Tables = Annotated[list[Path], Option("the table of each", Path, nargs="+")]
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    for name in ("cells", "best"):
-        many = {"required": True, "nargs": "+", "type": Path}
-        arguments.add_argument(f"--{name}", **many, help=f"a {name}.csv of each")
-        arguments.add_argument(f"--{name}-out", required=True, type=Path)
-    options = arguments.parse_args()
-    kinds = ((options.cells, CELLS, options.cells_out), (options.best, CELLS, options.best_out))
-    for paths, columns, out in kinds:
-        tables = [read_table(path, columns) for path in paths]
+@command
+def main(cells: _Tables, cells_out: Out, best: _Tables, best_out: Out) -> None:
+    """Write one cells.csv and one best.csv."""
+    for paths, out in ((cells, cells_out), (best, best_out)):
+        tables = [read_table(path, CELLS) for path in paths]
         write_text(out, to_csv(pd.concat(tables, ignore_index=True)))
 
 

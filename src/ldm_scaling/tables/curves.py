@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ..jobs.choice import OK, require_lower_is_better
-from ..jobs.cli import fraction, parser, run
+from ..jobs.cli import run
+from ..jobs.command import command
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
-from .values import Values, add_cells, interval, read_values
+from .arguments import Confidence, Out, SeveralCells
+from .values import Values, interval
 
 AXES = ["sampling_cost", "guided_cost", "total_cost", "seconds"]
 """columns of cells that say what an image costs"""
@@ -169,20 +170,13 @@ def crossovers(points: Values, axis: str, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=CROSSOVERS)
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    add_cells(arguments, "cells.csv of a sampler and the draws beside it; repeat for each")
-    arguments.add_argument("--metric", required=True, help="metric that is compared")
-    arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
-    arguments.add_argument("--out", required=True, type=Path, help="crossovers.csv")
-    options = arguments.parse_args()
-    tables = []
-    for table, draws in options.cells:
-        points = best_points(read_values(table, draws, options.metric), options.confidence)
-        tables += [crossovers(points, axis, options.confidence) for axis in AXES]
+@command
+def main(cells: SeveralCells, confidence: Confidence, out: Out) -> None:
+    """Write crossovers.csv, of the cells of each sampler."""
+    points = [best_points(own, confidence) for own in cells]
+    tables = [crossovers(own, axis, confidence) for own in points for axis in AXES]
     found = pd.concat(tables, ignore_index=True)
-    write_text(options.out, to_csv(found))
+    write_text(out, to_csv(found))
     print(f"{len(found)} pairs of sizes; the larger overtakes in {(found.status == CROSSES).sum()}")
 
 

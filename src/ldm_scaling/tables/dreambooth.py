@@ -9,13 +9,16 @@ the same for all sizes, stages and metrics.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
 from ..jobs.arrays import map_array, read_header
-from ..jobs.cli import InputError, fraction, parser, positive, run
-from ..jobs.tables import FAMILY, OK, read_table, write_cells
+from ..jobs.cli import InputError, positive, run
+from ..jobs.command import Option, command, csv
+from ..jobs.tables import OK, records, write_cells
+from .arguments import Confidence, Family, Guidance, Out, Sampler, Steps
 from .values import Values, interval, read_values, student_over_normal
 
 ALL = "all"
@@ -83,15 +86,16 @@ def model_scores(
                 " and run again"
             )
         seconds = np.asarray(map_array(path, f"{stage}/seconds")).astype(float)
-        every, each = resamples(*scores.shape, resampled, seed)
+        count, images = scores.shape
+        every, each = resamples(count, images, resampled, seed)
         own = {"stage": stage, "metric": metric}
         wide = widening(len(scores), confidence)
         rows.append(own | {"subject": ALL, "n": scores.size, "seconds": seconds.mean()})
         draws.append(resampled_means(scores, every, wide))
-        for subject, weights in zip(subjects.itertuples(), each, strict=True):
+        for subject, weights in zip(records(subjects), each, strict=True):
             number = subject.Index
             of_one = {"subject": str(number), "name": subject.name, "class": subject.noun}
-            rows.append(own | of_one | {"n": scores.shape[1], "seconds": seconds[number]})
+            rows.append(own | of_one | {"n": images, "seconds": seconds[number]})
             draws.append(resampled_means(scores[number], weights, 1.0))
     return rows, draws
 
@@ -119,42 +123,41 @@ def of_all(values: Values, stage: str) -> Values:
     return values.where((values.rows["stage"] == stage) & (values.rows["subject"] == ALL))
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument(
-        "--scores",
-        required=True,
-        nargs=3,
-        action="append",
-        metavar=("SIZE", "SEED", "FILE"),
-        help="scores of a model before and after; repeat for each",
-    )
-    arguments.add_argument("--subjects", required=True, type=Path, help="subjects.csv")
-    arguments.add_argument("--family", required=True, type=Path, help="family.csv")
-    arguments.add_argument("--sampler", required=True, help="of all images")
-    arguments.add_argument("--steps", required=True, type=int, help="denoising steps")
-    arguments.add_argument("--guidance", required=True, type=float, help="guidance scale")
-    arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
-    arguments.add_argument("--bootstrap", required=True, type=positive(int), help="resamples")
-    arguments.add_argument("--seed", required=True, type=int, help="of the resamples")
-    arguments.add_argument("--table-out", required=True, type=Path, help="dreambooth.csv")
-    arguments.add_argument("--draws-out", required=True, type=Path, help="draws.safetensors")
-    options = arguments.parse_args()
-    subjects = read_table(options.subjects, SUBJECTS).rename(columns={"class": "noun"})
-    setting = {key: getattr(options, key) for key in ("sampler", "steps", "guidance")}
-    how = (options.bootstrap, options.confidence, options.seed)
+@command
+def main(
+    scores: Annotated[
+        list[list[str]],
+        Option(
+            "scores of a model before and after; repeat for each",
+            nargs=3,
+            names=("SIZE", "SEED", "FILE"),
+            repeated=True,
+        ),
+    ],
+    subjects: Annotated[pd.DataFrame, csv("subjects.csv", SUBJECTS)],
+    family: Family,
+    sampler: Sampler,
+    steps: Steps,
+    guidance: Guidance,
+    confidence: Confidence,
+    bootstrap: Annotated[int, Option("resamples", positive(int))],
+    seed: Annotated[int, Option("of the resamples", int)],
+    table_out: Out,
+    draws_out: Out,
+) -> None:
+    """Write dreambooth.csv and its draws."""
+    subjects = subjects.rename(columns={"class": "noun"})
+    setting = {"sampler": sampler, "steps": steps, "guidance": guidance}
     rows, draws = [], []
-    for size, seed, path in options.scores:
-        if not seed.isdecimal():
-            arguments.error(f"argument --scores: seed {seed} is no number")
-        own, drawn = model_scores(Path(path), subjects, *how)
-        rows += [{"size": size, "seed": int(seed), **setting, **row} for row in own]
+    for size, training_seed, path in scores:
+        if not training_seed.isdecimal():
+            raise InputError(f"--scores: seed {training_seed} is no number")
+        own, drawn = model_scores(Path(path), subjects, bootstrap, confidence, seed)
+        rows += [{"size": size, "seed": int(training_seed), **setting, **row} for row in own]
         draws += drawn
-    family = read_table(options.family, FAMILY)
-    table = scores_table(pd.DataFrame(rows), np.array(draws), family, options.confidence)
-    write_cells(table, np.array(draws)[:, 1:], options.table_out, options.draws_out)
-    for row in table[table["subject"] == ALL].itertuples():
+    table = scores_table(pd.DataFrame(rows), np.array(draws), family, confidence)
+    write_cells(table, np.array(draws)[:, 1:], table_out, draws_out)
+    for row in records(table[table["subject"] == ALL]):
         print(f"{row.stage} {row.size} {row.metric}: {row.value:.3g} [{row.lo:.3g}, {row.hi:.3g}]")
 
 

@@ -7,18 +7,19 @@ they say how far resampled images and seeds move it, not how well a power law de
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ..jobs.cli import parser, positive, run
+from ..jobs.cli import positive, run
+from ..jobs.command import Option, command
 from ..jobs.tables import OK, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.metrics import HIGHER_IS_BETTER
 from ..kinds.sizes import channels
-from .at_setting import add_setting, read_at_setting, setting_of
+from .arguments import Confidence, Out
+from .at_setting import AtSetting
 from .values import Values, interval
 
 FITS = ["metric", "size", "exponent", "lo", "hi", "coefficient", "points", "n", "r2", "status"]
@@ -99,21 +100,19 @@ def fits_table(values: Values, images: int, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(table, columns=FITS)
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    add_setting(arguments)
-    arguments.add_argument(
-        "--images", required=True, type=positive(int), help="images of a whole training"
-    )
-    arguments.add_argument("--out", required=True, type=Path, help="fits.csv")
-    options = arguments.parse_args()
-    values = read_at_setting(*options.cells, setting_of(options))
-    tables = [fits_table(own, options.images, options.confidence) for own in values]
+@command
+def main(
+    values: AtSetting,
+    confidence: Confidence,
+    images: Annotated[int, Option("images of a whole training", positive(int))],
+    out: Out,
+) -> None:
+    """Write fits.csv."""
+    tables = [fits_table(own, images, confidence) for own in values]
     for table in tables:
         for status, rows in table[table["status"] != OK].groupby("status"):
             print(f"{table['metric'][0]}: no power law of {', '.join(rows['size'])}: {status}")
-    write_text(options.out, to_csv(pd.concat(tables, ignore_index=True)))
+    write_text(out, to_csv(pd.concat(tables, ignore_index=True)))
 
 
 if __name__ == "__main__":

@@ -6,16 +6,18 @@ if the family is theirs: theirs are of 30,000 images of COCO-2014, DDIM, 50 step
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 
 from ..costs.published import published_results
-from ..jobs.cli import parser, run
-from ..jobs.tables import to_csv
+from ..jobs.cli import run
+from ..jobs.command import command, json_of
+from ..jobs.tables import records, to_csv
 from ..jobs.workdir import write_text
 from ..workflow.specs.costs import CostSpec
-from .at_setting import add_setting, read_at_setting, setting_of
+from .arguments import Confidence, Out
+from .at_setting import AtSetting
 from .values import Values, with_intervals
 
 FIXED_SETTING = ["size", "params", "gflops", "normalized_cost", "sampler", "steps", "guidance"]
@@ -30,19 +32,19 @@ def fixed_setting_table(values: list[Values], spec: CostSpec, confidence: float)
     """
     tables = [with_intervals(own.where(own.rows["trained"] == 1), confidence) for own in values]
     rows = pd.concat(tables, ignore_index=True).sort_values("params", kind="stable")
-    printed = [published_results(spec, row.size).get(row.metric) for row in rows.itertuples()]
+    printed = [published_results(spec, row.size).get(row.metric) for row in records(rows)]
     return rows.assign(published=pd.Series(printed, rows.index, dtype=float))[FIXED_SETTING]
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, CostSpec)
-    add_setting(arguments)
-    arguments.add_argument("--out", required=True, type=Path, help="fixed_setting.csv")
-    options = arguments.parse_args()
-    values = read_at_setting(*options.cells, setting_of(options))
-    table = fixed_setting_table(values, options.spec, options.confidence)
-    write_text(options.out, to_csv(table))
+@command
+def main(
+    values: AtSetting,
+    confidence: Confidence,
+    spec: Annotated[CostSpec, json_of(CostSpec)],
+    out: Out,
+) -> None:
+    """Write fixed_setting.csv."""
+    write_text(out, to_csv(fixed_setting_table(values, spec, confidence)))
 
 
 if __name__ == "__main__":

@@ -11,18 +11,20 @@ order both metrics have decided: `agreeing` in the same order, `contradicting` i
 from __future__ import annotations
 
 from itertools import combinations
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
 from ..jobs.choice import OK, at_chosen, chosen_scales, require_lower_is_better
-from ..jobs.cli import InputError, fraction, parser, run
+from ..jobs.cli import InputError, run
+from ..jobs.command import Option, command
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
 from ..kinds.metrics import HIGHER_IS_BETTER
+from .arguments import Confidence, Metrics, Out, SelectBy, SeveralCellFiles
 from .curves import sizes_of
-from .values import Values, add_cells, interval, read_values
+from .values import Values, interval, read_values
 
 TOO_FEW = "fewer than two sizes"
 RANKING = ["sampler", "budget", "metric", "size", "params", "rank", "rank_lo", "rank_hi"]
@@ -171,29 +173,22 @@ def compared(
     )
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    add_cells(arguments, "cells.csv of a sampler and the draws beside it; repeat for each")
-    arguments.add_argument("--metrics", required=True, nargs="+", help="that are compared")
-    arguments.add_argument("--select-by", required=True, help="metric that chooses the guidance")
-    arguments.add_argument("--budgets", required=True, nargs="+", type=float, help="sampling costs")
-    arguments.add_argument("--confidence", required=True, type=fraction, help="of intervals")
-    arguments.add_argument("--ranking-out", required=True, type=Path, help="metric_ranking.csv")
-    arguments.add_argument("--out", required=True, type=Path, help="metric_agreement.csv")
-    options = arguments.parse_args()
-    found = [
-        compared(
-            [read_values(*paths, metric) for metric in options.metrics],
-            options.select_by,
-            sorted(options.budgets),
-            options.confidence,
-        )
-        for paths in options.cells
-    ]
+@command
+def main(
+    cells: SeveralCellFiles,
+    metrics: Metrics,
+    select_by: SelectBy,
+    budgets: Annotated[list[float], Option("sampling costs", float, nargs="+")],
+    confidence: Confidence,
+    ranking_out: Out,
+    out: Out,
+) -> None:
+    """Write metric_ranking.csv and metric_agreement.csv."""
+    values = [[read_values(*paths, metric) for metric in metrics] for paths in cells]
+    found = [compared(own, select_by, sorted(budgets), confidence) for own in values]
     ranking, agreement = (pd.concat(own, ignore_index=True) for own in zip(*found, strict=True))
-    write_text(options.ranking_out, to_csv(ranking))
-    write_text(options.out, to_csv(agreement))
+    write_text(ranking_out, to_csv(ranking))
+    write_text(out, to_csv(agreement))
     print(
         f"{agreement['agreeing'].sum()} pairs of sizes in the same order by two metrics,"
         f" {agreement['contradicting'].sum()} in opposite ones"

@@ -9,17 +9,19 @@ that were trained.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
 from ..jobs.choice import at_end
-from ..jobs.cli import InputError, parser, run
-from ..jobs.tables import COUNTS, OK, read_measured, read_table, to_csv, write_cells
+from ..jobs.cli import InputError, run
+from ..jobs.command import Option, command, csv, json_of
+from ..jobs.tables import COUNTS, OK, read_measured, records, to_csv, write_cells
 from ..jobs.workdir import write_text
 from ..kinds.stages import BUDGET
 from ..workflow.specs.tables import ParamBudgetSpec
+from .arguments import Out
 from .components import image_costs
 from .curves import best_points
 from .splits import BEST, PARAM_BUDGET, splits_table
@@ -84,32 +86,32 @@ def _with_costs(rows: pd.DataFrame, counts: pd.DataFrame, spec: ParamBudgetSpec)
     return table[PARAM_BUDGET]
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, ParamBudgetSpec)
-    arguments.add_argument(
-        "--metrics",
-        required=True,
-        nargs=5,
-        action="append",
-        metavar=("ENCODER", "SIZE", "SEED", "METRICS", "DRAWS"),
-        help="metrics of the cells of a pair, and their draws; repeat for each",
-    )
-    arguments.add_argument("--counts", required=True, type=Path, help="models/param_budget.csv")
-    arguments.add_argument("--table-out", required=True, type=Path, help="param_budget.csv")
-    arguments.add_argument("--draws-out", required=True, type=Path, help="draws.safetensors")
-    arguments.add_argument("--splits-out", required=True, type=Path, help="param_budget_splits.csv")
-    options = arguments.parse_args()
-    spec: ParamBudgetSpec = options.spec
-    cells, draws = read_pairs(options.metrics, spec)
-    metrics = pair_values(cells, draws, read_table(options.counts, COUNTS), spec)
-    table = pd.concat([values.rows for values in metrics], ignore_index=True)
-    drawn = np.concatenate([values.draws[:, 1:] for values in metrics])
-    write_cells(table, drawn, options.table_out, options.draws_out)
-    splits = splits_table(metrics, spec.confidence)
-    write_text(options.splits_out, to_csv(splits))
+@command
+def main(
+    spec: Annotated[ParamBudgetSpec, json_of(ParamBudgetSpec)],
+    metrics: Annotated[
+        list[list[str]],
+        Option(
+            "metrics of the cells of a pair, and their draws; repeat for each",
+            nargs=5,
+            names=("ENCODER", "SIZE", "SEED", "METRICS", "DRAWS"),
+            repeated=True,
+        ),
+    ],
+    counts: Annotated[pd.DataFrame, csv("models/param_budget.csv", COUNTS)],
+    table_out: Out,
+    draws_out: Out,
+    splits_out: Out,
+) -> None:
+    """Write param_budget.csv with its draws, and param_budget_splits.csv."""
+    pairs = pair_values(*read_pairs(metrics, spec), counts, spec)
+    table = pd.concat([values.rows for values in pairs], ignore_index=True)
+    drawn = np.concatenate([values.draws[:, 1:] for values in pairs])
+    write_cells(table, drawn, table_out, draws_out)
+    splits = splits_table(pairs, spec.confidence)
+    write_text(splits_out, to_csv(splits))
     own = splits[(splits["metric"] == spec.quality) & (splits["standing"] == BEST)]
-    for row in own.itertuples():
+    for row in records(own):
         print(f"{row.axis} {row.total:.3g}: {row.encoder}, {row.text_share:.0%} text encoder")
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,11 +24,13 @@ from ..cells.measure import read_features
 from ..cells.search import search
 from ..jobs.arrays import map_array
 from ..jobs.choice import chosen_rows
-from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.cli import InputError, Progress, run
+from ..jobs.command import Option, command, json_of
 from ..jobs.tables import MEASURED, MODEL, OK, draws_of, read_table, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.cells import cell_name
 from ..workflow.specs.tables import SearchCostSpec
+from .arguments import Out
 from .searches import SEARCH_COST, summary
 from .values import interval
 
@@ -46,11 +48,11 @@ class Cells(NamedTuple):
 def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
     """The columns n, FOUND and REGRET of one search."""
     rows = cells.rows.set_index("guidance")
-    steps, n = int(rows["steps"].iloc[0]), spec.n
+    values, steps, n = rows["value"], int(rows["steps"].iloc[0]), spec.n
 
     def evaluate(scale: float, images: int) -> float:
         if images == n:
-            return float(rows.loc[scale, "value"]) if rows.loc[scale, "status"] == OK else math.inf
+            return float(values[scale]) if rows["status"][scale] == OK else math.inf
         features = map_array(cells.features, cell_name(steps, scale))[:images]
         return metric(features.astype(np.float64)) if len(features) == images else math.inf
 
@@ -61,13 +63,13 @@ def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
         return cost | {"within": False, "status": "failed"}
     best = chosen["guidance"].item()
     own, grid = (cells.draws[rows.index.get_loc(scale)] for scale in (found.chosen, best))
-    value, lowest = (rows.loc[scale, "value"] for scale in (found.chosen, best))
+    value, lowest = values[found.chosen], values[best]
     paired = np.concatenate([[value - lowest], own - grid])
     regret, lo, hi = interval(paired, spec.confidence)
-    margin = rows.loc[best, "hi"] - lowest
-    values = {"value": value, "grid_value": lowest, "regret": regret, "regret_lo": lo}
-    values |= {"regret_hi": hi, "margin": margin, "within": regret <= margin, "status": OK}
-    return cost | {"guidance": found.chosen, "grid_guidance": best} | values
+    margin = rows["hi"][best] - lowest
+    result = {"value": value, "grid_value": lowest, "regret": regret, "regret_lo": lo}
+    result |= {"regret_hi": hi, "margin": margin, "within": regret <= margin, "status": OK}
+    return cost | {"guidance": found.chosen, "grid_guidance": best} | result
 
 
 def read_cells(
@@ -89,34 +91,35 @@ def read_cells(
     return found
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, SearchCostSpec)
-    arguments.add_argument(
-        "--cells",
-        required=True,
-        nargs=7,
-        action="append",
-        metavar=("STAGE", "SIZE", "SEED", "SAMPLER", "FEATURES", "METRICS", "DRAWS"),
-        help="cells of one model and sampler; repeat for each",
-    )
-    arguments.add_argument("--reference", required=True, type=Path, help="features of real images")
-    arguments.add_argument("--out", required=True, type=Path, help="search_cost.csv")
-    options = arguments.parse_args()
-    spec: SearchCostSpec = options.spec
-    metric = metric_of(prepare(read_features(options.reference), spec.components), spec.select_by)
-    rows, progress = [], Progress("models and samplers", len(options.cells))
-    for number, (*model, features, metrics, draws) in enumerate(options.cells, start=1):
+@command
+def main(
+    spec: Annotated[SearchCostSpec, json_of(SearchCostSpec)],
+    cells: Annotated[
+        list[list[str]],
+        Option(
+            "cells of one model and sampler; repeat for each",
+            nargs=7,
+            names=("STAGE", "SIZE", "SEED", "SAMPLER", "FEATURES", "METRICS", "DRAWS"),
+            repeated=True,
+        ),
+    ],
+    reference: Annotated[Path, Option("features of real images", Path)],
+    out: Out,
+) -> None:
+    """Write search_cost.csv."""
+    metric = metric_of(prepare(read_features(reference), spec.components), spec.select_by)
+    rows, progress = [], Progress("models and samplers", len(cells))
+    for number, (*model, features, metrics, draws) in enumerate(cells, start=1):
         files = (Path(metrics), Path(draws), Path(features))
         if model[0] not in spec.grids:
-            arguments.error(f"argument --cells: the spec has no grid of stage {model[0]}")
-        for cells in read_cells(*files, spec.grids[model[0]], spec.metric):
-            setting = {"steps": cells.rows["steps"].iloc[0], "metric": spec.metric}
+            raise InputError(f"--cells: the spec has no grid of stage {model[0]}")
+        for own in read_cells(*files, spec.grids[model[0]], spec.metric):
+            setting = {"steps": own.rows["steps"].iloc[0], "metric": spec.metric}
             identity = dict(zip(MODEL, model, strict=True)) | setting
-            rows.append(identity | replay(cells, metric, spec))
+            rows.append(identity | replay(own, metric, spec))
         progress.update(number)
     table = pd.DataFrame(rows).reindex(columns=SEARCH_COST)
-    write_text(options.out, to_csv(table))
+    write_text(out, to_csv(table))
     print(summary(table))
 
 

@@ -68,7 +68,8 @@ def encoder_curves(values: Values, axis: str) -> list[EncoderCurve]:
         draws = measured.draws[rows.index]
         first, costs = rows.iloc[0], rows[unet].to_numpy(float)
         rest = float(first[axis] - first[unet])
-        curves.append(EncoderCurve(encoder, float(first[text]), rest, Curve(encoder, costs, draws)))
+        curve = Curve(str(encoder), costs, draws)
+        curves.append(EncoderCurve(curve.size, float(first[text]), rest, curve))
     return curves
 
 

@@ -10,23 +10,24 @@ that the guidance is at an end of the grid.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
 from ..jobs.choice import at_end, chosen_rows, require_lower_is_better
-from ..jobs.cli import InputError, parser, run
+from ..jobs.cli import InputError, run
+from ..jobs.command import Option, command
 from ..jobs.tables import (
-    FAMILY,
     MEASURED,
-    PARTS,
     read_measured,
-    read_table,
+    records,
     write_cells,
 )
 from ..kinds import stages
 from ..kinds.sizes import channels
 from ..study.stitch import SEPARATOR
+from .arguments import FamilyParts, Out, SelectBy
 from .curves import curve_of, sizes_of
 from .values import Values, read_values
 
@@ -52,7 +53,7 @@ def stitch_table(
     costs = family.set_index("size")
     known = set(costs.index)
     rows = []
-    for row in measured.itertuples():
+    for row in records(measured):
         sizes = row.sizes.split(SEPARATOR)
         if unknown := [size for size in sizes if size not in known]:
             raise InputError(f"size {unknown[0]} is not in the family table")
@@ -114,28 +115,28 @@ def rivals(points: Values, axis: str, budget: float) -> np.ndarray:
     return np.concatenate(found)
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--select-by", required=True, help="metric that chooses the guidance")
-    arguments.add_argument("--family", required=True, type=Path, help="table of sizes and costs")
-    arguments.add_argument(
-        "--metrics",
-        required=True,
-        nargs=5,
-        action="append",
-        metavar=("SIZES", "SEED", "SAMPLER", "METRICS", "DRAWS"),
-        help="metrics of the cells of sizes such as c20-c48, and their draws; repeat for each",
-    )
-    arguments.add_argument("--guidance", required=True, nargs="+", type=float, help="of the grid")
-    arguments.add_argument("--out", required=True, type=Path, help="stitch.csv")
-    arguments.add_argument("--draws-out", required=True, type=Path)
-    options = arguments.parse_args()
+@command
+def main(
+    metrics: Annotated[
+        list[list[str]],
+        Option(
+            "metrics of the cells of sizes such as c20-c48, and their draws; repeat for each",
+            nargs=5,
+            names=("SIZES", "SEED", "SAMPLER", "METRICS", "DRAWS"),
+            repeated=True,
+        ),
+    ],
+    family: FamilyParts,
+    select_by: SelectBy,
+    guidance: Annotated[list[float], Option("of the grid", float, nargs="+")],
+    out: Out,
+    draws_out: Out,
+) -> None:
+    """Write stitch.csv and its draws."""
     names = ["sizes", "seed", "sampler"]
-    measured, draws = read_measured(options.metrics, names, [*MEASURED, "allocation"])
-    family = read_table(options.family, [*FAMILY, *PARTS])
-    table = stitch_table(measured, family, options.select_by, options.guidance)
-    write_cells(table, draws[table.index], options.out, options.draws_out)
+    measured, draws = read_measured(metrics, names, [*MEASURED, "allocation"])
+    table = stitch_table(measured, family, select_by, guidance)
+    write_cells(table, draws[table.index], out, draws_out)
     print(f"{len(table)} rows of {table['sizes'].nunique()} sequences of sizes")
 
 

@@ -6,18 +6,19 @@ measured. `bicubic` and `reconstruction` are of superres_baselines.csv.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 
-from ..jobs.cli import fraction, parser, run
-from ..jobs.tables import read_table, to_csv
+from ..jobs.cli import run
+from ..jobs.command import Read, command, csv
+from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
+from .arguments import FLOOR_COLUMNS, Confidence, Out, SeveralCellFiles, Steps
 from .at_setting import read_at_setting
-from .values import add_cells, with_intervals
+from .values import Values, with_intervals
 
 SUPERRES = ["model", "size", "params", "steps", "metric", "value", "lo", "hi", "n", "status"]
-BASELINES = ["kind", "metric", "value", "lo", "hi", "n"]
 
 
 def superres_table(baselines: pd.DataFrame, cells: list[pd.DataFrame]) -> pd.DataFrame:
@@ -30,20 +31,22 @@ def superres_table(baselines: pd.DataFrame, cells: list[pd.DataFrame]) -> pd.Dat
     return table.astype({"params": "Int64", "steps": "Int64", "n": "Int64"})
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--baselines", required=True, type=Path, help="superres_baselines.csv")
-    add_cells(arguments, "cells.csv of a stage and the draws beside it; repeat for each")
-    arguments.add_argument("--steps", required=True, type=int, help="of the cells")
-    arguments.add_argument("--confidence", required=True, type=fraction, help="of the intervals")
-    arguments.add_argument("--out", required=True, type=Path, help="superres.csv")
-    options = arguments.parse_args()
-    setting = (options.steps, 1.0, options.confidence)
-    values = [own for paths in options.cells for own in read_at_setting(*paths, setting)]
-    tables = [with_intervals(own, options.confidence) for own in values]
-    table = superres_table(read_table(options.baselines, BASELINES), tables)
-    write_text(options.out, to_csv(table))
+def read_every_stage(cells: SeveralCellFiles, steps: Steps, confidence: Confidence) -> list[Values]:
+    """The cells of each stage and metric, which are sampled without guidance."""
+    setting = (steps, 1.0, confidence)
+    return [own for paths in cells for own in read_at_setting(*paths, setting)]
+
+
+@command
+def main(
+    baselines: Annotated[pd.DataFrame, csv("superres_baselines.csv", FLOOR_COLUMNS)],
+    values: Annotated[list[Values], Read(read_every_stage)],
+    confidence: Confidence,
+    out: Out,
+) -> None:
+    """Write superres.csv."""
+    tables = [with_intervals(own, confidence) for own in values]
+    write_text(out, to_csv(superres_table(baselines, tables)))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ each draw, has an interval that knows how cells vary together.
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,19 +18,6 @@ from ..jobs.choice import at_chosen, chosen_scales
 from ..jobs.cli import InputError
 from ..jobs.tables import CELLS, OK, read_table
 from ..jobs.workdir import file_hash
-
-
-def add_cells(to: ArgumentParser, help: str, several: bool = True) -> None:
-    """Add the argument that names the two files which `read_values` reads, or several times two."""
-    to.add_argument(
-        "--cells",
-        required=True,
-        nargs=2,
-        action="append" if several else "store",
-        type=Path,
-        metavar=("CELLS", "DRAWS"),
-        help=help,
-    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What several figures take: types of the parameters of `draw`, and how each one is read."""
+"""What several commands take: types of their parameters, and how each one is read."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ import pandas as pd
 
 from ..jobs.cli import fraction
 from ..jobs.command import Option, Read, csv
-from ..jobs.tables import FAMILY
-from ..tables.values import Values, read_values
-from . import style
+from ..jobs.tables import FAMILY, PARTS
+from .values import Values, read_values
 
+FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
+"""of floors.csv, and of superres_baselines.csv"""
 _CELLS = {"parse": Path, "nargs": 2, "names": ("CELLS", "DRAWS")}
 
-Metric = Annotated[str, Option("metric to draw")]
-Metrics = Annotated[list[str], Option("metrics to draw, a panel each", nargs="+")]
+Metric = Annotated[str, Option("a metric of the cells")]
+Metrics = Annotated[list[str], Option("metrics of the cells", nargs="+")]
+SelectBy = Annotated[str, Option("metric that chooses the guidance")]
 Confidence = Annotated[float, Option("of intervals", fraction)]
-CellFiles = Annotated[list[Path], Option("cells.csv and the draws beside it", **_CELLS)]
+CellFiles = Annotated[tuple[Path, Path], Option("cells.csv and the draws beside it", **_CELLS)]
 SeveralCellFiles = Annotated[
-    list[list[Path]],
+    list[tuple[Path, Path]],
     Option("cells.csv and the draws beside it; repeat for each", repeated=True, **_CELLS),
 ]
-Floors = Annotated[pd.DataFrame, csv("floors.csv", style.FLOOR_COLUMNS)]
+Floors = Annotated[pd.DataFrame, csv("floors.csv", FLOOR_COLUMNS)]
 Family = Annotated[pd.DataFrame, csv("family.csv", FAMILY)]
+FamilyParts = Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *PARTS])]
 Sampler = Annotated[str, Option("sampler of the cells")]
 Steps = Annotated[int, Option("denoising steps of the cells", int)]
 Guidance = Annotated[float, Option("guidance scale of the cells", float)]
+Out = Annotated[Path, Option("file to write", Path)]
 
 
 def read_cells(cells: CellFiles, metric: Metric) -> Values:
