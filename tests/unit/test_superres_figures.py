@@ -119,7 +119,7 @@ def test_baselines_are_lines_in_every_panel():
 
 def test_different_n_are_never_on_one_axis():
     with pytest.raises(InputError, match="n = 32, 64: different n"):
-        sr_compute.draw(checkpoints(), [], baselines(n=32))
+        sr_compute.draw([checkpoints(), []], baselines(n=32), 1)
     with pytest.raises(InputError, match="n = 32, 64: different n"):
         sr_vs_cost.draw(finetuned(), baselines(n=32), CONFIDENCE)
     with pytest.raises(InputError, match="psnr"):
