@@ -1,18 +1,24 @@
 """Two processes train and sample as one does, also when their number changes on the way."""
 
+import contextlib
 import functools
+import importlib
+import io
 import json
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from project import ROOT
 from safetensors.numpy import load_file
 
 from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.cli import run
 from ldm_scaling.latents.autoencoder import save_model
 from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.models.train import WEIGHTS
@@ -24,19 +30,41 @@ from ldm_scaling.workflow.specs.models import DistillSpec, GuidedDistillSpec, Pr
 LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"]
 LAUNCH += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
 LAUNCH += ["--main_process_port=0"]
+ON_PROCESSORS = {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
 HURRIED = str(ROOT / "tests/hurried.py")
 
 
-def command(module, *options, processes=1, code=0):
-    """Run a command of the project, or a script, in so many processes and return its log."""
+def here(module, options):
+    """Run a command of the project in this process, which saves the seconds of a start."""
+    main, log = importlib.import_module(f"ldm_scaling.{module}").main, io.StringIO()
+    status = 0
+    with (
+        mock.patch.object(sys, "argv", [module, *map(str, options)]),
+        mock.patch.dict(os.environ, ON_PROCESSORS),
+        contextlib.chdir(ROOT),
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        try:
+            run(main)
+        except SystemExit as stopped:
+            status = stopped.code
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return status, log.getvalue()
+
+
+def launched(module, options):
+    """Run a command of the project, or a script, in two processes."""
     program = [module] if str(module).endswith(".py") else ["-m", f"ldm_scaling.{module}"]
-    words = [sys.executable, *(LAUNCH if processes == 2 else []), *program]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run(
-        [*words, *options], env=environment, capture_output=True, text=True, cwd=ROOT
-    )
-    log = done.stdout + done.stderr
-    assert ("state is saved" in log) == (code == 75) == (done.returncode != 0), log[-4000:]
+    words, environment = [sys.executable, *LAUNCH, *program, *options], os.environ | ON_PROCESSORS
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, cwd=ROOT)
+    return done.returncode, done.stdout + done.stderr
+
+
+def command(module, *options, processes=1, code=0):
+    """Run a command in so many processes and return its log."""
+    status, log = (here if processes == 1 else launched)(module, options)
+    assert ("state is saved" in log) == (code == 75) == (status != 0), log[-4000:]
     return log
 
 
@@ -108,31 +136,30 @@ def processes(folder):
 
 
 def test_two_processes_train_as_one_and_hand_over(pretrain, tmp_path):
-    def one_step(name, *options, **launch):
-        return pretrain(name, "--max-seconds", "0.001", *options, code=75, **launch)
+    def one_step(*options):
+        return pretrain("handed", "--max-seconds", "0.001", *options, code=75, processes=2)
 
     pretrain("one", "--micro-batch", "5")
-    assert "state is saved" in one_step("copies", processes=2)
-    log = one_step("copies", "--sharded", processes=2)
-    assert "continuing after 12 images" in log
-    log = pretrain("copies", "--micro-batch", "4")
-    assert "continuing after 24 images" in log
-    one_step("shards")
-    pretrain("shards", "--sharded", "--checkpointing", "--micro-batch", "4", processes=2)
-    assert [processes(tmp_path / name) for name in ("one", "copies", "shards")] == [1, 1, 2]
-    expected = weights(tmp_path / "one")
-    for name in ("copies", "shards"):
-        assert_close(weights(tmp_path / name), expected)
+    one_step()
+    assert "continuing after 12 images" in one_step("--sharded")
+    assert "continuing after 24 images" in pretrain("handed", "--micro-batch", "4")
+    assert processes(tmp_path / "one") == processes(tmp_path / "handed") == 1
+    assert_close(weights(tmp_path / "handed"), weights(tmp_path / "one"))
 
 
-def test_processes_with_different_clocks_save_together(study, train, tmp_path):
+def test_processes_with_different_clocks_save_together(study, pretrain, train, tmp_path):
     """Saving takes divided weights from all processes; one that saved alone would wait for ever."""
-    train(HURRIED, PretrainSpec.of(study, "c8", 0), "hurried", "--sharded", processes=2)
+    pretrain("one")
+    options = ("--sharded", "--checkpointing", "--micro-batch", "4")
+    train(HURRIED, PretrainSpec.of(study, "c8", 0), "hurried", *options, processes=2)
     assert processes(tmp_path / "hurried") == 2
+    assert_close(weights(tmp_path / "hurried"), weights(tmp_path / "one"))
 
 
-@pytest.mark.parametrize("module", ["distill", "guided_distill"])
-def test_two_processes_distil_as_one(train, study, tmp_path, module):
+@pytest.mark.parametrize(
+    ("module", "names"), [("distill", ["copies", "shards"]), ("guided_distill", ["shards"])]
+)
+def test_two_processes_distil_as_one(train, study, tmp_path, module, names):
     torch.manual_seed(0)
     teacher = build_unet(study.family, "c8", (8, 8, 8), 16)
     save_model(teacher, tmp_path / "teacher/unet", WEIGHTS)
@@ -142,15 +169,17 @@ def test_two_processes_distil_as_one(train, study, tmp_path, module):
         return train(module, spec, name, "--teacher", tmp_path / "teacher", *options, **launch)
 
     distil("one", "--micro-batch", "5")
-    distil("copies", processes=2)
+    if "copies" in names:
+        distil("copies", processes=2)
     distil("shards", "--max-seconds", "0.001", code=75)
     log = distil("shards", "--sharded", "--micro-batch", "4", processes=2)
     assert "continuing after 12 images" in log
-    assert [processes(tmp_path / name) for name in ("one", "copies", "shards")] == [1, 2, 2]
+    assert processes(tmp_path / "one") == 1
+    assert {processes(tmp_path / name) for name in names} == {2}
     expected = weights(tmp_path / "one")
     told = "time_embedding.cond_proj.weight"
     assert np.abs(expected[told]).max() > 1e-4  # it listens to the scale, which it did not at first
-    for name in ("copies", "shards"):
+    for name in names:
         # weights move by 1e-3; guidance of 20 makes more of rounding than pretraining does
         assert_close(weights(tmp_path / name), expected, tolerance=5e-5)
 

@@ -21,63 +21,33 @@ REVISION = "3f2a9c51d07be648a1b3c95e7d2046f8e19ab7c4"
 FIGURE = "results/figures/fid_vs_cost.pdf"
 
 
-POCKET_JOBS = {
-    "prepare_data": 1,
-    "encode_text": 2,
-    "encode_images": 1,
-    "pretrain": 4,
-    "real_features": 3,
-    "fit_clip_like": 1,
-    "count_family": 1,
-    "reconstruction_features": 1,
-    "sweep": 4,
-    "measure": 4,
-    "floors": 1,
-    "family": 1,
-    "collect": 1,
-    "fid_vs_cost": 1,
-}
+@pytest.fixture(scope="module")
+def pocket_jobs(project):
+    """Jobs of the pocket study's figure."""
+    return project.jobs(FIGURE)
 
 
-UNFITTED_JOBS = {name: count for name, count in POCKET_JOBS.items() if name != "fit_clip_like"} | {
-    "real_features": 2
-}
-"""without metrics.clip_like"""
+def test_the_pocket_figure_trains_and_measures_every_size(pocket_jobs, pocket_config):
+    sizes = len(pocket_config["family"]["sizes"])
+    assert {pocket_jobs[rule] for rule in ("pretrain", "sweep", "measure")} == {sizes}
+    assert "distill" not in pocket_jobs and "fetch_emoji" not in pocket_jobs
 
 
-def test_the_pocket_figure(project):
-    assert project.jobs(FIGURE) == POCKET_JOBS
-
-
-def test_every_target_of_the_pocket_study(project):
-    figures = dict.fromkeys(FIGURES, 1)
-    others = {"illustrate": 4, "fits": 1, "distill": 4, "guided_distill": 6}
-    # pretrained models and students searched and at every scale, super-resolution, pairs
-    others |= {"sweep": 2 * 22 + 5 + 15, "sample_stitched": 3, "measure": 67, "collect": 10}
-    others |= {"degrade": 2, "encode_images": 3, "train_superres": 5, "superres_baselines": 1}
-    everything = {"concatenate": 1, "fixed_setting": 1, "claims": 1, "all": 1, "crossovers": 1}
-    others |= {"rank_sizes": 1, "replay_searches": 1, "stitch": 1}
-    everything |= {"retrieval": 1, "acceleration": 1, "superres": 1}
-    others |= {"prepare_subjects": 1, "encode_subjects": 1, "sample_prior": 4, "dreambooth": 24}
-    others |= {"encode_text_of": 8, "pretrain_pair": 15, "param_budget_table": 1}
-    others |= {"count_pairs": 1}
-    others |= {"count_components": 1, "time_components": 1, "components_table": 1}
-    others |= {"score_subjects": 4, "dreambooth_table": 1}
-    assert project.jobs() == POCKET_JOBS | figures | others | everything
-    assert project.jobs("figures") == POCKET_JOBS | figures | others | {"figures": 1}
-    assert project.jobs("models")["pretrain"] == 4
-    assert project.jobs("results/figures/guidance_sweep.png")["guidance_sweep"] == 1
+def test_every_target_of_the_pocket_study(project, pocket_config):
+    every = project.jobs()
+    assert {name: every.get(name) for name in FIGURES} == dict.fromkeys(FIGURES, 1)
+    sizes, subjects = len(pocket_config["family"]["sizes"]), pocket_config["dreambooth"]["subjects"]
+    assert every["pretrain"] == every["distill"] == every["illustrate"] == sizes
+    assert every["dreambooth"] == sizes * subjects
+    assert {*FIGURES, "figures"} <= set(project.jobs("figures")) <= {*every, "figures"}
+    assert project.jobs("models")["pretrain"] == sizes
     # of images that are there, no more than they are made for
     samples = project.jobs("results/figures/guidance_samples.png")
-    assert samples["pretrain"] == 4 and "illustrate" not in samples
+    assert samples["pretrain"] == sizes and "illustrate" not in samples
     # shapes are known from the study: no data are needed
-    assert project.jobs("results/figures/model_family.pdf") == {
-        "count_family": 1,
-        "family": 1,
-        "model_family": 1,
-    }
-    alone = {"latency": 1, "count_family": 1, "family": 1, "latency_vs_cost": 1}
-    assert project.jobs("results/figures/latency_vs_cost.pdf") == alone
+    shapes = (f"results/figures/{name}.pdf" for name in ("model_family", "latency_vs_cost"))
+    made = {"model_family", "latency_vs_cost", "latency", "count_family", "family"}
+    assert project.jobs(*shapes) == dict.fromkeys(made, 1)
 
 
 def test_samples_are_of_the_first_seed_and_at_a_step_count_of_the_grid(project):
@@ -101,14 +71,14 @@ def test_samples_are_of_the_first_seed_and_at_a_step_count_of_the_grid(project):
     assert "seed1" not in "".join(commands[name] for name in commands if "samples" in name)
 
 
-def test_slurm_as_typed(project):
-    assert project.jobs("--profile", "slurm", FIGURE) == POCKET_JOBS
+def test_slurm_as_typed(project, pocket_jobs):
+    assert project.jobs("--profile", "slurm", FIGURE) == pocket_jobs
 
 
-def test_training_the_autoencoder_is_another_value_of_the_same_key(project):
+def test_training_the_autoencoder_is_another_value_of_the_same_key(project, pocket_jobs):
     path = project.folder / "overlay.yaml"
     path.write_text("latents: {autoencoder: {pretrained: null}}\n")
-    assert project.jobs(FIGURE, "--configfile", str(path)) == POCKET_JOBS | {"train_autoencoder": 1}
+    assert project.jobs(FIGURE, "--configfile", str(path)) == pocket_jobs | {"train_autoencoder": 1}
 
 
 def test_files_of_metrics_are_inputs_and_reach_the_jobs(project):
@@ -125,12 +95,12 @@ def test_files_of_metrics_are_inputs_and_reach_the_jobs(project):
         path.touch()
     try:
         printed = project.snakemake("--dry-run", "-p", FIGURE, f"--configfile={overlay}")
-        assert project.jobs(FIGURE, f"--configfile={overlay}") == UNFITTED_JOBS
         files[-1].unlink()
         missing = project.snakemake("-n", FIGURE, f"--configfile={overlay}", fails=True)
     finally:
         for path in files:
             path.unlink(missing_ok=True)
+    assert "-m ldm_scaling.cells.fit_clip_like " not in printed
     measuring = "--weights resources/inception-2015-12-05.pt --captions results/data/test.csv"
     for command in ("cells.sweep", "cells.features"):
         lines = [line for line in printed.splitlines() if f"-m ldm_scaling.{command} " in line]
@@ -149,11 +119,10 @@ def test_prefetch_is_all_that_a_study_downloads(project):
         "prefetch": 1,
     }
     assert project.jobs("prefetch") == {}
-    for name, rule in FETCHED.items():
-        archive, elsewhere = project.folder / "resources" / name, project.folder / name
-        archive.rename(elsewhere)
-        assert project.jobs("prefetch") == {rule: 1, "prefetch": 1}
-        elsewhere.rename(archive)
+    resources, elsewhere = project.folder / "resources", project.folder / "elsewhere"
+    resources.rename(elsewhere)
+    assert project.jobs("prefetch") == dict.fromkeys(FETCHED.values(), 1) | {"prefetch": 1}
+    elsewhere.rename(resources)
     coco = [f"resources/coco/{name}2014.zip" for name in ("annotations_trainval", "train", "val")]
     assert project.jobs(*coco, "resources/inception-2015-12-05.pt") == {"fetch_file": 4}
 
@@ -260,16 +229,15 @@ superres: null
 
 
 @pytest.mark.parametrize(
-    ("latents", "encoding"),
-    [("{parts: 3}", {"encode_part": 3}), ("{}", {"encode_part": 1}), ("{cache: false}", {})],
+    ("latents", "parts"), [("{parts: 3}", 3), ("{}", 1), ("{cache: false}", 0)]
 )
-def test_tar_shards_are_indexed_and_encoded_by_several_jobs(project, latents, encoding):
+def test_tar_shards_are_indexed_and_encoded_by_several_jobs(project, pocket_jobs, latents, parts):
     path = project.folder / "shards.yaml"
     path.write_text(f"name: shards\n{SHARDS}\nlatents: {latents}\n")
     figure, overlay = "results/shards/figures/fid_vs_cost.pdf", f"--configfile={path}"
-    rest = {name: count for name, count in UNFITTED_JOBS.items() if name != "encode_images"}
-    expected = rest | {"encode_text": 1, "index_shards": 1} | encoding
-    assert project.jobs(figure, overlay) == expected
+    jobs = project.jobs(figure, overlay)
+    assert jobs["index_shards"] == 1 and jobs.get("encode_part", 0) == parts
+    assert jobs["pretrain"] == pocket_jobs["pretrain"] and "encode_images" not in jobs
 
 
 def test_only_the_index_and_the_held_out_images_are_made_from_files(project):
@@ -290,9 +258,9 @@ def test_a_study_of_shards_says_where_its_images_belong(project):
     path.write_text(f"name: nowhere\n{SHARDS.replace('resources/', 'resources/no_')}")
     overlay = ("--cores", "1", f"--configfile={path}")
     output = project.snakemake("results/nowhere/data/index.safetensors", *overlay, fails=True)
-    assert "error: data.path: resources/no_shards is no folder" in output
+    assert "error: data.path: resources/no_shards is not a folder" in output
     output = project.snakemake("results/nowhere/data/test.csv", *overlay, fails=True)
-    assert "error: data.evaluation.path: resources/no_held_out is no folder" in output
+    assert "error: data.evaluation.path: resources/no_held_out is not a folder" in output
 
 
 @pytest.mark.parametrize(
