@@ -152,4 +152,4 @@ def test_command_names_a_missing_file(tmp_path, command, capsys):
     with pytest.raises(SystemExit) as stopped:
         command("--spec", spec, "--images", missing, "--out", tmp_path / "out.safetensors")
     assert stopped.value.code == 2
-    assert capsys.readouterr().err == f"error: {missing} is missing\n"
+    assert capsys.readouterr().err == f"error: {missing} is missing; run the rule that makes it\n"

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
-from ldm_scaling.cells import illustrate, sample, sweep
+from ldm_scaling.cells import illustrate, sweep
 from ldm_scaling.cells.illustrate import ALPHAS, at_equal_cost, between_prompts, settings_bought
 from ldm_scaling.cells.sample import LatentSampler
 from ldm_scaling.jobs.arrays import map_array, write_arrays
 from ldm_scaling.jobs.cli import run
 from ldm_scaling.jobs.tables import FAMILY, MEASURED
-from ldm_scaling.latents.autoencoder import build, save_model
+from ldm_scaling.latents.autoencoder import build, load, save_model
 from ldm_scaling.models import denoiser
 from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.study.diffusion import Diffusion
@@ -84,7 +84,7 @@ def inputs(tmp_path_factory):
 @pytest.fixture
 def sampler(inputs):
     unet = denoiser.load(inputs / "model")
-    autoencoder = sample.load(str(inputs / "autoencoder"), None)
+    autoencoder = load(str(inputs / "autoencoder"), None)
     text, empty = (map_array(inputs / "text", name) for name in ("text", "empty"))
     return LatentSampler(unet, autoencoder, DIFFUSION, text, empty)
 
