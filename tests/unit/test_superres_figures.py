@@ -123,7 +123,7 @@ def test_different_n_are_never_on_one_axis():
     with pytest.raises(InputError, match="n = 32, 64: different n"):
         sr_vs_cost.draw(finetuned(), baselines(n=32), CONFIDENCE)
     with pytest.raises(InputError, match="psnr"):
-        sr_compute.draw(checkpoints(), [], baselines(metrics=[METRIC]))
+        sr_compute.draw([checkpoints(), []], baselines(metrics=[METRIC]))
 
 
 # ------------------------------------------------------------ against cost
