@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +46,10 @@ def rows_of(out: Path, split: str) -> list[dict[str, str]]:
     """The captions of a split."""
     with (out / f"{split}.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def metadata(folder: Path, *rows: dict[str, Any]) -> Path:
+    """Replace the metadata by JSON lines."""
+    (folder / "metadata.csv").unlink(missing_ok=True)
+    (folder / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    return folder

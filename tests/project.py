@@ -47,9 +47,16 @@ def fetch(name: str) -> Path:
 
 
 def command_modules() -> list[str]:
-    """The modules in the package's rooms that are commands."""
+    """The modules in the package's rooms that are commands of jobs or of users.
+
+    Commands of study/ and workflow/ renew files of the repository.
+    """
     names = [info.name for info in pkgutil.walk_packages(ldm_scaling.__path__, "ldm_scaling.")]
-    in_rooms = [name for name in names if name.count(".") == 2]
+    in_rooms = [
+        name
+        for name in names
+        if name.count(".") == 2 and name.split(".")[1] not in ("study", "workflow")
+    ]
     return [name for name in in_rooms if hasattr(importlib.import_module(name), "main")]
 
 

@@ -1,6 +1,7 @@
 """Every command explains itself, and answers a bad specification with one line and exit code 2."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 from project import command_modules
 from safetensors import SafetensorError
 
-from ldm_scaling.jobs.cli import run
+from ldm_scaling.jobs.cli import parser, run
 from ldm_scaling.jobs.workdir import write_json
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow.specs.cells import SweepSpec
 
 COMMANDS = command_modules()
 
@@ -23,7 +26,7 @@ def exit_of(module, monkeypatch, *arguments):
 
 def test_there_are_commands_in_every_room():
     rooms = {name.split(".")[1] for name in COMMANDS}
-    assert rooms == {"data", "latents", "models", "cells", "tables", "figures"}
+    assert rooms >= {"data", "latents", "models", "cells", "costs", "tables", "claims", "figures"}
 
 
 @pytest.mark.parametrize("module", COMMANDS)
@@ -80,3 +83,28 @@ def test_a_path_that_cannot_be_used_is_one_line(tmp_path, capsys):
 def test_counts_are_above_zero(option, value, monkeypatch, capsys):
     assert exit_of("ldm_scaling.models.pretrain", monkeypatch, option, value) == 2
     assert option in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("sampler", "ddimm", "'ddim'"),
+        ("steps", 0, "greater than 0"),
+        ("guidance", 0.5, "greater than or equal to 1"),
+        ("n", 0, "greater than 0"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("extractor", "vgg", "'effnet_lite0' or 'inception_v3'"),
+        ("input_size", 8, "greater than or equal to 32"),
+    ],
+)
+def test_a_wrong_cell_of_a_spec_written_by_hand_is_one_line(
+    pocket_config, capsys, field, value, says
+):
+    spec = SweepSpec.of(load_study(pocket_config), "pretrain", "ddim").model_dump()
+    spec["cells"][0][field] = value
+    with pytest.raises(SystemExit) as stopped:
+        parser("Sample.", SweepSpec).parse_args(["--spec", json.dumps(spec)])
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert f"cells.0.{field}: " in error and says in error
+    assert error.count("\n") == 1

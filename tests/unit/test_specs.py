@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from studies import put
 
-from ldm_scaling.jobs.cli import parser
 from ldm_scaling.study.fields import Strict, StudyError
 from ldm_scaling.study.load import load_study
 from ldm_scaling.study.study import Study
@@ -379,28 +378,3 @@ def test_specs_survive_json(pocket_config):
     study = load_study(pocket_config)
     spec = PretrainSpec.of(study, "c16", 0)
     assert type(spec).model_validate_json(spec.model_dump_json()) == spec
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "says"),
-    [
-        ("sampler", "ddimm", "'ddim'"),
-        ("steps", 0, "greater than 0"),
-        ("guidance", 0.5, "greater than or equal to 1"),
-        ("n", 0, "greater than 0"),
-        ("seed", -1, "greater than or equal to 0"),
-        ("extractor", "vgg", "'effnet_lite0' or 'inception_v3'"),
-        ("input_size", 8, "greater than or equal to 32"),
-    ],
-)
-def test_a_wrong_cell_of_a_spec_written_by_hand_is_one_line(
-    pocket_config, capsys, field, value, says
-):
-    spec = SweepSpec.of(load_study(pocket_config), "pretrain", "ddim").model_dump()
-    spec["cells"][0][field] = value
-    with pytest.raises(SystemExit) as stopped:
-        parser("Sample.", SweepSpec).parse_args(["--spec", json.dumps(spec)])
-    assert stopped.value.code == 2
-    error = capsys.readouterr().err
-    assert f"cells.0.{field}: " in error and says in error
-    assert error.count("\n") == 1
