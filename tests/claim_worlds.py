@@ -45,7 +45,7 @@ def nothing(_: pd.DataFrame) -> float:
 
 
 def spec(**changed) -> ClaimsSpec:
-    """Of a study with the paper's family."""
+    """Spec of the claims of a study with the paper's family."""
     keys = {
         "study": "made-up",
         "family": {

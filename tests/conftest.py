@@ -37,7 +37,7 @@ class _Together(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Together:
-    """Of pytest-xdist, whose own groups lose their names with pytest 9.2."""
+    """Scheduler for pytest-xdist, whose own groups lose their names with pytest 9.2."""
     return _Together(config, log)
 
 

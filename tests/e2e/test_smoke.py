@@ -336,7 +336,7 @@ def test_super_resolution_stands_beside_enlarging_without_a_model(finished):
 
 
 def test_searches_end_with_cells_of_the_grid_and_as_they_are_replayed(finished):
-    """Last, since tables become those of searches: of three scales, one of which is new."""
+    """Runs last: it replaces the tables by those of searches over three scales, one of them new."""
     others = ("distill", "guided_distill", "superres", "param_budget", "dreambooth")
     adaptive = {"search": {"method": "adaptive"}, "sampling": {"guidance": [1, 2, 3]}}
     changed = overlay(finished, **adaptive, **dict.fromkeys(others))

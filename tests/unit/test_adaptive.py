@@ -34,7 +34,7 @@ N, SCALES, LOOK = 40, [1, 2, 4, 8, 16], 0.11
 
 @pytest.fixture
 def config(pocket_config):
-    """Of a tiny study."""
+    """Config of a tiny study."""
     pocket_config["family"] |= {"sizes": ["c8"], "reference_size": "c8"}
     fixed = {"sampler": "ddim", "steps": 2, "guidance": 4}
     grid = {"n": N, "steps": [1, 2], "guidance": SCALES, "fixed": fixed}

@@ -121,7 +121,7 @@ def test_a_step_sees_the_subject_with_the_token_and_its_class_without(pretrained
     noisy, steps, texts = module.seen
     alphas = process_of(DIFFUSION).alphas[steps]
     images = (noisy.mean(dim=(1, 2, 3)) / alphas.sqrt() / 1000).round().int().tolist()
-    assert images[:3] == [4, 2, 3]  # rows of the whole file, of which the subject's begin at 2
+    assert images[:3] == [4, 2, 3]  # rows of the whole file; the subject's begin at 2
     # a class image is the one of the position in a shuffle of the subject's own six, from 7 on
     assert images[3:] == [-7 - n for n in order(PRIOR, 0, 5, 3)]
     assert torch.equal(texts[:3], lesson.texts[0].expand(3, -1, -1))

@@ -16,7 +16,7 @@ from ldm_scaling.workflow.hardware import TRAINING, Hardware, parameters
 
 @pytest.fixture
 def hardware(pocket_config):
-    """Of the pocket study with 16 cells of 1,000 images, from models without kept checkpoints."""
+    """Hardware of the pocket study: 16 cells of 1,000 images, and no kept checkpoints."""
     put(pocket_config, "sampling.n", 500)
     put(pocket_config, "sampling.steps", [1, 2, 4, 8])
     put(pocket_config, "sampling.guidance", [1, 2, 3, 4])

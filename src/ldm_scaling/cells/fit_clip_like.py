@@ -77,7 +77,7 @@ def same_thing(concepts: list[str], captions: list[str]) -> np.ndarray:
 
 
 def deal(groups: np.ndarray, batch: int, generator: np.random.Generator) -> list[np.ndarray]:
-    """All rows in batches of at most `batch`, of which none has two rows of one group.
+    """Split all rows into batches of at most `batch`, none with two rows of one group.
 
     Shuffled groups are dealt like cards, so batches differ by a row at most. There are as many as
     the largest group needs.
@@ -175,7 +175,7 @@ def fit(train: Split, settings: ClipLike, seed: int) -> Maps:
 
 
 def read_split(features: Path, captions: Path, encoder: CaptionEncoder) -> Split:
-    """A split's images and captions, of which equal ones are encoded once.
+    """Read a split's images and captions; equal captions are encoded once.
 
     Raises InputError if there are not as many of both.
     """

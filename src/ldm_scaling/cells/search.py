@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 LEAST_LOOK = 2
-"""images, of which a covariance can be taken"""
+"""fewest images that have a covariance"""
 BRACKET = 0.75
 """share of a look's images that are spent on the first one"""
 

@@ -210,7 +210,7 @@ class Sweep:
         return record(cell, state, self._maker_of(cell.trained)[0].evaluations(cell))
 
     def fingerprint(self, cells: list[CellSpec]) -> str:
-        """Of what decides files of these cells."""
+        """Fingerprint of everything that decides the files of these cells."""
         kept = sorted({cell.trained for cell in cells if cell.trained is not None})
         hashes = [digest for trained in (None, *kept) for digest in self._maker_of(trained)[1]]
         return fingerprint(self.spec, *(self._metric or [])[1:], *hashes)

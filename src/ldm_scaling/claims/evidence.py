@@ -123,7 +123,7 @@ class Evidence:
         return self.pairs
 
     def size(self, channels: int) -> str:
-        """A size of the paper. Raises NotRun if the study has it not, or a family of its own."""
+        """A size of the paper. Raises NotRun if the study lacks it or has its own family."""
         if not is_papers_layout(self.spec):
             raise NotRun("the family is not the paper's")
         if f"c{channels}" not in self.spec.family.sizes:

@@ -44,13 +44,13 @@ class Some:
 
 @dataclass(frozen=True)
 class SomeEvery:
-    """A statistic that holds where of one of several ways every part is positive."""
+    """A statistic that holds where every part of at least one way is positive."""
 
     ways: Sequence[Every]
 
     @property
     def draws(self) -> np.ndarray:
-        """Of all parts, [parts, 1 + R]."""
+        """Draws of all parts, [parts, 1 + R]."""
         return np.concatenate([way.draws for way in self.ways])
 
 

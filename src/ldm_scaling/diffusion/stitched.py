@@ -34,7 +34,7 @@ class Stitched(Network):
 
     @property
     def device(self) -> torch.device:
-        """Of all networks."""
+        """Device of all networks."""
         return next(self.parameters()).device
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, *rest: Any, **named: Any):

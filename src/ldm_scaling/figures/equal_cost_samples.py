@@ -44,7 +44,7 @@ def read_purchases(path: Path, prompts: int) -> dict[float, Purchase]:
 
 
 def read_bought(images: FilesBySize, prompts: Prompts) -> dict[str, dict[float, Purchase]]:
-    """The same of every size."""
+    """What every budget buys, for each size."""
     return {size: read_purchases(path, len(prompts)) for size, path in images.items()}
 
 

@@ -25,7 +25,7 @@ _APART = 1.06
 """factor of the budget between bars of neighbouring metrics, which would hide each other"""
 _COLUMNS = 5
 _MANY = 8
-"""sizes of which every second rank is named"""
+"""from so many sizes on, the axis names only every second rank"""
 _SPREAD = 1.25
 """of the budget between the first and the last size's bars"""
 _CONTRADICTS = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}

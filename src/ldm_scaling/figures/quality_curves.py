@@ -84,7 +84,7 @@ class Quality:
 
     @property
     def label(self) -> str:
-        """Of the y axis."""
+        """Label of the y axis."""
         metric = style.metric_label(self.points.rows["metric"].iloc[0])
         return f"{metric}\n{self.sampler}, n = {self.n} images a cell"
 

@@ -86,7 +86,7 @@ def of_features(extractor: str) -> dict[str, str]:
 
 
 def distances(extractor: str) -> list[str]:
-    """Those of them of which lower is better."""
+    """What tables call the metrics of an extractor's features for which lower is better."""
     return [name for name in of_features(extractor).values() if name not in HIGHER_IS_BETTER]
 
 

@@ -24,7 +24,7 @@ from .price import GUIDED, WEIGHT, Price, decoding_bytes
 
 
 def sweep(job: Job, spec: SweepSpec, known: Known) -> Price:
-    """Of the cells of a model, by a sampler."""
+    """Price of sampling a model's cells with one sampler."""
     stage, size = job.wildcards["stage"], job.wildcards["size"]
     told, forward = stages.is_student(stage), known.unets(job).forward[size]
     counts = sampled(spec, _before(job, known))
@@ -48,7 +48,7 @@ def stitched(job: Job, spec: SweepSpec, known: Known) -> Price:
 
 
 def _before(job: Job, known: Known) -> SweepSpec | None:
-    """Of a whole grid the search that went before."""
+    """Spec of the search that ran before this whole grid; None if none did."""
     makers = (known.makers.get(path) for path in job.inputs)
     specs = [maker.spec for maker in makers if maker and maker.rule == job.rule]
     return SweepSpec.model_validate_json(specs[0]) if specs else None
@@ -107,7 +107,11 @@ def _most(spec: SearchSpec | None) -> list[tuple[int, CellSpec]]:
 def _sampling_bytes(
     job: Job, known: Known, sizes: list[str], guided: bool, images: int | None = None
 ) -> float:
-    """Of models, a batch that one of them denoises, and the images that are decoded at a time."""
+    """Bytes of memory for sampling with these models.
+
+    The weights of all models, plus the larger of two: one of them denoises a batch, or the
+    autoencoder decodes images.
+    """
     unets, batch = known.unets(job), int(job.resources.get("batch", images or 1))
     weights = sum(WEIGHT * unets.params[size] for size in sizes)
     denoised = max(map(channels, sizes)) * known.networks.activations.sampling
@@ -121,7 +125,7 @@ def _clip_score(known: Known, images: float, captions: float) -> dict[str, float
 
 
 def illustrate(job: Job, spec: IllustrateSpec, known: Known) -> Price:
-    """Of the images that only figures show."""
+    """Price of sampling the images that only figures show."""
     networks, fixed, prompts = known.networks, spec.setting, len(spec.prompts)
     reference = networks.own.forward[known.family.family.reference_size]
     forward, most = networks.own.forward[spec.size], spec.diffusion.train_timesteps
@@ -155,7 +159,7 @@ def score_subjects(job: Job, spec: ScoreSubjectsSpec, known: Known) -> Price:
 
 
 def real_features(job: Job, spec: FeaturesSpec, known: Known) -> Price:
-    """Of a split's images."""
+    """Price of extracting the features of a split's images."""
     count, networks = known.images(job), known.networks
     flops = {"features": count * networks.features}
     if spec.clip:
@@ -164,14 +168,14 @@ def real_features(job: Job, spec: FeaturesSpec, known: Known) -> Price:
 
 
 def reconstruction(job: Job, spec: FeaturesSpec, known: Known) -> Price:
-    """Of the test images through the autoencoder and back."""
+    """Price of encoding and decoding the test images, and of the features of the result."""
     real, networks = real_features(job, spec, known), known.networks
     autoencoder = known.images(job) * (networks.encode + networks.decode)
     return Price({"autoencoder": autoencoder} | real.flops_of, real.bytes)
 
 
 def clip_like(job: Job, spec: ClipLikeSpec, known: Known) -> Price:
-    """Of fitting the CLIP-like score."""
+    """Price of fitting the CLIP-like score."""
     settings, images = spec.clip_like, known.splits
     maps = settings.width * (known.networks.feature_width + spec.text_encoder.width)
     # besides the two maps, every caption of a batch is compared with every image, twice
@@ -184,7 +188,7 @@ def clip_like(job: Job, spec: ClipLikeSpec, known: Known) -> Price:
 
 
 def baselines(job: Job, spec: BaselinesSpec, known: Known) -> Price:
-    """Of enlarging without a model."""
+    """Price of the super-resolution baselines, which need no diffusion model."""
     networks = known.networks
     return Price(
         {
@@ -196,7 +200,7 @@ def baselines(job: Job, spec: BaselinesSpec, known: Known) -> Price:
 
 
 def prior(job: Job, spec: PriorSpec, known: Known) -> Price:
-    """Of the images of the subjects' classes."""
+    """Price of sampling the images of the subjects' classes."""
     count = known.subjects * spec.images
     forwards = network_evaluations(spec.setting.steps, spec.setting.guidance)
     flops = {"U-Net": count * forwards * known.networks.own.forward[spec.size]}

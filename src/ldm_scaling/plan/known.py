@@ -78,7 +78,7 @@ class Known:
 
     @property
     def image_bytes(self) -> int:
-        """Of the pixels of an image."""
+        """Bytes of an image's pixels."""
         return 3 * self.family.image_size**2
 
     @property

@@ -156,7 +156,7 @@ def _guided_distill(job: Job, spec: GuidedDistillSpec, known: Known) -> Price:
 def _training(
     job: Job, spec: Any, settings: Any, known: Known, teachers: int = 0, frozen: int = 0
 ) -> Price:
-    """Of a training with so many forward passes of teachers, which are so many frozen networks."""
+    """Price of a training. Each image takes `teachers` forward passes of `frozen` networks."""
     size, unets = spec.size, known.unets(job)
     seen = whole_batches(settings.images, settings.batch)
     flops = {"U-Net": (TRAINING_FORWARDS + teachers) * seen * unets.forward[size]}

@@ -106,7 +106,7 @@ def _spread(
 
 
 def interval(draws: np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """Value, lo and hi of a statistic's draws [1 + R], the first of which is its value.
+    """Value, lo and hi of a statistic's draws [1 + R]; the first draw is the value.
 
     nan where the value is; draws that are nan are left out.
     """

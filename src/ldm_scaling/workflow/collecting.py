@@ -22,7 +22,10 @@ def files_of(study: Study) -> Callable[[Any], list[str]]:
 
 
 def options_of(study: Study) -> Callable[[Any, Any], str]:
-    """Of wildcards and inputs: `--metrics STAGE SIZE SEED SAMPLER METRICS DRAWS` of each model."""
+    """Function that returns a job's options from its wildcards and input.
+
+    For each model: `--metrics STAGE SIZE SEED SAMPLER METRICS DRAWS`.
+    """
 
     def of_job(wildcards: Any, input: Any) -> str:
         return shlex.join(options("metrics", _given(study, wildcards), input.metrics))

@@ -1,7 +1,7 @@
-"""Which keys of a study decide the jobs of which rules, found by changing one key after another.
+"""Find the rules whose jobs each key of a study decides, by changing one key after another.
 
-A spec's classmethod says "Of rule NAME" in its docstring, and its parameters have the names of
-wildcards; tables and figures are in their registries.
+The docstring of a spec's classmethod must say "of rule NAME", as in "Spec of rule NAME", and its
+parameters must have the names of wildcards. Tables and figures are in their registries.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def makers() -> list[tuple[str, Callable[..., Strict]]]:
 
 
 def rules_of(doc: str) -> list[str]:
-    """The rules that a spec's docstring names: "Of rule a", "Of rules b and c"."""
+    """The rules that a spec's docstring names: "of rule a", "of rules b and c"."""
     named = re.findall(r"\b[Oo]f rules? (\w+(?: and \w+)*)", doc)
     return [rule for names in named for rule in names.split(" and ")]
 

@@ -89,27 +89,27 @@ def _stages_and_samplers(study: Study) -> list[tuple[str, str]]:
 
 
 def cells(study: Study) -> list[Given]:
-    """Of pretrained models, by the first sampler."""
+    """Cells of pretrained models, by the first sampler."""
     return [_collected(study, PRETRAIN, study.sampling.samplers[0])]
 
 
 def fixed_cells(study: Study) -> list[Given]:
-    """By the sampler of the fixed setting."""
+    """Cells of pretrained models, by the sampler of the fixed setting."""
     return [_collected(study, PRETRAIN, study.sampling.fixed.sampler)]
 
 
 def grid_cells(study: Study) -> list[Given]:
-    """By the first sampler at every scale."""
+    """Cells of pretrained models, by the first sampler, at every guidance scale."""
     return [_collected(study, PRETRAIN, shown_grids(study)[0])]
 
 
 def samplers_cells(study: Study) -> list[Given]:
-    """By each sampler."""
+    """Cells of pretrained models, by each sampler."""
     return [_collected(study, PRETRAIN, sampler) for sampler in study.sampling.samplers]
 
 
 def all_sizes_cells(study: Study) -> list[Given]:
-    """Of stages that train every size."""
+    """Cells of stages that train every size."""
     return [
         _collected(study, stage, sampler)
         for stage, sampler in _stages_and_samplers(study)
@@ -123,17 +123,17 @@ def _with_students(study: Study, kind: str) -> list[tuple[str, str]]:
 
 
 def student_cells(study: Study) -> list[Given]:
-    """Of undistilled models, then of the students of consistency distillation."""
+    """Cells of undistilled models, then of the students of consistency distillation."""
     return [_collected(study, *pair) for pair in _with_students(study, DISTILL)]
 
 
 def guided_student_cells(study: Study) -> list[Given]:
-    """Of undistilled models, then of each stage of progressive distillation."""
+    """Cells of undistilled models, then of each stage of progressive distillation."""
     return [_collected(study, *pair) for pair in _with_students(study, GUIDED_DISTILL)]
 
 
 def superres_cells(study: Study) -> list[Given]:
-    """Of finetuned models of super-resolution, then of those from scratch."""
+    """Cells of fine-tuned super-resolution models, then of those trained from scratch."""
     return [
         _collected(study, stage, sampler)
         for stage, sampler in _stages_and_samplers(study)
@@ -142,12 +142,12 @@ def superres_cells(study: Study) -> list[Given]:
 
 
 def finetuned_cells(study: Study) -> list[Given]:
-    """Of finetuned models of super-resolution."""
+    """Cells of fine-tuned super-resolution models."""
     return superres_cells(study)[:1]
 
 
 def cells_beside_stitch(study: Study) -> list[Given]:
-    """Of single sizes, by the sampler of stitched trajectories."""
+    """Cells of single sizes, by the sampler of stitched trajectories."""
     return [_collected(study, PRETRAIN, stitch_sampler(study))]
 
 
@@ -307,7 +307,7 @@ def superres_originals(study: Study) -> list[Given]:
 
 
 def superres_captions(study: Study) -> list[Given]:
-    """Of the images that were made smaller."""
+    """Captions of the images that were made smaller."""
     return _at(study, f"data/{_originals(study)}.csv")
 
 

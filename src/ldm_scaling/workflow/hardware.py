@@ -105,7 +105,7 @@ class Hardware:
         return row_of(sizes_of(wildcards)[0]).switches
 
     def teaching_switches(self, wildcards: Any) -> str:
-        """The same of dreambooth, on one GPU: its batches are too small to share."""
+        """Options of a DreamBooth training, on one GPU: its batches are too small to share."""
         return self.switches(wildcards).replace("--sharded", "").strip()
 
     def large_first(self, wildcards: Any) -> int:

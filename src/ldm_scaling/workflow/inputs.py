@@ -90,7 +90,7 @@ class Inputs:
         return self._awaited(self.study.latents.text_encoder)
 
     def pair_text_encoder(self, wildcards: Any) -> Files:
-        """The same of the text encoder of a stage of the parameter budget."""
+        """The download of the text encoder of a parameter-budget stage, if it has one."""
         return self._awaited(pairs.encoder(self.study, wildcards.stage))
 
     def pair_text_encoders(self, wildcards: Any) -> Files:
@@ -227,7 +227,7 @@ class Inputs:
         return self._reference(SweepSpec.of(self.study, wildcards.stage, wildcards.sampler))
 
     def stitched_reference(self, wildcards: Any) -> Files:
-        """The same of a sweep of trajectories."""
+        """The features that a sweep of stitched trajectories compares with, where it searches."""
         return self._reference(SweepSpec.of_stitched(self.study, wildcards.sizes))
 
     def _reference(self, spec: SweepSpec) -> Files:

@@ -58,7 +58,7 @@ class Options:
         return of_job
 
     def sweep_work(self, wildcards: Any) -> str:
-        """The same of sweeps: a sampler's and its whole grid's is one."""
+        """Where a sweep keeps its state; a sampler and its whole grid share one folder."""
         model = (wildcards.stage, wildcards.size, wildcards.seed)
         return paths.work(self.study, "sweep", *model, searches.sampler_of(wildcards.sampler))
 

@@ -47,7 +47,10 @@ def tables(study: Study) -> list[str]:
 
 @dataclass(frozen=True)
 class Parts:
-    """Of a rule. Where the study lacks what it needs, its input says so when it is asked for."""
+    """Inputs and parameters of a rule.
+
+    If the study lacks what the rule needs, the input raises the error when Snakemake asks for it.
+    """
 
     inputs: Mapping[str, list[str] | Callable[[object], NoReturn]]
     params: dict[str, Any]

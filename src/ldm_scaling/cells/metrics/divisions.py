@@ -46,10 +46,10 @@ class Divisions:
         return self.of_resamples(np.ones((repeats, len(self._concept_of))))
 
     def of_resamples(self, weights: np.ndarray) -> np.ndarray:
-        """The same of resamples, a division of each: [R, PARTS, n] for weights [R, n].
+        """How often each image is in each part, one division per resample: [R, PARTS, n].
 
-        Weights are those of `resample_weights`. A resample is divided as a sample is: the concepts
-        that were drawn, some of them several times, in random order.
+        Weights [R, n] are those of `resample_weights`. A resample is divided as a sample is: the
+        concepts that were drawn, some of them several times, in random order.
         """
         generator = np.random.default_rng((self._seed, self._count))
         first = np.unique(self._concept_of, return_index=True)[1]

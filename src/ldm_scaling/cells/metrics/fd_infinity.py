@@ -76,10 +76,10 @@ def linearised_fd_infinity_interval(
     divisions: Divisions,
     confidence: float,
 ) -> Interval:
-    """The same of features [n, D] from a reference's mean [D] and root covariance [D, D].
+    """The extrapolated distance of features [n, D] from a mean [D] and root covariance [D, D].
 
-    On many dimensions, as `linearised_fd_interval`: of one division, as each part takes what a
-    distance takes.
+    For many dimensions, as in `linearised_fd_interval`. It uses one division only, since each
+    part takes as long as a whole distance.
     """
     n = len(features)
     value, influence = 0.0, np.zeros(n)

@@ -53,12 +53,12 @@ class CellSpec(Strict):
 
     @property
     def name(self) -> str:
-        """Of this cell within its (model, sampler), or within its sizes that are stitched."""
+        """Name of this cell within its (model, sampler), or within its stitched sizes."""
         return cell_name(self.steps, self.guidance, self.trained, self.allocated)
 
     @property
     def searched(self) -> str:
-        """Of the search that finds its guidance: steps8, of stitched ones steps8_stitched2-6."""
+        """Name of the search that finds its guidance: steps8, or steps8_stitched2-6 if stitched."""
         return f"steps{self.steps}" + (f"_stitched{self.allocated}" if self.allocation else "")
 
     @classmethod
@@ -73,7 +73,7 @@ class CellSpec(Strict):
         trained: float | None = None,
         allocation: tuple[int, ...] | None = None,
     ) -> CellSpec:
-        """Of a stage's models; super-resolution has images of its own, and no captions."""
+        """Spec of a stage's cell. Super-resolution has its own images and no captions."""
         sampling, metrics = study.sampling, study.metrics
         superres = needed.superres(study) if stages.is_superres(stage) else None
         return cls(
@@ -106,7 +106,7 @@ class SearchSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, candidates: list[CellSpec]) -> SearchSpec:
-        """Of finding the guidance among cells as the study says."""
+        """Spec of the study's guidance search among these cells."""
         return cls(
             candidates=candidates,
             look=study.search.look,
@@ -130,11 +130,11 @@ class SweepSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, stage: str, name: str) -> SweepSpec:
-        """Of rule sweep, by a sampler: one cell for each (steps, guidance), few steps first.
+        """Spec of rule sweep, for a sampler: one cell for each (steps, guidance), few steps first.
 
-        By the name of a sampler's whole grid these and no others. Of pretrained models with the
-        fixed setting's sampler also that setting, if it is not among them, and the same at every
-        kept checkpoint; of super-resolution likewise at its own.
+        The name of a sampler's whole grid gives these cells and no others. With the fixed setting's
+        sampler, pretrained models also have the fixed setting, if it is not in the grid, and that
+        setting at every kept checkpoint. Super-resolution does so with its own setting.
         """
         sampler = searches.sampler_of(name)
         if name != sampler and name not in searches.sampler_names(study, stage):
@@ -159,10 +159,10 @@ class SweepSpec(Strict):
 
     @classmethod
     def _searched(cls, study: Study, stage: str, cells: list[CellSpec]) -> SweepSpec:
-        """Of a whole grid, sampled as the study says: adaptively, if it says so.
+        """Spec of a sweep of these cells, with a guidance search if the study asks for one.
 
-        Cells of kept checkpoints, of the fixed setting and of the parameter budget's pairs, which
-        have one step count, are sampled as they are.
+        The search leaves out kept checkpoints, and the parameter budget's pairs, which have one
+        step count. The fixed setting is always sampled.
         """
         steps, scales = stages.grid(study, stage)
         if not study.searches or len(scales) == 1 or stages.is_budget(stage):
@@ -178,10 +178,10 @@ class SweepSpec(Strict):
 
     @classmethod
     def of_stitched(cls, study: Study, sizes: str, name: str | None = None) -> SweepSpec:
-        """Of rule sample_stitched: the cells of sizes such as c20-c48, few steps first.
+        """Spec of rule sample_stitched: the cells of sizes such as c20-c48, few steps first.
 
-        The guidance of each allocation of steps is found as that of single sizes. Raises StudyError
-        if the study samples them by another sampler than the one that is named.
+        The guidance of each allocation of steps is found as for single sizes. Raises StudyError if
+        the study samples them by another sampler than `name`.
         """
         settings, sampling = needed.stitch(study), study.sampling
         sampler, count = stages.stitched_sampler(study), len(sizes.split(SEPARATOR))
@@ -230,7 +230,7 @@ class IllustrateSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, size: str, seed: int) -> IllustrateSpec:
-        """Of rule illustrate, for the model of a training seed."""
+        """Spec of rule illustrate, for the model of a training seed."""
         sampling, figures, metrics = study.sampling, study.figures, study.metrics
         return cls(
             size=size,

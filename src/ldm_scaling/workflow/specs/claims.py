@@ -27,13 +27,13 @@ class AgreementClaims(Strict):
     """What claims on metrics are decided with."""
 
     distances: list[str] = Field(min_length=2)
-    """metrics of which lower is better; the others are compared with the first"""
+    """metrics for which lower is better; the others are compared with the first"""
     budgets: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
     """sampling costs"""
 
     @classmethod
     def of(cls, study: Study) -> AgreementClaims:
-        """Of a study."""
+        """Settings of a study's claims on metrics."""
         return cls(
             distances=distances(study.metrics.extractor), budgets=sorted(study.figures.budgets)
         )
@@ -69,7 +69,7 @@ class ClaimsSpec(CostSpec):
 
     @classmethod
     def of(cls, study: Study) -> ClaimsSpec:
-        """Of rule claims."""
+        """Spec of rule claims."""
         names = study.metrics.names
         return cls(
             **dict(CostSpec.of(study)),

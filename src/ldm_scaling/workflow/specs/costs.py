@@ -45,7 +45,7 @@ class FamilySpec(CostSpec):
 
     @classmethod
     def of(cls, study: Study) -> FamilySpec:
-        """Of rule count_family."""
+        """Spec of rule count_family."""
         latents = study.latents
         return cls(
             **dict(CostSpec.of(study)),
@@ -66,7 +66,7 @@ class LatencySpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> LatencySpec:
-        """Of rule latency."""
+        """Spec of rule latency."""
         return cls(
             sizes=study.family.sizes,
             layout=Layout.part_of(study.family),
@@ -85,12 +85,12 @@ class CountComponentsSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> CountComponentsSpec:
-        """Of rule count_components: the study's sizes with its text encoder."""
+        """Spec of rule count_components: the study's sizes with its text encoder."""
         return cls(encoders={OWN: FamilySpec.of(study)})
 
     @classmethod
     def of_pairs(cls, study: Study) -> CountComponentsSpec:
-        """Of rule count_pairs: the budget's sizes with each of its text encoders."""
+        """Spec of rule count_pairs: the budget's sizes with each of its text encoders."""
         budget, own, encoders = needed.param_budget(study), FamilySpec.of(study), {}
         sizes = {"sizes": budget.sizes, "reference_size": budget.sizes[0]}
         for encoder in budget.text_encoders:
@@ -112,7 +112,7 @@ class TimeComponentsSpec(FamilySpec):
 
     @classmethod
     def of(cls, study: Study) -> TimeComponentsSpec:
-        """Of rule time_components."""
+        """Spec of rule time_components."""
         return cls(
             **dict(FamilySpec.of(study)),
             fixed=study.sampling.fixed,

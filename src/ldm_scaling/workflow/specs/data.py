@@ -18,9 +18,9 @@ class PrepareSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> PrepareSpec:
-        """Of rule prepare_data; keys that only another source reads have a fixed value.
+        """Spec of rule prepare_data. Keys that only another source reads have a fixed value.
 
-        They leave the spec when its recipe has to rise.
+        When the spec's recipe has to rise, remove these keys.
         """
         data = study.data
         unread: dict[str, Any] = {} if data.source == "emoji" else {"styles": ["noto"]}
@@ -39,5 +39,5 @@ class IndexSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> IndexSpec:
-        """Of rule index_shards."""
+        """Spec of rule index_shards."""
         return cls(max_images=study.data.max_images)

@@ -29,7 +29,7 @@ class SubjectsSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> SubjectsSpec:
-        """Of rule prepare_subjects."""
+        """Spec of rule prepare_subjects."""
         taught = needed.dreambooth(study)
         return cls(
             seed=study.seed,
@@ -50,7 +50,7 @@ class EncodeSubjectsSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> EncodeSubjectsSpec:
-        """Of rule encode_subjects."""
+        """Spec of rule encode_subjects."""
         taught = needed.dreambooth(study)
         return cls(
             images=EncodeImagesSpec.of(study),
@@ -74,7 +74,7 @@ class PriorSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, size: str, seed: int) -> PriorSpec:
-        """Of rule sample_prior."""
+        """Spec of rule sample_prior."""
         return cls(
             size=size,
             seed=seed,
@@ -100,7 +100,7 @@ class DreamBoothSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, size: str, seed: int, subject: int) -> DreamBoothSpec:
-        """Of rule dreambooth."""
+        """Spec of rule dreambooth."""
         return cls(
             size=size,
             seed=seed,
@@ -132,7 +132,7 @@ class ScoreSubjectsSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, size: str, seed: int) -> ScoreSubjectsSpec:
-        """Of rule score_subjects."""
+        """Spec of rule score_subjects."""
         sampling, metrics, taught = study.sampling, study.metrics, needed.dreambooth(study)
         return cls(
             size=size,

@@ -21,9 +21,9 @@ class AutoencoderSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> AutoencoderSpec:
-        """Of rule train_autoencoder; what names another autoencoder is blanked.
+        """Spec of rule train_autoencoder. Keys that name another autoencoder are blanked.
 
-        It leaves the spec when its recipe has to rise.
+        When the spec's recipe has to rise, remove these keys.
         """
         unread = {"pretrained": None, "revision": None}
         trained = study.latents.autoencoder.model_copy(update=unread)
@@ -42,7 +42,7 @@ class EncodeImagesSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> EncodeImagesSpec:
-        """Of rule encode_images."""
+        """Spec of rule encode_images."""
         settings = study.latents.autoencoder
         return cls(
             autoencoder=paths.autoencoder(study),
@@ -60,7 +60,7 @@ class EncodeTextSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, stage: str | None = None) -> EncodeTextSpec:
-        """Of rule encode_text; by a stage of the parameter budget, of rule encode_text_of."""
+        """Spec of rule encode_text; for a stage of the parameter budget, of rule encode_text_of."""
         own = study.latents.text_encoder
         return cls(text_encoder=pairs.text_encoder(study, stage) if stage else own)
 
@@ -75,7 +75,7 @@ class EncodingSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, stage: str | None = None) -> EncodingSpec:
-        """Of what encodes tar shards; by a stage, with the text encoder of the parameter budget."""
+        """Spec of encoding tar shards. A stage of the parameter budget has its own text encoder."""
         return cls(
             image_size=study.data.image_size,
             images=EncodeImagesSpec.of(study),
@@ -103,5 +103,5 @@ class EncodePartSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, part: int) -> EncodePartSpec:
-        """Of rule encode_part."""
+        """Spec of rule encode_part."""
         return cls(encoding=EncodingSpec.of(study), part=part, parts=study.latents.parts)

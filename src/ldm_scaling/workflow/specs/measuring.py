@@ -27,7 +27,7 @@ class FeaturesSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, split: str = "test") -> FeaturesSpec:
-        """Of rules real_features and reconstruction_features; captions are those of test only."""
+        """Spec of rules real_features and reconstruction_features. Only split test uses CLIP."""
         metrics = study.metrics
         return cls(
             extractor=metrics.extractor,
@@ -50,7 +50,7 @@ class ClipLikeSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> ClipLikeSpec:
-        """Of rule fit_clip_like. Raises StudyError if the study has no such score."""
+        """Spec of rule fit_clip_like. Raises StudyError if the study has no such score."""
         metrics = study.metrics
         by_style = study.data.source == "emoji" and study.data.evaluation is None
         return cls(
@@ -84,10 +84,10 @@ class MeasureSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, stage: str = stages.PRETRAIN) -> MeasureSpec:
-        """Of rules floors and superres_baselines.
+        """Spec of rules floors and superres_baselines.
 
-        Without select_by, which chooses among measured cells, and input_size, which the features
-        have seen. Super-resolution has no captions that images could fit.
+        It leaves out select_by, which chooses among measured cells, and input_size, which already
+        decides the features. Super-resolution has no captions that images could fit.
         """
         n, fidelity = study.sampling.n, None
         metrics = Compared.part_of(study.metrics)
@@ -99,9 +99,9 @@ class MeasureSpec(Strict):
 
     @classmethod
     def of_cells(cls, study: Study, stage: str) -> MeasureSpec:
-        """Of rule measure: the same, with fixed values of both keys.
+        """Spec of rule measure: as `of`, with fixed values of select_by and input_size.
 
-        They leave the spec when its recipe has to rise.
+        When the spec's recipe has to rise, remove these keys.
         """
         spec = cls.of(study, stage)
         side = EXTRACTORS[study.metrics.extractor].input_size or 64
@@ -122,7 +122,7 @@ class BaselinesSpec(FeaturesSpec):
 
     @classmethod
     def of(cls, study: Study) -> BaselinesSpec:
-        """Of rule superres_baselines."""
+        """Spec of rule superres_baselines."""
         return cls(
             extractor=study.metrics.extractor,
             input_size=study.metrics.input_size,

@@ -41,7 +41,7 @@ class PretrainSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, size: str, seed: int) -> PretrainSpec:
-        """Of rule pretrain."""
+        """Spec of rule pretrain."""
         return cls(
             size=size,
             seed=seed,
@@ -53,7 +53,7 @@ class PretrainSpec(Strict):
 
     @classmethod
     def of_pair(cls, study: Study, stage: str, size: str, seed: int) -> PretrainSpec:
-        """Of rule pretrain_pair: as pretraining, with lengths of its own; no checkpoint is kept.
+        """Spec of rule pretrain_pair: as pretraining, with its own lengths and no kept checkpoints.
 
         Tar shards are encoded while training: their cache has one encoder's embeddings.
         """
@@ -88,7 +88,7 @@ class DistillSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, size: str, seed: int) -> DistillSpec:
-        """Of rule distill. Raises StudyError if the study has no such stage."""
+        """Spec of rule distill. Raises StudyError if the study has no such stage."""
         return cls(
             size=size,
             seed=seed,
@@ -113,12 +113,12 @@ class GuidedDistillSpec(Strict):
 
     @property
     def stage(self) -> str:
-        """Of the student."""
+        """Stage of the student."""
         return f"guided_distill{self.steps}"
 
     @classmethod
     def of(cls, study: Study, steps: int, size: str, seed: int) -> GuidedDistillSpec:
-        """Of rule guided_distill. Raises StudyError if the study has no such stage."""
+        """Spec of rule guided_distill. Raises StudyError if the study has no such stage."""
         own = {"sizes": [size], "steps": [steps]}
         return cls(
             size=size,

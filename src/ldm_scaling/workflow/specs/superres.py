@@ -28,9 +28,9 @@ class PhotosSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, split: str) -> PhotosSpec:
-        """Of rule crop_photos, for the split train or validation.
+        """Spec of rule crop_photos, for the split train or validation.
 
-        Raises StudyError if it is not of photographs.
+        Raises StudyError if the split is not of photographs.
         """
         photos = needed.photos(study, split)
         return cls(seed=study.seed, photos=photos, image_size=study.data.image_size)
@@ -48,7 +48,7 @@ class DegradeSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, split: Literal["train", "validation"]) -> DegradeSpec:
-        """Of rule degrade, for the split train or validation."""
+        """Spec of rule degrade, for the split train or validation."""
         settings = needed.superres(study)
         return cls(
             seed=study.seed,
@@ -74,7 +74,7 @@ class SuperResSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, stage: Stage, size: str, seed: int) -> SuperResSpec:
-        """Of rule train_superres."""
+        """Spec of rule train_superres."""
         settings = needed.superres(study)
         return cls(
             stage=stage,

@@ -28,7 +28,7 @@ class SearchCostSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> SearchCostSpec:
-        """Of rule replay_searches."""
+        """Spec of rule replay_searches."""
         metrics = study.metrics
         searched = searches.searched_samplers(study)
         return cls(
@@ -57,7 +57,7 @@ class ParamBudgetSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> ParamBudgetSpec:
-        """Of rule param_budget_table."""
+        """Spec of rule param_budget_table."""
         budget, metrics = needed.param_budget(study), study.metrics
         return cls(
             quality=metrics.names[metrics.select_by],
