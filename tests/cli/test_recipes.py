@@ -93,8 +93,8 @@ def follow(recipes: str, project: Path) -> list[str]:
     for name, where, code in STEP.findall(recipes):
         path, code = project / name, dedent(code)
         if path.exists():
-            registry = re.search(r"in `(\w+)`", where)[1]
-            before, head, after = path.read_text().partition(f"\n{registry} = {{\n")
+            kinds = re.search(r"in `(\w+)`", where)[1]
+            before, head, after = path.read_text().partition(f"\n{kinds} = {{\n")
             members, end, rest = after.partition("\n    )\n")
             path.write_text(f"{before}{head}{members}\n        {code.strip()}{end}{rest}")
         else:

@@ -14,8 +14,6 @@ from ldm_scaling.study.load import load_study
 from ldm_scaling.study.sections import RESULT_FOLDERS
 from ldm_scaling.workflow.specs.measuring import ClipLikeSpec
 
-OVERLAYS = [f"studies/{path.name}" for path in Path(__file__).parents[2].glob("studies/*.yaml")]
-
 
 def test_pocket_is_valid(pocket_config):
     study = load_study(pocket_config)

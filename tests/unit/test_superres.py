@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-import yaml
 from project import ROOT
 
 from ldm_scaling.cells.sample import load_sampler
@@ -56,7 +55,6 @@ SPEC = SuperResSpec(
     diffusion=Diffusion(prediction="epsilon"),
     training=TRAINING,
 )
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
 @pytest.fixture

@@ -6,43 +6,12 @@ from project import ROOT
 from studies import put
 
 from ldm_scaling.kinds.stages import SCRATCH, SUPERRES
-from ldm_scaling.study.diffusion import Diffusion
-from ldm_scaling.study.family import Family
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow.specs.cells import SweepSpec
 from ldm_scaling.workflow.specs.measuring import MeasureSpec
 from ldm_scaling.workflow.specs.superres import DegradeSpec, PhotosSpec, SuperResSpec
 from ldm_scaling.workflow.stages import grid, models, samplers, sizes
-
-FAMILY = Family(
-    sizes=["c8"],
-    reference_size="c8",
-    channel_multipliers=[1, 2],
-    res_blocks=1,
-    attention=[True, True],
-    heads=2,
-    norm_groups=4,
-)
-TRAINING = {
-    "images": 96,
-    "batch": 8,
-    "lr": 0.01,
-    "warmup_images": 0,
-    "decay": "constant",
-    "weight_decay": 0,
-    "clip_norm": 1,
-    "ema_images": 16,
-    "keep": [0.5],
-}
-SPEC = SuperResSpec(
-    stage="superres",
-    size="c8",
-    seed=0,
-    diffusion=Diffusion(prediction="epsilon"),
-    training=TRAINING,
-)
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
 def study(**changes):
@@ -90,7 +59,6 @@ def test_specs_take_what_decides_and_no_more():
     assert not differs(SweepSpec, own, longer, SUPERRES, "ddim")
 
 
-_PER_LEVEL = ("family__channel_multipliers", "family__attention")
 PHOTOS = {"path": "photos", "patches": 300}
 
 
