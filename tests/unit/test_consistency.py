@@ -12,7 +12,8 @@ from ldm_scaling.diffusion.consistency import (
 )
 from ldm_scaling.diffusion.guidance import guidance_embedding
 from ldm_scaling.diffusion.process import process_of
-from ldm_scaling.diffusion.sampling import make_scheduler, sampler_levels
+from ldm_scaling.diffusion.sampling import make_scheduler
+from ldm_scaling.diffusion.schedules import CLEAN
 from ldm_scaling.study.diffusion import Diffusion
 
 KINDS = ["epsilon", "v_prediction"]
@@ -47,21 +48,23 @@ def test_origin_and_noise_undo_the_forward_process(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_solver_is_diffusers_ddim_step(kind):
-    scheduler: DDIMScheduler = make_scheduler("ddim", diffusion(kind))
+    settings = process_of(diffusion(kind)).scheduler_settings()
+    scheduler = DDIMScheduler(clip_sample=False, set_alpha_to_one=True, **settings)
     scheduler.set_timesteps(50)
     noisy, output = latents(0), latents(1)
     for timestep in (999, 499, 19):
-        before = max(0, timestep - 20)
+        before = max(CLEAN, timestep - 20)
         expected = scheduler.step(output, timestep, noisy, return_dict=False)[0]
         at, after = (torch.full((3,), place) for place in (timestep, before))
         found = process_of(diffusion(kind)).step(noisy, output, at, after)
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("levels", [(499, 374, 249), (249, 124, CLEAN)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_step_to_where_two_lead(kind):
+def test_one_step_to_where_two_lead(kind, levels):
     process = process_of(diffusion(kind))
-    begin, middle, end = (torch.full((3,), place) for place in (499, 374, 249))
+    begin, middle, end = (torch.full((3,), place) for place in levels)
     noisy = latents(0)
     between = process.step(noisy, latents(1), begin, middle)
     reached = process.step(between, latents(2), middle, end)
@@ -94,10 +97,6 @@ def test_a_students_steps_are_on_its_teachers_grid(count):
         scheduler.set_timesteps(steps)
         assert set(scheduler.timesteps.tolist()) <= grid
     assert len(grid) == count
-
-
-def test_ddim_levels_are_where_the_sampler_evaluates():
-    assert sampler_levels("ddim", diffusion(), 4).tolist() == [999, 749, 499, 249]
 
 
 def test_the_embedding_is_that_of_diffusers_pipeline():

@@ -6,16 +6,11 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
+from solvers import solver
 
 from ldm_scaling.diffusion.guidance import forwards_per_step, guidance_text, guided_prediction
 from ldm_scaling.diffusion.process import Ddpm
-from ldm_scaling.diffusion.sampling import (
-    make_scheduler,
-    network_evaluations,
-    sample_latents,
-)
-from ldm_scaling.jobs.seeds import Stream, row_generators
-from ldm_scaling.kinds.samplers import UNDISTILLED
+from ldm_scaling.diffusion.sampling import network_evaluations, sample_latents
 from ldm_scaling.study.diffusion import Diffusion
 
 DIFFUSION = Diffusion(prediction="v_prediction")
@@ -92,42 +87,7 @@ def test_guidance_formula_on_all_channels(batch):
 def test_network_evaluations_are_counted(batch, steps, guidance):
     unet = Linear()
     noise, text, empty = batch[0], torch.zeros(5, 2, 2), torch.zeros(2, 2)
-    sample_latents(unet, make_scheduler("ddim", DIFFUSION), noise, text, empty, steps, guidance, [])
+    sample_latents(unet, solver("ddim", steps), noise, text, empty, guidance, [])
     assert sum(unet.calls) == len(noise) * network_evaluations(steps, guidance)
     assert forwards_per_step(1) == 1
     assert forwards_per_step(1.0001) == 2
-
-
-@pytest.mark.parametrize("sampler", UNDISTILLED)
-def test_samplers_start_at_the_noisiest_level(sampler):
-    scheduler = make_scheduler(sampler, DIFFUSION)
-    for steps in (1, 2, 50):
-        scheduler.set_timesteps(steps)
-        assert scheduler.timesteps[0] == 999
-        assert len(scheduler.timesteps) == steps
-
-
-# of 244 steps, diffusers makes 245: the last at the noisiest level again
-@pytest.mark.parametrize("steps", [200, 244])
-@pytest.mark.parametrize("sampler", UNDISTILLED)
-def test_samplers_solve_gaussian_data(sampler, steps):
-    # data N(0, s^2) has the exact v-prediction below; samplers then map unit noise to N(0, s^2)
-    data_scale = 0.5
-    alphas = OF_VELOCITY.alphas
-
-    class Exact(torch.nn.Module):
-        config = UNTOLD
-
-        def forward(self, latents, timestep, text, return_dict):
-            a = alphas[int(timestep)]
-            variance = a * data_scale**2 + (1 - a)
-            clean = a.sqrt() * data_scale**2 / variance * latents
-            noise = (1 - a).sqrt() / variance * latents
-            return (a.sqrt() * noise - (1 - a).sqrt() * clean,)
-
-    noise = torch.randn(5000, 1, 1, 1, generator=torch.Generator().manual_seed(1))
-    text, empty = torch.zeros(1, 1, 1), torch.zeros(1, 1)
-    scheduler = make_scheduler(sampler, DIFFUSION)
-    generators = list(row_generators(Stream.SAMPLING_STEPS, 0, range(len(noise))))
-    samples = sample_latents(Exact(), scheduler, noise, text, empty, steps, 1.0, generators)
-    assert samples.std().item() == pytest.approx(data_scale, rel=0.03)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from diffusers import LatentConsistencyModelPipeline
 from torch import nn
+from solvers import solver
 
 from ldm_scaling.diffusion.consistency import levels
 from ldm_scaling.diffusion.guidance import guided_prediction, told_prediction
@@ -119,9 +120,9 @@ def test_images_are_those_of_diffusers_latent_consistency_pipeline(teacher):
     student = make_student(teacher).eval()
     nn.init.normal_(student.time_embedding.cond_proj.weight, std=0.1)
     noise, _, text = inputs()
-    scheduler = make_scheduler("lcm", DIFFUSION, 50)
+    steps = solver("lcm", 4, teacher_steps=50)
     generators = [torch.Generator().manual_seed(row) for row in range(3)]
-    found = sample_latents(student, scheduler, noise, text, text[0], 4, 3.0, generators)
+    found = sample_latents(student, steps, noise, text, text[0], 3.0, generators)
     pipeline = LatentConsistencyModelPipeline(
         vae=build(Autoencoder(pretrained=None, **AUTOENCODER)),
         text_encoder=None,

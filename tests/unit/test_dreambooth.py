@@ -19,7 +19,7 @@ from ldm_scaling.models.prior import sample_prior
 from ldm_scaling.study.diffusion import Diffusion
 from ldm_scaling.study.dreambooth import Teaching
 from ldm_scaling.study.family import Family
-from ldm_scaling.study.sampling import FixedSetting
+from ldm_scaling.study.sampling import Setting
 from ldm_scaling.training.devices import Switches
 from ldm_scaling.training.loop import Trainer
 from ldm_scaling.workflow.specs.dreambooth import DreamBoothSpec, PriorSpec
@@ -213,7 +213,7 @@ def test_the_micro_batch_changes_rounding_only(pretrained, small, tmp_path):
 
 # ------------------------------------------------------------ images of the class
 
-SETTING = FixedSetting(sampler="ddpm", steps=3, guidance=2)
+SETTING = Setting(sampler="ddpm", schedule="trailing", steps=3, guidance=2)
 
 
 def prior_spec(**changed):

@@ -20,7 +20,7 @@ from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.study.diffusion import Diffusion
 from ldm_scaling.study.family import Family
 from ldm_scaling.study.latents import Autoencoder
-from ldm_scaling.study.sampling import FixedSetting
+from ldm_scaling.study.sampling import Setting
 from ldm_scaling.workflow.specs.cells import CellSpec, IllustrateSpec, SweepSpec
 
 DIFFUSION = Diffusion(prediction="v_prediction", train_timesteps=20)
@@ -29,7 +29,7 @@ SPEC = IllustrateSpec(
     size="c8",
     training_seed=0,
     diffusion=DIFFUSION,
-    setting=FixedSetting(sampler="ddpm", steps=4, guidance=3),
+    setting=Setting(sampler="ddpm", schedule="trailing", steps=4, guidance=3),
     seed=5,
     prompts=[0, 2, 1],
     budgets=[0.1, 1, 5, 100],

@@ -10,6 +10,7 @@ import project
 import pytest
 import torch
 from diffusers import DiffusionPipeline, LatentConsistencyModelPipeline
+from solvers import solver
 
 from ldm_scaling.cells import sweep
 from ldm_scaling.cells.features import Measuring, load_extractor
@@ -38,7 +39,14 @@ from ldm_scaling.workflow.specs.cells import CellSpec, SweepSpec
 
 CAPTIONS = ["grinning cat, flat twemoji style", "wolf, noto emoji style", "flag: Peru, 3d style"]
 CELL = CellSpec(
-    sampler="ddim", steps=3, guidance=2.5, n=70, seed=5, extractor="effnet_lite0", input_size=32
+    sampler="ddim",
+    schedule="trailing",
+    steps=3,
+    guidance=2.5,
+    n=70,
+    seed=5,
+    extractor="effnet_lite0",
+    input_size=32,
 )
 
 
@@ -86,7 +94,7 @@ def test_latents_equal_diffusers_pipeline(networks, sampler, prediction, steps, 
     noise = initial_noise(0, range(3), (4, 4, 4))
     text, empty = encoder(CAPTIONS), encoder([""])[0]
     ours = sample_latents(
-        unet, make_scheduler(sampler, diffusion), noise, text, empty, steps, guidance, step_noise(3)
+        unet, solver(sampler, steps, diffusion), noise, text, empty, guidance, step_noise(3)
     )
     pipeline = make_pipeline(unet, autoencoder, encoder, make_scheduler(sampler, diffusion))
     settings = {"num_inference_steps": steps, "guidance_scale": guidance, "latents": noise}
@@ -105,11 +113,10 @@ def test_a_text_is_projected_once_for_all_steps(networks):
     projected = []
     for projection in projections:
         projection.register_forward_hook(lambda *seen: projected.append(id(seen[2])))
-    scheduler = make_scheduler("ddim", Diffusion(prediction="v_prediction"))
     noise, empty = initial_noise(0, range(3), (4, 4, 4)), encoder([""])[0]
     for captions in (CAPTIONS, CAPTIONS[::-1]):
         projected.clear()
-        sample_latents(unet, scheduler, noise, encoder(captions), empty, 4, 3.0, [])
+        sample_latents(unet, solver("ddim", 4), noise, encoder(captions), empty, 3.0, [])
         assert len(projected) == 4 * len(projections)
         assert len(set(projected)) == len(projections)
     unet(noise, 5, encoder(CAPTIONS))  # outside of a trajectory nothing is remembered
@@ -130,7 +137,7 @@ def test_the_pipeline_survives_a_round_trip_through_a_folder(
     loaded = DiffusionPipeline.from_pretrained(tmp_path, safety_checker=None)
     noise = initial_noise(0, range(2), (4, 4, 4))
     text, empty = encoder(CAPTIONS[:2]), encoder([""])[0]
-    ours = sample_latents(unet, scheduler, noise, text, empty, 2, 2.0, [])
+    ours = sample_latents(unet, solver("ddim", 2), noise, text, empty, 2.0, [])
     theirs = loaded(
         CAPTIONS[:2],
         num_inference_steps=2,
@@ -152,7 +159,8 @@ def test_the_pipeline_of_a_student_survives_it_too(networks, tmp_path):
     noise = initial_noise(0, range(2), (4, 4, 4))
     text, empty = encoder(CAPTIONS[:2]), encoder([""])[0]
     generators = [torch.Generator().manual_seed(row) for row in range(2)]
-    ours = sample_latents(student, scheduler, noise, text, empty, 4, 6.0, generators)
+    steps = solver("lcm", 4, teacher_steps=50)
+    ours = sample_latents(student, steps, noise, text, empty, 6.0, generators)
     theirs = loaded(
         CAPTIONS[:2],
         num_inference_steps=4,

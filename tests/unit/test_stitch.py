@@ -12,9 +12,10 @@ import pytest
 import torch
 from project import ROOT
 from studies import put
+from solvers import solver
 
 from ldm_scaling.cells.sample import initial_noise
-from ldm_scaling.diffusion.sampling import make_scheduler, sample_latents, sampler_levels
+from ldm_scaling.diffusion.sampling import sample_latents
 from ldm_scaling.diffusion.stitched import Stitched
 from ldm_scaling.jobs.arrays import map_array, write_arrays
 from ldm_scaling.jobs.seeds import Stream, row_generators
@@ -31,7 +32,7 @@ from ldm_scaling.workflow.specs.cells import CellSpec, SweepSpec
 from ldm_scaling.workflow.stages import trajectories
 
 DIFFUSION = Diffusion(prediction="v_prediction")
-CELL = {"sampler": "ddim", "steps": 4, "guidance": 3, "n": 96, "seed": 5}
+CELL = {"sampler": "ddim", "schedule": "trailing", "steps": 4, "guidance": 3, "n": 96, "seed": 5}
 CELL |= {"extractor": "effnet_lite0", "input_size": 32}
 
 
@@ -145,12 +146,11 @@ def latents(network, sampler, steps, guidance=3.0):
     text, empty = torch.randn(3, 6, 16, generator=generator), torch.zeros(6, 16)
     noise = initial_noise(0, range(3), (8, 8, 8))
     drawn = list(row_generators(Stream.SAMPLING_STEPS, 0, range(3)))
-    scheduler = make_scheduler(sampler, DIFFUSION)
-    return sample_latents(network, scheduler, noise, text, empty, steps, guidance, drawn)
+    return sample_latents(network, solver(sampler, steps), noise, text, empty, guidance, drawn)
 
 
 def stitch(networks, sampler, *allocation):
-    levels = sampler_levels(sampler, DIFFUSION, sum(allocation))
+    levels = solver(sampler, sum(allocation)).timesteps
     return latents(Stitched(networks, allocation, levels), sampler, sum(allocation))
 
 
@@ -167,8 +167,7 @@ def test_no_share_is_the_large_size_and_the_whole_share_the_small_one(networks, 
 def test_ddim_that_is_stopped_and_continued_with_another_network_is_the_same(networks, allocation):
     # an oracle without the dispatching: DDIM has no memory, so its trajectory can be cut in two
     first, _ = allocation
-    scheduler = make_scheduler("ddim", DIFFUSION)
-    scheduler.set_timesteps(sum(allocation))
+    scheduler = solver("ddim", sum(allocation))
     generator = torch.Generator().manual_seed(1)
     text = torch.randn(3, 6, 16, generator=generator)
     image = initial_noise(0, range(3), (8, 8, 8))
@@ -203,7 +202,7 @@ def test_three_networks_take_their_steps_in_turn(networks):
 
     stitch([Counted(name) for name in "abc"], "ddpm", 1, 3, 2)
     assert "".join(name for name, _ in asked) == "abbbcc"
-    assert [level for _, level in asked] == sampler_levels("ddpm", DIFFUSION, 6).tolist()
+    assert [level for _, level in asked] == solver("ddpm", 6).timesteps.tolist()
 
 
 # ------------------------------------------------------------ the command

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from project import ROOT
+from solvers import solver
 
 from ldm_scaling.cells.sample import load_sampler
-from ldm_scaling.diffusion.sampling import make_scheduler, sample_latents
+from ldm_scaling.diffusion.sampling import sample_latents
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.jobs.workdir import WorkDir
@@ -177,10 +178,10 @@ def test_sampling_is_ddims_formula_beside_the_condition(base):
     torch.nn.init.normal_(network.conv_in.weight, std=0.1, generator=torch.manual_seed(0))
     noise, low = (torch.from_numpy(numbers(2, 4, 4, 4, seed=seed)) for seed in (5, 6))
     text = torch.from_numpy(numbers(2, 5, 16))
-    scheduler = make_scheduler("ddim", SPEC.diffusion)
-    found = sample_latents(network, scheduler, noise, text, text[0], 4, 1.0, [], low)
-    alphas, x = scheduler.alphas_cumprod, noise
-    for step, following in zip((999, 749, 499, 249), (749, 499, 249, 0), strict=True):
+    steps = solver("ddim", 4, SPEC.diffusion)
+    found = sample_latents(network, steps, noise, text, text[0], 1.0, [], low)
+    x, alphas = noise, torch.cat([steps.alphas_cumprod, torch.ones(1)])
+    for step, following in zip((999, 749, 499, 249), (749, 499, 249, -1), strict=True):
         eps = network(torch.cat([x, low], dim=1), step, text, return_dict=False)[0]
         a, b = alphas[step], alphas[following]
         x = b.sqrt() * (x - (1 - a).sqrt() * eps) / a.sqrt() + (1 - b).sqrt() * eps
@@ -202,13 +203,13 @@ class Beside(torch.nn.Module):
 @torch.no_grad()
 def test_two_pixels_are_enlarged_as_by_hand():
     noisy, low, text = [0.7, -1.2], [0.4, 2.0], torch.zeros(1, 5, 16)
-    scheduler = make_scheduler("ddim", SPEC.diffusion)
+    steps = solver("ddim", 2, SPEC.diffusion)
     noise, condition = (torch.tensor(pixels).view(1, 1, 1, 2) for pixels in (noisy, low))
-    found = sample_latents(Beside(), scheduler, noise, text, text[0], 2, 1.0, [], condition)
+    found = sample_latents(Beside(), steps, noise, text, text[0], 1.0, [], condition)
     beta = [(0.00085**0.5 + (0.012**0.5 - 0.00085**0.5) * t / 999) ** 2 for t in range(1000)]
-    alphas = [math.prod(1 - one for one in beta[: t + 1]) for t in range(1000)]
+    alphas = [math.prod(1 - one for one in beta[: t + 1]) for t in range(1000)] + [1.0]
     for x, y, pixel in zip(noisy, low, found.flatten().tolist(), strict=True):
-        for here, there in ((999, 499), (499, 0)):
+        for here, there in ((999, 499), (499, -1)):
             eps = 0.3 * x - 0.5 * y
             clean = (x - math.sqrt(1 - alphas[here]) * eps) / math.sqrt(alphas[here])
             x = math.sqrt(alphas[there]) * clean + math.sqrt(1 - alphas[there]) * eps

@@ -23,7 +23,7 @@ from ..jobs.choice import chosen_rows, nearest_guidance, steps_bought
 from ..jobs.cli import InputError, parser, run
 from ..jobs.tables import FAMILY, MEASURED, read_table
 from ..jobs.workdir import fingerprint
-from ..study.sampling import FixedSetting
+from ..study.sampling import Setting
 from ..workflow.specs.cells import IllustrateSpec
 from .sample import LatentSampler, add_sampler, load_sampler
 
@@ -60,7 +60,7 @@ def at_equal_cost(
     sampled = {}
     for steps, guidance in set(bought):
         if not math.isnan(guidance):
-            setting = FixedSetting(sampler=spec.setting.sampler, steps=steps, guidance=guidance)
+            setting = spec.setting.model_copy(update={"steps": steps, "guidance": guidance})
             sampled[steps] = _finite_images(sampler, text, spec.prompts, setting, spec.seed)
     return {
         f"budget{budget:g}": sampled.get(steps, nothing)
@@ -80,7 +80,7 @@ def _finite_images(
     sampler: LatentSampler,
     text: torch.Tensor,
     rows: Sequence[int],
-    setting: FixedSetting,
+    setting: Setting,
     seed: int,
 ) -> np.ndarray:
     images, finite = sampler.images_of(text, rows, setting, seed)

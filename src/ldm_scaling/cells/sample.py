@@ -17,12 +17,7 @@ import numpy as np
 import torch
 
 from ..diffusion.guidance import is_embedded
-from ..diffusion.sampling import (
-    make_scheduler,
-    network_evaluations,
-    sample_latents,
-    sampler_levels,
-)
+from ..diffusion.sampling import Trajectory, make_solver, network_evaluations, sample_latents
 from ..diffusion.stitched import Stitched
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, add_gpus
@@ -31,7 +26,6 @@ from ..latents.autoencoder import add_autoencoder, decode, load_named, to_uint8,
 from ..models import denoiser
 from ..models.denoiser import Denoiser
 from ..study.diffusion import Diffusion
-from ..study.sampling import FixedSetting
 from ..training.devices import check_gpus, in_precision, own_device, precision
 from ..training.network import Network
 from ..workflow.specs.cells import CellSpec
@@ -95,7 +89,7 @@ class LatentSampler:
         return network_evaluations(cell.steps, cell.guidance, is_embedded(self.network))
 
     def images_of(
-        self, text: torch.Tensor, rows: Sequence[int], setting: CellSpec | FixedSetting, seed: int
+        self, text: torch.Tensor, rows: Sequence[int], trajectory: Trajectory, seed: int
     ) -> tuple[np.ndarray, bool]:
         """Images of embeddings [len(rows), L, D], each from the noise of its row; as `images`."""
         config = self.network.config
@@ -106,14 +100,11 @@ class LatentSampler:
             condition = low.to(self.network.device).float()
         latents = sample_latents(
             self.network,
-            make_scheduler(
-                setting.sampler, self.diffusion, getattr(setting, "teacher_steps", None)
-            ),
+            make_solver(trajectory, self.diffusion, self.network.device),
             initial_noise(seed, rows, shape).to(self.network.device),
             text,
             self._empty,
-            setting.steps,
-            setting.guidance,
+            trajectory.guidance,
             list(row_generators(Stream.SAMPLING_STEPS, seed, rows)),
             condition,
         )
@@ -134,7 +125,7 @@ class StitchedSampler:
         if len(allocation) != len(self._samplers):
             raise InputError(f"--then: {cell.name} is not a cell of {len(self._samplers)} models")
         whole = copy(self._samplers[0])
-        timesteps = sampler_levels(cell.sampler, whole.diffusion, cell.steps)
+        timesteps = make_solver(cell, whole.diffusion).timesteps
         networks = [own.network for own in self._samplers]
         whole.network = Stitched(networks, allocation, timesteps)
         return whole.images_of(whole.text(rows), rows, cell, cell.seed)

@@ -3,7 +3,7 @@
 Whatever depends on it is in its class: losses of training, steps of distillation, settings of
 diffusers' schedulers. Trainers and samplers ask the process and know no formula, so that another
 process is a class with the methods of `Ddpm`, and its case in `process_of`.
-Levels [B] are noise levels, on the processor; tensors [B, ...] may be on any device.
+Levels [B] are noise levels, on the processor; `schedules.CLEAN` is none. Tensors [B, ...] may be on any device.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ..study.diffusion import Diffusion
+from .schedules import CLEAN
 
 Predict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """noisy latents [B, ...] and the timesteps [B] that the network is told, to its output [B, ...]"""
@@ -52,11 +53,14 @@ class Ddpm:
         """What the network is told of levels."""
         return levels
 
+    def _alpha(self, levels: torch.Tensor) -> torch.Tensor:
+        return torch.where(levels == CLEAN, 1.0, self.alphas[levels.clamp(min=0)])
+
     def noised(
         self, clean: torch.Tensor, noise: torch.Tensor, levels: torch.Tensor
     ) -> torch.Tensor:
         """x_t of clean latents."""
-        alpha = column(self.alphas[levels], clean)
+        alpha = column(self._alpha(levels), clean)
         return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
 
     def target(
@@ -65,7 +69,7 @@ class Ddpm:
         """What the network is to predict."""
         if self._of_noise:
             return noise
-        alpha = column(self.alphas[levels], clean)
+        alpha = column(self._alpha(levels), clean)
         return alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
 
     def weights(self, levels: torch.Tensor, gamma: float | None) -> torch.Tensor:
@@ -86,7 +90,7 @@ class Ddpm:
         self, noisy: torch.Tensor, output: torch.Tensor, levels: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """x_0 and eps that an output at x_t stands for."""
-        alpha = column(self.alphas[levels], noisy)
+        alpha = column(self._alpha(levels), noisy)
         signal, sigma = alpha.sqrt(), (1 - alpha).sqrt()
         if self._of_noise:
             return (noisy - sigma * output) / signal, output
@@ -114,7 +118,7 @@ class Ddpm:
 
         Progressive distillation's target (Salimans & Ho 2022, algorithm 2).
         """
-        alpha, after = (column(self.alphas[at], noisy) for at in (levels, reached))
+        alpha, after = (column(self._alpha(at), noisy) for at in (levels, reached))
         ratio = ((1 - after) / (1 - alpha)).sqrt()
         return (further - ratio * noisy) / (after.sqrt() - ratio * alpha.sqrt())
 

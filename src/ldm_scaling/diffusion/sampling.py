@@ -20,11 +20,10 @@ from .guidance import (
     text_projections,
 )
 from .process import process_of
+from .schedules import levels
 
 _SPACING = {"timestep_spacing": "trailing", "steps_offset": 1}
-"""Trailing starts at the noisiest level for any number of steps (Lin et al. 2023, table 2); leading
-would start a 2-step trajectory at half noise, which pure noise does not match. The offset has no
-effect here; Stable Diffusion's pipeline asks for it."""
+"""what diffusers' pipelines take from the folder of a model; samplers here take `levels`"""
 
 
 class Scheduler(Protocol):
@@ -38,6 +37,30 @@ class Scheduler(Protocol):
     scale_model_input: Callable[..., torch.Tensor]
     step: Callable[..., Any]
     to_json_string: Callable[[], str]
+
+
+class Trajectory(Protocol):
+    """How a trajectory is sampled: a cell, or a setting of the study."""
+
+    @property
+    def sampler(self) -> str:
+        """Its solver's name."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Denoising steps."""
+        ...
+
+    @property
+    def schedule(self) -> str | None:
+        """Where they lie; None for samplers of students."""
+        ...
+
+    @property
+    def guidance(self) -> float:
+        """The scale."""
+        ...
 
 
 def make_scheduler(
@@ -54,21 +77,23 @@ def network_evaluations(steps: int, guidance: float, embedded: bool = False) -> 
     return steps * forwards_per_step(guidance, embedded)
 
 
-def _set_steps(scheduler: Scheduler, steps: int, device: torch.device) -> None:
-    # diffusers' "trailing" spacing has one level too many, -1, where 1000 / (1000 / steps) is
-    # rounded to above `steps`: for 61 steps and 61 other counts below 1000
-    scheduler.set_timesteps(steps, device=device)
-    if len(scheduler.timesteps) > steps:
-        scheduler.timesteps = scheduler.timesteps[:steps]
-        if hasattr(scheduler, "sigmas"):  # of each level, and of the image at the end
-            scheduler.sigmas = torch.cat([scheduler.sigmas[:steps], scheduler.sigmas[-1:]])
+def make_solver(
+    trajectory: Trajectory, diffusion: Diffusion, device: torch.device | str = "cpu"
+) -> Scheduler:
+    """A fresh scheduler, set to the steps of one trajectory.
 
-
-def sampler_levels(sampler: str, diffusion: Diffusion, steps: int) -> torch.Tensor:
-    """Timesteps [steps] at which a sampler evaluates the network, the noisiest first."""
-    scheduler = make_scheduler(sampler, diffusion)
-    _set_steps(scheduler, steps, torch.device("cpu"))
-    return scheduler.timesteps
+    It goes from each level of the schedule exactly to the next, and from the last one to the clean
+    image. That of students has a list of its own, from its teacher's.
+    """
+    sampler, teacher_steps = trajectory.sampler, getattr(trajectory, "teacher_steps", None)
+    scheduler = make_scheduler(sampler, diffusion, teacher_steps)
+    if SAMPLERS[sampler].of_students:
+        scheduler.set_timesteps(trajectory.steps, device=device)
+    else:
+        assert trajectory.schedule
+        own = levels(trajectory.schedule, trajectory.steps, diffusion.train_timesteps)
+        scheduler.set_timesteps(timesteps=own, device=device)
+    return scheduler
 
 
 @contextlib.contextmanager
@@ -103,17 +128,16 @@ def sample_latents(
     noise: torch.Tensor,
     text: torch.Tensor,
     empty: torch.Tensor,
-    steps: int,
     guidance: float,
     generators: list[torch.Generator],
     condition: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Latents [B, C, h, w] from unit noise of that shape and captions' embeddings [B, L, D].
 
+    The scheduler is fresh from `make_solver`: it remembers its steps.
     A sampler that draws noise at its steps takes that of an image from the image's own generator.
     A condition [B, C', h, w] stands beside the noisy latents; it allows for no guidance.
     """
-    _set_steps(scheduler, steps, noise.device)
     latents = noise * scheduler.init_noise_sigma
     text = guidance_text(text, empty, guidance, is_embedded(unet))
     with _text_projected_once(unet):

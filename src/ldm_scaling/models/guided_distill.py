@@ -13,7 +13,7 @@ import torch
 
 from ..diffusion.guidance import told_prediction
 from ..diffusion.process import process_of
-from ..diffusion.sampling import sampler_levels
+from ..diffusion.schedules import CLEAN, levels
 from ..jobs.cli import run
 from ..jobs.seeds import Stream, row_generators
 from ..latents.pairs import Pairs
@@ -31,7 +31,9 @@ class ProgressiveDistillation:
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
         self._teacher = Teacher(teacher, pairs)
         self._process = process_of(spec.diffusion)
-        self._levels = sampler_levels("ddim", spec.diffusion, spec.steps)
+        # the teacher's levels: every second one is the student's, and the last step ends clean
+        fine = levels(spec.schedule, 2 * spec.steps, spec.diffusion.train_timesteps)
+        self._levels = torch.tensor([*fine, CLEAN])
 
     def build(self) -> Denoiser:
         """A student, to hold the averaged weights."""
@@ -45,10 +47,9 @@ class ProgressiveDistillation:
         clean, captions = self._pairs.read(indices, device)
         generators = list(row_generators(Stream.DISTILLATION, spec.seed, positions))
         shape, scales = self._pairs.latent_shape, spec.guided_distill.guidance
-        number, scale, noise = drawn(generators, len(self._levels), scales, shape)
-        length = spec.diffusion.train_timesteps // spec.steps
-        level, scale = self._levels[number], scale.to(device)
-        halfway, reached = (level - length // 2).clamp(min=0), (level - length).clamp(min=0)
+        number, scale, noise = drawn(generators, spec.steps, scales, shape)
+        level, halfway, reached = (self._levels[2 * number + later] for later in range(3))
+        scale = scale.to(device)
         here, middle = (process.timesteps(at).to(device) for at in (level, halfway))
         noisy = process.noised(clean, noise.to(device), level)
         with torch.no_grad():

@@ -14,7 +14,7 @@ from diffusers.pipelines.latent_consistency_models.pipeline_latent_consistency_t
     LatentConsistencyModelPipeline,
 )
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_lcm import LCMScheduler
 
 from ..diffusion.sampling import Scheduler
@@ -56,8 +56,9 @@ def make_pipeline(
 def load_scheduler(folder: Path) -> Scheduler:
     """The scheduler that a model's folder names. Raises InputError if it is unusable."""
     try:
-        config: Any = DDIMScheduler.load_config(folder)
-        kinds: dict[str, Any] = {kind.__name__: kind for kind in (DDIMScheduler, LCMScheduler)}
+        config: Any = LCMScheduler.load_config(folder)
+        solvers = (DPMSolverMultistepScheduler, LCMScheduler)
+        kinds: dict[str, Any] = {solver.__name__: solver for solver in solvers}
         return kinds[config["_class_name"]].from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder} is no scheduler: {str(error).splitlines()[0]}") from None

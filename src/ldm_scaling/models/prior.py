@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..diffusion.sampling import make_scheduler, sample_latents
+from ..diffusion.sampling import make_solver, sample_latents
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, Slice, add_batch, add_gpus, add_work_dir, parser, run
 from ..jobs.pieces import in_pieces
@@ -38,11 +38,10 @@ def sample_prior(
     )
     latents = sample_latents(
         network,
-        make_scheduler(spec.setting.sampler, spec.diffusion),
+        make_solver(spec.setting, spec.diffusion, network.device),
         noise.to(network.device),
         text[[row // spec.images for row in rows]],
         empty,
-        spec.setting.steps,
         spec.setting.guidance,
         list(row_generators(Stream.PRIOR_STEPS, spec.seed, rows)),
     )

@@ -99,6 +99,11 @@ def check_students(study: Sections) -> None:
                 f" {name}.guidance, or remove it here"
             )
     if study.guided_distill:
+        if study.sampling.schedule == "leading":
+            raise ValueError(
+                "guided_distill: a student's levels must be every second one of its teacher's, which"
+                " sampling.schedule leading has not; set null, or take trailing or linspace"
+            )
         _check_sizes(study, "guided_distill.sizes", study.guided_distill.sizes or [])
         if 2 * study.guided_distill.steps[0] > levels:
             raise ValueError(

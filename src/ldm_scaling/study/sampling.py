@@ -7,10 +7,12 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from ..kinds.samplers import SAMPLERS, UNDISTILLED
+from ..kinds.schedules import SCHEDULES
 from .fields import Distinct, Guidance, Positive, Seed, Strict, one_of
 
 Sampler = Annotated[str, one_of(UNDISTILLED)]
 AnySampler = Annotated[str, one_of(SAMPLERS)]
+Schedule = Annotated[str, one_of(SCHEDULES)]
 FEWEST_IMAGES = 16
 """images of a cell; fewer give no useful interval"""
 
@@ -24,6 +26,13 @@ class FixedSetting(Strict):
     """denoising steps; they need not be in the grid"""
     guidance: Guidance
     """classifier-free guidance scale; it need not be in the grid"""
+
+
+class Setting(FixedSetting):
+    """A setting as a job samples it."""
+
+    schedule: Schedule
+    """where its steps lie"""
 
 
 class StudentSampling(Strict):
@@ -42,6 +51,8 @@ class Sampling(Strict):
     """images of a cell; the prompts are the first n test captions"""
     samplers: Annotated[list[Sampler], Distinct] = Field(min_length=1)
     """ddim, ddpm (ancestral) or dpmpp (DPM-Solver++ 2M); figures of one sampler draw the first"""
+    schedule: Schedule
+    """where the steps of a solver lie among the noise levels"""
     steps: Annotated[list[Positive], Distinct] = Field(min_length=1)
     """denoising steps"""
     guidance: Annotated[list[Guidance], Distinct] = Field(min_length=1)
@@ -52,6 +63,11 @@ class Sampling(Strict):
     """seed of the initial noise; image i has the same noise in every cell"""
     students: StudentSampling
     """grid of distilled models"""
+
+    @property
+    def setting(self) -> Setting:
+        """The fixed setting, on the study's schedule."""
+        return Setting(**self.fixed.model_dump(), schedule=self.schedule)
 
     @model_validator(mode="after")
     def _fixed_sampler_is_one_of_them(self) -> Sampling:

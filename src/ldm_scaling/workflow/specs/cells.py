@@ -13,14 +13,14 @@ from ...study.diffusion import Diffusion
 from ...study.family import Size
 from ...study.fields import Fraction, Guidance, Positive, Seed, Strict, StudyError, is_none
 from ...study.metrics import Clip, Extractor, InputSize, Selecting
-from ...study.sampling import AnySampler, FixedSetting
+from ...study.sampling import AnySampler, Schedule, Setting
 from ...study.stitch import SEPARATOR, allocations
 from ...study.study import Study
 from .. import needed, searches, stages
 
 
 class CellSpec(Strict):
-    """Sample one cell: (model, sampler, steps, guidance)."""
+    """Sample one cell: (model, sampler, schedule, steps, guidance)."""
 
     recipe: Literal[1] = 1
     sampler: AnySampler
@@ -33,6 +33,8 @@ class CellSpec(Strict):
     clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
     trained: Annotated[Fraction | None, Field(exclude_if=is_none)] = None
     """of a kept checkpoint: its fraction of the training"""
+    schedule: Annotated[Schedule | None, Field(exclude_if=is_none)] = None
+    """where its steps lie; sampler lcm has a list of its own"""
     teacher_steps: Annotated[Positive | None, Field(exclude_if=is_none)] = None
     """of sampler lcm: levels of the grid that its steps are drawn from"""
     perceptual: Annotated[str | None, Field(exclude_if=is_none)] = None
@@ -86,6 +88,7 @@ class CellSpec(Strict):
             input_size=metrics.input_size,
             clip=None if superres else metrics.clip,
             trained=trained,
+            schedule=None if sampler in OF_STUDENTS else sampling.schedule,
             teacher_steps=needed.distill(study).teacher_steps if sampler in OF_STUDENTS else None,
             perceptual=superres.perceptual if superres else None,
             allocation=list(allocation) if allocation else None,
@@ -215,7 +218,7 @@ class IllustrateSpec(Strict):
     size: Size
     training_seed: Seed
     diffusion: Diffusion
-    setting: FixedSetting
+    setting: Setting
     """of the interpolated prompts; its sampler of all images"""
     seed: Seed
     prompts: list[Annotated[int, Field(ge=0)]] = Field(min_length=2)
@@ -236,7 +239,7 @@ class IllustrateSpec(Strict):
             size=size,
             training_seed=seed,
             diffusion=study.diffusion,
-            setting=sampling.fixed,
+            setting=sampling.setting,
             seed=sampling.seed,
             prompts=figures.prompts,
             budgets=sorted(figures.budgets),

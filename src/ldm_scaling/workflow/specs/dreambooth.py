@@ -11,7 +11,7 @@ from ...study.dreambooth import Dino, Prompts, Teaching
 from ...study.family import Size
 from ...study.fields import Positive, Seed, Strict, is_none
 from ...study.metrics import Clip, Extractor, InputSize
-from ...study.sampling import FixedSetting
+from ...study.sampling import Setting
 from ...study.study import Study
 from .. import needed
 from .latents import EncodeImagesSpec, EncodeTextSpec
@@ -68,7 +68,7 @@ class PriorSpec(Strict):
     seed: Seed
     """training seed of the model, and of the noise"""
     diffusion: Diffusion
-    setting: FixedSetting
+    setting: Setting
     images: Positive
     """of each subject's class"""
 
@@ -79,7 +79,7 @@ class PriorSpec(Strict):
             size=size,
             seed=seed,
             diffusion=study.diffusion,
-            setting=study.sampling.fixed,
+            setting=study.sampling.setting,
             images=needed.dreambooth(study).prior_images,
         )
 
@@ -118,7 +118,7 @@ class ScoreSubjectsSpec(Strict):
     size: Size
     training_seed: Seed
     diffusion: Diffusion
-    setting: FixedSetting
+    setting: Setting
     seed: Seed
     """of the initial noise"""
     prompts: Prompts
@@ -138,7 +138,7 @@ class ScoreSubjectsSpec(Strict):
             size=size,
             training_seed=seed,
             diffusion=study.diffusion,
-            setting=sampling.fixed,
+            setting=sampling.setting,
             seed=sampling.seed,
             prompts=taught.prompts,
             images_per_prompt=taught.images_per_prompt,

@@ -10,6 +10,7 @@ from ...study.diffusion import Diffusion
 from ...study.distill import Distill, GuidedDistill
 from ...study.family import Family, Size
 from ...study.fields import Positive, Seed, Strict, is_none
+from ...study.sampling import Schedule
 from ...study.study import Study
 from ...study.training import Training
 from .. import needed
@@ -107,6 +108,8 @@ class GuidedDistillSpec(Strict):
     diffusion: Diffusion
     steps: Positive
     """steps of this student"""
+    schedule: Schedule
+    """where they lie"""
     guided_distill: GuidedDistill
     encoding: Encoding = None
     """given if images and captions are encoded while training"""
@@ -125,6 +128,7 @@ class GuidedDistillSpec(Strict):
             seed=seed,
             diffusion=study.diffusion,
             steps=steps,
+            schedule=study.sampling.schedule,
             guided_distill=needed.guided_distill(study).model_copy(update=own),
             encoding=EncodingSpec.while_training(study),
         )

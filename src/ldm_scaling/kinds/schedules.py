@@ -1,0 +1,6 @@
+"""Schedules: where a solver's steps lie among the noise levels; diffusion/schedules.py has each."""
+
+from __future__ import annotations
+
+SCHEDULES = ("trailing", "leading", "linspace")
+"""names as diffusers has them for `timestep_spacing`"""
