@@ -5,29 +5,40 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch.nn import functional
 
 from ldm_scaling.data import crop_photos, degrade
-from ldm_scaling.data.degrade import FILTERS, enlarged, gaussian_kernel, resized
+from ldm_scaling.data.degrade import MODES, enlarged, gaussian_kernel, sinc_kernel
 from ldm_scaling.jobs.arrays import map_array, write_arrays
 from ldm_scaling.jobs.cli import run
 from ldm_scaling.study.superres import Degradation
 
-NOTHING = {"blur": 0, "sigma": [1, 1], "anisotropic": 0, "resize": [1, 1], "shot": 0}
-NOTHING |= {"noise": [0, 0], "shot_noise": [0, 0], "gray": 0, "jpeg": [100, 100]}
-SOME = {"blur": 1, "sigma": [0.3, 0.8], "anisotropic": 0.5, "resize": [0.6, 1.2], "shot": 0.5}
-SOME |= {"noise": [1, 6], "shot_noise": [0.1, 0.5], "gray": 0.4, "jpeg": [60, 95]}
+ROUND = [1, 0, 0, 0, 0, 0]
+NOTHING = {"blur": 0, "sinc": 0, "kernels": ROUND, "sigma": [1, 1], "resized": [0, 0, 1]}
+NOTHING |= {"resize": [1, 1], "shot": 0, "noise": [0, 0], "shot_noise": [0, 0], "gray": 0}
+NOTHING |= {"jpeg": [100, 100]}
+SOME = NOTHING | {"blur": 1, "sigma": [0.3, 0.8], "resized": [0.2, 0.7, 0.1], "resize": [0.6, 1.2]}
+SOME |= {"shot": 0.5, "noise": [1, 6], "shot_noise": [0.1, 0.5], "gray": 0.4, "jpeg": [60, 95]}
+# the options of Real-ESRGAN's four-fold model: options/train_realesrgan_x4plus.yml
+PUBLISHED = {"sinc": 0.1, "kernels": [0.45, 0.25, 0.12, 0.03, 0.12, 0.03], "shot": 0.5, "gray": 0.4}
+PUBLISHED |= {"jpeg": [30, 95]}
+FIRST = {"blur": 1, "sigma": [0.2, 3], "resized": [0.2, 0.7, 0.1], "resize": [0.15, 1.5]}
+FIRST |= {"noise": [1, 30], "shot_noise": [0.05, 3]} | PUBLISHED
+SECOND = {"blur": 0.8, "sigma": [0.2, 1.5], "resized": [0.3, 0.4, 0.3], "resize": [0.3, 1.2]}
+SECOND |= {"noise": [1, 25], "shot_noise": [0.05, 2.5]} | PUBLISHED
 
 
-def settings(first=NOTHING, second=NOTHING, **both):
-    return Degradation(first=first | both, second=second | both)
+def settings(first=NOTHING, second=NOTHING, final_sinc=0, **both):
+    return Degradation(first=first | both, second=second | both, final_sinc=final_sinc)
 
 
 def smooth(count=1, side=32, seed=0):
     """Images without fine detail."""
     coarse = np.random.default_rng(seed).uniform(40, 215, (count, 3, 4, 4))
-    grown = [resized(image, side, FILTERS[2]) for image in coarse]
-    return np.stack(grown).round().clip(0, 255).astype(np.uint8)
+    grown = functional.interpolate(torch.from_numpy(coarse), size=(side, side), mode="bicubic")
+    return grown.numpy().round().clip(0, 255).astype(np.uint8)
 
 
 def drawn(settings, image, seed=0):
@@ -40,9 +51,8 @@ def drawn(settings, image, seed=0):
 @pytest.mark.parametrize("sigmas", [(0.9, 0.9), (1.5, 0.8)])
 def test_a_kernels_moments_are_those_of_the_gaussian(sigmas):
     angle = 0.6
-    kernel = gaussian_kernel(sigmas, angle)
-    half = len(kernel) // 2
-    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    kernel = gaussian_kernel(21, sigmas, angle)
+    y, x = np.mgrid[-10:11, -10:11]
     assert kernel.sum() == pytest.approx(1)
     for sigma, turned in zip(sigmas, (angle, angle + np.pi / 2), strict=True):
         along = x * np.cos(turned) + y * np.sin(turned)
@@ -50,35 +60,87 @@ def test_a_kernels_moments_are_those_of_the_gaussian(sigmas):
         assert (kernel * along**2).sum() == pytest.approx(sigma**2, rel=0.04)
 
 
+def test_a_sinc_kernel_keeps_what_is_below_its_cutoff():
+    kernel = np.pad(sinc_kernel(101, 1.5), 200)
+    gain = np.abs(np.fft.rfft2(kernel))[0]
+    frequency = 2 * np.pi * np.arange(len(gain)) / len(kernel)
+    assert np.abs(gain[frequency < 1.2] - 1).max() < 0.1
+    assert gain[frequency > 1.8].max() < 0.1
+    assert sinc_kernel(21, 1.5).min() < 0  # it rings
+
+
+@pytest.mark.parametrize("shape", range(6))
+def test_kernels_are_of_the_drawn_shape(shape):
+    chances = [float(place == shape) for place in range(6)]
+    own = settings(kernels=chances, sigma=[0.5, 2.5]).first
+    found = [degrade._drawn_kernel(own, np.random.default_rng(seed)) for seed in range(20)]
+    assert {len(kernel) for kernel in found} <= set(range(7, 22, 2))
+    round_ones = [np.allclose(kernel, kernel.T, atol=1e-9) for kernel in found]
+    assert all(round_ones) if shape % 2 == 0 else not any(round_ones)
+    for kernel in found:
+        middle = len(kernel) // 2
+        assert kernel.sum() == pytest.approx(1) and kernel.max() == kernel[middle, middle]
+
+
 def test_without_disturbances_only_the_resizing_is_left():
     image = smooth()[0]
     found = drawn(settings(), image)
-    plain = [resized(image, 8, kind) for kind in FILTERS]
-    assert min(np.abs(found - one).max() for one in plain) < 6  # two JPEGs of quality 100
+    pixels = torch.from_numpy(image.astype(np.float32))[None]
+    # to a quarter in the second pass, and by no further step
+    plain = [functional.interpolate(pixels, size=(8, 8), mode=mode)[0] for mode in MODES]
+    assert min(np.abs(found - one.numpy()).max() for one in plain) < 6  # JPEGs of quality 100
     low = np.asarray(found, np.uint8)
     bigger = Image.fromarray(low.transpose(1, 2, 0)).resize((32, 32), Image.Resampling.BICUBIC)
     assert np.array_equal(enlarged(low), np.asarray(bigger).transpose(2, 0, 1))
 
 
+def tensor(light, channels=3):
+    return torch.full((1, channels, 128, 128), light / 255)
+
+
+def noise_of(light, **changed):
+    own = settings(**changed).first
+    found = degrade._noisy(tensor(light), own, np.random.default_rng(0)) - tensor(light)
+    return 255 * found[0]
+
+
 def test_gaussian_noise_has_its_deviation_and_gray_noise_no_colour():
-    image = np.full((3, 128, 128), 128.0)
-    noise = degrade._noisy(image, settings(noise=[9, 9]).first, np.random.default_rng(0))
-    assert (noise - image).std() == pytest.approx(9, rel=0.02)
-    gray = degrade._noisy(image, settings(noise=[9, 9], gray=1).first, np.random.default_rng(0))
-    assert np.allclose(gray[0], gray[1]) and not np.allclose(noise[0], noise[1])
+    noise = noise_of(128, noise=[9, 9])
+    assert noise.std().item() == pytest.approx(9, rel=0.02)
+    gray = noise_of(128, noise=[9, 9], gray=1)
+    assert torch.allclose(gray[0], gray[1]) and not torch.allclose(noise[0], noise[1])
 
 
 def test_shot_noise_grows_with_the_root_of_the_light():
-    dark, bright = (
-        degrade._noisy(
-            np.full((3, 128, 128), light),
-            settings(shot=1, shot_noise=[0.5, 0.5]).first,
-            np.random.default_rng(0),
-        )
-        for light in (16.0, 196.0)
+    dark, bright = (noise_of(light, shot=1, shot_noise=[0.5, 0.5]) for light in (16, 196))
+    assert dark.std().item() == pytest.approx(0.5 * 4, rel=0.03)
+    assert bright.std().item() == pytest.approx(0.5 * 14, rel=0.03)
+
+
+def test_images_are_enlarged_and_made_smaller_as_often_as_published():
+    draw, own = np.random.default_rng(0), settings(FIRST, SECOND)
+    for one, chances, means in (
+        (own.first, (0.2, 0.7, 0.1), (1.25, 0.575)),
+        (own.second, (0.3, 0.4, 0.3), (1.1, 0.65)),
+    ):
+        scales = np.array([degrade._scale(one, draw) for _ in range(4000)])
+        kinds = [scales > 1, scales < 1, scales == 1]
+        for kind, chance in zip(kinds, chances, strict=True):
+            assert kind.mean() == pytest.approx(chance, abs=0.03)
+        for kind, mean in zip(kinds, means, strict=False):
+            assert scales[kind].mean() == pytest.approx(mean, abs=0.02)
+
+
+def test_the_second_pass_starts_from_a_quarter_of_the_original(monkeypatch):
+    sides = []
+    monkeypatch.setattr(
+        degrade, "_noisy", lambda image, *rest: sides.append(image.shape[-1]) or image
     )
-    assert dark.std() == pytest.approx(0.5 * 4, rel=0.03)
-    assert bright.std() == pytest.approx(0.5 * 14, rel=0.03)
+    for seed in range(200):
+        drawn(settings(FIRST, SECOND), smooth(side=64)[0], seed)
+    first, second = np.array(sides).reshape(-1, 2).T
+    assert (first.min() < 15) and (first.max() > 85)  # 0.15 to 1.5 of 64
+    assert second.min() >= int(0.3 * 16) and second.max() <= int(1.2 * 16)  # of 16
 
 
 @pytest.mark.parametrize(
@@ -87,7 +149,8 @@ def test_shot_noise_grows_with_the_root_of_the_light():
         ({"blur": 1, "sigma": [0.3, 0.3]}, {"blur": 1, "sigma": [3, 3]}),
         ({"noise": [2, 2]}, {"noise": [20, 20]}),
         ({"jpeg": [95, 95]}, {"jpeg": [10, 10]}),
-        ({"resize": [1, 1]}, {"resize": [0.15, 0.15]}),
+        ({}, {"resized": [0, 1, 0], "resize": [0.15, 1]}),
+        ({}, {"final_sinc": 1}),
     ],
 )
 def test_more_of_a_disturbance_is_further_from_the_image(weak, strong):
@@ -98,7 +161,16 @@ def test_more_of_a_disturbance_is_further_from_the_image(weak, strong):
         found = [drawn(settings(**changed), image, seed) for seed, image in enumerate(images)]
         return np.mean([np.abs(a - b).mean() for a, b in zip(found, plain, strict=True)])
 
-    assert distance(strong) > 2 * distance(weak)
+    assert distance(strong) > 1.5 * distance(weak)
+
+
+def test_published_settings_leave_as_much_noise_on_grey_as_the_public_code():
+    # a grey image of 256 pixels: what remains is noise; 7.8 of 255 by the public code
+    grey = np.full((3, 256, 256), 128, np.uint8)
+    found = [
+        drawn(settings(FIRST, SECOND, final_sinc=0.8), grey, seed).std() for seed in range(300)
+    ]
+    assert np.mean(found) == pytest.approx(7.8, abs=1)
 
 
 # ------------------------------------------------------------ the command
@@ -112,7 +184,7 @@ def command(tmp_path, monkeypatch):
         if images is not None:
             write_arrays(tmp_path / "images", {"images": images}, "abc")
         spec = {"seed": 3, "split": "train", "count": None} | spec
-        spec["degradation"] = {"first": SOME, "second": SOME}
+        spec["degradation"] = {"first": SOME, "second": SOME, "final_sinc": 0.5}
         words = ["degrade", "--spec", json.dumps(spec), "--images", tmp_path / "images"]
         words += ["--out", tmp_path / name, "--workers", workers]
         words += ["--work-dir", tmp_path / f"work-{name}"]

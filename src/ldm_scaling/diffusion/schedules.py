@@ -27,8 +27,8 @@ def _leading(steps: int, count: int) -> np.ndarray:
 
 
 def _linspace(steps: int, count: int) -> np.ndarray:
-    """From the noisiest level towards level 0, evenly, without level 0 itself."""
-    return np.linspace(count - 1, 0, steps + 1)[:-1].round()
+    """From the noisiest level towards level 0, evenly; level 0 only where steps take every level."""
+    return np.linspace(count - 1, 0, min(steps + 1, count))[:steps].round()
 
 
 _MADE: dict[str, Callable[[int, int], np.ndarray]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -44,13 +45,18 @@ class Disturbance(Strict):
     """One pass of a degradation: blur, resizing, noise, JPEG. A value in a range is uniform."""
 
     blur: Fraction
-    """chance of a Gaussian blur"""
+    """chance of a blur"""
+    sinc: Fraction
+    """chance that the blur is a sinc filter, which rings"""
+    kernels: Annotated[list[Fraction], Field(min_length=6, max_length=6)]
+    """chances of the other blurs: Gaussian, generalized Gaussian, plateau; each round, then
+    elliptic"""
     sigma: Range
-    """width of the blur, pixels"""
-    anisotropic: Fraction
-    """chance that a blur has two widths, at an angle"""
+    """width of these blurs, pixels"""
+    resized: Annotated[list[Fraction], Field(min_length=3, max_length=3)]
+    """chances that the image is enlarged, made smaller, or neither"""
     resize: Range
-    """new side divided by old side; the filter is area, bilinear or bicubic"""
+    """new side divided by old side, below and above 1; the filter is area, bilinear or bicubic"""
     shot: Fraction
     """chance of shot noise instead of Gaussian noise"""
     noise: Range
@@ -64,8 +70,12 @@ class Disturbance(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> Disturbance:
-        if self.resize[0] == 0:
-            raise ValueError("resize: the lower bound must be above 0")
+        if not 0 < self.resize[0] <= 1 <= self.resize[1]:
+            raise ValueError("resize: the lower bound must be above 0 and at most 1, the upper one"
+                             " at least 1")
+        for name, chances in (("kernels", self.kernels), ("resized", self.resized)):
+            if not math.isclose(sum(chances), 1):
+                raise ValueError(f"{name}: the chances must add up to 1, not to {sum(chances):g}")
         if not 1 <= self.jpeg[0] <= self.jpeg[1] <= 100:
             raise ValueError("jpeg: both bounds must be from 1 to 100")
         return self
@@ -74,11 +84,14 @@ class Disturbance(Strict):
 class Degradation(Strict):
     """How an image becomes its low-resolution version, after Real-ESRGAN (Wang et al. 2021).
 
-    There are two passes. The second one resizes to a quarter just before or after its JPEG.
+    There are two passes. The second one resizes to about a quarter of the original, and to exactly
+    a quarter just before or after its JPEG.
     """
 
     first: Disturbance
     second: Disturbance
+    final_sinc: Fraction
+    """chance of a sinc filter after the last resizing"""
 
 
 class Photos(Strict):

@@ -39,7 +39,7 @@ class PhotosSpec(Strict):
 class DegradeSpec(Strict):
     """Make low-resolution versions of images."""
 
-    recipe: Literal[1] = 1
+    recipe: Literal[2] = 2
     seed: Seed
     split: Literal["train", "validation"]
     degradation: Degradation
