@@ -28,6 +28,11 @@ def best_scale(of, strength=0.3):
     return lambda r: strength * (np.log2(r["guidance"]) - of(r)) ** 2
 
 
+def by_both(size, guidance):
+    """What a quality or an alignment changes by with size and by guidance."""
+    return lambda r: size * r["z"] + guidance * np.log(r["guidance"])
+
+
 def off(r):
     """The fixed setting's guidance is far from the best."""
     return best_scale(lambda r: 1.5)(r) - 0.02 * r["z"]
@@ -112,8 +117,9 @@ def _ahead(r):
 
 
 BUDGETS = {
-    "smaller-wins-the-lowest-budget": odd(crossing(5)),
-    "smaller-is-often-ahead": odd(crossing(1000)),
+    "smaller-wins-at-the-cost-of-2-steps": odd(crossing(5)),
+    "smaller-wins-at-the-cost-of-4-steps": odd(crossing(5)),
+    "smaller-is-ahead-on-average": odd(crossing(1000)),
     "largest-wins-the-highest-budget": odd(crossing(5)),
 }
 WORLDS = BUDGETS | {
@@ -147,8 +153,8 @@ WORLDS = BUDGETS | {
         lambda r: -0.3 * trained(r), lambda r: -0.3 * trained(r) * (r["z"] > 0)
     ),
     "guidance-moves-quality-more-than-alignment": (
-        {"quality": best_scale(lambda r: 1.8)},
-        {"alignment": lambda r: 0.05 * best_scale(lambda r: 1.8)(r)},
+        {"quality": by_both(-0.3, -0.3), "alignment": by_both(0.01, 0.001)},
+        {"quality": by_both(-0.3, -0.03), "alignment": by_both(0.01, 0.01)},
     ),
     "few-steps-want-weaker-guidance": pair(
         best_scale(lambda r: 0.5 * np.log2(r["steps"]) - 0.3),
@@ -166,9 +172,11 @@ WORLDS = BUDGETS | {
     ),
     "c128-beats-c320-at-cost-6": odd(crossing(1000)),
     "c128-beats-c320-at-cost-12": odd(crossing(1000)),
-    "smaller-wins-the-lowest-budget-in-guided-cost": odd(crossing(1000)),
-    "smaller-wins-the-lowest-budget-in-total-cost": odd(crossing(1000)),
-    "smaller-wins-the-lowest-budget-in-seconds": odd(crossing(1000)),
+    **{
+        f"smaller-wins-at-the-cost-of-{steps}-steps-in-{cost}": odd(crossing(1000))
+        for steps in (2, 4)
+        for cost in ("guided-cost", "total-cost", "seconds")
+    },
     "ddpm-is-worse-at-fewest-steps": pair(under("ddpm", few), under("ddpm", but_one(few))),
     "dpmpp-is-better-up-to-20-steps": pair(
         under("dpmpp", negative(few)), under("dpmpp", lambda r: 0.3 * (r["steps"] < 10))
@@ -221,6 +229,65 @@ WORLDS = BUDGETS | {
     "bigger-text-encoder-wins-at-equal-flops": odd(bigger_encoder, "split"),
     "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
     "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
+}
+def ahead_for_long(r):
+    """The smaller size is a little ahead over most log costs, and far behind over the rest."""
+    return r["z"] * np.where(r["x"] < np.log(20), 0.01, -0.3)
+
+
+def worst_pair(effect, size="c320"):
+    """The effect, except that one size stands between the two before it."""
+    return lambda r: np.where(r["size"] == size, effect(r.assign(z=0.17)), effect(r))
+
+
+# false worlds that a statistic would pass which does not test its sentence
+NEAREST = {
+    # it rises more slowly, and does not stop
+    "alignment-saturates-with-size": {
+        "alignment": lambda r: 0.01 * np.where(r["z"] < 0, r["z"], 0.6 * r["z"])
+    },
+    # compute contains size: here size does 2.5 times as much
+    "training-compute-matters-more-than-size": {
+        "quality": lambda r: -0.25 * r["z"] - 0.1 * trained(r)
+    },
+    # gains that differ, and are all gains
+    "guided-distill-gains-are-inconsistent": {"quality": guided((0.4, 0.05))},
+    # all pairs but one are ranked alike
+    "alignment-ranks-sizes-as-fd-does": {
+        "quality": larger_is_better,
+        "alignment": worst_pair(lambda r: 0.01 * r["z"]),
+    },
+    "distances-rank-sizes-alike": {
+        "quality": larger_is_better,
+        "kid": lambda r: 0.5 * (r["size"] == "c320"),
+    },
+    "sizes-compare-alike-with-ddpm": {
+        "quality": lambda r: np.where(
+            r["sampler"] == "ddpm", worst_pair(larger_is_better)(r), larger_is_better(r)
+        )
+    },
+    "smaller-is-ahead-on-average": {"quality": ahead_for_long},
+    "superres-small-is-efficient-to-20-steps": {
+        "quality": lambda r: r["z"] * np.where(r["steps"] < 20, 0.01, -0.3)
+    },
+    # better at the step counts at which both samplers are one algorithm, and not beyond
+    "dpmpp-is-better-up-to-20-steps": {
+        "quality": under("dpmpp", lambda r: np.where(r["steps"] <= 2, -0.5, 0.05))
+    },
+    # the score follows training; quality follows size, and training a little
+    "superres-inception-score-behaves-as-fid": {
+        "quality": lambda r: -0.3 * r["z"] - 0.1 * trained(r),
+        "score": lambda r: 0.3 * trained(r),
+    },
+}
+# what is false where nothing has any effect: something is to gain, to be ranked, or to correlate
+FALSE_WITHOUT_EFFECT = {
+    "guided-distill-gains-are-inconsistent",
+    "superres-inception-score-behaves-as-fid",
+    "sizes-compare-alike-with-ddpm",
+    "sizes-compare-alike-with-dpmpp",
+    "distances-rank-sizes-alike",
+    "alignment-ranks-sizes-as-fd-does",
 }
 # of claims that values are as good or alike: what makes them differ by as much as they may
 BORDERLINE = {

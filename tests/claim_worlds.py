@@ -18,7 +18,7 @@ QUALITY, ALIGNMENT = "fid", "clip_score"
 ENDLESS, KID = "fid_infinity", "kid_inception_v3"
 SIZES = ["c64", "c96", "c128", "c192", "c320"]
 SAMPLERS = ["ddim", "ddpm", "dpmpp"]
-STEPS, SCALES, KEPT = [4, 20, 50, 100], [1.5, 3, 5, 8], [0.125, 0.25, 0.5]
+STEPS, SCALES, KEPT = [2, 4, 20, 50, 100], [1.5, 3, 5, 8], [0.125, 0.25, 0.5]
 SR_STEPS, SR_FIXED, SR_KEPT = [4, 10, 20, 50, 100, 250], 50, [0.125, 0.25, 0.5]
 PERCEPTUAL, INCEPTION_SCORE = "lpips_alex", "inception_score"
 STUDENT_STEPS, GUIDED_SIZES = [1, 2, 4, 8], ["c96", "c192"]
@@ -87,6 +87,12 @@ def family(**changed: float) -> pd.DataFrame:
         rows.append(row)
     table = pd.DataFrame(rows)
     return table.assign(**{name: table[name] * factor for name, factor in changed.items()})
+
+
+def floors() -> pd.DataFrame:
+    """floors.csv: what real images have."""
+    rows = [("real", QUALITY, 2.0), ("real", ALIGNMENT, 0.5)]
+    return pd.DataFrame(rows, columns=["kind", "metric", "value"])
 
 
 def cells(sampler: str, seed: int = 0, stage: str = "pretrain") -> pd.DataFrame:
@@ -185,7 +191,7 @@ def world(
     beside = stitched and planted_in(trajectories(seeds), stitched, *how)
     replayed = searched(searches, samplers, generator)
     pairs = split and planted_in(paired(seeds), split, *how).over_seeds(0.95)
-    return Evidence(spec(**changed), family(), found, similarity, beside, replayed, pairs)
+    return Evidence(spec(**changed), family(), found, similarity, beside, replayed, pairs, floors())
 
 
 def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:

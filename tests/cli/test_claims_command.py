@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from claim_worlds import ALIGNMENT, FIDELITY, family, spec, world
+from claim_worlds import ALIGNMENT, FIDELITY, family, floors, spec, world
 
 from ldm_scaling.claims.registry import CLAIMS
-from ldm_scaling.claims.statement import HOLDS, NOT_RUN, find
+from ldm_scaling.claims.statement import HOLDS_HERE, NOT_RUN, find
 from ldm_scaling.jobs.tables import write_cells
 from ldm_scaling.tables.searches import SEARCH_COST
 from ldm_scaling.tables.values import Values
@@ -52,6 +52,7 @@ def folder(tmp_path, evidence):
     searches.to_csv(tmp_path / "searches.csv", index=False)
     write(tmp_path, "param_budget", [evidence.pairs])
     family().to_csv(tmp_path / "family.csv", index=False)
+    floors().assign(lo=1, hi=3, n=64).to_csv(tmp_path / "floors.csv", index=False)
     (tmp_path / "spec.json").write_text(evidence.spec.model_dump_json())
     return tmp_path
 
@@ -59,7 +60,7 @@ def folder(tmp_path, evidence):
 @pytest.fixture
 def claims(folder, evidence):
     def command(*changed, dreambooth=("--dreambooth", "dreambooth.csv", "dreambooth.safetensors")):
-        command = [*COMMAND, "--spec", "@spec.json", "--family", "family.csv"]
+        command = [*COMMAND, "--spec", "@spec.json", "--family", "family.csv", "--floors", "floors.csv"]
         for stage, sampler, stem in tables(evidence):
             command += ["--cells", stage, sampler, f"{stem}.csv", f"{stem}.safetensors"]
         command += ["--stitch", "stitch.csv", "stitch.safetensors"]
@@ -78,13 +79,13 @@ def test_the_command_writes_what_the_functions_find(folder, evidence, claims):
     expected = {claim.id: find(claim, evidence) for claim in CLAIMS}
     assert table["verdict"].to_dict() == {id_: found.verdict for id_, found in expected.items()}
     exponent = table.loc["quality-improves-with-size"]
-    assert (exponent["verdict"], float(exponent["estimate"])) == (HOLDS, pytest.approx(0.3))
+    assert (exponent["verdict"], float(exponent["estimate"])) == (HOLDS_HERE, pytest.approx(0.3))
     missing = table.loc["dpmpp-is-better-up-to-20-steps"]
     assert missing["verdict"] == NOT_RUN and missing["estimate"] == ""
     assert missing["reason"] == "sampler dpmpp is not in the study"
     assert (folder / "out/claims.md").read_text().startswith("# Claims: study made-up\n")
     verdicts = table["verdict"].value_counts()
-    assert f"{verdicts[HOLDS]} holds" in done.stdout
+    assert f"{verdicts[HOLDS_HERE]} {HOLDS_HERE}" in done.stdout
 
 
 def without_a_row(folder):

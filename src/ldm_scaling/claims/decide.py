@@ -20,7 +20,7 @@ from ..jobs.workdir import write_text
 from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
 from ..study.metrics import FID
 from ..study.superres import INCEPTION_SCORE
-from ..tables.arguments import Out
+from ..tables.arguments import Floors, Out
 from ..tables.dreambooth import of_all, read_scores
 from ..tables.searches import SEARCH_COST
 from ..tables.splits import PARAM_BUDGET
@@ -57,6 +57,7 @@ def read_evidence(
     stitch: tuple[Path, Path] | None = None,
     searches: pd.DataFrame | None = None,
     pairs: tuple[Path, Path] | None = None,
+    floors: pd.DataFrame | None = None,
 ) -> Evidence:
     """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
 
@@ -85,6 +86,7 @@ def read_evidence(
     beside = {
         "stitched": read_stitched(*stitch, spec.quality) if stitch else None,
         "searches": searches,
+        "floors": floors,
         "pairs": read_values(*pairs, spec.quality, PARAM_BUDGET) if pairs else None,
     }
     if spec.fidelity is None:
@@ -108,6 +110,7 @@ def main(
         ),
     ],
     family: Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *COLUMNS])],
+    floors: Floors,
     table_out: Out,
     text_out: Out,
     dreambooth: _Beside = None,
@@ -117,7 +120,7 @@ def main(
 ) -> None:
     """Write claims.csv and claims.md."""
     tables = [(stage, sampler, Path(table), Path(draws)) for stage, sampler, table, draws in cells]
-    evidence = read_evidence(spec, family, tables, dreambooth, stitch, searches, param_budget)
+    evidence = read_evidence(spec, family, tables, dreambooth, stitch, searches, param_budget, floors)
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(text_out, page(findings, evidence))
     write_text(table_out, to_csv(table(findings)))

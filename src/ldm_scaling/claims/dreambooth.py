@@ -13,7 +13,7 @@ from ..costs.published import is_papers_layout
 from ..kinds.stages import DREAMBOOTH
 from ..tables.values import Values
 from .evidence import Evidence, NotRun, slope
-from .statement import Claim, Every, SomeEvery, Statistic
+from .statement import Claim, Every, Some, Statistic
 
 _TOPIC = "DreamBooth"
 _SCORES = "dreambooth_scores"
@@ -45,7 +45,7 @@ def _apart(lower: np.ndarray, upper: np.ndarray) -> Every:
 
 def _two_tiers(evidence: Evidence) -> Statistic:
     draws = _sizes(evidence, 3).draws
-    return SomeEvery([_apart(draws[:at], draws[at:]) for at in range(1, len(draws))])
+    return Some([_apart(draws[:at], draws[at:]) for at in range(1, len(draws))])
 
 
 def _papers_tiers(evidence: Evidence) -> Statistic:

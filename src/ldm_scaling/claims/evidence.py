@@ -39,6 +39,8 @@ class Evidence:
     """search_cost.csv; None: there is no guidance to find"""
     pairs: Values | None = None
     """the quality of pairs of a text encoder and a U-Net, as param_budget.csv has it; None: none"""
+    floors: pd.DataFrame | None = None
+    """floors.csv"""
     _means: dict[tuple[str, str, str], Values] = field(default_factory=dict)
     _best: dict[tuple[str, str], Values] = field(default_factory=dict)
 
@@ -99,6 +101,14 @@ class Evidence:
         if key not in self._means:
             self._means[key] = arranged(self.cells[key].over_seeds(spec.confidence, spec.seed))
         return self._means[key]
+
+    def of_real_images(self, kind: str) -> float:
+        """The metric of a kind of real images. Raises NotRun if it is not there."""
+        metric = {QUALITY: self.spec.quality, ALIGNMENT: self.spec.alignment}[kind]
+        rows = [] if self.floors is None else self.floors.query("kind == 'real' and metric == @metric")
+        if not len(rows):
+            raise NotRun(f"{metric} of real images was not measured")
+        return float(rows["value"].iloc[0])
 
     def best(self, sampler: str, stage: str = "pretrain") -> Values:
         """The quality of each size and step count at its best guidance, chosen on each draw."""
@@ -165,6 +175,17 @@ def log(draws: np.ndarray) -> np.ndarray:
     """Natural logarithms; nan where a value is not above 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(draws > 0, np.log(draws), np.nan)
+
+
+def falls(rows: pd.DataFrame, y: np.ndarray) -> np.ndarray:
+    """How fast y [K, ...] falls with log size at equal compute, and the reverse: [2, ...].
+
+    Of one regression on both. `rows` have columns params, gflops and trained.
+    """
+    params = np.log(rows["params"].to_numpy(float))
+    compute = np.log(rows["gflops"].to_numpy(float) * rows["trained"].to_numpy(float))
+    x = np.stack([one - one.mean() for one in (params, compute)], axis=1)
+    return -np.linalg.lstsq(x, y - y.mean(axis=0))[0]
 
 
 def slope(x: np.ndarray, y: np.ndarray) -> np.ndarray:

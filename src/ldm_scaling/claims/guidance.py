@@ -6,9 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from ..jobs.choice import NONE, chosen_scales
-from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun, grid, slope
-from .statement import FIXED, Claim, Statistic, debiased
+from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun, grid, log, slope
+from .statement import FIXED, Claim, Every, Statistic, debiased
 from .training import by_size
 
 GUIDANCE = "Guidance"
@@ -22,29 +21,33 @@ def _cube(evidence: Evidence, kind: str) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def _guidance_moves_quality_more(evidence: Evidence) -> Statistic:
-    spreads = []
-    for kind in (QUALITY, ALIGNMENT):
-        _, draws = _cube(evidence, kind)
-        relative = draws / np.abs(draws.mean(axis=2, keepdims=True))
-        spreads.append(debiased(relative.var(axis=2, ddof=1).mean(axis=(0, 1))))
-    return spreads[0] - spreads[1]
+    fixed, of_guidance, of_size = evidence.spec.fixed, [], []
+    for kind, sign in ((QUALITY, -1), (ALIGNMENT, 1)):
+        (_, steps, _), draws = _cube(evidence, kind)
+        if fixed.steps not in steps:
+            raise NotRun("the steps of the fixed setting are not in the grid")
+        weakest = sign * draws[:, list(steps).index(fixed.steps), 0]
+        chosen = sign * by_size(evidence, kind)[1]
+        of_guidance.append((chosen - weakest).mean(axis=0))
+        of_size.append(chosen[-1] - chosen[0])
+    quality, alignment = of_guidance
+    return Every([quality * of_size[1] - alignment * of_size[0], *of_size])
 
 
-def _log_best(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Params [S], steps [K] and the log2 of each draw's best scale [S, K, 1 + R]."""
-    (params, steps, scales), draws = _cube(evidence, QUALITY)
-    chosen = chosen_scales(draws, axis=2)
-    return params, steps, np.where(chosen == NONE, np.nan, np.log2(scales)[chosen])
+def _log_cost_of_strength(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Params [S], steps [K] and log ratios [S, K, 1 + R] of the strongest scale to the weakest."""
+    (params, steps, _), draws = _cube(evidence, QUALITY)
+    return params, steps, log(draws[:, :, -1]) - log(draws[:, :, 0])
 
 
 def _few_steps_want_weaker_guidance(evidence: Evidence) -> Statistic:
-    _, steps, best = _log_best(evidence)
-    return slope(np.log2(steps), best.mean(axis=0))
+    _, steps, cost = _log_cost_of_strength(evidence)
+    return -slope(np.log2(steps), cost.mean(axis=0))
 
 
 def _large_sizes_want_weaker_guidance(evidence: Evidence) -> Statistic:
-    params, _, best = _log_best(evidence)
-    return -slope(np.log2(params), best.mean(axis=1))
+    params, _, cost = _log_cost_of_strength(evidence)
+    return slope(np.log2(params), cost.mean(axis=1))
 
 
 def _retuning_beats_size(evidence: Evidence, channels: int | None = None) -> Statistic:
@@ -65,10 +68,10 @@ CLAIMS = [
         "guidance-moves-quality-more-than-alignment",
         GUIDANCE,
         "Figure 7",
-        "The guidance scale changes the quality more than the alignment",
-        "variance of the relative metric over scales: of quality less that of alignment, mean over"
-        " sizes and steps; a cosine has no natural zero, so how much its relative change says"
-        " depends on the scorer",
+        "Guidance, from the weakest scale to that of the fixed setting, changes the quality more than"
+        " the alignment, each in units of what size changes",
+        "gain of the quality by guidance times that of the alignment by size, less the reverse, and"
+        " both gains by size, each of the three; at the fixed steps, mean over sizes",
         "cells.csv",
         _guidance_moves_quality_more,
     ),
@@ -76,8 +79,9 @@ CLAIMS = [
         "few-steps-want-weaker-guidance",
         GUIDANCE,
         "Figure 8; the direction: this project",
-        "The best scale depends on the number of steps: it rises with it",
-        "doublings of the best scale for a doubling of the steps, mean over sizes",
+        "The fewer the steps, the more does the strongest scale lose against the weakest",
+        "fall of the log ratio of the metric at the strongest scale of the grid to that at the"
+        " weakest for a doubling of the steps, mean over sizes",
         _FIGURE,
         _few_steps_want_weaker_guidance,
         FIXED,
@@ -86,8 +90,9 @@ CLAIMS = [
         "large-sizes-want-weaker-guidance",
         GUIDANCE,
         "Figure 8; the direction: this project",
-        "The best scale depends on the size: it falls with it",
-        "halvings of the best scale for a doubling of the parameters, mean over steps",
+        "The larger the size, the more does the strongest scale lose against the weakest",
+        "rise of the log ratio of the metric at the strongest scale of the grid to that at the"
+        " weakest for a doubling of the parameters, mean over steps",
         _FIGURE,
         _large_sizes_want_weaker_guidance,
         FIXED,

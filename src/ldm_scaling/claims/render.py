@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from itertools import groupby
 
+import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 
 from .evidence import Evidence
-from .statement import COSINE, NOT_RUN, VERDICTS, Finding
+from .statement import DECIDED, NOT_RUN, VERDICTS, Finding
 
 COLUMNS = [
     "id",
@@ -19,12 +21,17 @@ COLUMNS = [
     "estimate",
     "lo",
     "hi",
+    "p",
     "n",
     "verdict",
     "reason",
     "note",
     "figure",
 ]
+
+
+_FALSE = 0.1
+"""share of false verdicts among those that remain"""
 
 
 def table(findings: list[Finding]) -> pd.DataFrame:
@@ -45,11 +52,15 @@ def page(findings: list[Finding], evidence: Evidence) -> str:
 
 def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
     counts = Counter(finding.verdict for finding in findings)
-    spec, seeds = evidence.spec, evidence.seeds
-    fixed, decidable = spec.fixed, len(findings) - counts[NOT_RUN]
+    spec, seeds, fixed = evidence.spec, evidence.seeds, evidence.spec.fixed
+    tested = [finding.p for finding in findings if finding.p is not None]
+    rate = 1 - spec.confidence
+    adjusted = false_discovery_control(tested, method="by") if tested else np.empty(0)
+    remaining = int((adjusted <= _FALSE).sum())
     alignment = f"`{spec.alignment}` (higher is better)" if spec.alignment else "not measured"
     seeds_note = (
-        "one training seed: intervals do not cover the chance of a training"
+        "one training seed, so intervals do not contain what another training would give: verdicts"
+        " are on this training"
         if seeds == 1
         else f"{seeds} training seeds, whose spread is in the intervals, with Student's quantiles"
     )
@@ -68,19 +79,15 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
         f" Elsewhere each size has its best guidance at each number of steps, {choice}.",
         f"- Each statistic is positive where the claim holds. Its interval ({spec.confidence:.0%},"
         " resampled concepts of the prompts) decides: above 0 it holds, below 0 it does not, else"
-        f" it is undecided. Intervals are not widened for the number of claims: of the {decidable}"
-        f" here, one in {1 / (1 - spec.confidence):.0f} of those that are neither true nor false is"
-        " decided by chance.",
-        "- Where a statistic says `every`, the weakest part decides; where it says `the best of`,"
+        " it is undecided. A bound counts as 0 if it is nearer to 0 than two Monte Carlo errors.",
+        f"- Intervals are not widened for the number of claims. If all {len(tested)} statistics were"
+        f" truly 0, {len(tested) * rate:.0f} would be decided by chance. Claims share images and"
+        f" models, so such errors come together. At a false discovery rate of {_FALSE:.0%} (Benjamini"
+        f" and Yekutieli), {remaining} of the {sum(counts[verdict] for verdict in DECIDED)} decided"
+        " ones remain.",
+        "- Where a statistic says `every` or `each`, the weakest part decides; where `the best of`,"
         " the strongest. These intervals are widened for the number of parts.",
     ]
-    if spec.decay == COSINE and any(finding.claim.along_training for finding in findings):
-        lines.append(
-            "- The learning rate decays along a cosine. A checkpoint before the end has not had the"
-            " end of the decay and is worse than a model that was trained for that long. So claims"
-            " on training are partly on the schedule, not on training alone: gains are too large,"
-            " and those of the last checkpoints the most."
-        )
     return lines
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
 from ..tables.values import interval, student_over_normal
@@ -18,7 +18,10 @@ from ..workflow.specs.claims import ClaimsSpec
 from .evidence import Evidence, NotRun
 
 HOLDS, FAILS, UNDECIDED, NOT_RUN = "holds", "does not hold", "undecided", "not run"
-VERDICTS = [HOLDS, FAILS, UNDECIDED, NOT_RUN]
+HOLDS_HERE, FAILS_HERE = f"{HOLDS} for this training", f"{FAILS} for this training"
+"""the intervals do not contain what another training would give"""
+VERDICTS = [HOLDS, FAILS, HOLDS_HERE, FAILS_HERE, UNDECIDED, NOT_RUN]
+DECIDED = VERDICTS[:4]
 FIXED = "fixed"
 """the sampler of the fixed setting"""
 COSINE = "cosine"
@@ -26,35 +29,29 @@ COSINE = "cosine"
 that had been trained for that long"""
 
 
+_NO_CHECKPOINTS = (
+    "the learning rate decays along a cosine, so a checkpoint is not a model that was trained for"
+    " so long; train with decay: constant"
+)
+
+
 @dataclass(frozen=True)
 class Every:
     """A statistic that holds where each of its parts is positive: the weakest decides."""
 
-    draws: np.ndarray
-    """[parts, 1 + R]"""
+    parts: np.ndarray | Sequence[Statistic]
+    """draws [parts, 1 + R], or statistics"""
 
 
 @dataclass(frozen=True)
 class Some:
     """A statistic that holds where one of its parts is positive: the strongest decides."""
 
-    draws: np.ndarray
-    """[parts, 1 + R]"""
+    parts: np.ndarray | Sequence[Statistic]
+    """draws [parts, 1 + R], or statistics"""
 
 
-@dataclass(frozen=True)
-class SomeEvery:
-    """A statistic that holds where every part of at least one way is positive."""
-
-    ways: Sequence[Every]
-
-    @property
-    def draws(self) -> np.ndarray:
-        """Draws of all parts, [parts, 1 + R]."""
-        return np.concatenate([way.draws for way in self.ways])
-
-
-Statistic = float | np.ndarray | Every | Some | SomeEvery
+Statistic = float | np.ndarray | Every | Some
 """draws [1 + R], the value first, several of them, or a number that no resample changes"""
 
 
@@ -92,6 +89,8 @@ class Finding:
     estimate: float = float("nan")
     lo: float = float("nan")
     hi: float = float("nan")
+    p: float | None = None
+    """of the statistic against 0; None if no resample changes it"""
     n: int | None = None
     """images a cell; None if it is not about images"""
     reason: str = ""
@@ -102,25 +101,30 @@ class Finding:
 
 def find(claim: Claim, evidence: Evidence) -> Finding:
     """Decide a claim."""
+    if claim.along_training and _decay(claim, evidence.spec) == COSINE:
+        return Finding(claim, NOT_RUN, reason=_NO_CHECKPOINTS)
     try:
         statistic = claim.of(evidence)
     except NotRun as reason:
         return Finding(claim, NOT_RUN, reason=str(reason))
-    draws = statistic.draws if isinstance(statistic, Every | Some | SomeEvery) else statistic
-    if not np.isfinite(draws).all():  # without some of the draws an interval would be too short
+    if not _is_finite(statistic):  # without some of the draws an interval would be too short
         return Finding(claim, NOT_RUN, reason="a cell that it needs failed or has no value above 0")
-    estimate, lo, hi = estimated(statistic, evidence.spec.confidence, _few(claim, evidence))
-    verdict = HOLDS if lo > 0 else FAILS if hi < 0 else UNDECIDED
-    n = None if isinstance(statistic, float) else evidence.n_of(claim.stage)
-    return Finding(claim, verdict, estimate, lo, hi, n, note=_note(claim, evidence.spec))
+    confidence, exact = evidence.spec.confidence, isinstance(statistic, float)
+    estimate, lo, hi = estimated(statistic, confidence, _degrees(claim, evidence))
+    error = 0 if exact else monte_carlo_error(lo, hi, _resamples(statistic), confidence)
+    verdict = HOLDS if lo > error else FAILS if hi < -error else UNDECIDED
+    if verdict != UNDECIDED and not exact and evidence.seeds == 1:
+        verdict = HOLDS_HERE if lo > 0 else FAILS_HERE
+    n = None if exact else evidence.n_of(claim.stage)
+    p = None if exact else p_value(estimate, lo, hi, confidence)
+    return Finding(claim, verdict, estimate, lo, hi, p, n, note=_note(claim, evidence.spec))
 
 
-def _few(claim: Claim, evidence: Evidence) -> int:
-    """The number of seeds, or of subjects, by which Student's quantiles go; 1 stands for none."""
-    if claim.stage != DREAMBOOTH:
-        return evidence.seeds
-    counts = [count for count in (evidence.seeds, evidence.spec.subjects or 1) if count > 1]
-    return min(counts, default=1)
+def _degrees(claim: Claim, evidence: Evidence) -> int:
+    """The degrees of freedom by which Student's quantiles go; 0 where no spread is estimated."""
+    of_seeds = (evidence.seeds - 1) * len(evidence.spec.family.sizes)
+    of_subjects = (evidence.spec.subjects or 1) - 1 if claim.stage == DREAMBOOTH else 0
+    return min((own for own in (of_seeds, of_subjects) if own), default=0)
 
 
 def _note(claim: Claim, spec: ClaimsSpec) -> str:
@@ -128,14 +132,45 @@ def _note(claim: Claim, spec: ClaimsSpec) -> str:
     sampler = spec.fixed.sampler if claim.sampler == FIXED else claim.sampler
     if sampler not in (None, spec.figure_sampler):
         notes.append(f"of {sampler}; the figure shows {spec.figure_sampler}")
-    decay = spec.superres.decay if is_superres(claim.stage) and spec.superres else spec.decay
-    if claim.along_training and decay == COSINE:
-        notes.append("partly the learning rate's decay")
     return "; ".join(notes)
 
 
+def _decay(claim: Claim, spec: ClaimsSpec) -> str:
+    return spec.superres.decay if is_superres(claim.stage) and spec.superres else spec.decay
+
+
+def _is_finite(statistic: Statistic) -> bool:
+    if isinstance(statistic, Every | Some):
+        return all(_is_finite(part) for part in statistic.parts)
+    return bool(np.isfinite(statistic).all())
+
+
+def _resamples(statistic: Statistic) -> int:
+    while isinstance(statistic, Every | Some):
+        statistic = statistic.parts[0]
+    return np.size(statistic) - 1
+
+
+def monte_carlo_error(lo: float, hi: float, resamples: int, confidence: float) -> float:
+    """What a bound may be off by since there are only so many resamples: two standard errors.
+
+    Of a quantile (Serfling 1980, section 2.3.3), of a normal distribution as wide as the interval.
+    """
+    tail = (1 - confidence) / 2
+    z = ndtri(1 - tail)
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    return 2 * (hi - lo) / (2 * z) * np.sqrt(tail * (1 - tail) / resamples) / density
+
+
+def p_value(value: float, lo: float, hi: float, confidence: float) -> float:
+    """The two-sided p-value of 0, of a normal distribution with the interval's bound next to 0."""
+    half = value - lo if value > 0 else hi - value
+    z = abs(value) / half * ndtri((1 + confidence) / 2) if half else np.inf
+    return float(2 * ndtr(-z))
+
+
 def estimated(
-    statistic: Statistic, confidence: float, seeds: int = 1
+    statistic: Statistic, confidence: float, degrees: int = 0
 ) -> tuple[float, float, float]:
     """A statistic's value, lo and hi.
 
@@ -143,33 +178,44 @@ def estimated(
     would decide against too easily. All parts are above the smallest lo of theirs; that one of
     them is below a bound takes one whose own interval, at a confidence that allows for as many
     tries as there are parts (Bonferroni), is below it. So far out resamples are too few to count:
-    the interval is widened as a normal one would be, or Student's of so many training seeds, or
-    subjects. The
-    largest is the mirror image, also of several ways with parts of their own.
+    the interval is widened as a normal one would be, or Student's of so many degrees of freedom,
+    if there are any. The largest is the mirror image.
     """
     if isinstance(statistic, float):
         return statistic, statistic, statistic
+    if isinstance(statistic, np.ndarray):
+        return interval(statistic, confidence)
+    parts = [estimated(part, confidence, degrees) for part in statistic.parts]
+    values, los, his = np.transpose(parts)
+    wider = _wider(len(parts), confidence, degrees)
     if isinstance(statistic, Some):
-        value, lo, hi = estimated(Every(-statistic.draws), confidence, seeds)
-        return -value, -hi, -lo
-    if isinstance(statistic, SomeEvery):
-        ways = [estimated(way, confidence, seeds) for way in statistic.ways]
-        values, los, his = np.transpose(ways)
-        wider = _wider(len(ways), confidence, seeds)
-        return float(values.max()), float((values - wider * (values - los)).max()), float(his.max())
-    parts = statistic.draws if isinstance(statistic, Every) else np.asarray(statistic)[None]
-    values, los, his = np.transpose([interval(part, confidence) for part in parts])
-    wider = _wider(len(parts), confidence, seeds)
-    return float(values.min()), float(los.min()), float((values + wider * (his - values)).min())
+        lo = values - wider * (values - los)
+        return float(values.max()), float(lo.max()), float(his.max())
+    hi = values + wider * (his - values)
+    return float(values.min()), float(los.min()), float(hi.min())
 
 
-def _wider(parts: int, confidence: float, seeds: int) -> float:
+def _wider(parts: int, confidence: float, degrees: int) -> float:
     tail = (1 - confidence) / 2
-    return _quantile(tail / parts, seeds) / _quantile(tail, seeds)
+    return _quantile(tail / parts, degrees) / _quantile(tail, degrees)
 
 
-def _quantile(tail: float, seeds: int) -> float:
-    return float(ndtri(1 - tail)) * student_over_normal(tail, seeds)
+def _quantile(tail: float, degrees: int) -> float:
+    return float(ndtri(1 - tail)) * student_over_normal(tail, degrees)
+
+
+def opposed(ours: np.ndarray, theirs: np.ndarray, margin: float) -> Every:
+    """A statistic that is positive where no difference is opposite in two rankings.
+
+    Draws [K, 1 + R] of the same differences of two sizes in both; those within the margin are ties.
+    It takes one difference that is none, or there is no ranking.
+    """
+    same = [
+        Some([margin - one, margin + other])
+        for a, b in zip(ours, theirs, strict=True)
+        for one, other in ((a, b), (-a, -b))
+    ]
+    return Every([*same, Some([sign * one - margin for one in ours for sign in (1, -1)])])
 
 
 def debiased(draws: np.ndarray) -> np.ndarray:

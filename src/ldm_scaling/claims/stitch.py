@@ -13,7 +13,7 @@ from ..study.stitch import SEPARATOR
 from ..tables.stitch import rivals
 from ..tables.values import Values
 from .evidence import Evidence, NotRun, log
-from .statement import Claim, Every, SomeEvery, Statistic
+from .statement import Claim, Every, Some, Statistic
 
 _TOPIC, _SOURCE, _FIGURE = "Stitched trajectories", "T-Stitch (arXiv 2402.14167)", "stitch_vs_cost"
 _AXIS = "sampling_cost"
@@ -37,7 +37,7 @@ def _beats_every_size(evidence: Evidence) -> Statistic:
             ways.append(Every(log(within) - log(draws)))
     if not ways:
         raise NotRun("no size that is stitched to a larger one shares a budget with a single size")
-    return SomeEvery(ways)
+    return Some(ways)
 
 
 def _reversed(text: str) -> str:
@@ -74,7 +74,7 @@ CLAIMS = [
         "stitch-wants-the-small-size-first",
         _TOPIC,
         _SOURCE,
-        "At equal cost it is better that the small size begins than that the large one does",
+        "At equal cost it is better on average that the small size begins than that the large one does",
         "log ratio of the metric with the large size first to that with the small one first, each"
         " with as many steps, mean over sizes and allocations",
         _FIGURE,

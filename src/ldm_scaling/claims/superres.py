@@ -15,11 +15,15 @@ from ..kinds.stages import SUPERRES
 from ..study.superres import INCEPTION_SCORE, REGIME_STEPS
 from ..tables.curves import Curve, common, curve_of, sizes_of
 from ..tables.values import Values
-from .evidence import PERCEPTUAL, QUALITY, Evidence, NotRun, grid, log
-from .statement import Claim, Statistic, debiased
+from .evidence import PERCEPTUAL, QUALITY, Evidence, NotRun, falls, grid, log
+from .statement import Claim, Every, Statistic, debiased
 
 SUPER_RESOLUTION = "Super-resolution"
 _COMPUTE, _COST = "sr_compute", "sr_vs_cost"
+_HARDLY = 0.25
+"""of what size does, as an exponent"""
+_EXPLAINED = 0.5
+"""share of the variance of the log metric that a score explains which behaves as it does"""
 _PLACES = 33
 """costs at which two curves are compared along their common range"""
 
@@ -34,26 +38,19 @@ def _along(evidence: Evidence, kind: str) -> tuple[Values, np.ndarray]:
 
 
 def _falls(evidence: Evidence, kind: str) -> np.ndarray:
-    """Falls [2, 1 + R] of the log metric for a standard deviation of log size, of log compute.
-
-    Of one regression on both: what size does at equal compute, and the reverse.
-    """
     values, draws = _along(evidence, kind)
-    rows, y = values.rows, log(draws.reshape(len(values.rows), -1))  # rows are in their order
-    params = np.log(rows["params"].to_numpy(float))
-    compute = np.log(rows["gflops"].to_numpy(float) * rows["trained"].to_numpy(float))
-    x = np.stack([(one - one.mean()) / one.std() for one in (params, compute)], axis=1)
-    return -np.linalg.lstsq(x, y - y.mean(axis=0))[0]
+    rows = values.rows  # in the order of the draws
+    return falls(rows, log(draws.reshape(len(rows), -1)))
 
 
 def _quality_follows_size(evidence: Evidence) -> Statistic:
     size, compute = _falls(evidence, QUALITY)
-    return size - np.abs(compute)
+    return Every([size * _HARDLY - compute, size * _HARDLY + compute])
 
 
 def _distance_follows_compute(evidence: Evidence) -> Statistic:
     size, compute = _falls(evidence, PERCEPTUAL)
-    return compute - np.abs(size)  # to do worse for its size is to depend on size too
+    return Every([compute - size, compute + size])  # to do worse for its size is to depend on it
 
 
 def _large_and_brief(evidence: Evidence) -> Statistic:
@@ -67,7 +64,8 @@ def _score_behaves_alike(evidence: Evidence) -> Statistic:
     count = scores.shape[-1]
     x, y = scores.reshape(-1, count), -log(quality.reshape(-1, count))
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    return (x * y).sum(axis=0) / np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
+    correlation = (x * y).sum(axis=0) / np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
+    return correlation - np.sqrt(_EXPLAINED)
 
 
 def _regime(evidence: Evidence, few: bool) -> list[tuple[Curve, Curve, np.ndarray]]:
@@ -88,15 +86,15 @@ def _ratios(smaller: Curve, larger: Curve, places: np.ndarray) -> np.ndarray:
 
 
 def _is_ahead(evidence: Evidence, few: bool) -> Statistic:
-    """Few steps: how often the smaller is ahead, less one half; else how often the larger is."""
-    shares = [(np.sign(_ratios(*pair)).mean(axis=0) + 1) / 2 for pair in _regime(evidence, few)]
-    lead = np.mean(shares, axis=0) - 0.5
+    """Few steps: by how much the smaller is ahead; else by how much the larger is."""
+    leads = [_ratios(*pair).mean(axis=0) for pair in _regime(evidence, few)]
+    lead = np.mean(leads, axis=0)
     return lead if few else -lead
 
 
 def _gaps_shrink(evidence: Evidence) -> Statistic:
     up_to, beyond = (
-        np.mean([np.abs(_ratios(*pair)).mean(axis=0) for pair in _regime(evidence, few)], axis=0)
+        np.mean([(_ratios(*pair) ** 2).mean(axis=0) for pair in _regime(evidence, few)], axis=0)
         for few in (True, False)
     )
     return debiased(up_to - beyond)
@@ -110,8 +108,8 @@ CLAIMS = [
         source="Figure 4",
         sentence="The FID of super-resolution is decided by size, hardly by the compute of"
         " finetuning",
-        statistic="fall of the log metric for a standard deviation of log parameters, less the"
-        " change for one of log finetuning compute; one regression over sizes and checkpoints",
+        statistic="a quarter of the fall of the log metric with log parameters, less and plus that"
+        " with log finetuning compute, each of the two; one regression over sizes and checkpoints",
         figure=_COMPUTE,
         of=_quality_follows_size,
         along_training=True,
@@ -128,10 +126,9 @@ CLAIMS = [
     _claim(
         id="superres-lpips-follows-compute",
         source="Figure 4",
-        sentence="LPIPS follows training compute rather than size",
-        statistic="fall of the log perceptual distance for a standard deviation of log finetuning"
-        " compute, less the change for one of log parameters; one regression over sizes and"
-        " checkpoints",
+        sentence="LPIPS changes more with training compute than with size",
+        statistic="fall of the log perceptual distance with log finetuning compute, less and plus that"
+        " with log parameters, each of the two; one regression over sizes and checkpoints",
         figure=_COMPUTE,
         of=_distance_follows_compute,
         along_training=True,
@@ -139,8 +136,10 @@ CLAIMS = [
     _claim(
         id="superres-inception-score-behaves-as-fid",
         source="Figure 17",
-        sentence="The Inception score of super-resolution behaves as its FID does",
-        statistic="correlation of the Inception score with the negative log metric",
+        sentence="The Inception score of super-resolution explains more than half of the variance of"
+        " its log FID",
+        statistic="correlation of the Inception score with the negative log metric over sizes and"
+        " checkpoints, less that at which it explains half of the variance",
         figure=_COMPUTE,
         of=_score_behaves_alike,
         along_training=True,
@@ -150,8 +149,8 @@ CLAIMS = [
         source="Figure 12; summary article",
         sentence="Up to 20 steps smaller models give better super-resolution at equal sampling"
         " cost",
-        statistic="share of the common range of log costs where the smaller is ahead, mean over"
-        " pairs, less one half; curves up to 20 steps",
+        statistic="log ratio of the larger's metric to the smaller's, mean along the common range of"
+        " log costs and over pairs; curves up to 20 steps",
         figure=_COST,
         of=partial(_is_ahead, few=True),
     ),
@@ -160,16 +159,17 @@ CLAIMS = [
         source="Figure 12; summary article",
         sentence="Beyond 20 steps larger models give better super-resolution at equal sampling"
         " cost",
-        statistic="share of the common range of log costs where the larger is ahead, mean over"
-        " pairs, less one half; curves beyond 20 steps",
+        statistic="log ratio of the smaller's metric to the larger's, mean along the common range of"
+        " log costs and over pairs; curves beyond 20 steps",
         figure=_COST,
         of=partial(_is_ahead, few=False),
     ),
     _claim(
         id="superres-gaps-are-smaller-beyond-20-steps",
         source="Figure 12",
-        sentence="Beyond 20 steps sizes differ little at equal sampling cost",
-        statistic="mean absolute log ratio of pairs up to 20 steps less that beyond",
+        sentence="Beyond 20 steps sizes differ less at equal sampling cost than up to 20",
+        statistic="mean squared log ratio of pairs up to 20 steps less that beyond, without what noise"
+        " adds",
         figure=_COST,
         of=_gaps_shrink,
     ),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..tables.values import Values
-from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun, grid, log, slope
+from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun, falls, grid, log, slope
 from .statement import Claim, Every, Statistic
 
 SIZE, TRAINING = "Size", "Training"
 _FIGURE = "train_compute"
+_STOPPED = 0.25
+"""of a rise that counts as none"""
 _SETTLED = 0.4
 """share of the training after which the paper's trends settle: 200,000 of 500,000 iterations"""
 
@@ -54,18 +56,18 @@ def _alignment_saturates(evidence: Evidence) -> Statistic:
     count = len(params)
     if count < 4:
         raise NotRun("there are fewer than four sizes")
-    lower, upper = slice(0, (count + 1) // 2), slice(count // 2, None)
-    x = np.log10(params)
-    return slope(x[lower], alignment[lower]) - slope(x[upper], alignment[upper])
+    x, half = np.log10(params), (count + 1) // 2
+    small, large = (slope(x[own], alignment[own]) for own in (slice(0, half), slice(half - 1, None)))
+    return Every([_STOPPED * small - large, small])
 
 
 def _alignment_gains_less(evidence: Evidence) -> Statistic:
-    gains = []
+    gains, gaps = [], []
     for kind, sign in ((QUALITY, -1), (ALIGNMENT, 1)):
         _, draws = by_size(evidence, kind)
-        mean = (np.abs(draws[0]) + np.abs(draws[-1])) / 2
-        gains.append(sign * (draws[-1] - draws[0]) / mean)
-    return gains[0] - gains[1]
+        gains.append(sign * (draws[-1] - draws[0]))
+        gaps.append(sign * (evidence.of_real_images(kind) - draws[0]))
+    return Every([gains[0] * gaps[1] - gains[1] * gaps[0], *gaps])  # no division by a small gap
 
 
 def _quality_improves_with_training(evidence: Evidence) -> Statistic:
@@ -88,7 +90,8 @@ def _training_returns_diminish(evidence: Evidence) -> Statistic:
     if len(trained) < 3:
         raise NotRun("there are fewer than two checkpoints before the end")
     gains = _gains(trained, quality)
-    return Every((gains[:, :-1] - gains[:, 1:]).reshape(-1, quality.shape[-1]))
+    parts = np.concatenate([gains, gains[:, :-1] - gains[:, 1:]], axis=1)
+    return Every(parts.reshape(-1, quality.shape[-1]))
 
 
 def _trends_settle(evidence: Evidence) -> Statistic:
@@ -104,10 +107,8 @@ def _trends_settle(evidence: Evidence) -> Statistic:
 def _compute_matters_more_than_size(evidence: Evidence) -> Statistic:
     _, quality = by_training(evidence, QUALITY)
     rows = _at_fixed_setting(evidence, QUALITY).rows  # in the order of the draws
-    compute = np.log(rows["gflops"].to_numpy(float) * rows["trained"].to_numpy(float))
-    params = np.log(rows["params"].to_numpy(float))
-    y = log(quality.reshape(len(rows), -1))
-    return slope(params / params.std(), y) - slope(compute / compute.std(), y)
+    size, compute = falls(rows, log(quality.reshape(len(rows), -1)))
+    return Every([compute - size, compute + size])  # to do worse for its size is to depend on it
 
 
 def _training_trends_are_alike(evidence: Evidence) -> Statistic:
@@ -149,8 +150,10 @@ CLAIMS = [
         "alignment-saturates-with-size",
         SIZE,
         "Table 1",
-        "Alignment stops rising among the larger sizes",
-        "rise of the alignment for ten times the parameters: smaller half less larger half",
+        "Among the larger half of the sizes alignment rises at less than a quarter of the rate among"
+        " the smaller half",
+        "rise of the alignment with log parameters: a quarter of that in the smaller half less that"
+        " in the larger half, and that in the smaller half, each of the two",
         _FIGURE,
         _alignment_saturates,
     ),
@@ -158,9 +161,10 @@ CLAIMS = [
         "alignment-gains-less-than-quality-with-size",
         SIZE,
         "Table 1",
-        "Size improves the alignment less than the quality",
-        "relative gain from the smallest to the largest size: of quality less that of alignment; a"
-        " cosine has no natural zero, so how much its relative change says depends on the scorer",
+        "From the smallest to the largest size the alignment closes a smaller share of its gap to real"
+        " images than the quality does",
+        "gain of the quality times the gap of the alignment less the reverse, and both gaps of the"
+        " smallest size, each of the three",
         _FIGURE,
         _alignment_gains_less,
     ),
@@ -188,8 +192,10 @@ CLAIMS = [
         "training-returns-diminish",
         TRAINING,
         "text on Figure 3",
-        "Each doubling of the training brings less than the one before, at every size",
-        "fall of the metric by a doubling less that by the next, every pair and size",
+        "Each doubling of the training lowers the metric, and by fewer points than the one before, at"
+        " every size",
+        "fall of the metric by a doubling, and what it is less than that of the one before, every"
+        " doubling and size",
         _FIGURE,
         _training_returns_diminish,
         along_training=True,
@@ -198,10 +204,10 @@ CLAIMS = [
         "training-trends-settle",
         TRAINING,
         "text on Figure 3",
-        "After 40 % of the training (200,000 iterations) trends are settled: a doubling changes the"
-        " quality by less than half of what one before gained",
+        "On average over sizes, doublings after 40 % of the training (200,000 iterations) change the"
+        " quality by less than half of what those before gained",
         "relative fall of the metric by a doubling, mean over sizes: half of that before 40 % less"
-        " that after, and plus that after, every of the two",
+        " that after, and plus that after, each of the two",
         _FIGURE,
         _trends_settle,
         along_training=True,
@@ -210,9 +216,10 @@ CLAIMS = [
         "training-compute-matters-more-than-size",
         TRAINING,
         "Figure 3; summary article",
-        "Training compute decides the quality more than size does",
-        "fall of the log metric over sizes and checkpoints for a standard deviation of log training"
-        " compute, less that for one of log parameters",
+        "Ten times the training compute at one size changes the quality more than ten times the size"
+        " at one compute",
+        "fall of the log metric with log training compute, less and plus that with log parameters,"
+        " each of the two; one regression over sizes and checkpoints",
         _FIGURE,
         _compute_matters_more_than_size,
         along_training=True,
@@ -221,7 +228,8 @@ CLAIMS = [
         "training-trends-are-alike",
         TRAINING,
         "Figure 3",
-        "Quality improves with training compute alike at all sizes",
+        "At every size quality improves with training compute by between half and one and a half"
+        " times as much as on average",
         "distance of each size's exponent from half and from one and a half times the mean, every"
         " size",
         _FIGURE,

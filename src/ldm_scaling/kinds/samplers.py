@@ -13,6 +13,8 @@ class Sampler:
     """in studies and paths; lower-case letters"""
     label: str
     """for readers"""
+    as_ddim: int = 0
+    """up to so many steps it is DDIM, if its trajectory ends clean"""
     of_students: bool = False
     """whether it samples distilled models, and no others"""
 
@@ -21,8 +23,8 @@ SAMPLERS = {
     own.name: own
     for own in (
         Sampler("ddim", "DDIM"),
-        Sampler("ddpm", "DDPM"),
-        Sampler("dpmpp", "DPM-Solver++"),
+        Sampler("ddpm", "DDPM", as_ddim=1),
+        Sampler("dpmpp", "DPM-Solver++", as_ddim=2),
         Sampler("lcm", "LCM", of_students=True),
     )
 }

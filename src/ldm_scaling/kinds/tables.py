@@ -73,7 +73,7 @@ TABLES = (
         "claims.decide",
         "table_out=tables/claims.csv text_out=claims.md",
         "cells=claimed_cells dreambooth=dreambooth_and_draws stitch=stitch_and_draws"
-        " searches=search_cost_if_searched param_budget=param_budget_and_draws family",
+        " searches=search_cost_if_searched param_budget=param_budget_and_draws family floors",
         "spec=claims_spec",
     ),
     Table(

@@ -66,7 +66,7 @@ def widening(subjects: int, confidence: float) -> float:
     if subjects < 2:
         return 1.0
     tail = (1 - confidence) / 2
-    return student_over_normal(tail, subjects) * (subjects / (subjects - 1)) ** 0.5
+    return student_over_normal(tail, subjects - 1) * (subjects / (subjects - 1)) ** 0.5
 
 
 def model_scores(

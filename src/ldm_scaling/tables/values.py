@@ -6,7 +6,10 @@ each draw, has an interval that knows how cells vary together.
 
 from __future__ import annotations
 
+import zlib
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -38,26 +41,33 @@ class Values:
         """The mean over training seeds of each cell; its draws spread as the seeds do too.
 
         An interval at this confidence, of one cell or of a statistic of several, covers what other
-        seeds would have given. Where all seeds' values are above 0, so are the draws. A cell that
+        seeds would have given. How seeds spread is pooled over sizes, as `_of_other_seeds` says;
+        where all values of the table are above 0 it is the spread of their logarithms. A cell that
         failed for one seed has no mean. Of the rows, `seconds` is the mean too.
         """
-        by = ["stage", "size", "sampler", "steps", "guidance", "trained"]
+        by = ["size", "stage", "sampler", "steps", "guidance", "trained"]
         groups = self.rows.groupby(by, sort=False).indices
         seed_of, seconds_of = self.rows["seed"].to_numpy(), self.rows["seconds"].to_numpy(float)
-        seeds = sorted(set(seed_of))
-        count = self.draws.shape[1]
-        spread = _spread(len(seeds), count, confidence, np.random.default_rng(seed))
+        seeds, count = len(set(seed_of)), self.draws.shape[1]
+        values = {
+            key: self.draws[members[np.argsort(seed_of[members])], 0]
+            for key, members in groups.items()
+            if len(members) == seeds and np.isfinite(self.draws[members, 0]).all()
+        }
+        logarithmic = all((own > 0).all() for own in values.values())
+        spreads: dict[tuple, dict[str, np.ndarray]] = defaultdict(dict)
+        for (size, *setting), own in values.items():
+            level = np.log(own) if logarithmic else own
+            spreads[tuple(setting)][size] = level - level.mean()
         draws = []
-        for members in groups.values():
-            if len(members) < len(seeds):
+        for key, members in groups.items():
+            if key not in values:
                 draws.append(np.full(count, np.nan))
                 continue
-            own = self.draws[members[np.argsort(seed_of[members])]]
-            mean, values = own.sum(axis=0) / len(seeds), own[:, 0]
-            if (values > 0).all():
-                draws.append(mean * np.exp(np.log(values) @ spread))
-            else:
-                draws.append(mean + values @ spread)
+            size, *setting = key
+            mean = self.draws[members].sum(axis=0) / seeds
+            others = _of_other_seeds(size, spreads[tuple(setting)], count, confidence, seed)
+            draws.append(mean * np.exp(others) if logarithmic else mean + others)
         rows = self.rows.iloc[[members[0] for members in groups.values()]]
         seconds = [seconds_of[members].mean() for members in groups.values()]
         return Values(rows.assign(seconds=seconds).reset_index(drop=True), np.array(draws))
@@ -82,27 +92,41 @@ class Values:
         return Values(chosen.reset_index(drop=True), np.array(draws))
 
 
-def student_over_normal(tail: float, seeds: int) -> float:
-    """How much wider an interval of so many training seeds is than a normal one; 1 for one seed.
+def student_over_normal(tail: float, degrees: int) -> float:
+    """How much wider an interval is whose spread was estimated with so many degrees of freedom.
 
-    A spread that is estimated from k seeds has k - 1 degrees of freedom.
+    1 without any, where nothing was estimated.
     """
-    return float(stdtrit(seeds - 1, 1 - tail) / ndtri(1 - tail)) if seeds > 1 else 1.0
+    return float(stdtrit(degrees, 1 - tail) / ndtri(1 - tail)) if degrees else 1.0
 
 
-def _spread(
-    seeds: int, count: int, confidence: float, generator: np.random.Generator
+def _of_other_seeds(
+    size: str, spreads: dict[str, np.ndarray], count: int, confidence: float, seed: int
 ) -> np.ndarray:
-    """Weights [seeds, count] of seeds in what draws add to their mean; the first draw adds nothing.
+    """What other training seeds might add to a cell's mean: [count], the first of them 0.
 
-    They are normal and sum to 0, so that what is added has the variance s^2 / k of a mean of k
-    values, and the same in all cells, which vary together by seed. Resampled seeds would have that
-    of (k - 1) / k of it, and tails that end at the values. The quantiles are Student's.
+    `spreads` has the deviations [k] of the k seeds from their mean, for the same cell of each of S
+    sizes. They are pooled: a normal deviate times each has the variance s^2 / k of a mean of k, with
+    S (k - 1) degrees of freedom. The deviates are a size's own and the same in all its cells, which
+    vary together as the seeds show. The quantiles are Student's.
     """
-    normal = generator.standard_normal((seeds, count))
-    weights = (normal - normal.mean(axis=0)) / np.sqrt(seeds * max(seeds - 1, 1))
-    weights[:, 0] = 0
-    return weights * student_over_normal((1 - confidence) / 2, seeds)
+    seeds = len(spreads[size])
+    if seeds == 1:
+        return np.zeros(count)
+    degrees = len(spreads) * (seeds - 1)
+    total = sum(
+        own @ _deviates(seed, size, other, seeds, count) for other, own in spreads.items()
+    )
+    wider = student_over_normal((1 - confidence) / 2, degrees)
+    return total / np.sqrt(seeds * degrees) * wider
+
+
+@lru_cache(maxsize=1024)
+def _deviates(seed: int, size: str, other: str, seeds: int, count: int) -> np.ndarray:
+    key = (seed, zlib.crc32(f"{size} {other}".encode()))
+    found = np.random.default_rng(key).standard_normal((seeds, count))
+    found[:, 0] = 0  # the value itself
+    return found
 
 
 def interval(draws: np.ndarray, confidence: float) -> tuple[float, float, float]:
