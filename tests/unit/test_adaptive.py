@@ -15,7 +15,7 @@ from studies import put
 from ldm_scaling.cells import sweep
 from ldm_scaling.cells.adaptive import metric_of
 from ldm_scaling.cells.comparison import Prompts, compare, prepare
-from ldm_scaling.cells.metrics.bootstrap import resample_weights
+from ldm_scaling.cells.metrics.bootstrap import resample_counts
 from ldm_scaling.cells.metrics.divisions import Divisions
 from ldm_scaling.cells.sample import LatentSampler
 from ldm_scaling.cells.search import most_images
@@ -261,7 +261,10 @@ def test_a_search_without_a_reference_is_one_line(config, words):
 @pytest.mark.parametrize(("select_by", "components"), [("fd", 4), ("fd", None), ("kid", 4)])
 def test_a_search_sees_the_metric_that_measures(select_by, components):
     random = np.random.default_rng(0)
-    reference = prepare(random.normal(size=(80, 6)), components)
+    every = [str(row // 2) for row in range(80)]
+    counts = resample_counts(every, 10, 0)
+    whole = Prompts(every, counts, Divisions(every, 0))
+    reference = prepare(random.normal(size=(80, 6)), components, whole)
     features = random.normal(size=(30, 6)) + 0.3
     concepts = [str(row // 2) for row in range(30)]
     metrics = Metrics(
@@ -271,7 +274,7 @@ def test_a_search_sees_the_metric_that_measures(select_by, components):
         bootstrap=10,
         select_by=select_by,
     )
-    prompts = Prompts(concepts, resample_weights(concepts, 10, 0), Divisions(concepts, 0))
+    prompts = Prompts(concepts, counts[:, :30], Divisions(concepts, 0))
     measured = compare(features, reference, metrics, prompts)[metrics.names[select_by]]
     assert metric_of(reference, select_by)(features) == pytest.approx(measured.value, rel=1e-9)
 

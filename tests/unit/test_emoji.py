@@ -60,6 +60,60 @@ def test_styles_of_a_concept_share_a_split(archive, monkeypatch, tmp_path):
         assert len({row["concept"] for row in rows}) == count // 2
 
 
+@pytest.mark.parametrize(
+    "variants",
+    [
+        ["1F468-200D-2696", "1F469-200D-2696", "1F9D1-200D-2696"],  # judges
+        ["1F3C3", "1F3C3-200D-2640", "1F3C3-200D-2642-200D-27A1"],  # running, facing right
+        ["1F46A", "1F468-200D-1F469-200D-1F466", "1F46B", "1F469-200D-2764-200D-1F468"],
+        ["1F550", "1F55C", "1F567"],  # clock faces
+        ["0039-20E3", "0023-20E3"],  # keycaps
+        ["1F44B", "1F44B-1F3FD"],  # a skin tone
+        ["1F468", "1F469-200D-1F9B0", "1F9D4"],  # kinds of hair
+    ],
+)
+def test_variants_of_a_drawing_are_one_group(variants):
+    assert len({emoji.group_of(hexcode) for hexcode in variants}) == 1
+
+
+def test_other_drawings_are_groups_of_their_own():
+    others = ["1F468-200D-2696", "1F468-200D-1F52C", "1F436", "27A1", "1F1E9-1F1EA", "1F44B", "1F466"]
+    assert len({emoji.group_of(hexcode) for hexcode in others}) == len(others)
+
+
+def test_a_group_is_in_one_split(tmp_path, monkeypatch):
+    path, labels = tmp_path / "emoji.zip", {}
+    with zipfile.ZipFile(path, "w") as file:
+        for number in range(20):
+            for variant, person in enumerate(("1F468", "1F469", "1F9D1")):
+                hexcode = f"{person}-200D-{0x1F600 + number:X}"
+                labels[hexcode] = f"person {number} {variant}"
+                stream = io.BytesIO()
+                picture(3 * number + variant).save(stream, "png")
+                file.writestr(f"noto/{hexcode}.png", stream.getvalue())
+        file.writestr("labels.json", json.dumps(labels))
+    run_prepare(monkeypatch, data_of(None, 12, 12, styles=["noto"]), tmp_path / "out", archive=path)
+    numbers = [
+        {row["caption"].split()[1] for row in rows_of(tmp_path / "out", split)}
+        for split in ("train", "validation", "test")
+    ]
+    assert sum(map(len, numbers)) == len(set.union(*numbers)) == 20
+
+
+def test_skin_tones_are_kept_where_the_study_says_so(archive):
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr("noto/1F600-1F3FD.png", b"")
+        labels = {f"1F60{n}": f"face {n}" for n in range(4)} | {"1F600-1F3FD": "face 0: medium"}
+        file.writestr("labels.json", json.dumps(labels))
+    dropped, kept = (
+        emoji.records(data_of(None, styles=["noto"], skin_tones=tones), archive)
+        for tones in ("drop", "keep")
+    )
+    assert len(dropped) == 4
+    (more,) = (record for record in kept if record.name not in {own.name for own in dropped})
+    assert (more.caption, more.concept) == ("face 0: medium, noto emoji style", "1F600")
+
+
 def test_archive_is_asked_for():
     with pytest.raises(InputError, match="--archive"):
         emoji.records(data_of(None), None)
@@ -97,12 +151,16 @@ def modules(tmp_path: Path) -> Path:
     """The packages, with one labelled emoji in each style."""
     modules = tmp_path / "node_modules"
     (modules / "emojibase-data" / "en").mkdir(parents=True)
-    labels = [{"hexcode": "2764-FE0F", "label": "red heart"}]
+    tones = [{"hexcode": "1F44D-1F3FB", "label": "thumbs up: light skin tone"}]
+    labels = [
+        {"hexcode": "2764-FE0F", "label": "red heart"},
+        {"hexcode": "1F44D", "label": "thumbs up", "skins": tones},
+    ]
     (modules / "emojibase-data" / "en" / "data.json").write_text(json.dumps(labels))
     for inside in (
         "emoji-datasource-google/img/google/64/2764-fe0f.png",
         "emoji-datasource-google/img/google/64/2764.png",
-        "emoji-datasource-google/img/google/64/1f44d-1f3fb.png",  # a skin tone has no label
+        "emoji-datasource-google/img/google/64/1f44d-1f3fb.png",  # a skin tone
         "emoji-datasource-twitter/img/twitter/64/2764-fe0f.png",
         "@lobehub/fluent-emoji-3d/assets/2764.webp",
     ):
@@ -112,9 +170,10 @@ def modules(tmp_path: Path) -> Path:
 
 
 def test_pack_takes_labelled_images_once(modules, tmp_path):
-    assert pack(modules, tmp_path / "emoji.zip") == 3
+    assert pack(modules, tmp_path / "emoji.zip") == 4
     assert zipfile.ZipFile(tmp_path / "emoji.zip").namelist() == [
         "labels.json",
+        "noto/1F44D-1F3FB.png",
         "noto/2764.png",
         "twemoji/2764.png",
         "fluent/2764.webp",

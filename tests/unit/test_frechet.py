@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from cleanfid.fid import frechet_distance as cleanfid_distance
 
+from resamples import resample_weights
 from ldm_scaling.cells.metrics.bootstrap import (
     centred_interval,
-    resample_weights,
     weighted_statistics,
 )
 from ldm_scaling.cells.metrics.fd import fd_interval
 from ldm_scaling.cells.metrics.frechet import (
     frechet_distance,
     frechet_distances,
+    square_root,
     principal_components,
     project,
     statistics,
@@ -47,7 +48,7 @@ def test_a_stack_is_its_members():
     others = [statistics(gaussian(seed, 50, 5)) for seed in (2, 3, 4)]
     mus, sigmas = map(np.stack, zip(*others, strict=True))
     expected = [cleanfid_distance(*reference, *other) for other in others]
-    np.testing.assert_allclose(frechet_distances(*reference, mus, sigmas), expected, rtol=1e-8)
+    np.testing.assert_allclose(frechet_distances(*rooted(reference), mus, sigmas), expected, rtol=1e-8)
 
 
 def test_singular_covariances_are_fine():
@@ -124,7 +125,7 @@ def test_images_of_one_concept_widen_the_interval():
     reference = statistics(gaussian(2, 300, 4))
     concepts = list(range(60)) * 3
     naive, honest, single = (
-        fd_interval(images, *reference, resample_weights(groups, 400, 0), 0.95)
+        fd_interval(images, *rooted(reference), resample_weights(groups, 400, 0), 0.95)
         for images, groups in (
             (np.tile(once, (3, 1)), range(180)),
             (np.tile(once, (3, 1)), concepts),
@@ -143,6 +144,11 @@ def test_centred_interval_removes_the_bias_and_keeps_the_skew():
     assert (lo, hi) == pytest.approx((2 + 0.25 - 33.5, 2 + 90.25 - 33.5))
 
 
+def rooted(gaussian):
+    mu, sigma = gaussian
+    return mu, square_root(sigma)
+
+
 def test_interval_covers_at_about_its_rate():
     generator = np.random.default_rng(0)
     reference = statistics(generator.standard_normal((600, 6)))
@@ -153,7 +159,7 @@ def test_interval_covers_at_about_its_rate():
 
     # n is a part of the metric's identity: the truth is its expectation at this n
     values = [frechet_distance(*reference, *statistics(sample())) for _ in range(1000)]
-    intervals = [fd_interval(sample(), *reference, weights, 0.9) for _ in range(60)]
+    intervals = [fd_interval(sample(), *rooted(reference), weights, 0.9) for _ in range(60)]
     covered = [lo <= np.mean(values) <= hi for _, lo, hi, _ in intervals]
     assert 0.78 <= np.mean(covered) <= 0.99
     width = np.mean([hi - lo for _, lo, hi, _ in intervals])
@@ -163,7 +169,7 @@ def test_interval_covers_at_about_its_rate():
 def test_interval_value_is_the_distance_of_the_sample():
     reference, features = gaussian(1, 200, 4), gaussian(2, 50, 4)
     interval = fd_interval(
-        features, *statistics(reference), resample_weights(range(50), 30, 0), 0.95
+        features, *rooted(statistics(reference)), resample_weights(range(50), 30, 0), 0.95
     )
     expected = cleanfid_distance(*statistics(reference), *statistics(features))
     assert interval.value == pytest.approx(expected)

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from ldm_scaling.cells.metrics.bootstrap import resample_weights, weighted_statistics
-from ldm_scaling.cells.metrics.fd import fd_interval
+from ldm_scaling.cells.comparison import Prompts, prepare
+from ldm_scaling.cells.metrics import fd
+from ldm_scaling.cells.metrics.bootstrap import resample_counts, weighted_statistics
+from ldm_scaling.cells.metrics.divisions import Divisions
 from ldm_scaling.cells.metrics.frechet import (
     frechet_distance,
     frechet_distances,
@@ -26,12 +28,29 @@ def rooted(features):
     return mean, square_root(covariance)
 
 
+def both(concepts, real, resamples=10, seed=0):
+    """Prompts of concepts, and those of real images, each of which is its own concept."""
+    names = [f"real {row}" for row in range(real)]
+    return [
+        Prompts(own, resample_counts(own, resamples, seed + more), Divisions(range(8), 0))
+        for more, own in enumerate(([*map(str, concepts)], names))
+    ]
+
+
+def linear_interval(features, real, concepts, confidence, resamples=10, seed=0):
+    prompts, every = both(concepts, len(real), resamples, seed)
+    reference = prepare(real, None, every)
+    return linearised_fd_interval(features, reference, prompts, confidence)
+
+
 def heavier(features, reference, image, by):
     """The distance with the weight of one image changed by `by`."""
     weights = np.ones((1, len(features)))
     weights[0, image] += by
     weights *= len(features) / weights.sum()
-    return frechet_distances(*reference, *weighted_statistics(features, weights))[0]
+    mu, sigma = reference
+    moments = weighted_statistics(features, weights)
+    return frechet_distances(mu, square_root(sigma), *moments)[0]
 
 
 def derivative(features, reference, image, step=1e-4):
@@ -77,9 +96,9 @@ def test_width_is_that_of_the_bootstrap(copies):
         features = np.tile(gaussian(seed, 300, 6) / 6, (copies, 1))
         real = gaussian(seed + 100, 600, 6) / 6
         concepts = list(range(300)) * copies
-        weights = resample_weights(concepts, 400, seed)
-        resampled = fd_interval(features, *statistics(real), weights, 0.9)
-        linear = linearised_fd_interval(features, *rooted(real), concepts, weights, 0.9)
+        prompts, every = both(concepts, 600, 400, seed)
+        resampled = fd.interval(features, prepare(real, 6, every), prompts, 0.9)
+        linear = linearised_fd_interval(features, prepare(real, None, every), prompts, 0.9)
         assert linear.value == pytest.approx(resampled.value)
         # each draw is that of the same resample, to first order
         assert np.corrcoef(linear.draws, resampled.draws)[0, 1] > 0.9
@@ -90,16 +109,18 @@ def test_width_is_that_of_the_bootstrap(copies):
 
 def test_interval_covers_at_about_its_rate():
     generator = np.random.default_rng(0)
-    real = generator.standard_normal((600, 6))
-    reference = statistics(real)
 
-    def sample():
-        return 1.1 * generator.standard_normal((150, 6)) + 0.2
+    def studies(count):
+        for _ in range(count):
+            real = generator.standard_normal((200, 6))
+            yield 1.1 * generator.standard_normal((150, 6)) + 0.2, real
 
-    values = [frechet_distance(*reference, *statistics(sample())) for _ in range(1000)]
+    # n is a part of the metric's identity: the truth is its expectation at this n
+    values = [
+        frechet_distance(*statistics(real), *statistics(found)) for found, real in studies(1000)
+    ]
     intervals = [
-        linearised_fd_interval(sample(), *rooted(real), range(150), np.ones((1, 150)), 0.9)
-        for _ in range(300)
+        linear_interval(found, real, range(150), 0.9) for found, real in studies(300)
     ]
     covered = [lo <= np.mean(values) <= hi for _, lo, hi, _ in intervals]
     assert 0.83 <= np.mean(covered) <= 0.96
@@ -109,19 +130,19 @@ def test_interval_covers_at_about_its_rate():
 
 def test_the_interval_ends_at_zero():
     features = gaussian(1, 50, 3)
-    reference = rooted(features + 0.01)
-    weights = np.ones((1, 50))
-    value, lo, hi, _ = linearised_fd_interval(features, *reference, range(50), weights, 0.95)
+    value, lo, hi, _ = linear_interval(features, features + 0.01, range(50), 0.95)
     assert value == pytest.approx(3e-4)
     assert lo == 0
     assert hi > 2 * value
 
 
 def test_one_concept_has_no_interval():
+    concepts = ["a"] * 20
+    prompts = Prompts(concepts, resample_counts(concepts, 5, 0), Divisions(range(8), 0))
+    real = Prompts(["a"] * 50, resample_counts(["a"] * 50, 5, 0), prompts.divisions)
+    reference = prepare(gaussian(2, 50, 3), None, real)
     with pytest.raises(InputError, match="two concepts"):
-        linearised_fd_interval(
-            gaussian(1, 20, 3), *rooted(gaussian(2, 50, 3)), ["a"] * 20, np.ones((1, 20)), 0.9
-        )
+        linearised_fd_interval(gaussian(1, 20, 3), reference, prompts, 0.9)
 
 
 def test_not_finite_is_refused():

@@ -3,15 +3,22 @@
 import numpy as np
 import pytest
 from cleanfid.fid import kernel_distance
+from resamples import resample_weights
 
 from ldm_scaling.cells.metrics import kid as kid_module
-from ldm_scaling.cells.metrics.bootstrap import resample_weights
-from ldm_scaling.cells.metrics.kid import across, kid, kid_interval, within
+from ldm_scaling.cells.metrics.kid import across, kid, within
 from ldm_scaling.jobs.cli import InputError
 
 
 def features(seed, n, d=7):
     return np.random.default_rng(seed).standard_normal((n, d)) + 0.1 * seed
+
+
+def kid_interval(x, y, weights, confidence):
+    """Of real images that are the same in all resamples."""
+    same = np.ones((len(weights), len(y)))
+    pairs = within(y, np.concatenate([same, same[:1]]))
+    return kid_module.kid_interval(x, y, pairs, weights, same, confidence)
 
 
 def loop_kid(x, y):
@@ -79,7 +86,7 @@ def test_one_image_is_refused():
 def test_interval_holds_the_value_and_is_reproducible():
     x, y = features(1, 40), features(2, 50)
     first, again = (
-        kid_interval(x, y, within(y)[0], resample_weights(range(40), 100, 5), 0.95)
+        kid_interval(x, y, resample_weights(range(40), 100, 5), 0.95)
         for _ in range(2)
     )
     assert first[:3] == again[:3]
@@ -93,7 +100,7 @@ def test_interval_follows_the_resampled_kid():
     own = within(x, weights)
     cross = np.array([across(np.repeat(x, row.astype(int), axis=0), y).mean() for row in weights])
     resampled = own - 2 * cross
-    value, lo, hi, draws = kid_interval(x, y, within(y)[0], weights, 0.5)
+    value, lo, hi, draws = kid_interval(x, y, weights, 0.5)
     expected = np.quantile(resampled, [0.25, 0.75]) - resampled.mean()
     np.testing.assert_allclose((lo - value, hi - value), expected, rtol=1e-9)
     np.testing.assert_allclose(draws - value, resampled - resampled.mean(), rtol=1e-6, atol=1e-9)
@@ -107,9 +114,8 @@ def test_interval_covers_at_about_its_rate():
     def sample(n=150):
         return 1.1 * generator.standard_normal((n, 6)) + 0.3
 
-    pairs = within(reference)[0]
     truth = kid(sample(6000), reference)  # unbiased: the truth does not depend on n
-    intervals = [kid_interval(sample(), reference, pairs, weights, 0.9) for _ in range(60)]
+    intervals = [kid_interval(sample(), reference, weights, 0.9) for _ in range(60)]
     covered = [lo <= truth <= hi for _, lo, hi, _ in intervals]
     assert 0.78 <= np.mean(covered) <= 0.99
     width = np.mean([hi - lo for _, lo, hi, _ in intervals])

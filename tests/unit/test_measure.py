@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from cleanfid.fid import frechet_distance, kernel_distance
 
+from resamples import resample_weights
 from ldm_scaling.cells.measure import COLUMNS, read_features, read_records, table
-from ldm_scaling.cells.metrics.bootstrap import centred_interval, mean_interval, resample_weights
+from ldm_scaling.cells.metrics.bootstrap import centred_interval, mean_interval
 from ldm_scaling.cells.metrics.clip_like import Map, scorer_arrays
 from ldm_scaling.cells.metrics.divisions import Divisions
 from ldm_scaling.jobs.arrays import map_array, write_arrays
@@ -59,7 +60,8 @@ WITH_CLIP_LIKE = SPEC | {"metrics": SPEC["metrics"] | {"clip_like": FITTED}}
 
 
 def command(module, folder, spec=SPEC, **paths):
-    concepts = "".join(f"{row},concept {row},a caption,a file\n" for row in range(2 * N))
+    images = len(map_array(folder / "reference", "features"))
+    concepts = "".join(f"{row},concept {row},a caption,a file\n" for row in range(images))
     (folder / "captions.csv").write_text("index,concept,caption,name\n" + concepts)
     paths = {"out": "out.csv", "captions": "captions.csv", **paths}
     arguments = [f"--{name}={folder / path}" for name, path in paths.items()]

@@ -53,13 +53,14 @@ def baseline_rows(
     """The table's rows of one kind."""
     features, fidelity = found
     metrics = spec.measure.metrics
-    results = compare(features, reference, metrics, prompts)
+    results = dict(compare(features, reference, metrics, prompts))
     for name, values in zip(fidelity_names(spec.perceptual), fidelity.T, strict=True):
         results[name] = mean_interval(values, prompts.weights, metrics.confidence)
     if head is not None:
         score = inception_score(features, head, prompts.weights, metrics.confidence)
         results[INCEPTION_SCORE] = score
-    return [[kind, metric, *interval[:3], spec.n] for metric, interval in results.items()]
+    found = {metric: interval for metric, interval in results.items() if interval}
+    return [[kind, metric, *interval[:3], spec.n] for metric, interval in found.items()]
 
 
 def main() -> None:
@@ -85,8 +86,9 @@ def main() -> None:
         "bicubic": lambda rows: enlarged[rows],
         "reconstruction": lambda rows: reconstruct(autoencoder, originals[rows]),
     }
-    reference = prepare(read_features(options.reference), spec.measure.metrics.components)
-    prompts = read_prompts(options.concepts, spec.measure)
+    prompts, every = read_prompts(options.concepts, spec.measure)
+    components = spec.measure.metrics.components
+    reference = prepare(read_features(options.reference), components, every)
     rows, head = [], None
     if INCEPTION_SCORE in spec.measure.names:
         head = read_head(options.weights)

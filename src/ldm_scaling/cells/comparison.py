@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from ..jobs.cli import InputError
 from ..kinds.metrics import of_features
 from ..study.metrics import Compared, Metrics
-from .metrics.bootstrap import Interval
+from .metrics.bootstrap import Interval, normalized
 from .metrics.divisions import Divisions
 from .metrics.frechet import principal_components, project, square_root, statistics
 
@@ -50,6 +52,10 @@ class Reference:
     features: np.ndarray
     """[M, D]"""
     gaussian: OnComponents | OnAll
+    concepts: Sequence[str] | None = None
+    """[M]"""
+    counts: np.ndarray | None = None
+    """[R, M], those of `resample_counts`; None where nothing has an interval"""
     _prepared: dict[Callable, Any] = field(default_factory=dict)
 
     def once(self, prepare: Callable[[Reference], Prepared]) -> Prepared:
@@ -63,29 +69,43 @@ class Reference:
 class Prompts:
     """The concepts of a cell's n images, and how intervals resample them."""
 
-    concepts: list[str]
-    weights: np.ndarray
-    """[R, n], those of `resample_weights`"""
+    concepts: Sequence[str]
+    counts: np.ndarray
+    """[R, n], those of `resample_counts`"""
     divisions: Divisions
     """into the smaller samples that FD-infinity is extrapolated from"""
 
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Weights of the images in each resample, [R, n]."""
+        return normalized(self.counts)
 
-def prepare(features: np.ndarray, components: int | None) -> Reference:
-    """The reference of features [M, D].
 
-    Raises InputError if they have not so many principal components.
+def prepare(
+    features: np.ndarray, components: int | None, prompts: Prompts | None = None
+) -> Reference:
+    """The reference of features [M, D], resampled with the concepts [M] of prompts.
+
+    Raises InputError if they have not so many principal components, or not so many concepts.
     """
+    drawn = (prompts.concepts, prompts.counts) if prompts else ()
+    if prompts and len(prompts.concepts) != len(features):
+        raise InputError(
+            f"the reference has {len(features)} images, its captions {len(prompts.concepts)} rows;"
+            " delete both and run again"
+        )
     if components is None:
         mu, sigma = statistics(features)
-        return Reference(features, OnAll(mu, square_root(sigma)))
+        return Reference(features, OnAll(mu, square_root(sigma)), *drawn)
     axes = principal_components(features, components)
-    return Reference(features, OnComponents(*axes, *statistics(project(features, *axes))))
+    own = OnComponents(*axes, *statistics(project(features, *axes)))
+    return Reference(features, own, *drawn)
 
 
 def compare(
     features: np.ndarray, reference: Reference, metrics: Metrics | Compared, prompts: Prompts
-) -> dict[str, Interval]:
-    """Every metric of features [n, D], by its name in tables."""
+) -> dict[str, Interval | None]:
+    """Every metric of features [n, D], by its name in tables; None where n is too small for it."""
     return {
         column: _module(name).interval(features, reference, prompts, metrics.confidence)
         for name, column in of_features(metrics.extractor).items()

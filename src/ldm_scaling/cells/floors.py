@@ -41,11 +41,11 @@ def main() -> None:
     arguments.add_argument("--out", required=True, type=Path, help="table to write")
     options = arguments.parse_args()
     spec: MeasureSpec = options.spec
-    reference = prepare(read_features(options.reference), spec.metrics.components)
-    prompts = read_prompts(options.captions, spec)
+    prompts, every = read_prompts(options.captions, spec)
+    reference = prepare(read_features(options.reference), spec.metrics.components, every)
     scorer = find_scorer(options.clip_like, spec, reference)
     kinds = (
-        ("real", options.real, read_prompts(options.real_captions, spec), options.reference),
+        ("real", options.real, read_prompts(options.real_captions, spec)[0], options.reference),
         ("reconstruction", options.reconstruction, prompts, options.reconstruction),
     )
     rows = []
@@ -61,7 +61,8 @@ def main() -> None:
         if scorer is not None:
             own = read_features(scored, like=reference)[: spec.n]
             results |= clip_like(own, scorer, spec, prompts)
-        rows += [[kind, metric, *interval[:3], spec.n] for metric, interval in results.items()]
+        found = {metric: interval for metric, interval in results.items() if interval}
+        rows += [[kind, metric, *interval[:3], spec.n] for metric, interval in found.items()]
     write_text(options.out, table(COLUMNS, rows))
 
 

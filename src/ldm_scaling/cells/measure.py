@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -27,12 +27,13 @@ from pydantic import TypeAdapter, ValidationError
 from ..data.captions import read_column
 from ..jobs.arrays import fingerprint_of, map_array, write_arrays
 from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.choice import OK
 from ..jobs.workdir import fingerprint, write_text
 from ..study.fields import Strict
 from ..study.superres import INCEPTION_SCORE
 from ..workflow.specs.measuring import MeasureSpec
 from .comparison import Prompts, Reference, compare, prepare
-from .metrics.bootstrap import Interval, mean_interval, resample_weights
+from .metrics.bootstrap import Interval, mean_interval, resample_counts
 from .metrics.clip_like import Scorer, read_scorer
 from .metrics.divisions import Divisions
 from .metrics.inception_score import inception_score, read_head
@@ -51,6 +52,10 @@ COLUMNS = (
     "status",
     "allocation",
 )
+
+
+FEW = "n is too small"
+"""status of a metric that would need more images"""
 
 
 class CellRecord(Strict):
@@ -163,16 +168,20 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | float | None]]) 
     return text.getvalue()
 
 
-def read_prompts(captions: Path, spec: MeasureSpec) -> Prompts:
-    """The first n rows of a split's captions.
+def read_prompts(captions: Path, spec: MeasureSpec) -> tuple[Prompts, Prompts]:
+    """The first n rows of a split's captions, and all of them, which resample the real images.
 
     Raises InputError if the file has fewer.
     """
-    concepts = read_column(captions, "concept")[: spec.n]
+    concepts = read_column(captions, "concept")
     if len(concepts) < spec.n:
         raise InputError(f"{captions} has {len(concepts)} rows, fewer than sampling.n = {spec.n}")
-    weights = resample_weights(concepts, spec.metrics.bootstrap, spec.seed)
-    return Prompts(concepts, weights, Divisions(concepts, spec.seed))
+    counts = resample_counts(concepts, spec.metrics.bootstrap, spec.seed)
+    first, every = (
+        Prompts(concepts[:end], counts[:, :end], Divisions(concepts[:end], spec.seed))
+        for end in (spec.n, None)
+    )
+    return first, every
 
 
 def measure(
@@ -193,15 +202,15 @@ def measure(
     progress = Progress("measuring cells", len(records))
     rows, draws = [], {}
     for number, record in enumerate(records, start=1):
-        results: dict[str, Interval] | dict[str, None]
-        if record.status == "ok":
+        results: Mapping[str, Interval | None]
+        if record.status == OK:
             features = read_features(cells, record.name, like=reference)
             if len(features) != record.n:
                 raise InputError(
                     f"{cells}: {record.name} has {len(features)} images, its record {record.n}; "
                     "sample the cell again"
                 )
-            results = compare(features, reference, spec.metrics, prompts)
+            results = dict(compare(features, reference, spec.metrics, prompts))
             results |= clip_score(cells, f"{record.name}/clip", spec, prompts)
             results |= alike(cells, record.name, spec, prompts)
             if scorer is not None:
@@ -215,7 +224,8 @@ def measure(
             values = (None, None, None) if interval is None else interval[:3]
             if interval is not None:
                 draws[f"{record.name}/{metric}"] = interval.draws
-            tail = (record.n, record.nfe, record.seconds, record.status, record.allocation)
+            status = FEW if interval is None and record.status == OK else record.status
+            tail = (record.n, record.nfe, record.seconds, status, record.allocation)
             cell = (record.steps, record.guidance, record.trained)
             rows.append([*cell, metric, *values, *tail])
         progress.update(number)
@@ -236,8 +246,8 @@ def main() -> None:
     options = arguments.parse_args()
     spec: MeasureSpec = options.spec
     records = read_records(options.records, spec.n)
-    prompts = read_prompts(options.captions, spec)
-    reference = prepare(read_features(options.reference), spec.metrics.components)
+    prompts, every = read_prompts(options.captions, spec)
+    reference = prepare(read_features(options.reference), spec.metrics.components, every)
     scorer = find_scorer(options.clip_like, spec, reference)
     head = read_head(options.head) if INCEPTION_SCORE in spec.names else None
     rows, draws = measure(records, options.cells, reference, spec, prompts, scorer, head)

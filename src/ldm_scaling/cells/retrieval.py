@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..jobs.cli import InputError
-from .metrics.bootstrap import mean_interval, resample_weights
+from .metrics.bootstrap import mean_interval, normalized, resample_counts
 
 CANDIDATES = 400
 """concepts, at most, among whose captions an image's own is looked for"""
@@ -89,7 +89,7 @@ def retrieval_table(
     table = []
     for kind, parts in kinds.items():
         concepts = [held_out.concepts[row] for style in parts for row in chosen[style]]
-        weights = resample_weights(concepts, resamples, seed)
+        weights = normalized(resample_counts(concepts, resamples, seed))
         *hits, matched, shuffled = np.concatenate([found[style] for style in parts], axis=1)
         recalls = [end for hit in hits for end in mean_interval(hit, weights, confidence)[:3]]
         candidates = len(chosen[parts[0]])

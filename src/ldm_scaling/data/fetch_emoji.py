@@ -1,6 +1,7 @@
 """Fetch the emoji packages that npm/package-lock.json pins, and pack their images into one zip.
 
-The archive has `{style}/{hexcode}.png|webp` and `labels.json` (hexcode -> label). Licences and
+The archive has `{style}/{hexcode}.png|webp` and `labels.json` (hexcode -> label), of all skin
+tones too. Licences and
 attribution: LICENSES/ at the top of the repository. The same packages give the same bytes.
 """
 
@@ -76,8 +77,9 @@ def _reason(stderr: str) -> str:
 
 
 def pack(modules: Path, target: Path) -> int:
-    """Pack labelled images of all styles; returns how many. Skin tones are left out."""
+    """Pack labelled images of all styles; returns how many."""
     rows = json.loads((modules / "emojibase-data/en/data.json").read_text(encoding="utf-8"))
+    rows += [tone for row in rows for tone in row.get("skins", [])]
     labels = {normalize_hexcode(row["hexcode"]): row["label"] for row in rows}
     packed = set()  # two files may differ only in the variation selector: the first one counts
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:

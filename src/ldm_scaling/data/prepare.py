@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
-from ..jobs.arrays import row_writer
+from ..jobs.arrays import map_array, row_writer
 from ..jobs.cli import InputError, Progress, parser, run
 from ..jobs.workdir import fingerprint, write_text
 from ..kinds.sources import SOURCES
@@ -24,6 +24,7 @@ from ..workflow.specs.data import PrepareSpec
 from .captions import csv_text
 from .sources.records import Record
 from .spool import Spool
+from .twins import twins
 
 SPLITS = ("train", "validation", "test")
 
@@ -53,21 +54,21 @@ def take(records: Iterator[Record], count: int, spool: Spool) -> list[Record]:
 def split_by_concept(
     records: list[Record], splits: Mapping[str, int], limit: int | None, seed: int
 ) -> dict[str, list[Record]]:
-    """Deal whole concepts to test, then validation, then train, and shuffle each split.
+    """Deal whole groups of concepts to test, then validation, then train, and shuffle each split.
 
-    A held-out split can be a little larger than asked for, since its last concept is whole. For the
+    A held-out split can be a little larger than asked for, since its last group is whole. For the
     same reason all splits together can be a little larger than `limit`.
     """
     generator = random.Random(seed)
-    concepts = defaultdict(list)
+    groups = defaultdict(list)
     for record in records:
-        concepts[record.concept].append(record)
-    order = sorted(concepts)
+        groups[record.group or record.concept].append(record)
+    order = sorted(groups)
     generator.shuffle(order)
     result: dict[str, list[Record]] = {split: [] for split in SPLITS}
     limit = limit or len(records)
     taken = 0
-    for concept in order:
+    for group in order:
         if taken >= limit:
             break
         split = "train"
@@ -75,8 +76,8 @@ def split_by_concept(
             if len(result[name]) < splits[name]:
                 split = name
                 break
-        result[split] += concepts[concept]
-        taken += len(concepts[concept])
+        result[split] += groups[group]
+        taken += len(groups[group])
     for name in SPLITS:
         generator.shuffle(result[name])
     return result
@@ -195,6 +196,12 @@ def main() -> None:
         counts = ", ".join(f"{len(chosen)} {split}" for split, chosen in splits.items())
         read = len(spool) + spool.copies
         print(f"{read} images, {spool.copies} exact copies dropped: {counts}")
+    for split in ("validation", "test") if spec.data.is_packed else ():
+        held_out, training = (
+            map_array(options.out / f"{name}.safetensors", "images") for name in (split, "train")
+        )
+        found = twins(held_out, training)
+        print(f"{split}: {found / len(held_out):.1%} of the images have a near twin in training")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,10 @@ from .hub import Revision, local_folder
 
 
 class Splits(Strict):
-    """Images that are held out from training. All images of a concept are in one split."""
+    """Images that are held out from training. All images of a concept are in one split.
+
+    So are all variants of one emoji, such as of a man, a woman and a person at one occupation.
+    """
 
     validation: Positive
     """images for the floor: real images against real images"""
@@ -51,6 +54,8 @@ class Data(Strict):
     """full commit of the hub id"""
     styles: Annotated[list[Literal["noto", "twemoji", "fluent"]], Distinct] = Field(min_length=1)
     """drawing styles, for source emoji"""
+    skin_tones: Literal["drop", "keep"] = "drop"
+    """variants with skin tones, for source emoji; a concept's are with it in one split"""
     max_images: Positive | None = None
     """use only so many images: whole concepts chosen by `seed`, or the first samples of source
     webdataset; null: all"""

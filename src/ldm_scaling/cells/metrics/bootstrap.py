@@ -1,7 +1,8 @@
-"""Intervals of the metrics by resampling the generated images, concept by concept.
+"""Intervals of the metrics by resampling images, concept by concept.
 
 All cells of the same n use the same resamples (common random numbers), so that differences between
-cells vary less than the cells do. The reference is shared by all cells and is not resampled.
+cells vary less than the cells do. Real images that cells are compared with are a sample too: those
+of a concept are drawn as often as its prompts.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class Interval(NamedTuple):
     cell, so that a difference of two cells has the differences of their draws"""
 
 
-def resample_weights(concepts: Sequence[str], resamples: int, seed: int) -> np.ndarray:
-    """Weight of each of n images in each resample: float64, [resamples, n]; rows sum to n.
+def resample_counts(concepts: Sequence[str], resamples: int, seed: int) -> np.ndarray:
+    """How often each of n images is in each resample: int64, [resamples, n].
 
     Whole concepts are drawn, with all of their images: prompts that name one thing in several
     styles give images that vary together, and drawing images one by one would understate by how
@@ -36,8 +37,12 @@ def resample_weights(concepts: Sequence[str], resamples: int, seed: int) -> np.n
     names, concept_of = np.unique(np.asarray(concepts), return_inverse=True)
     generator = np.random.default_rng((seed, len(names)))
     drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    weights = drawn[:, concept_of].astype(np.float64)
-    return weights * (len(concept_of) / weights.sum(axis=1, keepdims=True))
+    return drawn[:, concept_of]
+
+
+def normalized(counts: np.ndarray) -> np.ndarray:
+    """Weights of images in resamples, float64, [resamples, n]; rows sum to n."""
+    return counts * (counts.shape[1] / counts.sum(axis=1, keepdims=True))
 
 
 def weighted_statistics(features: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -67,6 +72,6 @@ def centred_interval(value: float, resampled: np.ndarray, confidence: float) -> 
 
 
 def mean_interval(values: np.ndarray, weights: np.ndarray, confidence: float) -> Interval:
-    """Mean of values [n]; weights [R, n] are those of `resample_weights`."""
+    """Mean of values [n]; weights [R, n] are those of resamples."""
     values = values.astype(np.float64)
     return centred_interval(float(values.mean()), weights @ values / len(values), confidence)

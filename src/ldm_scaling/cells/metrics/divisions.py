@@ -43,19 +43,17 @@ class Divisions:
 
     def of_sample(self, repeats: int) -> np.ndarray:
         """How often each image is in each part, of random divisions: [repeats, PARTS, n]."""
-        return self.of_resamples(np.ones((repeats, len(self._concept_of))))
+        return self.of_resamples(np.ones((repeats, len(self._concept_of)), dtype=int))
 
-    def of_resamples(self, weights: np.ndarray) -> np.ndarray:
+    def of_resamples(self, counts: np.ndarray) -> np.ndarray:
         """How often each image is in each part, one division per resample: [R, PARTS, n].
 
-        Weights [R, n] are those of `resample_weights`. A resample is divided as a sample is: the
+        Counts [R, n] are those of `resample_counts`. A resample is divided as a sample is: the
         concepts that were drawn, some of them several times, in random order.
         """
         generator = np.random.default_rng((self._seed, self._count))
         first = np.unique(self._concept_of, return_index=True)[1]
-        drawn = weights[:, first]
-        drawn = np.rint(drawn * (self._count / drawn.sum(axis=1, keepdims=True))).astype(int)
-        return np.array([self._divided(counts, generator) for counts in drawn])
+        return np.array([self._divided(own, generator) for own in counts[:, first]])
 
     def _divided(self, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         order = generator.permutation(np.repeat(np.arange(self._count), counts))

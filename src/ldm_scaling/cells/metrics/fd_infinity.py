@@ -15,77 +15,87 @@ same reason.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ..comparison import OnAll, Prompts, Reference
 from .bootstrap import BLOCK, Interval, centred_interval, weighted_statistics
 from .divisions import PARTS, Divisions
-from .frechet import frechet_distances
-from .influence import influence_interval, influences
+from .fd import Gaussians, resampled_gaussians
+from .frechet import frechet_distances, square_root
+from .influence import influence_interval, influences, reference_influences
 
 _REPEATS = 16
 """random divisions behind a value on principal components; each resample has one of its own"""
+_LEAST = 8
+"""images for each dimension"""
+_RESAMPLES = 200
+"""of an interval on principal components, the first of all: each takes ten distances"""
 
 
 def interval(
     features: np.ndarray, reference: Reference, prompts: Prompts, confidence: float
-) -> Interval:
-    """The extrapolated distance of features [n, D] of the prompts from the reference."""
+) -> Interval | None:
+    """The extrapolated distance of features [n, D] of the prompts from the reference.
+
+    None for fewer than `_LEAST` images a dimension: terms of higher order in D / n would bend the
+    line, and the extrapolated value and its interval miss the truth.
+    """
     own, divisions = reference.gaussian, prompts.divisions
+    if len(features) < _LEAST * len(own.mu):
+        return None
     if isinstance(own, OnAll):
-        given = (features, own.mu, own.root, prompts.concepts, prompts.weights)
-        return linearised_fd_infinity_interval(*given, divisions, confidence)
-    given = (own.project(features), own.mu, own.sigma, prompts.weights, divisions, confidence)
-    return fd_infinity_interval(*given)
+        return linearised_fd_infinity_interval(features, reference, prompts, confidence)
+    mus, roots = reference.once(resampled_gaussians)
+    few = (mus[:_RESAMPLES], roots[:_RESAMPLES])
+    given = (own.project(features), own.mu, square_root(own.sigma), prompts.counts[:_RESAMPLES])
+    return fd_infinity_interval(*given, divisions, confidence, few)
 
 
 def fd_infinity_interval(
     features: np.ndarray,
     mu: np.ndarray,
-    sigma: np.ndarray,
-    weights: np.ndarray,
+    root: np.ndarray,
+    counts: np.ndarray,
     divisions: Divisions,
     confidence: float,
+    resampled: Gaussians | None = None,
 ) -> Interval:
-    """The extrapolated distance of features [n, k] from a mean [k] and covariance [k, k].
+    """The extrapolated distance of features [n, k] from a mean [k] and root covariance [k, k].
 
-    Weights [R, n] are those of `resample_weights`. It may be below 0, as KID may.
-    Raises InputError if a feature is not finite.
+    Counts [R, n] are those of `resample_counts`, `resampled` as in `fd_interval`. The distance may
+    be below 0, as KID may. Raises InputError if a feature is not finite.
     """
 
-    def extrapolated(parts: np.ndarray) -> np.ndarray:
+    def extrapolated(parts: np.ndarray, gaussians: Gaussians | None) -> np.ndarray:
         rows = parts.reshape(-1, len(features))
-        distances = [
-            frechet_distances(mu, sigma, *weighted_statistics(features, rows[at : at + BLOCK]))
-            for at in range(0, len(rows), BLOCK)
-        ]
+        mus, roots = gaussians or (mu[None], root[None])
+        distances = []
+        for at in range(0, len(rows), BLOCK):
+            own = weighted_statistics(features, rows[at : at + BLOCK])
+            number = np.arange(at, at + len(own[0])) // PARTS if gaussians else [0]
+            distances.append(frechet_distances(mus[number], roots[number], *own))
         return np.concatenate(distances).reshape(-1, PARTS) @ divisions.coefficients()
 
-    value = float(extrapolated(divisions.of_sample(_REPEATS)).mean())
-    return centred_interval(value, extrapolated(divisions.of_resamples(weights)), confidence)
+    value = float(extrapolated(divisions.of_sample(_REPEATS), None).mean())
+    draws = extrapolated(divisions.of_resamples(counts), resampled)
+    return centred_interval(value, draws, confidence)
 
 
 def linearised_fd_infinity_interval(
-    features: np.ndarray,
-    mu: np.ndarray,
-    root: np.ndarray,
-    concepts: Sequence[str],
-    weights: np.ndarray,
-    divisions: Divisions,
-    confidence: float,
+    features: np.ndarray, reference: Reference, prompts: Prompts, confidence: float
 ) -> Interval:
-    """The extrapolated distance of features [n, D] from a mean [D] and root covariance [D, D].
+    """The extrapolated distance of features [n, D] from a reference on all dimensions.
 
     For many dimensions, as in `linearised_fd_interval`. It uses one division only, since each
-    part takes as long as a whole distance.
+    part takes as long as a whole distance. A part's real images are those of the whole.
     """
-    n = len(features)
+    own, n = reference.gaussian, len(features)
+    assert isinstance(own, OnAll)
     value, influence = 0.0, np.zeros(n)
-    (parts,) = divisions.of_sample(1)
-    for coefficient, part in zip(divisions.coefficients(), parts > 0, strict=True):
-        distance, own = influences(features[part], mu, root)
+    (parts,) = prompts.divisions.of_sample(1)
+    for coefficient, part in zip(prompts.divisions.coefficients(), parts > 0, strict=True):
+        distance, of_part = influences(features[part], *own)
         value += coefficient * distance
-        influence[part] += coefficient * n / len(own) * own
-    return influence_interval(value, influence, concepts, weights, confidence)
+        influence[part] += coefficient * n / len(of_part) * of_part
+    real = reference_influences(features, reference)
+    return influence_interval(value, influence, real, reference, prompts, confidence)

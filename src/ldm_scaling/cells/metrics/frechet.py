@@ -48,29 +48,30 @@ def frechet_distance(
     FID's formula (Heusel et al. 2017, https://arxiv.org/abs/1706.08500, eq. 6).
     Raises InputError if anything is not finite.
     """
-    return float(frechet_distances(mu1, sigma1, mu2[None], sigma2[None])[0])
+    require_finite(sigma1)
+    return float(frechet_distances(mu1, square_root(sigma1), mu2[None], sigma2[None])[0])
 
 
 def frechet_distances(
-    mu: np.ndarray, sigma: np.ndarray, mus: np.ndarray, sigmas: np.ndarray
+    mu: np.ndarray, root: np.ndarray, mus: np.ndarray, sigmas: np.ndarray
 ) -> np.ndarray:
-    """`frechet_distance` [R] of one Gaussian from each of R, means [R, D], covariances [R, D, D].
+    """`frechet_distance` [R] of one Gaussian, or R, from each of R others.
 
-    Raises InputError if anything is not finite.
+    Means [D] or [R, D] and roots of covariances [D, D] or [R, D, D]; means [R, D] and covariances
+    [R, D, D]. Raises InputError if anything is not finite.
     """
-    require_finite(mu, sigma, mus, sigmas)
-    root = square_root(sigma)
+    require_finite(mu, root, mus, sigmas)
     # sigma sigma2 has the eigenvalues of the symmetric root sigma2 root: no sqrtm, nothing
     # complex; a singular covariance may leave tiny negative ones
     shared = np.sqrt(np.linalg.eigvalsh(root @ sigmas @ root).clip(min=0)).sum(axis=-1)
-    traces = np.trace(sigma) + np.trace(sigmas, axis1=-2, axis2=-1)
+    traces = (root**2).sum(axis=(-2, -1)) + np.trace(sigmas, axis1=-2, axis2=-1)
     return ((mus - mu) ** 2).sum(axis=-1) + traces - 2 * shared
 
 
 def square_root(sigma: np.ndarray) -> np.ndarray:
-    """The symmetric square root [D, D] of a covariance [D, D]."""
+    """The symmetric square roots [..., D, D] of covariances [..., D, D]."""
     values, vectors = np.linalg.eigh(sigma)
-    return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+    return (vectors * np.sqrt(values.clip(min=0))[..., None, :]) @ vectors.swapaxes(-1, -2)
 
 
 def require_finite(*arrays: np.ndarray) -> None:

@@ -36,7 +36,7 @@ def read_head(path: Path | None) -> np.ndarray:
 def inception_score(
     features: np.ndarray, head: np.ndarray, weights: np.ndarray, confidence: float
 ) -> Interval:
-    """The score of features [n, D]; weights [R, n] are those of `resample_weights`."""
+    """The score of features [n, D]; weights [R, n] are those of resamples."""
     from scipy.special import log_softmax, xlogy  # as above
 
     logs = log_softmax(features @ head.T, axis=1)

@@ -10,14 +10,14 @@ well above the number of dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
 
 from ...jobs.cli import InputError
-from .bootstrap import Interval
-from .frechet import require_finite, statistics
+from ..comparison import OnAll, Prompts, Reference
+from .bootstrap import Interval, normalized
+from .frechet import require_finite, square_root, statistics
 
 
 def influences(features: np.ndarray, mu: np.ndarray, root: np.ndarray) -> tuple[float, np.ndarray]:
@@ -45,43 +45,52 @@ def influences(features: np.ndarray, mu: np.ndarray, root: np.ndarray) -> tuple[
     return float(distance), linear + (squares - squares.mean()) * (n / (n - 1))
 
 
-def linearised_fd_interval(
-    features: np.ndarray,
-    mu: np.ndarray,
-    root: np.ndarray,
-    concepts: Sequence[str],
-    weights: np.ndarray,
-    confidence: float,
-) -> Interval:
-    """Frechet distance of features [n, D] from a reference's mean [D] and root covariance [D, D].
+def reference_influences(features: np.ndarray, reference: Reference) -> np.ndarray:
+    """The influence [M] of each real image on the distance of features [n, D] from them."""
+    mean, covariance = statistics(features)
+    require_finite(mean, covariance)
+    return influences(reference.features, mean, square_root(covariance))[1]
 
-    Images of one of the concepts [n] vary together. The draws are those of the resamples' weights
-    [R, n], to first order. A distance is not negative, nor is the interval.
+
+def linearised_fd_interval(
+    features: np.ndarray, reference: Reference, prompts: Prompts, confidence: float
+) -> Interval:
+    """Frechet distance of features [n, D] from a reference on all dimensions.
+
+    Images of one concept vary together, on both sides. The draws are those of the resamples, to
+    first order. A distance is not negative, nor is the interval.
     Raises InputError if a feature is not finite, or if there is one concept only.
     """
-    value, influence = influences(features, mu, root)
-    interval = influence_interval(value, influence, concepts, weights, confidence)
+    own = reference.gaussian
+    assert isinstance(own, OnAll)
+    value, influence = influences(features, *own)
+    real = reference_influences(features, reference)
+    interval = influence_interval(value, influence, real, reference, prompts, confidence)
     return interval._replace(lo=max(interval.lo, 0.0))
 
 
 def influence_interval(
     value: float,
     influence: np.ndarray,
-    concepts: Sequence[str],
-    weights: np.ndarray,
+    real: np.ndarray,
+    reference: Reference,
+    prompts: Prompts,
     confidence: float,
 ) -> Interval:
-    """The interval of a value on which images have the influences [n], as `influences` has them.
+    """The interval of a value on which images have influences [n], and real images [M].
 
-    Raises InputError if there is one concept only.
+    As `influences` has them. Raises InputError if there is one concept only.
     """
-    _, concept_of = np.unique(np.asarray(concepts), return_inverse=True)
-    sums = np.bincount(concept_of, weights=influence)
+    assert reference.concepts is not None and reference.counts is not None
+    every = np.concatenate([np.asarray(prompts.concepts), np.asarray(reference.concepts)])
+    _, concept_of = np.unique(every, return_inverse=True)
+    shares = np.concatenate([influence / len(influence), real / len(real)])
+    sums = np.bincount(concept_of, weights=shares)
     if len(sums) < 2:
         raise InputError("an interval needs prompts of at least two concepts")
-    n = len(influence)
-    variance = (sums**2).sum() / n**2 * len(sums) / (len(sums) - 1)
+    variance = (sums**2).sum() * len(sums) / (len(sums) - 1)
     half = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt(variance)
-    drawn = (weights - 1) @ influence / n
+    weights = np.hstack([prompts.weights, normalized(reference.counts)])
+    drawn = (weights - 1) @ shares
     draws = value + (drawn - drawn.mean())
     return Interval(value, float(value - half), float(value + half), draws)

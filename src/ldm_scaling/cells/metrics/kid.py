@@ -2,8 +2,7 @@
 
 Binkowski et al. 2018, https://arxiv.org/abs/1801.01401, section 4, with the cubic polynomial
 kernel k(x, y) = (x.y / D + 1)^3. Its value may be negative. It is a sum of three means of kernel
-values; weights on the images of one side cost hardly more than none, which makes the bootstrap
-cheap.
+values; weights on the images cost hardly more than none, which makes the bootstrap cheap.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import numpy as np
 
 from ...jobs.cli import InputError, batches
 from ..comparison import Prompts, Reference
-from .bootstrap import Interval, centred_interval
+from .bootstrap import Interval, centred_interval, normalized
 
 BLOCK = 1024
 """rows of a kernel matrix in memory at a time"""
@@ -60,8 +59,10 @@ def interval(
     features: np.ndarray, reference: Reference, prompts: Prompts, confidence: float
 ) -> Interval:
     """The KID of features [n, D] of the prompts from the reference."""
-    pairs = reference.once(_pairs)
-    return kid_interval(features, reference.features, pairs, prompts.weights, confidence)
+    real, weights = reference.once(_resampled_pairs), prompts.weights
+    counts = reference.counts
+    assert counts is not None
+    return kid_interval(features, reference.features, real, weights, normalized(counts), confidence)
 
 
 def value(features: np.ndarray, reference: Reference) -> float:
@@ -75,19 +76,33 @@ def _pairs(reference: Reference) -> float:
     return float(within(reference.features)[0])
 
 
+def _resampled_pairs(reference: Reference) -> np.ndarray:
+    """The same [1 + R], then in each resample."""
+    assert reference.counts is not None
+    return within(reference.features, _with_ones(normalized(reference.counts)))
+
+
+def _with_ones(weights: np.ndarray) -> np.ndarray:
+    """Weights [1 + R, n]; the first row gives the value itself."""
+    return np.concatenate([np.ones((1, weights.shape[1])), weights])
+
+
 def kid_interval(
     features: np.ndarray,
     reference: np.ndarray,
-    reference_pairs: float,
+    reference_pairs: np.ndarray,
     weights: np.ndarray,
+    reference_weights: np.ndarray,
     confidence: float,
 ) -> Interval:
     """KID of features [n, D] from the reference [M, D].
 
-    `reference_pairs` is `within(reference)`, the same for all cells; weights [R, n] are those of
-    `resample_weights`.
+    `reference_pairs` is `within(reference)` [1 + R], the same for all cells; weights [R, n] and
+    [R, M] are those of resamples.
     """
-    n = len(features)
-    rows = np.concatenate([np.ones((1, n)), weights])  # the first row gives the value itself
-    values = within(features, rows) - 2 * rows @ across(features, reference) / n + reference_pairs
+    n, rows, real = len(features), _with_ones(weights), _with_ones(reference_weights)
+    between = np.zeros(len(rows))
+    for part in batches(n, BLOCK):
+        between += ((rows[:, part] @ kernel(features[part], reference)) * real).sum(axis=1)
+    values = within(features, rows) - 2 * between / (n * len(reference)) + reference_pairs
     return centred_interval(float(values[0]), values[1:], confidence)

@@ -30,9 +30,39 @@ def _open_member(archive: zipfile.ZipFile, member: str) -> Image.Image:
     return Image.open(io.BytesIO(archive.read(member)))
 
 
+_TONES = {f"1F3F{letter}" for letter in "BCDEF"}
+_VARIANTS = _TONES | {"200D", "2640", "2642", "27A1"} | {f"1F9B{number}" for number in range(4)}
+"""skin tones, joiner, signs of gender, facing right, kinds of hair"""
+_PERSON, _CHILD, _OLD = "1F9D1", "1F9D2", "1F9D3"
+_SAME = {"1F468": _PERSON, "1F469": _PERSON, "1F471": _PERSON, "1F9D4": _PERSON}
+_SAME |= {"1F466": _CHILD, "1F467": _CHILD, "1F474": _OLD, "1F475": _OLD}
+_SAME |= {"1F936": "1F385", "1F478": "1F934", "1FAC5": "1F934"}
+_COUPLES = {"1F46A", "1F46B", "1F46C", "1F46D", "1F46F", "1F48F", "1F491"}
+
+
+def group_of(hexcode: str) -> str:
+    """The hexcode of what several emoji are variants of.
+
+    Such as of a man, a woman and a person at one occupation, of families and couples, of all clock
+    faces, and of all keycaps.
+    """
+    parts = hexcode.split("-")
+    if len(parts) == 1 and 0x1F550 <= int(parts[0], 16) <= 0x1F567:
+        return "clocks"
+    if parts[-1] == "20E3":
+        return "keycaps"
+    people = [_SAME.get(part, part) for part in parts]
+    kept = [part for part in people if part not in _VARIANTS] or parts
+    of_people = {_PERSON, _CHILD, "2764", "1F48B", "1F91D"}
+    if kept[0] in _COUPLES or (len(kept) > 1 and set(kept) <= of_people):
+        return "couples"
+    return "-".join(kept)
+
+
 def records(data: Data, archive_path: Path | None) -> list[Record]:
     """Records of the chosen styles, in the archive's order; the concept is the hexcode.
 
+    Skin tones are left out unless the study keeps them; the concept has none.
     Raises InputError if the archive is not given or unreadable.
     """
     if archive_path is None:
@@ -47,6 +77,12 @@ def records(data: Data, archive_path: Path | None) -> list[Record]:
         style, _, file = member.partition("/")
         if style in data.styles:
             hexcode = PurePath(file).stem
+            parts = hexcode.split("-")
+            concept = "-".join(part for part in parts if part not in _TONES) or hexcode
+            if concept != hexcode and data.skin_tones == "drop":
+                continue
             caption = f"{labels[hexcode]}, {STYLE_WORDS[style]}"
-            result.append(Record(hexcode, caption, member, partial(_open_member, archive, member)))
+            open_image = partial(_open_member, archive, member)
+            group = group_of(hexcode)
+            result.append(Record(concept, caption, member, open_image, group))
     return result

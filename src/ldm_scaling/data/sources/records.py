@@ -17,7 +17,7 @@ from ...jobs.cli import InputError, first_line
 
 @dataclass(frozen=True)
 class Record:
-    """One captioned image. Records of one concept go to the same split."""
+    """One captioned image. Records of one concept, or of one group of them, go to one split."""
 
     concept: str
     caption: str
@@ -25,6 +25,8 @@ class Record:
     """name in messages and tables: the file, or style and concept"""
     open_image: Callable[[], Image.Image]
     """reads the image; raises OSError or ValueError if it cannot be read"""
+    group: str = ""
+    """of concepts that are variants of one drawing; empty: the concept is its own group"""
 
 
 def plain_text(value: Any, place: str) -> str:

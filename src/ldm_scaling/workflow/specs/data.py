@@ -12,7 +12,7 @@ from ...study.study import Study
 class PrepareSpec(Strict):
     """Split the data and pack its images."""
 
-    recipe: Literal[1] = 1
+    recipe: Literal[2] = 2
     seed: Seed
     data: Data
 
