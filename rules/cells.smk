@@ -290,7 +290,7 @@ rule measure:
         mem_mb=8000,
         runtime=hardware.measure_runtime,
     params:
-        spec=options.spec(MeasureSpec.of_cells, "stage"),
+        spec=options.spec(MeasureSpec.of, "stage"),
         clip_like=options.clip_like,
         head=options.head,
     shell:

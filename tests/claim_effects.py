@@ -230,6 +230,8 @@ WORLDS = BUDGETS | {
     "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
     "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
 }
+
+
 def ahead_for_long(r):
     """The smaller size is a little ahead over most log costs, and far behind over the rest."""
     return r["z"] * np.where(r["x"] < np.log(20), 0.01, -0.3)

@@ -60,7 +60,15 @@ def folder(tmp_path, evidence):
 @pytest.fixture
 def claims(folder, evidence):
     def command(*changed, dreambooth=("--dreambooth", "dreambooth.csv", "dreambooth.safetensors")):
-        command = [*COMMAND, "--spec", "@spec.json", "--family", "family.csv", "--floors", "floors.csv"]
+        command = [
+            *COMMAND,
+            "--spec",
+            "@spec.json",
+            "--family",
+            "family.csv",
+            "--floors",
+            "floors.csv",
+        ]
         for stage, sampler, stem in tables(evidence):
             command += ["--cells", stage, sampler, f"{stem}.csv", f"{stem}.safetensors"]
         command += ["--stitch", "stitch.csv", "stitch.safetensors"]

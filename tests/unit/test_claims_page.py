@@ -28,7 +28,9 @@ def test_a_statistic_of_another_sampler_than_the_figures_says_so():
     assert found["smaller-wins-at-the-cost-of-4-steps"] == note  # the paper's is of DDIM
     assert found["few-steps-want-weaker-guidance"] == note  # the fixed setting's
     assert found["sizes-compare-alike-with-ddpm"] == note
-    assert found["smaller-wins-at-the-cost-of-4-steps-with-ddpm"] == ""  # the figure has all samplers
+    assert (
+        found["smaller-wins-at-the-cost-of-4-steps-with-ddpm"] == ""
+    )  # the figure has all samplers
     assert found["quality-improves-with-size"] == ""  # the figure is of the fixed setting
     fixed = {"sampler": "ddpm", "steps": 50, "guidance": 8}
     found = notes(fixed=fixed)

@@ -77,7 +77,15 @@ def test_variants_of_a_drawing_are_one_group(variants):
 
 
 def test_other_drawings_are_groups_of_their_own():
-    others = ["1F468-200D-2696", "1F468-200D-1F52C", "1F436", "27A1", "1F1E9-1F1EA", "1F44B", "1F466"]
+    others = [
+        "1F468-200D-2696",
+        "1F468-200D-1F52C",
+        "1F436",
+        "27A1",
+        "1F1E9-1F1EA",
+        "1F44B",
+        "1F466",
+    ]
     assert len({emoji.group_of(hexcode) for hexcode in others}) == len(others)
 
 

@@ -48,7 +48,9 @@ def test_a_stack_is_its_members():
     others = [statistics(gaussian(seed, 50, 5)) for seed in (2, 3, 4)]
     mus, sigmas = map(np.stack, zip(*others, strict=True))
     expected = [cleanfid_distance(*reference, *other) for other in others]
-    np.testing.assert_allclose(frechet_distances(*rooted(reference), mus, sigmas), expected, rtol=1e-8)
+    np.testing.assert_allclose(
+        frechet_distances(*rooted(reference), mus, sigmas), expected, rtol=1e-8
+    )
 
 
 def test_singular_covariances_are_fine():

@@ -119,9 +119,7 @@ def test_interval_covers_at_about_its_rate():
     values = [
         frechet_distance(*statistics(real), *statistics(found)) for found, real in studies(1000)
     ]
-    intervals = [
-        linear_interval(found, real, range(150), 0.9) for found, real in studies(300)
-    ]
+    intervals = [linear_interval(found, real, range(150), 0.9) for found, real in studies(300)]
     covered = [lo <= np.mean(values) <= hi for _, lo, hi, _ in intervals]
     assert 0.83 <= np.mean(covered) <= 0.96
     width = np.mean([hi - lo for _, lo, hi, _ in intervals])

@@ -85,10 +85,7 @@ def test_one_image_is_refused():
 
 def test_interval_holds_the_value_and_is_reproducible():
     x, y = features(1, 40), features(2, 50)
-    first, again = (
-        kid_interval(x, y, resample_weights(range(40), 100, 5), 0.95)
-        for _ in range(2)
-    )
+    first, again = (kid_interval(x, y, resample_weights(range(40), 100, 5), 0.95) for _ in range(2))
     assert first[:3] == again[:3]
     assert np.array_equal(first.draws, again.draws) and first.draws.shape == (100,)
     assert first.value == pytest.approx(loop_kid(x, y))

@@ -65,7 +65,7 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         "sweep_lcm": SweepSpec.of(study, "distill", "lcm"),
         "features": FeaturesSpec.of(study),
         "validation-features": FeaturesSpec.of(study, "validation"),
-        "measure": MeasureSpec.of_cells(study, "pretrain"),
+        "measure": MeasureSpec.of(study, "pretrain"),
         "floors": MeasureSpec.of(study),
         "illustrate": IllustrateSpec.of(study, "c12", 0),
         "cost": CostSpec.of(study),
@@ -96,7 +96,7 @@ def enlarging(study: Study) -> dict[str, Strict]:
         "superres": SuperResSpec.of(study, "superres", "c12", 0),
         "scratch": SuperResSpec.of(study, "superres_scratch", "c12", 0),
         "sweep_superres": SweepSpec.of(study, "superres", "ddim"),
-        "measure_superres": MeasureSpec.of_cells(study, "superres"),
+        "measure_superres": MeasureSpec.of(study, "superres"),
         "baselines": BaselinesSpec.of(study),
     }
 

@@ -71,8 +71,10 @@ def read_evidence(
         for stage, sampler, table, file in tables
         for metric in metrics_of(stage, spec)
     }
-    if len({values.draws.shape[1] for values in cells.values()}) > 1:
-        raise InputError("tables have different numbers of resamples; measure all cells alike")
+    for metric in {metric for _, _, metric in cells}:
+        counts = {values.draws.shape[1] for key, values in cells.items() if key[2] == metric}
+        if len(counts) > 1:
+            raise InputError("tables have different numbers of resamples; measure all cells alike")
     for enlarging in (False, True):
         counts = {
             n
@@ -120,7 +122,9 @@ def main(
 ) -> None:
     """Write claims.csv and claims.md."""
     tables = [(stage, sampler, Path(table), Path(draws)) for stage, sampler, table, draws in cells]
-    evidence = read_evidence(spec, family, tables, dreambooth, stitch, searches, param_budget, floors)
+    evidence = read_evidence(
+        spec, family, tables, dreambooth, stitch, searches, param_budget, floors
+    )
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(text_out, page(findings, evidence))
     write_text(table_out, to_csv(table(findings)))

@@ -105,7 +105,9 @@ class Evidence:
     def of_real_images(self, kind: str) -> float:
         """The metric of a kind of real images. Raises NotRun if it is not there."""
         metric = {QUALITY: self.spec.quality, ALIGNMENT: self.spec.alignment}[kind]
-        rows = [] if self.floors is None else self.floors.query("kind == 'real' and metric == @metric")
+        rows = (
+            [] if self.floors is None else self.floors.query("kind == 'real' and metric == @metric")
+        )
         if not len(rows):
             raise NotRun(f"{metric} of real images was not measured")
         return float(rows["value"].iloc[0])

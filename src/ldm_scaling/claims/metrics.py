@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..tables.metric_agreement import at_guidance_of, gaps, ranked, within
+from ..tables.metric_agreement import as_many, at_guidance_of, gaps, ranked, within
 from ..workflow.specs.claims import AgreementClaims
 from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun
 from .sampling import DDIM
@@ -58,7 +58,7 @@ def _are_alike(evidence: Evidence, others: Sequence[str]) -> Statistic:
         _in_spreads(_at_budgets(evidence, name))
         for name in (_settings(evidence).distances[0], *others)
     )
-    return Every([opposed(first, other, _TIE) for other in rest])
+    return Every([opposed(*as_many(first, other), _TIE) for other in rest])
 
 
 def _distances_are_alike(evidence: Evidence) -> Statistic:

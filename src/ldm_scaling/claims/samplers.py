@@ -58,7 +58,9 @@ def _sizes_compare_alike(evidence: Evidence, sampler: str) -> Statistic:
     for names in combinations([size for size in curves[0] if size in curves[1]], 2):
         pairs = [[own[size] for size in names] for own in curves]
         for cost in common(*pairs[0], *pairs[1]) or ():
-            ours, theirs = (log(larger.at(cost)) - log(smaller.at(cost)) for smaller, larger in pairs)
+            ours, theirs = (
+                log(larger.at(cost)) - log(smaller.at(cost)) for smaller, larger in pairs
+            )
             found.append((ours, theirs))
     if not found:
         raise NotRun("no two sizes were sampled at a common range of costs")

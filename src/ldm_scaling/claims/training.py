@@ -57,7 +57,9 @@ def _alignment_saturates(evidence: Evidence) -> Statistic:
     if count < 4:
         raise NotRun("there are fewer than four sizes")
     x, half = np.log10(params), (count + 1) // 2
-    small, large = (slope(x[own], alignment[own]) for own in (slice(0, half), slice(half - 1, None)))
+    small, large = (
+        slope(x[own], alignment[own]) for own in (slice(0, half), slice(half - 1, None))
+    )
     return Every([_STOPPED * small - large, small])
 
 

@@ -115,9 +115,7 @@ def _resized(image: torch.Tensor, side: int, draw: np.random.Generator) -> torch
     return functional.interpolate(image, size=(max(2, side),) * 2, mode=mode)
 
 
-def _noisy(
-    image: torch.Tensor, settings: Disturbance, draw: np.random.Generator
-) -> torch.Tensor:
+def _noisy(image: torch.Tensor, settings: Disturbance, draw: np.random.Generator) -> torch.Tensor:
     gray = draw.random() < settings.gray
     if draw.random() < settings.shot:
         strength = _drawn(draw, settings.shot_noise)

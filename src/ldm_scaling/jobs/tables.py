@@ -64,6 +64,7 @@ def records(table: pd.DataFrame) -> Iterable[Any]:
 def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
     """Bootstrap replicates [rows, R] of the rows of a metrics.csv; nan if a cell failed.
 
+    A metric with fewer replicates than others has nan for the rest.
     Raises InputError if the file lacks those of a cell that did not fail.
     """
     arrays = set(read_header(path)) - {"__metadata__"}
@@ -82,8 +83,11 @@ def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
             f"{path} has no bootstrap replicates of {lacking[0]}; delete it and run again"
         )
     found = {name: np.asarray(map_array(path, name)) for name in names if name in arrays}
-    length = len(next(iter(found.values()), []))
-    return np.array([found.get(name, np.full(length, np.nan)) for name in names])
+    draws = np.full((len(names), max(map(len, found.values()), default=0)), np.nan)
+    for row, name in enumerate(names):
+        if name in found:
+            draws[row, : len(found[name])] = found[name]
+    return draws
 
 
 def read_measured(

@@ -71,8 +71,9 @@ class Disturbance(Strict):
     @model_validator(mode="after")
     def _check(self) -> Disturbance:
         if not 0 < self.resize[0] <= 1 <= self.resize[1]:
-            raise ValueError("resize: the lower bound must be above 0 and at most 1, the upper one"
-                             " at least 1")
+            raise ValueError(
+                "resize: the lower bound must be above 0 and at most 1, the upper one at least 1"
+            )
         for name, chances in (("kernels", self.kernels), ("resized", self.resized)):
             if not math.isclose(sum(chances), 1):
                 raise ValueError(f"{name}: the chances must add up to 1, not to {sum(chances):g}")

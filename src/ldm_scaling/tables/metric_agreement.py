@@ -45,7 +45,11 @@ def at_guidance_of(values: Values, selecting: Values) -> Values:
     Both are means over training seeds. Each draw of `selecting` chooses for itself, as in
     `at_best_guidance`. Raises InputError if the two have different cells.
     """
-    ours, theirs = (own.where(own.rows["grid"]) for own in (values, selecting))
+    count = min(own.draws.shape[1] for own in (values, selecting))
+    ours, theirs = (
+        Values(own.rows, own.draws[:, :count]).where(own.rows["grid"])
+        for own in (values, selecting)
+    )
     if not ours.rows[_CELL].equals(theirs.rows[_CELL]):
         raise InputError(f"{metric_of(values)} and {metric_of(selecting)} have different cells")
     rows, draws = [], []
@@ -132,11 +136,17 @@ def agreement_row(ours: Values, theirs: Values, budget: float, confidence: float
     found["sizes"] = len(a.rows)
     if len(a.rows) < 2:
         return found | {"status": TOO_FEW}
-    pairs = gaps(a), gaps(b)
+    pairs = as_many(gaps(a), gaps(b))
     tau, lo, hi = interval(kendall(*pairs), confidence)
     orders = np.prod([[_order(draws, confidence) for draws in own] for own in pairs], axis=0)
     decided = {"agreeing": int((orders > 0).sum()), "contradicting": int((orders < 0).sum())}
     return found | {"tau": tau, "lo": lo, "hi": hi, "status": OK} | decided
+
+
+def as_many(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The draws [..., 1 + R] of two metrics, as many as both have."""
+    count = min(ours.shape[-1], theirs.shape[-1])
+    return ours[..., :count], theirs[..., :count]
 
 
 def _order(draws: np.ndarray, confidence: float) -> int:

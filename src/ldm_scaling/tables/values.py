@@ -114,9 +114,7 @@ def _of_other_seeds(
     if seeds == 1:
         return np.zeros(count)
     degrees = len(spreads) * (seeds - 1)
-    total = sum(
-        own @ _deviates(seed, size, other, seeds, count) for other, own in spreads.items()
-    )
+    total = sum(own @ _deviates(seed, size, other, seeds, count) for other, own in spreads.items())
     wider = student_over_normal((1 - confidence) / 2, degrees)
     return total / np.sqrt(seeds * degrees) * wider
 
@@ -162,5 +160,7 @@ def read_values(table: Path, file: Path, metric: str, columns: list[str] = CELLS
     if not mask.any():
         known = ", ".join(sorted(rows["metric"].unique()))
         raise InputError(f"{table}: metric {metric} is not in the table (known: {known})")
-    values = rows.loc[mask, "value"].to_numpy(float)[:, None]
-    return Values(rows[mask].reset_index(drop=True), np.hstack([values, draws[mask]]))
+    values, draws = rows.loc[mask, "value"].to_numpy(float)[:, None], draws[mask]
+    there = np.flatnonzero(np.isfinite(draws).any(axis=0))  # some metrics have fewer replicates
+    draws = draws[:, : there[-1] + 1] if len(there) else draws
+    return Values(rows[mask].reset_index(drop=True), np.hstack([values, draws]))

@@ -11,7 +11,7 @@ from ...kinds.extractors import EXTRACTORS
 from ...kinds.metrics import RECIPES
 from ...study.fields import Positive, Seed, Strict, is_none
 from ...study.latents import TextEncoder
-from ...study.metrics import Clip, ClipLike, Compared, Extractor, InputSize, Metrics
+from ...study.metrics import Clip, ClipLike, Compared, Extractor, InputSize
 from ...study.study import Study
 from ...study.superres import INCEPTION_SCORE, PSNR, SSIM
 from .. import needed, stages
@@ -66,10 +66,10 @@ class ClipLikeSpec(Strict):
 class MeasureSpec(Strict):
     """Compare features with the reference's."""
 
-    recipe: Literal[2] = 2
+    recipe: Literal[3] = 3
     seed: Seed
     n: Positive
-    metrics: Metrics | Compared
+    metrics: Compared
     fidelity: Annotated[list[str] | None, Field(exclude_if=is_none)] = None
     """of super-resolution: metrics of each image and its original"""
     recipes: Annotated[dict[str, int], Field(exclude_if=operator.not_)] = RECIPES
@@ -84,7 +84,7 @@ class MeasureSpec(Strict):
 
     @classmethod
     def of(cls, study: Study, stage: str = stages.PRETRAIN) -> MeasureSpec:
-        """Spec of rules floors and superres_baselines.
+        """Spec of rules measure, floors and superres_baselines.
 
         It leaves out select_by, which chooses among measured cells, and input_size, which already
         decides the features. Super-resolution has no captions that images could fit.
@@ -96,17 +96,6 @@ class MeasureSpec(Strict):
             n, fidelity = superres.n, [PSNR, SSIM, superres.perceptual]
             metrics = metrics.model_copy(update={"clip": None, "clip_like": None})
         return cls(seed=study.seed, n=n, metrics=metrics, fidelity=fidelity)
-
-    @classmethod
-    def of_cells(cls, study: Study, stage: str) -> MeasureSpec:
-        """Spec of rule measure: as `of`, with fixed values of select_by and input_size.
-
-        When the spec's recipe has to rise, remove these keys.
-        """
-        spec = cls.of(study, stage)
-        side = EXTRACTORS[study.metrics.extractor].input_size or 64
-        metrics = Metrics(**dict(spec.metrics), select_by="fd", input_size=side)
-        return spec.model_copy(update={"metrics": metrics})
 
 
 class BaselinesSpec(FeaturesSpec):
