@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from diffusers import LatentConsistencyModelPipeline
-from torch import nn
 from solvers import solver
+from torch import nn
 
 from ldm_scaling.diffusion.consistency import levels
 from ldm_scaling.diffusion.guidance import guided_prediction, told_prediction

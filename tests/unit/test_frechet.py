@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from cleanfid.fid import frechet_distance as cleanfid_distance
-
 from resamples import resample_weights
+
 from ldm_scaling.cells.metrics.bootstrap import (
     centred_interval,
     weighted_statistics,
@@ -13,9 +13,9 @@ from ldm_scaling.cells.metrics.fd import fd_interval
 from ldm_scaling.cells.metrics.frechet import (
     frechet_distance,
     frechet_distances,
-    square_root,
     principal_components,
     project,
+    square_root,
     statistics,
 )
 from ldm_scaling.jobs.cli import InputError

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 from cleanfid.fid import frechet_distance, kernel_distance
-
 from resamples import resample_weights
+
 from ldm_scaling.cells.measure import COLUMNS, read_features, read_records, table
 from ldm_scaling.cells.metrics.bootstrap import centred_interval, mean_interval
 from ldm_scaling.cells.metrics.clip_like import Map, scorer_arrays

@@ -27,7 +27,7 @@ def test_every_number_of_steps_has_so_many_falling_levels(schedule):
             found = np.array(levels(schedule, steps, count))
             assert len(found) == steps
             assert (np.diff(found) < 0).all()
-            assert 0 <= found[-1] and found[0] < count
+            assert found[-1] >= 0 and found[0] < count
             if schedule != "leading":
                 assert found[0] == count - 1
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from project import ROOT
-from studies import put
 from solvers import solver
+from studies import put
 
 from ldm_scaling.cells.sample import initial_noise
 from ldm_scaling.diffusion.sampling import sample_latents

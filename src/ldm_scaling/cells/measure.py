@@ -26,8 +26,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..data.captions import read_column
 from ..jobs.arrays import fingerprint_of, map_array, write_arrays
-from ..jobs.cli import InputError, Progress, parser, run
 from ..jobs.choice import OK
+from ..jobs.cli import InputError, Progress, parser, run
 from ..jobs.workdir import fingerprint, write_text
 from ..study.fields import Strict
 from ..study.superres import INCEPTION_SCORE
