@@ -9,12 +9,12 @@ import pytest
 from cleanfid.fid import frechet_distance, get_files_features
 from cleanfid.inception_torchscript import InceptionV3W
 from PIL import Image
+from resamples import resample_weights
 
 from ldm_scaling.cells import features as command
 from ldm_scaling.cells.comparison import Prompts, compare, prepare
 from ldm_scaling.cells.features import load_extractor
 from ldm_scaling.cells.measure import read_features
-from ldm_scaling.cells.metrics.bootstrap import resample_weights
 from ldm_scaling.cells.metrics.divisions import Divisions
 from ldm_scaling.cells.metrics.frechet import statistics
 from ldm_scaling.jobs.arrays import write_arrays

@@ -59,8 +59,8 @@ def baseline_rows(
     if head is not None:
         score = inception_score(features, head, prompts.weights, metrics.confidence)
         results[INCEPTION_SCORE] = score
-    found = {metric: interval for metric, interval in results.items() if interval}
-    return [[kind, metric, *interval[:3], spec.n] for metric, interval in found.items()]
+    there = {metric: interval for metric, interval in results.items() if interval}
+    return [[kind, metric, *interval[:3], spec.n] for metric, interval in there.items()]
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ def prepare(
 
     Raises InputError if they have not so many principal components, or not so many concepts.
     """
-    drawn = (prompts.concepts, prompts.counts) if prompts else ()
+    concepts, counts = (prompts.concepts, prompts.counts) if prompts else (None, None)
     if prompts and len(prompts.concepts) != len(features):
         raise InputError(
             f"the reference has {len(features)} images, its captions {len(prompts.concepts)} rows;"
@@ -96,10 +96,10 @@ def prepare(
         )
     if components is None:
         mu, sigma = statistics(features)
-        return Reference(features, OnAll(mu, square_root(sigma)), *drawn)
+        return Reference(features, OnAll(mu, square_root(sigma)), concepts, counts)
     axes = principal_components(features, components)
     own = OnComponents(*axes, *statistics(project(features, *axes)))
-    return Reference(features, own, *drawn)
+    return Reference(features, own, concepts, counts)
 
 
 def compare(

@@ -105,12 +105,11 @@ class Evidence:
     def of_real_images(self, kind: str) -> float:
         """The metric of a kind of real images. Raises NotRun if it is not there."""
         metric = {QUALITY: self.spec.quality, ALIGNMENT: self.spec.alignment}[kind]
-        rows = (
-            [] if self.floors is None else self.floors.query("kind == 'real' and metric == @metric")
-        )
-        if not len(rows):
-            raise NotRun(f"{metric} of real images was not measured")
-        return float(rows["value"].iloc[0])
+        if self.floors is not None:
+            own = (self.floors["kind"] == "real") & (self.floors["metric"] == metric)
+            if own.any():
+                return float(self.floors.loc[own, "value"].iloc[0])
+        raise NotRun(f"{metric} of real images was not measured")
 
     def best(self, sampler: str, stage: str = "pretrain") -> Values:
         """The quality of each size and step count at its best guidance, chosen on each draw."""

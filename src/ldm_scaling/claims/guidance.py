@@ -68,8 +68,8 @@ CLAIMS = [
         "guidance-moves-quality-more-than-alignment",
         GUIDANCE,
         "Figure 7",
-        "Guidance, from the weakest scale to that of the fixed setting, changes the quality more than"
-        " the alignment, each in units of what size changes",
+        "Guidance, from the weakest scale to that of the fixed setting, changes the quality more"
+        " than the alignment, each in units of what size changes",
         "gain of the quality by guidance times that of the alignment by size, less the reverse, and"
         " both gains by size, each of the three; at the fixed steps, mean over sizes",
         "cells.csv",

@@ -74,8 +74,8 @@ CLAIMS = [
         "distances-rank-sizes-alike",
         METRICS,
         "this project",
-        "FD-infinity and KID rank the sizes as FD does, at every budget: some pair is ordered, and none"
-        " in opposite ways",
+        "FD-infinity and KID rank the sizes as FD does, at every budget: some pair is ordered, and"
+        " none in opposite ways",
         _STATISTIC,
         _FIGURE,
         _distances_are_alike,

@@ -51,8 +51,8 @@ CLAIMS = [
         f"bigger-text-encoder-wins-at-equal-{name}",
         "Parameter budget",
         "this project",
-        f"At equal {words} a smaller U-Net with a bigger text encoder gives better images, on average"
-        " over neighbouring encoders",
+        f"At equal {words} a smaller U-Net with a bigger text encoder gives better images, on"
+        " average over neighbouring encoders",
         "log ratio of the metric with a text encoder to that with the next larger one and the U-Net"
         " that the rest pays for, in the middle of the totals that both reach, mean over encoders",
         "param_budget",

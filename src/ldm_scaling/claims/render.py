@@ -80,13 +80,14 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
         f"- Each statistic is positive where the claim holds. Its interval ({spec.confidence:.0%},"
         " resampled concepts of the prompts) decides: above 0 it holds, below 0 it does not, else"
         " it is undecided. A bound counts as 0 if it is nearer to 0 than two Monte Carlo errors.",
-        f"- Intervals are not widened for the number of claims. If all {len(tested)} statistics were"
-        f" truly 0, {len(tested) * rate:.0f} would be decided by chance. Claims share images and"
-        f" models, so such errors come together. At a false discovery rate of {_FALSE:.0%} (Benjamini"
-        f" and Yekutieli), {remaining} of the {sum(counts[verdict] for verdict in DECIDED)} decided"
-        " ones remain.",
+        f"- Intervals are not widened for the number of claims. If all {len(tested)} statistics"
+        f" were truly 0, {len(tested) * rate:.0f} would be decided by chance. Claims share images"
+        f" and models, so such errors come together. At a false discovery rate of {_FALSE:.0%}"
+        f" (Benjamini and Yekutieli), {remaining} of the"
+        f" {sum(counts[verdict] for verdict in DECIDED)} decided ones remain.",
         "- Where a statistic says `every` or `each`, the weakest part decides; where `the best of`,"
-        " the strongest. These intervals are widened for the number of parts.",
+        " the strongest. These intervals are widened for the number of"
+        " parts.",
     ]
     return lines
 

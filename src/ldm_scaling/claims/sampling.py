@@ -201,8 +201,8 @@ CLAIMS = [
         COST,
         "Figure 9; summary article",
         f"What a smaller size is ahead by shrinks as the budget grows, from {FEWEST} steps on",
-        "log ratio of the larger's metric to the smaller's at their lowest common cost, and what it is"
-        " more than at their highest, each of the two; mean over pairs",
+        "log ratio of the larger's metric to the smaller's at their lowest common cost, and what"
+        " it is more than at their highest, each of the two; mean over pairs",
         "fid_vs_cost",
         _advantage_shrinks,
         DDIM,

@@ -146,8 +146,8 @@ def _is_finite(statistic: Statistic) -> bool:
 
 
 def _resamples(statistic: Statistic) -> int:
-    while isinstance(statistic, Every | Some):
-        statistic = statistic.parts[0]
+    if isinstance(statistic, Every | Some):
+        return _resamples(statistic.parts[0])
     return np.size(statistic) - 1
 
 

@@ -74,7 +74,8 @@ CLAIMS = [
         "stitch-wants-the-small-size-first",
         _TOPIC,
         _SOURCE,
-        "At equal cost it is better on average that the small size begins than that the large one does",
+        "At equal cost it is better on average that the small size begins than that the large one"
+        " does",
         "log ratio of the metric with the large size first to that with the small one first, each"
         " with as many steps, mean over sizes and allocations",
         _FIGURE,

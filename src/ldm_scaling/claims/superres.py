@@ -127,8 +127,8 @@ CLAIMS = [
         id="superres-lpips-follows-compute",
         source="Figure 4",
         sentence="LPIPS changes more with training compute than with size",
-        statistic="fall of the log perceptual distance with log finetuning compute, less and plus that"
-        " with log parameters, each of the two; one regression over sizes and checkpoints",
+        statistic="fall of the log perceptual distance with log finetuning compute, less and plus"
+        " that with log parameters, each of the two; one regression over sizes and checkpoints",
         figure=_COMPUTE,
         of=_distance_follows_compute,
         along_training=True,
@@ -136,8 +136,8 @@ CLAIMS = [
     _claim(
         id="superres-inception-score-behaves-as-fid",
         source="Figure 17",
-        sentence="The Inception score of super-resolution explains more than half of the variance of"
-        " its log FID",
+        sentence="The Inception score of super-resolution explains more than half of the variance"
+        " of its log FID",
         statistic="correlation of the Inception score with the negative log metric over sizes and"
         " checkpoints, less that at which it explains half of the variance",
         figure=_COMPUTE,
@@ -149,8 +149,8 @@ CLAIMS = [
         source="Figure 12; summary article",
         sentence="Up to 20 steps smaller models give better super-resolution at equal sampling"
         " cost",
-        statistic="log ratio of the larger's metric to the smaller's, mean along the common range of"
-        " log costs and over pairs; curves up to 20 steps",
+        statistic="log ratio of the larger's metric to the smaller's, mean along the common range"
+        " of log costs and over pairs; curves up to 20 steps",
         figure=_COST,
         of=partial(_is_ahead, few=True),
     ),
@@ -159,8 +159,8 @@ CLAIMS = [
         source="Figure 12; summary article",
         sentence="Beyond 20 steps larger models give better super-resolution at equal sampling"
         " cost",
-        statistic="log ratio of the smaller's metric to the larger's, mean along the common range of"
-        " log costs and over pairs; curves beyond 20 steps",
+        statistic="log ratio of the smaller's metric to the larger's, mean along the common range"
+        " of log costs and over pairs; curves beyond 20 steps",
         figure=_COST,
         of=partial(_is_ahead, few=False),
     ),
@@ -168,8 +168,8 @@ CLAIMS = [
         id="superres-gaps-are-smaller-beyond-20-steps",
         source="Figure 12",
         sentence="Beyond 20 steps sizes differ less at equal sampling cost than up to 20",
-        statistic="mean squared log ratio of pairs up to 20 steps less that beyond, without what noise"
-        " adds",
+        statistic="mean squared log ratio of pairs up to 20 steps less that beyond, without what"
+        " noise adds",
         figure=_COST,
         of=_gaps_shrink,
     ),

@@ -152,8 +152,8 @@ CLAIMS = [
         "alignment-saturates-with-size",
         SIZE,
         "Table 1",
-        "Among the larger half of the sizes alignment rises at less than a quarter of the rate among"
-        " the smaller half",
+        "Among the larger half of the sizes alignment rises at less than a quarter of the rate"
+        " among the smaller half",
         "rise of the alignment with log parameters: a quarter of that in the smaller half less that"
         " in the larger half, and that in the smaller half, each of the two",
         _FIGURE,
@@ -163,8 +163,8 @@ CLAIMS = [
         "alignment-gains-less-than-quality-with-size",
         SIZE,
         "Table 1",
-        "From the smallest to the largest size the alignment closes a smaller share of its gap to real"
-        " images than the quality does",
+        "From the smallest to the largest size the alignment closes a smaller share of its gap to"
+        " real images than the quality does",
         "gain of the quality times the gap of the alignment less the reverse, and both gaps of the"
         " smallest size, each of the three",
         _FIGURE,
@@ -194,8 +194,8 @@ CLAIMS = [
         "training-returns-diminish",
         TRAINING,
         "text on Figure 3",
-        "Each doubling of the training lowers the metric, and by fewer points than the one before, at"
-        " every size",
+        "Each doubling of the training lowers the metric, and by fewer points than the one before,"
+        " at every size",
         "fall of the metric by a doubling, and what it is less than that of the one before, every"
         " doubling and size",
         _FIGURE,
@@ -206,8 +206,8 @@ CLAIMS = [
         "training-trends-settle",
         TRAINING,
         "text on Figure 3",
-        "On average over sizes, doublings after 40 % of the training (200,000 iterations) change the"
-        " quality by less than half of what those before gained",
+        "On average over sizes, doublings after 40 % of the training (200,000 iterations) change"
+        " the quality by less than half of what those before gained",
         "relative fall of the metric by a doubling, mean over sizes: half of that before 40 % less"
         " that after, and plus that after, each of the two",
         _FIGURE,
@@ -218,8 +218,8 @@ CLAIMS = [
         "training-compute-matters-more-than-size",
         TRAINING,
         "Figure 3; summary article",
-        "Ten times the training compute at one size changes the quality more than ten times the size"
-        " at one compute",
+        "Ten times the training compute at one size changes the quality more than ten times the"
+        " size at one compute",
         "fall of the log metric with log training compute, less and plus that with log parameters,"
         " each of the two; one regression over sizes and checkpoints",
         _FIGURE,

@@ -4,8 +4,9 @@ The degradation of an image depends only on the seed and the image's number. It 
 Real-ESRGAN (Wang et al. 2021, https://arxiv.org/abs/2107.10833, section 3) as its public code has
 it: the second pass resizes to about a quarter of the original, whatever the first one did. Two
 things differ: the original is not sharpened first, which is for a GAN's targets, and white has 255
-photons in every image, where the public code counts an image's colours. Writes `low` (uint8 [N, 3, S / 4, S / 4]) and `images` (uint8
-[N, 3, S, S], the same enlarged by a bicubic filter). Continues after an interruption.
+photons in every image, where the public code counts an image's colours. Writes `low` (uint8 [N, 3,
+S / 4, S / 4]) and `images` (uint8 [N, 3, S, S], the same enlarged by a bicubic filter). Continues
+after an interruption.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Whatever depends on it is in its class: losses of training, steps of distillation, settings of
 diffusers' schedulers. Trainers and samplers ask the process and know no formula, so that another
 process is a class with the methods of `Ddpm`, and its case in `process_of`.
-Levels [B] are noise levels, on the processor; `schedules.CLEAN` is none. Tensors [B, ...] may be on any device.
+Levels [B] are noise levels, on the processor; `schedules.CLEAN` is none. Tensors [B, ...] may be on
+any device.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def _leading(steps: int, count: int) -> np.ndarray:
 
 
 def _linspace(steps: int, count: int) -> np.ndarray:
-    """From the noisiest level towards level 0, evenly; level 0 only where steps take every level."""
+    """From the noisiest level towards level 0, evenly; level 0 itself only where all are taken."""
     return np.linspace(count - 1, 0, min(steps + 1, count))[:steps].round()
 
 

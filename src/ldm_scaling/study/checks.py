@@ -101,8 +101,8 @@ def check_students(study: Sections) -> None:
     if study.guided_distill:
         if study.sampling.schedule == "leading":
             raise ValueError(
-                "guided_distill: a student's levels must be every second one of its teacher's, which"
-                " sampling.schedule leading has not; set null, or take trailing or linspace"
+                "guided_distill: a student's levels must be every second one of its teacher's,"
+                " which sampling.schedule leading has not; set null, or take trailing or linspace"
             )
         _check_sizes(study, "guided_distill.sizes", study.guided_distill.sizes or [])
         if 2 * study.guided_distill.steps[0] > levels:

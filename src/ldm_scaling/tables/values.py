@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ class Values:
         failed for one seed has no mean. Of the rows, `seconds` is the mean too.
         """
         by = ["size", "stage", "sampler", "steps", "guidance", "trained"]
-        groups = self.rows.groupby(by, sort=False).indices
+        groups: dict[Any, np.ndarray] = dict(self.rows.groupby(by, sort=False).indices)
         seed_of, seconds_of = self.rows["seed"].to_numpy(), self.rows["seconds"].to_numpy(float)
         seeds, count = len(set(seed_of)), self.draws.shape[1]
         values = {
@@ -56,17 +57,16 @@ class Values:
         }
         logarithmic = all((own > 0).all() for own in values.values())
         spreads: dict[tuple, dict[str, np.ndarray]] = defaultdict(dict)
-        for (size, *setting), own in values.items():
+        for key, own in values.items():
             level = np.log(own) if logarithmic else own
-            spreads[tuple(setting)][size] = level - level.mean()
+            spreads[key[1:]][key[0]] = level - level.mean()
         draws = []
         for key, members in groups.items():
             if key not in values:
                 draws.append(np.full(count, np.nan))
                 continue
-            size, *setting = key
             mean = self.draws[members].sum(axis=0) / seeds
-            others = _of_other_seeds(size, spreads[tuple(setting)], count, confidence, seed)
+            others = _of_other_seeds(key[0], spreads[key[1:]], count, confidence, seed)
             draws.append(mean * np.exp(others) if logarithmic else mean + others)
         rows = self.rows.iloc[[members[0] for members in groups.values()]]
         seconds = [seconds_of[members].mean() for members in groups.values()]
@@ -106,9 +106,9 @@ def _of_other_seeds(
     """What other training seeds might add to a cell's mean: [count], the first of them 0.
 
     `spreads` has the deviations [k] of the k seeds from their mean, for the same cell of each of S
-    sizes. They are pooled: a normal deviate times each has the variance s^2 / k of a mean of k, with
-    S (k - 1) degrees of freedom. The deviates are a size's own and the same in all its cells, which
-    vary together as the seeds show. The quantiles are Student's.
+    sizes. They are pooled: a normal deviate times each has the variance s^2 / k of a mean of k,
+    with S (k - 1) degrees of freedom. The deviates are a size's own and the same in all its cells,
+    which vary together as the seeds show. The quantiles are Student's.
     """
     seeds = len(spreads[size])
     if seeds == 1:
