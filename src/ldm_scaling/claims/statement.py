@@ -181,7 +181,7 @@ def estimated(
     the interval is widened as a normal one would be, or Student's of so many degrees of freedom,
     if there are any. The largest is the mirror image.
     """
-    if isinstance(statistic, float):
+    if isinstance(statistic, float | int):
         return statistic, statistic, statistic
     if isinstance(statistic, np.ndarray):
         return interval(statistic, confidence)

@@ -47,7 +47,8 @@ class Values:
         failed for one seed has no mean. Of the rows, `seconds` is the mean too.
         """
         by = ["size", "stage", "sampler", "steps", "guidance", "trained"]
-        groups: dict[Any, np.ndarray] = dict(self.rows.groupby(by, sort=False).indices)
+        found = self.rows.groupby(by, sort=False).indices
+        groups: dict[Any, np.ndarray] = {key: np.asarray(rows) for key, rows in found.items()}
         seed_of, seconds_of = self.rows["seed"].to_numpy(), self.rows["seconds"].to_numpy(float)
         seeds, count = len(set(seed_of)), self.draws.shape[1]
         values = {
