@@ -1,4 +1,4 @@
-"""Values of cells with what resamples give instead of them: what intervals of conclusions need.
+"""Values of cells with their bootstrap replicates, from which conclusions get their intervals.
 
 All cells share their resamples of prompts, so a statistic that is taken on the values, and once on
 each draw, has an interval that knows how cells vary together.
@@ -39,7 +39,7 @@ class Values:
 
         An interval at this confidence, of one cell or of a statistic of several, covers what other
         seeds would have given. Where all seeds' values are above 0, so are the draws. A cell that
-        failed for one seed has no mean. Of the rows, `seconds` is the mean too.
+        failed for one seed has no mean. `seconds` is the mean too.
         """
         by = ["stage", "size", "sampler", "steps", "guidance", "trained"]
         groups = self.rows.groupby(by, sort=False).indices

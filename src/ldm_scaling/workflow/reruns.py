@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,12 @@ _MARKED = re.compile(r"(<!-- (\w+) of `python -m [\w.]+` -->\n).*?(<!-- end -->)
 def renewed(text: str, root: Path) -> str:
     """The document with its tables as the code has them."""
     tables = {"keys": keys_table, "sources": sources_table, "recipes": recipes_table}
+    return with_tables(text, lambda name: tables[name](root))
 
-    def table(found: re.Match) -> str:
-        return f"{found[1]}\n{tables[found[2]](root)}\n{found[3]}"
 
-    return _MARKED.sub(table, text)
+def with_tables(text: str, made: Callable[[str], str]) -> str:
+    """A document in which each marked table is the one that is made of its name."""
+    return _MARKED.sub(lambda found: f"{found[1]}\n{made(found[2])}\n{found[3]}", text)
 
 
 def keys_table(root: Path) -> str:
@@ -54,7 +55,7 @@ def keys_table(root: Path) -> str:
         (_keys(keys), listed(sorted(rules - drawn)), listed(rules & drawn))
         for (_, rules), keys in alike.items()
     ]
-    return _table(("key", "jobs", "tables and figures"), rows)
+    return as_table(("key", "jobs", "tables and figures"), rows)
 
 
 def _keys(keys: list[decided.Key]) -> str:
@@ -83,7 +84,7 @@ def sources_table(root: Path) -> str:
     for names, files in alike.items():
         if len(names) > 1 or not names <= set(_FIGURES):
             rows.append((", ".join(files), listed(names)))
-    return _table(("file below `src/ldm_scaling`", "rules"), rows)
+    return as_table(("file below `src/ldm_scaling`", "rules"), rows)
 
 
 def recipes_table(root: Path) -> str:
@@ -98,7 +99,7 @@ def recipes_table(root: Path) -> str:
         (f"`{name}` in `specs/{module}.py`", listed(rules))
         for name, (module, rules) in sorted(found.items(), key=lambda item: item[1])
     ]
-    return _table(("spec", "rules"), rows)
+    return as_table(("spec", "rules"), rows)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -117,7 +118,8 @@ def listed(names: Iterable[str]) -> str:
     return "; ".join(filter(None, [*words, ", ".join(f"`{name}`" for name in rest)])) or "-"
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def as_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Rows of Markdown below a head."""
     lines: Iterator[tuple[str, ...]] = iter([head, ("---",) * len(head), *rows])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -134,15 +136,16 @@ def _updated(config: Any, overlay: Any) -> Any:
     return config | {name: _updated(config.get(name), value) for name, value in overlay.items()}
 
 
-def main() -> None:
-    """Command line."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    path = Path("docs/what-reruns.md")
-    arguments.add_argument("--out", type=Path, default=path, help="file to renew (%(default)s)")
+def renew(path: str, description: str | None, renewed: Callable[[str, Path], str]) -> None:
+    """The command that renews a document, made of its text and the top of the repository."""
+    arguments = argparse.ArgumentParser(description=description)
+    arguments.add_argument(
+        "--out", type=Path, default=Path(path), help="file to renew (%(default)s)"
+    )
     out = arguments.parse_args().out
     out.write_text(renewed(out.read_text(), Path.cwd()))
     print(f"renewed {out}")
 
 
 if __name__ == "__main__":
-    main()
+    renew("docs/what-reruns.md", __doc__, renewed)
