@@ -23,7 +23,7 @@ COLUMNS = {
     "params": "parameters of the U-Net",
     "gflops": "10⁹ FLOP of a forward pass of the U-Net for one image; a multiply-add is 2 FLOPs",
     "normalized_cost": "`gflops` divided by those of the reference size",
-    "sampling_cost": "`normalized_cost` times `steps`: passes of the reference size, the paper's cost",
+    "sampling_cost": "`normalized_cost` times `steps`: passes of the reference, the paper's cost",
     "guided_cost": "`normalized_cost` times `nfe`, in the same unit",
     "total_cost": "all arithmetic of an image, in the same unit: U-Net, decoder, text encoder",
     "seconds": "seconds of one image, sampled and decoded beside the machine's other jobs",
