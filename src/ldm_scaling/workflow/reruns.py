@@ -42,7 +42,7 @@ def with_tables(text: str, made: Callable[[str], str]) -> str:
 
 
 def keys_table(root: Path) -> str:
-    """The rules that each key of a study decides; keys that decide alike share a row."""
+    """The rules that each key of a study decides; keys of a section that do so alike share a row."""
     found: dict[decided.Key, set[str]] = {}
     for study, sections in STUDIES.items():
         for key, rules in decided.decided_by(_merged(root, study), sections).items():
@@ -52,18 +52,14 @@ def keys_table(root: Path) -> str:
         alike[key[:-1] if rules else (), frozenset(rules)].append(key)
     drawn = {*_FIGURES, *_TABLES}
     rows = [
-        (_keys(keys), listed(sorted(rules - drawn)), listed(rules & drawn))
+        (
+            ", ".join(f"`{'.'.join(key)}`" for key in keys),
+            listed(sorted(rules - drawn)),
+            listed(rules & drawn),
+        )
         for (_, rules), keys in alike.items()
     ]
     return as_table(("key", "jobs", "tables and figures"), rows)
-
-
-def _keys(keys: list[decided.Key]) -> str:
-    """Keys of one section, which the first of them names."""
-    first, *others = keys
-    same = all(key[:-1] == first[:-1] for key in others)
-    names = [key[-1] if same else ".".join(key) for key in others]
-    return ", ".join(f"`{name}`" for name in [".".join(first), *names])
 
 
 def sources_table(root: Path) -> str:
