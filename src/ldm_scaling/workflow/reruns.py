@@ -42,7 +42,7 @@ def with_tables(text: str, made: Callable[[str], str]) -> str:
 
 
 def keys_table(root: Path) -> str:
-    """The rules that each key of a study decides; keys of a section that do so alike share a row."""
+    """The rules that each key of a study decides; alike keys of a section share a row."""
     found: dict[decided.Key, set[str]] = {}
     for study, sections in STUDIES.items():
         for key, rules in decided.decided_by(_merged(root, study), sections).items():
