@@ -27,11 +27,11 @@ BUSY := || { code=$$?; [ $$code -ne 75 ] || echo "error: another make runs here;
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-figure: $(READY) ## results/figures/fid_vs_cost.pdf of the pocket study
-	$(SNAKEMAKE) results/figures/fid_vs_cost.pdf $(BUSY)
+figure: $(READY) ## results/figures/fid_vs_cost.pdf of a study, the pocket study by default
+	$(SNAKEMAKE) --configfile=$(STUDY) $(RESULTS)/figures/fid_vs_cost.pdf $(BUSY)
 
-all: $(READY) ## every table and figure of the pocket study
-	$(SNAKEMAKE) $(BUSY)
+all: $(READY) ## every table and figure of a study: make all STUDY=studies/smoke.yaml
+	$(SNAKEMAKE) --configfile=$(STUDY) $(BUSY)
 
 smoke: $(READY) ## the whole chain on tiny models, in minutes; for tests
 	$(SNAKEMAKE) --configfile=studies/smoke.yaml $(BUSY)

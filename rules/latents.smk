@@ -2,7 +2,7 @@
 
 Needs: <results>/data. Gives: <results>/latents/{split}.safetensors, also of super-resolution's images,
 and text_{split}.safetensors, those of pairs' text encoders in <results>/latents/budget_{encoder};
-subjects.safetensors; and <results>/latents/autoencoder where the study trains one. Of tar shards, both
+subjects.safetensors; and <results>/latents/autoencoder where the study trains one. With tar shards, both
 of the training data are in the parts <results>/latents/train/part{part}.safetensors.
 """
 

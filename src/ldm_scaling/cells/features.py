@@ -89,7 +89,7 @@ class Measuring:
     files: tuple[str, ...] = ()
     """hashes of the files behind them"""
     fidelity: Fidelity | None = None
-    """None but for super-resolution"""
+    """None except for super-resolution"""
 
 
 def load_measuring(

@@ -7,7 +7,7 @@ each of K subjects, `{stage}/seconds` (float32, [K]) of an image, and `{stage}/i
 `similarity_<extractor>`, `clip_i` and `dino` are mean cosines with the subject's images,
 `clip_score` and `clip_like` cosines with the prompt without the token, and `drift_<extractor>`, of
 stage dreambooth only, one minus the cosine of two images of the class that differ in the U-Net
-alone. Of a subject whose images are not finite, all numbers are nan and images black.
+alone. If a subject's images are not finite, all its numbers are nan and its images black.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Sampled:
     clip: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     """float32, [images]; empty without a CLIP model"""
     fidelity: torch.Tensor = field(default_factory=lambda: torch.empty(0))
-    """float32, [images, metrics]; empty but for super-resolution"""
+    """float32, [images, metrics]; empty except for super-resolution"""
     seconds: float = 0.0
     """sampling and decoding so far"""
     sampled: int = 0

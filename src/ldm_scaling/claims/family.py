@@ -50,7 +50,7 @@ CLAIMS = [
         "costs-are-as-printed",
         FAMILY,
         "Table 1",
-        "A forward pass costs the FLOPs that the paper prints, but for its slip at c64",
+        "A forward pass costs the FLOPs that the paper prints, except for its slip at c64",
         "5 % less the relative difference, every other size",
         "model_family",
         _costs_as_printed,

@@ -33,7 +33,7 @@ TEXT_ENCODER, AUTOENCODER, UNET = "text_encoder", "autoencoder", "unet"
 
 
 def seconds_table(spec: TimeComponentsSpec, device: torch.device) -> pd.DataFrame:
-    """One row for each network; `size` is empty but for the U-Nets, whose steps are counted."""
+    """One row for each network; only U-Nets have a `size`, and their steps are counted."""
     fixed = spec.fixed
     texts = network_evaluations(fixed.steps, fixed.guidance) // fixed.steps
     tokens = torch.zeros(texts, spec.text_shape[0], dtype=torch.long, device=device)

@@ -23,6 +23,8 @@ from ..training.devices import device_name, own_device
 from ..workflow.specs.costs import LatencySpec
 
 WARM_UP = 3
+COLUMNS = ["size", "batch", "seconds_per_forward", "lo", "hi", "seconds_per_image", "memory_gb"]
+COLUMNS += ["status", "dtype", "device", "threads", "torch"]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -90,18 +92,13 @@ def main() -> None:
     arguments.add_argument("--out", required=True, type=Path, help="latency.csv")
     options = arguments.parse_args()
     device = own_device()
-    table = latency_table(options.spec, device, DTYPES[options.dtype])
-    write_text(
-        options.out,
-        to_csv(
-            table.assign(
-                dtype=options.dtype,
-                device=device_name(device),
-                threads=torch.get_num_threads(),
-                torch=torch.__version__,
-            )
-        ),
+    table = latency_table(options.spec, device, DTYPES[options.dtype]).assign(
+        dtype=options.dtype,
+        device=device_name(device),
+        threads=torch.get_num_threads(),
+        torch=torch.__version__,
     )
+    write_text(options.out, to_csv(table.reindex(columns=COLUMNS)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Download a model or data set of the hub at a commit, and check every file against the hub's hash.
 
-Of a model, its configuration, tokenizer and weights at the top; weights as safetensors where there
-are any. Of a data set, its tar shards. Files gather in `partial-REVISION` beside the final folder.
+For a model: its configuration, tokenizer and weights at the top; weights as safetensors where there
+are any. For a data set: its tar shards. Files gather in `partial-REVISION` beside the final folder.
 The same command continues with the files that are missing. The folder gets its name when all are
 there and right, with prefetched.json, which lists them.
 """

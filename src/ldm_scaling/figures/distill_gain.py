@@ -1,9 +1,4 @@
-"""What distillation gains at each size: quality after few steps, and the steps that it saves.
-
-Left: students at few steps beside undistilled models at every step count, against parameters.
-Right: how many of the undistilled model's steps one step of the student is worth. The idea is that
-of Mei et al., arXiv 2404.01367, Figure 13.
-"""
+"""What distillation gains at each size: quality after few steps, and the steps that it saves."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""The same prompts and noise of every size before and after distillation.
-
-A block for each prompt: undistilled models at few steps, their students at as many, undistilled
-models at the most steps. Each is at the guidance that the search chose for it. After Mei et al.,
-arXiv 2404.01367, Figure 20.
-"""
+"""The same prompts and noise of every size before and after distillation."""
 
 from __future__ import annotations
 

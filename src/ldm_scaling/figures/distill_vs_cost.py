@@ -1,10 +1,4 @@
-"""Distilled and undistilled sizes against what an image costs, by two ways of counting.
-
-Left: the paper's sampling cost, a step counting once. Right: every network evaluation counts, of
-which an undistilled step with guidance takes two and a student's one. Below: where the largest
-distilled size and each smaller undistilled one overtake each other. The idea is that of Mei et al.,
-arXiv 2404.01367, Figure 13.
-"""
+"""Distilled and undistilled sizes against what an image costs, by two ways of counting."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Subjects beside what each size makes of them: the same prompt and noise in every size.
-
-A block for each prompt, a row for each subject; first the models before they were taught. After Mei
-et al., arXiv 2404.01367, Figure 6.
-"""
+"""Subjects beside what each size makes of them: the same prompt and noise in every size."""
 
 from __future__ import annotations
 

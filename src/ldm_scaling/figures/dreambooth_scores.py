@@ -1,9 +1,4 @@
-"""How well each size keeps subjects, prompts and classes after it was taught subjects.
-
-A panel for each metric against parameters: all subjects together with their interval, each of them
-as a thin line, and the pretrained models, which know no subject. The tiers are those that Mei et
-al., arXiv 2404.01367, section 4.4, see in images.
-"""
+"""How well each size keeps subjects, prompts and classes after it was taught subjects."""
 
 from __future__ import annotations
 

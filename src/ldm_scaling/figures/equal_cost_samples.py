@@ -1,7 +1,4 @@
-"""What each sampling budget buys of every size: images of the same prompts and noise.
-
-After Mei et al., arXiv 2404.01367, figures 10 and 21 to 23.
-"""
+"""What each sampling budget buys of every size: images of the same prompts and noise."""
 
 from __future__ import annotations
 

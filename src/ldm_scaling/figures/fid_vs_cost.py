@@ -1,9 +1,4 @@
-"""Image quality against sampling cost: which size wins at which budget.
-
-Left: what each size costs. Right: each size at its best guidance, the floors, the winner at each
-budget, and where sizes overtake each other. The idea is that of Mei et al., arXiv 2404.01367,
-Figure 9.
-"""
+"""Image quality against sampling cost: which size wins at which budget."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Image quality against what guidance and the other parts of the pipeline make an image cost.
-
-Left: every network evaluation counts, which with guidance are two a step. Right: all arithmetic of
-an image: every evaluation, the text once, the decoder and the text encoder.
-"""
+"""Image quality against what guidance and the other parts of the pipeline make an image cost."""
 
 from __future__ import annotations
 

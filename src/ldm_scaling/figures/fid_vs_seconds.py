@@ -1,7 +1,4 @@
-"""Image quality against seconds an image, as they were measured where the cells were sampled.
-
-Left: seconds against steps. Right: each size at its best guidance.
-"""
+"""Image quality against seconds an image, as they were measured where the cells were sampled."""
 
 from __future__ import annotations
 

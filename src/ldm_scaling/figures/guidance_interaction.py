@@ -1,9 +1,4 @@
-"""How the best guidance depends on steps and size.
-
-A panel for each of one or two sizes: a metric against steps, a line for each guidance scale. Last,
-the best scale of every size and step count. The idea is that of Mei et al., arXiv 2404.01367,
-Figure 8.
-"""
+"""How the best guidance depends on steps and size."""
 
 from __future__ import annotations
 

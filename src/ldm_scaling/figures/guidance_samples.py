@@ -1,7 +1,4 @@
-"""The same noise at every guidance scale: a block for each size, a row for each prompt.
-
-After Mei et al., arXiv 2404.01367, figure 7. The best scale of the grid is framed.
-"""
+"""The same noise at every guidance scale: a block for each size, a row for each prompt."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Students of progressive distillation beside their teachers: the metric against steps.
-
-A panel a size, a line for each student and one for the undistilled model, each at its best
-guidance. The idea is that of Mei et al., arXiv 2404.01367, Figure 19.
-"""
+"""Students of progressive distillation beside their teachers: the metric against steps."""
 
 from __future__ import annotations
 

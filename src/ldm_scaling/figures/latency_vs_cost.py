@@ -1,8 +1,4 @@
-"""How far FLOPs are from seconds: measured time of a forward pass against its FLOPs.
-
-Left: seconds an image; the dashed line is what they would be if they followed FLOPs. Right: FLOPs a
-second, what each size makes of the device.
-"""
+"""How far FLOPs are from seconds: measured time of a forward pass against its FLOPs."""
 
 from __future__ import annotations
 

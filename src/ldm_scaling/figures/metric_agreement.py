@@ -1,8 +1,4 @@
-"""Whether metrics rank the sizes alike at each sampling budget.
-
-Above a panel for each metric: the rank of every size among those that the budget buys. Below how
-far each further metric's ranking is that of the first, by Kendall's tau.
-"""
+"""Whether metrics rank the sizes alike at each sampling budget."""
 
 from __future__ import annotations
 

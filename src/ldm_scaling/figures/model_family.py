@@ -1,7 +1,4 @@
-"""What each size is and costs: parameters, GFLOPs and normalized cost against base channels.
-
-Rings are what Mei et al. print of the same sizes, arXiv 2404.01367, Table 1.
-"""
+"""What each size is and costs: parameters, GFLOPs and normalized cost against base channels."""
 
 from __future__ import annotations
 

@@ -1,10 +1,4 @@
-"""A metric against the text encoder's share of a total, along curves of equal totals.
-
-On the left totals of parameters, on the right of FLOPs of an image; a row for each metric. Points
-are the pairs that were trained; a curve joins what encoders give with the U-Net that the rest of
-its total pays for, the best of them filled. The question is that of Stable Diffusion 1's split of
-12 %, 8 % and 80 %.
-"""
+"""A metric against the text encoder's share of a total, along curves of equal totals."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Between two prompts: their embeddings interpolated linearly, from the same noise, in every size.
-
-After Mei et al., arXiv 2404.01367, figure 24.
-"""
+"""Between two prompts: their embeddings interpolated, from the same noise, in every size."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Each further sampler of the study against its first one: quality at the same sampling cost.
-
-Solid lines are the sampler that a panel is about, dashed ones the first. The idea is that of Mei et
-al., arXiv 2404.01367, Figure 11.
-"""
+"""Each further sampler of the study against its first one: quality at the same sampling cost."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""What adaptive guidance searches miss, against the images that they sample.
-
-Left: each search's regret, in units of how far the interval of the grid's best reaches above it,
-against its share of the grid's images; the aim is shaded. Right: the share of searches whose regret
-is at most so large.
-"""
+"""What adaptive guidance searches miss, against the images that they sample."""
 
 from __future__ import annotations
 

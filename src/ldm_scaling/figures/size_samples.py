@@ -1,7 +1,4 @@
-"""The same prompts and noise in every size, beside the real images.
-
-After Mei et al., arXiv 2404.01367, figures 1 and 14 to 16.
-"""
+"""The same prompts and noise in every size, beside the real images."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Super-resolution against the compute of finetuning: does size decide, or training?
-
-A panel for each metric: every size at its kept checkpoints and at the end, sizes from scratch
-dashed, beside enlarging without a model and what the autoencoder allows. The idea is that of Mei
-et al., arXiv 2404.01367, Figures 4 and 17.
-"""
+"""Super-resolution against the compute of finetuning: does size decide, or training?"""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The same low-resolution images enlarged by every size.
-
-A row for each image: the low-resolution version, the same enlarged by a bicubic filter, every size,
-the original. After Mei et al., arXiv 2404.01367, Figures 5 and 18.
-"""
+"""The same low-resolution images enlarged by every size."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Super-resolution against sampling cost: at few steps on the left, at many on the right.
-
-Each size that was finetuned from its pretrained model, and where sizes overtake each other. The
-idea, and the 20 steps that part the panels, are those of Mei et al., arXiv 2404.01367, Figure 12.
-"""
+"""Super-resolution against sampling cost: at few steps on the left, at many on the right."""
 
 from __future__ import annotations
 

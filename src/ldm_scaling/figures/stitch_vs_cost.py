@@ -1,10 +1,4 @@
-"""Stitched trajectories beside single sizes at the same sampling cost.
-
-Left: each single size, the best of any of them within a cost, and every stitched trajectory, all at
-their best guidance; the frontier is the best stitched one within a cost, with the small size first,
-and with the large one first as the control. Right: how much better each trajectory is than the best
-single size within its cost, on the same resamples. T-Stitch is of Pan et al., arXiv 2402.14167.
-"""
+"""Stitched trajectories beside single sizes at the same sampling cost."""
 
 from __future__ import annotations
 

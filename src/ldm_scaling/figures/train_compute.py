@@ -1,9 +1,4 @@
-"""Image quality against training compute, at one setting of the sampler.
-
-Each size at its kept checkpoints and at the end, the compute-optimal envelope, and the power laws
-of fits.csv; beside the metric, how well images fit their captions. The idea is that of Mei et al.,
-arXiv 2404.01367, Figure 3.
-"""
+"""Image quality against training compute, at one setting of the sampler."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ def steps_bought(budget: float, normalized_cost: float, most: int) -> int:
 def nearest_guidance(best: pd.DataFrame, steps: int) -> float:
     """The guidance that was chosen at the nearest step count, in log; nan if none was.
 
-    `best` has the `chosen_rows` of one model and sampler. Of two equally near counts the lower one
-    counts.
+    `best` has the `chosen_rows` of one model and sampler. If two counts are equally near, the
+    lower one counts.
     """
     chosen = best[best["guidance"].notna()].sort_values("steps")
     if chosen.empty:

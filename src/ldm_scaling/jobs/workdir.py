@@ -104,9 +104,9 @@ class WorkDir:
     """State of one long job, in numbered files that are written atomically.
 
     `WorkDir(path, fingerprint)` is a context manager that holds a lock. A second process with the
-    same folder waits until the first one ends, or raises Busy without `wait`. Of several processes
-    that train one model, only the first has the lock and saves (`lock=False` for the others). Only
-    the two newest states are kept.
+    same folder waits until the first one ends, or raises Busy without `wait`. If several
+    processes train one model, only the first has the lock and saves (`lock=False` for the others).
+    Only the two newest states are kept.
     """
 
     def __init__(

@@ -219,7 +219,7 @@ def with_trajectories(study: Whole) -> Whole:
 def sequences(study: Sections) -> list[list[str]]:
     """The sizes of each stitched trajectory, in the order in which they denoise.
 
-    Without a list, each size except the smallest comes before the largest. Of two sizes it is the
+    Without a list, each size except the smallest comes before the largest. With two sizes it is the
     smaller one. The control is the largest before the second largest.
     """
     if study.stitch is None:

@@ -1,9 +1,9 @@
 """How well each size keeps subjects, prompts and classes, before and after it was taught subjects.
 
 Writes dreambooth.csv: for each stage, size, training seed and metric a row of all subjects together
-and one of each, with means over their images and intervals; and draws.safetensors, what resamples
-give instead of each value. Those of all subjects resample the subjects and within them the images,
-the same for all sizes, stages and metrics.
+and one of each, with means over their images and intervals. Writes draws.safetensors, the bootstrap
+replicates of each value. Replicates of all subjects resample the subjects and within them the
+images, the same for all sizes, stages and metrics.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NOT_METRICS = {"seconds", "images"}
 
 
 def resampled_means(values: np.ndarray, weights: np.ndarray, widen: float) -> np.ndarray:
-    """The mean of values and what resamples give instead of it, [1 + R].
+    """The mean of values, then its bootstrap replicates, [1 + R].
 
     Weights are [R, *values.shape], each resample's sum 1; distances from their mean are stretched.
     """

@@ -1,7 +1,7 @@
 """Power laws of metrics against training compute: value = coefficient x compute^-exponent.
 
-Of each size along its training, and of the envelope: the best value that any size has at or below a
-compute. Least squares on logarithms. `lo` and `hi` of an exponent come from fits of the draws, so
+For each size along its training, and for the envelope: the best value that any size has at or below
+a compute. Least squares on logarithms. `lo` and `hi` of an exponent come from fits of the draws, so
 they say how far resampled images and seeds move it, not how well a power law describes the points.
 """
 

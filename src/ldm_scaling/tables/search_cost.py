@@ -2,11 +2,7 @@
 
 Each search is replayed on the features of cells that are sampled whole: a look at m images takes
 the first m of them, as an adaptive sweep does. Writes one row for each (stage, size, seed, sampler,
-steps): `images` that the search samples, of `grid_images`; the `guidance` and `value`
-that it ends with beside the grid's best, `grid_guidance` and `grid_value`; their difference, the
-`regret`, with its interval from resamples that both share; `margin`, how far the interval of the
-grid's best reaches above it, and whether the regret is `within` it. Where all cells of a step count
-diverged there is nothing to find: `failed`.
+steps).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Values of cells with what resamples give instead of them: what intervals of conclusions need.
+"""Values of cells with their bootstrap replicates, from which conclusions get their intervals.
 
 All cells share their resamples of prompts, so a statistic that is taken on the values, and once on
 each draw, has an interval that knows how cells vary together.

@@ -23,9 +23,9 @@ _BY_NAME = re.compile(r"""f['"]\{__package__\}\.(\w+)\.\{""")
 def closure(*modules: str, above: Path = ABOVE) -> list[str]:
     """Paths of the modules and of all that they import of their package, sorted.
 
-    An import within a function counts, one for type checkers does not. Of a package whose modules
-    are found by name, as samplers are, all count. Paths are relative to the working directory if
-    the package lies below it. Raises ValueError for an unknown module.
+    An import within a function counts, one for type checkers does not. If modules of a
+    package are found by name, as samplers are, all of them count. Paths are relative to the working
+    directory if the package lies below it. Raises ValueError for an unknown module.
     """
     return inputs_of(_files(modules, above))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,16 @@ _MARKED = re.compile(r"(<!-- (\w+) of `python -m [\w.]+` -->\n).*?(<!-- end -->)
 def renewed(text: str, root: Path) -> str:
     """The document with its tables as the code has them."""
     tables = {"keys": keys_table, "sources": sources_table, "recipes": recipes_table}
+    return with_tables(text, lambda name: tables[name](root))
 
-    def table(found: re.Match) -> str:
-        return f"{found[1]}\n{tables[found[2]](root)}\n{found[3]}"
 
-    return _MARKED.sub(table, text)
+def with_tables(text: str, made: Callable[[str], str]) -> str:
+    """A document in which each marked table is the one that is made of its name."""
+    return _MARKED.sub(lambda found: f"{found[1]}\n{made(found[2])}\n{found[3]}", text)
 
 
 def keys_table(root: Path) -> str:
-    """The rules that each key of a study decides; keys that decide alike share a row."""
+    """The rules that each key of a study decides; alike keys of a section share a row."""
     found: dict[decided.Key, set[str]] = {}
     for study, sections in STUDIES.items():
         for key, rules in decided.decided_by(_merged(root, study), sections).items():
@@ -51,18 +52,14 @@ def keys_table(root: Path) -> str:
         alike[key[:-1] if rules else (), frozenset(rules)].append(key)
     drawn = {*_FIGURES, *_TABLES}
     rows = [
-        (_keys(keys), listed(sorted(rules - drawn)), listed(rules & drawn))
+        (
+            ", ".join(f"`{'.'.join(key)}`" for key in keys),
+            listed(sorted(rules - drawn)),
+            listed(rules & drawn),
+        )
         for (_, rules), keys in alike.items()
     ]
-    return _table(("key", "jobs", "tables and figures"), rows)
-
-
-def _keys(keys: list[decided.Key]) -> str:
-    """Keys of one section, which the first of them names."""
-    first, *others = keys
-    same = all(key[:-1] == first[:-1] for key in others)
-    names = [key[-1] if same else ".".join(key) for key in others]
-    return ", ".join(f"`{name}`" for name in [".".join(first), *names])
+    return as_table(("key", "jobs", "tables and figures"), rows)
 
 
 def sources_table(root: Path) -> str:
@@ -83,7 +80,7 @@ def sources_table(root: Path) -> str:
     for names, files in alike.items():
         if len(names) > 1 or not names <= set(_FIGURES):
             rows.append((", ".join(files), listed(names)))
-    return _table(("file below `src/ldm_scaling`", "rules"), rows)
+    return as_table(("file below `src/ldm_scaling`", "rules"), rows)
 
 
 def recipes_table(root: Path) -> str:
@@ -98,7 +95,7 @@ def recipes_table(root: Path) -> str:
         (f"`{name}` in `specs/{module}.py`", listed(rules))
         for name, (module, rules) in sorted(found.items(), key=lambda item: item[1])
     ]
-    return _table(("spec", "rules"), rows)
+    return as_table(("spec", "rules"), rows)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -117,7 +114,8 @@ def listed(names: Iterable[str]) -> str:
     return "; ".join(filter(None, [*words, ", ".join(f"`{name}`" for name in rest)])) or "-"
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def as_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Rows of Markdown below a head."""
     lines: Iterator[tuple[str, ...]] = iter([head, ("---",) * len(head), *rows])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -134,15 +132,16 @@ def _updated(config: Any, overlay: Any) -> Any:
     return config | {name: _updated(config.get(name), value) for name, value in overlay.items()}
 
 
-def main() -> None:
-    """Command line."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    path = Path("docs/what-reruns.md")
-    arguments.add_argument("--out", type=Path, default=path, help="file to renew (%(default)s)")
+def renew(path: str, description: str | None, renewed: Callable[[str, Path], str]) -> None:
+    """The command that renews a document, made of its text and the top of the repository."""
+    arguments = argparse.ArgumentParser(description=description)
+    arguments.add_argument(
+        "--out", type=Path, default=Path(path), help="file to renew (%(default)s)"
+    )
     out = arguments.parse_args().out
     out.write_text(renewed(out.read_text(), Path.cwd()))
     print(f"renewed {out}")
 
 
 if __name__ == "__main__":
-    main()
+    renew("docs/what-reruns.md", __doc__, renewed)

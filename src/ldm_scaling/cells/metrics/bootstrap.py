@@ -23,7 +23,7 @@ class Interval(NamedTuple):
     lo: float
     hi: float
     draws: np.ndarray
-    """[R], what resamples give instead, without their common bias; the same resamples for every
+    """[R], its bootstrap replicates without their common bias; the same resamples for every
     cell, so that a difference of two cells has the differences of their draws"""
 
 

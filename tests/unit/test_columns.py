@@ -1,0 +1,36 @@
+"""What docs/results.md says of tables, against the code that writes them."""
+
+import re
+
+from ldm_scaling.kinds.columns import COLUMNS
+from ldm_scaling.kinds.tables import TABLES, WRITTEN_OUT
+from ldm_scaling.workflow import columns
+
+
+def test_the_page_is_as_the_code_has_it(root):
+    """If not: python -m ldm_scaling.workflow.columns."""
+    document = (root / "docs/results.md").read_text()
+    assert columns.renewed(document, root) == document
+    shown = set(re.findall(r"<!-- (\w+) of", document))
+    assert shown == {*columns.TABLES, "metrics"}
+
+
+def test_every_table_has_its_columns():
+    written = {name for table in TABLES for name in re.findall(r"/(\w+)\.csv", table.out)}
+    assert written | {*WRITTEN_OUT, "latency"} == {*columns.TABLES, "best"}
+
+
+def test_no_column_is_explained_that_no_table_has():
+    used = {
+        columns.key_of(name, column)
+        for name in columns.TABLES
+        for column in columns.columns_of(name)
+    }
+    assert used == set(COLUMNS)
+
+
+def test_columns_are_those_of_published_tables(root):
+    for name in columns.TABLES:
+        file = root / f"reference/pocket/tables/{name}.csv"
+        head = file.read_text().splitlines()[0]
+        assert head.split(",") == columns.columns_of(name), name
