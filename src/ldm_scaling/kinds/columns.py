@@ -137,6 +137,7 @@ COLUMNS = {
     "sentence": "the claim in our words",
     "statistic": "what is computed, in words; it is positive where the claim holds",
     "estimate": "value of the statistic",
+    "p": "two-sided p-value of the statistic against 0, by a normal approximation of its interval",
     "claims.n": "images of a cell; empty if the claim is not about images",
     "verdict": "`holds`, `does not hold`, `undecided` or `not run`",
     "reason": "why it was not run",
