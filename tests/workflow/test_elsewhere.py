@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -122,12 +123,28 @@ def test_a_module_of_another_workflow(odd, elsewhere):
     assert not named and "--work-dir some/where/work/pretrain/c12/0" in printed
 
 
+def test_jobs_of_a_module_run_and_its_report_quotes_its_study(odd, elsewhere):
+    statements = '    config: {"family": {"sizes": ["c12", "c48"]}, "name": "mine"}\n'
+    statements += '    pathvars: results="my results"\n'
+    host(elsewhere, odd.folder, statements)
+    target = "my results/tables/components.csv"
+    snakemake(elsewhere, target)
+    assert set(pd.read_csv(elsewhere / target)["size"].dropna()) == {"c12", "c48"}
+    snakemake(elsewhere, "--report", "report.zip", target)
+    with zipfile.ZipFile(elsewhere / "report.zip") as archive:
+        page = archive.read("report/report.html").decode()
+    assert "Study mine: " in " ".join(page.replace("\\n", " ").split())
+    assert "Given a sampling budget" not in page  # what a report is about, the host says
+
+
 def test_the_rules_of_the_host_are_as_without_the_module(odd, elsewhere):
     host(elsewhere, odd.folder)
     snakemake(elsewhere)  # its default target
     lines = (elsewhere / "own.txt").read_text().splitlines()
     assert "HOST=1" in lines
     assert not [line for line in lines if line.startswith(("HF_HUB", "TRANSFORMERS", "LDM"))]
+    paths = [line for line in lines if line.startswith("PYTHONPATH")]
+    assert paths == [f"PYTHONPATH={odd.folder / 'src'}"]  # as docs/guide.md says, and nothing else
 
 
 def test_what_fetches_runs_where_snakemake_runs_also_in_a_module(odd, elsewhere):

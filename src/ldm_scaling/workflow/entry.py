@@ -68,8 +68,7 @@ def begin(workflow: Any, config: dict[str, Any]) -> Study:
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    if is_main(workflow):
-        config.update(merged)  # captions of the report read it
+    workflow.modifier.globals["config"] = config | merged  # captions of the report read it
     pathvars = workflow.pathvars
     chosen = pathvars.level["results"] <= MODULE
     return study.with_results(pathvars.get("results")) if chosen else study
