@@ -41,8 +41,6 @@ TRAINING = {
 """by the most channels; larger sizes take the last row"""
 REST_MB = 4000
 """of a job that holds networks: Python, its libraries and its batches"""
-TEXT_MB = 8000
-"""of a job that encodes captions, at least"""
 LARGE_ENCODERS = {"google-t5/t5-3b": 1.241e9, "google-t5/t5-11b": 4.865e9}
 """parameters of text encoders that `REST_MB` has no room for"""
 
@@ -147,9 +145,16 @@ class Hardware:
             needed += gpus * self._encoder_parameters(wildcards)
         return REST_MB + 4 * needed // 10**6
 
-    def text_memory(self, wildcards: Any) -> int:
-        """MB for encoding captions: the text encoder's weights as they are loaded, and the rest."""
-        return max(TEXT_MB, REST_MB + 8 * self._encoder_parameters(wildcards) // 10**6)
+    def with_text_encoder(self, rest: int) -> Callable[[Any], int]:
+        """A function of wildcards: MB for the weights of a large text encoder, and for the rest.
+
+        A small one is part of the rest. While weights are loaded, there are two copies of them.
+        """
+
+        def of_job(wildcards: Any) -> int:
+            return rest + 8 * self._encoder_parameters(wildcards) // 10**6
+
+        return of_job
 
     def _encodes_captions(self, wildcards: Any) -> bool:
         """Whether a training reads captions of tar shards and not their embeddings."""
