@@ -11,7 +11,7 @@ from ldm_scaling.costs.networks import untrained_text_encoder
 from ldm_scaling.models.architectures.counting import count_params
 from ldm_scaling.study.latents import TextEncoder
 from ldm_scaling.study.load import load_study
-from ldm_scaling.workflow.hardware import TRAINING, Hardware, parameters
+from ldm_scaling.workflow.hardware import TRAINING, Hardware
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def test_a_trajectory_asks_for_what_its_largest_size_does_and_the_memory_of_all(
 
 
 def test_memory_counts_weights_and_features(hardware):
-    weights = 4 * parameters("c320") // 10**6  # MB of one copy
-    assert parameters("c320") == pytest.approx(866e6, rel=0.01)  # the paper's
+    weights = 4 * hardware.parameters("c320") // 10**6  # MB of one copy
+    assert hardware.parameters("c320") == pytest.approx(866e6, rel=0.01)  # the paper's
     # a copy a process and eight of the one that collects
     assert hardware.training_memory(model("c320")) == pytest.approx(4000 + 16 * weights, abs=20)
     students = hardware.student_memory(model("c320"))
