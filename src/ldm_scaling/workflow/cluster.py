@@ -8,9 +8,6 @@ import shutil
 import subprocess
 from typing import Any
 
-from snakemake_executor_plugin_slurm.submit_string import get_submit_command
-from snakemake_executor_plugin_slurm.utils import set_gres_string
-
 PROFILE = "profiles/slurm/config.yaml"
 CHOICES = {
     "slurm_account": "sacctmgr show assoc user=$USER format=account,partition",
@@ -51,6 +48,10 @@ def _kind(job: Any) -> tuple[str, ...]:
 
 def _options(executor: Any, job: Any) -> list[str]:
     """What sbatch will be given for a job; a site may refuse one that lacks any of it."""
+    # here, since every job reads this module and the plugin imports pandas
+    from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+    from snakemake_executor_plugin_slurm.utils import set_gres_string
+
     submission = {
         "run_uuid": "test",
         "slurm_logfile": "/dev/null",
