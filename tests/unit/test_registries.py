@@ -8,9 +8,10 @@ import pytest
 
 from ldm_scaling.jobs.command import add_options
 from ldm_scaling.kinds.figures import FIGURES
+from ldm_scaling.kinds.stages import SAMPLER_OF, is_student
 from ldm_scaling.kinds.tables import TABLES
 from ldm_scaling.study.load import load_study
-from ldm_scaling.workflow import targets
+from ldm_scaling.workflow import files, stages, targets
 from ldm_scaling.workflow.closure import PACKAGE, closure
 
 
@@ -52,6 +53,17 @@ def test_a_table_is_given_what_its_command_takes(table, study, command):
         name for name in flags(command(main)[1][0].partition("required:")[2]) if name != "--help"
     ]
     assert set(required) <= set(flags(options))
+
+
+def test_the_sampler_of_students_is_written_once(study, monkeypatch):
+    for stage in SAMPLER_OF:
+        monkeypatch.setitem(SAMPLER_OF, stage, f"of{stage}")
+    for stage, samplers in stages.samplers(study).items():
+        if is_student(stage):
+            assert samplers == [f"of{stage.rstrip('0123456789')}"]
+    for word in ("student_cells", "student_images", "student_best", "guided_student_cells"):
+        *_, last = files.named(study, word)
+        assert "/ofdistill/" in last.paths[0] or "/ofguided_distill/" in last.paths[0]
 
 
 def test_names_are_different():

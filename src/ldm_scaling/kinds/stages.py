@@ -9,6 +9,8 @@ STITCH = "stitch"
 """of cells that several models sample together"""
 BUDGET = "budget_"
 """before the name of the text encoder that a U-Net of the parameter budget is trained with"""
+SAMPLER_OF = {DISTILL: "lcm", GUIDED_DISTILL: "ddim"}
+"""the sampler that students learn with and are sampled by, by how they are distilled"""
 OWN = "own"
 """in tables, stands for the study's text encoder"""
 
