@@ -162,7 +162,7 @@ def _is_read(path: str) -> bool:
 
 
 def _is_there(study: Study, section: str | None) -> bool:
-    return section is None or attrgetter(section)(study) is not None
+    return section is None or attrgetter(section)(study) not in (None, False)
 
 
 def _missing(study: Study, section: str) -> Callable[[object], NoReturn]:
