@@ -85,6 +85,13 @@ def test_without_guidance_to_choose_no_search_is_replayed(pocket_config, of_stud
                 targets.parts(replay, study).inputs["missing"](None)
 
 
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_later_attempts_of_a_table_have_more_time_up_to_a_day(table):
+    runtime = targets.runtime(table)
+    assert [runtime(None, attempt) for attempt in (1, 2)] == [table.minutes, 2 * table.minutes]
+    assert runtime(None, 100) == 1440
+
+
 def test_names_are_different():
     names = [figure.name for figure in FIGURES] + [table.name for table in TABLES]
     assert len(set(names)) == len(names)

@@ -145,10 +145,10 @@ def told(path: str) -> dict[str, Any]:
 
 
 def runtime(table: Table) -> Callable[[object, int], int]:
-    """A function of wildcards and attempt: minutes, more at each attempt."""
+    """A function of wildcards and attempt: minutes, more at each attempt, up to a day."""
 
     def of_job(wildcards: object, attempt: int) -> int:
-        return attempt * table.minutes
+        return min(attempt * table.minutes, 1440)
 
     return of_job
 
