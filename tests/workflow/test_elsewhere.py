@@ -87,6 +87,13 @@ def test_a_folders_own_configuration_overlays_that_of_the_repository(project, el
     assert "results/others/models/pretrain/c48" in printed and "c20" not in printed
 
 
+def test_a_clone_whose_path_has_spaces_has_no_container_elsewhere_and_says_so(odd, elsewhere):
+    run = ("-n", "--snakefile", str(odd.folder / "Snakefile"))
+    warning = "warning: jobs run without a container, since the path of the repository has a space"
+    assert snakemake(elsewhere, *run, "--sdm", "apptainer", "--", FIGURE).count(warning) == 1
+    assert warning not in snakemake(elsewhere, *run, FIGURE)
+
+
 def test_a_clone_in_an_odd_folder(odd, elsewhere):
     here = odd.snakemake("--cores", "1", "-n", "-p", FIGURE)
     there = snakemake(elsewhere, "-n", "-p", "--snakefile", str(odd.folder / "Snakefile"), FIGURE)
