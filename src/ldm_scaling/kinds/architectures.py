@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+FOLDER = "unet"
+"""of a model's folder: where rules look for the denoiser, whatever its architecture"""
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+"""of a network's folder, as diffusers has it"""
+
 
 @dataclass(frozen=True)
 class Architecture:
