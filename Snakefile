@@ -24,7 +24,9 @@ configfile: entry.configfile(workflow)
 STUDY = entry.begin(workflow, config)
 
 
-report: "report/workflow.rst"
+if entry.is_main(workflow):
+
+    report: "report/workflow.rst"
 
 
 container: entry.image

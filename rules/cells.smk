@@ -250,7 +250,7 @@ rule fit_clip_like:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=8000,
+        mem_mb=hardware.with_text_encoder(8000),
         runtime=120,
         gpu=1,
     params:

@@ -90,7 +90,7 @@ rule encode_text:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=hardware.text_memory,
+        mem_mb=hardware.with_text_encoder(8000),
         runtime=240,
         gpu=1,
     params:
@@ -133,7 +133,7 @@ rule encode_part:
         ENVIRONMENT
     threads: 8
     resources:
-        mem_mb=16000,
+        mem_mb=hardware.with_text_encoder(16000),
         runtime=hardware.walltime,
         gpu=1,
     params:
@@ -163,7 +163,7 @@ rule encode_subjects:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=8000,
+        mem_mb=hardware.with_text_encoder(8000),
         runtime=60,
         gpu=1,
     params:

@@ -67,7 +67,12 @@ def spec(**changed) -> ClaimsSpec:
         "figure_sampler": "ddim",
         "decay": "constant",
         "agreement": {"distances": [QUALITY, ENDLESS, KID], "budgets": [1, 4, 20]},
-        "superres": {"perceptual": PERCEPTUAL, "fixed_steps": SR_FIXED, "decay": "constant"},
+        "superres": {
+            "perceptual": PERCEPTUAL,
+            "fixed_steps": SR_FIXED,
+            "decay": "constant",
+            "score": INCEPTION_SCORE,
+        },
         "subjects": 30,
     }
     return ClaimsSpec.model_validate(keys | changed)

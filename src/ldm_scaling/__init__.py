@@ -8,4 +8,4 @@ import sys
 # not in the environment of the workflow, which a workflow that includes it shares.
 for _word in sys.orig_argv:
     if _word.startswith("ldm_scaling.") and ".fetch_" not in _word:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        os.environ["HF_HUB_OFFLINE"] = "1"

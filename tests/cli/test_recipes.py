@@ -157,6 +157,31 @@ def test_what_recipes_add_is_trained_sampled_and_measured(project):
     assert value == pytest.approx(found["shift"], rel=1e-4)
 
 
+MEMORY = """
+import sys, yaml
+from ldm_scaling.models import denoiser
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow.hardware import Hardware
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+
+config = load_configfile("config.yaml")
+update_config(config, load_configfile("studies/recipes.yaml"))
+sizes = ["d4w128", "d16w128"]
+update_config(config, {"family": {"sizes": sizes, "reference_size": sizes[0]}})
+study = load_study(config)
+counted = denoiser.count(denoiser.Family(**study.family.model_dump()), (8, 8, 8), (20, 128))
+for size in sizes:
+    print(counted[size][0], Hardware(study).parameters(size))
+"""
+
+
+def test_what_recipes_add_asks_for_memory_by_its_own_parameters(project):
+    for line in run(project, sys.executable, "-c", MEMORY).splitlines():
+        counted, asked = map(int, line.split())
+        assert asked == pytest.approx(counted, rel=0.2)
+
+
 def test_what_recipes_add_is_priced(project):
     command = [sys.executable, "-m", "ldm_scaling.plan", "--configfile", "studies/recipes.yaml"]
     run(project, *command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 
 import pytest
 from snakemake.iocontainers import InputFiles, Wildcards
@@ -192,6 +193,31 @@ def test_options_are_those_that_the_inputs_ask_for(study):
         "--then results/models/pretrain/c20/seed0",
         "--then results/models/pretrain/c48/seed0",
     ]
+
+
+def test_every_path_is_one_word_of_its_command(study):
+    def words(told):
+        return shlex.split(told if isinstance(told, str) else " ".join(told))
+
+    own = study(metrics__clip_like=None).with_results("my results")
+    options, pretrained, files = Options(own), job(stage="pretrain"), ["a b", "c d", "e f"]
+    enlarged = reads(extractor=[], clip=[], superres=files)
+    condition = words(options.measuring(job(stage="superres"), enlarged))
+    assert condition[:4] == ["--condition", "a b", "--originals", "c d"]
+    measured = options.measuring(pretrained, reads(extractor=["a b"], clip=["c d"]))
+    assert words(measured) == ["--weights", "a b", "--captions", "c d"]
+    for name in ("reference", "clip_like", "head"):
+        told = getattr(options, name)(pretrained, reads(**{name: ["a b"]}))
+        assert words(told) == [f"--{name.replace('_', '-')}", "a b"]
+    folders = [f"my results/models/pretrain/{size}/seed0" for size in ("c12", "c20")]
+    stitched = words(options.stitched(job(sizes="c12-c20", seed="0")))
+    assert stitched == ["--model", folders[0], "--then", folders[1]]
+    assert words(options.archive(job(), ["a b"])) == ["--archive", "a b"]
+    assert words(options.subject_source(job())) == ["--data", "my results/data"]
+
+    shards = study(data=own.data.model_dump() | WEBDATASET, superres=None)
+    told = words(Options(shards).pair_training(job(), reads(index="a b")))
+    assert told == ["--index", "a b", "--shards", "tars"]
 
 
 def test_another_folder_of_results_is_that_of_every_path(study):

@@ -5,12 +5,15 @@ import re
 from argparse import ArgumentParser
 
 import pytest
+from studies import put
 
 from ldm_scaling.jobs.command import add_options
 from ldm_scaling.kinds.figures import FIGURES
+from ldm_scaling.kinds.stages import SAMPLER_OF, is_student
 from ldm_scaling.kinds.tables import TABLES
+from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
-from ldm_scaling.workflow import targets
+from ldm_scaling.workflow import files, stages, targets
 from ldm_scaling.workflow.closure import PACKAGE, closure
 
 
@@ -52,6 +55,41 @@ def test_a_table_is_given_what_its_command_takes(table, study, command):
         name for name in flags(command(main)[1][0].partition("required:")[2]) if name != "--help"
     ]
     assert set(required) <= set(flags(options))
+
+
+def test_the_sampler_of_students_is_written_once(study, monkeypatch):
+    for stage in SAMPLER_OF:
+        monkeypatch.setitem(SAMPLER_OF, stage, f"of{stage}")
+    for stage, samplers in stages.samplers(study).items():
+        if is_student(stage):
+            assert samplers == [f"of{stage.rstrip('0123456789')}"]
+    for word in ("student_cells", "student_images", "student_best", "guided_student_cells"):
+        *_, last = files.named(study, word)
+        assert "/ofdistill/" in last.paths[0] or "/ofguided_distill/" in last.paths[0]
+
+
+@pytest.mark.parametrize("of_students", [[3, 6], [3]])
+def test_without_guidance_to_choose_no_search_is_replayed(pocket_config, of_students):
+    put(pocket_config, "sampling.guidance", [3])
+    put(pocket_config, "sampling.students.guidance", of_students)
+    for distill in (pocket_config["distill"], None):
+        pocket_config |= {"distill": distill, "guided_distill": None}
+        study = load_study(pocket_config)
+        searched = bool(files.searched_cells(study))
+        assert study.chooses_guidance == searched == bool(distill and of_students[1:])
+        assert ("search_cost" in targets.tables(study)) == searched
+        assert ("search_cost" in targets.figures(study)) == searched
+        (replay,) = [table for table in TABLES if table.name == "replay_searches"]
+        if not searched:
+            with pytest.raises(StudyError, match=r"sampling.guidance: has one scale"):
+                targets.parts(replay, study).inputs["missing"](None)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_later_attempts_of_a_table_have_more_time_up_to_a_day(table):
+    runtime = targets.runtime(table)
+    assert [runtime(None, attempt) for attempt in (1, 2)] == [table.minutes, 2 * table.minutes]
+    assert runtime(None, 100) == 1440
 
 
 def test_names_are_different():

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from studies import put
 
+from ldm_scaling.claims.decide import metrics_of
 from ldm_scaling.study.fields import Strict, StudyError
 from ldm_scaling.study.load import load_study
 from ldm_scaling.study.study import Study
@@ -270,6 +271,18 @@ def test_claims_know_the_sampler_of_the_figures_and_the_decay(pocket_config):
     spec = ClaimsSpec.of(study)
     assert (spec.figure_sampler, spec.fixed.sampler) == ("dpmpp", "ddim")
     assert spec.decay == "constant"
+
+
+def test_claims_ask_for_what_is_measured_of_super_resolution(pocket_config):
+    for extractor in ({}, {"extractor": "inception_v3", "input_size": 299}):
+        pocket_config["metrics"] |= extractor | {"components": None}
+        study = load_study(pocket_config)
+        claims, measured = ClaimsSpec.of(study), MeasureSpec.of(study, "superres").names
+        assert ("inception_score" in measured) == bool(extractor)
+        assert set(metrics_of("superres", claims)) <= set(measured)
+        # whichever metric chooses the guidance
+        other = claims.model_copy(update={"quality": "another_metric"})
+        assert ("inception_score" in metrics_of("superres", other)) == bool(extractor)
 
 
 def test_an_image_folder_has_a_path_and_no_styles(pocket_config):

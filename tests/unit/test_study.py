@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from studies import MISSING, put
 
+from ldm_scaling.kinds.architectures import ARCHITECTURES, UNET
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
 from ldm_scaling.study.sections import RESULT_FOLDERS
@@ -337,3 +339,19 @@ def test_every_folder_of_results_is_no_name_of_a_study(root):
     used = set(re.findall(r"results(?:>|})/(\w+)\b(?!\.)", text))
     used |= set(re.findall(r"<(\w+)>/", text)) - {"results"}  # pathvars: folders of their own name
     assert used | {"work"} == set(RESULT_FOLDERS.split())
+
+
+def test_shapes_are_checked_as_the_architecture_has_them(pocket_config, monkeypatch):
+    put(pocket_config, "data.image_size", 40)  # latents of 10, which two levels halve once
+    with pytest.raises(StudyError, match=r"data.image_size: .* levels of family.channel_multip"):
+        load_study(pocket_config)
+    other = dataclasses.replace(ARCHITECTURES[UNET], levels=None, divisors=("heads",))
+    monkeypatch.setitem(ARCHITECTURES, UNET, other)
+    assert load_study(pocket_config).data.image_size == 40
+    put(pocket_config, "family.heads", 8)
+    put(pocket_config, "family.sizes", ["c16", "c48"])
+    put(pocket_config, "param_budget.sizes", ["c16", "c20"])
+    with pytest.raises(
+        StudyError, match=r"param_budget.sizes: .* multiple of 8, for family.heads$"
+    ):
+        load_study(pocket_config)

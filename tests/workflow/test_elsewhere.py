@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
+import shlex
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -86,6 +87,13 @@ def test_a_folders_own_configuration_overlays_that_of_the_repository(project, el
     assert "results/others/models/pretrain/c48" in printed and "c20" not in printed
 
 
+def test_a_clone_whose_path_has_spaces_has_no_container_elsewhere_and_says_so(odd, elsewhere):
+    run = ("-n", "--snakefile", str(odd.folder / "Snakefile"))
+    warning = "warning: jobs run without a container, since the path of the repository has a space"
+    assert snakemake(elsewhere, *run, "--sdm", "apptainer", "--", FIGURE).count(warning) == 1
+    assert warning not in snakemake(elsewhere, *run, FIGURE)
+
+
 def test_a_clone_in_an_odd_folder(odd, elsewhere):
     here = odd.snakemake("--cores", "1", "-n", "-p", FIGURE)
     there = snakemake(elsewhere, "-n", "-p", "--snakefile", str(odd.folder / "Snakefile"), FIGURE)
@@ -113,13 +121,28 @@ def test_a_job_of_a_clone_that_cannot_be_written_to(odd, elsewhere):
 
 def test_a_module_of_another_workflow(odd, elsewhere):
     statements = '    config: {"family": {"sizes": ["c12", "c48"]}}\n'
-    statements += '    pathvars: results="some/where"\n'
+    statements += '    pathvars: results="some where"\n'
     host(elsewhere, odd.folder, statements)
     (elsewhere / "config.yaml").write_text("key: of the host\n")
     printed = snakemake(elsewhere, "-n", "-p", "ldm_all")
     assert "rule ldm_pretrain:" in printed and "c20" not in printed
-    named = re.findall(r"\S*\bresults/\S*", "\n".join(commands(printed)))
-    assert not named and "--work-dir some/where/work/pretrain/c12/0" in printed
+    words = [word for line in commands(printed) for word in shlex.split(line)]
+    assert "some where/work/pretrain/c12/0" in words
+    assert not [word for word in words if word.startswith(("results/", "where/"))]
+
+
+def test_jobs_of_a_module_run_and_its_report_quotes_its_study(odd, elsewhere):
+    statements = '    config: {"family": {"sizes": ["c12", "c48"]}, "name": "mine"}\n'
+    statements += '    pathvars: results="my results"\n'
+    host(elsewhere, odd.folder, statements)
+    target = "my results/tables/components.csv"
+    snakemake(elsewhere, target)
+    assert set(pd.read_csv(elsewhere / target)["size"].dropna()) == {"c12", "c48"}
+    snakemake(elsewhere, "--report", "report.zip", target)
+    with zipfile.ZipFile(elsewhere / "report.zip") as archive:
+        page = archive.read("report/report.html").decode()
+    assert "Study mine: " in " ".join(page.replace("\\n", " ").split())
+    assert "Given a sampling budget" not in page  # what a report is about, the host says
 
 
 def test_the_rules_of_the_host_are_as_without_the_module(odd, elsewhere):
@@ -128,6 +151,8 @@ def test_the_rules_of_the_host_are_as_without_the_module(odd, elsewhere):
     lines = (elsewhere / "own.txt").read_text().splitlines()
     assert "HOST=1" in lines
     assert not [line for line in lines if line.startswith(("HF_HUB", "TRANSFORMERS", "LDM"))]
+    paths = [line for line in lines if line.startswith("PYTHONPATH")]
+    assert paths == [f"PYTHONPATH={odd.folder / 'src'}"]  # as docs/guide.md says, and nothing else
 
 
 def test_what_fetches_runs_where_snakemake_runs_also_in_a_module(odd, elsewhere):

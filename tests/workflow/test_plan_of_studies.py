@@ -5,8 +5,8 @@ from collections import Counter
 import pandas as pd
 import pytest
 import yaml
-from plans import jobs_in, of_package
-from project import SMOKE
+from plans import jobs_in, of_package, study_of
+from project import ROOT, SMOKE
 
 from ldm_scaling.plan.dag import reruns
 
@@ -68,3 +68,15 @@ def test_a_changed_key_reruns_what_snakemake_reruns(touched, change):
     (project.folder / "change.yaml").write_text(yaml.safe_dump(change))
     dry = project.jobs("--cores", "2", "--configfile", "studies/smoke.yaml", "change.yaml")
     assert found and Counter(job.rule for job in found) | {"all": 1} == dry
+
+
+def test_every_job_that_loads_a_large_text_encoder_has_the_memory():
+    own = study_of("paper").param_budget.text_encoders[-1]
+    large = {"latents": {"text_encoder": own.model_dump() | {"max_tokens": 20}}}
+    jobs = [*jobs_in(ROOT, config=large), *jobs_in(ROOT, "studies/paper.yaml", config=large)]
+    folder = own.pretrained.replace("/", "--")
+    loading = [job for job in jobs if folder in " ".join(job.inputs) and job.gpus]
+    rules = {"encode_text", "encode_part", "encode_subjects", "fit_clip_like"}
+    assert rules < {job.rule for job in loading}
+    few = {job.rule: job.host_bytes for job in loading if job.host_bytes < 4 * 4.86e9}
+    assert few == {}

@@ -162,7 +162,8 @@ def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
     ("module", "set_by_user", "offline"),
     [
         ("latents.encode_text", None, "True"),
-        ("latents.encode_text", "0", "False"),
+        ("latents.encode_text", "0", "True"),
+        ("data.fetch_hub", "0", "False"),
         ("data.fetch_hub", None, "False"),
     ],
 )

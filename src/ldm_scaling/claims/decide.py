@@ -18,8 +18,6 @@ from ..jobs.command import Option, command, csv, json_of
 from ..jobs.tables import FAMILY, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
-from ..study.metrics import FID
-from ..study.superres import INCEPTION_SCORE
 from ..tables.arguments import Floors, Out
 from ..tables.dreambooth import of_all, read_scores
 from ..tables.searches import SEARCH_COST
@@ -42,10 +40,10 @@ def metrics_of(stage: str, spec: ClaimsSpec) -> list[str]:
     """The metrics that claims ask for of a stage."""
     if is_superres(stage):
         assert spec.superres
-        score = [INCEPTION_SCORE] if spec.quality in (FID, "kid_inception_v3") else []
-        return [spec.quality, spec.superres.perceptual, *score]
-    compared = spec.agreement.distances if stage == PRETRAIN and spec.agreement else []
-    wanted = [spec.quality, spec.alignment, *compared]
+        wanted = [spec.quality, spec.superres.perceptual, spec.superres.score]
+    else:
+        compared = spec.agreement.distances if stage == PRETRAIN and spec.agreement else []
+        wanted = [spec.quality, spec.alignment, *compared]
     return [metric for metric in dict.fromkeys(wanted) if metric]
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from ..jobs.tables import records
-from ..kinds.stages import DISTILL, GUIDED_DISTILL
+from ..kinds.stages import DISTILL, GUIDED_DISTILL, SAMPLER_OF
 from ..study.distill import FEW_STEPS
 from ..tables.acceleration import at_steps, steps_to_reach
 from ..tables.curves import Curve, curve_of, sizes_of
@@ -20,7 +20,6 @@ from .evidence import Evidence, NotRun, log
 from .statement import Claim, Every, Some, Statistic
 
 DISTILLATION = "Distillation"
-LCM, DDIM = "lcm", "ddim"
 _GAIN, _COST, _GUIDED = "distill_gain", "distill_vs_cost", "guided_distill_gain"
 _AS_GOOD = np.log(1.05)
 """what two values that are called equally good may differ by"""
@@ -37,7 +36,7 @@ _GUIDED_STEPS = (4, 10)
 
 def _students(evidence: Evidence) -> Values:
     """The students at few steps, smallest size first."""
-    best = evidence.best(LCM, DISTILL)
+    best = evidence.best(SAMPLER_OF[DISTILL], DISTILL)
     few = best.where(best.rows["steps"] == FEW_STEPS)
     if few.rows.empty:
         raise NotRun(f"no student was sampled at {FEW_STEPS} steps")
@@ -137,7 +136,7 @@ def _gains_are_inconsistent(evidence: Evidence) -> Statistic:
     undistilled, gains = evidence.best(evidence.spec.fixed.sampler), []
     steps = set(undistilled.rows["steps"])
     for stage in sorted(stages):
-        students = evidence.best(DDIM, stage)
+        students = evidence.best(SAMPLER_OF[GUIDED_DISTILL], stage)
         for row, draws in zip(records(students.rows), students.draws, strict=True):
             if row.steps in steps and _GUIDED_STEPS[0] <= row.steps <= _GUIDED_STEPS[1]:
                 gains.append(log(at_steps(undistilled, row.size, row.steps)) - log(draws))

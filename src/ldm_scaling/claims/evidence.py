@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..costs.published import is_papers_layout
-from ..kinds.stages import DREAMBOOTH, is_budget, is_superres
+from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_budget, is_superres
 from ..tables.values import Values
 from ..workflow.searches import GRID, sampler_of
 from ..workflow.specs.claims import ClaimsSpec
@@ -70,15 +70,15 @@ class Evidence:
     @cached_property
     def samplers(self) -> list[str]:
         """Samplers of the pretrained models."""
-        names = {sampler for stage, sampler, _ in self.cells if stage == "pretrain"}
+        names = {sampler for stage, sampler, _ in self.cells if stage == PRETRAIN}
         return sorted({sampler_of(name) for name in names})
 
     def whole_grid(self, sampler: str) -> str:
         """The name under which the sampler's cells of every scale stand, as `measured` knows it."""
         whole = f"{sampler}/{GRID}"
-        return whole if ("pretrain", whole) in {key[:2] for key in self.cells} else sampler
+        return whole if (PRETRAIN, whole) in {key[:2] for key in self.cells} else sampler
 
-    def measured(self, kind: str, sampler: str, stage: str = "pretrain") -> Values:
+    def measured(self, kind: str, sampler: str, stage: str = PRETRAIN) -> Values:
         """Each cell's metric of a kind, in `ORDER`.
 
         QUALITY (lower is better), ALIGNMENT, PERCEPTUAL (of super-resolution) or a metric's name.
@@ -111,7 +111,7 @@ class Evidence:
                 return float(self.floors.loc[own, "value"].iloc[0])
         raise NotRun(f"{metric} of real images was not measured")
 
-    def best(self, sampler: str, stage: str = "pretrain") -> Values:
+    def best(self, sampler: str, stage: str = PRETRAIN) -> Values:
         """The quality of each size and step count at its best guidance, chosen on each draw."""
         if (stage, sampler) not in self._best:
             chosen = self.measured(QUALITY, sampler, stage).at_best_guidance()

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..jobs.tables import OK, records
+from ..kinds.stages import PRETRAIN
 from ..study.distill import FEW_STEPS
 from ..tables.acceleration import BELOW, BEYOND, FAILED, acceleration
 from ..tables.arguments import Confidence, Floors, SeveralCells
@@ -117,7 +118,7 @@ def _legend(teachers: Quality, students: Quality, table: pd.DataFrame) -> list[L
         handles.append(Line2D([], [], **look, label=f"undistilled, {steps} steps"))
     handles += style.band_handles(teachers.seeds)
     drawn = pd.concat([teachers.points.rows, students.points.rows])
-    drawn = drawn[(drawn["stage"] == "pretrain") | (drawn["steps"] == FEW_STEPS)]
+    drawn = drawn[(drawn["stage"] == PRETRAIN) | (drawn["steps"] == FEW_STEPS)]
     for status, label in _LABELS.items():
         if (table["status"] == status).any():
             mark = Line2D([], [], color=style.GREY, marker=_ARROWS[status], linestyle="none")

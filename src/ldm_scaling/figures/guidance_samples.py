@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from ..jobs.command import Option, Read, csv
 from ..jobs.tables import CELLS
 from ..kinds.cells import cell_name
+from ..kinds.stages import PRETRAIN
 from ..tables.arguments import Sampler, Steps
 from ..tables.budgets import of_model, of_sampler
 from . import samples, style
@@ -59,7 +60,7 @@ def draw(
     """
     blocks = []
     for size, by_guidance in images.items():
-        model = of_model(best, "pretrain", size, seed).iloc[0]
+        model = of_model(best, PRETRAIN, size, seed).iloc[0]
         scales = list(by_guidance)
         blocks.append(
             samples.Block(

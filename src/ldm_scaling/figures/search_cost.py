@@ -15,6 +15,7 @@ from matplotlib.ticker import PercentFormatter
 from ..jobs.cli import InputError
 from ..jobs.command import csv
 from ..jobs.tables import OK
+from ..kinds.stages import PRETRAIN
 from ..tables.searches import AIM, SEARCH_COST, summary
 from . import style
 
@@ -79,7 +80,7 @@ def _draw_cumulative(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _kind(rows: pd.DataFrame) -> pd.Series:
-    return rows["stage"].where(rows["stage"] != "pretrain", "") + " " + rows["sampler"]
+    return rows["stage"].where(rows["stage"] != PRETRAIN, "") + " " + rows["sampler"]
 
 
 def _kinds(rows: pd.DataFrame) -> list[str]:

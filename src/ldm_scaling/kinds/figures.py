@@ -24,7 +24,7 @@ class Figure(NamedTuple):
     shown: str = ""
     """settings that only the caption names"""
     needs: str | None = None
-    """section of a study without which there is nothing to draw"""
+    """section or property of a study without which there is nothing to draw"""
     by_default: bool = True
     """whether `all` makes it, or only a request by its name"""
 
@@ -175,6 +175,6 @@ FIGURES = (
         "sampler=stitch_sampler",
         needs="stitch",
     ),
-    Figure("search_cost", GUIDANCE, "searches=search_cost"),
+    Figure("search_cost", GUIDANCE, "searches=search_cost", needs="chooses_guidance"),
     Figure("latency_vs_cost", COST, "latency family", by_default=False),
 )

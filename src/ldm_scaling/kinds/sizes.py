@@ -11,6 +11,11 @@ SIZE = f"(?:{'|'.join(own.size for own in ARCHITECTURES.values())})"
 SIZE_PATTERN = "|".join(f"^{own.size}$" for own in ARCHITECTURES.values())
 
 
+def numbers(size: str) -> list[int]:
+    """The numbers in a size's name, the width in channels last: 4 and 64 of "d4w64"."""
+    return [int(number) for number in re.findall(r"\d+", size)]
+
+
 def channels(size: str) -> int:
     """Width of a size, which orders sizes: 64 of "c64"."""
-    return int(re.findall(r"\d+", size)[-1])
+    return numbers(size)[-1]

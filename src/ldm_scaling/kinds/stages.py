@@ -4,11 +4,17 @@ from __future__ import annotations
 
 PRETRAIN, DISTILL, GUIDED_DISTILL = "pretrain", "distill", "guided_distill"
 SUPERRES, SCRATCH = "superres", "superres_scratch"
+ENLARGING = f"{SUPERRES}|{SCRATCH}"
+"""the stages of super-resolution, as a regular expression"""
 DREAMBOOTH = "dreambooth"
 STITCH = "stitch"
 """of cells that several models sample together"""
 BUDGET = "budget_"
 """before the name of the text encoder that a U-Net of the parameter budget is trained with"""
+PAIR = rf"{BUDGET}[\w.-]+"
+"""the stages of the parameter budget, as a regular expression"""
+SAMPLER_OF = {DISTILL: "lcm", GUIDED_DISTILL: "ddim"}
+"""the sampler that students learn with and are sampled by, by how they are distilled"""
 OWN = "own"
 """in tables, stands for the study's text encoder"""
 

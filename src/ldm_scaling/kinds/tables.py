@@ -26,7 +26,7 @@ class Table(NamedTuple):
     shown: str = ""
     """settings that only the caption names"""
     needs: str | None = None
-    """section of a study without which there is nothing to write"""
+    """section or property of a study without which there is nothing to write"""
     memory: int = 2000
     """MB"""
     minutes: int = 20
@@ -105,6 +105,7 @@ TABLES = (
         "out=tables/search_cost.csv",
         "cells=searched_cells reference=test_features",
         "spec=search_cost_spec",
+        needs="chooses_guidance",
         memory=8000,
         minutes=240,
     ),

@@ -19,6 +19,7 @@ from ..jobs.cli import InputError, Slice, add_work_dir, batches, first_line, par
 from ..jobs.light_imports import light_diffusers
 from ..jobs.seeds import Stream, row_generators
 from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
+from ..kinds.architectures import WEIGHTS
 from ..study.latents import AutoencoderNetwork
 from ..training.loop import Plan, Trainer, jsonl, training_summary, warmup_then
 from ..training.network import Network
@@ -230,7 +231,7 @@ def main() -> None:
         model.register_to_config(scaling_factor=scale)
         test = np.array(map_array(options.test, "images"))
         held_out = psnr(test, reconstruct(model, test))
-        save_model(model, options.out, "diffusion_pytorch_model.safetensors")
+        save_model(model, options.out, WEIGHTS)
         write_text(options.out / "metrics.jsonl", jsonl(trainer.state.log))
         summary = training_summary(
             trainer,

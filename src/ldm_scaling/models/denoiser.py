@@ -19,14 +19,12 @@ from safetensors import safe_open
 from torch import nn
 
 from ..jobs.cli import InputError
-from ..kinds.architectures import ARCHITECTURES
+from ..kinds.architectures import ARCHITECTURES, FOLDER
 from ..study.family import Family, Layout
 from ..training.network import Network
 from .architectures.counting import Cost
 
 Denoiser = Network
-FOLDER = "unet"
-"""of a model's folder: where rules look for the denoiser, whatever its architecture"""
 
 
 def _module(architecture: str) -> ModuleType:

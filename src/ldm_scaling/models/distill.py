@@ -67,7 +67,7 @@ class ConsistencyDistillation:
 
 def main() -> None:
     """Command line."""
-    distil(__doc__, DistillSpec, ConsistencyDistillation, "distill", sampler="lcm")
+    distil(__doc__, DistillSpec, ConsistencyDistillation, "distill")
 
 
 if __name__ == "__main__":

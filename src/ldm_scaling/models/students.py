@@ -10,6 +10,7 @@ import torch
 
 from ..diffusion.guidance import guided_prediction, is_embedded
 from ..jobs.cli import InputError, parser
+from ..kinds.stages import SAMPLER_OF
 from ..latents.autoencoder import weights_hash
 from ..latents.pairs import Pairs
 from ..study.fields import Strict
@@ -66,7 +67,6 @@ def distil(
     kind: type[Strict],
     task: Callable[[Any, Pairs, Denoiser], DenoiserTask],
     section: str,
-    sampler: str = "ddim",
 ) -> None:
     """The command of a distillation: its spec, its task and its section of the study."""
     arguments = parser(description, kind)
@@ -76,4 +76,5 @@ def distil(
     spec, teacher = options.spec, load(options.teacher)
     plan = make_plan(getattr(spec, section), spec.seed, f"{section}.lr")
     depends_on = (weights_hash(teacher),)
+    sampler = SAMPLER_OF[section]
     train(options, lambda pairs: task(spec, pairs, teacher), plan, sampler, depends_on)

@@ -13,14 +13,13 @@ from safetensors.torch import save_file
 from ..diffusion.sampling import make_scheduler
 from ..jobs.cli import Slice, add_gpus, add_work_dir, positive
 from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
+from ..kinds.architectures import FOLDER, WEIGHTS
 from ..latents.autoencoder import save_model, weights_hash
 from ..latents.pairs import Pairs, open_pairs
 from ..study.fields import Optimisation
 from ..training.devices import Switches, check_gpus, precision, process_index
 from ..training.loop import Plan, Task, Trainer, jsonl, training_summary, warmup_then
-from .denoiser import FOLDER, Denoiser, blocks
-
-WEIGHTS = "diffusion_pytorch_model.safetensors"
+from .denoiser import Denoiser, blocks
 
 
 def make_plan(training: Optimisation, seed: int, lr_key: str, keep: Sequence[float] = ()) -> Plan:

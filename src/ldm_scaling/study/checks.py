@@ -19,13 +19,7 @@ Whole = TypeVar("Whole", bound=Sections)
 
 def check_shapes_and_counts(study: Sections) -> None:
     """Check the sections that every study has against each other."""
-    halvings = 2 ** (len(study.family.channel_multipliers) - 1)
-    latent_side, rest = divmod(study.data.image_size, study.latents.autoencoder.downsampling)
-    if rest or latent_side % halvings:
-        raise ValueError(
-            f"data.image_size: {study.data.image_size} divided by latents.autoencoder.downsampling"
-            f" must be a multiple of {halvings}, for the levels of family.channel_multipliers"
-        )
+    _check_latent_side(study)
     packed = study.data.is_packed
     if packed and not study.latents.cache:
         raise ValueError("latents.cache: false is for data.source webdataset only; set true")
@@ -54,6 +48,19 @@ def check_shapes_and_counts(study: Sections) -> None:
     _check_steps(study, "sampling.steps", study.sampling.steps)
     _check_steps(study, "sampling.fixed.steps", [study.sampling.fixed.steps])
     _check_sizes(study, "figures.guidance_sizes", study.guidance_sizes)
+
+
+def _check_latent_side(study: Sections) -> None:
+    """Check that an architecture with levels can halve the latents."""
+    side, rest = divmod(study.data.image_size, study.latents.autoencoder.downsampling)
+    key = ARCHITECTURES[study.family.architecture].levels
+    unit = 2 ** (len(getattr(study.family, key)) - 1) if key else 1
+    if rest or side % unit:
+        levels = f", for the levels of family.{key}" if key else ""
+        raise ValueError(
+            f"data.image_size: {study.data.image_size} divided by latents.autoencoder.downsampling"
+            f" must be a multiple of {unit}{levels}"
+        )
 
 
 def _check_steps(study: Sections, key: str, steps: Iterable[int]) -> None:
@@ -163,6 +170,7 @@ def check_param_budget(study: Sections) -> None:
         return
     own = ARCHITECTURES[study.family.architecture]
     unit = math.lcm(*(getattr(study.family, name) for name in own.divisors))
+    keys = " and ".join(f"family.{name}" for name in own.divisors)
     for size in budget.sizes:
         if not re.fullmatch(own.size, size):
             known = study.family.sizes[0]
@@ -170,7 +178,7 @@ def check_param_budget(study: Sections) -> None:
         if channels(size) % unit:
             raise ValueError(
                 f"param_budget.sizes: the channels of {size} must be a multiple of {unit}, for"
-                " family.norm_groups and family.heads"
+                f" {keys}"
             )
     _check_steps(study, "param_budget.steps", [budget.steps])
 

@@ -90,6 +90,14 @@ class Sections(Strict):
         return self.search.method == "adaptive" and len(self.training.seeds) == 1
 
     @property
+    def chooses_guidance(self) -> bool:
+        """Whether models of a stage have several guidance scales, so that one is to be chosen."""
+        scales = [self.sampling.guidance]
+        if self.distill or self.guided_distill:
+            scales.append(self.sampling.students.guidance)
+        return max(map(len, scales)) > 1
+
+    @property
     def guidance_sizes(self) -> list[str]:
         """Sizes whose images at every guidance scale are drawn."""
         ends = [choose(self.family.sizes, key=channels) for choose in (min, max)]

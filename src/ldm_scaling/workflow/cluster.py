@@ -28,21 +28,41 @@ def refusal(workflow: Any) -> str | None:
         return None
     if shutil.which("sbatch") is None:
         return "this machine has no sbatch; without --profile slurm the jobs run on it: --cores all"
-    # one job stands for all that the profile and the command line treat alike
-    jobs = {
-        tuple(str(job.resources.get(name, "")) for name in CHOICES): job
-        for job in workflow.dag.needrun_jobs()
-        if not job.is_local
-    }
+    # one job stands for all that Slurm treats alike
+    jobs = {_kind(job): job for job in workflow.dag.needrun_jobs() if not job.is_local}
     for job in jobs.values():
-        options = next(executor.get_account_arg(job)) + executor.get_partition_arg(job)
-        if objection := _objection(shlex.split(options)):
+        if objection := _objection(_options(executor, job)):
             name, words = objection
             return (
                 f"Slurm refuses the jobs: {words}. Set {name} in {PROFILE}, default-resources;"
                 f" to see the choices: {CHOICES[name]}"
             )
     return None
+
+
+def _kind(job: Any) -> tuple[str, ...]:
+    """What a site may require an account or a partition for."""
+    gpu = "gpu" if job.resources.get("gpu") else ""
+    return gpu, *(str(job.resources.get(name, "")) for name in (*CHOICES, "qos"))
+
+
+def _options(executor: Any, job: Any) -> list[str]:
+    """What sbatch will be given for a job; a site may refuse one that lacks any of it."""
+    # here, since every job reads this module and the plugin imports pandas
+    from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+    from snakemake_executor_plugin_slurm.utils import set_gres_string
+
+    submission = {
+        "run_uuid": "test",
+        "slurm_logfile": "/dev/null",
+        "comment_str": "",
+        "account": next(executor.get_account_arg(job)),
+        "partition": executor.get_partition_arg(job),
+        "workdir": None,
+    }
+    settings = executor.workflow.executor_settings
+    command = get_submit_command(job, submission, settings=settings) + set_gres_string(job)
+    return shlex.split(command)[1:]
 
 
 def _objection(options: list[str]) -> tuple[str, str] | None:

@@ -18,6 +18,7 @@ from operator import getitem
 from typing import Any
 
 from ..kinds.figures import FIGURES
+from ..kinds.stages import SAMPLER_OF
 from ..kinds.tables import TABLES
 from ..study.fields import Strict, StudyError
 from ..study.load import load_study, schema_text
@@ -100,6 +101,7 @@ def _specs(study: Study, make: Callable[..., Strict]) -> Iterator[tuple[tuple, s
 
 def _values(study: Study) -> dict[str, list]:
     pairs = stages.pairs(study)
+    samplers = [*study.sampling.samplers, *SAMPLER_OF.values(), *searches.shown_grids(study)]
     return {
         "stage": [*stages.samplers(study), *dict.fromkeys(stage for stage, _, _ in pairs)],
         "size": [study.family.sizes[0], study.family.sizes[-1]],
@@ -109,7 +111,7 @@ def _values(study: Study) -> dict[str, list]:
         "subject": [0],
         "steps": study.guided_distill.steps if study.guided_distill else [],
         "sizes": list(dict.fromkeys(sizes for sizes, _ in stages.trajectories(study))),
-        "name": [*study.sampling.samplers, "lcm", *searches.shown_grids(study)],
+        "name": list(dict.fromkeys(samplers)),
     }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.common.configfile import load_configfile
+from snakemake.settings.types import DeploymentMethod
 from snakemake.shell import shell
 from snakemake.utils import update_config
 
@@ -59,6 +60,7 @@ def begin(workflow: Any, config: dict[str, Any]) -> Study:
     status 2.
     """
     _prepare_environment(workflow)
+    _warn_without_image(workflow)
     merged = load_configfile(str(REPOSITORY / CONFIG))
     update_config(merged, {key: config[key] for key in config if key != "pathvars"})
     try:
@@ -68,8 +70,7 @@ def begin(workflow: Any, config: dict[str, Any]) -> Study:
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    if is_main(workflow):
-        config.update(merged)  # captions of the report read it
+    workflow.modifier.globals["config"] = config | merged  # captions of the report read it
     pathvars = workflow.pathvars
     chosen = pathvars.level["results"] <= MODULE
     return study.with_results(pathvars.get("results")) if chosen else study
@@ -84,6 +85,13 @@ def image(wildcards: Any) -> str | None:
     path = REPOSITORY / "containers/ldm-scaling.sif"
     named = str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
     return None if re.search(r"\s", named) else named
+
+
+def _warn_without_image(workflow: Any) -> None:
+    asked = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+    if asked and image(None) is None:
+        why = f"the path of the repository has a space: {REPOSITORY}"
+        print(f"warning: jobs run without a container, since {why}", file=sys.stderr)
 
 
 def is_main(workflow: Any) -> bool:

@@ -15,6 +15,7 @@ from ..kinds.stages import (
     DREAMBOOTH,
     GUIDED_DISTILL,
     PRETRAIN,
+    SAMPLER_OF,
     STITCH,
     SUPERRES,
     is_superres,
@@ -283,7 +284,8 @@ def grid_images(study: Study) -> list[Given]:
 
 def student_images(study: Study) -> list[Given]:
     """Images of the students of consistency distillation."""
-    return _shown(study, study.family.sizes, "lcm/images.safetensors", DISTILL)
+    name = f"{SAMPLER_OF[DISTILL]}/images.safetensors"
+    return _shown(study, study.family.sizes, name, DISTILL)
 
 
 def superres_images(study: Study) -> list[Given]:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..kinds.sizes import channels
+from ..kinds.architectures import ARCHITECTURES
+from ..kinds.sizes import channels, numbers
 from ..study.stitch import SEPARATOR
 from ..study.study import Study
 from . import pairs, stages
@@ -41,15 +42,8 @@ TRAINING = {
 """by the most channels; larger sizes take the last row"""
 REST_MB = 4000
 """of a job that holds networks: Python, its libraries and its batches"""
-TEXT_MB = 8000
-"""of a job that encodes captions, at least"""
 LARGE_ENCODERS = {"google-t5/t5-3b": 1.241e9, "google-t5/t5-11b": 4.865e9}
 """parameters of text encoders that `REST_MB` has no room for"""
-
-
-def parameters(size: str) -> int:
-    """Parameters of a size, about, as the paper's family has them."""
-    return 8500 * channels(size) ** 2
 
 
 def sizes_of(wildcards: Any) -> list[str]:
@@ -92,6 +86,10 @@ class Hardware:
             "batch": self.sampling_batch,
         }
 
+    def parameters(self, size: str) -> int:
+        """Parameters of a size, about."""
+        return ARCHITECTURES[self.study.family.architecture].parameters(*numbers(size))
+
     def gpus(self, wildcards: Any) -> int:
         """GPUs that train one model, or sample its cells, each a part of them."""
         return row_of(sizes_of(wildcards)[0]).gpus
@@ -122,7 +120,7 @@ class Hardware:
 
     def model_memory(self, wildcards: Any) -> int:
         """MB for the weights of one model and the rest."""
-        return REST_MB + 8 * parameters(wildcards.size) // 10**6
+        return REST_MB + 8 * self.parameters(wildcards.size) // 10**6
 
     def walltime(self, wildcards: Any, attempt: int) -> int:
         """Minutes of one walltime slice; jobs continue in the next one."""
@@ -142,14 +140,21 @@ class Hardware:
         """
         gpus = self.gpus(wildcards)
         copies = gpus + 8 + len(self.study.training.keep)
-        needed = copies * parameters(wildcards.size)
+        needed = copies * self.parameters(wildcards.size)
         if self._encodes_captions(wildcards):
             needed += gpus * self._encoder_parameters(wildcards)
         return REST_MB + 4 * needed // 10**6
 
-    def text_memory(self, wildcards: Any) -> int:
-        """MB for encoding captions: the text encoder's weights as they are loaded, and the rest."""
-        return max(TEXT_MB, REST_MB + 8 * self._encoder_parameters(wildcards) // 10**6)
+    def with_text_encoder(self, rest: int) -> Callable[[Any], int]:
+        """A function of wildcards: MB for the weights of a large text encoder, and for the rest.
+
+        A small one is part of the rest. While weights are loaded, there are two copies of them.
+        """
+
+        def of_job(wildcards: Any) -> int:
+            return rest + 8 * self._encoder_parameters(wildcards) // 10**6
+
+        return of_job
 
     def _encodes_captions(self, wildcards: Any) -> bool:
         """Whether a training reads captions of tar shards and not their embeddings."""
@@ -165,7 +170,7 @@ class Hardware:
 
     def student_memory(self, wildcards: Any) -> int:
         """MB: each process also has the teacher and the average that it learns from."""
-        networks = 2 * self.gpus(wildcards) * parameters(wildcards.size)
+        networks = 2 * self.gpus(wildcards) * self.parameters(wildcards.size)
         return self.training_memory(wildcards) + 4 * networks // 10**6
 
     def sampling_memory(self, wildcards: Any) -> int:
@@ -177,7 +182,7 @@ class Hardware:
         features = 8192 * sampling.n * len(sampling.steps) * len(sampling.guidance)
         needed = 0
         for size in sizes_of(wildcards):
-            weights = 8 * row_of(size).gpus * parameters(size)
+            weights = 8 * row_of(size).gpus * self.parameters(size)
             needed += REST_MB + (weights + features) // 10**6
         return needed
 
@@ -196,5 +201,5 @@ class Hardware:
 
     def family_memory(self, wildcards: Any, attempt: int) -> int:
         """MB for the weights of the largest size and the rest."""
-        largest = max(self.study.family.sizes, key=channels)
-        return attempt * (REST_MB + 5 * parameters(largest) // 10**6)
+        largest = max(map(self.parameters, self.study.family.sizes))
+        return attempt * (REST_MB + 5 * largest // 10**6)

@@ -1,4 +1,4 @@
-"""Sections that a study may lack. A job of one that is lacking raises StudyError, in one line."""
+"""What a study may lack. A job of what is lacking raises StudyError, in one line."""
 
 from __future__ import annotations
 
@@ -58,6 +58,13 @@ def stitch(study: Study) -> Stitch:
 def param_budget(study: Study) -> ParamBudget:
     """The section `param_budget`."""
     return _given(study.param_budget, "param_budget", "; no parameters are split")
+
+
+def chooses_guidance(study: Study) -> bool:
+    """That guidance is to be chosen among several scales."""
+    if not study.chooses_guidance:
+        raise StudyError("config key sampling.guidance: has one scale; none is chosen")
+    return True
 
 
 def clip_like(study: Study) -> ClipLike:

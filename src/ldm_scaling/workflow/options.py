@@ -28,8 +28,8 @@ LAUNCH = (
 
 
 def each(option: str, files: Iterable[str]) -> list[str]:
-    """An option before each of the files."""
-    return [f"{option} {path}" for path in files]
+    """An option before each of the files, for a shell."""
+    return [shlex.join([option, str(path)]) for path in files]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Options:
 
     def archive(self, wildcards: Any, input: Any) -> str:
         """The emoji archive, if the source is emoji."""
-        return f"--archive {input[0]}" if self.study.data.source == "emoji" else ""
+        return f"--archive {shlex.quote(input[0])}" if self.study.data.source == "emoji" else ""
 
     def archive_url(self, wildcards: Any) -> str:
         """The address of a file below resources/."""
@@ -95,7 +95,7 @@ class Options:
         """What subjects are chosen from."""
         folder = needed.dreambooth(self.study).folder
         if folder is None:
-            return f"--data {self.study.results}/data"
+            return f"--data {shlex.quote(f'{self.study.results}/data')}"
         return f"--folder {shlex.quote(str(folder))}"
 
     # ------------------------------------------------------------ training
@@ -113,7 +113,7 @@ class Options:
         """What the U-Net of a pair reads."""
         if self.study.data.is_packed:
             return self.training(wildcards, input)
-        return [f"--index {input.index}", self._shards]
+        return [*each("--index", [input.index]), self._shards]
 
     @property
     def _shards(self) -> str:
@@ -148,8 +148,8 @@ class Options:
         weights = self.weights(wildcards, input)
         if not inputs.of_superres(wildcards):
             return [*weights, *each("--captions", input.clip[:1])]
-        condition, originals = input.superres[:2]
-        superres = [f"--condition {condition}", f"--originals {originals}"]
+        condition, originals, *_ = input.superres
+        superres = [*each("--condition", [condition]), *each("--originals", [originals])]
         return [*weights, *superres, self.perceptual(wildcards)]
 
     def weights(self, wildcards: Any, input: Any) -> list[str]:
@@ -175,4 +175,4 @@ class Options:
     def stitched(self, wildcards: Any) -> list[str]:
         """The model that begins a trajectory, and those that take over."""
         first, *others = inputs.stitched_models(self.study, wildcards)
-        return [f"--model {first}", *each("--then", others)]
+        return [*each("--model", [first]), *each("--then", others)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..kinds.architectures import FOLDER, WEIGHTS
 from ..study.study import Study
 from . import needed
 from .downloads import SQUEEZENET
 
 TRAINED = {
-    "weights": "unet/diffusion_pytorch_model.safetensors",
-    "config": "unet/config.json",
+    "weights": f"{FOLDER}/{WEIGHTS}",
+    "config": f"{FOLDER}/config.json",
     "kept": "kept.safetensors",
     "scheduler": "scheduler/scheduler_config.json",
     "metrics": "metrics.jsonl",
@@ -26,7 +27,7 @@ SAMPLED = {
     "images": "images.safetensors",
 }
 """files of sampled cells"""
-AUTOENCODER = ("config.json", "diffusion_pytorch_model.safetensors")
+AUTOENCODER = ("config.json", WEIGHTS)
 AUTOENCODER_BIN = "diffusion_pytorch_model.bin"
 """weights of autoencoders that others trained some time ago"""
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from ..kinds.sizes import SIZE
-from ..kinds.stages import BUDGET, DISTILL, GUIDED_DISTILL, PRETRAIN, SCRATCH, STITCH, SUPERRES
+from ..kinds.stages import DISTILL, ENLARGING, GUIDED_DISTILL, PAIR, PRETRAIN, STITCH
 from ..study.stitch import SEPARATOR
 from .searches import GRID
 
-PAIR = rf"{BUDGET}[\w.-]+"
-"""a stage of the parameter budget"""
-ENLARGING = f"{SUPERRES}|{SCRATCH}"
 STAGE = rf"{PRETRAIN}|{DISTILL}|{GUIDED_DISTILL}\d+|{ENLARGING}|{PAIR}"
 """how a model was trained"""
 SIZES = f"{SIZE}({SEPARATOR}{SIZE}){{1,2}}"

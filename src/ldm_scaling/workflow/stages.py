@@ -9,6 +9,7 @@ from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are name
     DREAMBOOTH,
     GUIDED_DISTILL,
     PRETRAIN,
+    SAMPLER_OF,
     SCRATCH,
     STITCH,
     SUPERRES,
@@ -29,9 +30,10 @@ def samplers(study: Study) -> dict[str, list[str]]:
     """The samplers of each stage that the study has."""
     stages = {PRETRAIN: list(study.sampling.samplers)}
     if study.distill:
-        stages[DISTILL] = ["lcm"]
+        stages[DISTILL] = [SAMPLER_OF[DISTILL]]
     if study.guided_distill:
-        stages |= {guided_stage(steps): ["ddim"] for steps in needed.guided_distill(study).steps}
+        own = [SAMPLER_OF[GUIDED_DISTILL]]
+        stages |= {guided_stage(steps): own for steps in needed.guided_distill(study).steps}
     if study.superres:
         stages[SUPERRES] = [study.sampling.fixed.sampler]
         if sizes(study, SCRATCH):

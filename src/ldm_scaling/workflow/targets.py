@@ -145,10 +145,10 @@ def told(path: str) -> dict[str, Any]:
 
 
 def runtime(table: Table) -> Callable[[object, int], int]:
-    """A function of wildcards and attempt: minutes, more at each attempt."""
+    """A function of wildcards and attempt: minutes, more at each attempt, up to a day."""
 
     def of_job(wildcards: object, attempt: int) -> int:
-        return attempt * table.minutes
+        return min(attempt * table.minutes, 1440)
 
     return of_job
 
@@ -162,7 +162,7 @@ def _is_read(path: str) -> bool:
 
 
 def _is_there(study: Study, section: str | None) -> bool:
-    return section is None or attrgetter(section)(study) is not None
+    return section is None or attrgetter(section)(study) not in (None, False)
 
 
 def _missing(study: Study, section: str) -> Callable[[object], NoReturn]:

@@ -143,7 +143,10 @@ class SweepSpec(Strict):
         if name != sampler and name not in searches.sampler_names(study, stage):
             raise StudyError(f"stage {stage} has no {name}: every scale stands under {sampler}")
         if (stage == stages.DISTILL) != (sampler in OF_STUDENTS):
-            raise StudyError(f"stage {stage} is not sampled by {sampler}: lcm is for distill")
+            own = stages.SAMPLER_OF[stages.DISTILL]
+            raise StudyError(
+                f"stage {stage} is not sampled by {sampler}: {own} is for {stages.DISTILL}"
+            )
         fixed, grid = study.sampling.fixed, list(product(*stages.grid(study, stage)))
         cells = [CellSpec.of(study, stage, sampler, *setting) for setting in grid]
         if name != sampler:

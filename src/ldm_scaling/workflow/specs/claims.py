@@ -10,7 +10,10 @@ from ...kinds.metrics import distances
 from ...study.fields import Positive, Seed, Strict, is_none
 from ...study.sampling import FixedSetting, Sampler
 from ...study.study import Study
+from ...study.superres import INCEPTION_SCORE
+from .. import needed, stages
 from .costs import CostSpec
+from .measuring import MeasureSpec
 
 
 class SuperResClaims(Strict):
@@ -21,6 +24,20 @@ class SuperResClaims(Strict):
     fixed_steps: Positive
     decay: Literal["cosine", "constant"]
     """of the learning rate"""
+    score: Annotated[str | None, Field(exclude_if=is_none)] = None
+    """the score of images by their classes; null: none is measured"""
+
+    @classmethod
+    def of(cls, study: Study) -> SuperResClaims:
+        """Settings of a study's claims on super-resolution."""
+        own = needed.superres(study)
+        measured = MeasureSpec.of(study, stages.SUPERRES).names
+        return cls(
+            perceptual=own.perceptual,
+            fixed_steps=own.fixed_steps,
+            decay=own.decay,
+            score=INCEPTION_SCORE if INCEPTION_SCORE in measured else None,
+        )
 
 
 class AgreementClaims(Strict):
@@ -82,7 +99,7 @@ class ClaimsSpec(CostSpec):
             figure_sampler=study.sampling.samplers[0],
             decay=study.training.decay,
             agreement=AgreementClaims.of(study),
-            superres=study.superres and SuperResClaims.part_of(study.superres),
+            superres=study.superres and SuperResClaims.of(study),
             fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
             subjects=study.dreambooth and study.dreambooth.subjects,
             search="adaptive" if study.searches else None,

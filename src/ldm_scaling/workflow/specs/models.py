@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ...kinds.stages import PAIR, PRETRAIN
 from ...study.diffusion import Diffusion
 from ...study.distill import Distill, GuidedDistill
 from ...study.family import Family, Size
@@ -31,7 +32,7 @@ class PretrainSpec(Strict):
     """Train one model."""
 
     recipe: Literal[1] = 1
-    stage: Annotated[str, Field(pattern=r"^(pretrain|budget_[\w.-]+)$")] = "pretrain"
+    stage: Annotated[str, Field(pattern=f"^({PRETRAIN}|{PAIR})$")] = PRETRAIN
     size: Size
     seed: Seed
     family: Family

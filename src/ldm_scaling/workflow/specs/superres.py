@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...kinds.stages import SCRATCH
+from ...kinds.stages import ENLARGING, SCRATCH
 from ...study.diffusion import Diffusion
 from ...study.family import Family, Size
 from ...study.fields import Positive, Seed, Strict, is_none
@@ -15,7 +15,7 @@ from ...study.superres import Degradation, Finetuning, Photos
 from .. import needed
 from .models import family_of
 
-Stage = Literal["superres", "superres_scratch"]
+Stage = Annotated[str, Field(pattern=f"^({ENLARGING})$")]
 
 
 class PhotosSpec(Strict):
