@@ -48,6 +48,8 @@ def check_shapes_and_counts(study: Sections) -> None:
     _check_steps(study, "sampling.steps", study.sampling.steps)
     _check_steps(study, "sampling.fixed.steps", [study.sampling.fixed.steps])
     _check_sizes(study, "figures.guidance_sizes", study.guidance_sizes)
+    if isinstance(rates := study.training.lr_by_size, dict):
+        _check_sizes(study, "training.lr_by_size", rates)
 
 
 def _check_latent_side(study: Sections) -> None:

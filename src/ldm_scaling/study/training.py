@@ -6,12 +6,33 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from .fields import Distinct, Fraction, Kept, Optimisation, Seed, check_kept
+from ..kinds.sizes import channels
+from .fields import (
+    Distinct,
+    Fraction,
+    Kept,
+    Optimisation,
+    Seed,
+    Strict,
+    check_kept,
+    is_none,
+)
+
+
+class PowerOfWidth(Strict):
+    """Learning rates that follow the width of a size, as in muP (Yang et al. 2022)."""
+
+    power: float
+    """of the width over that of family.reference_size, which has `lr` itself; muP: -1"""
 
 
 class Training(Optimisation):
     """Pretraining."""
 
+    lr_by_size: Annotated[
+        dict[str, Annotated[float, Field(gt=0)]] | PowerOfWidth | None, Field(exclude_if=is_none)
+    ] = None
+    """peak learning rates of sizes instead of `lr`; null: all sizes have `lr`"""
     caption_dropout: Fraction
     """share of captions that are replaced by the empty caption, for guidance"""
     min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
@@ -20,6 +41,15 @@ class Training(Optimisation):
     """fractions of the training at which a checkpoint of the averaged weights is kept"""
     seeds: Annotated[list[Seed], Distinct] = Field(min_length=1)
     """training seeds; there is one model of each size for each seed"""
+
+    def of_size(self, size: str, reference: str) -> Training:
+        """The settings of one size's training, whose learning rate is `lr`."""
+        rate, own = self.lr, self.lr_by_size
+        if isinstance(own, PowerOfWidth):
+            rate *= (channels(size) / channels(reference)) ** own.power
+        elif own is not None:
+            rate = own.get(size, rate)
+        return self.model_copy(update={"lr": rate, "lr_by_size": None})
 
     @model_validator(mode="after")
     def _check_keep(self) -> Training:

@@ -49,7 +49,9 @@ class PretrainSpec(Strict):
             seed=seed,
             family=family_of(study, size),
             diffusion=study.diffusion,
-            training=study.training.model_copy(update={"seeds": [seed]}),
+            training=study.training.of_size(size, study.family.reference_size).model_copy(
+                update={"seeds": [seed]}
+            ),
             encoding=EncodingSpec.while_training(study),
         )
 
