@@ -13,7 +13,7 @@ from typing import Annotated
 import pandas as pd
 
 from ..costs.published import COLUMNS
-from ..jobs.cli import InputError, run
+from ..jobs.cli import InputError
 from ..jobs.command import Option, command, csv, json_of
 from ..jobs.tables import FAMILY, to_csv
 from ..jobs.workdir import write_text
@@ -123,7 +123,3 @@ def main(
     write_text(table_out, to_csv(table(findings)))
     verdicts = [finding.verdict for finding in findings]
     print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -108,9 +108,8 @@ def _draw_acceleration(axes: Axes, table: pd.DataFrame) -> None:
         mark = {"marker": _ARROWS.get(row.status, "*"), "markersize": 7, "linestyle": "none"}
         at = {"color": _STUDENT["color"], "label": f"{row.size}: {row.status}", "zorder": 3}
         axes.plot(place[:1], [row.acceleration], **mark, **at)
-    failed = table[table["status"] == FAILED]
-    if len(failed):
-        style.draw_failed(axes, failed["params"] / 1e6, _STUDENT["color"])
+    failed = table.loc[table["status"] == FAILED, "params"]
+    style.draw_failed(axes, failed / 1e6, _STUDENT["color"])
     axes.set_ylim(low, high)
     style.log_ticks(axes.yaxis)
 

@@ -13,14 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..tables.arguments import Confidence, Floors, SeveralCells
-from ..tables.curves import (
-    CROSSES,
-    CROSSOVERS,
-    SMALLER_OVERTAKES,
-    curve_of,
-    overtaking,
-    sizes_of,
-)
+from ..tables.curves import CROSSES, CROSSOVERS, SMALLER_OVERTAKES, curve_of, overtaking, sizes_of
 from ..tables.values import Values, interval
 from . import paired_curves, quality_curves, style
 from .quality_curves import Quality

@@ -44,17 +44,12 @@ def read_best(
     return rows[rows["steps"] == steps]
 
 
-def setting_label(sampler: Sampler, steps: Steps) -> str:
-    """How images were sampled, for readers."""
-    return f"{sampler}, {steps} steps"
-
-
 def draw(
     images: Annotated[Mapping[str, Mapping[float, Sequence[np.ndarray | str]]], Read(read_scales)],
     captions: Captions,
     best: Annotated[pd.DataFrame, Read(read_best)],
     seed: Annotated[int, Option("training seed of the models", int)],
-    setting: Annotated[str, Read(setting_label)],
+    setting: Annotated[str, Read(samples.steps_label)],
 ) -> Figure:
     """The figure, of images of the captions by size and guidance scale.
 

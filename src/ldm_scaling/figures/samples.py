@@ -200,9 +200,14 @@ def read_captions(
     return [found[row] for row in prompts]
 
 
+def steps_label(sampler: Sampler, steps: Steps) -> str:
+    """How images were sampled, for readers, but for the guidance."""
+    return f"{sampler}, {steps} steps"
+
+
 def setting_label(sampler: Sampler, steps: Steps, guidance: Guidance) -> str:
     """How images were sampled, for readers."""
-    return f"{sampler}, {steps} steps, guidance {guidance:g}"
+    return f"{steps_label(sampler, steps)}, guidance {guidance:g}"
 
 
 Captions = Annotated[list[str], Read(read_captions)]

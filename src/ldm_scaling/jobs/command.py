@@ -8,7 +8,6 @@ parameters are annotated in the same way. Names are those of the parameters.
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ..study.fields import Strict
-from .cli import parse_spec, parser
+from .cli import parse_spec, parser, run
 from .tables import read_table
 
 
@@ -56,14 +55,19 @@ def json_of(kind: type[Strict]) -> Option:
 
 
 def command(function: Callable[..., None]) -> Callable[[], None]:
-    """The command line of a function; the docstring of its module is what `--help` prints."""
+    """The command line of a function, which runs where its module is run: it stands last there.
+
+    The docstring of the module is what `--help` prints.
+    """
 
     @wraps(function)
     def main() -> None:
-        arguments = parser(sys.modules[function.__module__].__doc__ or "")
+        arguments = parser(function.__globals__["__doc__"])
         add_options(arguments, function)
         call(function, arguments.parse_args())
 
+    if function.__module__ == "__main__":
+        run(main)
     return main
 
 

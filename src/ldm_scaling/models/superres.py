@@ -29,11 +29,7 @@ class SuperResolution:
     """The task of the training loop: predict the noise (or v) beside the low-resolution latents."""
 
     def __init__(
-        self,
-        spec: SuperResSpec,
-        pairs: PackedPairs,
-        condition: np.ndarray,
-        base: Denoiser,
+        self, spec: SuperResSpec, pairs: PackedPairs, condition: np.ndarray, base: Denoiser
     ):
         """Raises InputError if the base's latents are others, or not one of each is conditioned."""
         if input_shape(base) != pairs.latent_shape:

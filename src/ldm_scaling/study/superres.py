@@ -7,16 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from .fields import (
-    Distinct,
-    Fraction,
-    Kept,
-    Optimisation,
-    Positive,
-    Strict,
-    check_kept,
-    is_none,
-)
+from .fields import Distinct, Fraction, Kept, Optimisation, Positive, Strict, check_kept, is_none
 
 SCALE = 4
 """side of an image divided by that of its low-resolution version (arXiv 2404.01367, section 4)"""

@@ -9,11 +9,9 @@ import pandas as pd
 
 from ..jobs.cli import fraction
 from ..jobs.command import Option, Read, csv
-from ..jobs.tables import FAMILY, PARTS
+from ..jobs.tables import FAMILY, FLOOR_COLUMNS, PARTS
 from .values import Values, read_values
 
-FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
-"""of floors.csv, and of superres_baselines.csv"""
 _CELLS = {"parse": Path, "nargs": 2, "names": ("CELLS", "DRAWS")}
 
 Metric = Annotated[str, Option("a metric of the cells")]

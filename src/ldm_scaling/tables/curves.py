@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.choice import OK, require_lower_is_better
-from ..jobs.cli import run
 from ..jobs.command import command
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
 from .arguments import Confidence, Out, SeveralCells
-from .values import Values, interval
+from .values import Values, interval, with_intervals
 
 AXES = ["sampling_cost", "guided_cost", "total_cost", "seconds"]
 """columns of cells that say what an image costs"""
@@ -87,9 +86,7 @@ def best_points(cells: Values, confidence: float) -> Values:
     """
     require_lower_is_better(cells.rows["metric"].iloc[0])
     best = cells.over_seeds(confidence).at_best_guidance()
-    value, lo, hi = np.array([interval(draws, confidence) for draws in best.draws]).T
-    status = np.where(np.isfinite(value), OK, "diverged")
-    return Values(best.rows.assign(value=value, lo=lo, hi=hi, status=status), best.draws)
+    return Values(with_intervals(best, confidence), best.draws)
 
 
 def sizes_of(points: Values) -> list[str]:
@@ -178,7 +175,3 @@ def main(cells: SeveralCells, confidence: Confidence, out: Out) -> None:
     found = pd.concat(tables, ignore_index=True)
     write_text(out, to_csv(found))
     print(f"{len(found)} pairs of sizes; the larger overtakes in {(found.status == CROSSES).sum()}")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -11,7 +11,6 @@ from typing import Annotated
 import pandas as pd
 
 from ..costs.published import published_results
-from ..jobs.cli import run
 from ..jobs.command import command, json_of
 from ..jobs.tables import records, to_csv
 from ..jobs.workdir import write_text
@@ -45,7 +44,3 @@ def main(
 ) -> None:
     """Write fixed_setting.csv."""
     write_text(out, to_csv(fixed_setting_table(values, spec, confidence)))
-
-
-if __name__ == "__main__":
-    run(main)

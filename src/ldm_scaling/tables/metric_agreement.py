@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.choice import OK, at_chosen, chosen_scales, require_lower_is_better
-from ..jobs.cli import InputError, run
+from ..jobs.cli import InputError
 from ..jobs.command import Option, command
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
@@ -193,7 +193,3 @@ def main(
         f"{agreement['agreeing'].sum()} pairs of sizes in the same order by two metrics,"
         f" {agreement['contradicting'].sum()} in opposite ones"
     )
-
-
-if __name__ == "__main__":
-    run(main)

@@ -24,7 +24,7 @@ from ..cells.measure import read_features
 from ..cells.search import search
 from ..jobs.arrays import map_array
 from ..jobs.choice import chosen_rows
-from ..jobs.cli import InputError, Progress, run
+from ..jobs.cli import InputError, Progress
 from ..jobs.command import Option, command, json_of
 from ..jobs.tables import MEASURED, MODEL, OK, draws_of, read_table, to_csv
 from ..jobs.workdir import write_text
@@ -121,7 +121,3 @@ def main(
     table = pd.DataFrame(rows).reindex(columns=SEARCH_COST)
     write_text(out, to_csv(table))
     print(summary(table))
-
-
-if __name__ == "__main__":
-    run(main)
