@@ -47,7 +47,7 @@ def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
         figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(5, 4))
         _draw_values(left, teachers, students)
-        metric = style.metric_label(teachers.points.rows["metric"].iloc[0])
+        metric = style.metric_label(teachers.points.metric)
         left.set_ylabel(f"{metric}\nn = {teachers.n} images a cell")
         _draw_acceleration(right, table)
         sizes = students.points.rows.drop_duplicates("size").sort_values("params")

@@ -58,7 +58,7 @@ class Quality:
         Raises InputError if the floors lack the metric, or n differ.
         """
         points = best_points(cells, confidence)
-        floors = of_metric(floors, cells.rows["metric"].iloc[0])
+        floors = of_metric(floors, cells.metric)
         n = style.only_n(cells.rows, floors)
         return cls(cells, points, floors, confidence, n)
 
@@ -85,7 +85,7 @@ class Quality:
     @property
     def label(self) -> str:
         """Label of the y axis."""
-        metric = style.metric_label(self.points.rows["metric"].iloc[0])
+        metric = style.metric_label(self.points.metric)
         return f"{metric}\n{self.sampler}, n = {self.n} images a cell"
 
 

@@ -18,7 +18,7 @@ from ..latents.pairs import Pairs, open_pairs
 from ..study.fields import Optimisation
 from ..training.devices import Switches, check_gpus, precision, process_index
 from ..training.loop import Plan, Task, Trainer, jsonl, training_summary, warmup_then
-from .denoiser import FOLDER, Denoiser, blocks
+from .denoiser import FOLDER, Denoiser, alike, blocks
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -43,10 +43,6 @@ class DenoiserTask(Task, Protocol):
     """A task that trains a denoiser."""
 
     module: Denoiser
-
-    def build(self) -> Denoiser:
-        """A network of the same shape, to hold the averaged weights."""
-        ...
 
 
 def add_training(arguments: ArgumentParser) -> None:
@@ -121,7 +117,7 @@ def train_task(
         trainer = Trainer(task, plan, work, label, switches, blocks(task.module))
         trainer.run(time_slice)
         if trainer.accelerator.is_main_process:
-            export(task.build(), trainer, options, sampler)
+            export(alike(task.module), trainer, options, sampler)
             if not keep_state:
                 work.clear()
     print(f"{label}: {trainer.state.seconds:.0f} s of training")

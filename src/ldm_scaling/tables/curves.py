@@ -84,7 +84,7 @@ def best_points(cells: Values, confidence: float) -> Values:
     where no scale has a value.
     Raises InputError for a metric whose lowest value is not the best.
     """
-    require_lower_is_better(cells.rows["metric"].iloc[0])
+    require_lower_is_better(cells.metric)
     best = cells.over_seeds(confidence).at_best_guidance()
     return Values(with_intervals(best, confidence), best.draws)
 
@@ -157,14 +157,26 @@ def crossovers(points: Values, axis: str, confidence: float) -> pd.DataFrame:
     """
     first, sizes = points.rows.iloc[0], sizes_of(points)
     curves = {size: curve_of(points, size, axis) for size in sizes}
-    rows = []
-    for small, large in combinations(sizes, 2):
-        status, crossing, (low, high) = overtaking(curves[small], curves[large])
-        cost, lo, hi = interval(crossing, confidence)
-        cost = cost if status == CROSSES else np.nan
-        head = (first["sampler"], axis, first["metric"], small, large)
-        rows.append((*head, cost, lo, hi, low, high, status, first["n"]))
+    pairs = [(curves[small], curves[large]) for small, large in combinations(sizes, 2)]
+    rows = [crossing_row(first, axis, *pair, confidence) for pair in pairs]
     return pd.DataFrame(rows, columns=CROSSOVERS)
+
+
+def crossing_row(
+    first: pd.Series, axis: str, small: Curve, large: Curve, confidence: float, back: bool = False
+) -> tuple:
+    """Where the larger overtakes, and with `back` where the smaller does, as in `CROSSOVERS`.
+
+    `first` is a row of the sampler and metric.
+    """
+    status, crossing, (low, high) = overtaking(small, large)
+    back = back and status == SMALLER_OVERTAKES
+    if back:
+        _, crossing, _ = overtaking(large, small)
+    cost, lo, hi = interval(crossing, confidence)
+    cost = cost if back or status == CROSSES else np.nan
+    head = (first["sampler"], axis, first["metric"], small.size, large.size)
+    return (*head, cost, lo, hi, low, high, status, first["n"])
 
 
 @command
