@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..costs.published import COLUMNS
 from ..jobs.cli import InputError
-from ..jobs.command import Option, command, csv, json_of
+from ..jobs.command import Option, command, csv
 from ..jobs.tables import FAMILY, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
@@ -97,7 +97,7 @@ def read_evidence(
 
 @command
 def main(
-    spec: Annotated[ClaimsSpec, json_of(ClaimsSpec)],
+    spec: ClaimsSpec,
     cells: Annotated[
         list[tuple[str, str, str, str]],
         Option(

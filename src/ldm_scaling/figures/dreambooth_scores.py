@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..jobs.command import Option, Read
+from ..jobs.command import Read
 from ..jobs.tables import OK, read_table
 from ..kinds.stages import DREAMBOOTH, PRETRAIN
 from ..tables.arguments import Confidence
@@ -42,8 +42,8 @@ def in_order(metrics: pd.Series) -> list[str]:
 
 
 def read_every_score(
-    table: Annotated[Path, Option("dreambooth.csv", Path)],
-    draws: Annotated[Path, Option("draws.safetensors beside it", Path)],
+    table: Annotated[Path, "dreambooth.csv"],
+    draws: Annotated[Path, "draws.safetensors beside it"],
 ) -> list[Values]:
     """The values of each metric."""
     return [

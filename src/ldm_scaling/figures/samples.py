@@ -187,12 +187,10 @@ FilesBySize = Annotated[
         read=files_by_size,
     ),
 ]
-Prompts = Annotated[list[int], Option("rows of the captions", int, nargs="+")]
+Prompts = Annotated[list[int], "rows of the captions"]
 
 
-def read_captions(
-    captions: Annotated[Path, Option("test.csv", Path)], prompts: Prompts
-) -> list[str]:
+def read_captions(captions: Annotated[Path, "test.csv"], prompts: Prompts) -> list[str]:
     """Captions of these rows. Raises InputError if there are fewer."""
     found = read_column(captions, "caption")
     if max(prompts) >= len(found):

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..jobs.arrays import map_array
-from ..jobs.command import Option, Read
+from ..jobs.command import Read
 from ..kinds.cells import cell_name
 from ..tables.arguments import Family, Steps
 from . import samples
@@ -24,8 +24,8 @@ Images = list[np.ndarray | str]
 
 
 def read_around(
-    enlarged: Annotated[Path, Option("low-resolution images", Path)],
-    originals: Annotated[Path, Option("the images themselves", Path)],
+    enlarged: Annotated[Path, "low-resolution images"],
+    originals: Annotated[Path, "the images themselves"],
     prompts: Prompts,
 ) -> dict[str, Images]:
     """The low-resolution images, the same enlarged, and the originals, by what they are."""

@@ -14,9 +14,9 @@ from .values import Values, read_values
 
 _CELLS = {"parse": Path, "nargs": 2, "names": ("CELLS", "DRAWS")}
 
-Metric = Annotated[str, Option("a metric of the cells")]
-Metrics = Annotated[list[str], Option("metrics of the cells", nargs="+")]
-SelectBy = Annotated[str, Option("metric that chooses the guidance")]
+Metric = Annotated[str, "a metric of the cells"]
+Metrics = Annotated[list[str], "metrics of the cells"]
+SelectBy = Annotated[str, "metric that chooses the guidance"]
 Confidence = Annotated[float, Option("of intervals", fraction)]
 CellFiles = Annotated[tuple[Path, Path], Option("cells.csv and the draws beside it", **_CELLS)]
 SeveralCellFiles = Annotated[
@@ -26,10 +26,10 @@ SeveralCellFiles = Annotated[
 Floors = Annotated[pd.DataFrame, csv("floors.csv", FLOOR_COLUMNS)]
 Family = Annotated[pd.DataFrame, csv("family.csv", FAMILY)]
 FamilyParts = Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *PARTS])]
-Sampler = Annotated[str, Option("sampler of the cells")]
-Steps = Annotated[int, Option("denoising steps of the cells", int)]
-Guidance = Annotated[float, Option("guidance scale of the cells", float)]
-Out = Annotated[Path, Option("file to write", Path)]
+Sampler = Annotated[str, "sampler of the cells"]
+Steps = Annotated[int, "denoising steps of the cells"]
+Guidance = Annotated[float, "guidance scale of the cells"]
+Out = Annotated[Path, "file to write"]
 
 
 def read_cells(cells: CellFiles, metric: Metric) -> Values:

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import pandas as pd
 
-from ..jobs.command import Option, command
+from ..jobs.command import command
 from ..jobs.tables import CELLS, read_table, to_csv
 from ..jobs.workdir import write_text
 from .arguments import Out
 
-_Tables = Annotated[list[Path], Option("the table of each", Path, nargs="+")]
+_Tables = Annotated[list[Path], "the table of each"]
 
 
 @command

@@ -141,7 +141,7 @@ def main(
     guidance: Guidance,
     confidence: Confidence,
     bootstrap: Annotated[int, Option("resamples", positive(int))],
-    seed: Annotated[int, Option("of the resamples", int)],
+    seed: Annotated[int, "of the resamples"],
     table_out: Out,
     draws_out: Out,
 ) -> None:

@@ -6,12 +6,10 @@ if the family is theirs: theirs are of 30,000 images of COCO-2014, DDIM, 50 step
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import pandas as pd
 
 from ..costs.published import published_results
-from ..jobs.command import command, json_of
+from ..jobs.command import command
 from ..jobs.tables import records, to_csv
 from ..jobs.workdir import write_text
 from ..workflow.specs.costs import CostSpec
@@ -39,7 +37,7 @@ def fixed_setting_table(values: list[Values], spec: CostSpec, confidence: float)
 def main(
     values: AtSetting,
     confidence: Confidence,
-    spec: Annotated[CostSpec, json_of(CostSpec)],
+    spec: CostSpec,
     out: Out,
 ) -> None:
     """Write fixed_setting.csv."""

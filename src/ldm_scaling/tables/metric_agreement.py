@@ -18,7 +18,7 @@ import pandas as pd
 
 from ..jobs.choice import OK, require_lower_is_better
 from ..jobs.cli import InputError
-from ..jobs.command import Option, command
+from ..jobs.command import command
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
 from ..kinds.metrics import HIGHER_IS_BETTER
@@ -155,7 +155,7 @@ def main(
     cells: SeveralCellFiles,
     metrics: Metrics,
     select_by: SelectBy,
-    budgets: Annotated[list[float], Option("sampling costs", float, nargs="+")],
+    budgets: Annotated[list[float], "sampling costs"],
     confidence: Confidence,
     ranking_out: Out,
     out: Out,

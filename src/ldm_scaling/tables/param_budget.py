@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..jobs.choice import at_end
 from ..jobs.cli import InputError
-from ..jobs.command import Option, command, csv, json_of
+from ..jobs.command import Option, command, csv
 from ..jobs.tables import COUNTS, OK, read_measured, records, to_csv, write_cells
 from ..jobs.workdir import write_text
 from ..kinds.stages import BUDGET
@@ -88,7 +88,7 @@ def _with_costs(rows: pd.DataFrame, counts: pd.DataFrame, spec: ParamBudgetSpec)
 
 @command
 def main(
-    spec: Annotated[ParamBudgetSpec, json_of(ParamBudgetSpec)],
+    spec: ParamBudgetSpec,
     metrics: Annotated[
         list[list[str]],
         Option(

@@ -25,7 +25,7 @@ from ..cells.search import search
 from ..jobs.arrays import map_array
 from ..jobs.choice import chosen_rows
 from ..jobs.cli import InputError, Progress
-from ..jobs.command import Option, command, json_of
+from ..jobs.command import Option, command
 from ..jobs.tables import MEASURED, MODEL, OK, draws_of, read_table, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.cells import cell_name
@@ -93,7 +93,7 @@ def read_cells(
 
 @command
 def main(
-    spec: Annotated[SearchCostSpec, json_of(SearchCostSpec)],
+    spec: SearchCostSpec,
     cells: Annotated[
         list[list[str]],
         Option(
@@ -103,7 +103,7 @@ def main(
             repeated=True,
         ),
     ],
-    reference: Annotated[Path, Option("features of real images", Path)],
+    reference: Annotated[Path, "features of real images"],
     out: Out,
 ) -> None:
     """Write search_cost.csv."""

@@ -123,7 +123,7 @@ def main(
     ],
     family: FamilyParts,
     select_by: SelectBy,
-    guidance: Annotated[list[float], Option("of the grid", float, nargs="+")],
+    guidance: Annotated[list[float], "of the grid"],
     out: Out,
     draws_out: Out,
 ) -> None:
