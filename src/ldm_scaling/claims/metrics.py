@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..tables.metric_agreement import at_guidance_of, direction, ranked, within
+from ..tables.metric_agreement import direction, ranked, within
 from ..workflow.specs.claims import AgreementClaims
 from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun
 from .sampling import DDIM
@@ -27,8 +27,8 @@ def _settings(evidence: Evidence) -> AgreementClaims:
 def _at_budgets(evidence: Evidence, kind: str) -> list[np.ndarray]:
     """How much worse than their mean the sizes are at each budget that buys two: [S, 1 + R]."""
     values, selecting = (evidence.measured(own, DDIM) for own in (kind, QUALITY))
-    points = at_guidance_of(values, selecting)
-    sign, found = direction(points.rows["metric"].iloc[0]), []
+    points = values.at_best_guidance(selecting)
+    sign, found = direction(points.metric), []
     for budget in _settings(evidence).budgets:
         bought = within(points, budget)
         if len(ranked(bought).rows) < len(bought.rows):

@@ -10,21 +10,8 @@ import pandas as pd
 from .evidence import Evidence
 from .statement import COSINE, NOT_RUN, VERDICTS, Finding
 
-COLUMNS = [
-    "id",
-    "topic",
-    "source",
-    "sentence",
-    "statistic",
-    "estimate",
-    "lo",
-    "hi",
-    "n",
-    "verdict",
-    "reason",
-    "note",
-    "figure",
-]
+COLUMNS = ["id", "topic", "source", "sentence", "statistic", "estimate", "lo", "hi", "n"]
+COLUMNS += ["verdict", "reason", "note", "figure"]
 
 
 def table(findings: list[Finding]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from .statement import Claim, Every, Some, Statistic
 
 COST = "Sampling cost"
 DDIM = "ddim"
-_PLACES = 33
+PLACES = 33
 """costs at which two curves are compared along their common range"""
 _RANGE = 2.0
 """a range of costs: up to so many times the lowest"""
@@ -82,7 +82,7 @@ def _pairs(evidence: Evidence, sampler: str) -> list[tuple[Curve, Curve, tuple[f
 def _smaller_is_often_ahead(evidence: Evidence, sampler: str = DDIM) -> Statistic:
     shares = []
     for smaller, larger, shared in _pairs(evidence, sampler):
-        places = np.geomspace(*shared, _PLACES)
+        places = np.geomspace(*shared, PLACES)
         gaps = np.array([larger.at(place) - smaller.at(place) for place in places])
         shares.append((np.sign(gaps).mean(axis=0) + 1) / 2)  # a tie is half a win
     return np.mean(shares, axis=0) - 0.5

@@ -16,12 +16,11 @@ from ..study.superres import INCEPTION_SCORE, REGIME_STEPS
 from ..tables.curves import Curve, common, curve_of, sizes_of
 from ..tables.values import Values
 from .evidence import PERCEPTUAL, QUALITY, Evidence, NotRun, grid, log
+from .sampling import PLACES
 from .statement import Claim, Statistic, debiased
 
 SUPER_RESOLUTION = "Super-resolution"
 _COMPUTE, _COST = "sr_compute", "sr_vs_cost"
-_PLACES = 33
-"""costs at which two curves are compared along their common range"""
 
 
 def _along(evidence: Evidence, kind: str) -> tuple[Values, np.ndarray]:
@@ -76,7 +75,7 @@ def _regime(evidence: Evidence, few: bool) -> list[tuple[Curve, Curve, np.ndarra
     chosen = best.where((best.rows["steps"] <= REGIME_STEPS) == few)
     curves = [curve_of(chosen, size, "sampling_cost") for size in sizes_of(chosen)]
     pairs = combinations([curve for curve in curves if len(curve.costs) > 1], 2)
-    found = [(*pair, np.geomspace(*shared, _PLACES)) for pair in pairs if (shared := common(*pair))]
+    found = [(*pair, np.geomspace(*shared, PLACES)) for pair in pairs if (shared := common(*pair))]
     if not found:
         side = "up to" if few else "beyond"
         raise NotRun(f"no two sizes share a range of costs {side} {REGIME_STEPS} steps")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from .fields import Distinct, Fraction, Kept, Optimisation, Seed, check_kept
+from .fields import Distinct, Fraction, Kept, Optimisation, Seed
 
 
 class Training(Optimisation):
@@ -20,8 +20,3 @@ class Training(Optimisation):
     """fractions of the training at which a checkpoint of the averaged weights is kept"""
     seeds: Annotated[list[Seed], Distinct] = Field(min_length=1)
     """training seeds; there is one model of each size for each seed"""
-
-    @model_validator(mode="after")
-    def _check_keep(self) -> Training:
-        check_kept(self.keep, self)
-        return self

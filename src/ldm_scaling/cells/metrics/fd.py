@@ -33,11 +33,7 @@ def value(features: np.ndarray, reference: Reference) -> float:
 
 
 def fd_interval(
-    features: np.ndarray,
-    mu: np.ndarray,
-    sigma: np.ndarray,
-    weights: np.ndarray,
-    confidence: float,
+    features: np.ndarray, mu: np.ndarray, sigma: np.ndarray, weights: np.ndarray, confidence: float
 ) -> Interval:
     """Frechet distance of features [n, k] from the reference's mean [k] and covariance [k, k].
 
