@@ -26,6 +26,12 @@ from ldm_scaling.workflow.specs.measuring import (
     MeasureSpec,
 )
 
+SAMPLING = (
+    " --autoencoder {params.autoencoder:q} {params.revision}"
+    " --text {input.text:q} {params.measuring} {params.reference} --out {params.out:q}"
+    " --work-dir {params.work:q} --gpus {resources.gpu} --batch {resources.batch}"
+)
+
 
 rule sweep:
     """Sample every (steps, guidance) of one model and sampler, or few where guidance is searched."""
@@ -63,10 +69,7 @@ rule sweep:
         "exec &> >(tee {log:q}); "
         + LAUNCH
         + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} --model {params.model:q}"
-        " --autoencoder {params.autoencoder:q} {params.revision}"
-        " --text {input.text:q} {params.measuring} {params.reference} --out {params.out:q}"
-        " --work-dir {params.work:q} --gpus {resources.gpu}"
-        " --batch {resources.batch}"
+        + SAMPLING
 
 
 rule sample_stitched:
@@ -105,10 +108,7 @@ rule sample_stitched:
         "exec &> >(tee {log:q}); "
         + LAUNCH
         + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} {params.models}"
-        " --autoencoder {params.autoencoder:q} {params.revision}"
-        " --text {input.text:q} {params.measuring} {params.reference} --out {params.out:q}"
-        " --work-dir {params.work:q} --gpus {resources.gpu}"
-        " --batch {resources.batch}"
+        + SAMPLING
 
 
 rule contact_sheet:

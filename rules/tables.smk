@@ -61,7 +61,7 @@ rule family:
         "exec &> >(tee {log:q}); cp {input:q} {output:q}"
 
 
-rule retrieval:
+use rule family as retrieval with:
     """What the CLIP-like score is worth on unseen concepts."""
     input:
         "<results>/cells/reference/retrieval.csv",
@@ -71,13 +71,6 @@ rule retrieval:
         "<logs>/retrieval.log",
     benchmark:
         "<benchmarks>/retrieval.tsv"
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    shell:
-        "exec &> >(tee {log:q}); cp {input:q} {output:q}"
 
 
 rule collect:

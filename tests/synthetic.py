@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ldm_scaling.jobs.tables import FAMILY, MEASURED, MODEL, PARTS
-from ldm_scaling.tables.arguments import FLOOR_COLUMNS
+from ldm_scaling.jobs.tables import FAMILY, FLOOR_COLUMNS, MEASURED, MODEL, PARTS
 from ldm_scaling.tables.collect import cells_table
 from ldm_scaling.tables.values import Values
 

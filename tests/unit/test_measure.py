@@ -10,7 +10,7 @@ import pytest
 from cleanfid.fid import frechet_distance, kernel_distance
 from resamples import resample_weights
 
-from ldm_scaling.cells.measure import COLUMNS, read_features, read_records, table
+from ldm_scaling.cells.measure import COLUMNS, read_features, read_records
 from ldm_scaling.cells.metrics.bootstrap import centred_interval, mean_interval
 from ldm_scaling.cells.metrics.clip_like import Map, scorer_arrays
 from ldm_scaling.cells.metrics.divisions import Divisions
@@ -244,10 +244,6 @@ def test_the_interval_of_a_mean_is_as_wide_as_its_closed_form():
     assert value == pytest.approx(values.mean(dtype=np.float64))
     half = 1.645 * float(values.std()) / 200**0.5
     assert (lo, hi) == pytest.approx((value - half, value + half), abs=0.1 * half)
-
-
-def test_table_prints_six_digits_and_empty_cells():
-    assert table(("a", "b", "c"), [(1, 1 / 3, None)]) == "a,b,c\n1,0.333333,\n"
 
 
 def test_floors_take_the_first_n(tmp_path):

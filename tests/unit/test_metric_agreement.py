@@ -17,7 +17,6 @@ from ldm_scaling.tables.metric_agreement import (
     AGREEMENT,
     RANKING,
     TOO_FEW,
-    at_guidance_of,
     compared,
     gaps,
     kendall,
@@ -74,18 +73,18 @@ def test_guidance_is_chosen_by_one_metric_in_each_draw():
     )
     selecting = Values(rows, np.array([[3.0, 1, 3], [1, 3, 2], [2, 2, np.nan]]))
     other = named(selecting, KID, lambda _: np.array([[10.0, 11, 12], [20, 21, 22], [0, 0, 0]]))
-    found = at_guidance_of(other, selecting)
+    found = other.at_best_guidance(selecting)
     assert found.draws.tolist() == [[20, 11, 22]]  # never the scale that failed in a draw
     assert found.rows["guidance"].tolist() == [2.0]
-    own = at_guidance_of(selecting, selecting)
+    own = selecting.at_best_guidance(selecting)
     np.testing.assert_array_equal(own.draws, selecting.at_best_guidance().draws)
     with pytest.raises(InputError, match="have different cells"):
-        at_guidance_of(other.where(other.rows["guidance"] < 3), selecting)
+        other.where(other.rows["guidance"] < 3).at_best_guidance(selecting)
 
 
 def test_each_size_has_the_best_that_it_affords():
     means = values(cells(failed=None)).over_seeds(CONFIDENCE)
-    points = at_guidance_of(means, means)
+    points = means.at_best_guidance(means)
     assert within(points, 0.4).rows.empty
     # c8 costs 0.25 a step, c16 costs 1
     assert within(points, 1.9).draws[:, 0].tolist() == [50]

@@ -10,7 +10,7 @@ import pytest
 from drawn import line, no_overlap, same_bytes
 from synthetic import METRIC, cells, floors, paper, values
 
-from ldm_scaling.cells.measure import COLUMNS, table
+from ldm_scaling.cells.measure import COLUMNS
 from ldm_scaling.figures import stitch_vs_cost
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError
@@ -113,7 +113,7 @@ def write_inputs(folder, sizes):
     """metrics.csv and draws.safetensors of sizes, as rule measure writes them."""
     own = measured(sizes)
     names = list(COLUMNS)
-    (folder / f"{sizes}.csv").write_text(table(names, own[names].itertuples(index=False)))
+    (folder / f"{sizes}.csv").write_text(to_csv(own[names]))
     draws = {
         f"steps{row.steps}_guidance{row.guidance:g}_stitched{row.allocation}/{METRIC}": np.full(
             7, row.value + 1

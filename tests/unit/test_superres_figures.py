@@ -10,7 +10,7 @@ from synthetic import METRIC, cells, values
 
 from ldm_scaling.figures import sr_compute, sr_samples, sr_vs_cost
 from ldm_scaling.jobs.cli import InputError
-from ldm_scaling.tables.arguments import FLOOR_COLUMNS
+from ldm_scaling.jobs.tables import FLOOR_COLUMNS
 from ldm_scaling.tables.superres import SUPERRES, superres_table
 from ldm_scaling.tables.values import Values
 

@@ -13,10 +13,9 @@ from synthetic import values
 from ldm_scaling.figures import guidance_interaction, style, train_compute
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError, run
-from ldm_scaling.jobs.tables import FAMILY, MEASURED, MODEL, PARTS, to_csv
+from ldm_scaling.jobs.tables import FAMILY, FLOOR_COLUMNS, MEASURED, MODEL, PARTS, to_csv
 from ldm_scaling.jobs.workdir import file_hash
 from ldm_scaling.tables import fits
-from ldm_scaling.tables.arguments import FLOOR_COLUMNS
 from ldm_scaling.tables.collect import cells_table
 from ldm_scaling.tables.fits import ENVELOPE, FITS
 from ldm_scaling.tables.values import with_intervals

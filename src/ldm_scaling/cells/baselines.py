@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ..jobs.arrays import map_array
 from ..jobs.cli import InputError, Progress, batches, parser, run
+from ..jobs.tables import FLOOR_COLUMNS, to_csv
 from ..jobs.workdir import write_text
 from ..latents.autoencoder import add_autoencoder, load_named, reconstruct
 from ..study.superres import INCEPTION_SCORE
@@ -20,8 +22,7 @@ from ..training.devices import own_device
 from ..workflow.specs.measuring import BaselinesSpec
 from .comparison import Prompts, Reference, compare, prepare
 from .features import BATCH, Measuring, add_measuring, load_measuring
-from .floors import COLUMNS
-from .measure import read_features, read_prompts, table
+from .measure import read_features, read_prompts
 from .metrics.bootstrap import mean_interval
 from .metrics.fidelity import fidelity_names
 from .metrics.inception_score import inception_score, read_head
@@ -95,7 +96,7 @@ def main() -> None:
     for kind, images_of in kinds.items():
         found = measured(images_of, measuring, spec.n, kind)
         rows += baseline_rows(kind, found, reference, spec, prompts, head)
-    write_text(options.out, table(COLUMNS, rows))
+    write_text(options.out, to_csv(pd.DataFrame(rows, columns=FLOOR_COLUMNS)))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from open_clip.loss import ClipLoss
@@ -24,13 +25,14 @@ from torch import nn
 from ..data.captions import read_column
 from ..jobs.arrays import fingerprint_of, write_arrays
 from ..jobs.cli import InputError, Progress, batches, parser, run
+from ..jobs.tables import to_csv
 from ..jobs.workdir import file_hash, fingerprint, write_text
 from ..latents.autoencoder import weights_hash
 from ..latents.text_encoder import CaptionEncoder
 from ..study.metrics import ClipLike
 from ..training.devices import own_device
 from ..workflow.specs.measuring import ClipLikeSpec
-from .measure import read_features, table
+from .measure import read_features
 from .metrics.clip_like import Map, scorer_arrays
 from .retrieval import COLUMNS, HeldOut, retrieval_table
 
@@ -227,7 +229,7 @@ def main() -> None:
     )
     captions = held_out.captions[len(validation.texts) :]
     write_arrays(options.out, scorer_arrays(*maps, captions), content)
-    write_text(options.retrieval_out, table(COLUMNS, rows))
+    write_text(options.retrieval_out, to_csv(pd.DataFrame(rows, columns=COLUMNS)))
 
 
 if __name__ == "__main__":

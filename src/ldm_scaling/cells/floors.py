@@ -11,20 +11,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from ..jobs.cli import InputError, parser, run
+from ..jobs.tables import FLOOR_COLUMNS, to_csv
 from ..jobs.workdir import write_text
 from ..workflow.specs.measuring import MeasureSpec
 from .comparison import compare, prepare
-from .measure import (
-    clip_like,
-    clip_score,
-    find_scorer,
-    read_features,
-    read_prompts,
-    table,
-)
-
-COLUMNS = ("kind", "metric", "value", "lo", "hi", "n")
+from .measure import clip_like, clip_score, find_scorer, read_features, read_prompts
 
 
 def main() -> None:
@@ -63,7 +57,7 @@ def main() -> None:
             results |= clip_like(own, scorer, spec, prompts)
         found = {metric: interval for metric, interval in results.items() if interval}
         rows += [[kind, metric, *interval[:3], spec.n] for metric, interval in found.items()]
-    write_text(options.out, table(COLUMNS, rows))
+    write_text(options.out, to_csv(pd.DataFrame(rows, columns=FLOOR_COLUMNS)))
 
 
 if __name__ == "__main__":

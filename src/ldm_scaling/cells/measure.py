@@ -8,19 +8,19 @@ the reference, `fid` on all dimensions of clean-fid's Inception-v3. A diverged c
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from ..data.captions import read_column
 from ..jobs.arrays import fingerprint_of, map_array, write_arrays
 from ..jobs.choice import OK
 from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.tables import MEASURED, to_csv
 from ..jobs.workdir import fingerprint, write_text
 from ..study.fields import Strict
 from ..study.superres import INCEPTION_SCORE
@@ -31,20 +31,7 @@ from .metrics.clip_like import Scorer, read_scorer
 from .metrics.divisions import Divisions
 from .metrics.inception_score import inception_score, read_head
 
-COLUMNS = (
-    "steps",
-    "guidance",
-    "trained",
-    "metric",
-    "value",
-    "lo",
-    "hi",
-    "n",
-    "nfe",
-    "seconds",
-    "status",
-    "allocation",
-)
+COLUMNS = (*MEASURED, "allocation")
 
 
 FEW = "n is too small"
@@ -77,13 +64,16 @@ def clip_score(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> di
     """
     if spec.metrics.clip is None:
         return {}
-    cosines = map_array(path, name)[: spec.n]
-    if cosines.shape != (spec.n,) or not np.isfinite(cosines).all():
+    return {spec.metrics.names["clip"]: _mean_of(path, name, spec, prompts)}
+
+
+def _mean_of(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> Interval:
+    values = map_array(path, name)[: spec.n]
+    if values.shape != (spec.n,) or not np.isfinite(values).all():
         raise InputError(
             f"{path}: {name} is not {spec.n} finite numbers; delete the file and run again"
         )
-    interval = mean_interval(cosines, prompts.weights, spec.metrics.confidence)
-    return {spec.metrics.names["clip"]: interval}
+    return mean_interval(values, prompts.weights, spec.metrics.confidence)
 
 
 def clip_like(
@@ -99,16 +89,8 @@ def alike(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> dict[st
 
     Raises InputError if a file has not one finite number an image.
     """
-    found = {}
-    for metric in spec.fidelity or []:
-        values = map_array(path, f"{name}/{metric}")
-        if values.shape != (spec.n,) or not np.isfinite(values).all():
-            raise InputError(
-                f"{path}: {name}/{metric} is not {spec.n} finite numbers; delete the file and run"
-                " again"
-            )
-        found[metric] = mean_interval(values, prompts.weights, spec.metrics.confidence)
-    return found
+    names = spec.fidelity or []
+    return {metric: _mean_of(path, f"{name}/{metric}", spec, prompts) for metric in names}
 
 
 def find_scorer(path: Path | None, spec: MeasureSpec, reference: Reference) -> Scorer | None:
@@ -149,16 +131,6 @@ def read_records(path: Path, n: int) -> list[CellRecord]:
                 "different n are never compared, sample the cell again"
             )
     return records
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str | float | None]]) -> str:
-    """CSV of rows; floats have six significant digits, None is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow(f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row)
-    return text.getvalue()
 
 
 def read_prompts(captions: Path, spec: MeasureSpec) -> tuple[Prompts, Prompts]:
@@ -245,7 +217,7 @@ def main() -> None:
     head = read_head(options.head) if INCEPTION_SCORE in spec.names else None
     rows, draws = measure(records, options.cells, reference, spec, prompts, scorer, head)
     write_arrays(options.draws, draws, fingerprint(spec, fingerprint_of(options.cells)))
-    write_text(options.out, table(COLUMNS, rows))
+    write_text(options.out, to_csv(pd.DataFrame(rows, columns=COLUMNS)))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from typing import Annotated
 import pandas as pd
 
 from ..costs.published import COLUMNS
-from ..jobs.cli import InputError, run
-from ..jobs.command import Option, command, csv, json_of
+from ..jobs.cli import InputError
+from ..jobs.command import Option, command, csv
 from ..jobs.tables import FAMILY, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
@@ -99,7 +99,7 @@ def read_evidence(
 
 @command
 def main(
-    spec: Annotated[ClaimsSpec, json_of(ClaimsSpec)],
+    spec: ClaimsSpec,
     cells: Annotated[
         list[tuple[str, str, str, str]],
         Option(
@@ -128,7 +128,3 @@ def main(
     write_text(table_out, to_csv(table(findings)))
     verdicts = [finding.verdict for finding in findings]
     print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..tables.metric_agreement import as_many, at_guidance_of, gaps, ranked, within
+from ..tables.metric_agreement import as_many, gaps, ranked, within
 from ..workflow.specs.claims import AgreementClaims
 from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun
 from .sampling import DDIM
@@ -34,7 +34,7 @@ def _at_budgets(evidence: Evidence, kind: str) -> list[np.ndarray]:
     Draws [pairs, 1 + R] of each budget.
     """
     values, selecting = (evidence.measured(own, DDIM) for own in (kind, QUALITY))
-    points = at_guidance_of(values, selecting)
+    points = values.at_best_guidance(selecting)
     found = []
     for budget in _settings(evidence).budgets:
         bought = within(points, budget)

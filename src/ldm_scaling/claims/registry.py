@@ -17,17 +17,6 @@ from . import (
     training,
 )
 
-CLAIMS = [
-    *family.CLAIMS,
-    *training.CLAIMS,
-    *guidance.CLAIMS,
-    *search.CLAIMS,
-    *sampling.CLAIMS,
-    *samplers.CLAIMS,
-    *distill.CLAIMS,
-    *superres.CLAIMS,
-    *dreambooth.CLAIMS,
-    *metrics.CLAIMS,
-    *stitch.CLAIMS,
-    *param_budget.CLAIMS,
-]
+TOPICS = [family, training, guidance, search, sampling, samplers]
+TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget]
+CLAIMS = [claim for topic in TOPICS for claim in topic.CLAIMS]

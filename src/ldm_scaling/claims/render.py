@@ -12,22 +12,8 @@ from scipy.stats import false_discovery_control
 from .evidence import Evidence
 from .statement import DECIDED, NOT_RUN, VERDICTS, Finding
 
-COLUMNS = [
-    "id",
-    "topic",
-    "source",
-    "sentence",
-    "statistic",
-    "estimate",
-    "lo",
-    "hi",
-    "p",
-    "n",
-    "verdict",
-    "reason",
-    "note",
-    "figure",
-]
+COLUMNS = ["id", "topic", "source", "sentence", "statistic", "estimate", "lo", "hi", "p", "n"]
+COLUMNS += ["verdict", "reason", "note", "figure"]
 
 
 _FALSE = 0.1

@@ -15,7 +15,7 @@ COST = "Sampling cost"
 DDIM = "ddim"
 FEWEST = 4
 """steps: the paper's curves start there, and so do claims on them"""
-_PLACES = 33
+PLACES = 33
 """costs at which two curves are compared along their common range"""
 _RANGE = 2.0
 """a range of costs: up to so many times the lowest"""
@@ -95,7 +95,7 @@ def _smaller_is_ahead(evidence: Evidence, sampler: str = DDIM) -> Statistic:
 
 def lead(smaller: Curve, larger: Curve, shared: tuple[float, float]) -> np.ndarray:
     """The log ratio [1 + R] of the larger's metric to the smaller's, mean over log costs."""
-    places = np.geomspace(*shared, _PLACES)
+    places = np.geomspace(*shared, PLACES)
     return np.mean([log(larger.at(place)) - log(smaller.at(place)) for place in places], axis=0)
 
 

@@ -16,6 +16,7 @@ from ..study.superres import INCEPTION_SCORE, REGIME_STEPS
 from ..tables.curves import Curve, common, curve_of, sizes_of
 from ..tables.values import Values
 from .evidence import PERCEPTUAL, QUALITY, Evidence, NotRun, falls, grid, log
+from .sampling import PLACES
 from .statement import Claim, Every, Statistic, debiased
 
 SUPER_RESOLUTION = "Super-resolution"
@@ -24,8 +25,6 @@ _HARDLY = 0.25
 """of what size does, as an exponent"""
 _EXPLAINED = 0.5
 """share of the variance of the log metric that a score explains which behaves as it does"""
-_PLACES = 33
-"""costs at which two curves are compared along their common range"""
 
 
 def _along(evidence: Evidence, kind: str) -> tuple[Values, np.ndarray]:
@@ -74,7 +73,7 @@ def _regime(evidence: Evidence, few: bool) -> list[tuple[Curve, Curve, np.ndarra
     chosen = best.where((best.rows["steps"] <= REGIME_STEPS) == few)
     curves = [curve_of(chosen, size, "sampling_cost") for size in sizes_of(chosen)]
     pairs = combinations([curve for curve in curves if len(curve.costs) > 1], 2)
-    found = [(*pair, np.geomspace(*shared, _PLACES)) for pair in pairs if (shared := common(*pair))]
+    found = [(*pair, np.geomspace(*shared, PLACES)) for pair in pairs if (shared := common(*pair))]
     if not found:
         side = "up to" if few else "beyond"
         raise NotRun(f"no two sizes share a range of costs {side} {REGIME_STEPS} steps")

@@ -9,8 +9,8 @@ row with that status.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +26,7 @@ from ..models.denoiser import build
 from ..training.devices import own_device
 from ..training.loop import device_name
 from ..workflow.specs.costs import TimeComponentsSpec
-from .latency import WARM_UP
+from .latency import timed
 from .networks import untrained_autoencoder, untrained_text_encoder
 
 TEXT_ENCODER, AUTOENCODER, UNET = "text_encoder", "autoencoder", "unet"
@@ -77,23 +77,16 @@ def _timed(
 ) -> dict:
     """Median, least and most seconds of a call of what `make` makes, after a warm-up."""
     failed = dict.fromkeys(("seconds", "lo", "hi"), float("nan"))
-    seconds = []
     try:
         call = make()
         if call is None:
             return failed | {"status": "unknown architecture"}
         if isinstance(call, nn.Module):
             call.eval().requires_grad_(False)
-        for _ in range(WARM_UP + spec.repeats):
-            began = time.perf_counter()
-            call(given)
-            if given.is_cuda:
-                torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - began)
+        own = timed(partial(call, given), spec.repeats, given.device)
     except torch.cuda.OutOfMemoryError:
         torch.cuda.empty_cache()
         return failed | {"status": "out of memory"}
-    own = seconds[WARM_UP:]
     return {"seconds": statistics.median(own), "lo": min(own), "hi": max(own), "status": OK}
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -75,11 +77,17 @@ def forward_seconds(network: Denoiser, batch: int, spec: LatencySpec) -> list[fl
     options = {"device": network.device, "dtype": network.dtype}
     latents = torch.randn(batch, *spec.latent_shape, **options)
     text = torch.randn(batch, *spec.text_shape, **options)
+    call = partial(network, latents, 500, text, return_dict=False)
+    return timed(call, spec.latency.repeats, network.device)
+
+
+def timed(call: Callable[[], object], repeats: int, device: torch.device) -> list[float]:
+    """Seconds of each of the repeats of a call that computes on a device, after a warm-up."""
     seconds = []
-    for _ in range(WARM_UP + spec.latency.repeats):
+    for _ in range(WARM_UP + repeats):
         began = time.perf_counter()
-        network(latents, 500, text, return_dict=False)
-        if network.device.type == "cuda":
+        call()
+        if device.type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - began)
     return seconds[WARM_UP:]

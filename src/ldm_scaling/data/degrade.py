@@ -200,10 +200,7 @@ def main() -> None:
         )
 
     content = fingerprint(spec, fingerprint_of(options.images))
-    with (
-        ThreadPoolExecutor(options.workers) as pool,
-        WorkDir(options.work_dir, content) as work,
-    ):
+    with ThreadPoolExecutor(options.workers) as pool, WorkDir(options.work_dir, content) as work:
 
         def compute(rows: slice) -> dict[str, np.ndarray]:
             numbers = range(rows.start, rows.stop)

@@ -31,13 +31,7 @@ SPLITS = ("train", "validation", "test")
 
 def drop_copies(records: list[Record], spool: Spool) -> list[Record]:
     """Add records to the spool; return those whose pixels were not there yet."""
-    kept = []
-    progress = Progress("reading images", len(records))
-    for number, record in enumerate(records, start=1):
-        if spool.add(record):
-            kept.append(record)
-        progress.update(number)
-    return kept
+    return take(iter(records), len(records), spool)
 
 
 def take(records: Iterator[Record], count: int, spool: Spool) -> list[Record]:

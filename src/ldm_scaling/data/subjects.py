@@ -55,7 +55,8 @@ def emoji_subjects(spec: SubjectsSpec, folder: Path) -> list[Subject]:
     for row, (concept, caption) in enumerate(zip(*columns, strict=True)):
         drawings[concept].append(row)
         names[concept] = _without_style(caption)
-    known = {name.split()[-1] for name in map(_without_style, _captions(folder)) if name}
+    captions = read_column(folder / "train.csv", "caption")
+    known = {name.split()[-1] for name in map(_without_style, captions) if name}
     able = [
         concept
         for concept in sorted(drawings)
@@ -73,10 +74,6 @@ def emoji_subjects(spec: SubjectsSpec, folder: Path) -> list[Subject]:
         Subject(names[concept], names[concept].split()[-1], np.array(images[drawings[concept]]))
         for concept in random.Random(spec.seed).sample(able, spec.subjects)
     ]
-
-
-def _captions(folder: Path) -> list[str]:
-    return read_column(folder / "train.csv", "caption")
 
 
 def _without_style(caption: str) -> str:

@@ -43,7 +43,7 @@ def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
         figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(5, 4))
         _draw_values(left, teachers, students)
-        metric = style.metric_label(teachers.points.rows["metric"].iloc[0])
+        metric = style.metric_label(teachers.points.metric)
         left.set_ylabel(f"{metric}\nn = {teachers.n} images a cell")
         _draw_acceleration(right, table)
         sizes = students.points.rows.drop_duplicates("size").sort_values("params")
@@ -104,9 +104,8 @@ def _draw_acceleration(axes: Axes, table: pd.DataFrame) -> None:
         mark = {"marker": _ARROWS.get(row.status, "*"), "markersize": 7, "linestyle": "none"}
         at = {"color": _STUDENT["color"], "label": f"{row.size}: {row.status}", "zorder": 3}
         axes.plot(place[:1], [row.acceleration], **mark, **at)
-    failed = table[table["status"] == FAILED]
-    if len(failed):
-        style.draw_failed(axes, failed["params"] / 1e6, _STUDENT["color"])
+    failed = table.loc[table["status"] == FAILED, "params"]
+    style.draw_failed(axes, failed / 1e6, _STUDENT["color"])
     axes.set_ylim(low, high)
     style.log_ticks(axes.yaxis)
 

@@ -57,7 +57,7 @@ def read_rows(
     best: Best,
     best_students: BestOfStudents,
     prompts: Prompts,
-    seed: Annotated[int, Option("training seed of the models", int)],
+    seed: Annotated[int, "training seed of the models"],
     steps: Annotated[list[int], Option("of undistilled models: few, and many", int, nargs=2)],
 ) -> dict[str, dict[str, Shown]]:
     """The images of the prompts, by what a row shows and by size."""

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..tables.arguments import Confidence, Floors, SeveralCells
-from ..tables.curves import (
-    CROSSES,
-    CROSSOVERS,
-    SMALLER_OVERTAKES,
-    curve_of,
-    overtaking,
-    sizes_of,
-)
-from ..tables.values import Values, interval
+from ..tables.curves import CROSSOVERS, crossing_row, curve_of, sizes_of
+from ..tables.values import Values
 from . import paired_curves, quality_curves, style
 from .quality_curves import Quality
 
@@ -45,7 +40,7 @@ def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
             (strip or axes).set_xlabel(quality_curves.AXIS_LABELS[axis])
             style.log_ticks(axes.xaxis)
         quality_curves.make_room(panels[0])
-        metric = style.metric_label(teachers.points.rows["metric"].iloc[0])
+        metric = style.metric_label(teachers.points.metric)
         panels[0].set_ylabel(f"{metric}\nn = {teachers.n} images a cell")
         handles = [
             *style.size_handles(teachers.points.rows),
@@ -74,16 +69,9 @@ def meetings(teachers: Values, students: Values, axis: str, confidence: float) -
     """
     first, largest = students.rows.iloc[0], sizes_of(students)[-1]
     student = curve_of(students, largest, axis)
-    rows = []
-    for size in sizes_of(teachers):
-        if size == largest:
-            break
-        teacher = curve_of(teachers, size, axis)
-        status, crossing, (low, high) = overtaking(teacher, student)
-        if status == SMALLER_OVERTAKES:
-            _, crossing, _ = overtaking(student, teacher)
-        cost, lo, hi = interval(crossing, confidence)
-        cost = cost if status in (CROSSES, SMALLER_OVERTAKES) else float("nan")
-        head = (first["sampler"], axis, first["metric"], size, largest)
-        rows.append((*head, cost, lo, hi, low, high, status, first["n"]))
+    smaller = takewhile(lambda size: size != largest, sizes_of(teachers))
+    rows = [
+        crossing_row(first, axis, curve_of(teachers, size, axis), student, confidence, back=True)
+        for size in smaller
+    ]
     return pd.DataFrame(rows, columns=CROSSOVERS)

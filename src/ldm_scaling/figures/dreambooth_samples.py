@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ..jobs.arrays import map_array
 from ..jobs.cli import InputError
-from ..jobs.command import Option, Read, csv
+from ..jobs.command import Read, csv
 from ..kinds.stages import DREAMBOOTH, PRETRAIN
 from ..study.dreambooth import PLACE
 from ..tables.arguments import Family
@@ -25,7 +25,7 @@ MOST = 3
 
 
 SubjectTable = Annotated[pd.DataFrame, csv("subjects.csv", SUBJECTS)]
-Prompts = Annotated[list[str], Option("prompts of the images", nargs="+")]
+Prompts = Annotated[list[str], "prompts of the images"]
 
 
 def read_taught(
@@ -47,7 +47,7 @@ def read_taught(
 
 
 def read_real(
-    real: Annotated[Path, Option("subjects.safetensors", Path)], subjects: SubjectTable
+    real: Annotated[Path, "subjects.safetensors"], subjects: SubjectTable
 ) -> list[list[np.ndarray]]:
     """The images of each subject."""
     pixels, numbers = (np.asarray(map_array(real, name)) for name in ("images", "subject"))

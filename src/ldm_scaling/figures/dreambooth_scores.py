@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..jobs.command import Option, Read
+from ..jobs.command import Read
 from ..jobs.tables import OK, read_table
 from ..kinds.stages import DREAMBOOTH, PRETRAIN
 from ..tables.arguments import Confidence
 from ..tables.dreambooth import ALL, SCORES, of_all, read_scores
-from ..tables.values import Values, interval
+from ..tables.values import Values, with_intervals
 from . import style
 
 _LOOKS: dict[str, dict[str, Any]] = {
@@ -37,8 +37,8 @@ def in_order(metrics: pd.Series) -> list[str]:
 
 
 def read_every_score(
-    table: Annotated[Path, Option("dreambooth.csv", Path)],
-    draws: Annotated[Path, Option("draws.safetensors beside it", Path)],
+    table: Annotated[Path, "dreambooth.csv"],
+    draws: Annotated[Path, "draws.safetensors beside it"],
 ) -> list[Values]:
     """The values of each metric."""
     return [
@@ -81,8 +81,7 @@ def _draw_metric(axes: Axes, values: Values, confidence: float) -> None:
         if len(own):
             place = own["params"] / 1e6 * _BESIDE[stage]
             style.draw_curve(axes, place, own, seeds, 0.9, capsize=2, **look)
-        if len(failed):
-            style.draw_failed(axes, failed["params"] / 1e6, look["color"])
+        style.draw_failed(axes, failed["params"] / 1e6, look["color"])
     # intervals are those of a few subjects, however many images each has
     n = f"n = {each['subject'].nunique()} subjects, {style.only_n(each)} images each"
     axes.set_ylabel(f"{style.metric_label(values.rows['metric'].iloc[0])}\n{n}")
@@ -93,10 +92,7 @@ def _means(values: Values, confidence: float) -> pd.DataFrame:
     """Means over training seeds with their intervals, smallest size first."""
     if values.rows.empty:
         return values.rows
-    means = values.over_seeds(confidence)
-    rows = means.rows.copy()
-    rows[["value", "lo", "hi"]] = [interval(draws, confidence) for draws in means.draws]
-    return rows.sort_values("params")
+    return with_intervals(values.over_seeds(confidence), confidence).sort_values("params")
 
 
 def _legend(seeds: int, failed: bool) -> list:

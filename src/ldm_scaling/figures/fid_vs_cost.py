@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..jobs.command import Option
 from ..jobs.tables import records
 from ..tables.arguments import Cells, Confidence, Floors
 from ..tables.budgets import winners
@@ -17,7 +16,7 @@ from . import quality_curves, style
 from .quality_curves import Quality
 
 _MOST_TIES = 2
-Budgets = Annotated[list[float], Option("sampling costs to name winners at", float, nargs="+")]
+Budgets = Annotated[list[float], "sampling costs to name winners at"]
 
 
 def draw(cells: Cells, floors: Floors, confidence: Confidence, budgets: Budgets) -> Figure:

@@ -21,9 +21,5 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence) -> Figure:
             quality_curves.draw_quality(axes, strip, quality, axis)
         panels[1].sharey(panels[0])
         panels[0].set_ylabel(quality.label)
-        handles = [
-            *style.size_handles(quality.points.rows),
-            *quality_curves.legend(quality, strips),
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        quality_curves.add_legend(figure, quality, strips)
     return figure

@@ -20,9 +20,5 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence) -> Figure:
         quality_curves.draw_costs(left, quality, "seconds")
         quality_curves.draw_quality(right, strips[1], quality, "seconds")
         right.set_ylabel(quality.label)
-        handles = [
-            *style.size_handles(quality.points.rows),
-            *quality_curves.legend(quality, strips),
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        quality_curves.add_legend(figure, quality, strips)
     return figure

@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ..jobs.cli import InputError
-from ..jobs.command import Option
 from ..jobs.tables import OK
 from ..tables.arguments import Cells, Confidence, Floors
 from . import quality_curves, style
@@ -22,7 +21,7 @@ _TINT = 0.5
 """share of white in the colours of fields, on which a number must be read"""
 _FEW_STEPS = 5
 """step counts that are all named on an axis"""
-Sizes = Annotated[list[str], Option("sizes to draw a panel of", nargs="+")]
+Sizes = Annotated[list[str], "sizes to draw a panel of"]
 
 
 def draw(cells: Cells, floors: Floors, confidence: Confidence, sizes: Sizes) -> Figure:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..jobs.command import Option, Read, csv
+from ..jobs.command import Read, csv
 from ..jobs.tables import CELLS
 from ..kinds.cells import cell_name
 from ..kinds.stages import PRETRAIN
@@ -18,7 +18,7 @@ from ..tables.budgets import of_model, of_sampler
 from . import samples, style
 from .samples import Captions, FilesBySize, Prompts
 
-Scales = Annotated[list[float], Option("guidance scales", float, nargs="+")]
+Scales = Annotated[list[float], "guidance scales"]
 
 
 def read_scales(
@@ -42,17 +42,12 @@ def read_best(
     return rows[rows["steps"] == steps]
 
 
-def setting_label(sampler: Sampler, steps: Steps) -> str:
-    """How images were sampled, for readers."""
-    return f"{sampler}, {steps} steps"
-
-
 def draw(
     images: Annotated[Mapping[str, Mapping[float, Sequence[np.ndarray | str]]], Read(read_scales)],
     captions: Captions,
     best: Annotated[pd.DataFrame, Read(read_best)],
-    seed: Annotated[int, Option("training seed of the models", int)],
-    setting: Annotated[str, Read(setting_label)],
+    seed: Annotated[int, "training seed of the models"],
+    setting: Annotated[str, Read(samples.steps_label)],
 ) -> Figure:
     """The figure, of images of the captions by size and guidance scale.
 

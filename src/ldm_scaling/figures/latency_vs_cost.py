@@ -36,9 +36,8 @@ def draw(latency: Annotated[pd.DataFrame, csv("latency.csv", LATENCY)], family: 
         _draw_seconds(left, rows)
         _draw_rate(right, rows)
         for axes in (left, right):
-            axes.set(xscale="log", yscale="log", xlabel="GFLOPs of a forward pass")
-            style.log_ticks(axes.xaxis)
-            style.log_ticks(axes.yaxis)
+            axes.set_xlabel("GFLOPs of a forward pass")
+            style.log_log(axes)
         figure.suptitle(f"{rows['device'].iloc[0]}, {rows['dtype'].iloc[0]}", fontsize=7.5)
         figure.legend(handles=handles, loc="outside lower center", ncols=_LEGEND_COLUMNS)
     return figure

@@ -90,8 +90,7 @@ def _draw_ranks(axes: Axes, rows: pd.DataFrame, sizes: list[str]) -> None:
             elinewidth=0.7,
             label=size,
         )
-        if len(failed):
-            style.draw_failed(axes, failed["budget"] * places[size], colors[size])
+        style.draw_failed(axes, failed["budget"] * places[size], colors[size])
 
 
 def _draw_taus(axes: Axes, rows: pd.DataFrame, metrics: list[str]) -> None:

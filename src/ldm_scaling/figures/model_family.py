@@ -18,9 +18,7 @@ _RING = {"marker": "o", "ms": 9, "mew": 0.8, "mfc": "none", "color": style.GREY,
 _LEGEND_COLUMNS = 4
 
 
-def draw(
-    family: Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *COLUMNS])],
-) -> Figure:
+def draw(family: Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *COLUMNS])]) -> Figure:
     """The figure, from the table family.csv."""
     family = family.sort_values("channels")
     handles = _legend(family)
@@ -61,9 +59,8 @@ def _draw_panel(axes: Axes, family: pd.DataFrame, column: str, unit: float) -> N
             zorder=2,
             **_RING,
         )
-    axes.set(xscale="log", yscale="log", xlabel="Base channels")
-    style.log_ticks(axes.xaxis)
-    style.log_ticks(axes.yaxis)
+    axes.set_xlabel("Base channels")
+    style.log_log(axes)
 
 
 def _add_normalized_cost(axes: Axes, family: pd.DataFrame) -> None:

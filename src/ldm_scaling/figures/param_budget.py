@@ -79,8 +79,7 @@ def _draw_panel(
                 "label": f"pairs of {size}, hollow",
             }
             axes.plot(share[at_end.index], at_end["value"], zorder=1.1, **hollow)
-    if (failed := share[pairs["status"] != OK]).size:
-        style.draw_failed(axes, failed, style.GREY)
+    style.draw_failed(axes, share[pairs["status"] != OK], style.GREY)
     totals = sorted(splits["total"].unique())
     colors = style.sequence(totals, "viridis")
     curves = [_draw_curve(axes, splits, total, colors[total], axis) for total in totals]

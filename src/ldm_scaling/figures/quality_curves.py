@@ -58,7 +58,7 @@ class Quality:
         Raises InputError if the floors lack the metric, or n differ.
         """
         points = best_points(cells, confidence)
-        floors = of_metric(floors, cells.rows["metric"].iloc[0])
+        floors = of_metric(floors, cells.metric)
         n = style.only_n(cells.rows, floors)
         return cls(cells, points, floors, confidence, n)
 
@@ -85,7 +85,7 @@ class Quality:
     @property
     def label(self) -> str:
         """Label of the y axis."""
-        metric = style.metric_label(self.points.rows["metric"].iloc[0])
+        metric = style.metric_label(self.points.metric)
         return f"{metric}\n{self.sampler}, n = {self.n} images a cell"
 
 
@@ -124,9 +124,8 @@ def draw_costs(axes: Axes, quality: Quality, axis: str) -> None:
             marker=marks[size],
             label=style.size_label(size, own["params"].iloc[0]),
         )
-    axes.set(xscale="log", yscale="log", xlabel="Sampling steps", ylabel=AXIS_LABELS[axis])
-    style.log_ticks(axes.xaxis)
-    style.log_ticks(axes.yaxis)
+    axes.set(xlabel="Sampling steps", ylabel=AXIS_LABELS[axis])
+    style.log_log(axes)
 
 
 def draw_quality(axes: Axes, strip: Axes | None, quality: Quality, axis: str) -> None:
@@ -311,9 +310,7 @@ def seed_handles(quality: Quality) -> list[Line2D | Patch]:
 
 
 def crossing_handles(
-    strips: Sequence[Axes | None],
-    larger: str = "larger of two sizes",
-    smaller: str = "smaller",
+    strips: Sequence[Axes | None], larger: str = "larger of two sizes", smaller: str = "smaller"
 ) -> list[Line2D]:
     """Legend handles of the marks in strips, of what is there, by what the two are called."""
     drawn = [line.get_marker() for strip in strips if strip for line in strip.get_lines()]
@@ -336,6 +333,12 @@ def crossing_handles(
         for mark, label in labels.items()
         if mark in drawn
     ]
+
+
+def add_legend(figure: Figure, quality: Quality, strips: Sequence[Axes | None]) -> None:
+    """The legend of a figure, below it: sizes, and what panels and their strips show beside."""
+    handles = [*style.size_handles(quality.points.rows), *legend(quality, strips)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
 
 
 def legend(

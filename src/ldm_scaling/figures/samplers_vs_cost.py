@@ -35,7 +35,7 @@ def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
             quality_curves.draw_floors(axes, first.floors, every)
             style.log_ticks(axes.xaxis)
         quality_curves.make_room(panels[0])
-        metric = style.metric_label(first.points.rows["metric"].iloc[0])
+        metric = style.metric_label(first.points.metric)
         panels[0].set_ylabel(f"{metric}\nn = {first.n} images a cell")
         figure.legend(handles=_legend(first, others), loc="outside lower center", ncols=4)
     return figure

@@ -187,12 +187,10 @@ FilesBySize = Annotated[
         read=files_by_size,
     ),
 ]
-Prompts = Annotated[list[int], Option("rows of the captions", int, nargs="+")]
+Prompts = Annotated[list[int], "rows of the captions"]
 
 
-def read_captions(
-    captions: Annotated[Path, Option("test.csv", Path)], prompts: Prompts
-) -> list[str]:
+def read_captions(captions: Annotated[Path, "test.csv"], prompts: Prompts) -> list[str]:
     """Captions of these rows. Raises InputError if there are fewer."""
     found = read_column(captions, "caption")
     if max(prompts) >= len(found):
@@ -200,9 +198,14 @@ def read_captions(
     return [found[row] for row in prompts]
 
 
+def steps_label(sampler: Sampler, steps: Steps) -> str:
+    """How images were sampled, for readers, but for the guidance."""
+    return f"{sampler}, {steps} steps"
+
+
 def setting_label(sampler: Sampler, steps: Steps, guidance: Guidance) -> str:
     """How images were sampled, for readers."""
-    return f"{sampler}, {steps} steps, guidance {guidance:g}"
+    return f"{steps_label(sampler, steps)}, guidance {guidance:g}"
 
 
 Captions = Annotated[list[str], Read(read_captions)]

@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..jobs.command import Option, Read
+from ..jobs.command import Read
 from ..kinds.cells import cell_name
 from ..tables.arguments import Family, Guidance, Steps
 from . import samples
@@ -24,9 +24,7 @@ def read_sizes(
     return {size: samples.read_images(path, name, prompts) for size, path in images.items()}
 
 
-def read_real(
-    real: Annotated[Path, Option("test images", Path)], prompts: Prompts
-) -> list[np.ndarray | str]:
+def read_real(real: Annotated[Path, "test images"], prompts: Prompts) -> list[np.ndarray | str]:
     """The images that have the captions."""
     return samples.read_images(real, "images", prompts)
 

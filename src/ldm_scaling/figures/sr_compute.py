@@ -95,20 +95,11 @@ def _draw_panel(
 def _legend(
     finetuned: list[pd.DataFrame], scratch: list[pd.DataFrame], floors: pd.DataFrame, seeds: int
 ) -> list[Line2D | Patch]:
-    params = finetuned[0].drop_duplicates("size").set_index("size")["params"]
-    sizes = style.by_channels(params.index)
-    colors, marks = style.size_colors(sizes), style.markers(sizes)
-    handles = [
-        Line2D([], [], color=colors[s], marker=marks[s], label=style.size_label(s, params[s]))
-        for s in sizes
-    ]
+    handles: list[Line2D | Patch] = [*style.size_handles(finetuned[0])]
     if scratch:
         label = "without pretraining"
         handles.append(Line2D([], [], color=style.GREY, marker="o", label=label, **_SCRATCH))
-    for kind in floors["kind"]:
-        name, line_style = style.FLOORS[kind]
-        handles.append(Line2D([], [], color=style.GREY, ls=line_style, lw=0.9, label=name))
-    handles += style.band_handles(seeds)
+    handles += [*style.floor_handles(floors["kind"]), *style.band_handles(seeds)]
     if any((rows["status"] != OK).any() for rows in [*finetuned, *scratch]):
         handles.append(style.failed_mark(style.GREY))
     return handles

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..jobs.arrays import map_array
-from ..jobs.command import Option, Read
+from ..jobs.command import Read
 from ..kinds.cells import cell_name
-from ..tables.arguments import Family, Sampler, Steps
+from ..tables.arguments import Family, Steps
 from . import samples
 from .samples import Captions, FilesBySize, Prompts
 
@@ -20,8 +20,8 @@ Images = list[np.ndarray | str]
 
 
 def read_around(
-    enlarged: Annotated[Path, Option("low-resolution images", Path)],
-    originals: Annotated[Path, Option("the images themselves", Path)],
+    enlarged: Annotated[Path, "low-resolution images"],
+    originals: Annotated[Path, "the images themselves"],
     prompts: Prompts,
 ) -> dict[str, Images]:
     """The low-resolution images, the same enlarged, and the originals, by what they are."""
@@ -38,22 +38,17 @@ def read_sizes(images: FilesBySize, prompts: Prompts, steps: Steps) -> dict[str,
     return {size: samples.read_images(path, name, prompts) for size, path in images.items()}
 
 
-def setting_label(sampler: Sampler, steps: Steps) -> str:
-    """How images were sampled, for readers."""
-    return f"{sampler}, {steps} steps, without guidance"
-
-
 def draw(
     around: Annotated[Mapping[str, Images], Read(read_around)],
     sizes: Annotated[Mapping[str, Images], Read(read_sizes)],
     labels: Captions,
     family: Family,
-    setting: Annotated[str, Read(setting_label)],
+    setting: Annotated[str, Read(samples.steps_label)],
 ) -> Figure:
     """The figure: images `around` (low, bicubic, original, by what they are) and by size."""
     low, bicubic, original = around.items()
     columns = [low, bicubic, *sizes.items(), original]
     heads = [low[0], bicubic[0], *samples.size_heads(list(sizes), family), original[0]]
     tiles = [[images[number] for _, images in columns] for number in range(len(labels))]
-    note = f"{setting}. The noise of a row is the same for every size."
+    note = f"{setting}, without guidance. The noise of a row is the same for every size."
     return samples.draw_blocks([samples.Block(tiles, heads, labels)], note)

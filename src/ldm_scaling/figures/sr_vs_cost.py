@@ -33,7 +33,5 @@ def draw(cells: Cells, baselines: Floors, confidence: Confidence) -> Figure:
             quality = Quality.of(own, baselines, confidence)
             quality_curves.draw_quality(axes, strip, quality, AXIS)
         panels[0].set_ylabel(every.label)
-        handles = style.size_handles(every.points.rows)
-        handles += quality_curves.legend(every, strips)
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        quality_curves.add_legend(figure, every, strips)
     return figure

@@ -147,6 +147,13 @@ def log_ticks(axis: Axis) -> None:
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
+def log_log(axes: Axes) -> None:
+    """Make both axes logarithmic, with plain numbers."""
+    axes.set(xscale="log", yscale="log")
+    log_ticks(axes.xaxis)
+    log_ticks(axes.yaxis)
+
+
 def name_sizes(axes: Axes, sizes: pd.DataFrame) -> None:
     """Label a logarithmic x axis of millions of parameters; above it stand the sizes' names.
 
@@ -204,6 +211,12 @@ def draw_envelope(axes: Axes, x: list, values: list, end: float, **look: Any) ->
         axes.plot([*x, end], [*values, values[-1]], **shape, **(ENVELOPE | look))
 
 
+def floor_handles(kinds: Iterable[str]) -> list[Line2D]:
+    """Legend entries of the lines of `draw_floors`."""
+    looks = [FLOORS[kind] for kind in kinds]
+    return [Line2D([], [], color=GREY, ls=line, lw=0.9, label=name) for name, line in looks]
+
+
 def draw_floors(axes: Axes, floors: pd.DataFrame) -> None:
     """Horizontal lines with their intervals at the floors of one metric."""
     for floor in records(floors):
@@ -237,18 +250,11 @@ def cell_marks(rows: pd.DataFrame, **ring: Any) -> list[Line2D]:
 
 
 def draw_failed(axes: Axes, x: pd.Series, color: str, height: float = 1.0) -> None:
-    """Crosses at `height` (1 is the top edge) where a cell has no value."""
-    axes.plot(
-        x,
-        [height] * len(x),
-        color=color,
-        marker="x",
-        linestyle="none",
-        transform=axes.get_xaxis_transform(),
-        clip_on=False,
-        label="failed",
-        zorder=5,
-    )
+    """Crosses at `height` (1 is the top edge) where a cell has no value, if there is one."""
+    if len(x):
+        look: Any = {"marker": "x", "linestyle": "none", "label": "failed", "zorder": 5}
+        place: Any = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+        axes.plot(x, [height] * len(x), color=color, **look, **place)
 
 
 def save(figure: Figure, pdf: Path, png: Path) -> None:

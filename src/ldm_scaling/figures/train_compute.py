@@ -120,8 +120,7 @@ def draw_sizes(
         own_look = {"color": colors[size], "marker": marks[size], "markersize": 3.8}
         own_look |= {"linewidth": 1, "label": size} | look
         style.draw_curve(axes, own["compute"], own, seeds, 0.8, 1.5, **own_look)
-        if (failed := own[own["status"] != OK]).shape[0]:
-            style.draw_failed(axes, failed["compute"], colors[size])
+        style.draw_failed(axes, own.loc[own["status"] != OK, "compute"], colors[size])
 
 
 def _draw_laws(axes: Axes, rows: pd.DataFrame, laws: pd.DataFrame) -> None:
@@ -165,9 +164,7 @@ def _legend(
     if any(ENVELOPE in laws.index for laws in laws_of):
         label = f"power law of the best{_exponents(ENVELOPE, laws_of)}"
         handles.append(Line2D([], [], color="0", ls=_DASHES, label=label))
-    for kind in floors["kind"]:
-        name, line_style = style.FLOORS[kind]
-        handles.append(Line2D([], [], color=style.GREY, ls=line_style, lw=0.9, label=name))
+    handles += style.floor_handles(floors["kind"])
     if any((own["status"] != OK).any() for own in checkpoints):
         handles.append(style.failed_mark(style.GREY))
     return handles

@@ -1,24 +1,25 @@
 """Commands made of functions: a parameter's annotation says where its value comes from.
 
-    def draw(cells: Annotated[Values, Read(read_cells)], confidence: Annotated[float, Option(...)])
+    def draw(cells: Annotated[Values, Read(read_cells)], share: Annotated[float, "of images"])
 
-An `Option` is an argument of the command line. `Read` is what another function returns, whose
-parameters are annotated in the same way. Names are those of the parameters.
+A text is the help of an argument of the command line, whose values are of the annotated type; an
+`Option` says more. `Read` is what another function returns, whose parameters are annotated in the
+same way; a dataclass is read so too. A spec is read from its JSON. Names are those of the
+parameters.
 """
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, wraps
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from ..study.fields import Strict
-from .cli import parse_spec, parser
+from .cli import EXIT_CONTINUE, parse_spec, parser, positive, run
 from .tables import read_table
 
 
@@ -32,6 +33,7 @@ class Option:
     """values at a time, as argparse has it"""
     names: tuple[str, ...] | None = None
     """of these values"""
+    choices: tuple[str, ...] | None = None
     repeated: bool = False
     read: Callable[[Any], Any] | None = None
     """what makes the parameter of what was parsed"""
@@ -42,6 +44,17 @@ class Read:
     """What a function returns."""
 
     function: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """Arguments of a job that resumes."""
+
+    work_dir: Annotated[Path, "where state is kept"]
+    max_seconds: Annotated[
+        float | None,
+        Option(f"save and exit with code {EXIT_CONTINUE} after so many seconds", positive(float)),
+    ] = None
 
 
 def csv(help: str, columns: list[str]) -> Option:
@@ -56,14 +69,19 @@ def json_of(kind: type[Strict]) -> Option:
 
 
 def command(function: Callable[..., None]) -> Callable[[], None]:
-    """The command line of a function; the docstring of its module is what `--help` prints."""
+    """The command line of a function, which runs where its module is run: it stands last there.
+
+    The docstring of the module is what `--help` prints.
+    """
 
     @wraps(function)
     def main() -> None:
-        arguments = parser(sys.modules[function.__module__].__doc__ or "")
+        arguments = parser(function.__globals__["__doc__"])
         add_options(arguments, function)
         call(function, arguments.parse_args())
 
+    if function.__module__ == "__main__":
+        run(main)
     return main
 
 
@@ -72,15 +90,16 @@ def add_options(to: ArgumentParser, function: Callable[..., Any]) -> None:
 
     Those of parameters with a default may be left out.
     """
-    parameters = signature(function).parameters
-    for name, option in _options(function).items():
-        own = parameters.get(name)
+    for name, (option, default) in _options(function).items():
+        required = default is Parameter.empty
         to.add_argument(
             f"--{name.replace('_', '-')}",
-            required=own is None or own.default is own.empty,
+            required=required,
+            default=None if required else default,
             type=option.parse,
             nargs=option.nargs,
             metavar=option.names,
+            choices=option.choices,
             action="append" if option.repeated else "store",
             help=option.help,
         )
@@ -98,13 +117,30 @@ def call(function: Callable[..., Any], given: Namespace) -> Any:
     return function(**values)
 
 
-def _options(function: Callable[..., Any]) -> dict[str, Option]:
-    found: dict[str, Option] = {}
+def _options(function: Callable[..., Any]) -> dict[str, tuple[Option, Any]]:
+    """Each option with its default."""
+    found: dict[str, tuple[Option, Any]] = {}
+    parameters = signature(function).parameters
     for name, source in _sources(function).items():
-        found |= _options(source.function) if isinstance(source, Read) else {name: source}
+        if isinstance(source, Read):
+            found |= _options(source.function)
+        else:
+            found[name] = source, parameters[name].default
     return found
 
 
 def _sources(function: Callable[..., Any]) -> dict[str, Option | Read]:
     hints = get_type_hints(function, include_extras=True)
-    return {name: hint.__metadata__[0] for name, hint in hints.items() if name != "return"}
+    return {name: _source(hint) for name, hint in hints.items() if name != "return"}
+
+
+def _source(hint: Any) -> Option | Read:
+    if isinstance(hint, type):
+        return json_of(hint) if issubclass(hint, Strict) else Read(hint)
+    kind, source = get_args(hint)[:2]
+    if not isinstance(source, str):
+        return source
+    if get_origin(kind) is Literal:
+        return Option(source, choices=get_args(kind))
+    first = next(iter(get_args(kind)), kind)  # of a list, or of what may be None
+    return Option(source, first, nargs="+" if get_origin(kind) is list else None)

@@ -12,7 +12,7 @@ import pandas as pd
 from ..kinds.cells import cell_name
 from .arrays import map_array, read_header, write_arrays
 from .choice import OK
-from .cli import InputError
+from .cli import InputError, first_line
 from .workdir import file_hash, write_text
 
 MODEL = ["stage", "size", "seed", "sampler"]
@@ -20,6 +20,8 @@ CELL = ["steps", "guidance", "trained"]
 """columns that identify a cell of one model and sampler"""
 MEASURED = [*CELL, "metric", "value", "lo", "hi", "n", "nfe", "seconds", "status"]
 FAMILY = ["size", "channels", "params", "gflops", "normalized_cost"]
+FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
+"""of floors.csv, and of superres_baselines.csv"""
 PARTS = ["text_gflops", "decoder_gflops", "caption_gflops"]
 """columns of family.csv: parts of the total cost other than the U-Net"""
 COSTS = ["params", "gflops", "normalized_cost", "sampling_cost", "guided_cost", "total_cost"]
@@ -43,7 +45,7 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     except FileNotFoundError:
         raise InputError(f"{path} is missing; run the rule that makes it") from None
     except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{path}: {first_line(error)}") from None
     if absent := [column for column in columns if column not in table]:
         raise InputError(f"{path} has no column {', '.join(absent)}")
     if table.empty:

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from .cli import first_line
+
 
 @contextlib.contextmanager
 def atomic_path(target: str | os.PathLike) -> Iterator[Path]:
@@ -153,7 +155,7 @@ class WorkDir:
             except (OSError, MemoryError):
                 raise
             except Exception as error:  # a torn file raises whatever its reader raises
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                reason = first_line(error)
                 print(f"{path} is unreadable ({reason}); using the one before", file=sys.stderr)
                 path.unlink()
         return None

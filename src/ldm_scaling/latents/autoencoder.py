@@ -166,10 +166,13 @@ class Reconstruction:
         return error.abs().mean(dim=(1, 2, 3)) + error.square().mean(dim=(1, 2, 3))
 
 
-def psnr(images: np.ndarray, others: np.ndarray) -> float:
-    """Mean over images of the peak signal-to-noise ratio in dB; uint8 [N, 3, S, S]."""
-    error = (images.astype(np.float64) - others) ** 2
-    return float(np.mean(10 * np.log10(255**2 / np.maximum(error.mean(axis=(1, 2, 3)), 1e-9))))
+def psnr(images: np.ndarray, others: np.ndarray, least: float = 255**2 / 1e10) -> np.ndarray:
+    """Peak signal-to-noise ratio [N] of uint8 images [N, 3, S, S], in dB; 100 where they agree.
+
+    10 log10(255^2 / MSE), of the mean over pixels and colours, which counts as at least `least`.
+    """
+    error = ((images.astype(np.float64) - others) ** 2).mean(axis=(1, 2, 3))
+    return 10 * np.log10(255**2 / np.maximum(error, least))
 
 
 def reconstruct(autoencoder: Network, images: np.ndarray, batch: int = 64) -> np.ndarray:
@@ -230,7 +233,7 @@ def main() -> None:
         scale = latent_scale(model, map_array(options.train, "images"))
         model.register_to_config(scaling_factor=scale)
         test = np.array(map_array(options.test, "images"))
-        held_out = psnr(test, reconstruct(model, test))
+        held_out = float(psnr(test, reconstruct(model, test), least=1e-9).mean())
         save_model(model, options.out, WEIGHTS)
         write_text(options.out / "metrics.jsonl", jsonl(trainer.state.log))
         summary = training_summary(

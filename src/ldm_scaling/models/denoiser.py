@@ -18,7 +18,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from ..jobs.cli import InputError
+from ..jobs.cli import InputError, first_line
 from ..kinds.architectures import ARCHITECTURES, FOLDER
 from ..study.family import Family, Layout
 from ..training.network import Network
@@ -98,7 +98,7 @@ def load(folder: Path, trained: float | None = None) -> Denoiser:
             network = kind.from_config(kind.load_config(own))
             network.load_state_dict(_kept_weights(folder / "kept.safetensors", f"{trained:g}/"))
     except Exception as error:  # a torn file raises whatever its reader raises
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise InputError(
             f"{own} cannot be loaded ({reason}); delete {folder} and run again"
         ) from None

@@ -21,7 +21,7 @@ from ..jobs.cli import run
 from ..jobs.seeds import Stream, row_generators
 from ..latents.pairs import Pairs
 from ..workflow.specs.models import DistillSpec
-from .denoiser import Denoiser, alike
+from .denoiser import Denoiser
 from .students import EMBEDDING, Teacher, distil, drawn, make_student
 
 
@@ -36,10 +36,6 @@ class ConsistencyDistillation:
         self._teacher = Teacher(teacher, pairs)
         self._process = process_of(spec.diffusion)
         self._levels = levels(spec.diffusion.train_timesteps, spec.teacher_steps)
-
-    def build(self) -> Denoiser:
-        """A student, to hold the averaged weights."""
-        return alike(self.module)
 
     def losses(
         self, module: Denoiser, indices: np.ndarray, positions: np.ndarray, device: torch.device

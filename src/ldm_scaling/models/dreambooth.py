@@ -8,6 +8,7 @@ The text encoder stays frozen. Writes the same folder as pretraining, and contin
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,11 @@ from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, parser, run
 from ..jobs.seeds import Stream, order, row_generators
 from ..latents.autoencoder import weights_hash
+from ..study.fields import Optimisation
 from ..training.loop import Plan
 from ..workflow.specs.dreambooth import DreamBoothSpec
+from . import train
 from .denoiser import Denoiser, input_shape, load
-from .train import add_hardware, train_task
 
 
 class Lesson:
@@ -59,15 +61,11 @@ class SubjectAndPrior:
             )
         if lesson.texts.shape[-1] != pretrained.config.cross_attention_dim:
             raise InputError("--model: attends to embeddings of another width than the subjects'")
-        self._spec, self._lesson, self._kept = spec, lesson, pretrained
+        self._spec, self._lesson = spec, lesson
         self.module = copy.deepcopy(pretrained).requires_grad_(True).train()
         self.module.to(memory_format=torch.channels_last)
         self.count = len(lesson.images)
         self._process = process_of(spec.diffusion)
-
-    def build(self) -> Denoiser:
-        """A network of the same shape, to hold the averaged weights."""
-        return self._kept
 
     def losses(
         self, module: Denoiser, indices: np.ndarray, positions: np.ndarray, device: torch.device
@@ -101,18 +99,10 @@ def order_at(count: int, seed: int, positions: np.ndarray) -> np.ndarray:
 
 def make_plan(spec: DreamBoothSpec) -> Plan:
     """The loop's plan of a spec."""
-    settings = spec.teaching
-    return Plan(
-        images=settings.images,
-        batch=settings.batch,
-        lr=lambda done: settings.lr,
-        lr_key="dreambooth.lr",
-        weight_decay=settings.weight_decay,
-        clip_norm=settings.clip_norm,
-        ema_images=settings.ema_images,
-        seed=spec.seed,
-        log_images=8 * settings.batch,  # runs are short
-    )
+    settings = spec.teaching.model_dump(exclude={"prior_weight"})
+    training = Optimisation(**settings, decay="constant", warmup_images=0)
+    plan = train.make_plan(training, spec.seed, "dreambooth.lr")
+    return replace(plan, log_images=8 * training.batch)  # runs are short
 
 
 def main() -> None:
@@ -121,7 +111,7 @@ def main() -> None:
     arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
     arguments.add_argument("--subjects", required=True, type=Path, help="encoded subjects")
     arguments.add_argument("--prior", required=True, type=Path, help="latents of their classes")
-    add_hardware(arguments)
+    train.add_hardware(arguments)
     options = arguments.parse_args()
     spec: DreamBoothSpec = options.spec
     pretrained = load(options.model)
@@ -131,7 +121,7 @@ def main() -> None:
     label = f"{spec.stage} {spec.size} seed {spec.seed} subject {spec.subject}"
     sources.append(weights_hash(pretrained))
     # of a short training, and eight times its model: those of all subjects would fill a disk
-    train_task(options, task, make_plan(spec), label, tuple(sources), keep_state=False)
+    train.train_task(options, task, make_plan(spec), label, tuple(sources), keep_state=False)
 
 
 if __name__ == "__main__":

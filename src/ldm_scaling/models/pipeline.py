@@ -18,7 +18,7 @@ from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultist
 from diffusers.schedulers.scheduling_lcm import LCMScheduler
 
 from ..diffusion.sampling import Scheduler
-from ..jobs.cli import InputError, parser, run
+from ..jobs.cli import InputError, first_line, parser, run
 from ..latents.autoencoder import add_autoencoder, load_named
 from ..latents.text_encoder import CaptionEncoder
 from ..training.network import Network
@@ -28,10 +28,7 @@ from .denoiser import load as load_denoiser
 
 
 def make_pipeline(
-    unet: Denoiser,
-    autoencoder: Network,
-    encoder: CaptionEncoder,
-    scheduler: Scheduler,
+    unet: Denoiser, autoencoder: Network, encoder: CaptionEncoder, scheduler: Scheduler
 ) -> StableDiffusionPipeline | LatentConsistencyModelPipeline:
     """The pipeline of a model and scheduler; it encodes captions as this study does."""
     encoder.tokenizer.model_max_length = encoder.max_tokens
@@ -61,7 +58,7 @@ def load_scheduler(folder: Path) -> Scheduler:
         kinds: dict[str, Any] = {solver.__name__: solver for solver in solvers}
         return kinds[config["_class_name"]].from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder} is no scheduler: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{folder} is no scheduler: {first_line(error)}") from None
 
 
 def main() -> None:

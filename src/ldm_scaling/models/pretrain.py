@@ -26,14 +26,10 @@ class Denoising:
     def __init__(self, spec: PretrainSpec, pairs: Pairs):
         self._spec, self._pairs = spec, pairs
         torch.manual_seed(spec.seed)
-        self.module = self.build().to(memory_format=torch.channels_last)  # up to a third faster
+        network = build(spec.family, spec.size, pairs.latent_shape, pairs.text_width)
+        self.module = network.to(memory_format=torch.channels_last)  # up to a third faster
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
         self._process = process_of(spec.diffusion)
-
-    def build(self) -> Denoiser:
-        """An untrained network of this spec."""
-        spec = self._spec
-        return build(spec.family, spec.size, self._pairs.latent_shape, self._pairs.text_width)
 
     def losses(
         self, module: Denoiser, indices: np.ndarray, positions: np.ndarray, device: torch.device

@@ -7,7 +7,6 @@ section 4.2). Writes the same folder as pretraining, and continues likewise.
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +28,7 @@ class SuperResolution:
     """The task of the training loop: predict the noise (or v) beside the low-resolution latents."""
 
     def __init__(
-        self,
-        spec: SuperResSpec,
-        pairs: PackedPairs,
-        condition: np.ndarray,
-        base: Denoiser,
+        self, spec: SuperResSpec, pairs: PackedPairs, condition: np.ndarray, base: Denoiser
     ):
         """Raises InputError if the base's latents are others, or not one of each is conditioned."""
         if input_shape(base) != pairs.latent_shape:
@@ -45,13 +40,8 @@ class SuperResolution:
             )
         self._spec, self._pairs, self._condition = spec, pairs, condition
         self.module = conditioned(base).to(memory_format=torch.channels_last)
-        self._averaged = copy.deepcopy(self.module)
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
         self._process = process_of(spec.diffusion)
-
-    def build(self) -> Denoiser:
-        """A network of this shape, to hold the averaged weights."""
-        return self._averaged
 
     def losses(
         self, module: Denoiser, indices: np.ndarray, positions: np.ndarray, device: torch.device

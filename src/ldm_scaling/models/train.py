@@ -19,7 +19,7 @@ from ..latents.pairs import Pairs, open_pairs
 from ..study.fields import Optimisation
 from ..training.devices import Switches, check_gpus, precision, process_index
 from ..training.loop import Plan, Task, Trainer, jsonl, training_summary, warmup_then
-from .denoiser import Denoiser, blocks
+from .denoiser import Denoiser, alike, blocks
 
 
 def make_plan(training: Optimisation, seed: int, lr_key: str, keep: Sequence[float] = ()) -> Plan:
@@ -42,10 +42,6 @@ class DenoiserTask(Task, Protocol):
     """A task that trains a denoiser."""
 
     module: Denoiser
-
-    def build(self) -> Denoiser:
-        """A network of the same shape, to hold the averaged weights."""
-        ...
 
 
 def add_training(arguments: ArgumentParser) -> None:
@@ -120,7 +116,7 @@ def train_task(
         trainer = Trainer(task, plan, work, label, switches, blocks(task.module))
         trainer.run(time_slice)
         if trainer.accelerator.is_main_process:
-            export(task.build(), trainer, options, sampler)
+            export(alike(task.module), trainer, options, sampler)
             if not keep_state:
                 work.clear()
     print(f"{label}: {trainer.state.seconds:.0f} s of training")

@@ -96,10 +96,7 @@ def _most(spec: SearchSpec | None) -> list[tuple[int, CellSpec]]:
     if spec is None:
         return []
     return [
-        (
-            most_images(len(cells), cells[0].n, spec.look),
-            max(cells, key=lambda cell: cell.guidance),
-        )
+        (most_images(len(cells), cells[0].n, spec.look), max(cells, key=lambda cell: cell.guidance))
         for cells in searches(spec).values()
     ]
 

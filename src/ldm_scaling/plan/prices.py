@@ -41,15 +41,7 @@ from ..workflow.specs.superres import DegradeSpec, PhotosSpec, SuperResSpec
 from . import cells
 from .dag import Job
 from .known import Known, counted
-from .price import (
-    GUIDED,
-    STATE,
-    WEIGHT,
-    Price,
-    encoding_bytes,
-    state_bytes,
-    whole_batches,
-)
+from .price import GUIDED, STATE, WEIGHT, Price, encoding_bytes, state_bytes, whole_batches
 
 # ---------------------------------------------------------------- downloads, data and latents
 
@@ -89,9 +81,7 @@ def _autoencoder(job: Job, spec: AutoencoderSpec, known: Known) -> Price:
     weights = WEIGHT * networks.autoencoder_params
     flops = TRAINING_FORWARDS * seen * (networks.encode + networks.decode)
     return Price(
-        {"autoencoder": flops},
-        weights + state_bytes(weights),
-        epochs=seen / known.splits["train"],
+        {"autoencoder": flops}, weights + state_bytes(weights), epochs=seen / known.splits["train"]
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from .dag import Job
 from .price import Price
@@ -90,14 +90,9 @@ def _most(values: Iterable[float]) -> float:
 
 def to_csv(table: Sequence[Row], device: Device) -> str:
     """The table as plan.csv has it; what is unknown is empty."""
-    text = io.StringIO()
-    columns = [*Row.__annotations__, "device", "utilisation_percent"]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in table:
-        values = ["" if value != value else value for value in vars(row).values()]
-        writer.writerow([*values, device.name, device.utilisation])
-    return text.getvalue()
+    rows = pd.DataFrame(map(vars, table), columns=list(Row.__annotations__))
+    rows = rows.assign(device=device.name, utilisation_percent=device.utilisation)
+    return rows.to_csv(index=False, lineterminator="\n")
 
 
 # ---------------------------------------------------------------- text
@@ -163,14 +158,13 @@ def table_lines(table: Sequence[Row], device: Device) -> list[str]:
         lines.append(_line(f"{len(cheap)} cheap rules", count, "-", "-", "-", "-", host, ""))
     flops, hours = sum(row.flops for row in table), sum(row.hours for row in table)
     disk = sum(row.gigabytes for row in table)
-    memory = [_size(_most(column)) for column in zip(*map(_memory, table), strict=True)]
+    memory = [
+        _size(_most(getattr(row, kind) for row in table))
+        for kind in ("gpu_memory_gb", "host_memory_gb")
+    ]
     count = sum(row.jobs for row in table)
     lines.append(_line("total", count, f"{flops:.2e}", _hours(hours), _size(disk), *memory, ""))
     return lines
-
-
-def _memory(row: Row) -> tuple[float, float]:
-    return row.gpu_memory_gb, row.host_memory_gb
 
 
 def _line(rule: str, jobs: object, *columns: str) -> str:

@@ -89,13 +89,16 @@ class Optimisation(Strict):
             raise ValueError("warmup_images: must be smaller than images")
         return self
 
+    @model_validator(mode="after")
+    def _check_keep(self) -> Optimisation:
+        keep: list[float] = getattr(self, "keep", [])  # in stages whose checkpoints are measured
+        steps = math.ceil(self.images / self.batch)
+        if len({max(1, round(part * steps)) for part in keep}) < len(keep):
+            raise ValueError(
+                f"keep: two fractions fall on the same one of {steps} steps; remove one"
+            )
+        return self
+
 
 Kept = Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Distinct]
 """fractions of a training at which a checkpoint of the averaged weights is kept"""
-
-
-def check_kept(keep: list[float], training: Optimisation) -> None:
-    """Raise ValueError if two of these fractions of a training are the same step."""
-    steps = math.ceil(training.images / training.batch)
-    if len({max(1, round(part * steps)) for part in keep}) < len(keep):
-        raise ValueError(f"keep: two fractions fall on the same one of {steps} steps; remove one")

@@ -45,22 +45,27 @@ class Autoencoder(AutoencoderNetwork):
     """peak learning rate (one-cycle), if it is trained here"""
 
 
-class TextEncoder(Strict):
-    """The frozen text encoder."""
+class PublishedEncoder(Strict):
+    """Where a frozen text encoder comes from."""
 
     pretrained: str
     """minilm-l6, minilm-l3, word-vectors, folder, or hub id (CLIP, BERT, T5) with its revision"""
     revision: Revision | None = None
     """full commit of the hub id, 40 hexadecimal digits; null: `pretrained` is no hub id"""
+
+    _check_revision = model_validator(mode="after")(revision_has_an_id)
+    _check_built_in = model_validator(mode="after")(fits_built_in)
+
+
+class TextEncoder(PublishedEncoder):
+    """The frozen text encoder."""
+
     max_tokens: Annotated[int, Field(ge=4, le=512)]
     """captions are padded or cut to this many tokens"""
     width: Positive
     """channels of an embedding; must be the encoder's own"""
     layers: Annotated[int | None, Field(ge=0, exclude_if=is_none)] = None
     """number of first layers to keep; null: all"""
-
-    _check_revision = model_validator(mode="after")(revision_has_an_id)
-    _check_built_in = model_validator(mode="after")(fits_built_in)
 
 
 class Latents(Strict):

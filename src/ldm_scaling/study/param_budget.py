@@ -11,23 +11,16 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from .fields import Distinct, Guidance, Positive, Strict, is_none
-from .hub import Revision, fits_built_in, revision_has_an_id
+from .latents import PublishedEncoder
 
 
-class BudgetEncoder(Strict):
+class BudgetEncoder(PublishedEncoder):
     """A text encoder of the comparison."""
 
-    pretrained: str
-    """minilm-l6, minilm-l3, word-vectors, folder, or hub id (CLIP, BERT, T5) with its revision"""
-    revision: Revision | None = None
-    """full commit of the hub id, 40 hexadecimal digits; null: `pretrained` is no hub id"""
     layers: Annotated[int | None, Field(ge=0, exclude_if=is_none)] = None
     """number of first layers to keep; 0: only embeddings of words and positions; null: all"""
     width: Positive
     """channels of an embedding; must be the encoder's own"""
-
-    _check_revision = model_validator(mode="after")(revision_has_an_id)
-    _check_built_in = model_validator(mode="after")(fits_built_in)
 
     @property
     def name(self) -> str:

@@ -8,16 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from .fields import (
-    Distinct,
-    Fraction,
-    Kept,
-    Optimisation,
-    Positive,
-    Strict,
-    check_kept,
-    is_none,
-)
+from .fields import Distinct, Fraction, Kept, Optimisation, Positive, Strict, is_none
 
 SCALE = 4
 """side of an image divided by that of its low-resolution version (arXiv 2404.01367, section 4)"""
@@ -127,11 +118,6 @@ class Finetuning(Optimisation):
     """gamma of min-SNR weighting; null: all noise levels weigh the same"""
     keep: Kept
     """fractions of the training at which a checkpoint of the averaged weights is kept"""
-
-    @model_validator(mode="after")
-    def _check_keep(self) -> Finetuning:
-        check_kept(self.keep, self)
-        return self
 
 
 class SuperRes(Finetuning):

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ..kinds.sizes import channels
-from .fields import (
-    Distinct,
-    Fraction,
-    Kept,
-    Optimisation,
-    Seed,
-    Strict,
-    check_kept,
-    is_none,
-)
+from .fields import Distinct, Fraction, Kept, Optimisation, Seed, Strict, is_none
 
 
 class PowerOfWidth(Strict):
@@ -50,8 +41,3 @@ class Training(Optimisation):
         elif own is not None:
             rate = own.get(size, rate)
         return self.model_copy(update={"lr": rate, "lr_by_size": None})
-
-    @model_validator(mode="after")
-    def _check_keep(self) -> Training:
-        check_kept(self.keep, self)
-        return self

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..jobs.cli import InputError, run
+from ..jobs.cli import InputError
 from ..jobs.command import command
 from ..jobs.tables import OK, records, to_csv
 from ..jobs.workdir import write_text
@@ -96,7 +96,3 @@ def main(cells: SeveralCells, confidence: Confidence, out: Out) -> None:
     write_text(out, to_csv(table))
     for row in records(table):
         print(f"{row.size}: {row.acceleration:.3g} times, {row.status}")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -9,16 +9,14 @@ import pandas as pd
 
 from ..jobs.cli import fraction
 from ..jobs.command import Option, Read, csv
-from ..jobs.tables import FAMILY, PARTS
+from ..jobs.tables import FAMILY, FLOOR_COLUMNS, PARTS
 from .values import Values, read_values
 
-FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
-"""of floors.csv, and of superres_baselines.csv"""
 _CELLS = {"parse": Path, "nargs": 2, "names": ("CELLS", "DRAWS")}
 
-Metric = Annotated[str, Option("a metric of the cells")]
-Metrics = Annotated[list[str], Option("metrics of the cells", nargs="+")]
-SelectBy = Annotated[str, Option("metric that chooses the guidance")]
+Metric = Annotated[str, "a metric of the cells"]
+Metrics = Annotated[list[str], "metrics of the cells"]
+SelectBy = Annotated[str, "metric that chooses the guidance"]
 Confidence = Annotated[float, Option("of intervals", fraction)]
 CellFiles = Annotated[tuple[Path, Path], Option("cells.csv and the draws beside it", **_CELLS)]
 SeveralCellFiles = Annotated[
@@ -28,10 +26,10 @@ SeveralCellFiles = Annotated[
 Floors = Annotated[pd.DataFrame, csv("floors.csv", FLOOR_COLUMNS)]
 Family = Annotated[pd.DataFrame, csv("family.csv", FAMILY)]
 FamilyParts = Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *PARTS])]
-Sampler = Annotated[str, Option("sampler of the cells")]
-Steps = Annotated[int, Option("denoising steps of the cells", int)]
-Guidance = Annotated[float, Option("guidance scale of the cells", float)]
-Out = Annotated[Path, Option("file to write", Path)]
+Sampler = Annotated[str, "sampler of the cells"]
+Steps = Annotated[int, "denoising steps of the cells"]
+Guidance = Annotated[float, "guidance scale of the cells"]
+Out = Annotated[Path, "file to write"]
 
 
 def read_cells(cells: CellFiles, metric: Metric) -> Values:

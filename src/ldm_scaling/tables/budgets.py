@@ -57,7 +57,7 @@ def winners(points: Values, budgets: Iterable[float], confidence: float) -> pd.D
     reaches 0. If nothing can be sampled within a budget, size is "".
     Raises InputError for a metric whose lowest value is not the best.
     """
-    require_lower_is_better(points.rows["metric"].iloc[0])
+    require_lower_is_better(points.metric)
     ranked = points.rows[points.rows["status"] == OK].sort_values("value", kind="stable")
     rows = []
     for budget in budgets:

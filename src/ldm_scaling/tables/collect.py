@@ -13,17 +13,9 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.choice import at_end, chosen_rows, require_lower_is_better
-from ..jobs.cli import InputError, run
+from ..jobs.cli import InputError
 from ..jobs.command import Option, command
-from ..jobs.tables import (
-    CELL,
-    CELLS,
-    MODEL,
-    OK,
-    read_measured,
-    to_csv,
-    write_cells,
-)
+from ..jobs.tables import CELL, CELLS, MODEL, OK, read_measured, to_csv, write_cells
 from ..jobs.workdir import write_text
 from .arguments import FamilyParts, Out, SelectBy
 
@@ -125,8 +117,8 @@ def main(
     ],
     family: FamilyParts,
     select_by: SelectBy,
-    steps: Annotated[list[int], Option("of the grid", int, nargs="+")],
-    guidance: Annotated[list[float], Option("of the grid", float, nargs="+")],
+    steps: Annotated[list[int], "of the grid"],
+    guidance: Annotated[list[float], "of the grid"],
     cells_out: Out,
     best_out: Out,
     draws_out: Out,
@@ -142,7 +134,3 @@ def main(
         f"{len(cells)} rows; best guidance for {(chosen['status'] == OK).sum()} of {len(chosen)}"
         f" (model, sampler, steps), {chosen['at_boundary'].sum()} at an end of the grid"
     )
-
-
-if __name__ == "__main__":
-    run(main)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import pandas as pd
 
-from ..jobs.cli import InputError, run
+from ..jobs.cli import InputError
 from ..jobs.command import command, csv
 from ..jobs.tables import COUNTS, records, to_csv
 from ..jobs.workdir import write_text
@@ -86,7 +86,3 @@ def main(
     write_text(out, to_csv(table))
     for row in records(table):
         print(f"{row.size} {row.component}: {row.params:,} parameters, {row.params_share:.1%}")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import pandas as pd
 
-from ..jobs.cli import run
-from ..jobs.command import Option, command
+from ..jobs.command import command
 from ..jobs.tables import CELLS, read_table, to_csv
 from ..jobs.workdir import write_text
 from .arguments import Out
 
-_Tables = Annotated[list[Path], Option("the table of each", Path, nargs="+")]
+_Tables = Annotated[list[Path], "the table of each"]
 
 
 @command
@@ -22,7 +21,3 @@ def main(cells: _Tables, cells_out: Out, best: _Tables, best_out: Out) -> None:
     for paths, out in ((cells, cells_out), (best, best_out)):
         tables = [read_table(path, CELLS) for path in paths]
         write_text(out, to_csv(pd.concat(tables, ignore_index=True)))
-
-
-if __name__ == "__main__":
-    run(main)

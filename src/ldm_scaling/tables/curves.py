@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.choice import OK, require_lower_is_better
-from ..jobs.cli import run
 from ..jobs.command import command
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
 from .arguments import Confidence, Out, SeveralCells
-from .values import Values, interval
+from .values import Values, interval, with_intervals
 
 AXES = ["sampling_cost", "guided_cost", "total_cost", "seconds"]
 """columns of cells that say what an image costs"""
@@ -85,11 +84,9 @@ def best_points(cells: Values, confidence: float) -> Values:
     where no scale has a value.
     Raises InputError for a metric whose lowest value is not the best.
     """
-    require_lower_is_better(cells.rows["metric"].iloc[0])
+    require_lower_is_better(cells.metric)
     best = cells.over_seeds(confidence).at_best_guidance()
-    value, lo, hi = np.array([interval(draws, confidence) for draws in best.draws]).T
-    status = np.where(np.isfinite(value), OK, "diverged")
-    return Values(best.rows.assign(value=value, lo=lo, hi=hi, status=status), best.draws)
+    return Values(with_intervals(best, confidence), best.draws)
 
 
 def sizes_of(points: Values) -> list[str]:
@@ -160,14 +157,26 @@ def crossovers(points: Values, axis: str, confidence: float) -> pd.DataFrame:
     """
     first, sizes = points.rows.iloc[0], sizes_of(points)
     curves = {size: curve_of(points, size, axis) for size in sizes}
-    rows = []
-    for small, large in combinations(sizes, 2):
-        status, crossing, (low, high) = overtaking(curves[small], curves[large])
-        cost, lo, hi = interval(crossing, confidence)
-        cost = cost if status == CROSSES else np.nan
-        head = (first["sampler"], axis, first["metric"], small, large)
-        rows.append((*head, cost, lo, hi, low, high, status, first["n"]))
+    pairs = [(curves[small], curves[large]) for small, large in combinations(sizes, 2)]
+    rows = [crossing_row(first, axis, *pair, confidence) for pair in pairs]
     return pd.DataFrame(rows, columns=CROSSOVERS)
+
+
+def crossing_row(
+    first: pd.Series, axis: str, small: Curve, large: Curve, confidence: float, back: bool = False
+) -> tuple:
+    """Where the larger overtakes, and with `back` where the smaller does, as in `CROSSOVERS`.
+
+    `first` is a row of the sampler and metric.
+    """
+    status, crossing, (low, high) = overtaking(small, large)
+    back = back and status == SMALLER_OVERTAKES
+    if back:
+        _, crossing, _ = overtaking(large, small)
+    cost, lo, hi = interval(crossing, confidence)
+    cost = cost if back or status == CROSSES else np.nan
+    head = (first["sampler"], axis, first["metric"], small.size, large.size)
+    return (*head, cost, lo, hi, low, high, status, first["n"])
 
 
 @command
@@ -178,7 +187,3 @@ def main(cells: SeveralCells, confidence: Confidence, out: Out) -> None:
     found = pd.concat(tables, ignore_index=True)
     write_text(out, to_csv(found))
     print(f"{len(found)} pairs of sizes; the larger overtakes in {(found.status == CROSSES).sum()}")
-
-
-if __name__ == "__main__":
-    run(main)

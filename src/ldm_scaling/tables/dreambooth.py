@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.arrays import map_array, read_header
-from ..jobs.cli import InputError, positive, run
+from ..jobs.cli import InputError, positive
 from ..jobs.command import Option, command, csv
 from ..jobs.tables import OK, records, write_cells
 from .arguments import Confidence, Family, Guidance, Out, Sampler, Steps
@@ -141,7 +141,7 @@ def main(
     guidance: Guidance,
     confidence: Confidence,
     bootstrap: Annotated[int, Option("resamples", positive(int))],
-    seed: Annotated[int, Option("of the resamples", int)],
+    seed: Annotated[int, "of the resamples"],
     table_out: Out,
     draws_out: Out,
 ) -> None:
@@ -159,7 +159,3 @@ def main(
     write_cells(table, np.array(draws)[:, 1:], table_out, draws_out)
     for row in records(table[table["subject"] == ALL]):
         print(f"{row.stage} {row.size} {row.metric}: {row.value:.3g} [{row.lo:.3g}, {row.hi:.3g}]")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..jobs.cli import positive, run
+from ..jobs.cli import positive
 from ..jobs.command import Option, command
 from ..jobs.tables import OK, to_csv
 from ..jobs.workdir import write_text
@@ -113,7 +113,3 @@ def main(
         for status, rows in table[table["status"] != OK].groupby("status"):
             print(f"{table['metric'][0]}: no power law of {', '.join(rows['size'])}: {status}")
     write_text(out, to_csv(pd.concat(tables, ignore_index=True)))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -6,13 +6,10 @@ if the family is theirs: theirs are of 30,000 images of COCO-2014, DDIM, 50 step
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import pandas as pd
 
 from ..costs.published import published_results
-from ..jobs.cli import run
-from ..jobs.command import command, json_of
+from ..jobs.command import command
 from ..jobs.tables import records, to_csv
 from ..jobs.workdir import write_text
 from ..workflow.specs.costs import CostSpec
@@ -40,12 +37,8 @@ def fixed_setting_table(values: list[Values], spec: CostSpec, confidence: float)
 def main(
     values: AtSetting,
     confidence: Confidence,
-    spec: Annotated[CostSpec, json_of(CostSpec)],
+    spec: CostSpec,
     out: Out,
 ) -> None:
     """Write fixed_setting.csv."""
     write_text(out, to_csv(fixed_setting_table(values, spec, confidence)))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -13,9 +13,9 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 
-from ..jobs.choice import OK, at_chosen, chosen_scales, require_lower_is_better
-from ..jobs.cli import InputError, run
-from ..jobs.command import Option, command
+from ..jobs.choice import OK, require_lower_is_better
+from ..jobs.cli import InputError
+from ..jobs.command import command
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
 from ..kinds.metrics import HIGHER_IS_BETTER
@@ -28,42 +28,15 @@ RANKING = ["sampler", "budget", "metric", "size", "params", "rank", "rank_lo", "
 RANKING += ["value", "lo", "hi", "steps", "guidance", "n", "status"]
 AGREEMENT = ["sampler", "budget", "metric", "other", "tau", "lo", "hi", "sizes"]
 AGREEMENT += ["agreeing", "contradicting", "n", "status"]
-_CELL = ["stage", "size", "sampler", "steps", "guidance"]
-
-
-def metric_of(values: Values) -> str:
-    """The metric of all rows."""
-    return values.rows["metric"].iloc[0]
-
-
-def at_guidance_of(values: Values, selecting: Values) -> Values:
-    """Each (stage, size, sampler, steps) at the scale where another metric is lowest.
-
-    Both are means over training seeds. Each draw of `selecting` chooses for itself, as in
-    `at_best_guidance`. Raises InputError if the two have different cells.
-    """
-    count = min(own.draws.shape[1] for own in (values, selecting))
-    ours, theirs = (
-        Values(own.rows, own.draws[:, :count]).where(own.rows["grid"])
-        for own in (values, selecting)
-    )
-    if not ours.rows[_CELL].equals(theirs.rows[_CELL]):
-        raise InputError(f"{metric_of(values)} and {metric_of(selecting)} have different cells")
-    rows, draws = [], []
-    for members in ours.rows.groupby(_CELL[:-1], sort=False).indices.values():
-        chosen = chosen_scales(theirs.draws[members])
-        rows.append(members[max(chosen[0], 0)])
-        draws.append(at_chosen(ours.draws[members], chosen))
-    return Values(ours.rows.iloc[rows].reset_index(drop=True), np.array(draws))
 
 
 def within(points: Values, budget: float) -> Values:
     """The best that each size affords within a sampling budget, smaller sizes first.
 
-    `points` are those of `at_guidance_of`; each draw chooses its step count. A size whose
+    `points` are those of `at_best_guidance`; each draw chooses its step count. A size whose
     affordable cells all failed keeps a row without values.
     """
-    sign = direction(metric_of(points))
+    sign = direction(points.metric)
     affordable = points.where(points.rows["sampling_cost"] <= budget)
     rows, draws = [], []
     for size in sizes_of(affordable):
@@ -90,7 +63,7 @@ def ranked(values: Values) -> Values:
 
 def ranks(values: Values) -> np.ndarray:
     """The rank [S, 1 + R] of each size in each draw, 1 the best; of sizes that have values."""
-    better = direction(metric_of(values)) * values.draws if len(values.rows) else values.draws
+    better = direction(values.metric) * values.draws if len(values.rows) else values.draws
     return better.argsort(axis=0, kind="stable").argsort(axis=0) + 1
 
 
@@ -98,7 +71,7 @@ def gaps(values: Values) -> np.ndarray:
     """By how much the first of each pair of sizes is worse: draws [pairs, 1 + R]."""
     pairs = list(combinations(range(len(values.rows)), 2))
     first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
-    return direction(metric_of(values)) * (values.draws[first] - values.draws[second])
+    return direction(values.metric) * (values.draws[first] - values.draws[second])
 
 
 def kendall(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
@@ -125,7 +98,7 @@ def agreement_row(ours: Values, theirs: Values, budget: float, confidence: float
     """A row of metric_agreement.csv of one sampler, two metrics and a budget."""
     first = ours.rows.iloc[0]
     found = {"sampler": first["sampler"], "budget": budget, "n": first["n"]}
-    found |= {"metric": metric_of(ours), "other": metric_of(theirs)}
+    found |= {"metric": ours.metric, "other": theirs.metric}
     a, b = (
         own.where(np.isfinite(ours.draws[:, 0]) & np.isfinite(theirs.draws[:, 0]))
         for own in (ours, theirs)
@@ -160,10 +133,10 @@ def compared(
     Raises InputError if the selecting metric is not among them, or if higher is better of it.
     """
     require_lower_is_better(select_by)
-    means = {metric_of(own): own.over_seeds(confidence) for own in cells}
+    means = {own.metric: own.over_seeds(confidence) for own in cells}
     if select_by not in means:
         raise InputError(f"--select-by {select_by}: is not among the metrics {', '.join(means)}")
-    points = [at_guidance_of(own, means[select_by]) for own in means.values()]
+    points = [own.at_best_guidance(means[select_by]) for own in means.values()]
     ranking, agreement = [], []
     for budget in budgets:
         best = [within(own, budget) for own in points]
@@ -185,7 +158,7 @@ def main(
     cells: SeveralCellFiles,
     metrics: Metrics,
     select_by: SelectBy,
-    budgets: Annotated[list[float], Option("sampling costs", float, nargs="+")],
+    budgets: Annotated[list[float], "sampling costs"],
     confidence: Confidence,
     ranking_out: Out,
     out: Out,
@@ -200,7 +173,3 @@ def main(
         f"{agreement['agreeing'].sum()} pairs of sizes in the same order by two metrics,"
         f" {agreement['contradicting'].sum()} in opposite ones"
     )
-
-
-if __name__ == "__main__":
-    run(main)

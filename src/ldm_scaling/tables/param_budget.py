@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.choice import at_end
-from ..jobs.cli import InputError, run
-from ..jobs.command import Option, command, csv, json_of
+from ..jobs.cli import InputError
+from ..jobs.command import Option, command, csv
 from ..jobs.tables import COUNTS, OK, read_measured, records, to_csv, write_cells
 from ..jobs.workdir import write_text
 from ..kinds.stages import BUDGET
@@ -24,7 +24,7 @@ from .arguments import Out
 from .components import image_costs
 from .curves import best_points
 from .splits import BEST, PARAM_BUDGET, splits_table
-from .values import Values, interval
+from .values import Values, with_intervals
 
 
 def read_pairs(models: list[list[str]], spec: ParamBudgetSpec) -> tuple[pd.DataFrame, np.ndarray]:
@@ -64,11 +64,11 @@ def _at_guidance(values: Values, best: Values, confidence: float) -> Values:
     key = ["stage", "size", "guidance"]
     places = values.rows.reset_index().set_index(key)["index"]
     at = places.loc[list(best.rows[key].itertuples(index=False, name=None))].to_numpy()
-    draws = values.draws[at]
-    value, lo, hi = np.array([interval(own, confidence) for own in draws]).T
-    kept = best.rows[["at_boundary", "status"]]
-    rows = values.rows.loc[at].reset_index(drop=True).assign(value=value, lo=lo, hi=hi, **kept)
-    return Values(rows, draws)
+    found = Values(values.rows.loc[at].reset_index(drop=True), values.draws[at])
+    rows = with_intervals(found, confidence)
+    kept = ["at_boundary", "status"]
+    rows[kept] = best.rows[kept]
+    return Values(rows, found.draws)
 
 
 def _with_costs(rows: pd.DataFrame, counts: pd.DataFrame, spec: ParamBudgetSpec) -> pd.DataFrame:
@@ -87,7 +87,7 @@ def _with_costs(rows: pd.DataFrame, counts: pd.DataFrame, spec: ParamBudgetSpec)
 
 @command
 def main(
-    spec: Annotated[ParamBudgetSpec, json_of(ParamBudgetSpec)],
+    spec: ParamBudgetSpec,
     metrics: Annotated[
         list[list[str]],
         Option(
@@ -112,7 +112,3 @@ def main(
     own = splits[(splits["metric"] == spec.quality) & (splits["standing"] == BEST)]
     for row in records(own):
         print(f"{row.axis} {row.total:.3g}: {row.encoder}, {row.text_share:.0%} text encoder")
-
-
-if __name__ == "__main__":
-    run(main)

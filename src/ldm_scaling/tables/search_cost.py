@@ -20,8 +20,8 @@ from ..cells.measure import read_features
 from ..cells.search import search
 from ..jobs.arrays import map_array
 from ..jobs.choice import chosen_rows
-from ..jobs.cli import InputError, Progress, run
-from ..jobs.command import Option, command, json_of
+from ..jobs.cli import InputError, Progress
+from ..jobs.command import Option, command
 from ..jobs.tables import MEASURED, MODEL, OK, draws_of, read_table, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.cells import cell_name
@@ -89,7 +89,7 @@ def read_cells(
 
 @command
 def main(
-    spec: Annotated[SearchCostSpec, json_of(SearchCostSpec)],
+    spec: SearchCostSpec,
     cells: Annotated[
         list[list[str]],
         Option(
@@ -99,7 +99,7 @@ def main(
             repeated=True,
         ),
     ],
-    reference: Annotated[Path, Option("features of real images", Path)],
+    reference: Annotated[Path, "features of real images"],
     out: Out,
 ) -> None:
     """Write search_cost.csv."""
@@ -117,7 +117,3 @@ def main(
     table = pd.DataFrame(rows).reindex(columns=SEARCH_COST)
     write_text(out, to_csv(table))
     print(summary(table))
-
-
-if __name__ == "__main__":
-    run(main)

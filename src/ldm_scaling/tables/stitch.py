@@ -13,14 +13,9 @@ import numpy as np
 import pandas as pd
 
 from ..jobs.choice import at_end, chosen_rows, require_lower_is_better
-from ..jobs.cli import InputError, run
+from ..jobs.cli import InputError
 from ..jobs.command import Option, command
-from ..jobs.tables import (
-    MEASURED,
-    read_measured,
-    records,
-    write_cells,
-)
+from ..jobs.tables import MEASURED, read_measured, records, write_cells
 from ..kinds import stages
 from ..kinds.sizes import channels
 from ..study.stitch import SEPARATOR
@@ -125,7 +120,7 @@ def main(
     ],
     family: FamilyParts,
     select_by: SelectBy,
-    guidance: Annotated[list[float], Option("of the grid", float, nargs="+")],
+    guidance: Annotated[list[float], "of the grid"],
     out: Out,
     draws_out: Out,
 ) -> None:
@@ -135,7 +130,3 @@ def main(
     table = stitch_table(measured, family, select_by, guidance)
     write_cells(table, draws[table.index], out, draws_out)
     print(f"{len(table)} rows of {table['sizes'].nunique()} sequences of sizes")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import pandas as pd
 
-from ..jobs.cli import run
 from ..jobs.command import Read, command, csv
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
@@ -47,7 +46,3 @@ def main(
     """Write superres.csv."""
     tables = [with_intervals(own, confidence) for own in values]
     write_text(out, to_csv(superres_table(baselines, tables)))
-
-
-if __name__ == "__main__":
-    run(main)

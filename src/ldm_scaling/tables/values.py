@@ -33,6 +33,11 @@ class Values:
     draws: np.ndarray
     """[rows, 1 + R]: the value itself, then what each resample gives; nan where a cell failed"""
 
+    @property
+    def metric(self) -> str:
+        """The metric of all rows."""
+        return self.rows["metric"].iloc[0]
+
     def where(self, chosen: pd.Series | np.ndarray) -> Values:
         """The rows for which `chosen`, a mask of them, is true."""
         mask = np.asarray(chosen, dtype=bool)
@@ -73,18 +78,27 @@ class Values:
         seconds = [seconds_of[members].mean() for members in groups.values()]
         return Values(rows.assign(seconds=seconds).reset_index(drop=True), np.array(draws))
 
-    def at_best_guidance(self) -> Values:
-        """For each (stage, size, sampler, steps) the lowest value over the grid's scales.
+    def at_best_guidance(self, selecting: Values | None = None) -> Values:
+        """For each (stage, size, sampler, steps) the value where `selecting` is lowest.
 
-        Each draw chooses for itself among the scales that were sampled whole, so of the whole grid
-        the choice is part of the uncertainty; of an adaptive search, which samples one or two of
-        them whole, it is not. What failed everywhere is `at_boundary` of no grid.
+        Without another metric these values select. Each draw chooses for itself among the scales of
+        the grid that were sampled whole, so of the whole grid the choice is part of the
+        uncertainty; of an adaptive search, which samples one or two of them whole, it is not.
+        Where every scale failed, `at_boundary` is False.
+        Raises InputError if the two have different cells.
         """
-        grid = self.where(self.rows["grid"])
+        selecting = selecting or self
+        count = min(own.draws.shape[1] for own in (self, selecting))  # those that both have
+        grid, theirs = (
+            Values(own.rows, own.draws[:, :count]).where(own.rows["grid"])
+            for own in (self, selecting)
+        )
         by = ["stage", "size", "sampler", "steps"]
+        if not grid.rows[[*by, "guidance"]].equals(theirs.rows[[*by, "guidance"]]):
+            raise InputError(f"{self.metric} and {selecting.metric} have different cells")
         rows, ends, draws, at_end = [], [], [], grid.rows["at_boundary"].to_numpy()
         for members in grid.rows.groupby(by, sort=False).indices.values():
-            chosen = chosen_scales(grid.draws[members])
+            chosen = chosen_scales(theirs.draws[members])
             found, row = chosen[0] >= 0, members[max(chosen[0], 0)]
             rows.append(row)
             ends.append(bool(found and at_end[row]))

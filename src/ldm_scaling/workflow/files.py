@@ -1,12 +1,14 @@
-"""Files that tables and figures are made of: a function of the study for each word of `kinds`.
+"""Files that tables and figures are made of, for each word of `kinds`.
 
-A word that is neither in `PATHS` nor a function here is a table: `<results>/tables/WORD.csv`. Each
-function returns what its option is given, once for each time that the option is repeated.
+Rows of `_cells`, `_images` and `_paths` say what words stand for; others are functions of the
+study, which return what their option is given, once for each time that it is repeated. Any other
+word is a table: `<results>/tables/WORD.csv`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 from ..kinds.stages import (
@@ -21,10 +23,9 @@ from ..kinds.stages import (
     is_superres,
 )
 from ..study.study import Study
-from . import needed, stages
+from . import stages
 from .searches import searched_models, shown_grids, whole_grid
-from .settings import stitch_sampler
-from .stages import trajectories
+from .stages import stitched_sampler, trajectories
 
 
 class Given(NamedTuple):
@@ -34,29 +35,75 @@ class Given(NamedTuple):
     paths: tuple[str, ...]
 
 
-PATHS = {
-    "captions": "data/test.csv",
-    "validation_captions": "data/validation.csv",
-    "test_images": "data/test.safetensors",
-    "subjects": "data/subjects.csv",
-    "subject_images": "data/subjects.safetensors",
-    "superres_enlarged": "data/superres/validation.safetensors",
-    "test_features": "cells/reference/test.safetensors",
-    "validation_features": "cells/reference/validation.safetensors",
-    "reconstruction_features": "cells/reference/reconstruction.safetensors",
-    "component_counts": "models/components.csv",
-    "component_seconds": "models/component_seconds.csv",
-    "pair_counts": "models/param_budget.csv",
-    "dreambooth_draws": "tables/dreambooth/draws.safetensors",
-}
-"""words of one file below the study's results"""
-
-
 def named(study: Study, word: str) -> list[Given]:
     """What a word stands for."""
     if function := globals().get(word):
         return function(study)
-    return _at(study, PATHS.get(word, f"tables/{word}.csv"))
+    if word in (cells := _cells(study)):
+        return [_collected(study, *pair) for pair in cells[word]]
+    if word in (images := _images(study)):
+        return _shown(study, *images[word])
+    return _at(study, _paths(study).get(word, f"tables/{word}.csv"))
+
+
+def _cells(study: Study) -> dict[str, list[tuple[str, str]]]:
+    """Stage and sampler of the cells of a word."""
+    every, fixed = _stages_and_samplers(study), (PRETRAIN, study.sampling.fixed.sampler)
+    superres = [pair for pair in every if is_superres(pair[0])]
+    return {
+        "cells": [(PRETRAIN, study.sampling.samplers[0])],
+        "fixed_cells": [fixed],
+        "grid_cells": [(PRETRAIN, shown_grids(study)[0])],
+        "samplers_cells": [(PRETRAIN, sampler) for sampler in study.sampling.samplers],
+        "all_sizes_cells": [pair for pair in every if pair[0] in (PRETRAIN, DISTILL)],
+        "student_cells": [fixed, *_of(DISTILL, every)],
+        "guided_student_cells": [fixed, *_of(GUIDED_DISTILL, every)],
+        "superres_cells": superres,
+        "finetuned_cells": superres[:1],
+        "cells_beside_stitch": [(PRETRAIN, stitched_sampler(study))] if study.stitch else [],
+    }
+
+
+def _images(study: Study) -> dict[str, tuple[str, list[str], str]]:
+    """Stage, sizes and file of the images of a word."""
+    sizes, fixed = study.family.sizes, f"{study.sampling.fixed.sampler}/images.safetensors"
+    return {
+        "fixed_images": (PRETRAIN, sizes, fixed),
+        "grid_images": (
+            PRETRAIN,
+            study.guidance_sizes,
+            f"{shown_grids(study)[1]}/images.safetensors",
+        ),
+        "student_images": (DISTILL, sizes, f"{SAMPLER_OF[DISTILL]}/images.safetensors"),
+        "superres_images": (SUPERRES, sizes, fixed),
+        "illustrations": (PRETRAIN, sizes, "illustrations.safetensors"),
+    }
+
+
+def _paths(study: Study) -> dict[str, str]:
+    """The one file of a word, below the study's results."""
+    tables, photos = f"tables/{PRETRAIN}", study.superres and study.superres.validation
+    originals = "data/superres/photos_validation" if photos else "data/test"
+    return {
+        "captions": "data/test.csv",
+        "validation_captions": "data/validation.csv",
+        "test_images": "data/test.safetensors",
+        "subjects": "data/subjects.csv",
+        "subject_images": "data/subjects.safetensors",
+        "superres_enlarged": "data/superres/validation.safetensors",
+        "superres_originals": f"{originals}.safetensors",
+        "superres_captions": f"{originals}.csv",
+        "test_features": "cells/reference/test.safetensors",
+        "validation_features": "cells/reference/validation.safetensors",
+        "reconstruction_features": "cells/reference/reconstruction.safetensors",
+        "component_counts": "models/components.csv",
+        "component_seconds": "models/component_seconds.csv",
+        "pair_counts": "models/param_budget.csv",
+        "dreambooth_draws": "tables/dreambooth/draws.safetensors",
+        "fixed_best": f"{tables}/{study.sampling.fixed.sampler}/best.csv",
+        "grid_best": f"{tables}/{shown_grids(study)[1]}/best.csv",
+        "student_best": f"tables/{DISTILL}/{SAMPLER_OF[DISTILL]}/best.csv",
+    }
 
 
 def options(option: str, given: list[Given], paths: Iterable[str]) -> list[str]:
@@ -89,67 +136,8 @@ def _stages_and_samplers(study: Study) -> list[tuple[str, str]]:
     return [(stage, name) for stage, names in stages.samplers(study).items() for name in names]
 
 
-def cells(study: Study) -> list[Given]:
-    """Cells of pretrained models, by the first sampler."""
-    return [_collected(study, PRETRAIN, study.sampling.samplers[0])]
-
-
-def fixed_cells(study: Study) -> list[Given]:
-    """Cells of pretrained models, by the sampler of the fixed setting."""
-    return [_collected(study, PRETRAIN, study.sampling.fixed.sampler)]
-
-
-def grid_cells(study: Study) -> list[Given]:
-    """Cells of pretrained models, by the first sampler, at every guidance scale."""
-    return [_collected(study, PRETRAIN, shown_grids(study)[0])]
-
-
-def samplers_cells(study: Study) -> list[Given]:
-    """Cells of pretrained models, by each sampler."""
-    return [_collected(study, PRETRAIN, sampler) for sampler in study.sampling.samplers]
-
-
-def all_sizes_cells(study: Study) -> list[Given]:
-    """Cells of stages that train every size."""
-    return [
-        _collected(study, stage, sampler)
-        for stage, sampler in _stages_and_samplers(study)
-        if stage in (PRETRAIN, DISTILL)
-    ]
-
-
-def _with_students(study: Study, kind: str) -> list[tuple[str, str]]:
-    students = [pair for pair in _stages_and_samplers(study) if pair[0].startswith(kind)]
-    return [(PRETRAIN, study.sampling.fixed.sampler), *students]
-
-
-def student_cells(study: Study) -> list[Given]:
-    """Cells of undistilled models, then of the students of consistency distillation."""
-    return [_collected(study, *pair) for pair in _with_students(study, DISTILL)]
-
-
-def guided_student_cells(study: Study) -> list[Given]:
-    """Cells of undistilled models, then of each stage of progressive distillation."""
-    return [_collected(study, *pair) for pair in _with_students(study, GUIDED_DISTILL)]
-
-
-def superres_cells(study: Study) -> list[Given]:
-    """Cells of fine-tuned super-resolution models, then of those trained from scratch."""
-    return [
-        _collected(study, stage, sampler)
-        for stage, sampler in _stages_and_samplers(study)
-        if is_superres(stage)
-    ]
-
-
-def finetuned_cells(study: Study) -> list[Given]:
-    """Cells of fine-tuned super-resolution models."""
-    return superres_cells(study)[:1]
-
-
-def cells_beside_stitch(study: Study) -> list[Given]:
-    """Cells of single sizes, by the sampler of stitched trajectories."""
-    return [_collected(study, PRETRAIN, stitch_sampler(study))]
+def _of(kind: str, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [pair for pair in pairs if pair[0].startswith(kind)]
 
 
 def claimed_cells(study: Study) -> list[Given]:
@@ -171,22 +159,6 @@ def every_cells(study: Study) -> list[Given]:
 def every_best(study: Study) -> list[Given]:
     """The table of best guidances of each stage and sampler, together."""
     return _tables_of_all(study, "best.csv")
-
-
-def fixed_best(study: Study) -> list[Given]:
-    """The best guidances of undistilled models, by the sampler of the fixed setting."""
-    return _at(study, f"tables/{PRETRAIN}/{study.sampling.fixed.sampler}/best.csv")
-
-
-def grid_best(study: Study) -> list[Given]:
-    """The same, of cells at every scale."""
-    return _at(study, f"tables/{PRETRAIN}/{shown_grids(study)[1]}/best.csv")
-
-
-def student_best(study: Study) -> list[Given]:
-    """The best guidances of the students of consistency distillation."""
-    stage, sampler = _with_students(study, DISTILL)[1]
-    return _at(study, f"tables/{stage}/{sampler}/best.csv")
 
 
 def searched_cells(study: Study) -> list[Given]:
@@ -217,7 +189,7 @@ def measured(study: Study, stage: str, name: str, sampler: str) -> list[Given]:
 
 def stitched_metrics(study: Study) -> list[Given]:
     """The metrics of each sequence of sizes and training seed."""
-    sampler = stitch_sampler(study)
+    sampler = stitched_sampler(study)
     return [
         _measured(study, STITCH, sizes, seed, sampler, sizes, seed, sampler)
         for sizes, seed in trajectories(study)
@@ -233,27 +205,19 @@ def pair_metrics(study: Study) -> list[Given]:
     ]
 
 
-# ------------------------------------------------------------ tables with draws, tables of counts
+# ------------------------------------------------------------ tables with draws
 
 
-def _and_draws(study: Study, name: str) -> list[Given]:
-    folder = f"{study.results}/tables"
-    return [Given((), (f"{folder}/{name}.csv", f"{folder}/{name}/draws.safetensors"))]
+def _and_draws(study: Study, section: str) -> list[Given]:
+    """The table of a section with its draws, if the study has the section."""
+    folder = f"{study.results}/tables/{section}"
+    paths = (f"{folder}.csv", f"{folder}/draws.safetensors")
+    return [Given((), paths)] if getattr(study, section) else []
 
 
-def stitch_and_draws(study: Study) -> list[Given]:
-    """Stitched trajectories, if there are any."""
-    return _and_draws(study, "stitch") if study.stitch else []
-
-
-def dreambooth_and_draws(study: Study) -> list[Given]:
-    """Scores of subjects, if there are any."""
-    return _and_draws(study, "dreambooth") if study.dreambooth else []
-
-
-def param_budget_and_draws(study: Study) -> list[Given]:
-    """Pairs of text encoders and U-Nets, if there are any."""
-    return _and_draws(study, "param_budget") if study.param_budget else []
+stitch_and_draws = partial(_and_draws, section="stitch")
+dreambooth_and_draws = partial(_and_draws, section="dreambooth")
+param_budget_and_draws = partial(_and_draws, section="param_budget")
 
 
 def search_cost_if_searched(study: Study) -> list[Given]:
@@ -264,53 +228,11 @@ def search_cost_if_searched(study: Study) -> list[Given]:
 # ------------------------------------------------------------ images and captions
 
 
-def _shown(study: Study, sizes: list[str], name: str, stage: str = PRETRAIN) -> list[Given]:
+def _shown(study: Study, stage: str, sizes: list[str], name: str) -> list[Given]:
     """A file of each size, of the first training seed: the one that figures show."""
     seed = study.training.seeds[0]
     folder = f"{study.results}/cells/{stage}"
     return [Given((size,), (f"{folder}/{size}/seed{seed}/{name}",)) for size in sizes]
-
-
-def fixed_images(study: Study) -> list[Given]:
-    """Images of each size by the sampler of the fixed setting."""
-    name = f"{study.sampling.fixed.sampler}/images.safetensors"
-    return _shown(study, study.family.sizes, name)
-
-
-def grid_images(study: Study) -> list[Given]:
-    """The same at every scale, of the sizes that are drawn so."""
-    return _shown(study, study.guidance_sizes, f"{shown_grids(study)[1]}/images.safetensors")
-
-
-def student_images(study: Study) -> list[Given]:
-    """Images of the students of consistency distillation."""
-    name = f"{SAMPLER_OF[DISTILL]}/images.safetensors"
-    return _shown(study, study.family.sizes, name, DISTILL)
-
-
-def superres_images(study: Study) -> list[Given]:
-    """Images that each size enlarged."""
-    name = f"{study.sampling.fixed.sampler}/images.safetensors"
-    return _shown(study, study.family.sizes, name, SUPERRES)
-
-
-def illustrations(study: Study) -> list[Given]:
-    """Images of each size that no cell has."""
-    return _shown(study, study.family.sizes, "illustrations.safetensors")
-
-
-def _originals(study: Study) -> str:
-    return "superres/photos_validation" if needed.superres(study).validation else "test"
-
-
-def superres_originals(study: Study) -> list[Given]:
-    """The images that were made smaller."""
-    return _at(study, f"data/{_originals(study)}.safetensors")
-
-
-def superres_captions(study: Study) -> list[Given]:
-    """Captions of the images that were made smaller."""
-    return _at(study, f"data/{_originals(study)}.csv")
 
 
 # ------------------------------------------------------------ features of real images

@@ -32,6 +32,15 @@ def each(option: str, files: Iterable[str]) -> list[str]:
     return [shlex.join([option, str(path)]) for path in files]
 
 
+def _given(option: str, name: str) -> Callable[[Any, Any, Any], list[str]]:
+    """A method of wildcards and inputs: an option before each of the inputs of a name."""
+
+    def of_job(self: Any, wildcards: Any, input: Any) -> list[str]:
+        return each(option, getattr(input, name))
+
+    return of_job
+
+
 @dataclass(frozen=True)
 class Options:
     """The options of a study's jobs."""
@@ -152,25 +161,18 @@ class Options:
         superres = [*each("--condition", [condition]), *each("--originals", [originals])]
         return [*weights, *superres, self.perceptual(wildcards)]
 
-    def weights(self, wildcards: Any, input: Any) -> list[str]:
-        """The extractor's file, where no package brings it."""
-        return each("--weights", input.extractor)
+    weights = _given("--weights", "extractor")
+    """the extractor's file, where no package brings it"""
+    reference = _given("--reference", "reference")
+    """the features of real images, where guidance is searched"""
+    clip_like = _given("--clip-like", "clip_like")
+    """the maps of the CLIP-like score, if there is one"""
+    head = _given("--head", "head")
+    """the network of the inception score, where it is measured"""
 
     def perceptual(self, wildcards: Any) -> str:
         """The weights of the perceptual distance."""
         return f"--perceptual {shlex.quote(paths.perceptual(self.study))}"
-
-    def reference(self, wildcards: Any, input: Any) -> list[str]:
-        """The features of real images, where guidance is searched."""
-        return each("--reference", input.reference)
-
-    def clip_like(self, wildcards: Any, input: Any) -> list[str]:
-        """The maps of the CLIP-like score, if there is one."""
-        return each("--clip-like", input.clip_like)
-
-    def head(self, wildcards: Any, input: Any) -> list[str]:
-        """The network of the inception score, where it is measured."""
-        return each("--head", input.head)
 
     def stitched(self, wildcards: Any) -> list[str]:
         """The model that begins a trajectory, and those that take over."""

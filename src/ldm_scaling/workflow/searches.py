@@ -35,13 +35,6 @@ def shown_grids(study: Study) -> list[str]:
     return [whole_grid(study, stages.PRETRAIN, sampler) for sampler in samplers]
 
 
-def collected(study: Study) -> list[tuple[str, str]]:
-    """Stage and name of the cells that have a table: of each sampler, and the grids shown."""
-    own = [(stage, name) for stage, names in stages.samplers(study).items() for name in names]
-    grids = [(stages.PRETRAIN, name) for name in shown_grids(study)]
-    return list(dict.fromkeys([*own, *grids]))
-
-
 def searched_samplers(study: Study) -> list[tuple[str, str]]:
     """Stage and sampler of all whose guidance is to be found among several scales."""
     return [

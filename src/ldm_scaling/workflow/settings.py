@@ -1,4 +1,4 @@
-"""Settings of tables and figures: a function of the study for each word that is no key of it."""
+"""Settings of tables and figures: what each word stands for that is no key of the study."""
 
 from __future__ import annotations
 
@@ -14,9 +14,20 @@ from .specs.costs import CostSpec
 from .specs.measuring import MeasureSpec
 from .specs.tables import ParamBudgetSpec, SearchCostSpec
 
+SPECS = {
+    "measure_spec": MeasureSpec,
+    "cost_spec": CostSpec,
+    "claims_spec": ClaimsSpec,
+    "search_cost_spec": SearchCostSpec,
+    "param_budget_spec": ParamBudgetSpec,
+}
+"""words of specs"""
+
 
 def named(study: Study, word: str) -> Any:
-    """What a word stands for; one that is no function here is a key of the study."""
+    """What a word stands for; one that is neither a spec nor a function is a key of the study."""
+    if spec := SPECS.get(word):
+        return spec.of(study).model_dump_json()
     function = globals().get(word)
     return function(study) if function else attrgetter(word)(study)
 
@@ -73,40 +84,10 @@ def few_and_most_steps(study: Study) -> list[int]:
     return [_steps_up_to(study, FEW_STEPS), max(study.sampling.steps)]
 
 
-def stitch_sampler(study: Study) -> str:
-    """How stitched trajectories are sampled."""
-    return stages.stitched_sampler(study)
+stitch_sampler = stages.stitched_sampler
 
 
 def superres_metrics(study: Study) -> list[str]:
     """The choosing metric, and those that only super-resolution has."""
     measured = MeasureSpec.of(study, SUPERRES).names
     return [metric(study), *(name for name in measured if name not in every_metric(study))]
-
-
-# ------------------------------------------------------------ specs
-
-
-def measure_spec(study: Study) -> str:
-    """What decides a metric's value."""
-    return MeasureSpec.of(study).model_dump_json()
-
-
-def cost_spec(study: Study) -> str:
-    """What decides the cost of sizes."""
-    return CostSpec.of(study).model_dump_json()
-
-
-def claims_spec(study: Study) -> str:
-    """What decides the claims."""
-    return ClaimsSpec.of(study).model_dump_json()
-
-
-def search_cost_spec(study: Study) -> str:
-    """What decides what adaptive searches are worth."""
-    return SearchCostSpec.of(study).model_dump_json()
-
-
-def param_budget_spec(study: Study) -> str:
-    """What decides the comparison of splits."""
-    return ParamBudgetSpec.of(study).model_dump_json()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ...jobs.cli import InputError, batches
+from ...jobs.cli import InputError, batches, first_line
 from ...latents.pretrained import find
 from ...study.metrics import Clip
 
@@ -41,8 +41,7 @@ class ClipScore:
             tokenizer: Any = open_clip.get_tokenizer(name)
         except Exception as error:  # whatever a wrong configuration or torn weights lead to
             raise InputError(
-                f"metrics.clip: {folder} is no model that OpenCLIP can load"
-                f" ({str(error).splitlines()[0][:200]})"
+                f"metrics.clip: {folder} is no model that OpenCLIP can load ({first_line(error)})"
             ) from None
         self._model, self._device = model.eval().requires_grad_(False), device
         with torch.inference_mode():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...jobs.cli import InputError, batches
+from ...jobs.cli import InputError, batches, first_line
 from ...latents.pretrained import find
 from ...study.dreambooth import Dino
 
@@ -36,7 +36,7 @@ class DinoFeatures:
         except Exception as error:  # whatever a wrong configuration or torn weights lead to
             raise InputError(
                 f"dreambooth.dino: {folder} is no ViTModel that transformers can load"
-                f" ({str(error).splitlines()[0][:200]})"
+                f" ({first_line(error)})"
             ) from None
         self._model, self._device = model.eval().requires_grad_(False).to(device), device
 

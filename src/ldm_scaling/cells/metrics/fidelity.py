@@ -10,6 +10,7 @@ import torch
 
 from ...jobs.arrays import map_array
 from ...jobs.cli import InputError, batches
+from ...latents.autoencoder import psnr
 from ...study.superres import PSNR, SSIM
 from .perceptual import Distance, load_distance
 
@@ -21,15 +22,6 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 def fidelity_names(perceptual: str) -> list[str]:
     """The metrics' names, in the order in which `Fidelity` gives them."""
     return [PSNR, SSIM, perceptual]
-
-
-def psnr(images: np.ndarray, originals: np.ndarray) -> np.ndarray:
-    """Peak signal-to-noise ratio [B] of uint8 images [B, 3, S, S], in dB; 100 where they agree.
-
-    10 log10(255^2 / MSE), of the mean over pixels and colours.
-    """
-    error = ((images.astype(np.float64) - originals) ** 2).mean(axis=(1, 2, 3))
-    return 10 * np.log10(255**2 / np.maximum(error, 255**2 / 1e10))
 
 
 def _smoothed(images: np.ndarray) -> np.ndarray:

@@ -49,12 +49,6 @@ def across(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
     )
 
 
-def kid(features: np.ndarray, reference: np.ndarray) -> float:
-    """Unbiased squared MMD of features [N, D] from reference features [M, D]."""
-    own, other = within(features)[0], within(reference)[0]
-    return float(own + other - 2 * across(features, reference).mean())
-
-
 def interval(
     features: np.ndarray, reference: Reference, prompts: Prompts, confidence: float
 ) -> Interval:

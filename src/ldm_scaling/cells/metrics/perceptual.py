@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
-from ...jobs.cli import InputError
+from ...jobs.cli import InputError, first_line
 from ...study.superres import LPIPS_LIKE
 from ...training.network import Network
 
@@ -75,7 +75,7 @@ def load_network(name: str, path: Path) -> Network:
         else:
             weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a torn file raises whatever its reader raises
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise InputError(f"{path} is no file of weights ({reason}); fetch it again") from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # it asks torchvision in an old way

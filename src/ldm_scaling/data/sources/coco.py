@@ -7,7 +7,6 @@ has one of its about five captions, chosen by the seed.
 
 from __future__ import annotations
 
-import io
 import json
 import random
 import zipfile
@@ -17,11 +16,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
-from ...jobs.cli import InputError
+from ...jobs.cli import InputError, first_line
 from ...study.data import Data, Evaluation
-from .records import Record, plain_text
+from .records import Record, open_packed, plain_text
 
 ARCHIVES = {
     "annotations": "annotations_trainval2014.zip",
@@ -75,10 +72,6 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
         raise OSError(f"{archive.filename} is damaged: {error}") from None
 
 
-def _open_image(read: Reader, name: str) -> Image.Image:
-    return Image.open(io.BytesIO(read(name)))
-
-
 def _part(folder: Path, part: str, readers: dict[str, Reader], seed: int) -> list[Record]:
     place = folder / "annotations" / f"captions_{part}.json"
     found = _annotations(place, readers["annotations"])
@@ -101,7 +94,7 @@ def _part(folder: Path, part: str, readers: dict[str, Reader], seed: int) -> lis
         if not written:
             raise InputError(f"{place}: image {number} has no caption; give it one, or remove it")
         caption = random.Random(f"{seed} {number}").choice(written)
-        opener = partial(_open_image, readers[part], names[number])
+        opener = partial(open_packed, readers[part], names[number])
         result.append(Record(str(number), caption, names[number], opener))
     return result
 
@@ -112,5 +105,5 @@ def _annotations(place: Path, read: Reader) -> dict:
     except FileNotFoundError:
         reason = "is missing"
     except (OSError, ValueError) as error:
-        reason = f"is truncated or not JSON ({str(error).splitlines()[0]})"
+        reason = f"is truncated or not JSON ({first_line(error)})"
     raise InputError(f"{place} {reason}; fetch it again")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 from functools import partial
 from pathlib import Path, PurePath
 
-from PIL import Image
-
 from ...jobs.cli import InputError
 from ...study.data import Data
-from .records import Record
+from .records import Record, open_packed
 
 STYLE_WORDS = {
     "noto": "noto emoji style",
@@ -24,10 +21,6 @@ IMAGES = {"noto": 1911, "twemoji": 1911, "fluent": 1852}
 """images of each style in the pinned packages, for plans before they are fetched"""
 ARCHIVE_BYTES = 20.8e6
 """bytes of the zip that fetch_emoji writes"""
-
-
-def _open_member(archive: zipfile.ZipFile, member: str) -> Image.Image:
-    return Image.open(io.BytesIO(archive.read(member)))
 
 
 _TONES = {f"1F3F{letter}" for letter in "BCDEF"}
@@ -82,7 +75,6 @@ def records(data: Data, archive_path: Path | None) -> list[Record]:
             if concept != hexcode and data.skin_tones == "drop":
                 continue
             caption = f"{labels[hexcode]}, {STYLE_WORDS[style]}"
-            open_image = partial(_open_member, archive, member)
-            group = group_of(hexcode)
-            result.append(Record(concept, caption, member, open_image, group))
+            open_image = partial(open_packed, archive.read, member)
+            result.append(Record(concept, caption, member, open_image, group_of(hexcode)))
     return result

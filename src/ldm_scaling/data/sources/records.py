@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import zipfile
@@ -48,6 +49,11 @@ def plain_text(value: Any, place: str) -> str:
             " write the whole character, or remove it"
         ) from None
     return text
+
+
+def open_packed(read: Callable[[str], bytes], name: str) -> Image.Image:
+    """The image in the bytes that a reader returns by its name."""
+    return Image.open(io.BytesIO(read(name)))
 
 
 def load_pixels(record: Record, size: int) -> np.ndarray:
