@@ -173,6 +173,11 @@ WORLDS = BUDGETS | {
     "c128-beats-c320-at-cost-6": odd(crossing(1000)),
     "c128-beats-c320-at-cost-12": odd(crossing(1000)),
     **{
+        f"smaller-wins-at-the-cost-of-{steps}-steps-on-{schedule}": odd(crossing(5))
+        for steps in (2, 4)
+        for schedule in ("trailing", "leading", "linspace")
+    },
+    **{
         f"smaller-wins-at-the-cost-of-{steps}-steps-in-{cost}": odd(crossing(1000))
         for steps in (2, 4)
         for cost in ("guided-cost", "total-cost", "seconds")

@@ -17,7 +17,7 @@ from ldm_scaling.workflow.specs.claims import ClaimsSpec
 QUALITY, ALIGNMENT = "fid", "clip_score"
 ENDLESS, KID = "fid_infinity", "kid_inception_v3"
 SIZES = ["c64", "c96", "c128", "c192", "c320"]
-SAMPLERS = ["ddim", "ddpm", "dpmpp"]
+SAMPLERS = ["ddim", "ddpm", "dpmpp", "ddim/trailing", "ddim/leading", "ddim/linspace"]
 STEPS, SCALES, KEPT = [2, 4, 20, 50, 100], [1.5, 3, 5, 8], [0.125, 0.25, 0.5]
 SR_STEPS, SR_FIXED, SR_KEPT = [4, 10, 20, 50, 100, 250], 50, [0.125, 0.25, 0.5]
 PERCEPTUAL, INCEPTION_SCORE = "lpips_alex", "inception_score"

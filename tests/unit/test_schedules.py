@@ -15,6 +15,9 @@ from ldm_scaling.jobs.seeds import Stream, row_generators
 from ldm_scaling.kinds.samplers import UNDISTILLED
 from ldm_scaling.kinds.schedules import SCHEDULES
 from ldm_scaling.study.diffusion import Diffusion
+from ldm_scaling.study.fields import StudyError
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow.specs.cells import SweepSpec
 
 COUNTS = [1, 2, 3, 7, 16, 61, 161, 244, 999, 1000]
 """some do not divide 1,000, and of some diffusers makes one level too many"""
@@ -177,3 +180,27 @@ def test_every_sampler_ends_without_noise(sampler, steps, schedule):
 def test_dpmpp_is_ddim_at_two_steps_and_not_at_three(steps):
     found = [sampled(Curved(), solver(name, steps), unit_noise(4)) for name in ("ddim", "dpmpp")]
     assert torch.allclose(*found, atol=1e-5) == (steps <= 2)
+
+
+def test_cells_on_another_schedule_are_cells_of_their_own(pocket_config):
+    study = load_study(pocket_config)
+    own, other = (SweepSpec.of(study, "pretrain", name) for name in ("ddim", "ddim/leading"))
+    assert {cell.schedule for cell in own.possible} == {"trailing"}
+    assert {cell.schedule for cell in other.possible} == {"leading"}
+    grid = [(cell.steps, cell.guidance) for cell in own.search.candidates]
+    assert [(cell.steps, cell.guidance) for cell in other.possible] == grid
+    with pytest.raises(StudyError, match="stage pretrain has no ddpm/leading"):
+        SweepSpec.of(study, "pretrain", "ddpm/leading")
+
+
+def test_a_schedule_is_not_its_own_other(pocket_config):
+    pocket_config["sampling"]["schedule"] = "leading"
+    pocket_config["guided_distill"] = None
+    with pytest.raises(StudyError, match=r"other_schedules: leading is sampling.schedule"):
+        load_study(pocket_config)
+
+
+def test_students_of_two_steps_for_one_need_nested_levels(pocket_config):
+    pocket_config["sampling"] |= {"schedule": "leading", "other_schedules": None}
+    with pytest.raises(StudyError, match=r"guided_distill: .* set null"):
+        load_study(pocket_config)

@@ -92,7 +92,9 @@ class Evidence:
         if stage not in {known for known, _, _ in self.cells}:
             raise NotRun(f"stage {stage} is not in the study")
         if (stage, sampler) not in {key[:2] for key in self.cells}:
-            raise NotRun(f"sampler {sampler} is not in the study")
+            own, _, schedule = sampler.partition("/")
+            on = f" on other schedule {schedule}" if schedule else ""
+            raise NotRun(f"sampler {own}{on} is not in the study")
         if metric is None:
             raise NotRun("the study has no metric of alignment")
         key = (stage, sampler, metric)

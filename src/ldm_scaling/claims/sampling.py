@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from ..kinds.schedules import SCHEDULES
 from ..tables.curves import Curve, common, curve_of, sizes_of
 from .evidence import Evidence, NotRun, log
 from .statement import Claim, Every, Some, Statistic
@@ -229,6 +230,20 @@ CLAIMS = [
             DDIM,
         )
         for cost in (6, 12)
+    ],
+    *[
+        _at_steps(
+            COST,
+            "this project",
+            "schedules_vs_cost",
+            steps,
+            f"-on-{schedule}",
+            f" ({schedule} schedule)",
+            None,
+            sampler=f"{DDIM}/{schedule}",
+        )
+        for schedule in SCHEDULES
+        for steps in (2, FEWEST)
     ],
     *[
         _at_steps(

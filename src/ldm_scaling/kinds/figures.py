@@ -48,6 +48,14 @@ FIGURES = (
     Figure("fid_vs_seconds", COST, "cells floors", _COMPARED, "sampler"),
     Figure("samplers_vs_cost", COST, "cells=samplers_cells floors", _COMPARED),
     Figure(
+        "schedules_vs_cost",
+        COST,
+        "cells=schedule_cells floors",
+        _COMPARED,
+        "sampler",
+        needs="sampling.other_schedules",
+    ),
+    Figure(
         "metric_agreement", COST, "ranking=metric_ranking agreement=metric_agreement", "sampler"
     ),
     Figure("guidance_sweep", GUIDANCE, "cells=grid_cells floors", _COMPARED, "sampler"),

@@ -53,6 +53,8 @@ class Sampling(Strict):
     """ddim, ddpm (ancestral) or dpmpp (DPM-Solver++ 2M); figures of one sampler draw the first"""
     schedule: Schedule
     """where the steps of a solver lie among the noise levels"""
+    other_schedules: Annotated[list[Schedule], Distinct] | None = Field(default=None, min_length=1)
+    """schedules on which the cells of the first sampler are sampled too; null: none"""
     steps: Annotated[list[Positive], Distinct] = Field(min_length=1)
     """denoising steps"""
     guidance: Annotated[list[Guidance], Distinct] = Field(min_length=1)
@@ -68,6 +70,12 @@ class Sampling(Strict):
     def setting(self) -> Setting:
         """The fixed setting, on the study's schedule."""
         return Setting(**self.fixed.model_dump(), schedule=self.schedule)
+
+    @model_validator(mode="after")
+    def _other_schedules_are_others(self) -> Sampling:
+        if self.schedule in (self.other_schedules or []):
+            raise ValueError(f"other_schedules: {self.schedule} is sampling.schedule; remove it")
+        return self
 
     @model_validator(mode="after")
     def _fixed_sampler_is_one_of_them(self) -> Sampling:

@@ -102,6 +102,7 @@ def _specs(study: Study, make: Callable[..., Strict]) -> Iterator[tuple[tuple, s
 def _values(study: Study) -> dict[str, list]:
     pairs = stages.pairs(study)
     samplers = [*study.sampling.samplers, *SAMPLER_OF.values(), *searches.shown_grids(study)]
+    samplers += searches.on_other_schedules(study)
     return {
         "stage": [*stages.samplers(study), *dict.fromkeys(stage for stage, _, _ in pairs)],
         "size": [study.family.sizes[0], study.family.sizes[-1]],

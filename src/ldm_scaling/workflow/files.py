@@ -24,7 +24,7 @@ from ..kinds.stages import (
 )
 from ..study.study import Study
 from . import stages
-from .searches import searched_models, shown_grids, whole_grid
+from .searches import on_other_schedules, searched_models, shown_grids, whole_grid
 from .stages import stitched_sampler, trajectories
 
 
@@ -142,8 +142,16 @@ def _of(kind: str, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def claimed_cells(study: Study) -> list[Given]:
     """All that claims are decided by, with stage and sampler."""
-    claimed = [*_stages_and_samplers(study), (PRETRAIN, shown_grids(study)[1])]
+    names = [shown_grids(study)[1], *on_other_schedules(study)]
+    claimed = [*_stages_and_samplers(study), *((PRETRAIN, name) for name in names)]
     return [_collected(study, *pair, *pair) for pair in dict.fromkeys(claimed)]
+
+
+def schedule_cells(study: Study) -> list[Given]:
+    """The cells of the first sampler on each schedule, with its name; the study's own first."""
+    sampling = study.sampling
+    names = {sampling.samplers[0]: sampling.schedule} | on_other_schedules(study)
+    return [_collected(study, PRETRAIN, name, schedule) for name, schedule in names.items()]
 
 
 def _tables_of_all(study: Study, name: str) -> list[Given]:

@@ -235,10 +235,10 @@ class Inputs:
 
     def searched_before(self, wildcards: Any) -> Files:
         """The search that goes before its whole grid: which images come together rounds them."""
-        own = searches.sampler_of(wildcards.sampler)
+        sampler, _, below = wildcards.sampler.partition("/")
         model = f"{wildcards.stage}/{wildcards.size}/seed{wildcards.seed}"
-        searched = [f"{self.study.results}/cells/{model}/{own}/cells.json"]
-        return searched if own != wildcards.sampler else []
+        searched = [f"{self.study.results}/cells/{model}/{sampler}/cells.json"]
+        return searched if below == searches.GRID else []
 
     def compared(
         self, folder: str, suffix: str, superres: bool | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..kinds.schedules import SCHEDULES
 from ..kinds.sizes import SIZE
 from ..kinds.stages import DISTILL, ENLARGING, GUIDED_DISTILL, PAIR, PRETRAIN, STITCH
 from ..study.stitch import SEPARATOR
@@ -25,7 +26,7 @@ WILDCARDS = {
     "sizes": SIZES,
     "seed": r"\d+",
     "steps": r"\d+",
-    "sampler": f"[a-z]+(/{GRID})?",
+    "sampler": f"[a-z]+(/({'|'.join((GRID, *SCHEDULES))}))?",
     "kind": "models|datasets",
     "revision": "[0-9a-f]{40}",
     "part": r"\d+",

@@ -1,4 +1,7 @@
-"""Whose guidance is searched, and the names under which cells of every scale stand."""
+"""Whose guidance is searched, and the names under which cells of one sampler stand.
+
+A name is a sampler; below it stand its cells at every scale, or on another schedule.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,14 @@ GRID = "grid"
 
 
 def sampler_of(name: str) -> str:
-    """The sampler of cells that stand under its name, or under that of its whole grid."""
-    return name.removesuffix(f"/{GRID}")
+    """The sampler of cells that stand under its name, or below it."""
+    return name.partition("/")[0]
+
+
+def on_other_schedules(study: Study) -> dict[str, str]:
+    """The name of the first sampler's cells on each other schedule, and the schedule."""
+    sampler = study.sampling.samplers[0]
+    return {f"{sampler}/{schedule}": schedule for schedule in study.sampling.other_schedules or []}
 
 
 def whole_grid(study: Study, stage: str, sampler: str) -> str:
@@ -21,9 +30,11 @@ def whole_grid(study: Study, stage: str, sampler: str) -> str:
 
 
 def sampler_names(study: Study, stage: str) -> list[str]:
-    """The names under which cells of a stage stand: its samplers, and their whole grids beside."""
+    """The names under which cells of a stage stand: its samplers, and what is below them."""
     own = stages.samplers(study).get(stage, [])
-    return list(dict.fromkeys([*own, *(whole_grid(study, stage, sampler) for sampler in own)]))
+    below = [whole_grid(study, stage, sampler) for sampler in own]
+    others = on_other_schedules(study) if stage == stages.PRETRAIN else ()
+    return list(dict.fromkeys([*own, *below, *others]))
 
 
 def shown_grids(study: Study) -> list[str]:

@@ -74,8 +74,12 @@ class CellSpec(Strict):
         *,
         trained: float | None = None,
         allocation: tuple[int, ...] | None = None,
+        schedule: str | None = None,
     ) -> CellSpec:
-        """Spec of a stage's cell. Super-resolution has its own images and no captions."""
+        """Spec of a stage's cell, on the study's schedule unless another is given.
+
+        Super-resolution has its own images and no captions.
+        """
         sampling, metrics = study.sampling, study.metrics
         superres = needed.superres(study) if stages.is_superres(stage) else None
         return cls(
@@ -88,7 +92,7 @@ class CellSpec(Strict):
             input_size=metrics.input_size,
             clip=None if superres else metrics.clip,
             trained=trained,
-            schedule=None if sampler in OF_STUDENTS else sampling.schedule,
+            schedule=None if sampler in OF_STUDENTS else schedule or sampling.schedule,
             teacher_steps=needed.distill(study).teacher_steps if sampler in OF_STUDENTS else None,
             perceptual=superres.perceptual if superres else None,
             allocation=list(allocation) if allocation else None,
@@ -135,20 +139,24 @@ class SweepSpec(Strict):
     def of(cls, study: Study, stage: str, name: str) -> SweepSpec:
         """Spec of rule sweep, for a sampler: one cell for each (steps, guidance), few steps first.
 
-        The name of a sampler's whole grid gives these cells and no others. With the fixed setting's
+        The name of a sampler's whole grid gives these cells and no others, and so does that of its
+        cells on another schedule. With the fixed setting's
         sampler, pretrained models also have the fixed setting, if it is not in the grid, and that
         setting at every kept checkpoint. Super-resolution does so with its own setting.
         """
         sampler = searches.sampler_of(name)
         if name != sampler and name not in searches.sampler_names(study, stage):
-            raise StudyError(f"stage {stage} has no {name}: every scale stands under {sampler}")
+            raise StudyError(f"stage {stage} has no {name}; its cells stand under {sampler}")
         if (stage == stages.DISTILL) != (sampler in OF_STUDENTS):
             own = stages.SAMPLER_OF[stages.DISTILL]
             raise StudyError(
                 f"stage {stage} is not sampled by {sampler}: {own} is for {stages.DISTILL}"
             )
         fixed, grid = study.sampling.fixed, list(product(*stages.grid(study, stage)))
-        cells = [CellSpec.of(study, stage, sampler, *setting) for setting in grid]
+        other = searches.on_other_schedules(study).get(name)
+        cells = [CellSpec.of(study, stage, sampler, *setting, schedule=other) for setting in grid]
+        if other:
+            return cls._searched(study, stage, cells)
         if name != sampler:
             return cls(diffusion=study.diffusion, cells=cells)
         setting: tuple[int, float] | None = None
@@ -209,8 +217,8 @@ class SweepSpec(Strict):
 
 def _is_fixed(study: Study, stage: str, cell: CellSpec) -> bool:
     fixed = study.sampling.fixed
-    setting = (stages.PRETRAIN, fixed.sampler, fixed.steps, fixed.guidance)
-    return (stage, cell.sampler, cell.steps, cell.guidance) == setting
+    setting = (stages.PRETRAIN, fixed.sampler, study.sampling.schedule, fixed.steps, fixed.guidance)
+    return (stage, cell.sampler, cell.schedule, cell.steps, cell.guidance) == setting
 
 
 class IllustrateSpec(Strict):
