@@ -8,11 +8,11 @@ import pytest
 
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError, run
-from ldm_scaling.jobs.tables import CELLS, to_csv
+from ldm_scaling.jobs.tables import CELLS, FLOOR_COLUMNS, to_csv
 from ldm_scaling.jobs.workdir import file_hash
 from ldm_scaling.tables import fits
 from ldm_scaling.tables.at_setting import at_setting
-from ldm_scaling.tables.fits import fits_table, on_envelope, power_laws, training_flops
+from ldm_scaling.tables.fits import fits_table, floors_of, on_envelope, power_laws, training_flops
 from ldm_scaling.tables.values import Values, with_intervals
 
 IMAGES = 1000
@@ -76,6 +76,27 @@ def test_exact_power_laws_are_found():
         assert fit["lo"] == pytest.approx(exponent) and fit["hi"] == pytest.approx(exponent)
         assert (fit["points"], fit["n"], fit["status"]) == (4, 64, "ok")
     assert table.index.tolist() == ["c8", "c16", "envelope"]
+
+
+def test_above_a_floor_the_exponent_is_right_and_without_it_too_small():
+    floor = 40.0
+    values = checkpoints(lambda size, compute: floor + power(size, compute))
+    above, plain = (
+        fits_table(at_setting(values, 4, 2.0, 0.95), IMAGES, 0.95, own).set_index("size")
+        for own in (floor, 0.0)
+    )
+    assert above.loc["c8", ["exponent", "floor"]].tolist() == pytest.approx([0.3, floor])
+    assert plain.loc["c8", "exponent"] < 0.28
+    values.draws[0, 3] = floor - 1
+    low = fits_table(at_setting(values, 4, 2.0, 0.95), IMAGES, 0.95, floor).set_index("size")
+    assert low.loc["c8", "status"] == "values not above the floor"
+
+
+def test_only_distances_have_a_floor_beside_0():
+    rows = [("real", "fd_x", 90.0), ("reconstruction", "fd_x", 80.0), ("real", "clip_score", 0.3)]
+    floors = pd.DataFrame([*rows, ("real", "kid_x", -1e-4)], columns=["kind", "metric", "value"])
+    assert floors_of("fd_x", floors) == [0, 90]
+    assert floors_of("clip_score", floors) == [0] == floors_of("kid_x", floors)
 
 
 def test_fits_are_those_of_polyfit():
@@ -201,11 +222,14 @@ def test_the_command_says_in_one_line_what_is_not_fitted(tmp_path, monkeypatch, 
     rows = pd.concat([good.rows, bad], ignore_index=True)
     (tmp_path / "cells.csv").write_text(to_csv(rows.reindex(columns=CELLS)))
     write_arrays(tmp_path / "draws", {"draws": draws}, file_hash(tmp_path / "cells.csv"))
+    floors = pd.DataFrame([["real", "fd_x", 1, 1, 1, 64]], columns=FLOOR_COLUMNS)
+    (tmp_path / "floors.csv").write_text(to_csv(floors))
     words = "--cells cells.csv draws --steps 4 --guidance 2 --confidence 0.95 --images 1000"
+    words += " --floors floors.csv"
     monkeypatch.setattr(sys, "argv", ["fits", *words.split(), "--out", "fits.csv"])
     run(fits.main)
     printed = capsys.readouterr().out.splitlines()
     assert printed == ["kid_x: no power law of c8, c16, envelope: values not above 0"]
     table = pd.read_csv("fits.csv")
-    assert table.columns.tolist() == fits.FITS and len(table) == 6
+    assert table.columns.tolist() == fits.FITS and len(table) == 9
     assert table["exponent"][:2].tolist() == pytest.approx([0.3, 0.4], rel=1e-4)

@@ -49,7 +49,7 @@ def checkpoints(sizes, metric=METRIC, failed=(), scale=1e5):
 
 
 def laws(sizes, status="ok", metric=METRIC, coefficient=1e5):
-    row = {"metric": metric, "exponent": EXPONENT, "lo": 0.2, "hi": 0.3}
+    row = {"metric": metric, "floor": 0.0, "exponent": EXPONENT, "lo": 0.2, "hi": 0.3}
     row["coefficient"] = coefficient
     row |= {"points": 4, "n": 64, "r2": 1.0, "status": status}
     return pd.DataFrame([{"size": size} | row for size in [*sizes, ENVELOPE]])[FITS]
@@ -316,7 +316,9 @@ def test_the_commands_write_both_files(tmp_path, monkeypatch):
     setting = "--cells cells.csv draws --steps 8 --guidance 2 --confidence 0.95"
     drawn = f"--floors floors.csv --pdf {{0}}.pdf --png {{0}}.png --metric{{1}} {METRIC}"
     interaction = "--cells cells.csv draws --confidence 0.95 --sizes c8 c16 "
-    monkeypatch.setattr(sys, "argv", ["fits", *f"{setting} --images 9 --out fits.csv".split()])
+    monkeypatch.setattr(
+        sys, "argv", ["fits", *f"{setting} --images 9 --floors floors.csv --out fits.csv".split()]
+    )
     run(fits.main)
     commands = {
         "train_compute": f"{setting} --images 9 --fits fits.csv " + drawn.format("a", "s"),

@@ -83,7 +83,8 @@ def draw(
             axes.set_xlabel(COMPUTE_LABEL)
             axes.set_ylabel(f"{style.metric_label(metric)}\nn = {n} images a cell")
             compute_ticks(axes.xaxis)
-        title = "With exponent b of the dashed power law, value ~ compute$^{-b}$, [its interval]"
+        title = "With exponent b of the dashed power law, value - floor ~ compute$^{-b}$, [its"
+        title += " interval] (b without the floor)"
         title += "; left; right" if len(metrics) > 1 else ""
         figure.legend(
             handles=handles,
@@ -96,8 +97,11 @@ def draw(
 
 
 def _fitted(fits: pd.DataFrame) -> pd.DataFrame:
-    """The power laws that there are, by size."""
-    return fits[fits["status"] == OK].set_index("size", drop=False)
+    """The power laws that there are, by size: above the highest floor, with `plain` for none."""
+    there = fits[fits["status"] == OK].sort_values("floor").set_index("size", drop=False)
+    plain = there.loc[there["floor"] == 0, "exponent"]
+    above = there[~there.index.duplicated(keep="last")]
+    return above.assign(plain=plain.reindex(above.index))
 
 
 def _draw_envelope(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
@@ -130,7 +134,7 @@ def _draw_laws(axes: Axes, rows: pd.DataFrame, laws: pd.DataFrame) -> None:
         compute = np.geomspace(own["compute"].min(), own["compute"].max(), 50)
         axes.plot(
             compute,
-            law.coefficient * compute**-law.exponent,
+            law.floor + law.coefficient * compute**-law.exponent,
             color=colors[law.size],
             linestyle=_DASHES,
             linewidth=1.2 if law.size == ENVELOPE else 0.7,
@@ -178,5 +182,7 @@ def _exponents(name: str, laws_of: list[pd.DataFrame]) -> str:
     for laws in laws_of:
         law = laws.loc[name] if name in laws.index else None
         shown = _NO_LAW if law is None else f"{law.exponent:.3f} [{law.lo:.3f}, {law.hi:.3f}]"
+        if law is not None and law.floor > 0:
+            shown += f" ({law.plain:.3f})"
         parts.append(shown)
     return f": {'; '.join(parts)}"

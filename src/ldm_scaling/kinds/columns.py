@@ -59,6 +59,7 @@ COLUMNS = {
     # fits.csv, fixed_setting.csv
     "fits.metric": "what is fitted",
     "fits.size": "a size at its checkpoints, or `envelope`: checkpoints that no cheaper one beats",
+    "floor": "what is subtracted from the values: 0, and that of real images",
     "exponent": "of the power law",
     "coefficient": "of the power law",
     "points": "checkpoints of the fit; two always lie on a curve",

@@ -58,7 +58,7 @@ TABLES = (
         "fits",
         "tables.fits",
         "out=tables/fits.csv",
-        "cells=fixed_cells",
+        "cells=fixed_cells floors",
         f"{_FIXED} {_BY} images=training.images",
     ),
     Table(

@@ -1,8 +1,8 @@
-"""Power laws of metrics against training compute: value = coefficient x compute^-exponent.
+"""Power laws of metrics against training compute: value - floor = coefficient x compute^-exponent.
 
-For each size along its training, and for the envelope: the best value that any size has at or below
-a compute. Least squares on logarithms. `lo` and `hi` of an exponent come from fits of the draws, so
-they say how far resampled images and seeds move it, not how well a power law describes the points.
+The floor is 0, and for distances also that of real images, below which no model is expected:
+without it an exponent is too small. Least squares on logarithms. `lo` and `hi` of an exponent say
+how far resampled images and seeds move it, not how well a power law describes the points.
 """
 
 from __future__ import annotations
@@ -18,11 +18,23 @@ from ..jobs.tables import OK, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.metrics import HIGHER_IS_BETTER
 from ..kinds.sizes import channels
-from .arguments import Confidence, Out
+from .arguments import Confidence, Floors, Out
 from .at_setting import AtSetting
 from .values import Values, interval
 
-FITS = ["metric", "size", "exponent", "lo", "hi", "coefficient", "points", "n", "r2", "status"]
+FITS = [
+    "metric",
+    "size",
+    "floor",
+    "exponent",
+    "lo",
+    "hi",
+    "coefficient",
+    "points",
+    "n",
+    "r2",
+    "status",
+]
 ENVELOPE = "envelope"
 TRAINING_FORWARDS = 3
 """forward passes that a training step costs: one forward, two for the two gradients"""
@@ -70,13 +82,13 @@ def on_envelope(compute: np.ndarray, values: np.ndarray, higher: bool = False) -
     return np.isfinite(values) & ~beaten.any(axis=1)
 
 
-def fits_table(values: Values, images: int, confidence: float) -> pd.DataFrame:
-    """The fits of one metric's checkpoints, in the columns `FITS`, smallest size first.
+def fits_table(values: Values, images: int, confidence: float, floor: float = 0) -> pd.DataFrame:
+    """The fits of one metric's checkpoints above a floor, in the columns `FITS`, smallest first.
 
     `values` are of `at_setting`. Failed checkpoints are left out. What cannot be fitted has a
     status: a power law needs values above 0, in every draw, and two checkpoints.
     """
-    rows, draws = values.rows, values.draws
+    rows, draws = values.rows, values.draws - floor
     compute = training_flops(rows, images).to_numpy()
     metric = rows["metric"].iloc[0]
     curves = {}  # of each: which rows it consists of, and which of these in each draw
@@ -87,9 +99,10 @@ def fits_table(values: Values, images: int, confidence: float) -> pd.DataFrame:
     curves[ENVELOPE] = every, on_envelope(compute, draws, metric in HIGHER_IS_BETTER)
     table = []
     for name, (own, used) in curves.items():
-        row = {"metric": metric, "size": name, "points": used[:, 0].sum(), "n": rows["n"].iloc[0]}
+        row = {"metric": metric, "size": name, "floor": floor, "points": used[:, 0].sum()}
+        row["n"] = rows["n"].iloc[0]
         if (draws[own] <= 0).any():
-            row["status"] = "values not above 0"
+            row["status"] = f"values not above {'the floor' if floor else '0'}"
         elif row["points"] < 2:
             row["status"] = "fewer than 2 points"
         else:
@@ -100,15 +113,26 @@ def fits_table(values: Values, images: int, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(table, columns=FITS)
 
 
+def floors_of(metric: str, floors: pd.DataFrame) -> list[float]:
+    """0, and of a distance that of real images, if that is above 0."""
+    own = floors[(floors["metric"] == metric) & (floors["kind"] == "real")]["value"]
+    return [0.0, *(value for value in own if value > 0 and metric not in HIGHER_IS_BETTER)]
+
+
 @command
 def main(
     values: AtSetting,
+    floors: Floors,
     confidence: Confidence,
     images: Annotated[int, Option("images of a whole training", positive(int))],
     out: Out,
 ) -> None:
     """Write fits.csv."""
-    tables = [fits_table(own, images, confidence) for own in values]
+    tables = [
+        fits_table(own, images, confidence, floor)
+        for own in values
+        for floor in floors_of(own.metric, floors)
+    ]
     for table in tables:
         for status, rows in table[table["status"] != OK].groupby("status"):
             print(f"{table['metric'][0]}: no power law of {', '.join(rows['size'])}: {status}")
