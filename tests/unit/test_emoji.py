@@ -92,7 +92,7 @@ def test_other_drawings_are_groups_of_their_own():
 def test_a_group_is_in_one_split(tmp_path, monkeypatch):
     path, labels = tmp_path / "emoji.zip", {}
     with zipfile.ZipFile(path, "w") as file:
-        for number in range(20):
+        for number in range(60):
             for variant, person in enumerate(("1F468", "1F469", "1F9D1")):
                 hexcode = f"{person}-200D-{0x1F600 + number:X}"
                 labels[hexcode] = f"person {number} {variant}"
@@ -100,12 +100,31 @@ def test_a_group_is_in_one_split(tmp_path, monkeypatch):
                 picture(3 * number + variant).save(stream, "png")
                 file.writestr(f"noto/{hexcode}.png", stream.getvalue())
         file.writestr("labels.json", json.dumps(labels))
-    run_prepare(monkeypatch, data_of(None, 12, 12, styles=["noto"]), tmp_path / "out", archive=path)
+    # three images of a group are at most a twentieth of 60
+    data = data_of(None, 60, 60, styles=["noto"])
+    run_prepare(monkeypatch, data, tmp_path / "out", archive=path)
     numbers = [
         {row["caption"].split()[1] for row in rows_of(tmp_path / "out", split)}
         for split in ("train", "validation", "test")
     ]
-    assert sum(map(len, numbers)) == len(set.union(*numbers)) == 20
+    assert sum(map(len, numbers)) == len(set.union(*numbers)) == 60
+
+
+def test_a_large_group_is_for_training(tmp_path, monkeypatch):
+    path, labels = tmp_path / "emoji.zip", {}
+    with zipfile.ZipFile(path, "w") as file:
+        hours = [f"1F55{number:X}" for number in range(12)]
+        for number, hexcode in enumerate([*hours, *(f"1F6{number:02X}" for number in range(40))]):
+            labels[hexcode] = "clock" if hexcode in hours else "other"
+            stream = io.BytesIO()
+            picture(number).save(stream, "png")
+            file.writestr(f"noto/{hexcode}.png", stream.getvalue())
+        file.writestr("labels.json", json.dumps(labels))
+    data = data_of(None, 12, 12, styles=["noto"])
+    for seed in range(5):
+        run_prepare(monkeypatch, data, tmp_path / str(seed), seed, archive=path)
+        captions = [row["caption"] for row in rows_of(tmp_path / str(seed), "train")]
+        assert sum(caption.startswith("clock") for caption in captions) == 12
 
 
 def test_skin_tones_are_kept_where_the_study_says_so(archive):

@@ -26,6 +26,8 @@ from .sources.records import Record
 from .spool import Spool
 from .twins import twins
 
+_LARGE = 1 / 20
+"""of a held-out split"""
 SPLITS = ("train", "validation", "test")
 
 
@@ -50,7 +52,8 @@ def split_by_concept(
 ) -> dict[str, list[Record]]:
     """Deal whole groups of concepts to test, then validation, then train, and shuffle each split.
 
-    A held-out split can be a little larger than asked for, since its last group is whole. For the
+    Groups of several concepts that would fill more than a twentieth of a held-out split are for
+    training: a split of clock faces says little. A held-out split can be a little larger than asked for, since its last group is whole. For the
     same reason all splits together can be a little larger than `limit`.
     """
     generator = random.Random(seed)
@@ -65,12 +68,13 @@ def split_by_concept(
     for group in order:
         if taken >= limit:
             break
-        split = "train"
+        own, split = groups[group], "train"
+        variants = len({record.concept for record in own}) > 1
         for name in ("test", "validation"):
             if len(result[name]) < splits[name]:
-                split = name
+                split = "train" if variants and len(own) > splits[name] * _LARGE else name
                 break
-        result[split] += groups[group]
+        result[split] += own
         taken += len(groups[group])
     for name in SPLITS:
         generator.shuffle(result[name])
