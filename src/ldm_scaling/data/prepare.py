@@ -53,8 +53,9 @@ def split_by_concept(
     """Deal whole groups of concepts to test, then validation, then train, and shuffle each split.
 
     Groups of several concepts that would fill more than a twentieth of a held-out split are for
-    training: a split of clock faces says little. A held-out split can be a little larger than asked for, since its last group is whole. For the
-    same reason all splits together can be a little larger than `limit`.
+    training: a split of clock faces says little. A held-out split can be a little larger than asked
+    for, since its last group is whole. For the same reason all splits together can be a little
+    larger than `limit`.
     """
     generator = random.Random(seed)
     groups = defaultdict(list)
