@@ -120,7 +120,7 @@ def test_images_are_those_of_diffusers_latent_consistency_pipeline(teacher):
     student = make_student(teacher).eval()
     nn.init.normal_(student.time_embedding.cond_proj.weight, std=0.1)
     noise, _, text = inputs()
-    steps = solver("lcm", 4, teacher_steps=50)
+    steps = solver("lcm", 4, DIFFUSION, teacher_steps=50)
     generators = [torch.Generator().manual_seed(row) for row in range(3)]
     found = sample_latents(student, steps, noise, text, text[0], 3.0, generators)
     pipeline = LatentConsistencyModelPipeline(
@@ -220,7 +220,12 @@ def progressive_task(teacher, **changes):
     """A task of progressive distillation to four steps, and its settings."""
     settings = GuidedDistill(**TRAINING | changes, sizes=["c8"], steps=[4])
     spec = GuidedDistillSpec(
-        size="c8", seed=0, diffusion=DIFFUSION, steps=4, guided_distill=settings
+        size="c8",
+        seed=0,
+        diffusion=DIFFUSION,
+        steps=4,
+        schedule="trailing",
+        guided_distill=settings,
     )
     return ProgressiveDistillation(spec, GaussianPairs(), teacher), settings
 
@@ -292,14 +297,14 @@ def test_progressive_distillation_takes_two_steps_in_one(gaussian, tmp_path):
     teacher, alphas = gaussian
     task, settings = progressive_task(teacher, images=20_000, lr=0.01, guidance=[1, 3])
     weights = trained(task, settings, tmp_path)
-    steps = torch.tensor([999, 749, 499, 249])
+    steps, ends = torch.tensor([999, 749, 499, 249]), torch.cat([alphas, torch.ones(1)])
     for scale in (1, 3):
         slopes, offsets = origins(weights, alphas, steps, scale)
         for step, slope, offset in zip(steps.tolist(), slopes, offsets, strict=True):
-            middle, end = step - 125, max(step - 250, 0)
-            noise, signal = ddim_weights(alphas, step, end)
+            middle, end = step - 125, step - 250  # the last is -1: clean
+            noise, signal = ddim_weights(ends, step, end)
             found = float(noise + signal * slope), float(signal * offset)
-            expected = solve(alphas, [step, middle, end], scale * MEAN)
+            expected = solve(ends, [step, middle, end], scale * MEAN)
             assert found == pytest.approx(expected, abs=0.001), (scale, step)
 
 
