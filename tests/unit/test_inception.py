@@ -9,12 +9,12 @@ import pytest
 from cleanfid.fid import frechet_distance, get_files_features
 from cleanfid.inception_torchscript import InceptionV3W
 from PIL import Image
-from resamples import resample_weights
 
 from ldm_scaling.cells import features as command
 from ldm_scaling.cells.comparison import Prompts, compare, prepare
 from ldm_scaling.cells.features import load_extractor
 from ldm_scaling.cells.measure import read_features
+from ldm_scaling.cells.metrics.bootstrap import resample_counts
 from ldm_scaling.cells.metrics.divisions import Divisions
 from ldm_scaling.cells.metrics.frechet import statistics
 from ldm_scaling.jobs.arrays import write_arrays
@@ -86,8 +86,9 @@ def test_fid_is_cleanfids(weights, extract, tmp_path):
     ours = [extract(images, "--weights", weights) for images in (generated, real)]
     assert all((features[:, networks.USED :].std(axis=0) == 0).all() for features in ours)
     ours = [features[:, : networks.USED] for features in ours]  # the rest is constant
-    prompts = Prompts(range(40), resample_weights(range(40), 10, 0), Divisions(range(40), 0))
-    results = compare(ours[0], prepare(ours[1], None), METRICS, prompts)
+    concepts = [str(row) for row in range(40)]
+    prompts = Prompts(concepts, resample_counts(concepts, 10, 0), Divisions(concepts, 0))
+    results = compare(ours[0], prepare(ours[1], None, prompts), METRICS, prompts)
     assert list(results) == ["fid", "fid_infinity", "kid_inception_v3"]
     # what is left is the rounding of the kept features to 16 bits
     assert results["fid"].value == pytest.approx(expected, rel=1e-3)

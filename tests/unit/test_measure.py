@@ -26,10 +26,9 @@ SPEC = {
     "n": N,
     "metrics": {
         "extractor": "effnet_lite0",
-        "input_size": 64,
         "components": COMPONENTS,
         "bootstrap": 40,
-        "select_by": "fd",
+        "confidence": 0.95,
     },
 }
 
@@ -352,7 +351,7 @@ def test_floors_of_clip_like_are_those_of_the_prompts_own_images(tmp_path):
 
 
 def test_fid_is_taken_on_all_dimensions(cells):
-    metrics = {"extractor": "inception_v3", "input_size": 299, "components": None}
+    metrics = {"extractor": "inception_v3", "components": None}
     result = measure(cells, SPEC | {"metrics": SPEC["metrics"] | metrics})
     assert result.returncode == 0, result.stderr
     rows = read(cells / "out.csv")
