@@ -111,3 +111,9 @@ def test_threads_are_for_gpus_and_for_decoding(pocket_config, hardware):
     pocket_config["metrics"]["clip_like"] = pocket_config["superres"] = None
     put(pocket_config, "latents.cache", False)
     assert Hardware(load_study(pocket_config)).training_threads(model("c12")) == 8
+
+
+def test_an_attempt_after_one_that_ran_out_of_memory_has_more_but_not_without_end(hardware):
+    first = hardware.training_memory(model("c48"), attempt=1)
+    asked = [hardware.training_memory(model("c48"), attempt=attempt) for attempt in (2, 3, 50)]
+    assert asked == [first * 3 // 2, 2 * first, 2 * first]

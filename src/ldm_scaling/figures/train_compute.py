@@ -182,7 +182,7 @@ def _exponents(name: str, laws_of: list[pd.DataFrame]) -> str:
     for laws in laws_of:
         law = laws.loc[name] if name in laws.index else None
         shown = _NO_LAW if law is None else f"{law.exponent:.3f} [{law.lo:.3f}, {law.hi:.3f}]"
-        if law is not None and law.floor > 0:
-            shown += f" ({law.plain:.3f})"
+        if law is not None and float(law["floor"]) > 0:
+            shown += f" ({law['plain']:.3f})"
         parts.append(shown)
     return f": {'; '.join(parts)}"

@@ -1,6 +1,6 @@
 """What jobs ask of the machine: the one place to adapt it.
 
-Memory and GPUs depend on the model's size, the walltime also on the attempt.
+Memory and GPUs depend on the model's size, memory and walltime also on the attempt.
 None of it is part of a spec, so a change reruns nothing. One run: --set-resources RULE:NAME=VALUE.
 `TRAINING` is chosen for GPUs of 80 GB and 64 x 64 latents, and not measured there.
 """
@@ -44,6 +44,14 @@ REST_MB = 4000
 """of a job that holds networks: Python, its libraries and its batches"""
 LARGE_ENCODERS = {"google-t5/t5-3b": 1.241e9, "google-t5/t5-11b": 4.865e9}
 """parameters of text encoders that `REST_MB` has no room for"""
+
+
+def grown(megabytes: int, attempt: int) -> int:
+    """Memory of an attempt: half as much again for the second, twice as much from the third on.
+
+    So a job that ran out of memory gets more, and one that only continues not without end.
+    """
+    return megabytes * min(attempt + 1, 4) // 2
 
 
 def sizes_of(wildcards: Any) -> list[str]:
@@ -118,9 +126,9 @@ class Hardware:
         """Images that one GPU samples at a time."""
         return 128 if self.large_first(wildcards) <= 128 else self.micro_batch(wildcards)
 
-    def model_memory(self, wildcards: Any) -> int:
+    def model_memory(self, wildcards: Any, attempt: int = 1) -> int:
         """MB for the weights of one model and the rest."""
-        return REST_MB + 8 * self.parameters(wildcards.size) // 10**6
+        return grown(REST_MB + 8 * self.parameters(wildcards.size) // 10**6, attempt)
 
     def walltime(self, wildcards: Any, attempt: int) -> int:
         """Minutes of one walltime slice; jobs continue in the next one."""
@@ -132,27 +140,26 @@ class Hardware:
             return 8 * self.gpus(wildcards)
         return self.sampling_threads(wildcards)
 
-    def training_memory(self, wildcards: Any) -> int:
+    def training_memory(self, wildcards: Any, attempt: int = 1) -> int:
         """MB: each process builds the weights, the first one collects its state and what was kept.
 
-        A process that encodes captions while it trains also loads a text encoder. The same for
-        every attempt, since most of them only continue after a walltime.
+        A process that encodes captions while it trains also loads a text encoder.
         """
         gpus = self.gpus(wildcards)
         copies = gpus + 8 + len(self.study.training.keep)
         needed = copies * self.parameters(wildcards.size)
         if self._encodes_captions(wildcards):
             needed += gpus * self._encoder_parameters(wildcards)
-        return REST_MB + 4 * needed // 10**6
+        return grown(REST_MB + 4 * needed // 10**6, attempt)
 
-    def with_text_encoder(self, rest: int) -> Callable[[Any], int]:
-        """A function of wildcards: MB for the weights of a large text encoder, and for the rest.
+    def with_text_encoder(self, rest: int) -> Callable[[Any, int], int]:
+        """A function of wildcards and attempt: MB for a large text encoder, and for the rest.
 
         A small one is part of the rest. While weights are loaded, there are two copies of them.
         """
 
-        def of_job(wildcards: Any) -> int:
-            return rest + 8 * self._encoder_parameters(wildcards) // 10**6
+        def of_job(wildcards: Any, attempt: int = 1) -> int:
+            return grown(rest + 8 * self._encoder_parameters(wildcards) // 10**6, attempt)
 
         return of_job
 
@@ -168,12 +175,12 @@ class Hardware:
         encoder = pairs.encoder(self.study, stage) if stages.is_budget(stage) else own
         return round(LARGE_ENCODERS.get(encoder.pretrained, 0))
 
-    def student_memory(self, wildcards: Any) -> int:
+    def student_memory(self, wildcards: Any, attempt: int = 1) -> int:
         """MB: each process also has the teacher and the average that it learns from."""
         networks = 2 * self.gpus(wildcards) * self.parameters(wildcards.size)
-        return self.training_memory(wildcards) + 4 * networks // 10**6
+        return grown(self.training_memory(wildcards) + 4 * networks // 10**6, attempt)
 
-    def sampling_memory(self, wildcards: Any) -> int:
+    def sampling_memory(self, wildcards: Any, attempt: int = 1) -> int:
         """MB for the weights, and twice the features of all cells: 2048 of two bytes an image.
 
         A trajectory asks for the sum of what its sizes ask for by themselves, an upper bound.
@@ -184,7 +191,7 @@ class Hardware:
         for size in sizes_of(wildcards):
             weights = 8 * row_of(size).gpus * self.parameters(size)
             needed += REST_MB + (weights + features) // 10**6
-        return needed
+        return grown(needed, attempt)
 
     def measure_threads(self, wildcards: Any) -> int:
         """Threads for the kernel matrices of KID, which grow with the square of n."""
@@ -202,4 +209,4 @@ class Hardware:
     def family_memory(self, wildcards: Any, attempt: int) -> int:
         """MB for the weights of the largest size and the rest."""
         largest = max(map(self.parameters, self.study.family.sizes))
-        return attempt * (REST_MB + 5 * largest // 10**6)
+        return grown(REST_MB + 5 * largest // 10**6, attempt)
