@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -180,7 +180,7 @@ def _exponents(name: str, laws_of: list[pd.DataFrame]) -> str:
         return ""
     parts = []
     for laws in laws_of:
-        law = laws.loc[name] if name in laws.index else None
+        law: Any = laws.loc[name] if name in laws.index else None
         shown = _NO_LAW if law is None else f"{law.exponent:.3f} [{law.lo:.3f}, {law.hi:.3f}]"
         if law is not None and float(law["floor"]) > 0:
             shown += f" ({law['plain']:.3f})"
