@@ -1,16 +1,8 @@
 """Compare the features of sampled cells with the reference's: metrics, each with an interval.
 
-Writes one row for each cell and metric: steps, guidance, trained (the share of the training that
-the model has seen), metric, value, lo, hi, n, nfe, seconds (an image), status, allocation (of a
-stitched trajectory the steps of each model); and what resamples give instead of each value, as
-{cell}/{metric}, float64 [resamples]. `fd_<extractor>` is the Frechet distance on the leading
-principal components of the reference, `fid` that on all dimensions of clean-fid's Inception-v3,
-`fd_infinity_<extractor>` and `fid_infinity` what they would be of endlessly many samples,
-`kid_<extractor>` the unscaled KID on all features, `clip_score` the mean cosine of images with
-their captions, `clip_like` the same under maps that are fitted to the training split. Cells of
-super-resolution also have the means of what compares each image with its original, `psnr`, `ssim`
-and a perceptual distance, and with Inception-v3 the `inception_score`. A diverged cell has no
-value.
+Writes one row for each cell and metric (docs/results.md has the columns; `allocation` has the steps
+of each model of a stitched trajectory), and the bootstrap replicates of each value as
+{cell}/{metric}, float64 [resamples]. A diverged cell has no value.
 """
 
 from __future__ import annotations

@@ -1,11 +1,7 @@
 """Collect the metrics of all cells of a stage and sampler into tidy tables.
 
-`cells.csv` has one row for each cell and metric, with what the cell costs; `grid` says whether the
-cell is one of the guidance search, which those of the fixed setting and of kept checkpoints are
-not, and `at_boundary` that its guidance is at an end of the grid and that a scale beyond it could
-be better: guidance 1 is the lowest there is. `best.csv` has, for each (stage, size, seed, sampler,
-steps), the rows of the cell whose guidance gives the lowest value of the selecting metric.
-`draws.safetensors` has for each row of `cells.csv` what resamples give instead of its value.
+Writes cells.csv, best.csv and the bootstrap replicates of the rows of cells.csv, in the columns of
+docs/results.md.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """Do the metrics rank the sizes alike, at each sampling budget?
 
-metric_ranking.csv has the rank and the value of each size by each metric: the best that the size
-affords within the budget, at the guidance that the selecting metric chooses. metric_agreement.csv
-compares the rankings of each two metrics by Kendall's tau: 1 where all pairs of sizes stand in the
-same order, -1 where all stand in the opposite one. Sizes that are as good as each other change
-places from draw to draw, which pulls tau towards 0; so it also counts the pairs of sizes on whose
-order both metrics have decided: `agreeing` in the same order, `contradicting` in opposite ones.
+metric_ranking.csv has the rank and the value of each size by each metric, at the guidance that the
+selecting metric chooses. metric_agreement.csv compares the rankings of each two metrics by
+Kendall's tau. Sizes that are as good as each other change places from draw to draw, which pulls tau
+towards 0; so it also counts the pairs of sizes on whose order both metrics have decided.
 """
 
 from __future__ import annotations

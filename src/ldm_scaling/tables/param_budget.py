@@ -1,10 +1,8 @@
 """U-Nets with text encoders of several sizes: which split of parameters, or of FLOPs, is best?
 
-Writes param_budget.csv: for each pair of a text encoder and a U-Net its metrics at its best
-guidance scale, means over training seeds, with what it has of parameters and FLOPs;
-draws.safetensors, what resamples give instead of each value; and param_budget_splits.csv: at equal
-totals each encoder with the U-Net that the rest of the total pays for, interpolated between those
-that were trained.
+Writes param_budget.csv with its bootstrap replicates, and param_budget_splits.csv: at equal totals
+each encoder with the U-Net that the rest of the total pays for, interpolated between those that
+were trained.
 """
 
 from __future__ import annotations

@@ -1,12 +1,8 @@
 """What adaptive guidance searches save, and miss, on cells of the whole grid.
 
 Each search is replayed on the features of cells that are sampled whole: a look at m images takes
-the first m of them, as an adaptive sweep does. Writes one row for each (stage, size, seed, sampler,
-steps): `images` that the search samples, of `grid_images`; the `guidance` and `value`
-that it ends with beside the grid's best, `grid_guidance` and `grid_value`; their difference, the
-`regret`, with its interval from resamples that both share; `margin`, how far the interval of the
-grid's best reaches above it, and whether the regret is `within` it. Where all cells of a step count
-diverged there is nothing to find: `failed`.
+the first m of them, as an adaptive sweep does. The interval of the regret is from resamples that
+the two values share; docs/results.md has the columns.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
 """Stitched trajectories as a tidy table, with what they cost and the draws beside it.
 
-One row for each cell and metric, in the columns `STITCH`. `sizes` denoise in this order,
-`allocation` has the steps of each, `share` is what the first takes of all steps. Costs are those of
-cells.csv: the sum over the sizes, each with its own steps. `best` marks the guidance of each
-(sizes, allocation, steps, seed) that gives the lowest value of the selecting metric, `at_boundary`
-that the guidance is at an end of the grid.
+One row for each cell and metric, in the columns `STITCH`, which docs/results.md explains. Costs are
+those of cells.csv: the sum over the sizes, each with its own steps.
 """
 
 from __future__ import annotations
