@@ -1,14 +1,9 @@
 """Sampled and measured cells.
 
-Needs: <results>/models, the autoencoder, the embeddings of the test captions, and what is not in
-packages of the extractor and the CLIP model; for the CLIP-like score also all images, captions and
-the text encoder. Gives: features and metrics in
-<results>/cells/{stage}/{size}/seed{seed}/{sampler}, of all scales in {sampler}/grid, where
-an adaptive search is in {sampler}; those of stitched trajectories in
-<results>/cells/stitch/{sizes}/seed{seed}/{sampler}; there on demand the contact sheet
-sheets/steps{steps}_guidance{guidance}.png of a cell, a folder above it the illustrations; the
-features of real and reconstructed images with the fitted CLIP-like score and its retrieval in
-<results>/cells/reference.
+Needs: <results>/models, the autoencoder, the test captions and their embeddings, and what images are
+measured with. Gives: cells of models and of stitched trajectories in <results>/cells, those of real
+and reconstructed images in <results>/cells/reference. Where an adaptive search is in {sampler}, the
+cells of all scales are in {sampler}/grid.
 
 Outputs of `sweep` are the same files whatever the grid: Snakemake does not notice changed
 parameters of a job that has a new, missing output which nobody asked for.

@@ -2,11 +2,8 @@
 
 Each download is at a pinned commit or hash; no other rule uses the network, and they run where
 Snakemake runs: on a cluster, the login node.
-Needs: a network, or the study's source. Gives: resources/hub/{kind}/{name}/{revision}/prefetched.json,
-written when all files of a hub id are there; files by their address, such as
-resources/coco/val2014.zip; data of packages; <results>/data/{split}.safetensors (images) and .csv
-(captions), also of super-resolution's images and of subjects; of tar shards, which are not packed,
-<results>/data/index.safetensors.
+Needs: a network, or the study's source. Gives: resources/, and in <results>/data images and captions
+of the splits, of super-resolution and of subjects, or the index of tar shards.
 """
 
 import re

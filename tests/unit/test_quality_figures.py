@@ -101,7 +101,7 @@ def test_right_panel_shows_best_guidance_with_intervals():
 def test_boundary_is_hollow_failure_a_cross_and_the_legend_says_so():
     figure = cost_figure()
     right = figure.axes[1]
-    hollow, filled = line(right, "c8 hollow"), line(right, "c8 filled")
+    hollow, filled = line(right, "c8 marks, hollow"), line(right, "c8 marks")
     assert hollow.get_xdata().tolist() == [0.5] and filled.get_xdata().tolist() == [1, 2]
     assert to_rgb(hollow.get_markerfacecolor()) == (1, 1, 1)
     assert to_rgb(filled.get_markerfacecolor()) == to_rgb(filled.get_color())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 from ..data.captions import read_column
 from ..jobs.arrays import fingerprint_of, map_array, write_arrays
 from ..jobs.choice import OK
-from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.cli import InputError, Progress
+from ..jobs.command import command
 from ..jobs.tables import MEASURED, to_csv
 from ..jobs.workdir import fingerprint, write_text
 from ..study.fields import Strict
@@ -76,7 +77,7 @@ def _mean_of(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> Inte
     return mean_interval(values, prompts.weights, spec.metrics.confidence)
 
 
-def clip_like(
+def clip_like_score(
     features: np.ndarray, scorer: Scorer, spec: MeasureSpec, prompts: Prompts
 ) -> dict[str, Interval]:
     """The mean CLIP-like score of features [n, D] with the prompts, by the metric's name."""
@@ -179,7 +180,7 @@ def measure(
             results |= clip_score(cells, f"{record.name}/clip", spec, prompts)
             results |= alike(cells, record.name, spec, prompts)
             if scorer is not None:
-                results |= clip_like(features, scorer, spec, prompts)
+                results |= clip_like_score(features, scorer, spec, prompts)
             if head is not None:
                 score = inception_score(features, head, prompts.weights, spec.metrics.confidence)
                 results[INCEPTION_SCORE] = score
@@ -197,28 +198,23 @@ def measure(
     return rows, draws
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, MeasureSpec)
-    arguments.add_argument("--reference", required=True, type=Path, help="features of real images")
-    arguments.add_argument("--cells", required=True, type=Path, help="features of the cells")
-    arguments.add_argument("--records", required=True, type=Path, help="cells.json beside them")
-    arguments.add_argument("--captions", required=True, type=Path, help="the prompts, for concepts")
-    arguments.add_argument("--clip-like", type=Path, help="maps, if metrics.clip_like is set")
-    arguments.add_argument("--head", type=Path, help="Inception-v3, for the inception score")
-    arguments.add_argument("--out", required=True, type=Path, help="table to write")
-    arguments.add_argument("--draws", required=True, type=Path, help="file of resampled values")
-    options = arguments.parse_args()
-    spec: MeasureSpec = options.spec
-    records = read_records(options.records, spec.n)
-    prompts, every = read_prompts(options.captions, spec)
-    reference = prepare(read_features(options.reference), spec.metrics.components, every)
-    scorer = find_scorer(options.clip_like, spec, reference)
-    head = read_head(options.head) if INCEPTION_SCORE in spec.names else None
-    rows, draws = measure(records, options.cells, reference, spec, prompts, scorer, head)
-    write_arrays(options.draws, draws, fingerprint(spec, fingerprint_of(options.cells)))
-    write_text(options.out, to_csv(pd.DataFrame(rows, columns=COLUMNS)))
-
-
-if __name__ == "__main__":
-    run(main)
+@command
+def main(
+    spec: MeasureSpec,
+    reference: Annotated[Path, "features of real images"],
+    cells: Annotated[Path, "features of the cells"],
+    records: Annotated[Path, "cells.json beside them"],
+    captions: Annotated[Path, "the prompts, for concepts"],
+    out: Annotated[Path, "table to write"],
+    draws: Annotated[Path, "file of resampled values"],
+    clip_like: Annotated[Path | None, "maps, if metrics.clip_like is set"] = None,
+    head: Annotated[Path | None, "Inception-v3, for the inception score"] = None,
+) -> None:
+    sampled = read_records(records, spec.n)
+    prompts, every = read_prompts(captions, spec)
+    real = prepare(read_features(reference), spec.metrics.components, every)
+    scorer = find_scorer(clip_like, spec, real)
+    classes = read_head(head) if INCEPTION_SCORE in spec.names else None
+    rows, drawn = measure(sampled, cells, real, spec, prompts, scorer, classes)
+    write_arrays(draws, drawn, fingerprint(spec, fingerprint_of(cells)))
+    write_text(out, to_csv(pd.DataFrame(rows, columns=COLUMNS)))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..data.captions import read_column
 from ..jobs.arrays import map_array, read_header
-from ..jobs.cli import InputError, parser, run
+from ..jobs.cli import InputError
+from ..jobs.command import command
 from ..jobs.letters import families, font_file, spelled
 from ..jobs.workdir import atomic_path
 
@@ -50,25 +52,20 @@ def _readable(caption: str) -> tuple[str, ImageFont.FreeTypeFont | ImageFont.Ima
     return caption, ImageFont.truetype(font_file(families(caption)[-1]), FONT_SIZE)
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--images", required=True, type=Path, help="kept images of the cells")
-    arguments.add_argument("--cell", required=True, help="name of the cell")
-    arguments.add_argument("--captions", required=True, type=Path, help="the prompts")
-    arguments.add_argument("--out", required=True, type=Path, help="PNG to write")
-    options = arguments.parse_args()
-    if options.cell not in (known := read_header(options.images)):
+@command
+def main(
+    images: Annotated[Path, "kept images of the cells"],
+    cell: Annotated[str, "name of the cell"],
+    captions: Annotated[Path, "the prompts"],
+    out: Annotated[Path, "PNG to write"],
+) -> None:
+    if cell not in (known := read_header(images)):
         there = ", ".join(sorted(set(known) - {"__metadata__"}))
         raise InputError(
-            f"{options.images} has no cell {options.cell} (it has: {there}); a search samples few"
+            f"{images} has no cell {cell} (it has: {there}); a search samples few"
             " scales whole, the folder {sampler}/grid has them all"
         )
-    images = map_array(options.images, options.cell)
-    sheet = draw_sheet(images, read_column(options.captions, "caption"))
-    with atomic_path(options.out) as path:
+    pixels = map_array(images, cell)
+    sheet = draw_sheet(pixels, read_column(captions, "caption"))
+    with atomic_path(out) as path:
         sheet.save(path, format="png")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -2,14 +2,9 @@
 
 Image i of a cell starts from its own seeded noise, the same for every model, sampler, step count,
 guidance scale and batch size. A model that `--then` names takes over from the one before it where
-the cell's allocation says. Writes `features.safetensors` (of each cell a float16 array [n, D];
-with a CLIP model also {cell}/clip, float32 [n], cosines of images and prompts; of super-resolution
-{cell}/psnr and so on, float32 [n], by which each image is like its original),
-`images.safetensors` (the first images of a cell, uint8, for contact sheets) and `cells.json`
-(steps, guidance, n, NFE, seconds an image, status, of stitched ones the allocation). An adaptive
-search samples few images of most scales; the files have the cells that it has sampled whole, and
-as search/{name}, such as search/steps8, float64 [looks, 3], the guidance, images and metric of all
-that it has looked at. What has been sampled stays in the work folder: a new scale or step count
+the cell's allocation says. Writes the features, the first images and the records of all cells,
+which docs/results.md describes; after an adaptive search of the cells that it has sampled whole,
+and what it has looked at. What has been sampled stays in the work folder: a new scale or step count
 samples the new cells only, and a search takes what there is of a cell. Several processes, by
 torch's launcher, share the cells and give the same files as one.
 """

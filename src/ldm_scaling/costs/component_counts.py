@@ -7,8 +7,9 @@ the parameter budget.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from ..jobs.cli import parser, run
+from ..jobs.command import command
 from ..jobs.tables import COUNTS
 from ..jobs.workdir import write_text
 from ..workflow.specs.costs import CountComponentsSpec, FamilySpec
@@ -30,13 +31,9 @@ def _with_encoder(encoder: str, spec: FamilySpec) -> list[dict]:
     return [{column: row[column] for column in COUNTS} for row in rows]
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, CountComponentsSpec)
-    arguments.add_argument("--out", required=True, type=Path, help="table of counts")
-    options = arguments.parse_args()
-    write_text(options.out, to_csv(component_counts(options.spec)))
-
-
-if __name__ == "__main__":
-    run(main)
+@command
+def main(
+    spec: CountComponentsSpec,
+    out: Annotated[Path, "table of counts"],
+) -> None:
+    write_text(out, to_csv(component_counts(spec)))

@@ -12,13 +12,14 @@ import statistics
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 import torch
 from torch import nn
 
 from ..diffusion.sampling import network_evaluations
-from ..jobs.cli import parser, run
+from ..jobs.command import command
 from ..jobs.tables import OK, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.sizes import channels
@@ -90,16 +91,12 @@ def _timed(
     return {"seconds": statistics.median(own), "lo": min(own), "hi": max(own), "status": OK}
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, TimeComponentsSpec)
-    arguments.add_argument("--out", required=True, type=Path, help="component_seconds.csv")
-    options = arguments.parse_args()
+@command
+def main(
+    spec: TimeComponentsSpec,
+    out: Annotated[Path, "component_seconds.csv"],
+) -> None:
     device = own_device()
-    table = seconds_table(options.spec, device)
+    table = seconds_table(spec, device)
     hardware = {"device": device_name(device), "threads": torch.get_num_threads()}
-    write_text(options.out, to_csv(table.assign(**hardware, torch=torch.__version__)))
-
-
-if __name__ == "__main__":
-    run(main)
+    write_text(out, to_csv(table.assign(**hardware, torch=torch.__version__)))

@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from typing import Annotated
 
-from ..jobs.cli import parser, run
+from ..jobs.command import command
 from ..jobs.workdir import write_text
 from ..kinds.sizes import channels
 from ..models.denoiser import count
@@ -55,13 +56,9 @@ def to_csv(rows: list[dict]) -> str:
     return table.getvalue()
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, FamilySpec)
-    arguments.add_argument("--out", required=True, type=Path, help="family.csv")
-    options = arguments.parse_args()
-    write_text(options.out, to_csv(family_table(options.spec)))
-
-
-if __name__ == "__main__":
-    run(main)
+@command
+def main(
+    spec: FamilySpec,
+    out: Annotated[Path, "family.csv"],
+) -> None:
+    write_text(out, to_csv(family_table(spec)))

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pandas as pd
 import torch
 from torch import nn
 
-from ..jobs.cli import Progress, parser, run
+from ..jobs.cli import Progress
+from ..jobs.command import command
 from ..jobs.tables import OK, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.sizes import channels
@@ -93,21 +95,14 @@ def timed(call: Callable[[], object], repeats: int, device: torch.device) -> lis
     return seconds[WARM_UP:]
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, LatencySpec)
-    arguments.add_argument("--dtype", choices=DTYPES, default="float32", help="(%(default)s)")
-    arguments.add_argument("--out", required=True, type=Path, help="latency.csv")
-    options = arguments.parse_args()
+@command
+def main(
+    spec: LatencySpec,
+    out: Annotated[Path, "latency.csv"],
+    dtype: Annotated[Literal["float32", "bfloat16"], "(%(default)s)"] = "float32",
+) -> None:
     device = own_device()
-    table = latency_table(options.spec, device, DTYPES[options.dtype]).assign(
-        dtype=options.dtype,
-        device=device_name(device),
-        threads=torch.get_num_threads(),
-        torch=torch.__version__,
-    )
-    write_text(options.out, to_csv(table.reindex(columns=COLUMNS)))
-
-
-if __name__ == "__main__":
-    run(main)
+    table = latency_table(spec, device, DTYPES[dtype])
+    hardware = {"dtype": dtype, "device": device_name(device), "threads": torch.get_num_threads()}
+    table = table.assign(**hardware, torch=torch.__version__)
+    write_text(out, to_csv(table.reindex(columns=COLUMNS)))

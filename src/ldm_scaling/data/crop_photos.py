@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from PIL import Image
 
 from ..jobs.arrays import row_writer
-from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.cli import InputError, Progress
+from ..jobs.command import command
 from ..jobs.seeds import Stream
 from ..jobs.workdir import file_hash, fingerprint, write_text
 from ..workflow.specs.superres import PhotosSpec
@@ -61,12 +63,11 @@ def _shrunk(photo: Image.Image, side: int | None) -> Image.Image:
     return photo.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, PhotosSpec)
-    arguments.add_argument("--out", required=True, type=Path, help="file of images to write")
-    options = arguments.parse_args()
-    spec: PhotosSpec = options.spec
+@command
+def main(
+    spec: PhotosSpec,
+    out: Annotated[Path, "file of images to write"],
+) -> None:
     paths = photographs(spec.photos.folder)
     paths = paths[: spec.photos.patches]
     content = fingerprint(spec, [file_hash(path) for path in paths])
@@ -78,16 +79,12 @@ def main() -> None:
     ]
     progress = Progress("cutting photographs", len(paths))
     shapes = {"images": ("uint8", (count, 3, size, size))}
-    with row_writer(options.out, shapes, content) as writer:
+    with row_writer(out, shapes, content) as writer:
         for first, path in enumerate(paths):
             numbers = range(first, count, len(paths))
             found = crops(path, size, spec.seed, numbers, spec.photos.side)
             for number, image in zip(numbers, found, strict=True):
                 writer.write("images", number, image[None])
             progress.update(first + 1)
-    write_text(options.out.with_suffix(".csv"), captions_csv(records))
+    write_text(out.with_suffix(".csv"), captions_csv(records))
     print(f"{count} crops of {len(paths)} photographs")
-
-
-if __name__ == "__main__":
-    run(main)

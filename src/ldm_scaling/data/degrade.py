@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -25,7 +26,8 @@ from scipy.special import j1
 from torch.nn import functional
 
 from ..jobs.arrays import fingerprint_of, map_array
-from ..jobs.cli import InputError, Slice, add_work_dir, parser, positive, run
+from ..jobs.cli import InputError, Slice, positive
+from ..jobs.command import Option, Resumable, command
 from ..jobs.pieces import in_pieces
 from ..jobs.seeds import Stream
 from ..jobs.workdir import WorkDir, fingerprint
@@ -181,36 +183,27 @@ def degraded(images: np.ndarray, spec: DegradeSpec, row: int) -> dict[str, np.nd
     return {"low": low, "images": enlarged(low)}
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, DegradeSpec)
-    arguments.add_argument("--images", required=True, type=Path, help="images to degrade")
-    arguments.add_argument("--out", required=True, type=Path, help="file to write")
-    arguments.add_argument(
-        "--workers", type=positive(int), default=1, help="images at a time (%(default)s)"
-    )
-    add_work_dir(arguments)
-    options = arguments.parse_args()
-    spec: DegradeSpec = options.spec
-    time_slice, images = Slice(options.max_seconds), map_array(options.images, "images")
-    count = len(images) if spec.count is None else spec.count
-    if count > len(images):
-        raise InputError(
-            f"{options.images} has {len(images)} images, fewer than superres.n ({count})"
-        )
+@command
+def main(
+    spec: DegradeSpec,
+    images: Annotated[Path, "images to degrade"],
+    out: Annotated[Path, "file to write"],
+    job: Resumable,
+    workers: Annotated[int, Option("images at a time (%(default)s)", positive(int))] = 1,
+) -> None:
+    time_slice, pixels = Slice(job.max_seconds), map_array(images, "images")
+    count = len(pixels) if spec.count is None else spec.count
+    if count > len(pixels):
+        raise InputError(f"{images} has {len(pixels)} images, fewer than superres.n ({count})")
 
-    content = fingerprint(spec, fingerprint_of(options.images))
-    with ThreadPoolExecutor(options.workers) as pool, WorkDir(options.work_dir, content) as work:
+    content = fingerprint(spec, fingerprint_of(images))
+    with ThreadPoolExecutor(workers) as pool, WorkDir(job.work_dir, content) as work:
 
         def compute(rows: slice) -> dict[str, np.ndarray]:
             numbers = range(rows.start, rows.stop)
-            done = list(pool.map(partial(degraded, images, spec), numbers))
+            done = list(pool.map(partial(degraded, pixels, spec), numbers))
             return {name: np.stack([one[name] for one in done]) for name in done[0]}
 
         pieces = in_pieces("degrading images", count, BATCH, compute, work, time_slice)
-        pieces.finish(options.out, content)
-    print(f"{count} images at a quarter of {images.shape[-1]} pixels")
-
-
-if __name__ == "__main__":
-    run(main)
+        pieces.finish(out, content)
+    print(f"{count} images at a quarter of {pixels.shape[-1]} pixels")

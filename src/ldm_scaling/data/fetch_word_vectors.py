@@ -15,13 +15,14 @@ import struct
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgpack
 import numpy as np
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from ..jobs.arrays import write_arrays
-from ..jobs.cli import parser, run
+from ..jobs.command import command
 from ..jobs.workdir import write_json, write_text
 from ..study.hub import WORD_VECTORS
 from .pip_download import pip_download
@@ -98,11 +99,10 @@ def write_encoder(folder: Path, rows: dict[str, int], table: np.ndarray) -> None
     write_json(folder / "config.json", {"model_type": WORD_VECTORS} | sizes | made_from)
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__)
-    arguments.add_argument("--out", required=True, type=Path, help="folder to write")
-    out = arguments.parse_args().out
+@command
+def main(
+    out: Annotated[Path, "folder to write"],
+) -> None:
     wheel = pip_download(PACKAGE, SHA256, "wheel", "33 MB", out)
     with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
         vectors, keys, words = (
@@ -112,7 +112,3 @@ def main() -> None:
     table = np.load(io.BytesIO(vectors), allow_pickle=False)
     write_encoder(out, rows, table)
     print(f"{len(rows)} words, {len(table)} vectors in {out}")
-
-
-if __name__ == "__main__":
-    run(main)

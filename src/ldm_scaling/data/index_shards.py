@@ -10,37 +10,38 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 from zlib import crc32
 
 import numpy as np
 
-from ..jobs.cli import InputError, Slice, add_work_dir, parser, run
+from ..jobs.cli import InputError, Slice
+from ..jobs.command import Resumable, command
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, fingerprint
 from ..workflow.specs.data import IndexSpec
 from .sources.webdataset import scan, shard_names
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, IndexSpec)
-    arguments.add_argument("--shards", required=True, type=Path, help="folder of tar shards")
-    arguments.add_argument("--out", required=True, type=Path, help="file of the index")
-    add_work_dir(arguments)
-    options = arguments.parse_args()
-    spec: IndexSpec = options.spec
-    time_slice = Slice(options.max_seconds)
-    names = shard_names(options.shards)
+@command
+def main(
+    spec: IndexSpec,
+    shards: Annotated[Path, "folder of tar shards"],
+    out: Annotated[Path, "file of the index"],
+    job: Resumable,
+) -> None:
+    time_slice = Slice(job.max_seconds)
+    names = shard_names(shards)
 
-    def compute(shards: slice) -> dict[str, np.ndarray]:
-        (name,) = names[shards]
-        places, left_out = scan(options.shards / name)
+    def compute(numbers: slice) -> dict[str, np.ndarray]:
+        (name,) = names[numbers]
+        places, left_out = scan(shards / name)
         return {"places": places, "counts": np.array([[len(places), left_out, crc32(places.data)]])}
 
     # times too: a shard may have other content at the same size
-    stats = [(options.shards / name).stat() for name in names]
+    stats = [(shards / name).stat() for name in names]
     versions = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
-    with WorkDir(options.work_dir, fingerprint(spec, names, versions)) as work:
+    with WorkDir(job.work_dir, fingerprint(spec, names, versions)) as work:
         pieces = in_pieces("indexing shards", len(names), 1, compute, work, time_slice)
         counts = pieces.rows("counts")
         starts = np.cumsum([0, *counts[:, 0]])
@@ -48,15 +49,11 @@ def main() -> None:
             starts = np.minimum(starts, spec.max_images)
         if not starts[-1]:
             raise InputError(
-                f"data.path: no sample in {options.shards} has an image and a caption of one key"
+                f"data.path: no sample in {shards} has an image and a caption of one key"
             )
         content = fingerprint(spec, names, versions, counts.tolist())
-        pieces.finish(options.out, content, {"starts": starts}, shards=json.dumps(names))
+        pieces.finish(out, content, {"starts": starts}, shards=json.dumps(names))
     print(
         f"{starts[-1]} samples in {len(names)} shards; left out, since they have no image or no"
         f" caption: {counts[:, 1].sum()}"
     )
-
-
-if __name__ == "__main__":
-    run(main)

@@ -12,9 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Annotated
 
 from ..jobs.arrays import map_array, row_writer
-from ..jobs.cli import InputError, Progress, parser, run
+from ..jobs.cli import InputError, Progress
+from ..jobs.command import command
 from ..jobs.workdir import fingerprint, write_text
 from ..kinds.sources import SOURCES
 from ..study.data import Data, Evaluation, Splits
@@ -172,36 +174,31 @@ def captions_csv(records: list[Record]) -> str:
     return csv_text(["index", "concept", "caption", "name"], rows)
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, PrepareSpec)
-    arguments.add_argument("--archive", type=Path, help="zip of source emoji")
-    arguments.add_argument("--out", required=True, type=Path, help="folder to write the splits to")
-    options = arguments.parse_args()
-    spec: PrepareSpec = options.spec
+@command
+def main(
+    spec: PrepareSpec,
+    out: Annotated[Path, "folder to write the splits to"],
+    archive: Annotated[Path | None, "zip of source emoji"] = None,
+) -> None:
     size = spec.data.image_size
     # beside the output, where there must be room; not in it, so that a failure leaves no folder
-    beside = next(folder for folder in options.out.absolute().parents if folder.is_dir())
+    beside = next(folder for folder in out.absolute().parents if folder.is_dir())
     with Spool(beside, size) as spool:
-        splits = choose(spec, options.archive, spool)
+        splits = choose(spec, archive, spool)
         for split, chosen in splits.items():
             text = captions_csv(chosen)
             content = fingerprint(spec, spool.content(), split, text)
             arrays = {"images": ("uint8", (len(chosen), 3, size, size))}
-            with row_writer(options.out / f"{split}.safetensors", arrays, content) as writer:
+            with row_writer(out / f"{split}.safetensors", arrays, content) as writer:
                 for row, images in spool.batches(chosen):
                     writer.write("images", row, images)
-            write_text(options.out / f"{split}.csv", text)
+            write_text(out / f"{split}.csv", text)
         counts = ", ".join(f"{len(chosen)} {split}" for split, chosen in splits.items())
         read = len(spool) + spool.copies
         print(f"{read} images, {spool.copies} exact copies dropped: {counts}")
     for split in ("validation", "test") if spec.data.is_packed else ():
         held_out, training = (
-            map_array(options.out / f"{name}.safetensors", "images") for name in (split, "train")
+            map_array(out / f"{name}.safetensors", "images") for name in (split, "train")
         )
         found = twins(held_out, training)
         print(f"{split}: {found / len(held_out):.1%} of the images have a near twin in training")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -16,12 +16,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from PIL import Image
 
 from ..jobs.arrays import fingerprint_of, map_array, write_arrays
-from ..jobs.cli import InputError, parser, run
+from ..jobs.cli import InputError
+from ..jobs.command import command
 from ..jobs.workdir import file_hash, fingerprint, write_text
 from ..workflow.specs.dreambooth import SubjectsSpec
 from .captions import csv_text, read_column, read_csv
@@ -134,31 +136,27 @@ def subjects_csv(subjects: list[Subject]) -> str:
     return csv_text(["subject", "name", "class", "images"], rows)
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, SubjectsSpec)
-    arguments.add_argument("--data", type=Path, help="folder of the splits, for emoji")
-    arguments.add_argument("--folder", type=Path, help="folder of the subjects' folders")
-    arguments.add_argument("--images-out", required=True, type=Path, help="subjects.safetensors")
-    arguments.add_argument("--table-out", required=True, type=Path, help="subjects.csv")
-    options = arguments.parse_args()
-    if (options.data is None) == (options.folder is None):
-        arguments.error("name one of --data and --folder")
-    if options.data:
-        subjects = emoji_subjects(options.spec, options.data)
-        sources = [fingerprint_of(options.data / "test.safetensors")]
-    else:
-        subjects = folder_subjects(options.spec, options.folder)
+@command
+def main(
+    spec: SubjectsSpec,
+    images_out: Annotated[Path, "subjects.safetensors"],
+    table_out: Annotated[Path, "subjects.csv"],
+    data: Annotated[Path | None, "folder of the splits, for emoji"] = None,
+    folder: Annotated[Path | None, "folder of the subjects' folders"] = None,
+) -> None:
+    if data and not folder:
+        subjects = emoji_subjects(spec, data)
+        sources = [fingerprint_of(data / "test.safetensors")]
+    elif folder and not data:
+        subjects = folder_subjects(spec, folder)
         sources = [hashlib.sha256(one.images.tobytes()).hexdigest() for one in subjects]
+    else:
+        raise InputError("name one of --data and --folder (--help explains)")
     arrays = {
         "images": np.concatenate([subject.images for subject in subjects]),
         "subject": np.repeat(np.arange(len(subjects)), [len(s.images) for s in subjects]),
     }
-    write_text(options.table_out, subjects_csv(subjects))
-    content = fingerprint(options.spec, file_hash(options.table_out), *sources)
-    write_arrays(options.images_out, arrays, content)
+    write_text(table_out, subjects_csv(subjects))
+    content = fingerprint(spec, file_hash(table_out), *sources)
+    write_arrays(images_out, arrays, content)
     print(", ".join(f"{subject.name} ({subject.noun})" for subject in subjects))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..jobs.tables import OK, records
+from ..jobs.tables import records
 from ..kinds.stages import PRETRAIN
 from ..study.distill import FEW_STEPS
 from ..tables.acceleration import BELOW, BEYOND, FAILED, acceleration
@@ -31,8 +31,7 @@ _LEGEND_COLUMNS = 3
 def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of a metric of undistilled models and of students, and floors.csv.
 
-    Raises InputError if the metric is not in floors.csv, if n differ, or if no student was sampled
-    at few steps.
+    Raises InputError if no student was sampled at few steps.
     """
     teachers, students = (Quality.of(own, floors, confidence) for own in cells)
     style.only_n(*(own.rows for own in cells))
@@ -73,16 +72,8 @@ def _looks(teachers: Quality) -> dict[Any, dict]:
 
 
 def _draw_line(axes: Axes, rows: pd.DataFrame, seeds: int, look: dict) -> None:
-    every = rows.sort_values("params")
-    own, failed = every[every["status"] == OK], every[every["status"] != OK]
-    style.draw_curve(axes, own["params"] / 1e6, own, seeds, 0.7, **look)
-    at_end = own[own["at_boundary"]]
-    if len(at_end):
-        hollow = {"linestyle": "none", "markerfacecolor": "white", "zorder": 4}
-        hollow["label"] = f"{look['label']}, hollow"
-        axes.plot(at_end["params"] / 1e6, at_end["value"], **(look | hollow))
-    if len(failed):
-        style.draw_failed(axes, failed["params"] / 1e6, look["color"])
+    own, hollow = rows.sort_values("params"), {"markerfacecolor": "white", "zorder": 4}
+    style.draw_cells(axes, own["params"] / 1e6, own, seeds, look, 0.7, at_end=hollow)
 
 
 def _draw_acceleration(axes: Axes, table: pd.DataFrame) -> None:

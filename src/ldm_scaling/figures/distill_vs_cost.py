@@ -18,10 +18,7 @@ _AXES = ("sampling_cost", "guided_cost")
 
 
 def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
-    """The figure, from the cells of a metric of undistilled models and of students, and floors.csv.
-
-    Raises InputError if the metric is not in floors.csv, or if n differ.
-    """
+    """The figure, from the cells of undistilled models and of students, and floors.csv."""
     teachers, students = (Quality.of(own, floors, confidence) for own in cells)
     style.only_n(*(own.rows for own in cells))
     every = pd.concat([own.points.rows for own in (teachers, students)])

@@ -20,10 +20,7 @@ Budgets = Annotated[list[float], "sampling costs to name winners at"]
 
 
 def draw(cells: Cells, floors: Floors, confidence: Confidence, budgets: Budgets) -> Figure:
-    """The figure, from the cells of a metric with one sampler, and floors.csv.
-
-    Raises InputError if the metric is not in floors.csv, or if their n differ.
-    """
+    """The figure, from the cells of a metric with one sampler, and floors.csv."""
     quality = Quality.of(cells, floors, confidence)
     with style.theme():
         figure, (left, right), strips = quality_curves.layout(quality.sizes, (2, 3), (False, True))

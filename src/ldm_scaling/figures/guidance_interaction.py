@@ -14,7 +14,8 @@ from matplotlib.patches import Rectangle
 from ..jobs.cli import InputError
 from ..jobs.tables import OK
 from ..tables.arguments import Cells, Confidence, Floors
-from . import quality_curves, style
+from . import guidance_lines, quality_curves, style
+from .guidance_lines import looks_of
 from .quality_curves import Quality
 
 _TINT = 0.5
@@ -27,7 +28,7 @@ Sizes = Annotated[list[str], "sizes to draw a panel of"]
 def draw(cells: Cells, floors: Floors, confidence: Confidence, sizes: Sizes) -> Figure:
     """The figure, from the cells of a metric with one sampler, and floors.csv; panels of `sizes`.
 
-    Raises InputError if the metric is not in floors.csv, if n differ, or if a size is not there.
+    Raises InputError if a size is not there.
     """
     quality = Quality.of(cells, floors, confidence)
     rows, best, floors = quality.grid(), quality.points.rows, quality.floors
@@ -36,8 +37,8 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence, sizes: Sizes) -> 
     scales, shown = sorted(set(rows["guidance"])), rows[rows["size"].isin(sizes)]
     near = floors[~quality_curves.far_floors(floors, shown)]
     with style.theme():
-        every = style.by_channels(rows["size"])
-        handles = _legend(shown, best, floors, scales)
+        every, looks = style.by_channels(rows["size"]), looks_of(scales, "guidance {:g}")
+        handles = _legend(shown, best, floors, looks)
         handles += style.band_handles(quality.seeds)
         wide = quality.seeds > 1 or len(near) < len(floors)  # labels of bands and far floors
         columns = 4 if wide else 5
@@ -49,7 +50,7 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence, sizes: Sizes) -> 
         for axes, size in zip(panels, style.by_channels(sizes), strict=True):
             own = rows[rows["size"] == size]
             style.draw_floors(axes, near)
-            _draw_panel(axes, own, best[best["size"] == size], scales, quality.seeds)
+            _draw_panel(axes, own, best[best["size"] == size], looks, quality.seeds)
             axes.set_title(style.size_label(size, own["params"].iloc[0]))
         style.scale_values(panels[0], shown, near)
         panels[0].set_ylabel(quality.label)
@@ -59,32 +60,13 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence, sizes: Sizes) -> 
 
 
 def _draw_panel(
-    axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, scales: list[float], seeds: int
+    axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, looks: dict[float, dict], seeds: int
 ) -> None:
-    colors, marks = style.sequence(scales, "viridis"), style.markers(scales)
     axes.set_xscale("log")
-    for number, scale in enumerate(scales):
-        every, color = cells[cells["guidance"] == scale].sort_values("steps"), colors[scale]
-        own, failed = every[every["status"] == OK], every[every["status"] != OK]
-        look = {"color": color, "linewidth": 1, "marker": marks[scale], "markersize": 2.8}
-        look["label"] = f"guidance {scale:g}"
-        style.draw_curve(axes, own["steps"].astype(int), own, seeds, elinewidth=0.7, **look)
-        if len(failed):  # a row of crosses for each scale: several fail at the same steps
-            style.draw_failed(axes, failed["steps"].astype(int), color, height=1 - 0.04 * number)
+    guidance_lines.draw_lines(axes, cells, "steps", "guidance", looks, seeds, apart=0.04)
     chosen = best[best["status"] == OK].sort_values("steps")
-    for hollow, points in chosen.groupby("at_boundary"):
-        axes.plot(
-            points["steps"].astype(int),
-            points["value"],
-            color="0",
-            marker="*",
-            markersize=7,
-            markeredgewidth=0.7,
-            markerfacecolor="white" if hollow else "0",
-            linestyle="none",
-            label="best, hollow" if hollow else "best",
-            zorder=4,
-        )
+    star = {"marker": "*", "markersize": 7, "markeredgewidth": 0.7, "zorder": 4}
+    style.draw_marks(axes, chosen["steps"].astype(int), chosen, color="0", label="best", **star)
     axes.set_xlabel("Sampling steps")
     axes.margins(x=0.08)
     style.log_ticks(axes.xaxis)
@@ -134,21 +116,10 @@ def _draw_field(axes: Axes, x: int, y: int, chosen: pd.Series, colors: dict[floa
 
 
 def _legend(
-    rows: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, scales: list[float]
+    rows: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, looks: dict[float, dict]
 ) -> list[Line2D]:
-    colors, marks = style.sequence(scales, "viridis"), style.markers(scales)
-    handles = [
-        Line2D(
-            [], [], color=colors[scale], marker=marks[scale], ms=3.5, label=f"guidance {scale:g}"
-        )
-        for scale in scales
-    ]
-    star = {"color": "0", "marker": "*", "markersize": 7, "linestyle": "none"}
-    handles.append(Line2D([], [], **star, label="best guidance"))
-    if best["at_boundary"].any():
-        label = "at an end of the grid (hatched)"
-        handles.append(Line2D([], [], **star, markerfacecolor="white", label=label))
+    labels = ("best guidance", "at an end of the grid (hatched)")
+    handles = guidance_lines.handles(looks, best, "0", labels)
     handles += quality_curves.floor_handles(floors, rows)
-    if (rows["status"] != OK).any() or (best["status"] != OK).any():
-        handles.append(style.failed_mark(style.GREY))
-    return handles
+    failed = (rows["status"] != OK).any() or (best["status"] != OK).any()
+    return handles + [style.failed_mark(style.GREY)] * bool(failed)

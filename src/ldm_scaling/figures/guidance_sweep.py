@@ -10,45 +10,30 @@ from matplotlib.ticker import MaxNLocator
 
 from ..jobs.tables import OK
 from ..tables.arguments import Cells, Confidence, Floors
-from . import quality_curves, style
+from . import guidance_lines, quality_curves, style
+from .guidance_lines import looks_of
 from .quality_curves import Quality
-
-_COLUMNS = 4
 
 
 def draw(cells: Cells, floors: Floors, confidence: Confidence) -> Figure:
-    """The figure, from the cells of a metric with one sampler, and floors.csv.
-
-    Raises InputError if the metric is not in floors.csv, or if their n differ.
-    """
+    """The figure, from the cells of a metric with one sampler, and floors.csv."""
     quality = Quality.of(cells, floors, confidence)
     rows, best, floors = quality.grid(), quality.points.rows, quality.floors
     near = floors[~quality_curves.far_floors(floors, rows)]
     sizes = style.by_channels(rows["size"])
-    steps = sorted(set(rows["steps"]))
-    columns = min(len(sizes), _COLUMNS)
-    lines = -(-len(sizes) // columns)
+    looks = looks_of(sorted(set(rows["steps"])), "{} steps")
     with style.theme():
-        handles = _legend(rows, best, floors, steps) + style.band_handles(quality.seeds)
+        handles = _legend(rows, best, floors, looks) + style.band_handles(quality.seeds)
         wide = quality.seeds > 1 or len(near) < len(floors)  # labels of bands and far floors
         legend_columns = 4 if wide else 6
         more = max(0, -(-len(handles) // legend_columns) - 2)
-        height = 0.8 + 2.6 * lines + 0.17 * more
-        figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
-        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-        panels = list(panels.flat)
-        for axes in panels[len(sizes) :]:
-            axes.remove()
-        for position, (size, axes) in enumerate(zip(sizes, panels, strict=False)):
+        labels = {"xlabel": "Guidance scale", "ylabel": quality.label}
+        figure, panels = style.size_panels(len(sizes), 2.6, 0.8 + 0.17 * more, **labels)
+        for size, axes in zip(sizes, panels, strict=True):
             own = rows[rows["size"] == size]
             style.draw_floors(axes, near)
-            _draw_panel(axes, own, best[best["size"] == size], steps, quality.seeds)
+            _draw_panel(axes, own, best[best["size"] == size], looks, quality.seeds)
             axes.set_title(style.size_label(size, own["params"].iloc[0]))
-            if position % columns == 0:
-                axes.set_ylabel(quality.label)
-            if position + columns >= len(sizes):  # nothing below
-                axes.set_xlabel("Guidance scale")
-                axes.tick_params(labelbottom=True)
         style.scale_values(panels[0], rows, near)
         panels[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
         figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns)
@@ -56,48 +41,19 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence) -> Figure:
 
 
 def _draw_panel(
-    axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, steps: list[int], seeds: int
+    axes: Axes, cells: pd.DataFrame, best: pd.DataFrame, looks: dict[int, dict], seeds: int
 ) -> None:
-    colors, marks = style.sequence(steps, "viridis"), style.markers(steps)
-    for number, count in enumerate(steps):
-        every, color = cells[cells["steps"] == count].sort_values("guidance"), colors[count]
-        own, failed = every[every["status"] == OK], every[every["status"] != OK]
-        look = {"color": color, "linewidth": 1, "marker": marks[count], "markersize": 2.8}
-        look["label"] = f"{count} steps"
-        style.draw_curve(axes, own["guidance"], own, seeds, elinewidth=0.7, **look)
-        if len(failed):
-            # One row of crosses for each step count: several often fail at the same guidance.
-            style.draw_failed(axes, failed["guidance"], color, height=1 - 0.05 * number)
-        stars = best[(best["steps"] == count) & (best["status"] == OK)]
-        for hollow, chosen in stars.groupby("at_boundary"):
-            axes.plot(
-                chosen["guidance"],
-                chosen["value"],
-                color=color,
-                marker="*",
-                markersize=8,
-                markeredgewidth=0.8,
-                markerfacecolor="white" if hollow else color,
-                linestyle="none",
-                label="best, hollow" if hollow else "best",
-                zorder=4,
-            )
+    guidance_lines.draw_lines(axes, cells, "guidance", "steps", looks, seeds, apart=0.05)
+    star = {"marker": "*", "markersize": 8, "markeredgewidth": 0.8, "label": "best", "zorder": 4}
+    for count, look in looks.items():
+        chosen = best[(best["steps"] == count) & (best["status"] == OK)]
+        style.draw_marks(axes, chosen["guidance"], chosen, color=look["color"], **star)
 
 
 def _legend(
-    rows: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, steps: list[int]
+    rows: pd.DataFrame, best: pd.DataFrame, floors: pd.DataFrame, looks: dict[int, dict]
 ) -> list[Line2D]:
-    colors, marks = style.sequence(steps, "viridis"), style.markers(steps)
-    handles = [
-        Line2D([], [], color=colors[count], marker=marks[count], ms=3.5, label=f"{count} steps")
-        for count in steps
-    ]
-    star = {"color": style.GREY, "marker": "*", "markersize": 7, "linestyle": "none"}
-    handles.append(Line2D([], [], **star, label="chosen guidance"))
-    if best["at_boundary"].any():
-        label = "chosen at an end of the grid"
-        handles.append(Line2D([], [], **star, markerfacecolor="white", label=label))
+    labels = ("chosen guidance", "chosen at an end of the grid")
+    handles = guidance_lines.handles(looks, best, style.GREY, labels)
     handles += quality_curves.floor_handles(floors, rows)
-    if (rows["status"] != OK).any():
-        handles.append(style.failed_mark(style.GREY))
-    return handles
+    return handles + [style.failed_mark(style.GREY)] * bool((rows["status"] != OK).any())

@@ -8,23 +8,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..jobs.tables import OK
 from ..kinds.stages import PRETRAIN, student_steps
 from ..tables.arguments import Confidence, Floors, SeveralCells
 from . import quality_curves, style
 from .quality_curves import Quality
 
-_COLUMNS = 4
 _FURTHER = 2
 """undistilled models are drawn up to so many times the most steps of students"""
 _TEACHER = {"color": style.GREY, "marker": "o", "linestyle": (0, (3, 1.5))}
 
 
 def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
-    """The figure, from the cells of a metric of undistilled models and of each stage of students.
-
-    Raises InputError if the metric is not in floors.csv, or if n differ.
-    """
+    """The figure, from the cells of undistilled models and of each stage of students."""
     teachers, *students = (Quality.of(own, floors, confidence) for own in cells)
     style.only_n(*(own.rows for own in cells))
     sizes, looks = students[0].sizes, _looks(teachers, students)
@@ -33,31 +28,22 @@ def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
     every = every[every["size"].isin(sizes) & (every["steps"] <= _FURTHER * sampled[-1])]
     last = set(every["steps"]) & {_FURTHER * sampled[-1]}
     ticks = sorted({*sampled, *last})
-    columns = min(len(sizes), _COLUMNS)
-    lines = -(-len(sizes) // columns)
     with style.theme():
         handles = _legend(looks, teachers, every)
         legend_columns = 4 if teachers.seeds == 1 else 3  # the label of bands is long
-        height = 0.6 + 2.5 * lines + 0.17 * -(-len(handles) // legend_columns)
-        figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
-        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-        panels = list(panels.flat)
-        for axes in panels[len(sizes) :]:
-            axes.remove()
-        metric = style.metric_label(every["metric"].iloc[0])
+        rest = 0.6 + 0.17 * -(-len(handles) // legend_columns)
+        label = f"{style.metric_label(every['metric'].iloc[0])}\nn = {teachers.n} images a cell"
+        figure, panels = style.size_panels(
+            len(sizes), 2.5, rest, xlabel="Sampling steps", ylabel=label
+        )
         panels[0].set_xscale("log")
-        for position, (size, axes) in enumerate(zip(sizes, panels, strict=False)):
+        for size, axes in zip(sizes, panels, strict=True):
             rows = every[every["size"] == size]
             _draw_panel(axes, rows, looks, teachers.seeds)
             quality_curves.draw_floors(axes, teachers.floors, every)
             axes.set_title(style.size_label(size, rows["params"].iloc[0]))
-            if position % columns == 0:
-                axes.set_ylabel(f"{metric}\nn = {teachers.n} images a cell")
-            if position + columns >= len(sizes):  # nothing below
-                axes.set_xlabel("Sampling steps")
-                axes.tick_params(labelbottom=True)
         quality_curves.make_room(panels[0])
-        for axes in panels[: len(sizes)]:
+        for axes in panels:
             axes.set_xticks(ticks, ticks)
             axes.minorticks_off()
         figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns)
@@ -77,17 +63,10 @@ def _looks(teachers: Quality, students: list[Quality]) -> dict[str, dict]:
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict], seeds: int) -> None:
     for number, (stage, look) in enumerate(looks.items()):
-        every = rows[rows["stage"] == stage].sort_values("steps")
-        own, failed = every[every["status"] == OK], every[every["status"] != OK]
-        style.draw_curve(axes, own["steps"].astype(int), own, seeds, 0.7, 1.5, **look)
-        at_end = own[own["at_boundary"]]
-        if len(at_end):
-            hollow = {"linestyle": "none", "markerfacecolor": "white", "zorder": 3}
-            hollow["label"] = f"{look['label']}, hollow"
-            axes.plot(at_end["steps"].astype(int), at_end["value"], **(look | hollow))
-        if len(failed):  # a row for each: several often fail at the same steps
-            height = 1 - 0.05 * number
-            style.draw_failed(axes, failed["steps"].astype(int), look["color"], height)
+        own, hollow = rows[rows["stage"] == stage], {"markerfacecolor": "white", "zorder": 3}
+        own = own.sort_values("steps")
+        height = 1 - 0.05 * number  # a row of crosses for each: several fail at the same steps
+        style.draw_cells(axes, own["steps"].astype(int), own, seeds, look, 0.7, 1.5, hollow, height)
 
 
 def _legend(looks: dict[str, dict], teachers: Quality, rows: pd.DataFrame) -> list[Line2D | Patch]:

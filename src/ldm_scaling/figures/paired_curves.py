@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..jobs.tables import OK
 from . import quality_curves, style
 from .quality_curves import Quality
 
@@ -24,28 +23,13 @@ def draw_family(axes: Axes, quality: Quality, axis: str, solid: bool) -> None:
     look = {"linestyle": line_style, "linewidth": 2.5, "color": "0.78" if solid else "0.7"}
     quality_curves.draw_envelope(axes, rows, axis, **look)
     for size in sizes:
-        every, color = rows[rows["size"] == size], colors[size]
-        own = every[every["status"] == OK]
-        style.draw_curve(
-            axes,
-            own[axis],
-            own,
-            quality.seeds,
-            0.6,
-            color=color,
-            linestyle=line_style,
-            linewidth=1.1 if solid else 0.9,
-            marker=marks[size],
-            markersize=3,
-            markerfacecolor=color if solid else "white",
-            label=f"{size}, {quality.sampler}",
-        )
-        at_end = own[own["at_boundary"]]
-        if len(at_end):  # a ring: white already means the dashed family
-            ring = {"label": f"{size}, {quality.sampler}, at an end", "zorder": 3}
-            axes.plot(at_end[axis], at_end["value"], color=color, **_RING, **ring)
-        if len(own) < len(every):
-            style.draw_failed(axes, every.loc[every["status"] != OK, axis], color)
+        own, label = rows[rows["size"] == size], f"{size}, {quality.sampler}"
+        look = {"color": colors[size], "linestyle": line_style, "linewidth": 1.1 if solid else 0.9}
+        look |= {"marker": marks[size], "markersize": 3, "label": label}
+        look["markerfacecolor"] = colors[size] if solid else "white"
+        # a ring: white already means the dashed family
+        ring = {**_RING, "label": f"{label}, at an end", "zorder": 3}
+        style.draw_cells(axes, own[axis], own, quality.seeds, look, 0.6, at_end=ring)
 
 
 def handle(label: str, solid: bool) -> Line2D:

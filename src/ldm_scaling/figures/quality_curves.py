@@ -154,23 +154,10 @@ def _draw_curves(axes: Axes, quality: Quality, axis: str) -> None:
     sizes, rows = quality.sizes, quality.points.rows.sort_values(axis, kind="stable")
     colors, marks = style.size_colors(sizes), style.markers(sizes)
     for size in sizes:
-        every, color = rows[rows["size"] == size], colors[size]
-        own = every[every["status"] == OK]
-        look = {"color": color, "linewidth": 1.2, "label": size}
-        style.draw_curve(axes, own[axis], own, quality.seeds, 0.8, 1.5, **look)
-        for hollow, points in own.groupby("at_boundary"):
-            axes.plot(
-                points[axis],
-                points["value"],
-                color=color,
-                marker=marks[size],
-                markerfacecolor="white" if hollow else color,
-                linestyle="none",
-                label=f"{size} {'hollow' if hollow else 'filled'}",
-                zorder=3,
-            )
-        if len(own) < len(every):
-            style.draw_failed(axes, every.loc[every["status"] != OK, axis], color)
+        own, look = rows[rows["size"] == size], {"color": colors[size], "label": size}
+        style.draw_cells(axes, own[axis], own, quality.seeds, look | {"linewidth": 1.2}, 0.8, 1.5)
+        look |= {"marker": marks[size], "label": f"{size} marks", "zorder": 3}
+        style.draw_marks(axes, own[axis], own[own["status"] == OK], **look)
 
 
 def _draw_seeds(axes: Axes, quality: Quality, axis: str) -> None:

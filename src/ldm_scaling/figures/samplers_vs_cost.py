@@ -19,7 +19,6 @@ def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of a metric with each sampler, in their order, and floors.csv.
 
     Of one sampler alone it shows that one, and says so.
-    Raises InputError if the metric is not in floors.csv, or if n differ.
     """
     first, *others = (Quality.of(own, floors, confidence) for own in cells)
     style.only_n(*(own.rows for own in cells))

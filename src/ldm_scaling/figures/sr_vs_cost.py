@@ -13,10 +13,7 @@ AXIS = "sampling_cost"
 
 
 def draw(cells: Cells, baselines: Floors, confidence: Confidence) -> Figure:
-    """The figure, from the cells of a metric, and superres_baselines.csv.
-
-    Raises InputError if the metric is not among the baselines, or if n differ.
-    """
+    """The figure, from the cells of a metric, and superres_baselines.csv."""
     few = cells.rows["steps"] <= REGIME_STEPS
     sides = {
         f"up to {REGIME_STEPS} steps": cells.where(few),

@@ -62,10 +62,7 @@ def draw(
     floors: Floors,
     confidence: Confidence,
 ) -> Figure:
-    """The figure, from the cells of single sizes, those of `read_stitched`, and floors.csv.
-
-    Raises InputError if the metric is not in floors.csv, or if n differ.
-    """
+    """The figure, from the cells of single sizes, those of `read_stitched`, and floors.csv."""
     quality = Quality.of(cells, floors, confidence)
     style.only_n(cells.rows, stitched.rows)
     rows = gains(best_points(stitched, confidence), quality.points, _AXIS, confidence)
@@ -123,13 +120,9 @@ def _frontier(rising: bool) -> dict[str, Any]:
 
 
 def _draw_points(axes: Axes, rows: pd.DataFrame, look: dict[str, Any]) -> None:
-    ok, name = rows[rows["status"] == OK], rows["name"].iloc[0]
-    for hollow, own in ok.groupby("at_boundary"):
-        fill: dict[str, Any] = {"markerfacecolor": "white"} if hollow else {}
-        label = f"{name}, hollow" if hollow else name
-        axes.plot(own[_AXIS], own["value"], zorder=4, label=label, **(look | fill))
-    if len(ok) < len(rows):
-        style.draw_failed(axes, rows.loc[rows["status"] != OK, _AXIS], look["color"])
+    ok = rows["status"] == OK
+    style.draw_marks(axes, rows[_AXIS], rows[ok], zorder=4, label=rows["name"].iloc[0], **look)
+    style.draw_failed(axes, rows.loc[~ok, _AXIS], look["color"])
 
 
 def _draw_gains(axes: Axes, rows: pd.DataFrame, look: dict) -> None:

@@ -41,6 +41,8 @@ _DENSE_BELOW = 2000
 _DENSER_BELOW = 8
 _DPI, _DPI_OF_IMAGES = 200, 400
 _MAX_PIXELS = 1600
+_PANELS = 4
+"""side by side, at most"""
 
 _LOOK: Any = {
     "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: same figure everywhere
@@ -193,6 +195,59 @@ def draw_curve(
     axes.plot(x, rows["value"], **look)
     band = {"color": look["color"], "label": f"{look['label']} band", "zorder": 0.9}
     axes.fill_between(x, rows["lo"], rows["hi"], **band, **_BAND)
+
+
+def draw_cells(
+    axes: Axes,
+    x: pd.Series,
+    rows: pd.DataFrame,
+    seeds: int,
+    look: dict[str, Any],
+    elinewidth: float,
+    capsize: float = 0,
+    at_end: dict[str, Any] | None = None,
+    height: float = 1.0,
+) -> None:
+    """The curve of rows, which are sorted by x, and crosses at `height` where a cell failed.
+
+    With `at_end`, points whose guidance is at an end of the grid are drawn again, with that look.
+    """
+    ok = rows["status"] == OK
+    own, place = rows[ok], x[ok]
+    draw_curve(axes, place, own, seeds, elinewidth, capsize, **look)
+    if at_end and (ends := own["at_boundary"].astype(bool)).any():
+        marks = {"linestyle": "none", "label": f"{look['label']}, hollow", **at_end}
+        axes.plot(place[ends], own["value"][ends], **(look | marks))
+    draw_failed(axes, x[~ok], look["color"], height)
+
+
+def draw_marks(axes: Axes, x: pd.Series, rows: pd.DataFrame, **look: Any) -> None:
+    """The values of rows as marks, white where the guidance is at an end of the grid."""
+    for at_end, own in rows.groupby("at_boundary"):
+        fill = {"markerfacecolor": "white" if at_end else look["color"], "linestyle": "none"}
+        label = f"{look['label']}, hollow" if at_end else look["label"]
+        marks: dict[str, Any] = {**look, **fill, "label": label}
+        axes.plot(x[own.index], own["value"], **marks)
+
+
+def size_panels(count: int, row: float, rest: float, **labels: str) -> tuple[Figure, list[Axes]]:
+    """A figure of panels that share their axes; heights of a row and of the rest in inches.
+
+    `labels`, xlabel and ylabel, stand at its edges.
+    """
+    columns = min(count, _PANELS)
+    lines = -(-count // columns)
+    figure = Figure(figsize=(WIDTH, rest + row * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    panels = list(grid.flat)
+    for axes in panels[count:]:
+        axes.remove()
+    for axes in panels[:count:columns]:
+        axes.set_ylabel(labels["ylabel"])
+    for axes in panels[max(0, count - columns) : count]:  # nothing below
+        axes.set_xlabel(labels["xlabel"])
+        axes.tick_params(labelbottom=True)
+    return figure, panels[:count]
 
 
 def band_handles(seeds: int, over: str = "images") -> list[Patch]:

@@ -1,6 +1,6 @@
 """Commands made of functions: a parameter's annotation says where its value comes from.
 
-    def draw(cells: Annotated[Values, Read(read_cells)], share: Annotated[float, "of images"])
+    def draw(cells: Annotated[Values, Read(read_cells)], steps: Annotated[int, "of the cells"])
 
 A text is the help of an argument of the command line, whose values are of the annotated type; an
 `Option` says more. `Read` is what another function returns, whose parameters are annotated in the
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial, wraps
 from inspect import Parameter, signature
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from ..study.fields import Strict
@@ -60,12 +61,6 @@ class Resumable:
 def csv(help: str, columns: list[str]) -> Option:
     """A table of these columns."""
     return Option(help, Path, read=partial(read_table, columns=columns))
-
-
-def json_of(kind: type[Strict]) -> Option:
-    """A spec, from its JSON."""
-    help = f"JSON of {kind.__name__}, or @FILE: everything that decides the result"
-    return Option(help, partial(parse_spec, kind))
 
 
 def command(function: Callable[..., None]) -> Callable[[], None]:
@@ -135,12 +130,17 @@ def _sources(function: Callable[..., Any]) -> dict[str, Option | Read]:
 
 
 def _source(hint: Any) -> Option | Read:
+    if isinstance(hint, type) and issubclass(hint, Strict):
+        help = f"JSON of {hint.__name__}, or @FILE: everything that decides the result"
+        return Option(help, partial(parse_spec, hint))
     if isinstance(hint, type):
-        return json_of(hint) if issubclass(hint, Strict) else Read(hint)
+        return Read(hint)
     kind, source = get_args(hint)[:2]
     if not isinstance(source, str):
         return source
+    if get_origin(kind) is UnionType:  # with None
+        kind = get_args(kind)[0]
     if get_origin(kind) is Literal:
         return Option(source, choices=get_args(kind))
-    first = next(iter(get_args(kind)), kind)  # of a list, or of what may be None
-    return Option(source, first, nargs="+" if get_origin(kind) is list else None)
+    several = get_origin(kind) is list
+    return Option(source, get_args(kind)[0] if several else kind, nargs="+" if several else None)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 
 from ..jobs.arrays import fingerprint_of, map_array
-from ..jobs.cli import InputError, Slice, add_work_dir, batches, first_line, parser, run
+from ..jobs.cli import InputError, Slice, batches, first_line
+from ..jobs.command import Resumable, command
 from ..jobs.light_imports import light_diffusers
 from ..jobs.seeds import Stream, row_generators
 from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
@@ -201,17 +202,17 @@ def save_model(model: Network, folder: Path, weights_name: str) -> None:
     write_text(folder / "config.json", model.to_json_string())
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, AutoencoderSpec)
-    arguments.add_argument("--train", required=True, type=Path, help="images to train on")
-    arguments.add_argument("--test", required=True, type=Path, help="held-out images, for the PSNR")
-    arguments.add_argument("--out", required=True, type=Path, help="folder of the autoencoder")
-    add_work_dir(arguments)
-    options = arguments.parse_args()
-    spec, settings = options.spec, options.spec.autoencoder
-    time_slice = Slice(options.max_seconds)
-    task = Reconstruction(spec, map_array(options.train, "images"))
+@command
+def main(
+    spec: AutoencoderSpec,
+    train: Annotated[Path, "images to train on"],
+    test: Annotated[Path, "held-out images, for the PSNR"],
+    out: Annotated[Path, "folder of the autoencoder"],
+    job: Resumable,
+) -> None:
+    settings = spec.autoencoder
+    time_slice = Slice(job.max_seconds)
+    task = Reconstruction(spec, map_array(train, "images"))
     plan = Plan(
         images=settings.images,
         batch=settings.batch,
@@ -222,7 +223,7 @@ def main() -> None:
         ema_images=100 * settings.batch,
         seed=spec.seed,
     )
-    with WorkDir(options.work_dir, fingerprint(spec, fingerprint_of(options.train))) as work:
+    with WorkDir(job.work_dir, fingerprint(spec, fingerprint_of(train))) as work:
         trainer = Trainer(task, plan, work, "autoencoder")
         if trainer.accelerator.num_processes > 1:
             raise InputError("the autoencoder is trained in one process; start it with python")
@@ -230,21 +231,17 @@ def main() -> None:
         model = trainer.accelerator.unwrap_model(trainer.module)
         model.load_state_dict(trainer.averaged)
         model.eval().requires_grad_(False)
-        scale = latent_scale(model, map_array(options.train, "images"))
+        scale = latent_scale(model, map_array(train, "images"))
         model.register_to_config(scaling_factor=scale)
-        test = np.array(map_array(options.test, "images"))
-        held_out = float(psnr(test, reconstruct(model, test), least=1e-9).mean())
-        save_model(model, options.out, WEIGHTS)
-        write_text(options.out / "metrics.jsonl", jsonl(trainer.state.log))
+        unseen = np.array(map_array(test, "images"))
+        held_out = float(psnr(unseen, reconstruct(model, unseen), least=1e-9).mean())
+        save_model(model, out, WEIGHTS)
+        write_text(out / "metrics.jsonl", jsonl(trainer.state.log))
         summary = training_summary(
             trainer,
             psnr_test=round(held_out, 3),
             weights=weights_hash(model),
             spec=spec.model_dump(),
         )
-        write_json(options.out / "summary.json", summary)
+        write_json(out / "summary.json", summary)
     print(f"autoencoder: held-out PSNR {held_out:.2f} dB")
-
-
-if __name__ == "__main__":
-    run(main)

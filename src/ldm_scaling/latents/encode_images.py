@@ -7,11 +7,13 @@ training reads through a memory map.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from ..jobs.arrays import fingerprint_of, map_array
-from ..jobs.cli import InputError, Slice, add_work_dir, parser, run
+from ..jobs.cli import InputError, Slice
+from ..jobs.command import Resumable, command
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, fingerprint
 from ..training.devices import own_device
@@ -36,32 +38,27 @@ def check_latents(autoencoder: Network, spec: EncodeImagesSpec, images: np.ndarr
         )
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, EncodeImagesSpec)
-    arguments.add_argument("--images", required=True, type=Path, help="images of a split")
-    arguments.add_argument("--out", required=True, type=Path, help="file of latents")
-    add_work_dir(arguments)
-    options = arguments.parse_args()
-    spec: EncodeImagesSpec = options.spec
-    time_slice = Slice(options.max_seconds)
+@command
+def main(
+    spec: EncodeImagesSpec,
+    images: Annotated[Path, "images of a split"],
+    out: Annotated[Path, "file of latents"],
+    job: Resumable,
+) -> None:
+    time_slice = Slice(job.max_seconds)
     device = own_device()
     autoencoder = load(spec.autoencoder, spec.revision).to(device)
-    images = map_array(options.images, "images")
+    pixels = map_array(images, "images")
 
-    check_latents(autoencoder, spec, images[:1])
+    check_latents(autoencoder, spec, pixels[:1])
 
     def compute(rows: slice) -> dict[str, np.ndarray]:
-        return {"latents": encode(autoencoder, images[rows]).cpu().numpy()}
+        return {"latents": encode(autoencoder, pixels[rows]).cpu().numpy()}
 
-    content = fingerprint(spec, fingerprint_of(options.images), weights_hash(autoencoder))
-    with WorkDir(options.work_dir, content) as work:
-        pieces = in_pieces("encoding images", len(images), BATCH, compute, work, time_slice)
-        pieces.finish(options.out, content)
-    latents = map_array(options.out, "latents")
+    content = fingerprint(spec, fingerprint_of(images), weights_hash(autoencoder))
+    with WorkDir(job.work_dir, content) as work:
+        pieces = in_pieces("encoding images", len(pixels), BATCH, compute, work, time_slice)
+        pieces.finish(out, content)
+    latents = map_array(out, "latents")
     spread = latents[:SHOWN].std()
     print(f"{len(latents)} latents of {latents.shape[1:]}, standard deviation {spread:.3f}")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 from zlib import crc32
 
 import numpy as np
@@ -18,7 +19,8 @@ import torch
 from ..data.read_ahead import ReadAhead
 from ..data.sources.webdataset import Index, Samples
 from ..jobs.arrays import fingerprint_of
-from ..jobs.cli import InputError, Slice, add_work_dir, parser, run
+from ..jobs.cli import InputError, Slice
+from ..jobs.command import Resumable, command
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, fingerprint
 from ..training.devices import own_device
@@ -77,19 +79,18 @@ def part_of(count: int, part: int, parts: int) -> range:
     return range(count * part // parts, count * (part + 1) // parts)
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, EncodePartSpec)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the shards")
-    arguments.add_argument("--shards", required=True, type=Path, help="folder of tar shards")
-    arguments.add_argument("--out", required=True, type=Path, help="file of latents and text")
-    add_work_dir(arguments)
-    options = arguments.parse_args()
-    spec: EncodePartSpec = options.spec
-    time_slice = Slice(options.max_seconds)
-    index = Index.load(options.index)
-    numbers = part_of(len(index), spec.part, spec.parts)
-    samples = Samples(index, options.shards, spec.encoding.image_size)
+@command
+def main(
+    spec: EncodePartSpec,
+    index: Annotated[Path, "index of the shards"],
+    shards: Annotated[Path, "folder of tar shards"],
+    out: Annotated[Path, "file of latents and text"],
+    job: Resumable,
+) -> None:
+    time_slice = Slice(job.max_seconds)
+    listed = Index.load(index)
+    numbers = part_of(len(listed), spec.part, spec.parts)
+    samples = Samples(listed, shards, spec.encoding.image_size)
     encoder = PairEncoder(spec.encoding, own_device())
     reader = ReadAhead(samples.whole, reading_threads())
     announced, reasons = 0, []
@@ -121,9 +122,9 @@ def main() -> None:
             ),
         }
 
-    source = fingerprint_of(options.index)
+    source = fingerprint_of(index)
     weights = encoder.weights()
-    with WorkDir(options.work_dir, fingerprint(spec, source, weights, "checksum")) as work:
+    with WorkDir(job.work_dir, fingerprint(spec, source, weights, "checksum")) as work:
         pieces = in_pieces("encoding samples", len(numbers), BATCH, compute, work, time_slice)
         kept = pieces.rows("kept")
         first = f" ({reasons[0]})" if reasons else ""
@@ -135,11 +136,7 @@ def main() -> None:
         notes = {"index": source, "part": f"{spec.part} of {spec.parts}"}
         # what the samples are decides whether models are trained anew, not when shards were copied
         samples = crc32(pieces.rows("checksum").data, crc32(kept.data))
-        pieces.finish(options.out, fingerprint(spec, weights, samples), whole, **notes)
+        pieces.finish(out, fingerprint(spec, weights, samples), whole, **notes)
     print(
         f"{len(kept)} samples; {len(numbers) - len(kept)} cannot be decoded and are left out{first}"
     )
-
-
-if __name__ == "__main__":
-    run(main)

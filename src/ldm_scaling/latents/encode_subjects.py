@@ -9,12 +9,14 @@ caption. `sentences` (float32, [K, T, D]) has one embedding of each prompt witho
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from ..data.captions import read_column
 from ..jobs.arrays import fingerprint_of, map_array, write_arrays
-from ..jobs.cli import InputError, parser, run
+from ..jobs.cli import InputError
+from ..jobs.command import command
 from ..jobs.workdir import file_hash, fingerprint
 from ..study.dreambooth import INSTANCE, PLACE
 from ..training.devices import own_device
@@ -49,21 +51,20 @@ def without_token(nouns: list[str], prompts: list[str]) -> list[str]:
     return [prompt.replace(PLACE, noun) for noun in nouns for prompt in prompts]
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, EncodeSubjectsSpec)
-    arguments.add_argument("--images", required=True, type=Path, help="subjects.safetensors")
-    arguments.add_argument("--table", required=True, type=Path, help="subjects.csv")
-    arguments.add_argument("--out", required=True, type=Path, help="file of latents and embeddings")
-    options = arguments.parse_args()
-    spec: EncodeSubjectsSpec = options.spec
+@command
+def main(
+    spec: EncodeSubjectsSpec,
+    images: Annotated[Path, "subjects.safetensors"],
+    table: Annotated[Path, "subjects.csv"],
+    out: Annotated[Path, "file of latents and embeddings"],
+) -> None:
     device = own_device()
     encoder = CaptionEncoder(spec.text.text_encoder, device)
     check_token(encoder, spec.token)
     autoencoder = load(spec.images.autoencoder, spec.images.revision).to(device)
-    images = map_array(options.images, "images")
-    check_latents(autoencoder, spec.images, images[:1])
-    nouns = read_column(options.table, "class")
+    pixels = map_array(images, "images")
+    check_latents(autoencoder, spec.images, pixels[:1])
+    nouns = read_column(table, "class")
     captions = texts(nouns, spec.token, spec.prompts)
     sentences = encoder.sentences(without_token(nouns, spec.prompts))
     shape = (len(nouns), len(spec.prompts), -1)
@@ -73,17 +74,13 @@ def main() -> None:
     }
     embedded["prompts"] = embedded["prompts"].reshape(*shape[:2], *embedded["prompts"].shape[1:])
     arrays = {
-        "latents": encode(autoencoder, images).cpu().numpy(),
-        "subject": np.array(map_array(options.images, "subject")),
+        "latents": encode(autoencoder, pixels).cpu().numpy(),
+        "subject": np.array(map_array(images, "subject")),
         **embedded,
         "empty": encoder([""])[0].cpu().numpy().astype(np.float16),
         "sentences": sentences.cpu().numpy().reshape(shape),
     }
-    sources = (fingerprint_of(options.images), file_hash(options.table))
+    sources = (fingerprint_of(images), file_hash(table))
     networks = (weights_hash(autoencoder), weights_hash(encoder.model))
-    write_arrays(options.out, arrays, fingerprint(spec, *sources, *networks))
-    print(f"{len(images)} images of {len(nouns)} subjects, {len(captions['prompts'])} prompts")
-
-
-if __name__ == "__main__":
-    run(main)
+    write_arrays(out, arrays, fingerprint(spec, *sources, *networks))
+    print(f"{len(pixels)} images of {len(nouns)} subjects, {len(captions['prompts'])} prompts")

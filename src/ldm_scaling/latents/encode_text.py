@@ -7,11 +7,13 @@ the empty caption, which guidance calls unconditional).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from ..data.captions import read_column
-from ..jobs.cli import Slice, add_work_dir, parser, run
+from ..jobs.cli import Slice
+from ..jobs.command import Resumable, command
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, file_hash, fingerprint
 from ..training.devices import own_device
@@ -22,28 +24,23 @@ from .text_encoder import CaptionEncoder
 BATCH = 64
 
 
-def main() -> None:
-    """Command line."""
-    arguments = parser(__doc__, EncodeTextSpec)
-    arguments.add_argument("--captions", required=True, type=Path, help="captions of a split")
-    arguments.add_argument("--out", required=True, type=Path, help="file of embeddings")
-    add_work_dir(arguments)
-    options = arguments.parse_args()
-    spec: EncodeTextSpec = options.spec
-    time_slice = Slice(options.max_seconds)
-    captions = read_column(options.captions, "caption")
+@command
+def main(
+    spec: EncodeTextSpec,
+    captions: Annotated[Path, "captions of a split"],
+    out: Annotated[Path, "file of embeddings"],
+    job: Resumable,
+) -> None:
+    time_slice = Slice(job.max_seconds)
+    sentences = read_column(captions, "caption")
     encoder = CaptionEncoder(spec.text_encoder, own_device())
 
     def compute(rows: slice) -> dict[str, np.ndarray]:
-        return {"text": encoder(captions[rows]).cpu().numpy().astype(np.float16)}
+        return {"text": encoder(sentences[rows]).cpu().numpy().astype(np.float16)}
 
-    content = fingerprint(spec, file_hash(options.captions), weights_hash(encoder.model))
-    with WorkDir(options.work_dir, content) as work:
-        pieces = in_pieces("encoding captions", len(captions), BATCH, compute, work, time_slice)
+    content = fingerprint(spec, file_hash(captions), weights_hash(encoder.model))
+    with WorkDir(job.work_dir, content) as work:
+        pieces = in_pieces("encoding captions", len(sentences), BATCH, compute, work, time_slice)
         empty = encoder([""])[0].cpu().numpy().astype(np.float16)
-        pieces.finish(options.out, content, {"empty": empty})
-    print(f"{len(captions)} captions of {empty.shape}")
-
-
-if __name__ == "__main__":
-    run(main)
+        pieces.finish(out, content, {"empty": empty})
+    print(f"{len(sentences)} captions of {empty.shape}")
