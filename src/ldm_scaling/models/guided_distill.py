@@ -18,7 +18,7 @@ from ..jobs.cli import run
 from ..jobs.seeds import Stream, row_generators
 from ..latents.pairs import Pairs
 from ..workflow.specs.models import GuidedDistillSpec
-from .denoiser import Denoiser, alike
+from .denoiser import Denoiser
 from .students import EMBEDDING, Teacher, distil, drawn, make_student
 
 
@@ -34,10 +34,6 @@ class ProgressiveDistillation:
         # the teacher's levels: every second one is the student's, and the last step ends clean
         fine = levels(spec.schedule, 2 * spec.steps, spec.diffusion.train_timesteps)
         self._levels = torch.tensor([*fine, CLEAN])
-
-    def build(self) -> Denoiser:
-        """A student, to hold the averaged weights."""
-        return alike(self.module)
 
     def losses(
         self, module: Denoiser, indices: np.ndarray, positions: np.ndarray, device: torch.device
