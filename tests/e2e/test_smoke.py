@@ -113,7 +113,7 @@ LIGHT = {
 """rules that follow whatever changes the tables"""
 FOLLOWING = {
     **{"pretrain": 2, "distill": 2, "guided_distill": 2, "train_superres": 2},
-    **{"pretrain_pair": 2, "sweep": 10, "sample_stitched": 1, "measure": 11, "collect": 5},
+    **{"pretrain_pair": 2, "sweep": 12, "sample_stitched": 1, "measure": 13, "collect": 6},
     **{"sample_prior": 2, "dreambooth": 4, "score_subjects": 2},
 }
 """jobs that follow the training of two sizes: their students, two of progressive distillation,
@@ -138,24 +138,24 @@ scratch. And that of two pairs of the parameter budget, which is like it"""
         ),
         (
             {"sampling": {"guidance": [1, 2, 3]}},
-            {"sweep": 2, "sample_stitched": 1, "measure": 3, "collect": 1},
+            {"sweep": 4, "sample_stitched": 1, "measure": 5, "collect": 2},
         ),
         ({"stitch": {"shares": [0.25]}}, {"sample_stitched": 1, "measure": 1}),
-        ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 2, "measure": 2, "collect": 1}),
+        ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 4, "measure": 4, "collect": 2}),
         (
             {"family": {"sizes": ["c8", "c16", "c24"]}},
             {"family": 1, "pretrain": 1, "distill": 1, "train_superres": 1}
-            | {"sweep": 3, "measure": 3, "collect": 6}
+            | {"sweep": 4, "measure": 4, "collect": 7}
             | {"sample_prior": 1, "dreambooth": 2, "score_subjects": 1},
         ),
         (
             {"metrics": {"bootstrap": 60}},
-            {"fit_clip_like": 1, "measure": 12, "floors": 1, "collect": 6, "score_subjects": 2}
+            {"fit_clip_like": 1, "measure": 14, "floors": 1, "collect": 7, "score_subjects": 2}
             | {"superres_baselines": 1},
         ),
         (
             {"metrics": {"clip_like": {"lr": 0.01}}},
-            {"fit_clip_like": 1, "measure": 9, "floors": 1, "collect": 4, "score_subjects": 2},
+            {"fit_clip_like": 1, "measure": 11, "floors": 1, "collect": 5, "score_subjects": 2},
         ),
         (
             {"superres": {"lr": 0.001}},
@@ -173,7 +173,7 @@ scratch. And that of two pairs of the parameter budget, which is like it"""
         ({"param_budget": {"guidance": [1]}}, {"sweep": 2, "measure": 2}),
         ({"dreambooth": {"lr": 0.01}}, {"dreambooth": 4, "score_subjects": 2}),
         ({"dreambooth": {"images_per_prompt": 3}}, {"score_subjects": 2}),
-        ({"metrics": {"select_by": "kid"}}, {"collect": 6}),
+        ({"metrics": {"select_by": "kid"}}, {"collect": 7}),
     ],
 )
 def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
@@ -248,7 +248,7 @@ def test_another_search_reruns_what_it_touches(finished):
     assert finished.jobs(*changed) == dict.fromkeys(replayed, 1)
     found = finished.jobs(*overlay(finished, search={"method": "adaptive"}))
     # not super-resolution; each both as it is searched and at every scale
-    sampled = {"sweep": 12, "measure": 13, "collect": 5, "sample_stitched": 1}
+    sampled = {"sweep": 14, "measure": 15, "collect": 6, "sample_stitched": 1}
     assert {rule: count for rule, count in found.items() if rule not in LIGHT} == sampled
 
 

@@ -252,8 +252,8 @@ def test_jobs_ask_for_what_their_rules_say(story, comment, request_of_first):
     assert asked(story.cluster.jobs(comment)[0]) == request_of_first
 
 
-def test_a_retry_asks_for_more_time(story):
-    assert asked(story.training()[1]) == ("training", "1", "4021M", "08:00:00")
+def test_a_retry_asks_for_more_time_and_memory(story):
+    assert asked(story.training()[1]) == ("training", "1", "6031M", "08:00:00")
 
 
 def test_a_requeued_training_continues(story):

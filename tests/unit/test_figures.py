@@ -112,7 +112,7 @@ def test_sweep_of_several_seeds_has_bands_and_one_star_at_the_means_best():
         xy = band(first, f"{count} steps band")
         lows, highs = xy[xy[:, 0] == 1, 1].min(), xy[xy[:, 0] == 1, 1].max()
         # images alone move it by a tenth, and three seeds add some more
-        assert 0.8 * shift < lows < 0.9 * (shift + 2) < 1.1 * (shift + 2) < highs < 1.25 * shift
+        assert 0.8 * shift < lows < 0.9 * (shift + 2) < 1.1 * (shift + 2) < highs < 1.3 * shift
     assert [bars for axes in (first, second) for bars in axes.containers] == []
     label = "interval over images and 3 training seeds"
     assert label in [text.get_text() for text in legend.get_texts()]

@@ -24,7 +24,7 @@ def run(code):
     ("modules", "unneeded"),
     [
         ("models.pretrain models.distill models.superres cells.sweep cells.illustrate", TRAINING),
-        ("data.prepare data.degrade data.crop_photos cells.measure", {"torch", "diffusers"}),
+        ("data.prepare data.crop_photos cells.measure", {"torch", "diffusers"}),
     ],
 )
 def test_jobs_import_nothing_that_costs_seconds_for_nothing(modules, unneeded):

@@ -115,7 +115,10 @@ def test_no_figure_depends_on_the_study_or_on_the_registries(figure):
     assert not [path for path in found if "/workflow/" in path and "__init__" not in path]
     assert not [path for path in found if path.endswith(("study/study.py", "kinds/figures.py"))]
     others = [f"figures/{other.name}.py" for other in FIGURES if other.name != figure.name]
-    shared = {"sr_compute": "figures/train_compute.py"}.get(figure.name, "")
+    shared = {
+        "sr_compute": "figures/train_compute.py",
+        "schedules_vs_cost": "figures/samplers_vs_cost.py",
+    }.get(figure.name, "")
     assert not [p for p in found for other in others if p.endswith(other) and other != shared]
 
 

@@ -213,7 +213,7 @@ PROMPTS = ["a {subject}", "{subject}, flat"]
 
 
 def score_spec(clip=None, clip_like=True):
-    setting = {"sampler": "ddim", "steps": 2, "guidance": 3}
+    setting = {"sampler": "ddim", "schedule": "trailing", "steps": 2, "guidance": 3}
     keys = {"size": "c8", "training_seed": 0, "setting": setting, "seed": 0, "prompts": PROMPTS}
     keys |= {"diffusion": {"prediction": "epsilon"}, "images_per_prompt": 3, "clip": clip}
     keys |= {"extractor": "effnet_lite0", "input_size": 32, "clip_like": clip_like}

@@ -69,7 +69,8 @@ def test_a_grid_study_samples_every_scale_in_one_sweep(project, grid):
 def test_whole_grids_share_the_state_of_searches(project):
     lines = [line for line in sweeps(project, "all") if "/cells/pretrain/c12/seed0/ddim" in line]
     folders = {line.split("--work-dir ")[1].split()[0] for line in lines}
-    assert len(lines) == 2 and folders == {"results/work/sweep/pretrain/c12/0/ddim"}
+    # the search, the whole grid, and two other schedules
+    assert len(lines) == 4 and folders == {"results/work/sweep/pretrain/c12/0/ddim"}
 
 
 def test_only_searching_sweeps_read_the_reference(project, grid):

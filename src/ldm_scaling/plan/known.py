@@ -141,7 +141,10 @@ def _training_images(data: Data) -> float:
     limit, splits = data.max_images or math.inf, data.splits
     held_out = 0 if data.evaluation else splits.validation + splits.test
     if data.source == "emoji":
-        return min(limit, sum(emoji.IMAGES[style] for style in data.styles)) - held_out
+        return (
+            min(limit, sum(emoji.IMAGES[data.skin_tones][style] for style in data.styles))
+            - held_out
+        )
     if data.source == "coco":
         validation = 0 if data.evaluation else splits.validation
         return min(limit - held_out, coco.TRAIN_IMAGES - validation)
