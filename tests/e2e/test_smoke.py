@@ -91,6 +91,7 @@ LIGHT = {
     *FIGURES,
     "all",
     "concatenate",
+    "leakage",
     "fits",
     "fixed_setting",
     "claims",

@@ -47,6 +47,11 @@ COLUMNS = {
     "published_gflops": "what the paper's Table 1 prints of the size",
     "published_normalized_cost": "what the paper's Table 1 prints of the size",
     "published_note": "which of these numbers is a slip of the paper",
+    # leakage.csv
+    "leakage.split": "the held-out split",
+    "leakage.images": "of the split",
+    "twins": "images with a root mean squared difference below 20 of 255 from a training image",
+    "leakage": "their share",
     # floors.csv, superres_baselines.csv, retrieval.csv
     "floors.kind": "`real` (validation against test images) or `reconstruction` (of test images)",
     "superres_baselines.kind": "`bicubic` (enlarged images) or `reconstruction` (of originals)",

@@ -38,6 +38,14 @@ _FIXED = "steps=sampling.fixed.steps guidance=sampling.fixed.guidance"
 
 TABLES = (
     Table(
+        "leakage",
+        "tables.leakage",
+        "out=tables/leakage.csv",
+        "train=train_images validation=validation_images test=test_images",
+        needs="data.is_packed",
+        memory=4000,
+    ),
+    Table(
         "floors",
         "cells.floors",
         "out=tables/floors.csv",

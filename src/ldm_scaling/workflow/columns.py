@@ -13,6 +13,7 @@ TABLES = {
     "cells": "jobs.tables.CELLS",
     "crossovers": "tables.curves.CROSSOVERS",
     "family": "jobs.tables.FAMILY jobs.tables.PARTS costs.published.COLUMNS",
+    "leakage": "tables.leakage.LEAKAGE",
     "floors": "tables.arguments.FLOOR_COLUMNS",
     "fits": "tables.fits.FITS",
     "fixed_setting": "tables.fixed_setting.FIXED_SETTING",

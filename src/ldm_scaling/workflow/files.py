@@ -87,6 +87,8 @@ def _paths(study: Study) -> dict[str, str]:
     return {
         "captions": "data/test.csv",
         "validation_captions": "data/validation.csv",
+        "train_images": "data/train.safetensors",
+        "validation_images": "data/validation.safetensors",
         "test_images": "data/test.safetensors",
         "subjects": "data/subjects.csv",
         "subject_images": "data/subjects.safetensors",

@@ -44,6 +44,16 @@ def photos(study: Study, split: str) -> Photos:
     return _given(given, f"superres.{key}", "; name a folder of photographs")
 
 
+def is_packed(study: Study) -> bool:
+    """Whether the training split is a file of images."""
+    if not study.data.is_packed:
+        raise StudyError(
+            f"config key data.source: images of {study.data.source} stay in their shards; they are"
+            " not compared with held-out ones"
+        )
+    return True
+
+
 def dreambooth(study: Study) -> DreamBooth:
     """The section `dreambooth`."""
     why = ", or has no path where data.source is not emoji; no subject is taught"
