@@ -29,7 +29,7 @@ def stable_diffusion():
     """The study of the paper with the networks of Stable Diffusion 1.5."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     update_config(config, yaml.safe_load((ROOT / "studies" / "paper.yaml").read_text()))
-    clip = {"pretrained": "openai/clip-vit-large-patch14", "width": 768}
+    clip = {"pretrained": "openai/clip-vit-large-patch14", "width": 768, "layers": None}
     clip["revision"] = "32bd64288804d66eefd0ccbe215aa642df71cc41"
     config["latents"]["text_encoder"] |= clip
     config["family"]["sizes"] = ["c320"]

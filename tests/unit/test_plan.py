@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from plans import ONES, PAIRS, jobs_of, networks_of, prices_of, study_of
 
-from ldm_scaling.data.sources.emoji import IMAGES
+from ldm_scaling.data.sources.emoji import IMAGES as EMOJI
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.plan.dag import Job, reruns
 from ldm_scaling.plan.known import split_images
@@ -18,6 +18,7 @@ from ldm_scaling.plan.report import Device, concentration, report, rows
 from ldm_scaling.study.data import Data
 from ldm_scaling.workflow.specs.data import IndexSpec, PrepareSpec
 
+IMAGES = EMOJI["drop"]
 SIZES = ONES.own.forward
 A100 = Device("a100", 30)
 
