@@ -2,8 +2,7 @@
 
 Needs: <results>/models, the autoencoder, the test captions and their embeddings, and what images are
 measured with. Gives: cells of models and of stitched trajectories in <results>/cells, those of real
-and reconstructed images in <results>/cells/reference. Where an adaptive search is in {sampler}, the
-cells of all scales are in {sampler}/grid.
+and reconstructed images in <results>/cells/reference.
 
 Outputs of `sweep` are the same files whatever the grid: Snakemake does not notice changed
 parameters of a job that has a new, missing output which nobody asked for.
@@ -38,7 +37,6 @@ rule sweep:
         clip=inputs.clip,
         superres=inputs.superres,
         reference=inputs.searched_reference,
-        searched=inputs.searched_before,
     output:
         **paths.sampled("{stage}/{size}/seed{seed}/{sampler}"),
     log:

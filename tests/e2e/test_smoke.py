@@ -339,19 +339,23 @@ def test_super_resolution_stands_beside_enlarging_without_a_model(finished):
 def test_searches_end_with_cells_of_the_grid_and_as_they_are_replayed(finished):
     """Runs last: it replaces the tables by those of searches over three scales, one of them new."""
     others = ("distill", "guided_distill", "superres", "param_budget", "dreambooth")
-    adaptive = {"search": {"method": "adaptive"}, "sampling": {"guidance": [1, 2, 3]}}
-    changed = overlay(finished, **adaptive, **dict.fromkeys(others))
+    scales = {"sampling": {"guidance": [1, 2, 3]}} | dict.fromkeys(others)
     folder = finished.folder / "results/smoke"
-    tables = [f"tables/{name}.csv" for name in ("cells", "stitch", "search_cost")]
-    whole = "tables/pretrain/ddim/grid/cells.csv"
-    finished.snakemake(*(f"results/smoke/{name}" for name in (*tables, whole)), *changed)
-    found, stitched, replayed, grid = (pd.read_csv(folder / name) for name in (*tables, whole))
-    own = found.query("stage == 'pretrain' and grid").reset_index(drop=True)
-    key = ["size", "steps", "guidance", "metric"]
-    same = own[key].merge(grid, on=key)[grid.columns]
-    pd.testing.assert_frame_equal(own, same, check_dtype=False)  # a column of ones
-    assert 0 < len(own) < len(grid) and set(grid["guidance"]) == {1, 2, 3}
-    assert stitched.groupby(["sizes", "steps", "allocation"])["guidance"].nunique().max() < 3
+    names = [f"tables/{name}.csv" for name in ("cells", "stitch", "search_cost")]
+
+    def tables(method, *names):
+        changed = overlay(finished, search={"method": method}, **scales)
+        finished.snakemake(*(f"results/smoke/{name}" for name in names), *changed)
+        return (pd.read_csv(folder / name) for name in names)
+
+    grid, whole, replayed = tables("grid", *names)
+    found, stitched = tables("adaptive", *names[:2])
+    for searched, every in ((found, grid), (stitched, whole)):
+        key = ["stage", "sampler", "size", "steps", "guidance", "trained", "metric"]
+        key = [name for name in (*key, "sizes", "allocation") if name in every]
+        same = searched[key].merge(every, on=key)[every.columns]
+        pd.testing.assert_frame_equal(searched, same, check_dtype=False)  # a column of ones
+        assert 0 < len(searched) < len(every) and set(every["guidance"]) >= {1, 2, 3}
     for row in replayed.itertuples():
         model = folder / f"cells/{row.stage}/{row.size}/seed{row.seed}/{row.sampler}"
         looks = map_array(model / "features.safetensors", f"search/steps{row.steps}")

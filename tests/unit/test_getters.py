@@ -135,14 +135,13 @@ def test_super_resolution_compares_with_its_own_images(study, tmp_path):
     assert inputs.clip_like(job(stage="pretrain")) != []
 
 
-def test_a_search_compares_with_the_reference_and_goes_before_its_grid(study):
-    inputs = Inputs(study())
-    cells = {"stage": "pretrain", "size": "c12", "seed": "0"}
-    searched, whole = job(**cells, sampler="ddim"), job(**cells, sampler="ddim/grid")
-    assert inputs.searched_reference(searched) == ["results/cells/reference/test.safetensors"]
-    assert inputs.searched_reference(whole) == []
-    assert inputs.searched_before(searched) == []
-    assert inputs.searched_before(whole) == ["results/cells/pretrain/c12/seed0/ddim/cells.json"]
+@pytest.mark.parametrize("sampler", ["ddim", "ddim/leading"])
+def test_a_search_compares_with_the_reference(study, sampler):
+    sweep = job(stage="pretrain", size="c12", seed="0", sampler=sampler)
+    searching, whole = (Inputs(study(search={"method": it})) for it in ("adaptive", "grid"))
+    reference = ["results/cells/reference/test.safetensors"]
+    assert searching.searched_reference(sweep) == reference
+    assert whole.searched_reference(sweep) == []
 
 
 def test_a_getter_made_for_one_rule_is_not_that_of_another(study):
@@ -165,11 +164,11 @@ def test_a_spec_is_of_the_wildcards_that_are_named(study):
     assert json.loads(again(model))["stage"] == "distill"
 
 
-def test_state_has_a_folder_a_job_and_both_samplings_of_a_model_one(study):
+def test_state_has_a_folder_a_job_and_all_schedules_of_a_sampler_one(study):
     options = Options(study(name="mine"))
     model = {"stage": "distill", "size": "c12", "seed": "1"}
     assert options.work("pretrain")(job(size="c12", seed="1")) == "results/mine/work/pretrain/c12/1"
-    both = [options.sweep_work(job(**model, sampler=name)) for name in ("lcm", "lcm/grid")]
+    both = [options.sweep_work(job(**model, sampler=name)) for name in ("lcm", "lcm/leading")]
     assert both == ["results/mine/work/sweep/distill/c12/1/lcm"] * 2
 
 
@@ -239,7 +238,7 @@ def test_another_folder_of_results_is_that_of_every_path(study):
         ("sizes", "c12-c20 c12-c20-c48", "c12 c12- c1-c2-c3-c4"),
         ("stage", "pretrain guided_distill4 superres_scratch budget_t5-11b", "stitch dreambooth"),
         ("split", "train test", "superres/train"),
-        ("sampler", "ddim ddim/grid", "ddim_ Ddim"),
+        ("sampler", "ddim ddim/leading", "ddim_ Ddim ddim/grid"),
         ("cell", "steps8_guidance1.5 steps2_guidance3_trained0.5", "steps8 steps8_guidance"),
     ],
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from plans import ONES, PAIRS, jobs_of, networks_of, prices_of, study_of
 
+from ldm_scaling.cells.search import most_images
 from ldm_scaling.data.sources.emoji import IMAGES as EMOJI
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.plan.dag import Job, reruns
@@ -149,17 +150,20 @@ def test_a_stitched_trajectory_weighs_each_size_by_its_steps():
     assert total == whole * count * sum(steps) * (SIZES["c32"] + SIZES["c48"])
 
 
-def test_a_search_and_the_rest_of_its_grid_cost_a_grid():
-    def flops(method):
-        swept = prices_of("sweep", jobs_of("", method)).items()
-        return {
-            sampler: sum(price.flops for name, price in swept if f"c12 seed0 {sampler}" in name)
-            for sampler in ("dpmpp", "lcm", "ddpm")
-        }
-
-    assert flops("adaptive") == flops("grid")
-    alone = prices_of("sweep", jobs_of("", "adaptive"))["pretrain c12 seed0 dpmpp"]
-    assert alone.flops < flops("grid")["dpmpp"]
+@pytest.mark.parametrize("sampler", ["dpmpp", "ddim/leading"])
+def test_a_search_costs_at_most_the_images_that_it_may_sample(sampler):
+    study, whole, most = (
+        study_of(),
+        *(
+            prices_of("sweep", jobs_of("", method))[f"pretrain c12 seed0 {sampler}"].flops_of
+            for method in ("grid", "adaptive")
+        ),
+    )
+    n, scales = study.sampling.n, len(study.sampling.guidance)
+    images = most_images(scales, n, study.search.look)
+    assert most["features"] / whole["features"] == pytest.approx(images / (n * scales))
+    # as if all were guided: twice the forward passes, where a scale of 1 takes one
+    assert most["U-Net"] == pytest.approx(whole["U-Net"] * images * 2 / n / (2 * scales - 1))
 
 
 def test_every_image_and_caption_is_encoded_once():

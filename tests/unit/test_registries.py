@@ -19,6 +19,8 @@ from ldm_scaling.workflow.closure import PACKAGE, closure
 
 @pytest.fixture
 def study(pocket_config):
+    """The pocket study with every guidance scale, so that it has all figures and tables."""
+    put(pocket_config, "search.method", "grid")
     return load_study(pocket_config)
 
 
@@ -69,19 +71,23 @@ def test_the_sampler_of_students_is_written_once(study, monkeypatch):
 
 
 @pytest.mark.parametrize("of_students", [[3, 6], [3]])
-def test_without_guidance_to_choose_no_search_is_replayed(pocket_config, of_students):
+@pytest.mark.parametrize("method", ["grid", "adaptive"])
+def test_searches_are_replayed_where_every_scale_is_sampled(pocket_config, of_students, method):
     put(pocket_config, "sampling.guidance", [3])
     put(pocket_config, "sampling.students.guidance", of_students)
+    put(pocket_config, "search.method", method)
     for distill in (pocket_config["distill"], None):
         pocket_config |= {"distill": distill, "guided_distill": None}
         study = load_study(pocket_config)
-        searched = bool(files.searched_cells(study))
-        assert study.chooses_guidance == searched == bool(distill and of_students[1:])
-        assert ("search_cost" in targets.tables(study)) == searched
-        assert ("search_cost" in targets.figures(study)) == searched
+        several = bool(files.searched_cells(study))
+        assert study.chooses_guidance == several == bool(distill and of_students[1:])
+        replayed = several and method == "grid"
+        assert ("search_cost" in targets.tables(study)) == replayed
+        assert ("search_cost" in targets.figures(study)) == replayed
         (replay,) = [table for table in TABLES if table.name == "replay_searches"]
-        if not searched:
-            with pytest.raises(StudyError, match=r"sampling.guidance: has one scale"):
+        if not replayed:
+            key = "search.method: an adaptive" if several else "sampling.guidance: has one scale"
+            with pytest.raises(StudyError, match=key):
                 targets.parts(replay, study).inputs["missing"](None)
 
 

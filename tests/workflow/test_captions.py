@@ -83,7 +83,11 @@ def test_captions_quote_the_study(project):
 def test_captions_say_what_the_figures_show(project):
     names = ["train_compute", "guidance_sweep", "guidance_samples", "equal_cost_samples"]
     pngs = [f"results/figures/{name}.png" for name in names]
-    changes = ("training={seeds: [0, 3]}", "figures={budgets: [1, 3], prompts: [2, 5, 1]}")
+    changes = (
+        "training={seeds: [0, 3]}",
+        "search={method: grid}",
+        "figures={budgets: [1, 3], prompts: [2, 5, 1]}",
+    )
     changes += ("sampling={steps: [2, 4, 8], fixed: {sampler: ddim, steps: 11, guidance: 2}}",)
     overlay = ("--config", *changes)
     pretend(project, *pngs, *overlay)

@@ -34,15 +34,18 @@ def test_the_pocket_figure_trains_and_measures_every_size(pocket_jobs, pocket_co
 
 
 def test_every_target_of_the_pocket_study(project, pocket_config):
-    every = project.jobs()
+    overlay = project.folder / "whole.yaml"
+    overlay.write_text("search: {method: grid}\n")
+    whole = f"--configfile={overlay}"
+    every = project.jobs(whole)
     assert {name: every.get(name) for name in FIGURES} == dict.fromkeys(FIGURES, 1)
     sizes, subjects = len(pocket_config["family"]["sizes"]), pocket_config["dreambooth"]["subjects"]
     assert every["pretrain"] == every["distill"] == every["illustrate"] == sizes
     assert every["dreambooth"] == sizes * subjects
-    assert {*FIGURES, "figures"} <= set(project.jobs("figures")) <= {*every, "figures"}
+    assert {*FIGURES, "figures"} <= set(project.jobs("figures", whole)) <= {*every, "figures"}
     assert project.jobs("models")["pretrain"] == sizes
     # of images that are there, no more than they are made for
-    samples = project.jobs("results/figures/guidance_samples.png")
+    samples = project.jobs("results/figures/guidance_samples.png", whole)
     assert samples["pretrain"] == sizes and "illustrate" not in samples
     # shapes are known from the study: no data are needed
     shapes = (f"results/figures/{name}.pdf" for name in ("model_family", "latency_vs_cost"))
@@ -54,6 +57,7 @@ def test_samples_are_of_the_first_seed_and_at_a_step_count_of_the_grid(project):
     overlay = project.folder / "shown.yaml"
     overlay.write_text(
         "training: {seeds: [7, 1]}\n"
+        "search: {method: grid}\n"
         "sampling: {fixed: {sampler: dpmpp, steps: 10, guidance: 2.5}}\n"
         "figures: {guidance_sizes: [c20]}\n"
     )

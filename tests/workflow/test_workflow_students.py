@@ -7,6 +7,7 @@ def test_students_stand_beside_undistilled_models_of_the_fixed_sampler(project):
     overlay = project.folder / "students.yaml"
     overlay.write_text(
         "training: {seeds: [7, 1]}\n"
+        "search: {method: grid}\n"
         "sampling: {fixed: {sampler: dpmpp, steps: 10, guidance: 2.5}, steps: [2, 3, 8, 16]}\n"
     )
     printed = project.snakemake("-n", "-p", "figures", "tables", f"--configfile={overlay}")

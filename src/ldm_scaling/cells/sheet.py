@@ -62,8 +62,8 @@ def main(
     if cell not in (known := read_header(images)):
         there = ", ".join(sorted(set(known) - {"__metadata__"}))
         raise InputError(
-            f"{images} has no cell {cell} (it has: {there}); a search samples few"
-            " scales whole, the folder {sampler}/grid has them all"
+            f"{images} has no cell {cell} (it has: {there}); an adaptive search"
+            " samples few scales whole, search.method: grid has them all"
         )
     pixels = map_array(images, cell)
     sheet = draw_sheet(pixels, read_column(captions, "caption"))

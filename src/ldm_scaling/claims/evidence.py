@@ -11,7 +11,7 @@ import pandas as pd
 from ..costs.published import is_papers_layout
 from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_budget, is_superres
 from ..tables.values import Values
-from ..workflow.searches import GRID, sampler_of
+from ..workflow.searches import sampler_of
 from ..workflow.specs.claims import ClaimsSpec
 
 QUALITY, ALIGNMENT, PERCEPTUAL = "quality", "alignment", "perceptual"
@@ -30,13 +30,13 @@ class Evidence:
     family: pd.DataFrame
     """family.csv"""
     cells: dict[tuple[str, str, str], Values]
-    """by stage, sampler or name of its whole grid, and metric; one row a cell and training seed"""
+    """by stage, name of a sampler's cells, and metric; one row a cell and training seed"""
     dreambooth: Values | None = None
     """how like their subjects images are, by size and training seed; None: no subject was taught"""
     stitched: Values | None = None
     """quality of stitched trajectories, as `read_stitched` has it; None: nothing was stitched"""
     searches: pd.DataFrame | None = None
-    """search_cost.csv; None: there is no guidance to find"""
+    """search_cost.csv; None: no search can be replayed"""
     pairs: Values | None = None
     """the quality of pairs of a text encoder and a U-Net, as param_budget.csv has it; None: none"""
     floors: pd.DataFrame | None = None
@@ -72,11 +72,6 @@ class Evidence:
         """Samplers of the pretrained models."""
         names = {sampler for stage, sampler, _ in self.cells if stage == PRETRAIN}
         return sorted({sampler_of(name) for name in names})
-
-    def whole_grid(self, sampler: str) -> str:
-        """The name under which the sampler's cells of every scale stand, as `measured` knows it."""
-        whole = f"{sampler}/{GRID}"
-        return whole if (PRETRAIN, whole) in {key[:2] for key in self.cells} else sampler
 
     def measured(self, kind: str, sampler: str, stage: str = PRETRAIN) -> Values:
         """Each cell's metric of a kind, in `ORDER`.

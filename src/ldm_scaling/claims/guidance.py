@@ -16,7 +16,9 @@ _FIGURE = "guidance_interaction"
 
 def _cube(evidence: Evidence, kind: str) -> tuple[list[np.ndarray], np.ndarray]:
     """Params, steps and scales of the grid, and the draws [sizes, steps, scales, 1 + R]."""
-    values = evidence.measured(kind, evidence.whole_grid(evidence.spec.fixed.sampler))
+    if evidence.spec.search:
+        raise NotRun("an adaptive search does not sample every guidance scale")
+    values = evidence.measured(kind, evidence.spec.fixed.sampler)
     return grid(values.where(values.rows["grid"]), ["params", "steps", "guidance"])
 
 

@@ -14,7 +14,7 @@ _DRAWS = 2000
 
 def _adaptive_search_reaches_its_aim(evidence: Evidence) -> Statistic:
     if evidence.searches is None:
-        raise NotRun("no adaptive search was replayed: there is no guidance to find")
+        raise NotRun("no adaptive search was replayed: not every guidance scale is sampled whole")
     count, within, share = totals(evidence.searches)
     if not count:
         raise NotRun("no search found anything")

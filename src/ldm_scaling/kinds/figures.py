@@ -58,13 +58,16 @@ FIGURES = (
     Figure(
         "metric_agreement", COST, "ranking=metric_ranking agreement=metric_agreement", "sampler"
     ),
-    Figure("guidance_sweep", GUIDANCE, "cells=grid_cells floors", _COMPARED, "sampler"),
+    Figure(
+        "guidance_sweep", GUIDANCE, "cells floors", _COMPARED, "sampler", needs="has_every_scale"
+    ),
     Figure(
         "guidance_interaction",
         GUIDANCE,
-        "cells=grid_cells floors",
+        "cells floors",
         f"{_COMPARED} sizes=guidance_sizes",
         "sampler",
+        needs="has_every_scale",
     ),
     Figure(
         "train_compute",
@@ -121,9 +124,10 @@ FIGURES = (
     Figure(
         "guidance_samples",
         SAMPLES,
-        "images=grid_images best=grid_best captions",
+        "images=guidance_images best=fixed_best captions",
         f"{_SAMPLER} seed=first_seed steps=steps_near_fixed guidance=scales {_PROMPTS}",
         "sizes=guidance_sizes",
+        needs="has_every_scale",
     ),
     Figure(
         "size_samples",
@@ -183,6 +187,6 @@ FIGURES = (
         "sampler=stitch_sampler",
         needs="stitch",
     ),
-    Figure("search_cost", GUIDANCE, "searches=search_cost", needs="chooses_guidance"),
+    Figure("search_cost", GUIDANCE, "searches=search_cost", needs="has_every_scale"),
     Figure("latency_vs_cost", COST, "latency family", by_default=False),
 )

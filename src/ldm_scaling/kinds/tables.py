@@ -113,7 +113,7 @@ TABLES = (
         "out=tables/search_cost.csv",
         "cells=searched_cells reference=test_features",
         "spec=search_cost_spec",
-        needs="chooses_guidance",
+        needs="has_every_scale",
         memory=8000,
         minutes=240,
     ),

@@ -27,7 +27,7 @@ def sweep(job: Job, spec: SweepSpec, known: Known) -> Price:
     """Price of sampling a model's cells with one sampler."""
     stage, size = job.wildcards["stage"], job.wildcards["size"]
     told, forward = stages.is_student(stage), known.unets(job).forward[size]
-    counts = sampled(spec, _before(job, known))
+    counts = sampled(spec)
     forwards = sum(
         count * network_evaluations(cell.steps, cell.guidance, told) for count, cell in counts
     )
@@ -45,13 +45,6 @@ def stitched(job: Job, spec: SweepSpec, known: Known) -> Price:
         for steps, forward in zip(cell.allocation or (), forwards, strict=True)
     )
     return _cells(job, spec, known, counts, flops, sizes)
-
-
-def _before(job: Job, known: Known) -> SweepSpec | None:
-    """Spec of the search that ran before this whole grid; None if none did."""
-    makers = (known.makers.get(path) for path in job.inputs)
-    specs = [maker.spec for maker in makers if maker and maker.rule == job.rule]
-    return SweepSpec.model_validate_json(specs[0]) if specs else None
 
 
 def _cells(
@@ -80,16 +73,12 @@ def _cells(
     return Price(flops_of, 3 * (images * 2 * networks.feature_width + shown), memory)
 
 
-def sampled(spec: SweepSpec, before: SweepSpec | None = None) -> list[tuple[int, CellSpec]]:
+def sampled(spec: SweepSpec) -> list[tuple[int, CellSpec]]:
     """Images of each cell of a sweep, and of each search the most, as if at its strongest guidance.
 
-    Which scales a search looks at, a plan cannot know: none costs more than that one. Images of
-    a sweep that went before are already there, and count with a minus.
+    Which scales a search looks at, a plan cannot know: none costs more than that one.
     """
-    whole = [(cell.n, cell) for cell in spec.cells]
-    there = sampled(before) if before else []
-    shared = [(-images, cell) for images, cell in there if cell in spec.cells]
-    return [*whole, *_most(spec.search), *shared]
+    return [*((cell.n, cell) for cell in spec.cells), *_most(spec.search)]
 
 
 def _most(spec: SearchSpec | None) -> list[tuple[int, CellSpec]]:

@@ -67,11 +67,6 @@ class Known:
         return _only(self.jobs, "count_family", FamilySpec)
 
     @cached_property
-    def makers(self) -> dict[str, Job]:
-        """The job that makes each file."""
-        return {path: job for job in self.jobs for path in job.outputs}
-
-    @cached_property
     def subjects(self) -> int:
         """Subjects that models are taught."""
         return _only(self.jobs, "prepare_subjects", SubjectsSpec).subjects

@@ -45,6 +45,11 @@ def check_shapes_and_counts(study: Sections) -> None:
             "metrics.clip: this model is also the text encoder of the U-Nets, so its score would"
             " favour them; choose another model"
         )
+    if study.searches and len(study.training.seeds) > 1:
+        raise ValueError(
+            "search.method: adaptive finds the guidance of one model, but with several"
+            " training.seeds it is chosen for their mean; set it to grid"
+        )
     _check_steps(study, "sampling.steps", study.sampling.steps)
     _check_steps(study, "sampling.fixed.steps", [study.sampling.fixed.steps])
     _check_sizes(study, "figures.guidance_sizes", study.guidance_sizes)

@@ -83,11 +83,8 @@ class Sections(Strict):
 
     @property
     def searches(self) -> bool:
-        """Whether guidance is searched adaptively.
-
-        With several training seeds the mean over them chooses it, from the whole grid.
-        """
-        return self.search.method == "adaptive" and len(self.training.seeds) == 1
+        """Whether guidance is searched adaptively."""
+        return self.search.method == "adaptive"
 
     @property
     def chooses_guidance(self) -> bool:
@@ -96,6 +93,11 @@ class Sections(Strict):
         if self.distill or self.guided_distill:
             scales.append(self.sampling.students.guidance)
         return max(map(len, scales)) > 1
+
+    @property
+    def has_every_scale(self) -> bool:
+        """Whether guidance is chosen among scales that are all sampled whole."""
+        return self.chooses_guidance and not self.searches
 
     @property
     def guidance_sizes(self) -> list[str]:

@@ -32,14 +32,18 @@ Key = tuple[str, ...]
 def decided_by(config: Config, sections: Iterable[str] | None = None) -> dict[Key, set[str]]:
     """For each key, of these sections or of all, the rules whose jobs another value changes.
 
-    A key that cannot be changed by itself, since others must fit it, is left out.
+    Of the study with each method of search, since neither has all jobs. A key that cannot be
+    changed by itself, since others must fit it, is left out.
     """
-    before = jobs_of(load_study(config))
-    found = {}
-    for key in _keys({name: config[name] for name in sections or config}):
-        for study in islice(_changed(config, key), 1):
-            after = jobs_of(study)
-            found[key] = {rule for rule, jobs in after.items() if _has_others(jobs, before[rule])}
+    found: dict[Key, set[str]] = {}
+    for method in ("adaptive", "grid"):
+        base = config | {"search": config["search"] | {"method": method}}
+        before = jobs_of(load_study(base))
+        for key in _keys({name: base[name] for name in sections or base}):
+            for study in islice(_changed(base, key), 1):
+                after = jobs_of(study)
+                rules = {rule for rule, jobs in after.items() if _has_others(jobs, before[rule])}
+                found[key] = found.get(key, set()) | rules
     return found
 
 
@@ -101,8 +105,7 @@ def _specs(study: Study, make: Callable[..., Strict]) -> Iterator[tuple[tuple, s
 
 def _values(study: Study) -> dict[str, list]:
     pairs = stages.pairs(study)
-    samplers = [*study.sampling.samplers, *SAMPLER_OF.values(), *searches.shown_grids(study)]
-    samplers += searches.on_other_schedules(study)
+    samplers = [*study.sampling.samplers, *SAMPLER_OF.values(), *searches.on_other_schedules(study)]
     return {
         "stage": [*stages.samplers(study), *dict.fromkeys(stage for stage, _, _ in pairs)],
         "size": [study.family.sizes[0], study.family.sizes[-1]],

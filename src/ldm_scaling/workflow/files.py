@@ -24,7 +24,7 @@ from ..kinds.stages import (
 )
 from ..study.study import Study
 from . import stages
-from .searches import on_other_schedules, searched_models, shown_grids, whole_grid
+from .searches import on_other_schedules, searched_models
 from .stages import stitched_sampler, trajectories
 
 
@@ -53,7 +53,6 @@ def _cells(study: Study) -> dict[str, list[tuple[str, str]]]:
     return {
         "cells": [(PRETRAIN, study.sampling.samplers[0])],
         "fixed_cells": [fixed],
-        "grid_cells": [(PRETRAIN, shown_grids(study)[0])],
         "samplers_cells": [(PRETRAIN, sampler) for sampler in study.sampling.samplers],
         "all_sizes_cells": [pair for pair in every if pair[0] in (PRETRAIN, DISTILL)],
         "student_cells": [fixed, *_of(DISTILL, every)],
@@ -69,11 +68,7 @@ def _images(study: Study) -> dict[str, tuple[str, list[str], str]]:
     sizes, fixed = study.family.sizes, f"{study.sampling.fixed.sampler}/images.safetensors"
     return {
         "fixed_images": (PRETRAIN, sizes, fixed),
-        "grid_images": (
-            PRETRAIN,
-            study.guidance_sizes,
-            f"{shown_grids(study)[1]}/images.safetensors",
-        ),
+        "guidance_images": (PRETRAIN, study.guidance_sizes, fixed),
         "student_images": (DISTILL, sizes, f"{SAMPLER_OF[DISTILL]}/images.safetensors"),
         "superres_images": (SUPERRES, sizes, fixed),
         "illustrations": (PRETRAIN, sizes, "illustrations.safetensors"),
@@ -103,7 +98,6 @@ def _paths(study: Study) -> dict[str, str]:
         "pair_counts": "models/param_budget.csv",
         "dreambooth_draws": "tables/dreambooth/draws.safetensors",
         "fixed_best": f"{tables}/{study.sampling.fixed.sampler}/best.csv",
-        "grid_best": f"{tables}/{shown_grids(study)[1]}/best.csv",
         "student_best": f"tables/{DISTILL}/{SAMPLER_OF[DISTILL]}/best.csv",
     }
 
@@ -144,9 +138,8 @@ def _of(kind: str, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def claimed_cells(study: Study) -> list[Given]:
     """All that claims are decided by, with stage and sampler."""
-    names = [shown_grids(study)[1], *on_other_schedules(study)]
-    claimed = [*_stages_and_samplers(study), *((PRETRAIN, name) for name in names)]
-    return [_collected(study, *pair, *pair) for pair in dict.fromkeys(claimed)]
+    others = [(PRETRAIN, name) for name in on_other_schedules(study)]
+    return [_collected(study, *pair, *pair) for pair in (*_stages_and_samplers(study), *others)]
 
 
 def schedule_cells(study: Study) -> list[Given]:
@@ -176,8 +169,7 @@ def searched_cells(study: Study) -> list[Given]:
     names = ("features.safetensors", "metrics.csv", "draws.safetensors")
     found = []
     for stage, size, seed, sampler in searched_models(study):
-        grid = whole_grid(study, stage, sampler)
-        folder = f"{study.results}/cells/{stage}/{size}/seed{seed}/{grid}"
+        folder = f"{study.results}/cells/{stage}/{size}/seed{seed}/{sampler}"
         paths = tuple(f"{folder}/{name}" for name in names)
         found.append(Given((stage, size, seed, sampler), paths))
     return found
@@ -231,8 +223,8 @@ param_budget_and_draws = partial(_and_draws, section="param_budget")
 
 
 def search_cost_if_searched(study: Study) -> list[Given]:
-    """What adaptive searches save and miss, if there is a guidance to find."""
-    return _at(study, "tables/search_cost.csv") if searched_cells(study) else []
+    """What adaptive searches save and miss, if they can be replayed."""
+    return _at(study, "tables/search_cost.csv") if study.has_every_scale else []
 
 
 # ------------------------------------------------------------ images and captions

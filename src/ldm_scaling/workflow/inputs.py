@@ -16,7 +16,7 @@ from ..study import hub
 from ..study.data import Data, Evaluation
 from ..study.stitch import SEPARATOR
 from ..study.study import Study
-from . import needed, pairs, paths, searches, stages
+from . import needed, pairs, paths, stages
 from .downloads import COCO, COCO_FOLDER, SQUEEZENET
 from .specs.cells import SweepSpec
 
@@ -232,13 +232,6 @@ class Inputs:
 
     def _reference(self, spec: SweepSpec) -> Files:
         return [f"{self.study.results}/cells/reference/test.safetensors"] if spec.search else []
-
-    def searched_before(self, wildcards: Any) -> Files:
-        """The search that goes before its whole grid: which images come together rounds them."""
-        sampler, _, below = wildcards.sampler.partition("/")
-        model = f"{wildcards.stage}/{wildcards.size}/seed{wildcards.seed}"
-        searched = [f"{self.study.results}/cells/{model}/{sampler}/cells.json"]
-        return searched if below == searches.GRID else []
 
     def compared(
         self, folder: str, suffix: str, superres: bool | None = None

@@ -70,10 +70,15 @@ def param_budget(study: Study) -> ParamBudget:
     return _given(study.param_budget, "param_budget", "; no parameters are split")
 
 
-def chooses_guidance(study: Study) -> bool:
-    """That guidance is to be chosen among several scales."""
+def has_every_scale(study: Study) -> bool:
+    """That guidance is chosen among several scales, all of them sampled whole."""
     if not study.chooses_guidance:
         raise StudyError("config key sampling.guidance: has one scale; none is chosen")
+    if study.searches:
+        raise StudyError(
+            "config key search.method: an adaptive search samples one or two scales whole, and this"
+            " shows every scale; set it to grid"
+        )
     return True
 
 

@@ -67,7 +67,7 @@ class Options:
         return of_job
 
     def sweep_work(self, wildcards: Any) -> str:
-        """Where a sweep keeps its state; a sampler and its whole grid share one folder."""
+        """Where a sweep keeps its state; a sampler's schedules share one folder."""
         model = (wildcards.stage, wildcards.size, wildcards.seed)
         return paths.work(self.study, "sweep", *model, searches.sampler_of(wildcards.sampler))
 

@@ -6,7 +6,6 @@ from ..kinds.schedules import SCHEDULES
 from ..kinds.sizes import SIZE
 from ..kinds.stages import DISTILL, ENLARGING, GUIDED_DISTILL, PAIR, PRETRAIN, STITCH
 from ..study.stitch import SEPARATOR
-from .searches import GRID
 
 STAGE = rf"{PRETRAIN}|{DISTILL}|{GUIDED_DISTILL}\d+|{ENLARGING}|{PAIR}"
 """how a model was trained"""
@@ -26,7 +25,7 @@ WILDCARDS = {
     "sizes": SIZES,
     "seed": r"\d+",
     "steps": r"\d+",
-    "sampler": f"[a-z]+(/({'|'.join((GRID, *SCHEDULES))}))?",
+    "sampler": f"[a-z]+(/({'|'.join(SCHEDULES)}))?",
     "kind": "models|datasets",
     "revision": "[0-9a-f]{40}",
     "part": r"\d+",

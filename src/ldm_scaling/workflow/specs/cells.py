@@ -139,13 +139,13 @@ class SweepSpec(Strict):
     def of(cls, study: Study, stage: str, name: str) -> SweepSpec:
         """Spec of rule sweep, for a sampler: one cell for each (steps, guidance), few steps first.
 
-        The name of a sampler's whole grid gives these cells and no others, and so does that of its
-        cells on another schedule. With the fixed setting's
-        sampler, pretrained models also have the fixed setting, if it is not in the grid, and that
-        setting at every kept checkpoint. Super-resolution does so with its own setting.
+        The name of its cells on another schedule gives these cells and no others. With the fixed
+        setting's sampler, pretrained models also have the fixed setting, if it is not in the grid,
+        and that setting at every kept checkpoint. Super-resolution does so with its own setting.
         """
         sampler = searches.sampler_of(name)
-        if name != sampler and name not in searches.sampler_names(study, stage):
+        other = searches.on_other_schedules(study).get(name)
+        if name != sampler and not (other and stage == stages.PRETRAIN):
             raise StudyError(f"stage {stage} has no {name}; its cells stand under {sampler}")
         if (stage == stages.DISTILL) != (sampler in OF_STUDENTS):
             own = stages.SAMPLER_OF[stages.DISTILL]
@@ -153,12 +153,9 @@ class SweepSpec(Strict):
                 f"stage {stage} is not sampled by {sampler}: {own} is for {stages.DISTILL}"
             )
         fixed, grid = study.sampling.fixed, list(product(*stages.grid(study, stage)))
-        other = searches.on_other_schedules(study).get(name)
         cells = [CellSpec.of(study, stage, sampler, *setting, schedule=other) for setting in grid]
         if other:
             return cls._searched(study, stage, cells)
-        if name != sampler:
-            return cls(diffusion=study.diffusion, cells=cells)
         setting: tuple[int, float] | None = None
         kept: list[float] = []
         if stages.is_superres(stage):
