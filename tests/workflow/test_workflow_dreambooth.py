@@ -17,7 +17,8 @@ def test_subjects_of_a_folder_are_inputs_and_every_size_is_taught_each(project):
     (folder / "0.png").touch()
     overlay = project.folder / "mine.yaml"
     overlay.write_text(
-        "training: {seeds: [7, 1]}\nsearch: {method: grid}\ndreambooth: {path: mine, subjects: 1, sizes: [c32, c12]}\n"
+        "training: {seeds: [7, 1]}\nsearch: {method: grid}\n"
+        "dreambooth: {path: mine, subjects: 1, sizes: [c32, c12]}\n"
     )
     printed = project.snakemake("-n", "-p", "models", f"--configfile={overlay}")
     lines = [line for line in printed.splitlines() if "python -m ldm_scaling." in line]
