@@ -15,6 +15,8 @@ from ldm_scaling.workflow import targets
 
 FIGURES = [*targets.FIGURES, "latency_vs_cost"]
 PNGS = [f"results/figures/{name}.png" for name in FIGURES]
+WHOLE = ("--config", "search={method: grid}")
+"""as a study with every figure has it"""
 PAPER = re.compile(r"Answers (Figure|Table)|Figures? \d+ of the paper|paper has no such figure")
 
 
@@ -42,13 +44,13 @@ def is_sound(html):
 def project(tmp_path_factory):
     """The pocket study with empty files for all results."""
     project = Project(tmp_path_factory.mktemp("report") / "project")
-    pretend(project, "all", *PNGS)
+    pretend(project, "all", *PNGS, *WHOLE)
     return project
 
 
 @pytest.fixture(scope="module")
 def report(project):
-    return write_report(project, "all", *PNGS)
+    return write_report(project, "all", *PNGS, *WHOLE)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -85,11 +87,10 @@ def test_captions_say_what_the_figures_show(project):
     pngs = [f"results/figures/{name}.png" for name in names]
     changes = (
         "training={seeds: [0, 3]}",
-        "search={method: grid}",
         "figures={budgets: [1, 3], prompts: [2, 5, 1]}",
     )
     changes += ("sampling={steps: [2, 4, 8], fixed: {sampler: ddim, steps: 11, guidance: 2}}",)
-    overlay = ("--config", *changes)
+    overlay = (*WHOLE, *changes)
     pretend(project, *pngs, *overlay)
     results = write_report(project, *pngs, *overlay)["results"]
     captions = [words(results[png]["caption"]) for png in pngs]

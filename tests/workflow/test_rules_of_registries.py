@@ -13,12 +13,14 @@ from ldm_scaling.kinds.tables import TABLES
 from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow import targets
 
-RESULTS = ("all", "results/figures/latency_vs_cost.png")
+WHOLE = "search={method: grid}"
+"""a study that has every figure and table"""
+RESULTS = ("all", "results/figures/latency_vs_cost.png", "--config", WHOLE)
 
 
 @pytest.fixture(scope="module")
 def jobs(project):
-    """Inputs, outputs and GPU of every job of the pocket study."""
+    """Inputs, outputs and GPU of every job of the pocket study with every scale."""
     printed = project.snakemake("--dry-run", "--forceall", *RESULTS)
     found = []
     for block in re.split(r"\n(?=(?:local)?rule )", printed)[1:]:
@@ -33,7 +35,9 @@ def jobs(project):
 
 @pytest.fixture(scope="module")
 def study():
-    return load_study(yaml.safe_load((ROOT / "config.yaml").read_text()))
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["search"]["method"] = "grid"
+    return load_study(config)
 
 
 @pytest.mark.parametrize("kind", [*FIGURES, *TABLES], ids=lambda kind: kind[0])
@@ -101,7 +105,9 @@ def test_each_rule_runs_its_own_command(project, tmp_path):
         (project.folder / path).unlink()
     path = os.pathsep.join([str(tmp_path), str(Path(SNAKEMAKE).parent), os.environ["PATH"]])
     record = tmp_path / "commands"
-    run = project.start("--cores", "1", *targets, PATH=path, RECORD=str(record))
+    run = project.start(
+        *("--cores", "1", *targets, "--config", WHOLE), PATH=path, RECORD=str(record)
+    )
     output = run.communicate()[0]
     assert run.returncode == 0, output[-3000:]
     first, second, third = sorted(record.read_text().splitlines())
