@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun, grid, log, slope
-from .statement import FIXED, Claim, Every, Statistic, debiased
+from .statement import FIXED, Claim, Every, Statistic, less_optimism
 from .training import by_size
 
 GUIDANCE = "Guidance"
@@ -57,10 +57,11 @@ def _retuning_beats_size(evidence: Evidence, channels: int | None = None) -> Sta
     _, fixed = by_size(evidence, QUALITY)
     if len(best.rows) != len(fixed):
         raise NotRun("the steps of the fixed setting are not in the grid")
-    gains = fixed - best.draws
+    gains, optimism = fixed - best.draws, best.rows["optimism"].to_numpy(float)
     if channels:
-        gains = gains[(best.rows["size"] == evidence.size(channels)).to_numpy()]
-    return debiased(gains.mean(axis=0)) - (fixed[0] - fixed[-1])
+        own = (best.rows["size"] == evidence.size(channels)).to_numpy()
+        gains, optimism = gains[own], optimism[own]
+    return less_optimism(gains.mean(axis=0), optimism.mean()) - (fixed[0] - fixed[-1])
 
 
 CLAIMS = [
