@@ -10,6 +10,7 @@ import pytest
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.jobs.tables import (
+    BEST,
     CELLS,
     FAMILY,
     MEASURED,
@@ -255,8 +256,10 @@ def test_command_writes_what_the_functions_return(tmp_path):
     assert done.returncode == 0, done.stderr
     cells = cells_table(measured(), family(), GRID)
     assert (tmp_path / "out/cells.csv").read_text() == to_csv(cells)
-    assert (tmp_path / "out/best.csv").read_text() == to_csv(best_table(cells, "fd_x"))
-    read = read_table(tmp_path / "out/best.csv", CELLS)
+    read = read_table(tmp_path / "out/best.csv", BEST)
+    assert to_csv(read[CELLS]) == to_csv(best_table(cells, "fd_x"))
+    assert read["optimism"].dropna().eq(0).all()  # these draws leave no doubt
+    assert (read["optimism"].isna() == (read["status"] != "ok")).all()
     assert read["at_boundary"].dtype == bool
     values = read_values(tmp_path / "out/cells.csv", tmp_path / "out/draws", "fd_x")
     assert len(values.rows) == len(cells) / 2

@@ -219,10 +219,21 @@ def opposed(ours: np.ndarray, theirs: np.ndarray, margin: float) -> Every:
 
 
 def debiased(draws: np.ndarray) -> np.ndarray:
-    """Draws [1 + R] of a statistic that noise pushes one way, such as a variance or a minimum.
+    """Draws [1 + R] of a statistic that noise pushes one way, such as a variance.
 
     Draws carry the noise twice, the value once; their mean distance is what noise does (Efron and
     Tibshirani 1993, "An Introduction to the Bootstrap", chapter 10).
     """
     bias = draws[1:].mean() - draws[0]
     return np.concatenate([draws[:1] - bias, draws[1:] - 2 * bias])
+
+
+def less_optimism(draws: np.ndarray, optimism: float) -> np.ndarray:
+    """Draws [1 + R] of a gain by choosing, without what the choice only seems to gain.
+
+    For a gain over something that was not chosen; between two chosen values it mostly cancels.
+    `debiased` takes off less: to a replicate scales look further apart than they are, since the
+    noise of the values stands between them.
+    """
+    around = draws - draws[1:].mean()
+    return np.concatenate([draws[:1], draws[0] + around[1:]]) - optimism

@@ -26,6 +26,7 @@ PARTS = ["text_gflops", "decoder_gflops", "caption_gflops"]
 """columns of family.csv: parts of the total cost other than the U-Net"""
 COSTS = ["params", "gflops", "normalized_cost", "sampling_cost", "guided_cost", "total_cost"]
 CELLS = [*MODEL, *MEASURED[:-2], *COSTS, "seconds", "grid", "status", "at_boundary"]
+BEST = [*CELLS, "optimism"]
 COUNTS = ["encoder", "size", "text_params", "autoencoder_params", "unet_params"]
 COUNTS += ["gflops", "text_gflops", "caption_gflops", "decoder_gflops"]
 """columns of networks with a text encoder: gflops of a forward pass of the U-Net, and its part that

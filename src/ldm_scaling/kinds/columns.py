@@ -30,6 +30,8 @@ COLUMNS = {
     "grid": "whether the cell belongs to the guidance grid",
     "status": "`ok`, or `diverged`: samples were not finite, and `value` is empty",
     "at_boundary": "guidance is an end of the configured scales, and a scale beyond is possible",
+    # best.csv
+    "optimism": "what `value` would rise by on other images, on average; see below",
     # crossovers.csv
     "axis": "`sampling_cost`, `guided_cost`, `total_cost` or `seconds`",
     "small": "the size with fewer parameters",

@@ -8,7 +8,7 @@ from typing import Annotated
 import pandas as pd
 
 from ..jobs.command import command
-from ..jobs.tables import CELLS, read_table, to_csv
+from ..jobs.tables import BEST, CELLS, read_table, to_csv
 from ..jobs.workdir import write_text
 from .arguments import Out
 
@@ -18,6 +18,6 @@ _Tables = Annotated[list[Path], "the table of each"]
 @command
 def main(cells: _Tables, cells_out: Out, best: _Tables, best_out: Out) -> None:
     """Write one cells.csv and one best.csv."""
-    for paths, out in ((cells, cells_out), (best, best_out)):
-        tables = [read_table(path, CELLS) for path in paths]
+    for paths, columns, out in ((cells, CELLS, cells_out), (best, BEST, best_out)):
+        tables = [read_table(path, columns) for path in paths]
         write_text(out, to_csv(pd.concat(tables, ignore_index=True)))

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.special import ndtri, stdtrit
 
 from ..jobs.arrays import fingerprint_of, map_array
-from ..jobs.choice import at_chosen, chosen_scales
+from ..jobs.choice import at_chosen, chosen_scales, optimism
 from ..jobs.cli import InputError
 from ..jobs.tables import CELLS, OK, read_table
 from ..jobs.workdir import file_hash
@@ -84,7 +84,8 @@ class Values:
         Without another metric these values select. Each draw chooses for itself among the scales of
         the grid that were sampled whole, so of the whole grid the choice is part of the
         uncertainty; of an adaptive search, which samples one or two of them whole, it is not.
-        Where every scale failed, `at_boundary` is False.
+        Where every scale failed, `at_boundary` is False. Column `optimism` of the rows is by how
+        much the choice makes the value too low, on average.
         Raises InputError if the two have different cells.
         """
         selecting = selecting or self
@@ -96,14 +97,15 @@ class Values:
         by = ["stage", "size", "sampler", "steps"]
         if not grid.rows[[*by, "guidance"]].equals(theirs.rows[[*by, "guidance"]]):
             raise InputError(f"{self.metric} and {selecting.metric} have different cells")
-        rows, ends, draws, at_end = [], [], [], grid.rows["at_boundary"].to_numpy()
+        rows, ends, draws, low, at_end = [], [], [], [], grid.rows["at_boundary"].to_numpy()
         for members in grid.rows.groupby(by, sort=False).indices.values():
             chosen = chosen_scales(theirs.draws[members])
             found, row = chosen[0] >= 0, members[max(chosen[0], 0)]
             rows.append(row)
             ends.append(bool(found and at_end[row]))
             draws.append(at_chosen(grid.draws[members], chosen))
-        chosen = grid.rows.iloc[rows].assign(at_boundary=ends)
+            low.append(optimism(grid.draws[members], theirs.draws[members]))
+        chosen = grid.rows.iloc[rows].assign(at_boundary=ends, optimism=low)
         return Values(chosen.reset_index(drop=True), np.array(draws))
 
 

@@ -11,6 +11,7 @@ from .reruns import as_table, renew, with_tables
 
 TABLES = {
     "cells": "jobs.tables.CELLS",
+    "best": "jobs.tables.BEST",
     "crossovers": "tables.curves.CROSSOVERS",
     "family": "jobs.tables.FAMILY jobs.tables.PARTS costs.published.COLUMNS",
     "leakage": "tables.leakage.LEAKAGE",
@@ -32,7 +33,7 @@ TABLES = {
     "claims": "claims.render.COLUMNS",
     "latency": "costs.latency.COLUMNS",
 }
-"""where the columns of each table stand; best.csv has those of cells.csv"""
+"""where the columns of each table stand"""
 
 
 def columns_of(name: str) -> list[str]:
