@@ -59,6 +59,10 @@ def check_seeds(study: Sections) -> None:
     Figures show images of the first seed, so that each stage has it.
     """
     first, *_ = known = study.training.seeds
+    if study.metrics.training_sd is not None and len(known) > 1:
+        raise ValueError(
+            "metrics.training_sd: several training.seeds measure how trainings differ; set null"
+        )
     for name in SECTIONS:
         own = getattr(getattr(study, name), "seeds", None) or known
         if unknown := set(own) - set(known):
