@@ -96,10 +96,11 @@ rule collect:
         metrics=collecting.options_of(STUDY),
         select_by=settings.metric(STUDY),
         grid=collecting.grid_of(STUDY),
+        deviation=collecting.deviation_of(STUDY),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.tables.collect {params.metrics} --family {input.family:q}"
-        " --select-by {params.select_by:q} {params.grid}"
+        " --select-by {params.select_by:q} {params.grid} {params.deviation}"
         " --cells-out {output.cells:q} --best-out {output.best:q} --draws-out {output.draws:q}"
 
 

@@ -196,6 +196,7 @@ def world(
     beside = stitched and planted_in(trajectories(seeds), stitched, *how)
     replayed = searched(searches, samplers, generator)
     pairs = split and planted_in(paired(seeds), split, *how).over_seeds(0.95)
+    pairs = pairs and Values(pairs.rows.assign(seeds=seeds), pairs.draws)
     return Evidence(spec(**changed), family(), found, similarity, beside, replayed, pairs, floors())
 
 

@@ -9,7 +9,7 @@ import pytest
 from claim_worlds import ALIGNMENT, FIDELITY, family, floors, spec, world
 
 from ldm_scaling.claims.registry import CLAIMS
-from ldm_scaling.claims.statement import HOLDS_HERE, NOT_RUN, find
+from ldm_scaling.claims.statement import HERE, HOLDS, NOT_RUN, find
 from ldm_scaling.jobs.tables import write_cells
 from ldm_scaling.tables.searches import SEARCH_COST
 from ldm_scaling.tables.values import Values
@@ -87,13 +87,13 @@ def test_the_command_writes_what_the_functions_find(folder, evidence, claims):
     expected = {claim.id: find(claim, evidence) for claim in CLAIMS}
     assert table["verdict"].to_dict() == {id_: found.verdict for id_, found in expected.items()}
     exponent = table.loc["quality-improves-with-size"]
-    assert (exponent["verdict"], float(exponent["estimate"])) == (HOLDS_HERE, pytest.approx(0.3))
+    assert (exponent["verdict"], float(exponent["estimate"])) == (HOLDS + HERE, pytest.approx(0.3))
     missing = table.loc["dpmpp-is-better-up-to-20-steps"]
     assert missing["verdict"] == NOT_RUN and missing["estimate"] == ""
     assert missing["reason"] == "sampler dpmpp is not in the study"
     assert (folder / "out/claims.md").read_text().startswith("# Claims: study made-up\n")
     verdicts = table["verdict"].value_counts()
-    assert f"{verdicts[HOLDS_HERE]} {HOLDS_HERE}" in done.stdout
+    assert f"{verdicts[HOLDS + HERE]} {HOLDS}{HERE}" in done.stdout
 
 
 def without_a_row(folder):

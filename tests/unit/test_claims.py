@@ -24,9 +24,8 @@ from ldm_scaling.claims.evidence import Evidence
 from ldm_scaling.claims.registry import CLAIMS
 from ldm_scaling.claims.statement import (
     FAILS,
-    FAILS_HERE,
+    HERE,
     HOLDS,
-    HOLDS_HERE,
     NOT_RUN,
     UNDECIDED,
     Every,
@@ -67,8 +66,8 @@ def test_the_nearest_false_world_does_not_hold(id_):
 
 def test_one_training_decides_for_itself_only():
     claim = BY_ID["quality-improves-with-size"]
-    assert find(claim, world(larger_is_better)).verdict == HOLDS_HERE
-    assert find(claim, world(negative(larger_is_better))).verdict == FAILS_HERE
+    assert find(claim, world(larger_is_better)).verdict == HOLDS + HERE
+    assert find(claim, world(negative(larger_is_better))).verdict == FAILS + HERE
     several = world(larger_is_better, noise=(0.002, 0.0001), seeds=3)
     assert find(claim, several).verdict == HOLDS
     exact = find(BY_ID["costs-are-as-printed"], world())
@@ -315,7 +314,7 @@ def test_training_seeds_that_disagree_decide_nothing():
         rows = pd.concat([values.rows, other.rows.assign(seed=1)], ignore_index=True)
         both[key] = Values(rows, np.concatenate([values.draws, other.draws]))
     evidence = Evidence(up.spec, up.family, both)
-    assert evidence.seeds == 2
+    assert evidence.seeds["training"] == 2
     assert verdict("quality-improves-with-size", evidence) == UNDECIDED
 
 

@@ -232,6 +232,10 @@ def test_the_figure_has_a_curve_for_each_total_and_a_point_for_each_pair(drawn):
         assert len(axes.containers) == own["total"].nunique()
         points = [line for line in axes.get_lines() if line.get_label().startswith("pairs of")]
         assert sum(len(line.get_xdata()) for line in points) == 9
+        bars = [b for b in axes.collections if b.get_label().startswith("intervals of")]
+        ends = sorted(tuple(bar[:, 1]) for own in bars for bar in own.get_segments())
+        measured = pairs.loc[pairs["metric"] == QUALITY, ["lo", "hi"]]
+        assert np.allclose(ends, sorted(measured.itertuples(index=False, name=None)))
     no_overlap(made)
 
 

@@ -230,11 +230,22 @@ def test_trajectories_and_single_sizes_stand_on_one_axis():
     ]
     assert line(left, "frontier").get_xydata().tolist() == [[1.25, 30], [1.75, 15], [3.25, 15]]
     assert line(left, "control frontier").is_dashed()
+    (bars,) = [bars for bars in left.collections if bars.get_label() == "c8 → c16, intervals"]
+    ends = [bar[:, 1] for bar in bars.get_segments()]
+    assert np.allclose(ends, [[27, 33], [13.5, 16.5], [13.5, 16.5]])  # a tenth to each side
     shown = line(right, "c8 → c16")
     assert shown.get_xdata().tolist() == [1.25, 3.25, 1.75] and (shown.get_ydata() > 0).all()
     control = line(right, "c16 → c8").get_xdata()
     assert np.allclose(sorted(control), np.array([1.25, 1.75, 3.25]) * 1.02)
     assert {"c8 → c16", "c16 → c8", "best stitched within the cost"} <= set(legend(small_figure()))
+
+
+def test_single_sizes_are_those_of_the_stitched_training_seeds():
+    # both seeds of single sizes: 0.5 worse on average, in a band
+    singles = values(cells(seeds=(0, 1), failed=None))
+    figure = stitch_vs_cost.draw(singles, stitched(), floors(), CONFIDENCE)
+    assert line(figure.axes[0], "c8").get_ydata().tolist() == [100, 50, 40]
+    assert not any("training seeds" in text for text in legend(figure))
 
 
 def test_what_failed_is_a_cross():

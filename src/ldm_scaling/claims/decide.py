@@ -7,6 +7,7 @@ has not measured is `not run`, with the reason.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -21,14 +22,14 @@ from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
 from ..tables.arguments import Floors, Out
 from ..tables.dreambooth import of_all, read_scores
 from ..tables.searches import SEARCH_COST
-from ..tables.splits import PARAM_BUDGET
+from ..tables.splits import read_pairs
 from ..tables.stitch import read_stitched
 from ..tables.values import read_values
 from ..workflow.specs.claims import ClaimsSpec
 from .evidence import Evidence
 from .registry import CLAIMS
-from .render import page, table
-from .statement import VERDICTS, find
+from .render import page, shown, table
+from .statement import find
 
 _Beside = Annotated[
     tuple[Path, Path] | None, Option("such a table and its draws", Path, 2, ("TABLE", "DRAWS"))
@@ -87,7 +88,7 @@ def read_evidence(
         "stitched": read_stitched(*stitch, spec.quality) if stitch else None,
         "searches": searches,
         "floors": floors,
-        "pairs": read_values(*pairs, spec.quality, PARAM_BUDGET) if pairs else None,
+        "pairs": read_pairs(*pairs, spec.quality) if pairs else None,
     }
     if spec.fidelity is None:
         return Evidence(spec, family, cells, **beside)
@@ -126,5 +127,5 @@ def main(
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(text_out, page(findings, evidence))
     write_text(table_out, to_csv(table(findings)))
-    verdicts = [finding.verdict for finding in findings]
-    print(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS))
+    counts = Counter(finding.verdict for finding in findings)
+    print(", ".join(f"{counts[verdict]} {verdict}" for verdict in shown(counts)))

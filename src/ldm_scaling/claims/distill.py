@@ -46,7 +46,7 @@ def _students(evidence: Evidence) -> Values:
 def _gains(evidence: Evidence, steps: int) -> np.ndarray:
     """Log ratios [S, 1 + R] of the undistilled value at these steps to the student's at few."""
     students = _students(evidence)
-    undistilled = evidence.best(evidence.spec.fixed.sampler)
+    undistilled = evidence.best(evidence.spec.fixed.sampler, beside=DISTILL)
     if steps not in set(undistilled.rows["steps"]):
         raise NotRun(f"undistilled models were not sampled at {steps} steps")
     sizes = students.rows["size"]
@@ -69,7 +69,7 @@ def _steps_worth(evidence: Evidence) -> tuple[np.ndarray, float, float]:
     0 and inf stand for less and more than the grid has.
     """
     students = _students(evidence)
-    undistilled = evidence.best(evidence.spec.fixed.sampler)
+    undistilled = evidence.best(evidence.spec.fixed.sampler, beside=DISTILL)
     curves = [curve_of(undistilled, size, "steps") for size in students.rows["size"]]
     if any(len(curve.costs) < 2 for curve in curves):
         raise NotRun("an undistilled size has not two step counts with a value")
@@ -103,7 +103,7 @@ def _accelerates_alike(evidence: Evidence) -> Statistic:
 
 def _undistilled(evidence: Evidence, cost: str) -> list[Curve]:
     """The curves of undistilled models over a cost, smallest size first."""
-    best = evidence.best(evidence.spec.fixed.sampler)
+    best = evidence.best(evidence.spec.fixed.sampler, beside=DISTILL)
     return [curve_of(best, size, cost) for size in sizes_of(best)]
 
 
@@ -130,12 +130,12 @@ def _pair_matches(evidence: Evidence, cost: str) -> Statistic:
 
 
 def _gains_are_inconsistent(evidence: Evidence) -> Statistic:
-    stages = {stage for stage, _, _ in evidence.cells if stage.startswith(GUIDED_DISTILL)}
+    stages = sorted({stage for stage, _, _ in evidence.cells if stage.startswith(GUIDED_DISTILL)})
     if not stages:
         raise NotRun(f"stage {GUIDED_DISTILL} is not in the study")
-    undistilled, gains = evidence.best(evidence.spec.fixed.sampler), []
+    undistilled, gains = evidence.best(evidence.spec.fixed.sampler, beside=stages[0]), []
     steps = set(undistilled.rows["steps"])
-    for stage in sorted(stages):
+    for stage in stages:
         students = evidence.best(SAMPLER_OF[GUIDED_DISTILL], stage)
         for row, draws in zip(records(students.rows), students.draws, strict=True):
             if row.steps in steps and _GUIDED_STEPS[0] <= row.steps <= _GUIDED_STEPS[1]:

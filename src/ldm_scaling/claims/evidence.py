@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 
 from ..costs.published import is_papers_layout
-from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_budget, is_superres
+from ..kinds.stages import (
+    BUDGET,
+    DREAMBOOTH,
+    PRETRAIN,
+    STITCH,
+    is_budget,
+    is_superres,
+    section_of,
+)
 from ..tables.values import Values
 from ..workflow.searches import sampler_of
 from ..workflow.specs.claims import ClaimsSpec
 
 QUALITY, ALIGNMENT, PERCEPTUAL = "quality", "alignment", "perceptual"
 ORDER = ["params", "steps", "guidance", "trained"]
+
+
+class Trainings(NamedTuple):
+    """How much of the chance of a training the intervals of some cells contain."""
+
+    seeds: int
+    sizes: int
+    """over which the spread of these seeds is pooled"""
+    given: bool = False
+    """whether the study says by how much trainings differ"""
 
 
 class NotRun(Exception):
@@ -41,8 +60,28 @@ class Evidence:
     """the quality of pairs of a text encoder and a U-Net, as param_budget.csv has it; None: none"""
     floors: pd.DataFrame | None = None
     """floors.csv"""
-    _means: dict[tuple[str, str, str], Values] = field(default_factory=dict)
-    _best: dict[tuple[str, str], Values] = field(default_factory=dict)
+    asked: set[Trainings] = field(default_factory=set)
+    """of all cells that were asked for, since `afresh`"""
+    _means: dict[tuple, Values] = field(default_factory=dict)
+    _best: dict[tuple, Values] = field(default_factory=dict)
+
+    def afresh(self) -> Self:
+        """The same, of which nothing was asked yet."""
+        return replace(self, asked=set())
+
+    @cached_property
+    def without_deviation(self) -> Evidence:
+        """What it was before `training_sd` was added to the draws: intervals of these trainings."""
+        deviation = -(self.spec.training_sd or 0)
+        cells = {
+            key: values.of_other_trainings(deviation) if key[2] == self.spec.quality else values
+            for key, values in self.cells.items()
+        }
+        stitched, pairs = self.stitched, self.pairs
+        stitched = stitched and stitched.of_other_trainings(deviation)
+        pairs = pairs and pairs.of_other_trainings(deviation)
+        changed = {"cells": cells, "stitched": stitched, "pairs": pairs}
+        return replace(self, **changed, asked=set(), _means={}, _best={})
 
     @cached_property
     def n(self) -> int | None:
@@ -63,9 +102,27 @@ class Evidence:
         return int(found.iloc[0]) if len(found) else None
 
     @cached_property
-    def seeds(self) -> int:
-        """Training seeds."""
-        return max(values.rows["seed"].nunique() for values in self.cells.values())
+    def seeds(self) -> dict[str, int]:
+        """How many training seeds each section has."""
+        known = [(stage, values.rows) for (stage, _, _), values in self.cells.items()]
+        for stage, values in ((DREAMBOOTH, self.dreambooth), (STITCH, self.stitched)):
+            known += [(stage, values.rows)] if values else []
+        found = {section_of(stage): rows["seed"].nunique() for stage, rows in known}
+        return found | ({section_of(BUDGET): _of_pairs(self.pairs)} if self.pairs else {})
+
+    def _seeds_of(self, stage: str) -> set[int]:
+        """The training seeds of a stage of which there are cells, or of stitched trajectories."""
+        tables = [values.rows for (known, _, _), values in self.cells.items() if known == stage]
+        tables += [self.stitched.rows] if stage == STITCH and self.stitched else []
+        return {seed for rows in tables for seed in rows["seed"]}
+
+    def _ask(self, rows: pd.DataFrame, metric: str) -> None:
+        pooled = rows.groupby(["stage", "sampler", "steps", "guidance", "trained"])["size"]
+        trainings = Trainings(rows["seed"].nunique(), int(pooled.nunique().min()))
+        self.asked.add(trainings._replace(given=self._is_given(metric)))
+
+    def _is_given(self, metric: str) -> bool:
+        return self.spec.training_sd is not None and metric == self.spec.quality
 
     @cached_property
     def samplers(self) -> list[str]:
@@ -73,9 +130,13 @@ class Evidence:
         names = {sampler for stage, sampler, _ in self.cells if stage == PRETRAIN}
         return sorted({sampler_of(name) for name in names})
 
-    def measured(self, kind: str, sampler: str, stage: str = PRETRAIN) -> Values:
+    def measured(
+        self, kind: str, sampler: str, stage: str = PRETRAIN, beside: str | None = None
+    ) -> Values:
         """Each cell's metric of a kind, in `ORDER`.
 
+        With `beside`, a stage that starts from these models, only of the training seeds that it
+        has: the luck of a training is in both, and must not look like a difference.
         QUALITY (lower is better), ALIGNMENT, PERCEPTUAL (of super-resolution) or a metric's name.
         Raises NotRun if there are no such cells, or no metric of that kind.
         """
@@ -95,9 +156,11 @@ class Evidence:
         key = (stage, sampler, metric)
         if key not in self.cells:
             raise NotRun(f"{metric} was not measured")
-        if key not in self._means:
-            self._means[key] = arranged(self.cells[key].over_seeds(spec.confidence, spec.seed))
-        return self._means[key]
+        own = self.cells[key].of_seeds(self._seeds_of(beside)) if beside else self.cells[key]
+        self._ask(own.rows, metric)
+        if (*key, beside) not in self._means:
+            self._means[*key, beside] = arranged(own.over_seeds(spec.confidence, spec.seed))
+        return self._means[*key, beside]
 
     def of_real_images(self, kind: str) -> float:
         """The metric of a kind of real images. Raises NotRun if it is not there."""
@@ -108,12 +171,15 @@ class Evidence:
                 return float(self.floors.loc[own, "value"].iloc[0])
         raise NotRun(f"{metric} of real images was not measured")
 
-    def best(self, sampler: str, stage: str = PRETRAIN) -> Values:
-        """The quality of each size and step count at its best guidance, chosen on each draw."""
-        if (stage, sampler) not in self._best:
-            chosen = self.measured(QUALITY, sampler, stage).at_best_guidance()
-            self._best[stage, sampler] = arranged(chosen)
-        return self._best[stage, sampler]
+    def best(self, sampler: str, stage: str = PRETRAIN, beside: str | None = None) -> Values:
+        """The quality of each size and step count at its best guidance, chosen on each draw.
+
+        `beside` is that of `measured`.
+        """
+        measured = self.measured(QUALITY, sampler, stage, beside)
+        if (stage, sampler, beside) not in self._best:
+            self._best[stage, sampler, beside] = arranged(measured.at_best_guidance())
+        return self._best[stage, sampler, beside]
 
     def taught(self) -> Values:
         """The similarity to all subjects of each size that was taught them, smallest first.
@@ -122,13 +188,36 @@ class Evidence:
         """
         if self.dreambooth is None:
             raise NotRun("stage dreambooth is not in the study")
+        self._ask(self.dreambooth.rows, self.dreambooth.metric)
         return arranged(self.dreambooth.over_seeds(self.spec.confidence, self.spec.seed))
 
     def split_budget(self) -> Values:
         """The quality of every pair of the parameter budget. Raises NotRun if there is none."""
         if self.pairs is None:
             raise NotRun("the study splits no parameter budget")
+        sizes = int(self.pairs.rows.groupby("encoder")["size"].nunique().min())
+        given = self._is_given(self.spec.quality)
+        self.asked.add(Trainings(_of_pairs(self.pairs), sizes, given))
         return self.pairs
+
+    def trajectories(self) -> Values:
+        """The quality of every stitched trajectory at its best guidance.
+
+        Raises NotRun if there is none.
+        """
+        if self.stitched is None:
+            raise NotRun("no trajectory of the study is stitched")
+        self._ask(self.stitched.rows, self.spec.quality)
+        means = self.stitched.over_seeds(self.spec.confidence, self.spec.seed)
+        return means.at_best_guidance()
+
+    def replayed(self) -> pd.DataFrame:
+        """search_cost.csv. Raises NotRun if there is none."""
+        if self.searches is None:
+            raise NotRun("no adaptive search was replayed: not every guidance scale is sampled whole")
+        for _, rows in self.searches.groupby("stage"):
+            self.asked.add(Trainings(rows["seed"].nunique(), rows["size"].nunique()))
+        return self.searches
 
     def size(self, channels: int) -> str:
         """A size of the paper. Raises NotRun if the study lacks it or has its own family."""
@@ -137,6 +226,11 @@ class Evidence:
         if f"c{channels}" not in self.spec.family.sizes:
             raise NotRun(f"size c{channels} is not in the study")
         return f"c{channels}"
+
+
+def _of_pairs(pairs: Values) -> int:
+    """The training seeds that the pairs of the parameter budget are means over."""
+    return int(pairs.rows["seeds"].min())
 
 
 def arranged(values: Values) -> Values:

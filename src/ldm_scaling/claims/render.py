@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 
 from .evidence import Evidence
-from .statement import DECIDED, NOT_RUN, VERDICTS, Finding
+from .statement import DECIDED, NOT_RUN, VERDICTS, Finding, is_of_one_training
 
 COLUMNS = ["id", "topic", "source", "sentence", "statistic", "estimate", "lo", "hi", "p", "n"]
 COLUMNS += ["verdict", "reason", "note", "figure"]
@@ -38,28 +38,22 @@ def page(findings: list[Finding], evidence: Evidence) -> str:
 
 def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
     counts = Counter(finding.verdict for finding in findings)
-    spec, seeds, fixed = evidence.spec, evidence.seeds, evidence.spec.fixed
+    spec, fixed = evidence.spec, evidence.spec.fixed
     tested = [finding.p for finding in findings if finding.p is not None]
     rate = 1 - spec.confidence
     adjusted = false_discovery_control(tested, method="by") if tested else np.empty(0)
     remaining = int((adjusted <= _FALSE).sum())
     alignment = f"`{spec.alignment}` (higher is better)" if spec.alignment else "not measured"
-    seeds_note = (
-        "one training seed, so intervals do not contain what another training would give: verdicts"
-        " are on this training"
-        if seeds == 1
-        else f"{seeds} training seeds, whose spread is in the intervals, with Student's quantiles"
-    )
     choice = (
         "found by an adaptive search: what that misses is in `search_cost.csv`, not in intervals"
         if spec.search
         else "chosen anew on each resample"
     )
     lines = [
-        ", ".join(f"**{counts[verdict]} {verdict}**" for verdict in VERDICTS) + ".",
+        ", ".join(f"**{counts[verdict]} {verdict}**" for verdict in shown(counts)) + ".",
         "",
         f"- {', '.join(spec.family.sizes)}; {', '.join(evidence.samplers)}; n = {evidence.n}"
-        f" images a cell; {seeds_note}.",
+        f" images a cell; {_trainings(evidence)}.",
         f"- Quality is `{spec.quality}` (lower is better), alignment is {alignment}."
         f" The fixed setting is {fixed.sampler}, {fixed.steps} steps, guidance {fixed.guidance:g}."
         f" Elsewhere each size has its best guidance at each number of steps, {choice}.",
@@ -76,6 +70,32 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
         " parts.",
     ]
     return lines
+
+
+def shown(counts: Counter) -> list[str]:
+    """The verdicts to count: those that there are, and the plain ones also without any."""
+    return [verdict for verdict in VERDICTS if counts[verdict] or not is_of_one_training(verdict)]
+
+
+def _trainings(evidence: Evidence) -> str:
+    """What intervals contain of the chance of a training."""
+    most, deviation = max(evidence.seeds.values()), evidence.spec.training_sd
+    fewer = [f"{n} of {name}" for name, n in sorted(evidence.seeds.items()) if n < most]
+    if most > 1:
+        listed = f" ({', '.join(fewer)})" if fewer else ""
+        once = "; verdicts on what was trained once are on this training" if fewer else ""
+        note = f"{most} training seeds{listed}, whose spread is in the intervals, with Student's"
+        return f"{note} quantiles{once}"
+    if deviation is None:
+        return (
+            "one training seed, so intervals do not contain what another training would give:"
+            " verdicts are on this training"
+        )
+    return (
+        f"one training seed; intervals of `{evidence.spec.quality}` contain a training deviation of"
+        f" {deviation:g}, given, not measured, which moves all cells of a model by one factor:"
+        " verdicts that it does not widen are on this training"
+    )
 
 
 def _row(finding: Finding) -> str:

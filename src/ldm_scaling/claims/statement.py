@@ -18,10 +18,11 @@ from ..workflow.specs.claims import ClaimsSpec
 from .evidence import Evidence, NotRun
 
 HOLDS, FAILS, UNDECIDED, NOT_RUN = "holds", "does not hold", "undecided", "not run"
-HOLDS_HERE, FAILS_HERE = f"{HOLDS} for this training", f"{FAILS} for this training"
-"""the intervals do not contain what another training would give"""
-VERDICTS = [HOLDS, FAILS, HOLDS_HERE, FAILS_HERE, UNDECIDED, NOT_RUN]
-DECIDED = VERDICTS[:4]
+GIVEN, HERE = " given a training deviation", " for this training"
+"""of verdicts that rest on one training: intervals contain what another would give as far as the
+study says how much trainings differ, or not at all"""
+DECIDED = [word + of for of in ("", GIVEN, HERE) for word in (HOLDS, FAILS)]
+VERDICTS = [*DECIDED, UNDECIDED, NOT_RUN]
 FIXED = "fixed"
 """the sampler of the fixed setting"""
 COSINE = "cosine"
@@ -33,6 +34,11 @@ _NO_CHECKPOINTS = (
     "the learning rate decays along a cosine, so a checkpoint is not a model that was trained for"
     " so long; train with decay: constant"
 )
+
+
+def is_of_one_training(verdict: str) -> bool:
+    """Whether a verdict rests on one training."""
+    return verdict.endswith((GIVEN, HERE))
 
 
 @dataclass(frozen=True)
@@ -103,18 +109,20 @@ def find(claim: Claim, evidence: Evidence) -> Finding:
     """Decide a claim."""
     if claim.along_training and _decay(claim, evidence.spec) == COSINE:
         return Finding(claim, NOT_RUN, reason=_NO_CHECKPOINTS)
+    asking = evidence.afresh()
     try:
-        statistic = claim.of(evidence)
+        statistic = claim.of(asking)
     except NotRun as reason:
         return Finding(claim, NOT_RUN, reason=str(reason))
     if not _is_finite(statistic):  # without some of the draws an interval would be too short
         return Finding(claim, NOT_RUN, reason="a cell that it needs failed or has no value above 0")
     confidence, exact = evidence.spec.confidence, isinstance(statistic, float)
-    estimate, lo, hi = estimated(statistic, confidence, _degrees(claim, evidence))
+    degrees = _degrees(claim, asking)
+    estimate, lo, hi = estimated(statistic, confidence, degrees)
     error = 0 if exact else monte_carlo_error(lo, hi, _resamples(statistic), confidence)
     verdict = HOLDS if lo > error else FAILS if hi < -error else UNDECIDED
-    if verdict != UNDECIDED and not exact and evidence.seeds == 1:
-        verdict = HOLDS_HERE if lo > 0 else FAILS_HERE
+    if verdict != UNDECIDED and not exact and any(own.seeds == 1 for own in asking.asked):
+        verdict += GIVEN if _contains_given(claim, asking, evidence, (lo, hi)) else HERE
     n = None if exact else evidence.n_of(claim.stage)
     p = None if exact else p_value(estimate, lo, hi, confidence)
     return Finding(claim, verdict, estimate, lo, hi, p, n, note=_note(claim, evidence.spec))
@@ -122,9 +130,24 @@ def find(claim: Claim, evidence: Evidence) -> Finding:
 
 def _degrees(claim: Claim, evidence: Evidence) -> int:
     """The degrees of freedom by which Student's quantiles go; 0 where no spread is estimated."""
-    of_seeds = (evidence.seeds - 1) * len(evidence.spec.family.sizes)
+    of_seeds = [(own.seeds - 1) * own.sizes for own in evidence.asked]
     of_subjects = (evidence.spec.subjects or 1) - 1 if claim.stage == DREAMBOOTH else 0
-    return min((own for own in (of_seeds, of_subjects) if own), default=0)
+    return min((own for own in (*of_seeds, of_subjects) if own), default=0)
+
+
+def _contains_given(
+    claim: Claim, asking: Evidence, evidence: Evidence, bounds: tuple[float, float]
+) -> bool:
+    """Whether bounds contain the chance of a training, by the deviation that the study gives.
+
+    It moves all cells of a model by one factor. Where that cancels, as between two samplers of one
+    model, the bounds are the same without it.
+    """
+    if not all(own.given for own in asking.asked):
+        return False
+    without = claim.of(evidence.without_deviation)
+    same = estimated(without, evidence.spec.confidence, _degrees(claim, asking))[1:]
+    return not np.allclose(bounds, same, rtol=0, atol=1e-6 * (bounds[1] - bounds[0]))
 
 
 def _note(claim: Claim, spec: ClaimsSpec) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..jobs.tables import records
+from ..kinds.stages import STITCH
 from ..study.stitch import SEPARATOR
 from ..tables.stitch import rivals
-from ..tables.values import Values
 from .evidence import Evidence, NotRun, log
 from .statement import Claim, Every, Some, Statistic
 
@@ -19,17 +19,9 @@ _TOPIC, _SOURCE, _FIGURE = "Stitched trajectories", "T-Stitch (arXiv 2402.14167)
 _AXIS = "sampling_cost"
 
 
-def _points(evidence: Evidence) -> Values:
-    """Every trajectory at its best guidance."""
-    if evidence.stitched is None:
-        raise NotRun("no trajectory of the study is stitched")
-    spec = evidence.spec
-    return evidence.stitched.over_seeds(spec.confidence, spec.seed).at_best_guidance()
-
-
 def _beats_every_size(evidence: Evidence) -> Statistic:
-    points = _points(evidence)
-    singles = evidence.best(points.rows["sampler"].iloc[0])
+    points = evidence.trajectories()
+    singles = evidence.best(points.rows["sampler"].iloc[0], beside=STITCH)
     ways = []
     for row, draws in zip(records(points.rows), points.draws, strict=True):
         within = rivals(singles, _AXIS, getattr(row, _AXIS))
@@ -45,7 +37,7 @@ def _reversed(text: str) -> str:
 
 
 def _small_goes_first(evidence: Evidence) -> Statistic:
-    points = _points(evidence)
+    points = evidence.trajectories()
     names = zip(points.rows["sizes"], points.rows["allocation"], strict=True)
     of = dict(zip(names, points.draws, strict=True))
     gains = [

@@ -15,7 +15,7 @@ from ..jobs.tables import records
 from ..kinds.stages import PRETRAIN
 from ..study.distill import FEW_STEPS
 from ..tables.acceleration import BELOW, BEYOND, FAILED, acceleration
-from ..tables.arguments import Confidence, Floors, SeveralCells
+from ..tables.arguments import CellsBesideStudents, Confidence, Floors
 from . import quality_curves, style
 from .quality_curves import Quality
 
@@ -28,7 +28,7 @@ _LABELS = {
 _LEGEND_COLUMNS = 3
 
 
-def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
+def draw(cells: CellsBesideStudents, floors: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of a metric of undistilled models and of students, and floors.csv.
 
     Raises InputError if no student was sampled at few steps.

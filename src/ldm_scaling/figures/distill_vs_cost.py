@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..tables.arguments import Confidence, Floors, SeveralCells
+from ..tables.arguments import CellsBesideStudents, Confidence, Floors
 from ..tables.curves import CROSSOVERS, crossing_row, curve_of, sizes_of
 from ..tables.values import Values
 from . import paired_curves, quality_curves, style
@@ -17,7 +17,7 @@ from .quality_curves import Quality
 _AXES = ("sampling_cost", "guided_cost")
 
 
-def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
+def draw(cells: CellsBesideStudents, floors: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of undistilled models and of students, and floors.csv."""
     teachers, students = (Quality.of(own, floors, confidence) for own in cells)
     style.only_n(*(own.rows for own in cells))

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..kinds.stages import PRETRAIN, student_steps
-from ..tables.arguments import Confidence, Floors, SeveralCells
+from ..tables.arguments import CellsBesideStudents, Confidence, Floors
 from . import quality_curves, style
 from .quality_curves import Quality
 
@@ -18,7 +18,7 @@ _FURTHER = 2
 _TEACHER = {"color": style.GREY, "marker": "o", "linestyle": (0, (3, 1.5))}
 
 
-def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
+def draw(cells: CellsBesideStudents, floors: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of undistilled models and of each stage of students."""
     teachers, *students = (Quality.of(own, floors, confidence) for own in cells)
     style.only_n(*(own.rows for own in cells))

@@ -73,6 +73,9 @@ def _draw_panel(
     for size, rows in pairs.groupby("size"):
         look: dict[str, Any] = _PAIR | {"marker": looks[size], "label": f"pairs of {size}"}
         axes.plot(share[rows.index], rows["value"], zorder=1, **look)
+        ok = rows[rows["status"] == OK]
+        bars: dict[str, Any] = {"color": _PAIR["color"], "linewidth": 0.6, "zorder": 1}
+        axes.vlines(share[ok.index], ok["lo"], ok["hi"], label=f"intervals of {size}", **bars)
         if len(at_end := rows[rows["at_boundary"]]):
             hollow: dict[str, Any] = look | {
                 "markerfacecolor": "white",

@@ -63,7 +63,7 @@ def draw(
     confidence: Confidence,
 ) -> Figure:
     """The figure, from the cells of single sizes, those of `read_stitched`, and floors.csv."""
-    quality = Quality.of(cells, floors, confidence)
+    quality = Quality.of(cells.of_seeds(stitched.rows["seed"]), floors, confidence)
     style.only_n(cells.rows, stitched.rows)
     rows = gains(best_points(stitched, confidence), quality.points, _AXIS, confidence)
     rows = rows.assign(name=rows["sizes"].str.replace("-", _ARROW))
@@ -121,7 +121,10 @@ def _frontier(rising: bool) -> dict[str, Any]:
 
 def _draw_points(axes: Axes, rows: pd.DataFrame, look: dict[str, Any]) -> None:
     ok = rows["status"] == OK
-    style.draw_marks(axes, rows[_AXIS], rows[ok], zorder=4, label=rows["name"].iloc[0], **look)
+    own, name, x = rows[ok], rows["name"].iloc[0], rows[_AXIS]
+    bars: dict[str, Any] = {"color": look["color"], "linewidth": 0.7, "zorder": 3.9}
+    axes.vlines(x[ok], own["lo"], own["hi"], label=f"{name}, intervals", **bars)
+    style.draw_marks(axes, x, own, zorder=4, label=name, **look)
     style.draw_failed(axes, rows.loc[~ok, _AXIS], look["color"])
 
 

@@ -130,6 +130,7 @@ COLUMNS = {
     "image_caption_gflops": "10⁹ FLOP of the text encoder for an image",
     "image_unet_gflops": "10⁹ FLOP of the U-Net for an image; guided if any scale is above 1",
     "param_budget.gflops": "10⁹ FLOP of an image in all",
+    "seeds": "training seeds that the value is a mean over",
     "param_budget.guidance": "the pair's best scale",
     "param_budget.at_boundary": "the best scale is an end of `param_budget.guidance`",
     "param_budget_splits.axis": "`params` or `gflops`",
@@ -147,7 +148,8 @@ COLUMNS = {
     "estimate": "value of the statistic",
     "p": "two-sided p-value of the statistic against 0, by a normal approximation of its interval",
     "claims.n": "images of a cell; empty if the claim is not about images",
-    "verdict": "`holds`, `does not hold`, `undecided` or `not run`",
+    "verdict": "`holds`, `does not hold`, `undecided` or `not run`; `for this training` or `given a"
+    " training deviation` may follow the first two",
     "reason": "why it was not run",
     "note": "what to mind, such as another sampler than the figure's",
     "figure": "the figure that shows it, or `cells.csv`",

@@ -15,6 +15,8 @@ PAIR = rf"{BUDGET}[\w.-]+"
 """the stages of the parameter budget, as a regular expression"""
 SAMPLER_OF = {DISTILL: "lcm", GUIDED_DISTILL: "ddim"}
 """the sampler that students learn with and are sampled by, by how they are distilled"""
+SECTIONS = (DISTILL, GUIDED_DISTILL, SUPERRES, DREAMBOOTH, STITCH, "param_budget")
+"""sections of a study that have stages of their own, beside pretraining"""
 OWN = "own"
 """in tables, stands for the study's text encoder"""
 
@@ -37,6 +39,15 @@ def is_superres(stage: str) -> bool:
 def is_budget(stage: str) -> bool:
     """Whether a stage's models are U-Nets of the parameter budget, each with an encoder."""
     return stage.startswith(BUDGET)
+
+
+def section_of(stage: str) -> str:
+    """The section of a study that says how a stage's models are trained."""
+    if stage == PRETRAIN:
+        return "training"
+    if is_budget(stage):
+        return SECTIONS[-1]
+    return next(name for name in SECTIONS if stage.startswith(name))
 
 
 def is_student(stage: str) -> bool:

@@ -122,7 +122,7 @@ TABLES = (
         "tables.stitch",
         "out=tables/stitch.csv draws_out=tables/stitch/draws.safetensors",
         "metrics=stitched_metrics family",
-        "select_by=metric guidance=scales",
+        "select_by=metric guidance=scales training_sd=metrics.training_sd",
         "sampler=stitch_sampler",
         needs="stitch",
     ),

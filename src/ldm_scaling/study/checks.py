@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ..kinds.architectures import ARCHITECTURES
 from ..kinds.sizes import channels
+from ..kinds.stages import SECTIONS
 from .distill import FEW_STEPS
 from .sections import Sections
 from .stitch import SEPARATOR, allocations
@@ -55,6 +56,29 @@ def check_shapes_and_counts(study: Sections) -> None:
     _check_sizes(study, "figures.guidance_sizes", study.guidance_sizes)
     if isinstance(rates := study.training.lr_by_size, dict):
         _check_sizes(study, "training.lr_by_size", rates)
+
+
+def check_seeds(study: Sections) -> None:
+    """Check the seeds of stages after pretraining: a model of theirs starts from one of its seed.
+
+    Figures show images of the first seed, so that each stage has it.
+    """
+    first, *_ = known = study.training.seeds
+    if study.metrics.training_sd is not None and len(known) > 1:
+        raise ValueError(
+            "metrics.training_sd: several training.seeds measure how trainings differ; set null"
+        )
+    for name in SECTIONS:
+        own = getattr(getattr(study, name), "seeds", None) or known
+        if unknown := set(own) - set(known):
+            raise ValueError(
+                f"{name}.seeds: {min(unknown)} is not in training.seeds; add it there, or remove it"
+            )
+        if first not in own:
+            raise ValueError(
+                f"{name}.seeds: lacks {first}, the first of training.seeds, whose images figures"
+                " show; add it"
+            )
 
 
 def _check_latent_side(study: Sections) -> None:

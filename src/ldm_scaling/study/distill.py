@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .fields import Distinct, Guidance, Optimisation, Positive
+from .fields import Distinct, Guidance, Optimisation, OwnSeeds, Positive
 
 FEW_STEPS = 4
 """steps at which Mei et al. compare students (arXiv 2404.01367, section 4.5)"""
@@ -18,6 +18,8 @@ class Distillation(Optimisation):
 
     guidance: Annotated[list[Guidance], Distinct, Field(min_length=1)]
     """guidance scales of the teacher; the student is told the scale of each image"""
+    seeds: OwnSeeds = None
+    """those of training.seeds whose models are distilled; null: all"""
 
 
 class Distill(Distillation):

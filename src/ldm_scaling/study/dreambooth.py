@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
-from .fields import Distinct, Positive, Strict
+from .fields import Distinct, OwnSeeds, Positive, Strict
 from .hub import Pretrained
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class DreamBooth(Teaching):
     """number of subjects, chosen by `seed`"""
     sizes: Annotated[list[str], Distinct, Field(min_length=1)] | None = None
     """sizes that learn the subjects; null: all"""
+    seeds: OwnSeeds = None
+    """those of training.seeds whose models learn them; null: all"""
     token: Annotated[str, AfterValidator(_one_word)]
     """rare word that names the subject; one piece of the text encoder's vocabulary"""
     prior_images: Positive

@@ -41,6 +41,9 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Guidance = Annotated[float, Field(ge=1, le=100)]
 Seed = Annotated[int, Field(ge=0)]
 Distinct = AfterValidator(_distinct)
+Seeds = Annotated[list[Seed], Distinct, Field(min_length=1)]
+OwnSeeds = Annotated[Seeds | None, Field(exclude_if=is_none)]
+"""training seeds of a stage's models: some of training.seeds; null: all of them"""
 
 
 class StudyError(ValueError):

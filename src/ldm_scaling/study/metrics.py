@@ -57,6 +57,9 @@ class Metrics(Strict):
     """bootstrap replicates of every interval, resampled by concept (not for all dimensions)"""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """coverage of every interval"""
+    training_sd: Annotated[float | None, Field(gt=0, lt=1, exclude_if=is_none)] = None
+    """standard deviation, between trainings of a model, of the log of the metric that `select_by`
+    names: measured elsewhere, for studies of one training seed; null: intervals are without it"""
     select_by: Selecting
     """metric that chooses the guidance scale; with inception_v3, fd is FID"""
     clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None

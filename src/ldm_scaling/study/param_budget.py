@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from .fields import Distinct, Guidance, Positive, Strict, is_none
+from .fields import Distinct, Guidance, OwnSeeds, Positive, Strict, is_none
 from .latents import PublishedEncoder
 
 
@@ -46,6 +46,8 @@ class ParamBudget(Strict):
     """denoising steps of the cells"""
     guidance: Annotated[list[Guidance], Distinct, Field(min_length=1)]
     """guidance scales of the cells; each pair uses its best one"""
+    seeds: OwnSeeds = None
+    """those of training.seeds that pairs are trained with; null: all"""
 
     @model_validator(mode="after")
     def _check(self) -> ParamBudget:

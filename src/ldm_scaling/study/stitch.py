@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .fields import Distinct, Positive, Strict
+from .fields import Distinct, OwnSeeds, Positive, Strict
 from .sampling import Sampler
 
 SEPARATOR = "-"
@@ -33,6 +33,8 @@ class Stitch(Strict):
     """denoising steps; null: sampling.steps"""
     sampler: Sampler | None = None
     """one of sampling.samplers; null: the first"""
+    seeds: OwnSeeds = None
+    """those of training.seeds whose models are stitched; null: all"""
 
 
 def allocations(steps: int, shares: list[float], sizes: int) -> list[tuple[int, ...]]:

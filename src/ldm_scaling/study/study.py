@@ -10,6 +10,7 @@ from pydantic import model_validator
 from .checks import (
     check_param_budget,
     check_prompts,
+    check_seeds,
     check_shapes_and_counts,
     check_students,
     check_superres,
@@ -29,4 +30,5 @@ class Study(Sections):
         check_superres(self)
         check_param_budget(self)
         check_prompts(self)
+        check_seeds(self)
         return with_trajectories(with_subjects(self))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from .fields import Distinct, Fraction, Kept, Optimisation, Positive, Strict, is_none
+from .fields import Distinct, Fraction, Kept, Optimisation, OwnSeeds, Positive, Strict, is_none
 
 SCALE = 4
 """side of an image divided by that of its low-resolution version (arXiv 2404.01367, section 4)"""
@@ -125,6 +125,8 @@ class SuperRes(Finetuning):
 
     scratch: Annotated[list[str], Distinct] | None = None
     """sizes that are also trained without pretraining; null: the smallest"""
+    seeds: OwnSeeds = None
+    """those of training.seeds whose models are finetuned; null: all"""
     n: Annotated[int, Field(ge=16)]
     """images of a cell: the first of the test split, or of `validation`"""
     steps: Annotated[list[Positive], Distinct] = Field(min_length=1)

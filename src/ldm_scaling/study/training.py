@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ..kinds.sizes import channels
-from .fields import Distinct, Fraction, Kept, Optimisation, Seed, Strict, is_none
+from .fields import Fraction, Kept, Optimisation, Seeds, Strict, is_none
 
 
 class PowerOfWidth(Strict):
@@ -30,7 +30,7 @@ class Training(Optimisation):
     """gamma of min-SNR weighting (Hang et al. 2023); null: all noise levels weigh the same"""
     keep: Kept
     """fractions of the training at which a checkpoint of the averaged weights is kept"""
-    seeds: Annotated[list[Seed], Distinct] = Field(min_length=1)
+    seeds: Seeds
     """training seeds; there is one model of each size for each seed"""
 
     def of_size(self, size: str, reference: str) -> Training:

@@ -14,7 +14,7 @@ from ..jobs.command import command
 from ..jobs.tables import OK, records, to_csv
 from ..jobs.workdir import write_text
 from ..study.distill import FEW_STEPS
-from .arguments import Confidence, Out, SeveralCells
+from .arguments import CellsBesideStudents, Confidence, Out
 from .curves import Curve, best_points, curve_of, sizes_of
 from .values import Values, interval
 
@@ -87,7 +87,7 @@ def _accelerated(
 
 
 @command
-def main(cells: SeveralCells, confidence: Confidence, out: Out) -> None:
+def main(cells: CellsBesideStudents, confidence: Confidence, out: Out) -> None:
     """Write acceleration.csv, of the cells of undistilled models and those of their students."""
     if len(cells) != 2:
         raise InputError("--cells: twice, of undistilled models and of their students")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import pandas as pd
 
-from ..jobs.cli import fraction
+from ..jobs.cli import fraction, positive
 from ..jobs.command import Option, Read, csv
 from ..jobs.tables import FAMILY, FLOOR_COLUMNS, PARTS
 from .values import Values, read_values
@@ -29,6 +29,10 @@ FamilyParts = Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *PARTS])]
 Sampler = Annotated[str, "sampler of the cells"]
 Steps = Annotated[int, "denoising steps of the cells"]
 Guidance = Annotated[float, "guidance scale of the cells"]
+TrainingSd = Annotated[
+    float | None,
+    Option("of the selecting metric's logarithm between trainings, for draws", positive(float)),
+]
 Out = Annotated[Path, "file to write"]
 
 
@@ -42,5 +46,17 @@ def read_several(cells: SeveralCellFiles, metric: Metric) -> list[Values]:
     return [read_values(*files, metric) for files in cells]
 
 
+def read_beside_students(cells: SeveralCellFiles, metric: Metric) -> list[Values]:
+    """The cells of a metric of undistilled models, and those of each stage of students.
+
+    Only undistilled models of the students' training seeds: a student is compared with its own
+    teacher, whose luck it shares.
+    """
+    undistilled, *students = read_several(cells, metric)
+    seeds = {seed for own in students for seed in own.rows["seed"]}
+    return [undistilled.of_seeds(seeds), *students]
+
+
 Cells = Annotated[Values, Read(read_cells)]
 SeveralCells = Annotated[list[Values], Read(read_several)]
+CellsBesideStudents = Annotated[list[Values], Read(read_beside_students)]

@@ -18,7 +18,8 @@ from ..jobs.cli import InputError
 from ..jobs.command import Option, command
 from ..jobs.tables import BEST, CELL, CELLS, MODEL, OK, read_measured, to_csv, write_cells
 from ..jobs.workdir import write_text
-from .arguments import FamilyParts, Out, SelectBy
+from .arguments import FamilyParts, Out, SelectBy, TrainingSd
+from .values import with_deviation
 
 
 def cells_table(
@@ -151,9 +152,11 @@ def main(
     cells_out: Out,
     best_out: Out,
     draws_out: Out,
+    training_sd: TrainingSd = None,
 ) -> None:
     """Write cells.csv with its draws, and best.csv."""
     measured, draws = read_measured(metrics, MODEL)
+    draws = with_deviation(measured, draws, select_by, training_sd)
     cells = cells_table(measured, family, (steps, guidance))
     best = with_optimism(best_table(cells, select_by), cells, draws, select_by)
     write_text(best_out, to_csv(best))

@@ -24,7 +24,7 @@ from .arguments import Out
 from .components import image_costs
 from .curves import best_points
 from .splits import BEST, PARAM_BUDGET, splits_table
-from .values import Values, with_intervals
+from .values import Values, with_deviation, with_intervals
 
 
 def read_pairs(models: list[list[str]], spec: ParamBudgetSpec) -> tuple[pd.DataFrame, np.ndarray]:
@@ -35,7 +35,8 @@ def read_pairs(models: list[list[str]], spec: ParamBudgetSpec) -> tuple[pd.DataF
     cells, draws = read_measured(models, ["encoder", "size", "seed"])
     pairs = {"stage": BUDGET + cells["encoder"], "sampler": spec.sampler, "grid": True}
     ends = at_end(cells["guidance"], list(cells["guidance"]))
-    return cells.assign(**pairs, at_boundary=ends), draws
+    cells = cells.assign(**pairs, at_boundary=ends)
+    return cells, with_deviation(cells, draws, spec.quality, spec.training_sd)
 
 
 def pair_values(
@@ -56,7 +57,8 @@ def pair_values(
     if spec.alignment:
         aligned = everything.where(cells["metric"] == spec.alignment)
         found.append(_at_guidance(aligned.over_seeds(spec.confidence), best, spec.confidence))
-    return [Values(_with_costs(values.rows, own, spec), values.draws) for values in found]
+    seeds = cells["seed"].nunique()
+    return [Values(_with_costs(values.rows, own, spec, seeds), values.draws) for values in found]
 
 
 def _at_guidance(values: Values, best: Values, confidence: float) -> Values:
@@ -71,8 +73,10 @@ def _at_guidance(values: Values, best: Values, confidence: float) -> Values:
     return Values(rows, found.draws)
 
 
-def _with_costs(rows: pd.DataFrame, counts: pd.DataFrame, spec: ParamBudgetSpec) -> pd.DataFrame:
-    table = rows.join(counts, on=["encoder", "size"])
+def _with_costs(
+    rows: pd.DataFrame, counts: pd.DataFrame, spec: ParamBudgetSpec, seeds: int
+) -> pd.DataFrame:
+    table = rows.join(counts, on=["encoder", "size"]).assign(seeds=seeds)
     nfe = spec.steps * (2 if spec.guided else 1)
     costs = image_costs(table, spec.steps, nfe)
     table["image_caption_gflops"] = costs["text_encoder"]

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ..kinds.metrics import HIGHER_IS_BETTER
+from ..kinds.stages import BUDGET
 from .curves import Curve, common
-from .values import Values, interval
+from .values import Values, interval, read_values
 
 AXES = {
     "params": ("text_params", "unet_params"),
@@ -24,7 +26,7 @@ AXES = {
 """columns of a total, and those of the text encoder's and of the U-Net's part of it"""
 PARAM_BUDGET = ["encoder", "size", "text_params", "autoencoder_params", "unet_params", "params"]
 PARAM_BUDGET += ["image_caption_gflops", "image_unet_gflops", "gflops", "sampler", "steps"]
-PARAM_BUDGET += ["guidance", "at_boundary", "metric", "value", "lo", "hi", "n", "status"]
+PARAM_BUDGET += ["guidance", "at_boundary", "metric", "value", "lo", "hi", "n", "seeds", "status"]
 SPLITS = ["axis", "total", "encoder", "text_share", "unet", "metric", "value", "lo", "hi"]
 SPLITS += ["standing", "n"]
 BEST, TIED, BEHIND = "best", "tied", "behind"
@@ -56,6 +58,13 @@ class EncoderCurve:
         """Whether a total is within `totals`."""
         low, high = self.totals()
         return low <= total <= high
+
+
+def read_pairs(table: Path, file: Path, metric: str) -> Values:
+    """The pairs of a metric, with draws, as tables of values have them."""
+    values = read_values(table, file, metric, PARAM_BUDGET)
+    rows = values.rows.assign(stage=BUDGET + values.rows["encoder"], trained=1.0)
+    return Values(rows, values.draws)
 
 
 def encoder_curves(values: Values, axis: str) -> list[EncoderCurve]:

@@ -19,9 +19,9 @@ from ..jobs.tables import MEASURED, read_measured, records, write_cells
 from ..kinds import stages
 from ..kinds.sizes import channels
 from ..study.stitch import SEPARATOR
-from .arguments import FamilyParts, Out, SelectBy
+from .arguments import FamilyParts, Out, SelectBy, TrainingSd
 from .curves import curve_of, sizes_of
-from .values import Values, read_values
+from .values import Values, read_values, with_deviation
 
 TRAJECTORY = ["sizes", "seed", "sampler", "steps", "allocation"]
 STITCH = ["stage", "sizes", "allocation", "share", "seed", "sampler", "steps", "guidance", "metric"]
@@ -123,10 +123,12 @@ def main(
     guidance: Annotated[list[float], "of the grid"],
     out: Out,
     draws_out: Out,
+    training_sd: TrainingSd = None,
 ) -> None:
     """Write stitch.csv and its draws."""
     names = ["sizes", "seed", "sampler"]
     measured, draws = read_measured(metrics, names, [*MEASURED, "allocation"])
+    draws = with_deviation(measured.assign(stage=stages.STITCH), draws, select_by, training_sd)
     table = stitch_table(measured, family, select_by, guidance)
     write_cells(table, draws[table.index], out, draws_out)
     print(f"{len(table)} rows of {table['sizes'].nunique()} sequences of sizes")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -42,6 +43,15 @@ class Values:
         """The rows for which `chosen`, a mask of them, is true."""
         mask = np.asarray(chosen, dtype=bool)
         return Values(self.rows[mask].reset_index(drop=True), self.draws[mask])
+
+    def of_seeds(self, seeds: Iterable[int]) -> Values:
+        """The rows of these training seeds."""
+        return self.where(self.rows["seed"].isin(list(seeds)))
+
+    def of_other_trainings(self, deviation: float) -> Values:
+        """The same with draws that vary as `of_other_trainings` says; undone by its negative."""
+        drawn = of_other_trainings(self.rows, self.draws[:, 1:], deviation)
+        return Values(self.rows, np.hstack([self.draws[:, :1], drawn]))
 
     def over_seeds(self, confidence: float, seed: int = 0) -> Values:
         """The mean over training seeds of each cell; its draws spread as the seeds do too.
@@ -142,6 +152,36 @@ def _deviates(seed: int, size: str, other: str, seeds: int, count: int) -> np.nd
     found = np.random.default_rng(key).standard_normal((seeds, count))
     found[:, 0] = 0  # the value itself
     return found
+
+
+def of_other_trainings(rows: pd.DataFrame, draws: np.ndarray, deviation: float) -> np.ndarray:
+    """Draws [rows, R] that also vary as metrics of other trainings would.
+
+    `deviation` is the standard deviation of the metric's logarithm between trainings of a model.
+    It was measured elsewhere: rows are of one training. Every draw multiplies all cells of a model
+    by one factor. A kept checkpoint counts as a model, and so do the sizes of a trajectory.
+    """
+    sizes = rows["sizes"] if "sizes" in rows else rows["size"]
+    models = rows["stage"] + " " + sizes + " " + rows["trained"].map("{:g}".format)
+    lucks = {name: _luck(name, draws.shape[1]) for name in models.unique()}
+    return draws * np.exp(deviation * np.array([lucks[name] for name in models]))
+
+
+def with_deviation(
+    rows: pd.DataFrame, draws: np.ndarray, metric: str, deviation: float | None
+) -> np.ndarray:
+    """Draws [rows, R] of which those of a metric vary by a deviation too, if one is given."""
+    own = (rows["metric"] == metric).to_numpy()
+    if deviation is None or not own.any():
+        return draws
+    draws = draws.copy()
+    draws[own] = of_other_trainings(rows[own], draws[own], deviation)
+    return draws
+
+
+@lru_cache(maxsize=1024)
+def _luck(model: str, count: int) -> np.ndarray:
+    return np.random.default_rng(zlib.crc32(model.encode())).standard_normal(count)
 
 
 def interval(draws: np.ndarray, confidence: float) -> tuple[float, float, float]:

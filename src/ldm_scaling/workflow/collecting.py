@@ -44,6 +44,12 @@ def grid_of(study: Study) -> Callable[[Any], str]:
     return of_job
 
 
+def deviation_of(study: Study) -> str:
+    """`--training-sd DEVIATION`, if the study gives one."""
+    deviation = study.metrics.training_sd
+    return "" if deviation is None else f"--training-sd {deviation}"
+
+
 def _given(study: Study, wildcards: Any) -> list[Given]:
     sampler = sampler_of(wildcards.sampler)
     return measured(study, wildcards.stage, wildcards.sampler, sampler)

@@ -59,7 +59,11 @@ def jobs_of(study: Study) -> dict[str, dict]:
         own = {(make.__qualname__, *values): text for values, text in _specs(study, make)}
         jobs[rule] = jobs.get(rule, {}) | own
     for stage in stages.samplers(study):
-        jobs["collect"][stage] = (stages.grid(study, stage), settings.metric(study))
+        jobs["collect"][stage] = (
+            stages.grid(study, stage),
+            settings.metric(study),
+            study.metrics.training_sd,
+        )
     for kind in (*TABLES, *FIGURES):
         made = targets.parts(kind, study)
         values = {

@@ -248,21 +248,20 @@ def clip_like(study: Study) -> list[Given]:
 # ------------------------------------------------------------ subjects
 
 
-def _scores(study: Study, seeds: list[int]) -> list[tuple[str, int, str]]:
+def _scores(study: Study) -> list[tuple[str, int, str]]:
     folder = f"{study.results}/cells/{DREAMBOOTH}"
     return [
         (size, seed, f"{folder}/{size}/seed{seed}/scores.safetensors")
         for size, seed in stages.taught(study)
-        if seed in seeds
     ]
 
 
 def every_subject_scores(study: Study) -> list[Given]:
     """Scores of each model that was taught subjects."""
-    found = _scores(study, study.training.seeds)
-    return [Given((size, seed), (path,)) for size, seed, path in found]
+    return [Given((size, seed), (path,)) for size, seed, path in _scores(study)]
 
 
 def subject_scores(study: Study) -> list[Given]:
     """Scores and images of each size, of the first training seed: the one that figures show."""
-    return [Given((size,), (path,)) for size, _, path in _scores(study, study.training.seeds[:1])]
+    first = study.training.seeds[0]
+    return [Given((size,), (path,)) for size, seed, path in _scores(study) if seed == first]

@@ -17,6 +17,7 @@ from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are name
     is_budget,
     is_student,
     is_superres,
+    section_of,
     student_steps,
 )
 from ..study.checks import sequences
@@ -51,13 +52,19 @@ def sizes(study: Study, stage: str) -> list[str]:
     return needed.guided_distill(study).sizes or sorted(study.family.sizes, key=channels)[:2]
 
 
+def seeds(study: Study, stage: str) -> list[int]:
+    """The training seeds of a stage's models, in the order of training.seeds."""
+    own = getattr(getattr(study, section_of(stage)), "seeds", None)
+    return [seed for seed in study.training.seeds if own is None or seed in own]
+
+
 def models(study: Study) -> list[tuple[str, str, int]]:
     """Stage, size and training seed of every model, teachers before their students."""
     return [
         (stage, size, seed)
         for stage in samplers(study)
         for size in sizes(study, stage)
-        for seed in study.training.seeds
+        for seed in seeds(study, stage)
     ]
 
 
@@ -93,7 +100,7 @@ def pairs(study: Study) -> list[tuple[str, str, int]]:
         (f"{BUDGET}{encoder.name}", size, seed)
         for encoder in budget.text_encoders
         for size in sorted(budget.sizes, key=channels)
-        for seed in study.training.seeds
+        for seed in seeds(study, BUDGET)
     ]
 
 
@@ -102,7 +109,7 @@ def taught(study: Study) -> list[tuple[str, int]]:
     if study.dreambooth is None:
         return []
     chosen = sorted(study.dreambooth.sizes or study.family.sizes, key=channels)
-    return [(size, seed) for size in chosen for seed in study.training.seeds]
+    return [(size, seed) for size in chosen for seed in seeds(study, DREAMBOOTH)]
 
 
 def stitched_sampler(study: Study) -> str:
@@ -115,5 +122,5 @@ def trajectories(study: Study) -> list[tuple[str, int]]:
 
     The models of a trajectory have the same training seed.
     """
-    seeds = study.training.seeds
-    return [(SEPARATOR.join(sizes), seed) for sizes in sequences(study) for seed in seeds]
+    own = seeds(study, STITCH)
+    return [(SEPARATOR.join(sizes), seed) for sizes in sequences(study) for seed in own]

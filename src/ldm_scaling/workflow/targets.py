@@ -62,7 +62,8 @@ def parts(kind: Figure | Table, study: Study) -> Parts:
     if kind.needs and not _is_there(study, kind.needs):
         return Parts({"missing": _missing(study, kind.needs)}, {"command": ""})
     given = {option: files.named(study, word) for option, word in _words(kind.files)}
-    values = {option: settings.named(study, word) for option, word in _words(kind.settings)}
+    named = ((option, settings.named(study, word)) for option, word in _words(kind.settings))
+    values = {option: value for option, value in named if value is not None}
     shown = {name: settings.named(study, word) for name, word in _words(kind.shown)}
     inputs = {name: [path for one in found for path in one.paths] for name, found in given.items()}
     params = {name: literal(value) for name, value in (values | shown).items()}

@@ -69,6 +69,8 @@ class ClaimsSpec(CostSpec):
     confidence: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
     """of what training seeds add to draws"""
+    training_sd: Annotated[float | None, Field(gt=0, exclude_if=is_none)] = None
+    """standard deviation of log quality between trainings, which draws contain; null: none is"""
     figure_sampler: Sampler
     """what figures of one sampler show"""
     decay: Literal["cosine", "constant"]
@@ -96,6 +98,7 @@ class ClaimsSpec(CostSpec):
             alignment=study.metrics.alignment,
             confidence=study.metrics.confidence,
             seed=study.seed,
+            training_sd=study.metrics.training_sd,
             figure_sampler=study.sampling.samplers[0],
             decay=study.training.decay,
             agreement=AgreementClaims.of(study),

@@ -97,7 +97,7 @@ class DistillSpec(Strict):
             size=size,
             seed=seed,
             diffusion=study.diffusion,
-            distill=needed.distill(study),
+            distill=needed.distill(study).model_copy(update={"seeds": None}),
             encoding=EncodingSpec.while_training(study),
         )
 
@@ -125,7 +125,7 @@ class GuidedDistillSpec(Strict):
     @classmethod
     def of(cls, study: Study, steps: int, size: str, seed: int) -> GuidedDistillSpec:
         """Spec of rule guided_distill. Raises StudyError if the study has no such stage."""
-        own = {"sizes": [size], "steps": [steps]}
+        own = {"sizes": [size], "steps": [steps], "seeds": None}
         return cls(
             size=size,
             seed=seed,

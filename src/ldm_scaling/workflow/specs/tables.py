@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...study.fields import Fraction, Guidance, Positive, Strict
+from ...study.fields import Fraction, Guidance, Positive, Strict, is_none
 from ...study.metrics import Selecting
 from ...study.study import Study
 from .. import needed, searches, stages
@@ -54,6 +54,8 @@ class ParamBudgetSpec(Strict):
     guided: bool
     """whether an image takes two forward passes a step"""
     confidence: Annotated[Fraction, Field(gt=0, lt=1)]
+    training_sd: Annotated[float | None, Field(gt=0, exclude_if=is_none)] = None
+    """standard deviation of log quality between trainings; null: draws are without it"""
 
     @classmethod
     def of(cls, study: Study) -> ParamBudgetSpec:
@@ -66,4 +68,5 @@ class ParamBudgetSpec(Strict):
             steps=budget.steps,
             guided=max(budget.guidance) > 1,
             confidence=metrics.confidence,
+            training_sd=metrics.training_sd,
         )
