@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -100,8 +101,12 @@ def floors() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "metric", "value"])
 
 
+@cache
 def cells(sampler: str, seed: int = 0, stage: str = "pretrain") -> pd.DataFrame:
-    """The cells of a sampler, without metrics: the grid, and the fixed setting along training."""
+    """The cells of a sampler, without metrics: the grid, and the fixed setting along training.
+
+    All worlds share the table.
+    """
     student = stage in STUDENTS
     steps = STUDENT_STEPS if student else STEPS
     rows = [(count, scale, 1.0) for count in steps for scale in SCALES]
@@ -202,10 +207,16 @@ def world(
 
 def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:
     """search_cost.csv, as far as claims read it, of two training seeds of every size."""
-    rows = pd.concat([cells(sampler, seed) for sampler in samplers for seed in (0, 1)])
-    rows = rows.drop_duplicates(["size", "sampler", "steps", "seed"]).reset_index(drop=True)
+    rows = models_of(*samplers)
     regret = generator.uniform(0, 1 / AIM.within, len(rows)) + effect(rows)
     return rows.assign(images=30, grid_images=100, within=regret <= 1)
+
+
+@cache
+def models_of(*samplers: str) -> pd.DataFrame:
+    """A cell of each size, sampler and number of steps, for two training seeds."""
+    rows = pd.concat([cells(sampler, seed) for sampler in samplers for seed in (0, 1)])
+    return rows.drop_duplicates(["size", "sampler", "steps", "seed"]).reset_index(drop=True)
 
 
 def planted_in(

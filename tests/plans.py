@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import pickle
 import subprocess
 import sys
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import yaml
 from project import ROOT
+from ready import jobs_in
 from snakemake.utils import update_config
 
 from ldm_scaling.costs.memory import Activations
@@ -74,23 +72,6 @@ def of_package(folder: Path, *arguments: str) -> subprocess.CompletedProcess[byt
     environment = os.environ | {"PYTHONPATH": str(folder / "src")}
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True)
-
-
-def jobs_in(folder: Path, *overlays: str, config: Mapping | None = None) -> list[Job]:
-    """Every job of a study in a copy of the project."""
-    done = of_package(folder, "-c", _BUILD, json.dumps([overlays, config]))
-    assert done.returncode == 0, done.stderr.decode()[-3000:]
-    return pickle.loads(done.stdout)
-
-
-_BUILD = """
-import json, pickle, sys
-from pathlib import Path
-from ldm_scaling.plan.dag import build
-overlays, config = json.loads(sys.argv[1])
-jobs = build(Path("Snakefile"), [Path(overlay) for overlay in overlays], config)
-sys.stdout.buffer.write(pickle.dumps(jobs))
-"""
 
 
 @cache

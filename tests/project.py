@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from ready import dry_run
+
 import ldm_scaling
 
 ROOT = Path(__file__).parents[1]
@@ -110,9 +112,13 @@ class Project:
 
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
         """Run to the end and return what was printed; asserts the exit status."""
-        process = self.start(*arguments)
-        output = process.communicate()[0]
-        assert (process.returncode != 0) == fails, output[-6000:]
+        if {"-n", "--dry-run"} & {*arguments}:
+            status, output = dry_run(self.folder, *arguments)
+        else:
+            process = self.start(*arguments)
+            output = process.communicate()[0]
+            status = process.returncode
+        assert (status != 0) == fails, output[-6000:]
         return output
 
     def kill_when(self, moment: Callable[[], bool], *arguments: str) -> None:

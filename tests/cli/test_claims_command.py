@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from claim_worlds import ALIGNMENT, FIDELITY, family, floors, spec, world
+from commands import run_here
 
 from ldm_scaling.claims.registry import CLAIMS
 from ldm_scaling.claims.statement import HERE, HOLDS, NOT_RUN, find
 from ldm_scaling.jobs.tables import write_cells
 from ldm_scaling.tables.searches import SEARCH_COST
 from ldm_scaling.tables.values import Values
-
-COMMAND = [sys.executable, "-m", "ldm_scaling.claims.decide"]
 
 
 def larger_is_better(r):
@@ -60,22 +59,14 @@ def folder(tmp_path, evidence):
 @pytest.fixture
 def claims(folder, evidence):
     def command(*changed, dreambooth=("--dreambooth", "dreambooth.csv", "dreambooth.safetensors")):
-        command = [
-            *COMMAND,
-            "--spec",
-            "@spec.json",
-            "--family",
-            "family.csv",
-            "--floors",
-            "floors.csv",
-        ]
+        command = ["--spec", "@spec.json", "--family", "family.csv", "--floors", "floors.csv"]
         for stage, sampler, stem in tables(evidence):
             command += ["--cells", stage, sampler, f"{stem}.csv", f"{stem}.safetensors"]
         command += ["--stitch", "stitch.csv", "stitch.safetensors"]
         command += ["--searches", "searches.csv"]
         command += ["--param-budget", "param_budget.csv", "param_budget.safetensors"]
         command += [*dreambooth, "--table-out", "out/claims.csv", "--text-out", "out/claims.md"]
-        return subprocess.run([*command, *changed], cwd=folder, capture_output=True, text=True)
+        return run_here("claims.decide", *command, *changed, folder=folder)
 
     return command
 

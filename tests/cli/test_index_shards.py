@@ -1,27 +1,22 @@
-"""The command `python -m ldm_scaling.data.index_shards`, run as a user or a rule runs it."""
+"""The command `python -m ldm_scaling.data.index_shards`."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from collections_on_disk import write_shards
+from commands import run_here
 
 from ldm_scaling.jobs.arrays import map_array
 
 
-def command(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, *more: str) -> CompletedProcess[str]:
     """Run the command on folder/shards."""
     arguments = ["--spec", '{"max_images": null}', "--shards", folder / "shards"]
     arguments += ["--out", folder / "out" / "index", "--work-dir", folder / "work", *more]
-    return subprocess.run(
-        [sys.executable, "-m", "ldm_scaling.data.index_shards", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_here("data.index_shards", *arguments)
 
 
 @pytest.fixture

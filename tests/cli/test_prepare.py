@@ -1,4 +1,4 @@
-"""The command `python -m ldm_scaling.data.prepare`, run as a user or a rule runs it."""
+"""The command `python -m ldm_scaling.data.prepare`."""
 
 from __future__ import annotations
 
@@ -6,24 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run_here
 from PIL import Image
 
-
-def command(
-    *arguments: object, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run the command."""
-    return subprocess.run(
-        [sys.executable, "-m", "ldm_scaling.data.prepare", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=env,
-    )
+command = partial(run_here, "data.prepare")
 
 
 def spec(folder: Path, **more: object) -> str:
@@ -133,14 +124,19 @@ def test_wrong_arguments(arguments, says):
 def test_a_locale_that_is_not_utf_8_changes_no_caption(folder, tmp_path):
     path = folder / "metadata.csv"
     path.write_text(path.read_text().replace("picture", "Åland ねこ"), encoding="utf-8")
-    plain = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}  # all is ASCII
-    for name, more in (("utf", {}), ("ascii", plain)):
-        done = command("--spec", spec(folder), "--out", tmp_path / name, env=os.environ | more)
-        assert done.returncode == 0, done.stderr
+
+    def in_ascii(out: str) -> subprocess.CompletedProcess[str]:
+        plain = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+        line = [sys.executable, "-m", "ldm_scaling.data.prepare", "--spec", spec(folder)]
+        line += ["--out", str(tmp_path / out)]
+        return subprocess.run(line, env=os.environ | plain, capture_output=True, text=True)
+
+    assert command("--spec", spec(folder), "--out", tmp_path / "utf").returncode == 0
+    done = in_ascii("ascii")
+    assert done.returncode == 0, done.stderr
     for split in ("train", "validation", "test"):
         written = [(tmp_path / name / f"{split}.csv").read_bytes() for name in ("utf", "ascii")]
         assert "Åland ねこ" in written[0].decode() and written[0] == written[1]
     (folder / "3.png").unlink()
     path.write_text(path.read_text(encoding="utf-8").replace("3.png", "ねこ.png"), encoding="utf-8")
-    done = command("--spec", spec(folder), "--out", tmp_path / "no", env=os.environ | plain)
-    assert r"\u306d\u3053.png does not exist" in refused(done)
+    assert r"\u306d\u3053.png does not exist" in refused(in_ascii("no"))

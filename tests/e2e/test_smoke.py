@@ -11,8 +11,8 @@ import sys
 import pandas as pd
 import pytest
 import yaml
-from plans import jobs_in
 from project import SMOKE
+from ready import jobs_in
 
 from ldm_scaling.jobs.arrays import map_array
 from ldm_scaling.kinds.stages import SCRATCH

@@ -1,11 +1,9 @@
 """Tables: costs, the best guidance, boundary flags, failed cells, wrong input."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
+from commands import run_here
 
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError
@@ -240,15 +238,14 @@ def drawn(rows):
 
 def collect(tmp_path, select_by="fd_x"):
     family().to_csv(tmp_path / "family.csv", index=False)
-    command = [sys.executable, "-m", "ldm_scaling.tables.collect", "--select-by", select_by]
-    command += ["--family", "family.csv", "--cells-out", "out/cells.csv"]
+    command = ["--select-by", select_by, "--family", "family.csv", "--cells-out", "out/cells.csv"]
     command += ["--best-out", "out/best.csv", "--draws-out", "out/draws"]
     command += ["--steps", *map(str, GRID[0]), "--guidance", *map(str, GRID[1])]
     for size, rows in measured().groupby("size"):
         rows[MEASURED].to_csv(tmp_path / f"{size}.csv", index=False)
         write_arrays(tmp_path / size, drawn(rows), "abc")
         command += ["--metrics", "pretrain", size, "0", "ddim", f"{size}.csv", size]
-    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    return run_here("tables.collect", *command, folder=tmp_path)
 
 
 def test_command_writes_what_the_functions_return(tmp_path):

@@ -1,11 +1,9 @@
 """Curves, envelope and crossovers, on lines whose crossings are known."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
+from commands import run_here
 from synthetic import METRIC, cells, values
 
 from ldm_scaling.jobs.cli import InputError
@@ -212,7 +210,7 @@ def test_a_metric_of_which_more_is_better_has_no_curve():
 
 def test_command_has_every_sampler_axis_and_pair(tmp_path):
     base = {"c8": [100, 60, 40], "c16": [44, 30, 10]}
-    command = [sys.executable, "-m", "ldm_scaling.tables.curves", "--metric", METRIC]
+    command = ["--metric", METRIC]
     for sampler in ("ddim", "ddpm"):
         made = values(cells(base=base, failed=None, sampler=sampler))
         write_cells(
@@ -222,7 +220,7 @@ def test_command_has_every_sampler_axis_and_pair(tmp_path):
 
     def run(confidence):
         options = ["--confidence", confidence, "--out", "out.csv"]
-        return subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True)
+        return run_here("tables.curves", *command, *options, folder=tmp_path)
 
     done = run("0.95")
     assert (done.returncode, done.stderr) == (0, "")

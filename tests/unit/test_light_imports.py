@@ -25,6 +25,7 @@ def run(code):
     [
         ("models.pretrain models.distill models.superres cells.sweep cells.illustrate", TRAINING),
         ("data.prepare data.crop_photos cells.measure", {"torch", "diffusers"}),
+        ("plan.__main__", {"torch", "diffusers"}),  # which it needs when there is a DAG to price
     ],
 )
 def test_jobs_import_nothing_that_costs_seconds_for_nothing(modules, unneeded):

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from cleanfid.fid import frechet_distance, kernel_distance
+from commands import run_here
 from resamples import resample_weights
 
 from ldm_scaling.cells.measure import COLUMNS, read_features, read_records
@@ -64,10 +65,7 @@ def command(module, folder, spec=SPEC, **paths):
     (folder / "captions.csv").write_text("index,concept,caption,name\n" + concepts)
     paths = {"out": "out.csv", "captions": "captions.csv", **paths}
     arguments = [f"--{name}={folder / path}" for name, path in paths.items()]
-    program = [sys.executable, "-m", f"ldm_scaling.cells.{module}"]
-    return subprocess.run(
-        [*program, "--spec", json.dumps(spec), *arguments], capture_output=True, text=True
-    )
+    return run_here(f"cells.{module}", "--spec", json.dumps(spec), *arguments)
 
 
 def save(path, **arrays):

@@ -1,13 +1,12 @@
 """Splits of a budget between text encoder and U-Net, on metrics that are known exactly."""
 
 import json
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from commands import run_here
 from drawn import no_overlap, same_bytes
 from plans import changed, study_of
 
@@ -176,13 +175,12 @@ def test_pairs_of_different_n_and_uncounted_pairs_are_named(tmp_path):
 @pytest.fixture
 def written(tmp_path):
     counted().to_csv(tmp_path / "components.csv", index=False)
-    command = [sys.executable, "-m", "ldm_scaling.tables.param_budget"]
-    command += ["--spec", SPEC.model_dump_json(), "--counts", "components.csv"]
+    command = ["--spec", SPEC.model_dump_json(), "--counts", "components.csv"]
     for model in models(tmp_path):
         command += ["--metrics", *model]
     command += ["--table-out", "pairs.csv", "--draws-out", "draws.safetensors"]
     command += ["--splits-out", "splits.csv"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = run_here("tables.param_budget", *command, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     return tmp_path
 

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from commands import run_here
 from project import ROOT
 from solvers import solver
 from studies import put
@@ -209,8 +210,9 @@ def test_three_networks_take_their_steps_in_turn(networks):
 
 
 @pytest.fixture
-def command(networks, tmp_path):
-    """A function that starts sampling with models a and b."""
+def options(networks, tmp_path, monkeypatch):
+    """A function of cells and a folder that gives options: sampling with models a and b."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     for name, unet in zip("ab", networks, strict=True):
         save_model(unet, tmp_path / name / "unet", WEIGHTS)
     random = np.random.default_rng(1)
@@ -218,56 +220,61 @@ def command(networks, tmp_path):
     arrays = {name: random.normal(size=shape).astype("f4") for name, shape in shapes.items()}
     write_arrays(tmp_path / "text", arrays, "text")
 
-    def start(cells, out, *options, models=("a", "b")):
+    def made(cells, out, models=("a", "b")):
         spec = SweepSpec(diffusion=DIFFUSION, cells=[CellSpec(**CELL | own) for own in cells])
         first, *others = models
         words = ["--model", first, *(word for name in others for word in ("--then", name))]
         words += ["--autoencoder", ROOT / "pretrained/autoencoder-emoji32", "--text", "text"]
         words += ["--spec", spec.model_dump_json(), "--out", out, "--work-dir", f"work-{out}"]
-        line = [sys.executable, "-m", "ldm_scaling.cells.sweep", *words, *options]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(line, cwd=tmp_path, env=environment, **pipes)
+        return [*words, "--batch", "32"]
 
-    return start
+    return made
 
 
-def finish(process, code=0):
-    log, _ = process.communicate(timeout=300)
-    assert process.returncode == code, log
-    return log
+@pytest.fixture
+def sample(options, tmp_path):
+    """A function that samples with models a and b, and returns what is printed."""
+
+    def sampled(*arguments, code=0, **models):
+        done = run_here("cells.sweep", *options(*arguments, **models), folder=tmp_path)
+        assert done.returncode == code, done.stderr
+        return done.stderr
+
+    return sampled
 
 
 def test_a_killed_run_ends_with_the_same_cells_and_a_new_share_samples_only_itself(
-    command, tmp_path
+    options, sample, tmp_path
 ):
     cells = [{"allocation": [1, 3]}, {"allocation": [2, 2]}]
-    finish(command(cells, "whole", "--batch", "32"))
-    process = command(cells, "killed", "--batch", "32")
+    sample(cells, "whole")
+    line = [sys.executable, "-m", "ldm_scaling.cells.sweep", *options(cells, "killed")]
+    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # rounds alike
+    process = subprocess.Popen(line, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
     while not list((tmp_path / "work-killed").rglob("state-*")) and process.poll() is None:
         time.sleep(0.01)
     process.kill()
     process.wait()
     assert not (tmp_path / "killed/cells.json").exists()
-    finish(command(cells, "killed", "--batch", "32"))
+    sample(cells, "killed")
     for name in ("features.safetensors", "images.safetensors"):
         written = [(tmp_path / out / name).read_bytes() for out in ("whole", "killed")]
         assert written[0] == written[1]
     records = json.loads((tmp_path / "killed/cells.json").read_text())
     assert [(row["allocation"], row["nfe"]) for row in records] == [("1-3", 8), ("2-2", 8)]
     states = {path: path.stat().st_mtime_ns for path in (tmp_path / "work-killed").rglob("state-*")}
-    finish(command([*cells, {"allocation": [3, 1]}], "killed", "--batch", "32"))
+    sample([*cells, {"allocation": [3, 1]}], "killed")
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "work-killed").rglob("state-*")}
     assert states.items() <= after.items()
     assert len({path.parent for path in after}) == 3
     # the other order is another trajectory, even with the same steps
-    finish(command([{"allocation": [2, 2]}], "other", models=("b", "a")))
+    sample([{"allocation": [2, 2]}], "other", models=("b", "a"))
     files = [tmp_path / out / "features.safetensors" for out in ("whole", "other")]
     one, two = (map_array(path, "steps4_guidance3_stitched2-2") for path in files)
     assert not np.array_equal(one, two)
 
 
-def test_a_cell_of_another_number_of_models_is_one_line(command):
+def test_a_cell_of_another_number_of_models_is_one_line(sample):
     for own, models in (({}, "ab"), ({"allocation": [2, 2]}, "a")):
-        log = finish(command([own], "out", models=models), code=2)
+        log = sample([own], "out", models=models, code=2)
         assert f"is not a cell of {len(models)} models" in log.splitlines()[-1]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from project import SNAKEMAKE, Project
+from ready import dry_run
 
 AUTOENCODER = "pretrained/autoencoder-emoji32"
 FIGURE = "results/figures/fid_vs_cost.pdf"
@@ -19,10 +20,15 @@ FIGURE = "results/figures/fid_vs_cost.pdf"
 
 def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
     """Run in a folder, without a PYTHONPATH that would help; asserts the exit status."""
+    arguments = ("--cores", "1", *arguments)
+    if "-n" in arguments:
+        status, printed = dry_run(folder, *arguments)
+        assert (status != 0) == fails, printed[-6000:]
+        return printed
     environment = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
     binaries = str(Path(sys.executable).parent)
     done = subprocess.run(
-        [SNAKEMAKE, "--cores", "1", *arguments],
+        [SNAKEMAKE, *arguments],
         cwd=folder,
         env=environment | {"PATH": os.pathsep.join([binaries, os.environ["PATH"]])},
         stdout=subprocess.PIPE,

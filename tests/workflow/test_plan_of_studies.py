@@ -5,8 +5,9 @@ from collections import Counter
 import pandas as pd
 import pytest
 import yaml
-from plans import jobs_in, of_package, study_of
+from plans import of_package, study_of
 from project import ROOT, SMOKE
+from ready import jobs_in
 
 from ldm_scaling.plan.dag import reruns
 

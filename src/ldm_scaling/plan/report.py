@@ -6,12 +6,14 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from .dag import Job
-from .price import Price
+
+if TYPE_CHECKING:
+    from .price import Price  # seconds of import
 
 DEVICES = {
     "a100": (312e12, "bfloat16"),
@@ -25,7 +27,7 @@ DEVICES = {
 """peak FLOP/s of dense matrix products, and their precision: GPUs by their makers' data sheets; a
 processor's core with two fused multiply-adds of 8 numbers a cycle (AVX2) at 3 GHz"""
 MANY_EPOCHS = 10
-Priced = Sequence[tuple[Job, Price]]
+Priced = Sequence[tuple[Job, "Price"]]
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,13 @@ def _file(name: str, above: Path) -> Path:
 
 
 @cache
+def _text(name: str, above: Path) -> str:
+    return _file(name, above).read_text(encoding="utf-8")
+
+
+@cache
 def _tree(name: str, above: Path) -> ast.Module:
-    return ast.parse(_file(name, above).read_text(encoding="utf-8"))
+    return ast.parse(_text(name, above))
 
 
 @cache
@@ -80,18 +85,17 @@ def _imports(name: str, above: Path) -> list[str]:
             base = ".".join([*(parts if node.level else []), *filter(None, [node.module])])
             members = {f"{base}.{alias.name}" for alias in node.names}
             found |= {base, *(member for member in members if _is_module(member, above))}
-        elif isinstance(node, ast.JoinedStr) and (match := _BY_NAME.match(ast.unparse(node))):
-            folder = f"{package}.{match[1]}"
-            files = above.joinpath(*folder.split(".")).glob("[!_]*.py")
-            found |= {f"{folder}.{file.stem}" for file in files}
+    for folder in _BY_NAME.findall(_text(name, above)):
+        files = above.joinpath(*package.split("."), folder).glob("[!_]*.py")
+        found |= {f"{package}.{folder}.{file.stem}" for file in files}
     top = name.partition(".")[0]
     return [own for own in found if own.partition(".")[0] == top and _is_module(own, above)]
 
 
-def _statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those that only a type checker sees."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
-        yield node
-        yield from _statements(node)
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements within a node, but those that only a type checker sees."""
+    for block in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for inner in getattr(node, block, []):
+            yield inner
+            if not (isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.unparse(inner.test)):
+                yield from _statements(inner)

@@ -75,9 +75,8 @@ def inputs_of(files: Iterable[str | Path]) -> list[str]:
     None of a repository with braces in its path, when it is called from elsewhere: Snakemake would
     take them for wildcards, and has no way to escape them. Then an edit of a file reruns nothing.
     """
-    here = Path.cwd()
-    paths = map(Path, files)
-    named = [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in paths]
+    here = f"{Path.cwd()}/"
+    named = [str(Path(file)).removeprefix(here) for file in files]
     return [path for path in named if "{" not in path]
 
 

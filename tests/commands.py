@@ -1,0 +1,30 @@
+"""Commands of the project, run in the test's own process: a start of Python takes a second."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import sys
+from pathlib import Path
+from subprocess import CompletedProcess
+from unittest import mock
+
+from ldm_scaling.jobs.cli import run
+
+
+def run_here(module: str, *options: object, folder: Path | str = ".") -> CompletedProcess[str]:
+    """What `python -m ldm_scaling.MODULE OPTIONS` does and prints in a folder."""
+    main, words = importlib.import_module(f"ldm_scaling.{module}").main, [*map(str, options)]
+    status, out, err = 0, io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", [module, *words]),
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            run(main)
+        except SystemExit as stopped:
+            status = stopped.code
+    return CompletedProcess(words, status, out.getvalue(), err.getvalue())
