@@ -155,8 +155,8 @@ def world(
     subjects is the similarity to subjects that sizes were taught; None: none were. 20 e^stitched is
     the FID of stitched trajectories, 20 e^split that of pairs of a text encoder and a U-Net; None:
     there are none. Of pretrained models the FID-infinity is 0.8 e^endless of the FID, the KID
-    0.01 e^kid of it: the same noise. A regret of an adaptive search is as likely within its margin
-    as is the aim; `searches` adds to it in margins.
+    0.01 e^kid of it: the same noise. The aim's share of adaptive searches succeeds, those
+    with a regret of at most 1; `searches` adds to it.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
@@ -208,8 +208,8 @@ def world(
 def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:
     """search_cost.csv, as far as claims read it, of two training seeds of every size."""
     rows = models_of(*samplers)
-    regret = generator.uniform(0, 1 / AIM.within, len(rows)) + effect(rows)
-    return rows.assign(images=30, grid_images=100, within=regret <= 1)
+    regret = generator.uniform(0, 1 / AIM.success, len(rows)) + effect(rows)
+    return rows.assign(images=30, grid_images=100, success=regret <= 1)
 
 
 @cache

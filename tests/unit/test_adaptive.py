@@ -29,7 +29,7 @@ from ldm_scaling.study.metrics import Metrics
 from ldm_scaling.workflow.specs.cells import SweepSpec
 from ldm_scaling.workflow.specs.tables import SearchCostSpec
 
-N, SCALES, LOOK = 40, [1, 2, 4, 8, 16], 0.11
+N, SCALES, LOOK = 40, [1, 2, 4, 8, 16], 0.17
 
 
 @pytest.fixture

@@ -21,15 +21,15 @@ def changed(evidence, **columns):
 
 def test_the_interval_is_jeffreys():
     evidence = world(samplers=["ddim"])
-    count, within = len(evidence.searches), int(evidence.searches["within"].sum())
+    count, successes = len(evidence.searches), int(evidence.searches["success"].sum())
     finding = find(AIM, evidence)
-    assert finding.estimate == pytest.approx(within / count - 0.95)
-    expected = beta(within + 0.5, count - within + 0.5).ppf([0.025, 0.975]) - 0.95
+    assert finding.estimate == pytest.approx(successes / count - 0.95)
+    expected = beta(successes + 0.5, count - successes + 0.5).ppf([0.025, 0.975]) - 0.95
     assert [finding.lo, finding.hi] == pytest.approx(expected, abs=0.02)
 
 
 def test_more_images_than_the_aim_fail_whatever_is_found():
-    finding = find(AIM, changed(world(), images=31, within=True))
+    finding = find(AIM, changed(world(), images=36, success=True))
     assert finding.verdict == FAILS and finding.estimate == pytest.approx(-0.01)
 
 

@@ -6,7 +6,6 @@ Frechet distance is far too high, and about equally so at every scale; a KID is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ..jobs.cli import InputError
 from ..workflow.specs.cells import CellSpec, SearchSpec
 from .comparison import Reference, prepare, value_of
 from .measure import read_features
-from .search import Found, search
+from .search import DIVERGED, Estimate, Found, search
 
 Metric = Callable[[np.ndarray], float]
 """of features [m, D]"""
@@ -48,6 +47,14 @@ def searches(spec: SearchSpec | None) -> dict[str, list[CellSpec]]:
     return found
 
 
+def estimate(metric: Metric, features: np.ndarray, images: int, n: int) -> Estimate:
+    """What the first images, of a cell of n, say of a metric; features are fewer if it diverged."""
+    own = features[:images].astype(np.float64)
+    if len(own) < images:
+        return DIVERGED
+    return Estimate(metric(own)) if images == n else Estimate.of(own, metric)
+
+
 def find_guidance(
     candidates: list[CellSpec],
     look: float,
@@ -59,13 +66,12 @@ def find_guidance(
     `features_of(cell, images)` are those of the first so many images, or of fewer where these
     diverged. That a cell diverges later on is not known before it is sampled whole.
     """
-    cells = {cell.guidance: cell for cell in candidates}
+    cells, n = {cell.guidance: cell for cell in candidates}, candidates[0].n
 
-    def evaluate(scale: float, images: int) -> float:
-        features = features_of(cells[scale], images)[:images].astype(np.float64)
-        return metric(features) if len(features) == images else math.inf
+    def evaluate(scale: float, images: int) -> Estimate:
+        return estimate(metric, features_of(cells[scale], images), images, n)
 
-    found = search(list(cells), evaluate, candidates[0].n, look)
+    found = search(list(cells), evaluate, n, look)
     return found, [cells[scale] for scale in found.finalists]
 
 

@@ -1,23 +1,52 @@
 """Find the guidance scale with the lowest metric among a few, without sampling all of them whole.
 
 A scale's images are sampled from the first one on, and image i has the same prompt and noise at
-every scale: what a look at the first m of them says of two scales varies less than either does.
-First the ends and the middle are looked at, then what lies on both sides of the lowest, until its
-neighbours are known. The better half of the scales is looked at with more images, again and again,
-and what is left last is sampled whole. The steps are those of successive halving (Karnin et al.
-2013, Jamieson and Talwalkar 2016, https://arxiv.org/abs/1502.07943), after a bracket.
+every scale: what the first m images say of the difference of two scales varies less than what they
+say of either. The search climbs from the middle of the scales to one that is lower than both of its
+neighbours. Then the scales that are not clearly worse than the lowest, by the standard error of
+their difference, are looked at with ever more images until one is left, or until the images that
+the search may sample are spent. The lowest is sampled whole. This is successive elimination
+(Even-Dar, Mannor and Mansour 2006, https://jmlr.org/papers/v7/evendar06a.html) with paired
+differences.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-LEAST_LOOK = 2
-"""fewest images that have a covariance"""
-BRACKET = 0.75
+import numpy as np
+
+LEAST_LOOK = 4
+"""fewest images of which two blocks are left out in turn: each half has a covariance"""
+FIRST = 0.6
 """share of a look's images that are spent on the first one"""
+CLEARLY = 1.0
+"""standard errors of the difference by which a scale is worse if it is looked at no more"""
+BLOCKS = 8
+"""of images, which are left out in turn to estimate a standard error"""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the first images of a scale say of its metric."""
+
+    value: float
+    """the metric; infinite if sampling diverged"""
+    without: np.ndarray = field(default_factory=lambda: np.empty(0))
+    """the metric without each block of images [blocks]; empty if it diverged or is whole"""
+
+    @classmethod
+    def of(cls, features: np.ndarray, metric: Callable[[np.ndarray], float]) -> Estimate:
+        """Of features [m, D], m at least LEAST_LOOK; image i is in block i modulo their number."""
+        blocks = min(BLOCKS, len(features) // 2)
+        block_of = np.arange(len(features)) % blocks
+        left = [metric(features[block_of != block]) for block in range(blocks)]
+        return cls(metric(features), np.array(left))
+
+
+DIVERGED = Estimate(math.inf)
 
 
 @dataclass(frozen=True)
@@ -51,10 +80,22 @@ class Found:
         return sum({look.guidance: look.images for look in self.looks}.values())
 
 
+def standard_error(one: Estimate, other: Estimate, left: float) -> float:
+    """Of the difference of two scales on the same images, as an estimate of that on all n.
+
+    The grouped jackknife (Efron and Tibshirani 1993, chapter 11) of a sample without replacement:
+    `left` is the share of n that was not looked at. 0 where one of them is whole.
+    """
+    if not (len(one.without) and len(other.without)):
+        return 0.0
+    differences = one.without - other.without
+    return math.sqrt((len(differences) - 1) * differences.var() * left)
+
+
 def most_images(scales: int, n: int, look: float) -> int:
     """Images that a search samples at most, if nothing diverges: n, and a look at other scales.
 
-    A look has the share `look` of n images on average, whatever the number of scales.
+    A look has at most the share `look` of n images on average, whatever the number of scales.
     """
     return n + (scales - 1) * _looked(n, look)
 
@@ -64,77 +105,85 @@ def _looked(n: int, look: float) -> int:
 
 
 def search(
-    scales: Sequence[float], evaluate: Callable[[float, int], float], n: int, look: float
+    scales: Sequence[float], evaluate: Callable[[float, int], Estimate], n: int, look: float
 ) -> Found:
     """Find the scale with the lowest metric.
 
-    `evaluate(scale, images)` is the metric of the first images of a scale, infinite where they
-    diverged; it is asked for a scale with ever more of them, at last n. At most `most_images` are
-    sampled, more only where a finalist diverges. The scale that is chosen has the lowest value of
-    those that were sampled whole.
+    `evaluate(scale, images)` tells the metric of the first images of a scale; it is asked for a
+    scale with ever more of them, at last n. At most `most_images` are sampled, more only where a
+    finalist diverges. The scale that is chosen has the lowest value of those that were sampled
+    whole.
     """
     return _Search(sorted(scales), evaluate, n, look).run()
 
 
 class _Search:
     def __init__(
-        self, scales: list[float], evaluate: Callable[[float, int], float], n: int, look: float
+        self, scales: list[float], evaluate: Callable[[float, int], Estimate], n: int, look: float
     ):
         self._scales, self._evaluate, self._n = scales, evaluate, n
         self._looks: list[Look] = []
+        self._seen: dict[int, tuple[int, Estimate]] = {}
+        """images and estimate of each scale's last look, by its place in the list"""
         self._budget = most_images(len(scales), n, look)
-        self._first = _looked(n, BRACKET * look)
+        self._first = _looked(n, FIRST * look)
 
     def run(self) -> Found:
-        self._bracket()
-        order = self._ranked({look.guidance: look.value for look in self._looks})
-        left = len(order) // 2
-        while left > 1:
-            images = self._affordable(order[:left])
-            looked = {scale: self._look(scale, images) for scale in order[:left]}
-            order[:left] = self._ranked(looked)
-            left //= 2
-        for scale in order:
-            if math.isfinite(self._look(scale, self._n)):
+        middle, images = (len(self._scales) - 1) // 2, self._first
+        rivals = [at for at in (middle - 1, middle, middle + 1) if 0 <= at < len(self._scales)]
+        while len(rivals) > 1:
+            rivals = self._climb(rivals, images)
+            rivals, images = self._affordable(rivals, images)
+        for at in rivals + sorted(self._seen, key=self._rank):
+            if math.isfinite(self._look(at, self._n)):
                 break  # else the next best one: this one diverged
-        return Found(self._looks, self._ranked(self._whole()))
+        whole = [look for look in self._looks if look.images == self._n]
+        return Found(self._looks, [x.guidance for x in sorted(whole, key=lambda x: x.value)])
 
-    def _bracket(self) -> None:
-        """Look at both ends and the middle, then halve what lies beside the lowest scale."""
-        last = len(self._scales) - 1
+    def _climb(self, rivals: list[int], images: int) -> list[int]:
+        """Look at rivals, and at neighbours of the lowest; those that may be best, best first."""
         values: dict[int, float] = {}
-        wanted = {0, last // 2, last}
+        wanted, lowest = set(rivals), rivals[0]
         while wanted:
-            for at in sorted(wanted):
-                values[at] = self._look(self._scales[at], self._first)
+            values |= {at: self._look(at, images) for at in sorted(wanted)}
             lowest = min(values, key=values.__getitem__)
-            below = max((at for at in values if at < lowest), default=lowest)
-            above = min((at for at in values if at > lowest), default=lowest)
-            wanted = {(below + lowest) // 2, (lowest + above + 1) // 2} - set(values)
+            wanted = set(range(len(self._scales))) - set(self._seen)
+            if math.isfinite(values[lowest]):  # else whatever has not diverged yet
+                wanted &= {lowest - 1, lowest + 1}
+            if len(wanted) * images > self._spare(images):
+                break
+        return sorted(
+            (at for at in values if not self._is_clearly_worse(at, lowest, images)),
+            key=values.__getitem__,
+        )
 
-    def _affordable(self, contenders: list[float]) -> int:
-        """Images of a look at every contender that leaves enough for later looks and a finalist.
+    def _is_clearly_worse(self, at: int, lowest: int, images: int) -> bool:
+        own, best = self._seen[at][1], self._seen[lowest][1]
+        error = standard_error(own, best, 1 - images / self._n)
+        return own.value > best.value + CLEARLY * error
 
-        What a contender is looked at with now need not be sampled when it is a finalist.
-        """
-        images = self._images()
-        now, rounds = images[contenders[0]], len(contenders).bit_length() - 1
-        spare = self._budget - sum(images.values()) - (self._n - now)
-        return min(self._n, now + max(0, spare) // ((len(contenders) - 1) * rounds))
+    def _spare(self, images: int) -> int:
+        """Images that may be sampled, except those that make a scale with so many whole."""
+        sampled = sum(images for images, _ in self._seen.values())
+        return self._budget - sampled - (self._n - images)
 
-    def _look(self, scale: float, images: int) -> float:
-        seen = [look for look in self._looks if look.guidance == scale]
-        if not seen or images > seen[-1].images:
-            seen.append(Look(scale, images, self._evaluate(scale, images)))
-            self._looks.append(seen[-1])
-        return seen[-1].value
+    def _affordable(self, rivals: list[int], images: int) -> tuple[list[int], int]:
+        """As many of the best rivals as can be looked at with more images, and how many."""
+        while len(rivals) > 1:
+            each = self._spare(images) // (len(rivals) - 1)
+            more = min(self._n, 2 * images, images + each)
+            if more > images:
+                return rivals, more
+            rivals = rivals[:-1]
+        return rivals, images
 
-    def _images(self) -> dict[float, int]:
-        return {look.guidance: look.images for look in self._looks}
+    def _rank(self, at: int) -> tuple[bool, int, float]:
+        """What was looked at longest was best; what diverged is last."""
+        images, estimate = self._seen[at]
+        return math.isinf(estimate.value), -images, estimate.value
 
-    def _whole(self) -> dict[float, float]:
-        return {look.guidance: look.value for look in self._looks if look.images == self._n}
-
-    @staticmethod
-    def _ranked(values: dict[float, float]) -> list[float]:
-        return sorted(values, key=values.__getitem__)
+    def _look(self, at: int, images: int) -> float:
+        if at not in self._seen or images > self._seen[at][0]:
+            self._seen[at] = images, self._evaluate(self._scales[at], images)
+            self._looks.append(Look(self._scales[at], images, self._seen[at][1].value))
+        return self._seen[at][1].value

@@ -13,7 +13,7 @@ _DRAWS = 2000
 
 
 def _adaptive_search_reaches_its_aim(evidence: Evidence) -> Statistic:
-    count, within, share = totals(evidence.replayed())
+    count, successes, share = totals(evidence.replayed())
     if not count:
         raise NotRun("no search found anything")
     if share > AIM.images:
@@ -21,8 +21,8 @@ def _adaptive_search_reaches_its_aim(evidence: Evidence) -> Statistic:
     # a share of few misses has no resamples: draws are of its Jeffreys interval (Brown, Cai and
     # DasGupta 2001, section 3.1), as if searches were independent
     generator = np.random.default_rng(evidence.spec.seed)
-    draws = generator.beta(within + 0.5, count - within + 0.5, _DRAWS)
-    return np.array([within / count, *draws]) - AIM.within
+    draws = generator.beta(successes + 0.5, count - successes + 0.5, _DRAWS)
+    return np.array([successes / count, *draws]) - AIM.success
 
 
 CLAIMS = [
@@ -31,8 +31,8 @@ CLAIMS = [
         GUIDANCE,
         "this project",
         f"An adaptive search finds as good a guidance with at most {AIM.images:.0%} of the images",
-        "share of searches whose regret is within the interval of the grid's best, less"
-        f" {AIM.within:.2g}; or, if they sample more, the share of images by which they do",
+        "share of searches whose paired interval of the regret against the grid's best contains 0,"
+        f" less {AIM.success:.2g}; or, if they sample more, the share of images by which they do",
         "search_cost",
         _adaptive_search_reaches_its_aim,
     ),

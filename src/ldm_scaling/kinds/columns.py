@@ -100,8 +100,7 @@ COLUMNS = {
     "grid_guidance": "the grid's best scale",
     "grid_value": "the grid's lowest value",
     "regret": "`value` minus `grid_value`; its interval is from common resamples",
-    "margin": "how far the interval of the grid's best reaches above it",
-    "within": "whether the regret is at most the margin",
+    "success": "whether the interval of the regret contains 0",
     "search_cost.status": "`ok`, or `failed`: all cells diverged",
     # stitch.csv
     "sizes": "sizes in the order in which they denoise, such as `c20-c48`",

@@ -7,17 +7,16 @@ steps).
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ..cells.adaptive import Metric, metric_of
+from ..cells.adaptive import Metric, estimate, metric_of
 from ..cells.comparison import prepare
 from ..cells.measure import read_features
-from ..cells.search import search
+from ..cells.search import DIVERGED, Estimate, search
 from ..jobs.arrays import map_array
 from ..jobs.choice import chosen_rows
 from ..jobs.cli import InputError, Progress
@@ -46,25 +45,23 @@ def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
     rows = cells.rows.set_index("guidance")
     values, steps, n = rows["value"], int(rows["steps"].iloc[0]), spec.n
 
-    def evaluate(scale: float, images: int) -> float:
+    def evaluate(scale: float, images: int) -> Estimate:
         if images == n:
-            return float(values[scale]) if rows["status"][scale] == OK else math.inf
-        features = map_array(cells.features, cell_name(steps, scale))[:images]
-        return metric(features.astype(np.float64)) if len(features) == images else math.inf
+            return Estimate(float(values[scale])) if rows["status"][scale] == OK else DIVERGED
+        return estimate(metric, map_array(cells.features, cell_name(steps, scale)), images, n)
 
     found = search(list(rows.index), evaluate, n, spec.look)
     cost = {"n": n, "images": found.images, "grid_images": n * len(rows)}
     chosen = chosen_rows(cells.rows, ["steps"])
     if chosen.empty:
-        return cost | {"within": False, "status": "failed"}
+        return cost | {"success": False, "status": "failed"}
     best = chosen["guidance"].item()
     own, grid = (cells.draws[rows.index.get_loc(scale)] for scale in (found.chosen, best))
     value, lowest = values[found.chosen], values[best]
     paired = np.concatenate([[value - lowest], own - grid])
     regret, lo, hi = interval(paired, spec.confidence)
-    margin = rows["hi"][best] - lowest
     result = {"value": value, "grid_value": lowest, "regret": regret, "regret_lo": lo}
-    result |= {"regret_hi": hi, "margin": margin, "within": regret <= margin, "status": OK}
+    result |= {"regret_hi": hi, "success": lo <= 0, "status": OK}
     return cost | {"guidance": found.chosen, "grid_guidance": best} | result
 
 

@@ -102,11 +102,11 @@ class CellSpec(Strict):
 class SearchSpec(Strict):
     """Find the best guidance of each step count, or allocation of steps, with few images."""
 
-    recipe: Literal[2] = 2
+    recipe: Literal[3] = 3
     candidates: list[CellSpec] = Field(min_length=1)
     """the cells of the whole grid"""
     look: Annotated[float, Field(gt=0, le=1)]
-    """of n images: what is seen of each scale beside the best one, on average"""
+    """of n images: what is seen of each scale beside the best one, on average, at most"""
     select_by: Selecting
     components: Positive | None
     """of the reference, on which fd is taken"""

@@ -15,7 +15,7 @@ from .. import needed, searches, stages
 class SearchCostSpec(Strict):
     """Replay adaptive searches on cells of the whole grid."""
 
-    recipe: Literal[2] = 2
+    recipe: Literal[3] = 3
     grids: dict[str, tuple[list[Positive], list[Guidance]]]
     """step counts and scales of each stage whose guidance is searched, ascending"""
     n: Positive
