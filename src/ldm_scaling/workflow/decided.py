@@ -18,7 +18,7 @@ from operator import getitem
 from typing import Any
 
 from ..kinds.figures import FIGURES
-from ..kinds.stages import SAMPLER_OF
+from ..kinds.stages import PRETRAIN, SAMPLER_OF
 from ..kinds.tables import TABLES
 from ..study.fields import Strict, StudyError
 from ..study.load import load_study, schema_text
@@ -55,7 +55,8 @@ def jobs_of(study: Study) -> dict[str, dict]:
         own = {(make.__qualname__, *values): text for values, text in _specs(study, make)}
         jobs[rule] = jobs.get(rule, {}) | own
     for stage in stages.samplers(study):
-        jobs["collect"][stage] = (stages.grid(study, stage), settings.metric(study))
+        caps = study.sampling.most_steps if stage == PRETRAIN else None
+        jobs["collect"][stage] = (stages.grid(study, stage), caps, settings.metric(study))
     for kind in (*TABLES, *FIGURES):
         made = targets.parts(kind, study)
         values = {
@@ -150,7 +151,7 @@ def _others(value: Any) -> Iterator[Any]:
     elif isinstance(value, dict):
         yield None
     elif value is None:
-        yield from (1, 2, 0.5, "other", ["c20"], {"path": "other"})
+        yield from (1, 2, 0.5, "other", ["c20"], {"path": "other"}, {"c48": 2})
     else:
         yield from (word for word in (*_words(), "other") if word != value)
 
