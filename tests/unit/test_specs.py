@@ -60,7 +60,7 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         "index": IndexSpec.of(study),
         "encode_part": EncodePartSpec.of(study, 0),
         "pretrain": PretrainSpec.of(study, "c16", 0),
-        "sweep": SweepSpec.of(study, "pretrain", "ddim"),
+        "sweep": SweepSpec.of(study, "pretrain", "ddim", "c12"),
         "distill": DistillSpec.of(study, "c16", 0),
         "guided_distill": GuidedDistillSpec.of(study, 8, "c16", 0),
         "sweep_lcm": SweepSpec.of(study, "distill", "lcm"),
@@ -80,7 +80,7 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         **(pairs(study) if study.param_budget else {}),
     }
     if study.searches:
-        named["sweep_grid"] = SweepSpec.of(study, "pretrain", "ddim/grid")
+        named["sweep_grid"] = SweepSpec.of(study, "pretrain", "ddim/grid", "c12")
         named["search_cost"] = SearchCostSpec.of(study)
     if study.stitch:
         named["stitch"] = SweepSpec.of_stitched(study, "c20-c48")
@@ -231,6 +231,8 @@ CHANGES = [
     ("sampling.students.guidance", [3], "sweep_lcm search_cost"),
     ("sampling.guidance", [1, 2, 3], "sweep sweep_grid stitch illustrate search_cost"),
     ("sampling.steps", [2, 4], "sweep sweep_grid illustrate search_cost"),
+    ("sampling.most_steps", {"c12": 8}, "sweep sweep_grid illustrate search_cost"),
+    ("sampling.most_steps", {"c20": 8}, "search_cost"),
     ("sampling.seed", 5, f"{SEARCHED} sweep_grid sweep_superres illustrate score_subjects"),
     ("sampling.n", 256, f"{REPLAYED} sweep_grid measure floors"),
     ("search.look", 0.5, REPLAYED),
