@@ -6,10 +6,12 @@ import json
 
 import pytest
 from plans import changed
+from snakemake.iocontainers import Wildcards
 from studies import put
 
 from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow import settings
+from ldm_scaling.workflow.collecting import grid_of
 from ldm_scaling.workflow.specs.cells import IllustrateSpec, SweepSpec
 from ldm_scaling.workflow.specs.tables import SearchCostSpec
 
@@ -67,6 +69,17 @@ def test_what_needs_several_sizes_takes_the_steps_of_all(study):
     assert settings.steps_near_fixed(study) == 4  # figures show the smallest and the largest
     assert IllustrateSpec.of(study, "c48", 0).steps == [2, 4]
     assert IllustrateSpec.of(study, "c12", 0).steps == STEPS
+
+
+def test_tables_are_told_which_sizes_take_fewer_steps(study):
+    def words(stage, sampler):
+        wildcards = Wildcards(fromdict={"stage": stage, "sampler": sampler})
+        steps, _, rest = grid_of(study)(wildcards).partition(" --guidance ")
+        return steps, rest.partition(" --most-steps ")[2]
+
+    assert words("pretrain", "ddim") == ("--steps 2 4 8 16", "c48 4")
+    assert words("pretrain", "ddpm") == ("--steps 2 4 8", "c48 4")
+    assert words("distill", "lcm") == ("--steps 1 2 4 8", "")
 
 
 def test_without_a_cap_all_sizes_have_the_same_spec():
