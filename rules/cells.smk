@@ -50,7 +50,7 @@ rule sweep:
     resources:
         **hardware.sampling,
     params:
-        spec=options.spec(SweepSpec.of, "stage", "sampler"),
+        spec=options.spec(SweepSpec.of, "stage", "sampler", "size"),
         model=subpath(input.summary, parent=True),
         autoencoder=paths.autoencoder(STUDY),
         revision=options.autoencoder_revision,

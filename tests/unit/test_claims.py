@@ -1,6 +1,7 @@
 """Every claim on worlds in which it is true, false, or neither."""
 
 import re
+from dataclasses import replace
 from functools import cache
 
 import claim_worlds
@@ -244,6 +245,35 @@ def without(evidence, mask):
 def test_what_is_missing_is_said(lacking, id_, reason):
     found = reasons(without(world(larger_is_better, noise=(0.01, 0.001)), lacking))
     assert reason in found[id_] if reason else id_ not in found
+
+
+def capped(evidence, most):
+    """The evidence where sizes take so many steps at most, except at the fixed setting."""
+
+    def beyond(rows):
+        of_grid = rows["grid"] & (rows["stage"] == "pretrain")
+        return of_grid & (rows["steps"] > rows["size"].map(most).fillna(np.inf))
+
+    return replace(evidence, cells=without(evidence, beyond).cells)
+
+
+@pytest.mark.parametrize("effect", [larger_is_better, negative(larger_is_better)])
+def test_sizes_that_take_fewer_steps_leave_every_claim_to_be_decided(effect):
+    whole = world(effect)
+    part = capped(whole, {"c320": 20, "c192": 50})
+    assert reasons(part) == {}
+    settled = ("guidance-moves-quality-more-than-alignment", "retuning-guidance-beats-size")
+    for id_ in (*settled, "few-steps-want-weaker-guidance", "large-sizes-want-weaker-guidance"):
+        assert verdict(id_, part) == verdict(id_, whole)
+
+
+def test_steps_that_one_size_lacks_do_not_hide_what_others_reach():
+    # students are worth 100 steps: far from 5 times, whatever the largest size was sampled at
+    id_, largest = "distill-accelerates-five-times", {"c320": 20}
+    evidence = world(distilled(lambda r: 25.0))
+    assert verdict(id_, evidence) == verdict(id_, capped(evidence, largest)) == FAILS
+    alike = "distill-accelerates-all-sizes-alike"
+    assert verdict(alike, capped(evidence, largest)) != FAILS, "only the steps differ"
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,19 @@ def best_of(best, size, steps, metric="fd_x"):
     return rows.iloc[0]
 
 
+def test_a_cell_beyond_the_most_steps_of_a_size_is_not_of_its_grid():
+    # as the fixed setting of a size that is too expensive there: one guidance, which is no best one
+    table = measured()
+    beyond = (table["size"] == "c16") & (table["steps"] == 4)
+    table = table[~beyond | (table["guidance"] == 3)]
+    cells = cells_table(table, family(), GRID, {"c16": 2})
+    own = cells[(cells["size"] == "c16") & (cells["steps"] == 4)]
+    assert len(own) == 2 and not own["grid"].any()
+    best = best_table(cells, "fd_x")
+    assert set(best.loc[best["size"] == "c16", "steps"]) == {2}
+    assert best_of(best, "c8", 4)["guidance"] == 1, "another size takes them"
+
+
 def test_costs_follow_steps_and_network_evaluations():
     cells = cells_table(measured(), family(), GRID)
     assert list(cells) == CELLS

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from ldm_scaling.jobs.cli import InputError
-from ldm_scaling.training.devices import check_gpus, divided, in_precision, own_device, precision
+from ldm_scaling.training.devices import (
+    check_gpus,
+    divided,
+    dtype_on,
+    in_precision,
+    own_device,
+    precision,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +58,20 @@ def test_bfloat16_rounds_and_returns_float32():
     assert not torch.equal(rounded, exact)
     torch.testing.assert_close(rounded, exact, rtol=0, atol=0.02)
     assert all(parameter.dtype == torch.float32 for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("device", "major", "expected"),
+    [("cpu", 8, torch.float32), ("cuda", 8, torch.bfloat16), ("cuda", 7, torch.float32)],
+)
+def test_a_gpu_computes_in_bfloat16_if_it_has_it(monkeypatch, device, major, expected):
+    # a V100 (7) would imitate it
+    monkeypatch.setattr(
+        torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation=True: including_emulation or major >= 8,
+    )
+    assert dtype_on(torch.device(device)) == expected
 
 
 def test_a_loaded_moment_has_the_layout_of_its_weight():

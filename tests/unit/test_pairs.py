@@ -12,13 +12,14 @@ from ldm_scaling.data import index_shards
 from ldm_scaling.data.sources.webdataset import Index, Samples, WindowedOrder
 from ldm_scaling.jobs.arrays import map_array
 from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded, run
-from ldm_scaling.latents import encode_part
+from ldm_scaling.latents import encode_part, text_encoder
 from ldm_scaling.latents.autoencoder import build, encode, save_model
 from ldm_scaling.latents.pairs import ShardedPairs, StreamedPairs, open_pairs
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.models import pretrain
 from ldm_scaling.models import train as training
 from ldm_scaling.study.load import load_study
+from ldm_scaling.training import devices
 from ldm_scaling.workflow.specs.data import IndexSpec
 from ldm_scaling.workflow.specs.latents import EncodePartSpec, EncodingSpec
 from ldm_scaling.workflow.specs.models import PretrainSpec
@@ -199,6 +200,20 @@ def test_cached_and_streamed_pairs_are_the_same_in_the_same_order(place, encoded
         ):
             assert one.dtype == other.dtype == torch.float32
             torch.testing.assert_close(one, other, rtol=0, atol=ROUNDING)
+
+
+def test_streamed_pairs_are_encoded_in_the_precision_of_the_device(place, monkeypatch):
+    loaded, load = [], text_encoder.load_model
+    monkeypatch.setattr(
+        text_encoder, "load_model", lambda *spec: loaded.append(spec) or load(*spec)
+    )
+    numbers, device = np.arange(4), torch.device("cpu")
+    exact = streamed_pairs(place).read(numbers, device)
+    assert len(loaded) == 1, "which the memory of a job counts for each process"
+    monkeypatch.setattr(devices, "dtype_on", lambda device: torch.bfloat16)
+    for one, other in zip(streamed_pairs(place).read(numbers, device), exact, strict=True):
+        assert one.dtype == torch.float32 and not torch.equal(one, other)
+        torch.testing.assert_close(one, other, rtol=0, atol=0.05 * other.std().item() + ROUNDING)
 
 
 def test_a_sample_that_was_not_encoded_is_the_next_one(place, encoded):

@@ -6,16 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from plans import ONES, PAIRS, jobs_of, networks_of, prices_of, study_of
+from plans import ONES, PAIRS, jobs_in, jobs_of, networks_of, prices_of, study_of
+from project import ROOT
 
 from ldm_scaling.cells.search import most_images
 from ldm_scaling.data.sources.emoji import IMAGES as EMOJI
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.plan.dag import Job, reruns
-from ldm_scaling.plan.known import split_images
+from ldm_scaling.plan.devices import Device
+from ldm_scaling.plan.known import Known, split_images
 from ldm_scaling.plan.price import Price
 from ldm_scaling.plan.prices import FREE, PRICES
-from ldm_scaling.plan.report import Device, concentration, report, rows
+from ldm_scaling.plan.prices import price as price_of
+from ldm_scaling.plan.report import concentration, report, rows
 from ldm_scaling.study.data import Data
 from ldm_scaling.workflow.specs.data import IndexSpec, PrepareSpec
 
@@ -60,6 +63,28 @@ def test_memory_of_the_paper_fits_the_gpus_that_its_jobs_ask_for(paper_networks)
     )
     # weights, gradients, moments and average in float32; of c512 an eighth on each GPU
     assert whole > 5 * 4 * 866e6 and sharded < 5 * 4 * paper_networks.own.params["c512"]
+
+
+def test_the_paper_is_sampled_up_to_the_cost_where_its_figure_ends(paper_networks):
+    sampling, forward = study_of("paper").sampling, paper_networks.own.forward
+    bought = {size: int(200 * forward["c320"] / own) for size, own in forward.items()}
+    listed = {size: most for size, most in sampling.most_steps.items() if size in forward}
+    assert listed == {size: most for size, most in bought.items() if most < max(sampling.steps)}
+    assert max(sampling.steps_of("dpmpp")) == 20 and max(sampling.steps_of("ddpm")) == 50
+    # a sweep has these steps, and the fixed setting
+    swept = prices_of("sweep", jobs_of("paper"), paper_networks)
+    passes = 30000 * 2 * len(sampling.guidance) * forward["c768"]
+    own = swept["pretrain c768 seed0 dpmpp"].flops_of["U-Net"]
+    assert own == pytest.approx(passes * (4 + 6 + 8 + 10 + 20))
+
+
+def test_a_larger_public_set_is_seen_as_often_as_the_papers(paper_networks):
+    larger = jobs_in(ROOT, "studies/paper.yaml", "studies/paper-datacomp.yaml")
+    for jobs, epochs in ((jobs_of("paper"), 1024e6 / 12e6), (larger, 1024e6 / 600e6)):
+        known = Known(jobs, paper_networks)
+        priced = [(job, price_of(job, known)) for job in jobs if job.rule == "pretrain"]
+        assert max(own.epochs for _, own in priced) == pytest.approx(epochs, rel=0.01)
+        assert ("Warning: pretrain see" in report(priced, A100)) == (epochs > 10)
 
 
 @pytest.mark.parametrize("study", ["", "paper"])
@@ -190,9 +215,12 @@ def test_tar_shards_are_encoded_in_parts_or_while_training(paper_networks):
     assert sum(price.flops for price in encoded) == pytest.approx(count * each)
     # a pair's own text encoder embeds captions while it is trained
     pair = prices_of("pretrain_pair", jobs, paper_networks)["budget_t5-11b c64 seed0"]
-    images = pair.flops_of["autoencoder"] / paper_networks.encode
+    images = pair.flops_of["encoding"] / paper_networks.encode
     assert pair.flops_of["text encoder"] == images * paper_networks.pairs["t5-11b"].caption
-    assert pair.gpu_bytes > 4 * 4.7e9, "the encoder of T5-11B stays beside the U-Net"
+    other = prices_of("pretrain_pair", jobs, paper_networks)["budget_t5-small c64 seed0"]
+    more = paper_networks.pairs["t5-11b"].text_params - paper_networks.pairs["t5-small"].text_params
+    # the encoder of T5-11B stays beside the U-Net, 2 bytes a weight
+    assert pair.gpu_bytes - other.gpu_bytes == pytest.approx(2 * more, rel=0.02)
 
 
 def test_larger_sizes_cost_more_of_everything(paper_networks):
@@ -271,7 +299,27 @@ def test_hours_are_flops_over_what_the_device_reaches():
     priced = plan_of(Price({"U-Net": 312e12 * 3600 * 5}))
     assert rows(priced, Device("a100", 50))[0].hours == 10
     printed = report(priced, Device("a100", 50))
-    assert "10 hours of one a100 at 50 % of its 312 TFLOP/s (bfloat16)" in printed
+    assert "10 hours of one a100 at 50 % of its 312 TFLOP/s in bfloat16" in printed
+
+
+def test_what_is_measured_has_the_peaks_of_float32():
+    # PyTorch's defaults: convolutions in TF32, matrix products in float32. A V100 has neither TF32
+    # nor bfloat16
+    hour = {"U-Net": 312e12, "text encoder": 312e12, "decoding": 156e12, "CLIP score": 19.5e12}
+    priced = plan_of(Price({part: peak * 3600 for part, peak in hour.items()}))
+    assert rows(priced, Device("a100", 100))[0].hours == pytest.approx(4)
+    old = rows(priced, Device("v100", 100))[0].hours
+    assert old == pytest.approx(sum(hour.values()) / 15.7e12)
+    assert rows(priced, Device("v100", 100))[0].flops == sum(hour.values()) * 3600
+
+
+def test_encoders_hold_bfloat16():
+    networks = replace(ONES, own=replace(ONES.own, text_params=100))
+    text = prices_of("encode_text", networks=networks)["train"]
+    assert text.gpu_bytes == 2 * 100
+    # 7 weights; 5 bytes of activations an image in float32, for a batch of 64
+    images = prices_of("encode_images", networks=networks)["train"]
+    assert images.gpu_bytes == 2 * 7 + 64 * 5 / 2
 
 
 def test_many_epochs_are_a_warning():

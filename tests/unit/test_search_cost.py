@@ -70,6 +70,16 @@ def run(files, folder, monkeypatch, capsys, **changed):
     return read_table(folder / "out.csv", SEARCH_COST), capsys.readouterr().out
 
 
+def test_a_size_is_replayed_at_the_steps_that_it_takes(files, tmp_path, monkeypatch, capsys):
+    metrics = pd.read_csv(files[1])
+    metrics[metrics["steps"] == 2].to_csv(files[1], index=False)
+    for name in ("c8", "ddim"):
+        table, _ = run(files, tmp_path, monkeypatch, capsys, most_steps={name: 3})
+        assert table["steps"].tolist() == [2]
+    with pytest.raises(InputError, match="4 steps lack a guidance"):
+        run(files, tmp_path, monkeypatch, capsys, most_steps={"c16": 3})
+
+
 def test_a_replay_is_the_search_with_what_it_would_have_sampled(
     files, tmp_path, monkeypatch, capsys
 ):

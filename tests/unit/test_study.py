@@ -33,7 +33,9 @@ def test_overlays_are_valid(pocket_config, root):
 
     for overlay in sorted((root / "studies").glob("*.yaml")):
         config = yaml.safe_load((root / "config.yaml").read_text())
-        update_config(config, yaml.safe_load(overlay.read_text()))
+        base = overlay.stem.partition("-")[0]  # paper-datacomp.yaml is an overlay of paper.yaml
+        for name in dict.fromkeys((base, overlay.stem)):
+            update_config(config, yaml.safe_load((root / f"studies/{name}.yaml").read_text()))
         assert load_study(config).name == overlay.stem
 
 
@@ -113,6 +115,9 @@ WRONG = [
     ("sampling.steps", [4, 4], "sampling.steps", "twice"),
     ("sampling.steps", [2.5], "sampling.steps.0", "integer"),
     ("sampling.steps", [2000], "sampling.steps", "train_timesteps"),
+    ("sampling.most_steps", {"c20": 1}, "sampling.most_steps", "c20 would have none of"),
+    ("sampling.most_steps", {"c64": 8}, "sampling.most_steps", "c64 is neither in family.sizes"),
+    ("sampling.most_steps", {"ddim": 2.5}, "sampling.most_steps.ddim", "integer"),
     ("sampling.samplers", ["ddimm"], "sampling.samplers.0", "ddim"),
     ("training.seeds", [1, 1], "training.seeds", "twice"),
     ("training.keep", [0.5, 0.5], "training.keep", "twice"),

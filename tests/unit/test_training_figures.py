@@ -262,6 +262,14 @@ def test_the_map_has_the_best_scale_of_every_size_and_step_count():
     assert line(right, "c16 failed").get_xydata().tolist() == [[0, 1]]
 
 
+def test_the_map_is_empty_where_a_size_does_not_take_the_steps():
+    table = cells(SIZES[2])
+    few = values(table[(table["size"] == "c16") | (table["steps"] < 8)].reset_index(drop=True))
+    right = guidance_interaction.draw(few, floors(), 0.95, list(SIZES[2])).axes[-1]
+    assert (2, 0) not in {text.xy for text in right.texts}
+    assert not [mark for mark in right.get_lines() if "failed" in str(mark.get_label())]
+
+
 def test_fields_are_hatched_at_the_grids_end_and_coloured_as_their_lines():
     first, _, right = interaction_figure().axes
     fields = {(round(f.get_x() + 0.48), round(f.get_y() + 0.48)): f for f in right.patches}

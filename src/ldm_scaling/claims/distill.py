@@ -47,12 +47,17 @@ def _gains(evidence: Evidence, steps: int) -> np.ndarray:
     """Log ratios [S, 1 + R] of the undistilled value at these steps to the student's at few."""
     students = _students(evidence)
     undistilled = evidence.best(evidence.spec.fixed.sampler, beside=DISTILL)
-    if steps not in set(undistilled.rows["steps"]):
-        raise NotRun(f"undistilled models were not sampled at {steps} steps")
     sizes = students.rows["size"]
+    if any((size, steps) not in _sampled(undistilled) for size in sizes):
+        raise NotRun(f"undistilled models were not sampled at {steps} steps")
     return np.stack([log(at_steps(undistilled, size, steps)) for size in sizes]) - log(
         students.draws
     )
+
+
+def _sampled(values: Values) -> set[tuple[str, int]]:
+    """Size and steps of the rows."""
+    return set(zip(values.rows["size"], values.rows["steps"], strict=True))
 
 
 def _improves_every_size(evidence: Evidence) -> Statistic:
@@ -63,10 +68,10 @@ def _reaches(evidence: Evidence, steps: int) -> Statistic:
     return Every(_gains(evidence, steps) + _AS_GOOD)
 
 
-def _steps_worth(evidence: Evidence) -> tuple[np.ndarray, float, float]:
-    """Undistilled steps [S, 1 + R] that a student's few are worth, and the grid's fewest and most.
+def _steps_worth(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Undistilled steps [S, 1 + R] that a student's few are worth, and each size's fewest and most.
 
-    0 and inf stand for less and more than the grid has.
+    The latter are [S, 1]. 0 and inf stand for less and more than a size was sampled at.
     """
     students = _students(evidence)
     undistilled = evidence.best(evidence.spec.fixed.sampler, beside=DISTILL)
@@ -77,15 +82,16 @@ def _steps_worth(evidence: Evidence) -> tuple[np.ndarray, float, float]:
         raise NotRun("a student failed")
     pairs = zip(curves, students.draws, strict=True)
     worth = np.stack([steps_to_reach(curve, target) for curve, target in pairs])
-    return worth, max(curve.start for curve in curves), min(curve.end for curve in curves)
+    fewest, most = np.array([(curve.start, curve.end) for curve in curves]).T[..., None]
+    return worth, fewest, most
 
 
 def _accelerates_five_times(evidence: Evidence) -> Statistic:
     worth, fewest, most = _steps_worth(evidence)
     low, high = (FEW_STEPS * _PAPERS_ACCELERATION * factor for factor in (1 / _ALIKE, _ALIKE))
-    # What is beyond the grid may be any number beyond: where the grid ends between the two bounds,
+    # What is beyond a size's steps may be any number beyond: where they end between the two bounds,
     # it is taken to be at the farther one, which decides neither way.
-    worth = log(np.clip(worth, min(fewest, low), max(most, high)))
+    worth = log(np.clip(worth, np.minimum(fewest, low), np.maximum(most, high)))
     return Every(np.concatenate([worth - np.log(low), np.log(high) - worth]))
 
 
@@ -93,6 +99,7 @@ def _accelerates_alike(evidence: Evidence) -> Statistic:
     worth, fewest, most = _steps_worth(evidence)
     if len(worth) < 2:
         raise NotRun("there is one size only")
+    fewest, most = fewest.max(), most.min()  # the range that all sizes share
     outside = (worth <= fewest) | (worth >= most)
     logs = log(np.clip(worth, fewest, most))
     apart = np.abs(logs - logs.mean(axis=0))
@@ -134,11 +141,12 @@ def _gains_are_inconsistent(evidence: Evidence) -> Statistic:
     if not stages:
         raise NotRun(f"stage {GUIDED_DISTILL} is not in the study")
     undistilled, gains = evidence.best(evidence.spec.fixed.sampler, beside=stages[0]), []
-    steps = set(undistilled.rows["steps"])
+    sampled = _sampled(undistilled)
     for stage in stages:
         students = evidence.best(SAMPLER_OF[GUIDED_DISTILL], stage)
         for row, draws in zip(records(students.rows), students.draws, strict=True):
-            if row.steps in steps and _GUIDED_STEPS[0] <= row.steps <= _GUIDED_STEPS[1]:
+            in_range = _GUIDED_STEPS[0] <= row.steps <= _GUIDED_STEPS[1]
+            if in_range and (row.size, row.steps) in sampled:
                 gains.append(log(at_steps(undistilled, row.size, row.steps)) - log(draws))
     if len(gains) < 2:
         raise NotRun("students and undistilled models have too few step counts in common")

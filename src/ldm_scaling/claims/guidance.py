@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from ..tables.values import Values
 from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun, grid, log, slope
 from .statement import FIXED, Claim, Every, Statistic, less_optimism
 from .training import by_size
@@ -15,25 +16,42 @@ _FIGURE = "guidance_interaction"
 
 
 def _cube(evidence: Evidence, kind: str) -> tuple[list[np.ndarray], np.ndarray]:
-    """Params, steps and scales of the grid, and the draws [sizes, steps, scales, 1 + R]."""
+    """Params, steps and scales of the grid, and the draws [sizes, steps, scales, 1 + R].
+
+    Of the steps that every size takes.
+    """
+    values = _whole_grid(evidence, kind)
+    sizes = values.rows.groupby("steps")["size"].transform("nunique")
+    values = values.where(sizes == values.rows["size"].nunique())
+    return grid(values, ["params", "steps", "guidance"])
+
+
+def _whole_grid(evidence: Evidence, kind: str) -> Values:
     if evidence.spec.search:
         raise NotRun("an adaptive search does not sample every guidance scale")
     values = evidence.measured(kind, evidence.spec.fixed.sampler)
-    return grid(values.where(values.rows["grid"]), ["params", "steps", "guidance"])
+    return values.where(values.rows["grid"])
 
 
 def _guidance_moves_quality_more(evidence: Evidence) -> Statistic:
     fixed, of_guidance, of_size = evidence.spec.fixed, [], []
     for kind, sign in ((QUALITY, -1), (ALIGNMENT, 1)):
-        (_, steps, _), draws = _cube(evidence, kind)
-        if fixed.steps not in steps:
-            raise NotRun("the steps of the fixed setting are not in the grid")
-        weakest = sign * draws[:, list(steps).index(fixed.steps), 0]
-        chosen = sign * by_size(evidence, kind)[1]
-        of_guidance.append((chosen - weakest).mean(axis=0))
+        own = _whole_grid(evidence, kind)
+        weakest = own.rows["guidance"] == own.rows["guidance"].min()
+        own = own.where(weakest & (own.rows["steps"] == fixed.steps))
+        params, draws = by_size(evidence, kind)
+        chosen = sign * draws
+        of_guidance.append((chosen[_taking(params, own)] - sign * own.draws).mean(axis=0))
         of_size.append(chosen[-1] - chosen[0])
     quality, alignment = of_guidance
     return Every([quality * of_size[1] - alignment * of_size[0], *of_size])
+
+
+def _taking(params: np.ndarray, own: Values) -> np.ndarray:
+    """Which sizes have cells in `own`, which are those at the fixed steps: a mask of `params`."""
+    if own.rows.empty:
+        raise NotRun("the steps of the fixed setting are not in the grid")
+    return np.isin(params, own.rows["params"].to_numpy(float))
 
 
 def _log_cost_of_strength(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -56,13 +74,12 @@ def _retuning_beats_size(evidence: Evidence, channels: int | None = None) -> Sta
     setting = evidence.spec.fixed
     best = evidence.best(setting.sampler)
     best = best.where(best.rows["steps"] == setting.steps)
-    _, fixed = by_size(evidence, QUALITY)
-    if len(best.rows) != len(fixed):
-        raise NotRun("the steps of the fixed setting are not in the grid")
-    gains, optimism = fixed - best.draws, best.rows["optimism"].to_numpy(float)
+    params, fixed = by_size(evidence, QUALITY)
+    own = best
     if channels:
-        own = (best.rows["size"] == evidence.size(channels)).to_numpy()
-        gains, optimism = gains[own], optimism[own]
+        own = best.where(best.rows["size"] == evidence.size(channels))
+    gains = fixed[_taking(params, own)] - own.draws
+    optimism = own.rows["optimism"].to_numpy(float)
     return less_optimism(gains.mean(axis=0), optimism.mean()) - (fixed[0] - fixed[-1])
 
 

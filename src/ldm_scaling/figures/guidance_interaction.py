@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ..jobs.cli import InputError
-from ..jobs.tables import OK
+from ..jobs.tables import OK, records
 from ..tables.arguments import Cells, Confidence, Floors
 from . import guidance_lines, quality_curves, style
 from .guidance_lines import looks_of
@@ -84,13 +84,15 @@ def _share_values(panels: list[Axes]) -> None:
 def _draw_map(axes: Axes, best: pd.DataFrame, sizes: list[str], scales: list[float]) -> None:
     steps = sorted(int(count) for count in set(best["steps"]))
     colors = style.sequence(scales, "viridis")
-    chosen = best[best["status"] == OK].set_index(["size", "steps"])
+    sampled = {(row.size, row.steps): row for row in records(best)}
     for y, size in enumerate(sizes):
         for x, count in enumerate(steps):
-            if (size, count) not in chosen.index:
+            if (row := sampled.get((size, count))) is None:
+                continue  # a size need not take all step counts
+            if row.status != OK:
                 axes.plot(x, y, color=style.GREY, marker="x", ls="none", label=f"{size} failed")
                 continue
-            _draw_field(axes, x, y, chosen.loc[[(size, count)]].iloc[0], colors)
+            _draw_field(axes, x, y, row, colors)
     axes.set(xlim=(-0.5, len(steps) - 0.5), ylim=(-0.5, len(sizes) - 0.5))
     axes.set_xticks(range(len(steps)), map(str, steps))
     axes.set_yticks(range(len(sizes)), sizes)
@@ -99,10 +101,10 @@ def _draw_map(axes: Axes, best: pd.DataFrame, sizes: list[str], scales: list[flo
     axes.set(xlabel="Sampling steps", title="Best guidance scale")
 
 
-def _draw_field(axes: Axes, x: int, y: int, chosen: pd.Series, colors: dict[float, str]) -> None:
-    scale = chosen["guidance"]
+def _draw_field(axes: Axes, x: int, y: int, chosen: Any, colors: dict[float, str]) -> None:
+    scale = chosen.guidance
     tint = [1 - (1 - _TINT) * (1 - part) for part in to_rgb(colors[scale])]
-    hatch = "////" if chosen["at_boundary"] else None
+    hatch = "////" if chosen.at_boundary else None
     look = {"facecolor": tint, "hatch": hatch, "edgecolor": "0.45", "linewidth": 0}
     axes.add_patch(Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, zorder=0.5, **look))
     axes.annotate(

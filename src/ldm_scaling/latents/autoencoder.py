@@ -104,12 +104,16 @@ def to_unit(images: np.ndarray) -> torch.Tensor:
 
 @torch.no_grad()
 def encode(autoencoder: Network, images: np.ndarray) -> torch.Tensor:
-    """Latents of uint8 images [B, 3, S, S], scaled to about unit variance; a mean for KL."""
+    """Latents of uint8 images [B, 3, S, S], scaled to about unit variance; a mean for KL.
+
+    They are float32, computed in the precision of the weights.
+    """
     parts = []
     for rows in batches(len(images), max(1, 64 * DECODED // images[0, 0].size)):
-        output = autoencoder.encode(to_unit(images[rows]).to(autoencoder.device))
+        pixels = to_unit(images[rows]).to(autoencoder.device, autoencoder.dtype)
+        output = autoencoder.encode(pixels)
         latents = output.latents if hasattr(output, "latents") else output.latent_dist.mode()
-        parts.append(latents)
+        parts.append(latents.float())
     return torch.cat(parts) * autoencoder.config.scaling_factor
 
 

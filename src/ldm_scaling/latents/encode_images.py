@@ -16,7 +16,7 @@ from ..jobs.cli import InputError, Slice
 from ..jobs.command import Resumable, command
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, fingerprint
-from ..training.devices import own_device
+from ..training.devices import own_device, to_encode
 from ..training.network import Network
 from ..workflow.specs.latents import EncodeImagesSpec
 from .autoencoder import encode, load, weights_hash
@@ -46,8 +46,9 @@ def main(
     job: Resumable,
 ) -> None:
     time_slice = Slice(job.max_seconds)
-    device = own_device()
-    autoencoder = load(spec.autoencoder, spec.revision).to(device)
+    autoencoder = load(spec.autoencoder, spec.revision)
+    content = fingerprint(spec, fingerprint_of(images), weights_hash(autoencoder))
+    autoencoder = to_encode(autoencoder, own_device())
     pixels = map_array(images, "images")
 
     check_latents(autoencoder, spec, pixels[:1])
@@ -55,7 +56,6 @@ def main(
     def compute(rows: slice) -> dict[str, np.ndarray]:
         return {"latents": encode(autoencoder, pixels[rows]).cpu().numpy()}
 
-    content = fingerprint(spec, fingerprint_of(images), weights_hash(autoencoder))
     with WorkDir(job.work_dir, content) as work:
         pieces = in_pieces("encoding images", len(pixels), BATCH, compute, work, time_slice)
         pieces.finish(out, content)

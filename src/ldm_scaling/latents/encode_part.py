@@ -23,7 +23,7 @@ from ..jobs.cli import InputError, Slice
 from ..jobs.command import Resumable, command
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, fingerprint
-from ..training.devices import own_device
+from ..training.devices import own_device, to_encode
 from ..workflow.specs.latents import EncodePartSpec, EncodingSpec
 from .autoencoder import encode, load, weights_hash
 from .encode_images import check_latents
@@ -37,14 +37,17 @@ def reading_threads() -> int:
 
 
 class PairEncoder:
-    """Encodes images and captions with the frozen networks of a spec; results are float16."""
+    """Encodes images and captions with the frozen networks of a spec; results are float16.
 
-    def __init__(self, spec: EncodingSpec, device: torch.device | str = "cpu"):
+    It starts on the processor.
+    """
+
+    def __init__(self, spec: EncodingSpec):
         # of transformers, seconds that trainings on cached pairs need not pay
         from .text_encoder import CaptionEncoder
 
-        self.autoencoder = load(spec.images.autoencoder, spec.images.revision).to(device)
-        self.text = CaptionEncoder(spec.text.text_encoder, device)
+        self.autoencoder = load(spec.images.autoencoder, spec.images.revision)
+        self.text = CaptionEncoder(spec.text.text_encoder)
         side = spec.image_size
         check_latents(self.autoencoder, spec.images, np.zeros((1, 3, side, side), np.uint8))
         side //= spec.images.downsampling
@@ -52,12 +55,12 @@ class PairEncoder:
         self.text_shape = (self.text.max_tokens, spec.text.text_encoder.width)
 
     def to(self, device: torch.device) -> None:
-        """Move the networks."""
-        self.autoencoder.to(device)
-        self.text.model.to(device)
+        """Move the networks; their weights get the device's precision."""
+        self.autoencoder = to_encode(self.autoencoder, device)
+        self.text.to_encode(device)
 
     def weights(self) -> str:
-        """A hash of both networks."""
+        """A hash of both networks, before they are moved: the same for every device."""
         return fingerprint(weights_hash(self.autoencoder), weights_hash(self.text.model))
 
     def images(self, images: np.ndarray) -> torch.Tensor:
@@ -91,7 +94,9 @@ def main(
     listed = Index.load(index)
     numbers = part_of(len(listed), spec.part, spec.parts)
     samples = Samples(listed, shards, spec.encoding.image_size)
-    encoder = PairEncoder(spec.encoding, own_device())
+    encoder = PairEncoder(spec.encoding)
+    weights = encoder.weights()
+    encoder.to(own_device())
     reader = ReadAhead(samples.whole, reading_threads())
     announced, reasons = 0, []
 
@@ -123,7 +128,6 @@ def main(
         }
 
     source = fingerprint_of(index)
-    weights = encoder.weights()
     with WorkDir(job.work_dir, fingerprint(spec, source, weights, "checksum")) as work:
         pieces = in_pieces("encoding samples", len(numbers), BATCH, compute, work, time_slice)
         kept = pieces.rows("kept")

@@ -19,7 +19,7 @@ from ..jobs.cli import InputError
 from ..jobs.command import command
 from ..jobs.workdir import file_hash, fingerprint
 from ..study.dreambooth import INSTANCE, PLACE
-from ..training.devices import own_device
+from ..training.devices import own_device, to_encode
 from ..workflow.specs.dreambooth import EncodeSubjectsSpec
 from .autoencoder import encode, load, weights_hash
 from .encode_images import check_latents
@@ -61,12 +61,15 @@ def main(
     device = own_device()
     encoder = CaptionEncoder(spec.text.text_encoder, device)
     check_token(encoder, spec.token)
-    autoencoder = load(spec.images.autoencoder, spec.images.revision).to(device)
+    autoencoder = load(spec.images.autoencoder, spec.images.revision)
+    networks = (weights_hash(autoencoder), weights_hash(encoder.model))
+    autoencoder = to_encode(autoencoder, device)
     pixels = map_array(images, "images")
     check_latents(autoencoder, spec.images, pixels[:1])
     nouns = read_column(table, "class")
     captions = texts(nouns, spec.token, spec.prompts)
-    sentences = encoder.sentences(without_token(nouns, spec.prompts))
+    sentences = encoder.sentences(without_token(nouns, spec.prompts))  # a metric's, in float32
+    encoder.to_encode(device)
     shape = (len(nouns), len(spec.prompts), -1)
     embedded = {
         name: encoder(captions[name]).cpu().numpy().astype(np.float16)
@@ -81,6 +84,5 @@ def main(
         "sentences": sentences.cpu().numpy().reshape(shape),
     }
     sources = (fingerprint_of(images), file_hash(table))
-    networks = (weights_hash(autoencoder), weights_hash(encoder.model))
     write_arrays(out, arrays, fingerprint(spec, *sources, *networks))
     print(f"{len(pixels)} images of {len(nouns)} subjects, {len(captions['prompts'])} prompts")

@@ -33,12 +33,13 @@ def main(
 ) -> None:
     time_slice = Slice(job.max_seconds)
     sentences = read_column(captions, "caption")
-    encoder = CaptionEncoder(spec.text_encoder, own_device())
+    encoder = CaptionEncoder(spec.text_encoder)
+    content = fingerprint(spec, file_hash(captions), weights_hash(encoder.model))
+    encoder.to_encode(own_device())
 
     def compute(rows: slice) -> dict[str, np.ndarray]:
         return {"text": encoder(sentences[rows]).cpu().numpy().astype(np.float16)}
 
-    content = fingerprint(spec, file_hash(captions), weights_hash(encoder.model))
     with WorkDir(job.work_dir, content) as work:
         pieces = in_pieces("encoding captions", len(sentences), BATCH, compute, work, time_slice)
         empty = encoder([""])[0].cpu().numpy().astype(np.float16)

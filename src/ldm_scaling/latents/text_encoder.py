@@ -22,6 +22,7 @@ from transformers.utils import logging as transformers_logging
 from ..jobs.cli import InputError, first_line
 from ..study.hub import BUILT_IN_ENCODERS, WORD_VECTORS, WORD_VECTORS_FILES
 from ..study.latents import TextEncoder
+from ..training.devices import to_encode
 from ..training.network import Network
 from .packaged import FOLDERS, GRAPHS, load_graph
 from .pretrained import find
@@ -130,7 +131,8 @@ class CaptionEncoder:
     """Encodes captions as Stable Diffusion does: padded to max_tokens, last hidden state.
 
     Encoders like BERT and T5 mask the padding. A CLIP text model sees it, as in diffusers'
-    pipeline. The U-Net always sees all max_tokens embeddings.
+    pipeline. The U-Net always sees all max_tokens embeddings. Weights are float32 until
+    `to_encode`.
     """
 
     def __init__(self, spec: TextEncoder, device: torch.device | str = "cpu"):
@@ -159,6 +161,10 @@ class CaptionEncoder:
             )
         self.model = model.eval().requires_grad_(False).to(device)
         self.max_tokens = spec.max_tokens
+
+    def to_encode(self, device: torch.device) -> None:
+        """Move the encoder to a device, in the device's precision for what networks train on."""
+        self.model = to_encode(self.model, device)
 
     @torch.no_grad()
     def __call__(self, captions: list[str]) -> torch.Tensor:

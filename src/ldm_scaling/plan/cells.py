@@ -20,7 +20,7 @@ from ..workflow.specs.dreambooth import PriorSpec, ScoreSubjectsSpec
 from ..workflow.specs.measuring import BaselinesSpec, ClipLikeSpec, FeaturesSpec
 from .dag import Job
 from .known import Known
-from .price import GUIDED, WEIGHT, Price, decoding_bytes
+from .price import GUIDED, UNET, WEIGHT, Price, decoding_bytes
 
 
 def sweep(job: Job, spec: SweepSpec, known: Known) -> Price:
@@ -59,7 +59,7 @@ def _cells(
     networks, first = known.networks, spec.possible[0]
     images = sum(count for count, _ in counts)
     flops_of = {
-        "U-Net": flops,
+        UNET: flops,
         "decoding": images * networks.decode,
         "features": images * networks.features,
     }
@@ -120,7 +120,7 @@ def illustrate(job: Job, spec: IllustrateSpec, known: Known) -> Price:
     forwards = prompts * sum(network_evaluations(steps, strongest) for steps in bought)
     forwards += len(ALPHAS) * network_evaluations(fixed.steps, fixed.guidance)
     images = prompts * len(bought) + len(ALPHAS)
-    flops = {"U-Net": forwards * forward, "decoding": images * networks.decode}
+    flops = {UNET: forwards * forward, "decoding": images * networks.decode}
     memory = _sampling_bytes(job, known, [spec.size], strongest > 1, max(prompts, len(ALPHAS)))
     return Price(flops, images * known.image_bytes, memory)
 
@@ -132,7 +132,7 @@ def score_subjects(job: Job, spec: ScoreSubjectsSpec, known: Known) -> Price:
     images = 4 * prompts * spec.images_per_prompt
     evaluations = network_evaluations(fixed.steps, fixed.guidance)
     flops = {
-        "U-Net": images * evaluations * networks.own.forward[spec.size],
+        UNET: images * evaluations * networks.own.forward[spec.size],
         "decoding": images * networks.decode,
         "features": images * networks.features,
     }
@@ -167,7 +167,7 @@ def clip_like(job: Job, spec: ClipLikeSpec, known: Known) -> Price:
     # besides the two maps, every caption of a batch is compared with every image, twice
     forward = 2 * maps + 4 * settings.batch * settings.width
     flops = {
-        "text encoder": sum(images.values()) * known.networks.own.caption,
+        "captions": sum(images.values()) * known.networks.own.caption,
         "maps": TRAINING_FORWARDS * settings.epochs * images["train"] * forward,
     }
     return Price(flops, 4 * (maps + images["test"] * settings.width), epochs=settings.epochs)
@@ -189,6 +189,6 @@ def prior(job: Job, spec: PriorSpec, known: Known) -> Price:
     """Price of sampling the images of the subjects' classes."""
     count = known.subjects * spec.images
     forwards = network_evaluations(spec.setting.steps, spec.setting.guidance)
-    flops = {"U-Net": count * forwards * known.networks.own.forward[spec.size]}
+    flops = {UNET: count * forwards * known.networks.own.forward[spec.size]}
     memory = _sampling_bytes(job, known, [spec.size], guided=spec.setting.guidance != 1)
     return Price(flops, count * 4 * known.latents, memory)

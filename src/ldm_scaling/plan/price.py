@@ -6,14 +6,24 @@ import math
 from dataclasses import dataclass, field
 
 from ..latents.autoencoder import DECODED
+from .devices import BFLOAT16, FLOAT32, TF32
 from .known import Known
 
 GUIDED = 2
 """forward passes of a guided prediction"""
 WEIGHT = 4
-"""bytes of a number in float32, which all weights are kept in"""
+"""bytes of a number in float32, which weights are kept in"""
+ENCODED = 2
+"""bytes of a number in bfloat16, in which frozen encoders of training data are on a GPU"""
 STATE = 5
 """numbers of each weight in a training: itself, its gradient, AdamW's two moments, its average"""
+UNET, ENCODING, TEXT_ENCODER = "U-Net", "encoding", "text encoder"
+ARITHMETIC: dict[str, str] = {
+    **dict.fromkeys((UNET, ENCODING, TEXT_ENCODER), BFLOAT16),
+    **dict.fromkeys(("CLIP score", "captions", "maps"), FLOAT32),
+}
+"""of the parts of a price, on a GPU; all others are convolutions of float32 numbers, which PyTorch
+computes in TF32 by default, unlike matrix products"""
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,16 @@ class Price:
     @property
     def flops(self) -> float:
         """FLOPs of the parts that are known."""
-        return sum(value for value in self.flops_of.values() if not math.isnan(value))
+        return sum(self.flops_in.values())
+
+    @property
+    def flops_in(self) -> dict[str, float]:
+        """The same, by what they are computed in."""
+        found: dict[str, float] = {}
+        for part, flops in self.flops_of.items():
+            kind = ARITHMETIC.get(part, TF32)
+            found[kind] = found.get(kind, 0) + (0 if math.isnan(flops) else flops)
+        return found
 
     @property
     def uncounted(self) -> list[str]:
@@ -58,7 +77,8 @@ def encoding_bytes(known: Known, images: int) -> float:
     """Memory that the autoencoder takes to encode so many images at a time."""
     chunk = max(1, 64 * DECODED // known.family.image_size**2)
     networks = known.networks
-    return WEIGHT * networks.autoencoder_params + min(images, chunk) * networks.encode_bytes
+    activations = networks.encode_bytes * ENCODED / WEIGHT  # they were measured in float32
+    return ENCODED * networks.autoencoder_params + min(images, chunk) * activations
 
 
 def decoding_bytes(known: Known, images: int) -> float:

@@ -5,9 +5,9 @@ teacher, a guided denoising step as two. Tables, figures and metrics run on a pr
 and cost nothing here.
 
 The memory of a GPU is what stays there (weights, gradients, AdamW's moments, the average, teachers)
-and the activations of the images that it takes at a time, in float32; see `costs.memory`. Copies of
-weights in bfloat16, buffers of collective operations, CUDA itself and fragmentation are not
-counted: leave a fifth of the GPU for them.
+and the activations of the images that it takes at a time, in float32; see `costs.memory`. Frozen
+encoders and what they hold are in bfloat16. Copies of weights in bfloat16, buffers of collective
+operations, CUDA itself and fragmentation are not counted: leave a fifth of the GPU for them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ..costs.networks import count_networks
 from ..data.sources import emoji, webdataset
 from ..kinds import stages
 from ..kinds.sizes import channels
-from ..latents.encode_images import BATCH as ENCODED
-from ..latents.encode_part import BATCH as ENCODED_OF_SHARDS
+from ..latents.encode_images import BATCH as IMAGES
+from ..latents.encode_part import BATCH as IMAGES_OF_SHARDS
 from ..models.students import EMBEDDING
 from ..study.fields import Strict
 from ..study.superres import SCALE
@@ -41,7 +41,19 @@ from ..workflow.specs.superres import DegradeSpec, PhotosSpec, SuperResSpec
 from . import cells
 from .dag import Job
 from .known import Known, counted
-from .price import GUIDED, STATE, WEIGHT, Price, encoding_bytes, state_bytes, whole_batches
+from .price import (
+    ENCODED,
+    ENCODING,
+    GUIDED,
+    STATE,
+    TEXT_ENCODER,
+    UNET,
+    WEIGHT,
+    Price,
+    encoding_bytes,
+    state_bytes,
+    whole_batches,
+)
 
 # ---------------------------------------------------------------- downloads, data and latents
 
@@ -87,14 +99,14 @@ def _autoencoder(job: Job, spec: AutoencoderSpec, known: Known) -> Price:
 
 def _encode_images(job: Job, spec: EncodeImagesSpec, known: Known) -> Price:
     count = known.images(job)
-    flops = {"autoencoder": count * known.networks.encode}
-    return Price(flops, count * 4 * known.latents, encoding_bytes(known, ENCODED))
+    flops = {ENCODING: count * known.networks.encode}
+    return Price(flops, count * 4 * known.latents, encoding_bytes(known, IMAGES))
 
 
 def _encode_text(job: Job, spec: EncodeTextSpec, known: Known) -> Price:
     count, text = known.images(job), spec.text_encoder
-    flops = {"text encoder": count * known.unets(job).caption}
-    memory = WEIGHT * known.unets(job).text_params
+    flops = {TEXT_ENCODER: count * known.unets(job).caption}
+    memory = ENCODED * known.unets(job).text_params
     return Price(flops, count * 2 * text.max_tokens * text.width, memory)
 
 
@@ -106,17 +118,17 @@ def _encode_part(job: Job, spec: EncodePartSpec, known: Known) -> Price:
 
 def _encoding(job: Job, known: Known, count: float) -> dict[str, float]:
     caption = known.unets(job).caption
-    return {"autoencoder": count * known.networks.encode, "text encoder": count * caption}
+    return {ENCODING: count * known.networks.encode, TEXT_ENCODER: count * caption}
 
 
 def _encoding_bytes(job: Job, known: Known) -> float:
-    text_encoder = WEIGHT * known.unets(job).text_params
-    return encoding_bytes(known, ENCODED_OF_SHARDS) + text_encoder
+    text_encoder = ENCODED * known.unets(job).text_params
+    return encoding_bytes(known, IMAGES_OF_SHARDS) + text_encoder
 
 
 def _encode_subjects(job: Job, spec: EncodeSubjectsSpec, known: Known) -> Price:
     prompts, text = known.subjects * (len(spec.prompts) + 2), spec.text.text_encoder
-    flops = {"text encoder": (prompts + 1) * known.unets(job).caption}
+    flops = {TEXT_ENCODER: (prompts + 1) * known.unets(job).caption}
     return Price(flops, prompts * 2 * text.max_tokens * text.width)
 
 
@@ -149,7 +161,7 @@ def _training(
     """Price of a training. Each image takes `teachers` forward passes of `frozen` networks."""
     size, unets = spec.size, known.unets(job)
     seen = whole_batches(settings.images, settings.batch)
-    flops = {"U-Net": (TRAINING_FORWARDS + teachers) * seen * unets.forward[size]}
+    flops = {UNET: (TRAINING_FORWARDS + teachers) * seen * unets.forward[size]}
     if spec.encoding:
         flops |= _encoding(job, known, seen)
     told = EMBEDDING * channels(size) if frozen else 0
@@ -174,7 +186,7 @@ def _dreambooth(job: Job, spec: DreamBoothSpec, known: Known) -> Price:
     unets = known.networks.own
     # of the subject, and as many of its class
     seen = 2 * whole_batches(spec.teaching.images, spec.teaching.batch)
-    flops = {"U-Net": TRAINING_FORWARDS * seen * unets.forward[spec.size]}
+    flops = {UNET: TRAINING_FORWARDS * seen * unets.forward[spec.size]}
     memory = _training_bytes(job, known, spec.size, 2 * spec.teaching.batch)
     return Price(flops, WEIGHT * unets.params[spec.size], memory)
 

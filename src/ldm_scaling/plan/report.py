@@ -11,35 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from .dag import Job
+from .devices import Device
 
 if TYPE_CHECKING:
     from .price import Price  # seconds of import
 
-DEVICES = {
-    "a100": (312e12, "bfloat16"),
-    "h100": (989e12, "bfloat16"),
-    "h200": (989e12, "bfloat16"),
-    "l40s": (362e12, "bfloat16"),
-    "rtx4090": (165e12, "bfloat16"),
-    "v100": (125e12, "float16"),
-    "core": (96e9, "float32"),
-}
-"""peak FLOP/s of dense matrix products, and their precision: GPUs by their makers' data sheets; a
-processor's core with two fused multiply-adds of 8 numbers a cycle (AVX2) at 3 GHz"""
 MANY_EPOCHS = 10
 Priced = Sequence[tuple[Job, "Price"]]
-
-
-@dataclass(frozen=True)
-class Device:
-    """What jobs run on, and the percentage of its peak that they reach."""
-
-    name: str
-    utilisation: float
-
-    def hours(self, flops: float) -> float:
-        """Hours that so many FLOPs take."""
-        return flops / (DEVICES[self.name][0] * self.utilisation / 100) / 3600
 
 
 @dataclass(frozen=True)
@@ -77,7 +55,7 @@ def _row(rule: str, own: Priced, device: Device) -> Row:
         jobs=len(left),
         done=len(own) - len(left),
         flops=flops,
-        hours=device.hours(flops),
+        hours=device.hours(price for _, price in left),
         gigabytes=sum(price.bytes for _, price in left if not math.isnan(price.bytes)) / 1e9,
         gpu_memory_gb=_most(price.gpu_bytes for _, price in left) / 1e9,
         host_memory_gb=_most(job.host_bytes for job, _ in left) / 1e9,
@@ -108,11 +86,10 @@ def report(priced: Priced, device: Device) -> str:
     if not left:
         return f"all {len(priced)} jobs are done; nothing is left to pay for"
     flops = sum(price.flops for _, price in left)
-    peak, precision = DEVICES[device.name]
     lines = [
         *table_lines(rows(priced, device), device),
-        f"\n{_hours(device.hours(flops))} hours of one {device.name} at {device.utilisation:g} % of"
-        f" its {peak / 1e12:g} TFLOP/s ({precision})."
+        f"\n{_hours(device.hours(price for _, price in left))} hours of one {device.name} at"
+        f" {device.utilisation:g} % of its {device.peak}."
         f" {len(priced) - len(left)} of {len(priced)} jobs are done and left out.",
         *_memory_lines(left),
         *_epoch_lines(rows(priced, device)),
@@ -195,7 +172,8 @@ def _memory_lines(left: Priced) -> list[str]:
     host = max((job for job, _ in left), key=lambda job: job.host_bytes)
     return [
         f"Most memory of a GPU: {_size(price.gpu_bytes / 1e9)}, {job.rule} {job.name} (estimate:"
-        f" weights, optimizer, activations in float32). Most memory of a host:"
+        f" weights, optimizer, activations in float32, frozen encoders in bfloat16). Most memory"
+        f" of a host:"
         f" {_size(host.host_bytes / 1e9)}, {host.rule} {host.name}."
     ]
 

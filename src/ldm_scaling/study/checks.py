@@ -53,6 +53,7 @@ def check_shapes_and_counts(study: Sections) -> None:
         )
     _check_steps(study, "sampling.steps", study.sampling.steps)
     _check_steps(study, "sampling.fixed.steps", [study.sampling.fixed.steps])
+    _check_most_steps(study)
     _check_sizes(study, "figures.guidance_sizes", study.guidance_sizes)
     if isinstance(rates := study.training.lr_by_size, dict):
         _check_sizes(study, "training.lr_by_size", rates)
@@ -99,6 +100,21 @@ def _check_steps(study: Sections, key: str, steps: Iterable[int]) -> None:
         raise ValueError(
             f"{key}: {most} steps are more than diffusion.train_timesteps ({levels}); lower them"
         )
+
+
+def _check_most_steps(study: Sections) -> None:
+    sampling, fewest = study.sampling, min(study.sampling.steps)
+    for name, most in (sampling.most_steps or {}).items():
+        if name not in (*study.family.sizes, *sampling.samplers):
+            raise ValueError(
+                f"sampling.most_steps: {name} is neither in family.sizes nor in sampling.samplers;"
+                " add it there, or remove it"
+            )
+        if most < fewest:
+            raise ValueError(
+                f"sampling.most_steps: {name} would have none of sampling.steps; allow it {fewest}"
+                " or more"
+            )
 
 
 def _check_sizes(study: Sections, key: str, sizes: Iterable[str]) -> None:

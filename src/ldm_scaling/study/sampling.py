@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -15,6 +16,12 @@ AnySampler = Annotated[str, one_of(SAMPLERS)]
 Schedule = Annotated[str, one_of(SCHEDULES)]
 FEWEST_IMAGES = 16
 """images of a cell; fewer give no useful interval"""
+
+
+def at_most(steps: Iterable[int], caps: Mapping[str, int] | None, *names: str) -> list[int]:
+    """The step counts, ascending, that no cap of one of these names forbids."""
+    most = [caps[name] for name in names if name in caps] if caps else []
+    return sorted(count for count in steps if all(count <= cap for cap in most))
 
 
 class FixedSetting(Strict):
@@ -57,6 +64,8 @@ class Sampling(Strict):
     """schedules on which the cells of the first sampler are sampled too; null: none"""
     steps: Annotated[list[Positive], Distinct] = Field(min_length=1)
     """denoising steps"""
+    most_steps: dict[str, Positive] | None = Field(default=None, min_length=1)
+    """the most of `steps` that a size or a sampler takes, by its name; null: all take all"""
     guidance: Annotated[list[Guidance], Distinct] = Field(min_length=1)
     """classifier-free guidance scales; 1 is off and costs one forward pass a step"""
     fixed: FixedSetting
@@ -70,6 +79,10 @@ class Sampling(Strict):
     def setting(self) -> Setting:
         """The fixed setting, on the study's schedule."""
         return Setting(**self.fixed.model_dump(), schedule=self.schedule)
+
+    def steps_of(self, *names: str) -> list[int]:
+        """The step counts, ascending, that all of these sizes and samplers take."""
+        return at_most(self.steps, self.most_steps, *names)
 
     @model_validator(mode="after")
     def _other_schedules_are_others(self) -> Sampling:

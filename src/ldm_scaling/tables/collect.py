@@ -8,6 +8,7 @@ bootstrap replicates of each row of `cells.csv`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import numpy as np
@@ -23,15 +24,19 @@ from .values import with_deviation
 
 
 def cells_table(
-    measured: pd.DataFrame, family: pd.DataFrame, grid: tuple[list[int], list[float]]
+    measured: pd.DataFrame,
+    family: pd.DataFrame,
+    grid: tuple[list[int], list[float]],
+    most_steps: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """One row for each cell and metric, with costs, in the columns `CELLS`.
 
     `measured` has the columns MODEL and MEASURED and keeps its index; `grid` has the step counts
-    and scales of the guidance search. The sampling cost is normalized cost x steps (Mei et al.,
-    arXiv 2404.01367); the guided cost is normalized cost x NFE. The total cost counts the
-    arithmetic that is really done for an image, in the same unit: each evaluation, but the text's
-    keys and values once, the decoder and the text encoder.
+    and scales of the guidance search, of which some sizes take at most `most_steps`. What such a
+    size was sampled at beyond, as at the fixed setting, is not of its grid. The sampling cost is
+    normalized cost x steps (Mei et al., arXiv 2404.01367); the guided cost is normalized cost x
+    NFE. The total cost counts the arithmetic that is really done for an image, in the same unit:
+    each evaluation, but the text's keys and values once, the decoder and the text encoder.
     Raises InputError for unknown sizes, rows that stand twice, and mixed n.
     """
     _check(measured, family)
@@ -45,9 +50,9 @@ def cells_table(
     )
     reference = cells["gflops"] / cells["normalized_cost"]
     cells["total_cost"] = (gflops + cells["decoder_gflops"]) / reference
-    cells["grid"] = (
-        (cells["trained"] == 1) & cells["steps"].isin(grid[0]) & cells["guidance"].isin(grid[1])
-    )
+    most = cells["size"].map(most_steps or {}).fillna(np.inf)
+    allowed = cells["steps"].isin(grid[0]) & (cells["steps"] <= most)
+    cells["grid"] = (cells["trained"] == 1) & allowed & cells["guidance"].isin(grid[1])
     cells["at_boundary"] = cells["grid"] & at_end(cells["guidance"], grid[1])
     order = ["stage", "channels", "seed", "sampler", "steps", "guidance", "metric"]
     return cells.sort_values([*order, "trained"])[CELLS]
@@ -152,12 +157,22 @@ def main(
     cells_out: Out,
     best_out: Out,
     draws_out: Out,
+    most_steps: Annotated[
+        list[list[str]] | None,
+        Option(
+            "the most steps of the grid that a size takes, if not all; repeat for each",
+            nargs=2,
+            names=("SIZE", "COUNT"),
+            repeated=True,
+        ),
+    ] = None,
     training_sd: TrainingSd = None,
 ) -> None:
     """Write cells.csv with its draws, and best.csv."""
+    caps = {size: int(count) for size, count in most_steps or []}
     measured, draws = read_measured(metrics, MODEL)
     draws = with_deviation(measured, draws, select_by, training_sd)
-    cells = cells_table(measured, family, (steps, guidance))
+    cells = cells_table(measured, family, (steps, guidance), caps)
     best = with_optimism(best_table(cells, select_by), cells, draws, select_by)
     write_text(best_out, to_csv(best))
     write_cells(cells, draws[cells.index], cells_out, draws_out)

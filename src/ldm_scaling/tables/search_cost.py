@@ -24,6 +24,8 @@ from ..jobs.command import Option, command
 from ..jobs.tables import MEASURED, MODEL, OK, draws_of, read_table, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.cells import cell_name
+from ..kinds.stages import PRETRAIN
+from ..study.sampling import at_most
 from ..workflow.specs.tables import SearchCostSpec
 from .arguments import Out
 from .searches import SEARCH_COST, summary
@@ -106,7 +108,10 @@ def main(
         files = (Path(metrics), Path(draws), Path(features))
         if model[0] not in spec.grids:
             raise InputError(f"--cells: the spec has no grid of stage {model[0]}")
-        for own in read_cells(*files, spec.grids[model[0]], spec.metric):
+        steps, scales = spec.grids[model[0]]
+        if model[0] == PRETRAIN:
+            steps = at_most(steps, spec.most_steps, model[1], model[3])
+        for own in read_cells(*files, (steps, scales), spec.metric):
             setting = {"steps": own.rows["steps"].iloc[0], "metric": spec.metric}
             identity = dict(zip(MODEL, model, strict=True)) | setting
             rows.append(identity | replay(own, metric, spec))

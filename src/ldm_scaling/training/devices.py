@@ -97,9 +97,24 @@ def check_gpus(asked: int) -> None:
         )
 
 
+def dtype_on(device: torch.device) -> torch.dtype:
+    """What U-Nets and frozen encoders compute in: bfloat16 on a GPU that has it, else float32."""
+    # a GPU without it would imitate it, more slowly than float32
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if fast else torch.float32
+
+
 def precision() -> str:
     """accelerate's name of the arithmetic of U-Nets: bf16 where a GPU has it, else no (float32)."""
-    return "bf16" if own_device().type == "cuda" and torch.cuda.is_bf16_supported() else "no"
+    return "bf16" if dtype_on(own_device()) == torch.bfloat16 else "no"
+
+
+def to_encode(network: Network, device: torch.device) -> Network:
+    """Move a frozen encoder of training data to a device; its weights get the `dtype_on` it.
+
+    Unlike autocast, which keeps float32 weights, this halves the memory of a large text encoder.
+    """
+    return network.to(device, dtype_on(device))
 
 
 def in_precision(network: Network, precision: str) -> Network:

@@ -34,11 +34,18 @@ def options_of(study: Study) -> Callable[[Any, Any], str]:
 
 
 def grid_of(study: Study) -> Callable[[Any], str]:
-    """A function of wildcards: `--steps COUNTS --guidance SCALES` of the stage's grid."""
+    """A function of wildcards: `--steps COUNTS --guidance SCALES` of the stage's grid.
+
+    With `--most-steps SIZE COUNT` for each pretrained size that takes fewer steps.
+    """
 
     def of_job(wildcards: Any) -> str:
-        steps, guidance = stages.grid(study, wildcards.stage)
+        sampler = sampler_of(wildcards.sampler)
+        steps, guidance = stages.grid(study, wildcards.stage, sampler=sampler)
         words = ["--steps", *map(str, steps), "--guidance", *map(str, guidance)]
+        for size in stages.sizes(study, wildcards.stage):
+            own, _ = stages.grid(study, wildcards.stage, size, sampler)
+            words += ["--most-steps", size, str(own[-1])] if own != steps else []
         return shlex.join(words)
 
     return of_job

@@ -18,7 +18,7 @@ from operator import getitem
 from typing import Any
 
 from ..kinds.figures import FIGURES
-from ..kinds.stages import SAMPLER_OF
+from ..kinds.stages import PRETRAIN, SAMPLER_OF
 from ..kinds.tables import TABLES
 from ..study.fields import Strict, StudyError
 from ..study.load import load_study, schema_text
@@ -61,6 +61,7 @@ def jobs_of(study: Study) -> dict[str, dict]:
     for stage in stages.samplers(study):
         jobs["collect"][stage] = (
             stages.grid(study, stage),
+            study.sampling.most_steps if stage == PRETRAIN else None,
             settings.metric(study),
             study.metrics.training_sd,
         )
@@ -157,7 +158,7 @@ def _others(value: Any) -> Iterator[Any]:
     elif isinstance(value, dict):
         yield None
     elif value is None:
-        yield from (1, 2, 0.5, "other", ["c20"], {"path": "other"})
+        yield from (1, 2, 0.5, "other", ["c20"], {"path": "other"}, {"c48": 2})
     else:
         yield from (word for word in (*_words(), "other") if word != value)
 

@@ -202,7 +202,8 @@ class Hardware:
         if wildcards.stage == stages.STITCH:
             spec = SweepSpec.of_stitched(self.study, wildcards.size)
         else:
-            spec = SweepSpec.of(self.study, wildcards.stage, wildcards.sampler)
+            model = (wildcards.stage, wildcards.sampler, wildcards.size)
+            spec = SweepSpec.of(self.study, *model)
         scale = (self.study.sampling.n / 30000) ** 2
         return attempt * round(60 + 11 * len(spec.possible) * scale / threads)
 

@@ -63,15 +63,19 @@ def scales(study: Study) -> list[float]:
     return sorted(study.sampling.guidance)
 
 
-def _steps_up_to(study: Study, most: int) -> int:
-    """The most steps of the grid that are not more than these, else its fewest."""
-    grid = study.sampling.steps
-    return max((steps for steps in grid if steps <= most), default=min(grid))
+def _steps_of_all(study: Study, sizes: list[str]) -> list[int]:
+    """Step counts of the fixed setting's sampler that all of these sizes take, ascending."""
+    return study.sampling.steps_of(*sizes, study.sampling.fixed.sampler)
+
+
+def _steps_up_to(grid: list[int], most: int) -> int:
+    """The most steps of a grid that are not more than these, else its fewest."""
+    return max((steps for steps in grid if steps <= most), default=grid[0])
 
 
 def steps_near_fixed(study: Study) -> int:
-    """Steps of the grid, nearly those of the fixed setting."""
-    return _steps_up_to(study, study.sampling.fixed.steps)
+    """Steps of the grid, nearly those of the fixed setting, of the sizes that figures show."""
+    return _steps_up_to(_steps_of_all(study, study.guidance_sizes), study.sampling.fixed.steps)
 
 
 def few(study: Study) -> int:
@@ -80,8 +84,9 @@ def few(study: Study) -> int:
 
 
 def few_and_most_steps(study: Study) -> list[int]:
-    """Steps of the grid, nearly as few as a student's, and the most."""
-    return [_steps_up_to(study, FEW_STEPS), max(study.sampling.steps)]
+    """Steps that every size takes, nearly as few as a student's, and the most."""
+    grid = _steps_of_all(study, study.family.sizes)
+    return [_steps_up_to(grid, FEW_STEPS), grid[-1]]
 
 
 stitch_sampler = stages.stitched_sampler

@@ -68,14 +68,20 @@ def models(study: Study) -> list[tuple[str, str, int]]:
     ]
 
 
-def grid(study: Study, stage: str) -> tuple[list[int], list[float]]:
-    """Step counts and guidance scales at which a stage's models are sampled, ascending."""
+def grid(
+    study: Study, stage: str, size: str = "", sampler: str = ""
+) -> tuple[list[int], list[float]]:
+    """Step counts and guidance scales at which a stage's models are sampled, ascending.
+
+    Of pretrained models, a size or a sampler may take fewer steps than others.
+    """
     if is_superres(stage):
         return sorted(needed.superres(study).steps), [1.0]
     if is_budget(stage):
         return [needed.param_budget(study).steps], sorted(needed.param_budget(study).guidance)
-    settings = study.sampling if stage == PRETRAIN else study.sampling.students
-    return sorted(settings.steps), sorted(settings.guidance)
+    if stage == PRETRAIN:
+        return study.sampling.steps_of(size, sampler), sorted(study.sampling.guidance)
+    return sorted(study.sampling.students.steps), sorted(study.sampling.students.guidance)
 
 
 def teacher(study: Study, stage: str) -> str:

@@ -136,8 +136,10 @@ class SweepSpec(Strict):
         return [*self.cells, *(self.search.candidates if self.search else [])]
 
     @classmethod
-    def of(cls, study: Study, stage: str, name: str) -> SweepSpec:
+    def of(cls, study: Study, stage: str, name: str, size: str = "") -> SweepSpec:
         """Spec of rule sweep, for a sampler: one cell for each (steps, guidance), few steps first.
+
+        Of a size the cells that it takes; without one, all that some size may take.
 
         The name of its cells on another schedule gives these cells and no others. With the fixed
         setting's sampler, pretrained models also have the fixed setting, if it is not in the grid,
@@ -152,10 +154,11 @@ class SweepSpec(Strict):
             raise StudyError(
                 f"stage {stage} is not sampled by {sampler}: {own} is for {stages.DISTILL}"
             )
-        fixed, grid = study.sampling.fixed, list(product(*stages.grid(study, stage)))
+        fixed, allowed = study.sampling.fixed, stages.grid(study, stage, size, sampler)
+        grid = list(product(*allowed))
         cells = [CellSpec.of(study, stage, sampler, *setting, schedule=other) for setting in grid]
         if other:
-            return cls._searched(study, stage, cells)
+            return cls._searched(study, stage, cells, *allowed)
         setting: tuple[int, float] | None = None
         kept: list[float] = []
         if stages.is_superres(stage):
@@ -166,16 +169,17 @@ class SweepSpec(Strict):
         if setting:
             times = [*([] if setting in grid else [None]), *sorted(kept)]
             cells += [CellSpec.of(study, stage, sampler, *setting, trained=at) for at in times]
-        return cls._searched(study, stage, cells)
+        return cls._searched(study, stage, cells, *allowed)
 
     @classmethod
-    def _searched(cls, study: Study, stage: str, cells: list[CellSpec]) -> SweepSpec:
+    def _searched(
+        cls, study: Study, stage: str, cells: list[CellSpec], steps: list[int], scales: list[float]
+    ) -> SweepSpec:
         """Spec of a sweep of these cells, with a guidance search if the study asks for one.
 
         The search leaves out kept checkpoints, and the parameter budget's pairs, which have one
         step count. The fixed setting is always sampled.
         """
-        steps, scales = stages.grid(study, stage)
         if not study.searches or len(scales) == 1 or stages.is_budget(stage):
             return cls(diffusion=study.diffusion, cells=cells)
         candidates = [
@@ -195,15 +199,15 @@ class SweepSpec(Strict):
         the study samples them by another sampler than `name`.
         """
         settings, sampling = needed.stitch(study), study.sampling
-        sampler, count = stages.stitched_sampler(study), len(sizes.split(SEPARATOR))
+        sampler, names = stages.stitched_sampler(study), sizes.split(SEPARATOR)
         if name not in (None, sampler):
             raise StudyError(
                 f"config key stitch.sampler: trajectories are sampled by {sampler}, not by {name}"
             )
         cells = [
             CellSpec.of(study, stages.STITCH, sampler, steps, guidance, allocation=allocation)
-            for steps in sorted(settings.steps or sampling.steps)
-            for allocation in allocations(steps, settings.shares, count)
+            for steps in sorted(settings.steps or sampling.steps_of(*names, sampler))
+            for allocation in allocations(steps, settings.shares, len(names))
             for guidance in sorted(sampling.guidance)
         ]
         if study.searches and len(sampling.guidance) > 1:
@@ -252,6 +256,6 @@ class IllustrateSpec(Strict):
             prompts=figures.prompts,
             budgets=sorted(figures.budgets),
             select_by=metrics.names[metrics.select_by],
-            steps=sorted(sampling.steps),
+            steps=sampling.steps_of(size, sampling.fixed.sampler),
             guidance=sorted(sampling.guidance),
         )

@@ -18,6 +18,8 @@ class SearchCostSpec(Strict):
     recipe: Literal[3] = 3
     grids: dict[str, tuple[list[Positive], list[Guidance]]]
     """step counts and scales of each stage whose guidance is searched, ascending"""
+    most_steps: Annotated[dict[str, Positive] | None, Field(exclude_if=is_none)] = None
+    """of a pretrained size or a sampler, where it takes fewer"""
     n: Positive
     look: Annotated[float, Field(gt=0, le=1)]
     select_by: Selecting
@@ -33,6 +35,7 @@ class SearchCostSpec(Strict):
         searched = searches.searched_samplers(study)
         return cls(
             grids={stage: stages.grid(study, stage) for stage, _ in searched},
+            most_steps=study.sampling.most_steps,
             n=study.sampling.n,
             look=study.search.look,
             select_by=metrics.select_by,
