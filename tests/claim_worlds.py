@@ -101,14 +101,16 @@ def floors() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "metric", "value"])
 
 
-@cache
 def cells(sampler: str, seed: int = 0, stage: str = "pretrain") -> pd.DataFrame:
     """The cells of a sampler, without metrics: the grid, and the fixed setting along training.
 
     All worlds share the table.
     """
-    student = stage in STUDENTS
-    steps = STUDENT_STEPS if student else STEPS
+    return _cells(sampler, seed, stage, tuple(STUDENT_STEPS if stage in STUDENTS else STEPS))
+
+
+@cache
+def _cells(sampler: str, seed: int, stage: str, steps: tuple[int, ...]) -> pd.DataFrame:
     rows = [(count, scale, 1.0) for count in steps for scale in SCALES]
     if stage == "superres":
         rows = [(count, 1.0, 1.0) for count in SR_STEPS]
@@ -207,13 +209,12 @@ def world(
 
 def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:
     """search_cost.csv, as far as claims read it, of two training seeds of every size."""
-    rows = models_of(*samplers)
+    rows = _models(*samplers)
     regret = generator.uniform(0, 1 / AIM.success, len(rows)) + effect(rows)
     return rows.assign(images=30, grid_images=100, success=regret <= 1)
 
 
-@cache
-def models_of(*samplers: str) -> pd.DataFrame:
+def _models(*samplers: str) -> pd.DataFrame:
     """A cell of each size, sampler and number of steps, for two training seeds."""
     rows = pd.concat([cells(sampler, seed) for sampler in samplers for seed in (0, 1)])
     return rows.drop_duplicates(["size", "sampler", "steps", "seed"]).reset_index(drop=True)

@@ -34,7 +34,7 @@ def stable_diffusion():
     config["latents"]["text_encoder"] |= clip
     config["family"]["sizes"] = ["c320"]
     config["figures"]["guidance_sizes"] = ["c320"]
-    config["stitch"] = None
+    config["stitch"] = config["sampling"]["most_steps"] = None
     config |= {"guided_distill": None, "dreambooth": None, "param_budget": None}
     return load_study(config)
 

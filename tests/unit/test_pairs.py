@@ -202,7 +202,7 @@ def test_cached_and_streamed_pairs_are_the_same_in_the_same_order(place, encoded
             torch.testing.assert_close(one, other, rtol=0, atol=ROUNDING)
 
 
-def test_streamed_pairs_are_encoded_in_the_precision_of_the_device(place, monkeypatch):
+def test_streamed_pairs_are_encoded_in_the_precision_of_the_device(place, encoded, monkeypatch):
     loaded, load = [], text_encoder.load_model
     monkeypatch.setattr(
         text_encoder, "load_model", lambda *spec: loaded.append(spec) or load(*spec)
@@ -213,7 +213,7 @@ def test_streamed_pairs_are_encoded_in_the_precision_of_the_device(place, monkey
     monkeypatch.setattr(devices, "dtype_on", lambda device: torch.bfloat16)
     for one, other in zip(streamed_pairs(place).read(numbers, device), exact, strict=True):
         assert one.dtype == torch.float32 and not torch.equal(one, other)
-        torch.testing.assert_close(one, other, rtol=0, atol=0.05 * other.std().item() + ROUNDING)
+        assert (one - other).square().mean().sqrt() < 0.02 * other.std()
 
 
 def test_a_sample_that_was_not_encoded_is_the_next_one(place, encoded):

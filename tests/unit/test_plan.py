@@ -13,12 +13,11 @@ from ldm_scaling.cells.search import most_images
 from ldm_scaling.data.sources.emoji import IMAGES as EMOJI
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.plan.dag import Job, reruns
-from ldm_scaling.plan.devices import Device
 from ldm_scaling.plan.known import Known, split_images
 from ldm_scaling.plan.price import Price
 from ldm_scaling.plan.prices import FREE, PRICES
 from ldm_scaling.plan.prices import price as price_of
-from ldm_scaling.plan.report import concentration, report, rows
+from ldm_scaling.plan.report import Device, concentration, report, rows
 from ldm_scaling.study.data import Data
 from ldm_scaling.workflow.specs.data import IndexSpec, PrepareSpec
 

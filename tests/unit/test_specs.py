@@ -204,7 +204,7 @@ CHANGES = [
         f"encode_text encode_part clip_like encode_subjects cost latency claims {COUNTED}",
     ),
     ("family.sizes", ["c12", "c20", "c24", "c32", "c48"], f"cost latency claims {COUNTED}"),
-    ("family.reference_size", "c32", f"cost claims {COUNTED}"),
+    ("family.reference_size", "c32", f"pretrain pair cost claims {COUNTED}"),
     ("family.res_blocks", 2, f"pretrain pair scratch {SHAPED}"),
     ("family.channel_multipliers", [1, 2, 3], f"pretrain pair scratch {SHAPED}"),
     (

@@ -110,6 +110,7 @@ def test_a_sampler_without_single_sizes_beside_it_is_refused(pocket_config):
 
 
 def test_cells_have_the_guidance_search_and_noise_of_single_sizes(pocket_config):
+    put(pocket_config, "search.method", "grid")
     study = with_key(pocket_config, "training.seeds", [3, 4])
     assert trajectories(study)[:3] == [("c20-c48", 3), ("c20-c48", 4), ("c32-c48", 3)]
     cells = SweepSpec.of_stitched(study, "c20-c48").cells

@@ -33,9 +33,10 @@ def test_overlays_are_valid(pocket_config, root):
 
     for overlay in sorted((root / "studies").glob("*.yaml")):
         config = yaml.safe_load((root / "config.yaml").read_text())
-        base = overlay.stem.partition("-")[0]  # paper-datacomp.yaml is an overlay of paper.yaml
-        for name in dict.fromkeys((base, overlay.stem)):
-            update_config(config, yaml.safe_load((root / f"studies/{name}.yaml").read_text()))
+        # paper-datacomp.yaml is an overlay of paper.yaml, pocket-seeds.yaml of config.yaml
+        base = overlay.with_stem(overlay.stem.partition("-")[0])
+        for path in dict.fromkeys([*([base] if base.exists() else []), overlay]):
+            update_config(config, yaml.safe_load(path.read_text()))
         assert load_study(config).name == overlay.stem
 
 

@@ -46,6 +46,7 @@ def with_cells(evidence, change, **others):
 def mixed(pocket_config):
     """Three seeds of pretraining, one of every other stage."""
     put(pocket_config, "training.seeds", [4, 0, 2])
+    put(pocket_config, "search.method", "grid")
     for name in SECTIONS:
         put(pocket_config, f"{name}.seeds", [4])
     return pocket_config

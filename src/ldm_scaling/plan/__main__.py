@@ -20,8 +20,8 @@ from ..jobs.cli import parser, positive, run
 from ..jobs.workdir import write_text
 from ..study.hub import REPOSITORY
 from .dag import build, reruns
-from .devices import DEVICES, Device
-from .report import report, report_reruns, rows, to_csv
+from .devices import DEVICES
+from .report import Device, report, report_reruns, rows, to_csv
 
 
 def change(text: str) -> dict[str, Any]:

@@ -1,13 +1,6 @@
-"""Devices that a plan may name, and how long they take."""
+"""Devices that a plan may name."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .price import Price  # seconds of import
 
 BFLOAT16, TF32, FLOAT32 = "bfloat16", "TF32", "float32"
 DEVICES = {
@@ -22,28 +15,3 @@ DEVICES = {
 """peak FLOP/s of dense matrix products, by what they are computed in; what a device lacks it
 computes in float32. GPUs by their makers' data sheets; a processor's core with two fused
 multiply-adds of 8 numbers a cycle (AVX2) at 3 GHz"""
-
-
-@dataclass(frozen=True)
-class Device:
-    """What jobs run on, and the percentage of its peak that they reach."""
-
-    name: str
-    utilisation: float
-
-    def hours(self, prices: Iterable[Price]) -> float:
-        """Hours that the FLOPs of prices take."""
-        peaks = DEVICES[self.name]
-        seconds = sum(
-            flops / peaks.get(kind, peaks[FLOAT32])
-            for price in prices
-            for kind, flops in price.flops_in.items()
-        )
-        return seconds / (self.utilisation / 100) / 3600
-
-    @property
-    def peak(self) -> str:
-        """Its peak in each arithmetic, in words."""
-        return ", ".join(
-            f"{peak / 1e12:g} TFLOP/s in {kind}" for kind, peak in DEVICES[self.name].items()
-        )

@@ -11,13 +11,38 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from .dag import Job
-from .devices import Device
+from .devices import DEVICES, FLOAT32
 
 if TYPE_CHECKING:
     from .price import Price  # seconds of import
 
 MANY_EPOCHS = 10
 Priced = Sequence[tuple[Job, "Price"]]
+
+
+@dataclass(frozen=True)
+class Device:
+    """What jobs run on, and the percentage of its peak that they reach."""
+
+    name: str
+    utilisation: float
+
+    def hours(self, prices: Iterable[Price]) -> float:
+        """Hours that the FLOPs of prices take."""
+        peaks = DEVICES[self.name]
+        seconds = sum(
+            flops / peaks.get(kind, peaks[FLOAT32])
+            for price in prices
+            for kind, flops in price.flops_in.items()
+        )
+        return seconds / (self.utilisation / 100) / 3600
+
+    @property
+    def peak(self) -> str:
+        """Its peak in each arithmetic, in words."""
+        return ", ".join(
+            f"{peak / 1e12:g} TFLOP/s in {kind}" for kind, peak in DEVICES[self.name].items()
+        )
 
 
 @dataclass(frozen=True)
