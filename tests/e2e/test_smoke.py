@@ -248,8 +248,8 @@ def test_another_search_reruns_what_it_touches(finished):
     replayed = ("replay_searches", "search_cost", "claims", "all")
     assert finished.jobs(*changed) == dict.fromkeys(replayed, 1)
     found = finished.jobs(*overlay(finished, search={"method": "adaptive"}))
-    # not super-resolution; each both as it is searched and at every scale
-    sampled = {"sweep": 14, "measure": 15, "collect": 6, "sample_stitched": 1}
+    # not super-resolution
+    sampled = {"sweep": 8, "measure": 9, "collect": 5, "sample_stitched": 1}
     assert {rule: count for rule, count in found.items() if rule not in LIGHT} == sampled
 
 
@@ -354,7 +354,8 @@ def test_searches_end_with_cells_of_the_grid_and_as_they_are_replayed(finished):
         key = ["stage", "sampler", "size", "steps", "guidance", "trained", "metric"]
         key = [name for name in (*key, "sizes", "allocation") if name in every]
         same = searched[key].merge(every, on=key)[every.columns]
-        pd.testing.assert_frame_equal(searched, same, check_dtype=False)  # a column of ones
+        both = [table.drop(columns="best", errors="ignore") for table in (searched, same)]
+        pd.testing.assert_frame_equal(*both, check_dtype=False)  # a column of ones
         assert 0 < len(searched) < len(every) and set(every["guidance"]) >= {1, 2, 3}
     for row in replayed.itertuples():
         model = folder / f"cells/{row.stage}/{row.size}/seed{row.seed}/{row.sampler}"
