@@ -186,6 +186,9 @@ def test_what_diverges_is_not_chosen():
     assert high.chosen == 2
     low = search(SCALES, lambda g, m: DIVERGED if g < 15 else curve(4)(g, m), N, LOOK)
     assert low.chosen == 15
+    # all that was looked at diverges when it is sampled whole: the others were never looked at
+    sound = search(SCALES, lambda g, m: DIVERGED if m == N and g < 15 else curve(4)(g, m), N, LOOK)
+    assert sound.chosen == 15 and len({look.guidance for look in sound.looks}) == len(SCALES)
     nothing = search(SCALES, lambda scale, images: DIVERGED, N, LOOK)
     assert sorted(nothing.finalists) == SCALES
 

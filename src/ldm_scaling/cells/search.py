@@ -134,7 +134,8 @@ class _Search:
         while len(rivals) > 1:
             rivals = self._climb(rivals, images)
             rivals, images = self._affordable(rivals, images)
-        for at in rivals + sorted(self._seen, key=self._rank):
+        unseen = [at for at in range(len(self._scales)) if at not in self._seen]
+        for at in rivals + sorted(self._seen, key=self._rank) + unseen:
             if math.isfinite(self._look(at, self._n)):
                 break  # else the next best one: this one diverged
         whole = [look for look in self._looks if look.images == self._n]

@@ -214,9 +214,7 @@ class Evidence:
     def replayed(self) -> pd.DataFrame:
         """search_cost.csv. Raises NotRun if there is none."""
         if self.searches is None:
-            raise NotRun(
-                "no adaptive search was replayed: not every guidance scale is sampled whole"
-            )
+            raise NotRun("no search was replayed: guidance has one scale, or was itself searched")
         for _, rows in self.searches.groupby("stage"):
             self.asked.add(Trainings(rows["seed"].nunique(), rows["size"].nunique()))
         return self.searches

@@ -121,7 +121,8 @@ def find(claim: Claim, evidence: Evidence) -> Finding:
     estimate, lo, hi = estimated(statistic, confidence, degrees)
     error = 0 if exact else monte_carlo_error(lo, hi, _resamples(statistic), confidence)
     verdict = HOLDS if lo > error else FAILS if hi < -error else UNDECIDED
-    if verdict != UNDECIDED and not exact and any(own.seeds == 1 for own in asking.asked):
+    once = not asking.asked or any(own.seeds == 1 for own in asking.asked)
+    if verdict != UNDECIDED and not exact and once:
         verdict += GIVEN if _contains_given(claim, asking, evidence, (lo, hi)) else HERE
     n = None if exact else evidence.n_of(claim.stage)
     p = None if exact else p_value(estimate, lo, hi, confidence)

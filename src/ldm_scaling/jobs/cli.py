@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import io
+import math
 import signal
 import sys
 import time
@@ -88,8 +89,8 @@ def positive(kind: type[Number]) -> Callable[[str], Number]:
 
     def parse(text: str) -> Number:
         value = kind(text)
-        if value <= 0:
-            raise argparse.ArgumentTypeError(f"{text} must be above 0")
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} must be above 0 and finite")
         return value
 
     parse.__name__ = kind.__name__  # argparse names it in "invalid int value"

@@ -55,8 +55,7 @@ def check_shapes_and_counts(study: Sections) -> None:
     _check_steps(study, "sampling.fixed.steps", [study.sampling.fixed.steps])
     _check_most_steps(study)
     _check_sizes(study, "figures.guidance_sizes", study.guidance_sizes)
-    if isinstance(rates := study.training.lr_by_size, dict):
-        _check_sizes(study, "training.lr_by_size", rates)
+    _check_sizes(study, "training.lr_by_size", study.training.lr_by_size or {})
 
 
 def check_seeds(study: Sections) -> None:

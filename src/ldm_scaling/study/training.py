@@ -7,23 +7,19 @@ from typing import Annotated
 from pydantic import Field
 
 from ..kinds.sizes import channels
-from .fields import Fraction, Kept, Optimisation, Seeds, Strict, is_none
-
-
-class PowerOfWidth(Strict):
-    """Learning rates that follow the width of a size, as in muP (Yang et al. 2022)."""
-
-    power: float
-    """of the width over that of family.reference_size, which has `lr` itself; muP: -1"""
+from .fields import Fraction, Kept, Optimisation, Seeds, is_none
 
 
 class Training(Optimisation):
     """Pretraining."""
 
+    lr_power: Annotated[float | None, Field(ge=-4, le=4, exclude_if=is_none)] = None
+    """a size has `lr` times this power of its width over that of family.reference_size; as in muP
+    (Yang et al. 2022): -1; null: all sizes have `lr`"""
     lr_by_size: Annotated[
-        dict[str, Annotated[float, Field(gt=0)]] | PowerOfWidth | None, Field(exclude_if=is_none)
+        dict[str, Annotated[float, Field(gt=0)]] | None, Field(exclude_if=is_none)
     ] = None
-    """peak learning rates of sizes instead of `lr`; null: all sizes have `lr`"""
+    """peak learning rates of some sizes, whatever `lr` and `lr_power` are"""
     caption_dropout: Fraction
     """share of captions that are replaced by the empty caption, for guidance"""
     min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
@@ -35,9 +31,6 @@ class Training(Optimisation):
 
     def of_size(self, size: str, reference: str) -> Training:
         """The settings of one size's training, whose learning rate is `lr`."""
-        rate, own = self.lr, self.lr_by_size
-        if isinstance(own, PowerOfWidth):
-            rate *= (channels(size) / channels(reference)) ** own.power
-        elif own is not None:
-            rate = own.get(size, rate)
-        return self.model_copy(update={"lr": rate, "lr_by_size": None})
+        rate = self.lr * (channels(size) / channels(reference)) ** (self.lr_power or 0)
+        rate = (self.lr_by_size or {}).get(size, rate)
+        return self.model_copy(update={"lr": rate, "lr_power": None, "lr_by_size": None})

@@ -139,6 +139,13 @@ def _draws(rows: pd.DataFrame, draws: np.ndarray) -> np.ndarray:
     return np.hstack([rows["value"].to_numpy(float)[:, None], own])
 
 
+def _caps(words: list[list[str]]) -> dict[str, int]:
+    for size, count in words:
+        if not count.isdecimal():
+            raise InputError(f"--most-steps {size} {count}: give a whole number of steps")
+    return {size: int(count) for size, count in words}
+
+
 @command
 def main(
     metrics: Annotated[
@@ -169,7 +176,7 @@ def main(
     training_sd: TrainingSd = None,
 ) -> None:
     """Write cells.csv with its draws, and best.csv."""
-    caps = {size: int(count) for size, count in most_steps or []}
+    caps = _caps(most_steps or [])
     measured, draws = read_measured(metrics, MODEL)
     draws = with_deviation(measured, draws, select_by, training_sd)
     cells = cells_table(measured, family, (steps, guidance), caps)

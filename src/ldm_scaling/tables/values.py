@@ -93,7 +93,7 @@ class Values:
 
         Without another metric these values select. Each draw chooses for itself among the scales of
         the grid that were sampled whole, so of the whole grid the choice is part of the
-        uncertainty; of an adaptive search, which samples one or two of them whole, it is not.
+        uncertainty; of an adaptive search, which samples one of them whole, it is not.
         Where every scale failed, `at_boundary` is False. Column `optimism` of the rows is by how
         much the choice makes the value too low, on average.
         Raises InputError if the two have different cells.

@@ -76,7 +76,7 @@ def has_every_scale(study: Study) -> bool:
         raise StudyError("config key sampling.guidance: has one scale; none is chosen")
     if study.searches:
         raise StudyError(
-            "config key search.method: an adaptive search samples one or two scales whole, and this"
+            "config key search.method: an adaptive search samples one scale whole, and this"
             " shows every scale; set it to grid"
         )
     return True
