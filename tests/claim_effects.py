@@ -23,6 +23,11 @@ def crossing(at):
     return lambda r: 0.1 * r["z"] * (np.log(at) - r["x"])
 
 
+def dearer_is_better(effect):
+    """The effect, and a gain of every size with its cost."""
+    return lambda r: effect(r) - 0.5 * r["x"]
+
+
 def best_scale(of, strength=0.3):
     """Quality is best at the scale whose log2 `of` gives."""
     return lambda r: strength * (np.log2(r["guidance"]) - of(r)) ** 2
@@ -120,7 +125,9 @@ BUDGETS = {
     "smaller-wins-at-the-cost-of-2-steps": odd(crossing(5)),
     "smaller-wins-at-the-cost-of-4-steps": odd(crossing(5)),
     "smaller-is-ahead-on-average": odd(crossing(1000)),
-    "largest-wins-the-highest-budget": odd(crossing(5)),
+    "largest-wins-the-highest-budget": pair(
+        dearer_is_better(crossing(5)), dearer_is_better(negative(crossing(5)))
+    ),
 }
 WORLDS = BUDGETS | {
     "quality-improves-with-size": odd(larger_is_better),
@@ -274,6 +281,16 @@ NEAREST = {
         )
     },
     "smaller-is-ahead-on-average": {"quality": ahead_for_long},
+    # better than smaller sizes at that cost, and not than what they were at fewer steps
+    "largest-wins-the-highest-budget": {
+        "quality": lambda r: -0.05 * r["z"] - 0.3 * ((r["steps"] == 20) & (r["z"] < 0))
+    },
+    # sizes differ, and the larger ones are worse
+    "retuning-guidance-beats-size": {"quality": negative(larger_is_better)},
+    # almost even steps from size to size
+    "dreambooth-has-two-tiers": {
+        "subjects": lambda r: 0.1 * (r["params"].rank(method="dense") + 0.2 * (r["z"] > 0))
+    },
     "superres-small-is-efficient-to-20-steps": {
         "quality": lambda r: r["z"] * np.where(r["steps"] < 20, 0.01, -0.3)
     },

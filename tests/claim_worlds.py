@@ -97,8 +97,8 @@ def family(**changed: float) -> pd.DataFrame:
 
 def floors() -> pd.DataFrame:
     """floors.csv: what real images have."""
-    rows = [("real", QUALITY, 2.0), ("real", ALIGNMENT, 0.5)]
-    return pd.DataFrame(rows, columns=["kind", "metric", "value"])
+    rows = [("real", QUALITY, 2.0, 1.9, 2.1), ("real", ALIGNMENT, 0.5, 0.49, 0.51)]
+    return pd.DataFrame(rows, columns=["kind", "metric", "value", "lo", "hi"])
 
 
 def cells(sampler: str, seed: int = 0, stage: str = "pretrain") -> pd.DataFrame:

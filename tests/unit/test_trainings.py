@@ -227,10 +227,11 @@ def holding(id_):
         ("quality-improves-with-size", GIVEN),
         ("quality-improves-with-training", GIVEN),  # a checkpoint is a model
         ("distill-improves-every-size", GIVEN),
-        ("stitch-wants-the-small-size-first", GIVEN),
+        ("stitch-beats-every-size-at-some-budget", GIVEN),
         ("bigger-text-encoder-wins-at-equal-parameters", GIVEN),
         ("few-steps-want-weaker-guidance", HERE),  # within each model, where one factor cancels
         ("dpmpp-is-better-up-to-20-steps", HERE),
+        ("stitch-wants-the-small-size-first", HERE),
         ("alignment-improves-with-size", HERE),  # another metric
         ("guidance-moves-quality-more-than-alignment", HERE),
         ("distances-rank-sizes-alike", HERE),

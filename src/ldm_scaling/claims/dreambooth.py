@@ -18,6 +18,8 @@ from .statement import Claim, Every, Some, Statistic
 _TOPIC = "DreamBooth"
 _SCORES = "dreambooth_scores"
 _LOWER = ("c96", "c128", "c160")
+_CLEARLY = 2.0
+"""times the largest difference within a tier by which tiers are apart"""
 _UPPER = ("c192", "c224", "c256", "c320", "c512")
 """the paper's two tiers: 83M to 223M, and 318M to 2B; of 704M it shows nothing"""
 
@@ -36,16 +38,16 @@ def _larger_is_better(evidence: Evidence) -> Statistic:
 
 
 def _apart(lower: np.ndarray, upper: np.ndarray) -> Every:
-    """Every difference between two tiers [k, 1 + R] less every one within one of them."""
+    """Every difference between two tiers [k, 1 + R] less twice every one within one of them."""
     between = (upper[:, None] - lower[None]).reshape(-1, lower.shape[1])
     within = [a - b for tier in (lower, upper) for a, b in permutations(tier, 2)]
-    parts = between[:, None] - np.stack(within)[None]
+    parts = between[:, None] - _CLEARLY * np.stack(within)[None]
     return Every(parts.reshape(-1, lower.shape[1]))
 
 
 def _two_tiers(evidence: Evidence) -> Statistic:
-    draws = _sizes(evidence, 3).draws
-    return Some([_apart(draws[:at], draws[at:]) for at in range(1, len(draws))])
+    draws = _sizes(evidence, 4).draws
+    return Some([_apart(draws[:at], draws[at:]) for at in range(2, len(draws) - 1)])
 
 
 def _papers_tiers(evidence: Evidence) -> Statistic:
@@ -59,8 +61,8 @@ def _papers_tiers(evidence: Evidence) -> Statistic:
 
 
 _TIERS = (
-    "smallest difference of the similarity between the upper and the lower tier less the largest"
-    " within one, every pair"
+    "smallest difference of the similarity between the upper and the lower tier less twice the"
+    " largest within one, every pair"
 )
 CLAIMS = [
     Claim(
@@ -77,7 +79,8 @@ CLAIMS = [
         "dreambooth-has-two-tiers",
         _TOPIC,
         "Figure 6",
-        "Sizes fall into two tiers, alike within and clearly apart",
+        "Sizes fall into two tiers of at least two, which differ more than twice as much as sizes"
+        " within them",
         f"{_TIERS}; the best of all ways to part the sizes",
         _SCORES,
         _two_tiers,
@@ -87,7 +90,7 @@ CLAIMS = [
         "dreambooth-tiers-are-the-papers",
         _TOPIC,
         "Figure 6",
-        "83M to 223M are alike, 318M to 2B are alike and clearly better",
+        "318M to 2B are better than 83M to 223M by more than twice what sizes within each differ",
         _TIERS,
         _SCORES,
         _papers_tiers,

@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from ..costs.published import is_papers_layout
 from ..kinds.stages import (
@@ -19,7 +20,7 @@ from ..kinds.stages import (
     is_superres,
     section_of,
 )
-from ..tables.values import Values
+from ..tables.values import Values, models_of
 from ..workflow.searches import sampler_of
 from ..workflow.specs.claims import ClaimsSpec
 
@@ -162,13 +163,21 @@ class Evidence:
             self._means[*key, beside] = arranged(own.over_seeds(spec.confidence, spec.seed))
         return self._means[*key, beside]
 
-    def of_real_images(self, kind: str) -> float:
-        """The metric of a kind of real images. Raises NotRun if it is not there."""
+    def of_real_images(self, kind: str, count: int) -> np.ndarray:
+        """The metric of a kind of real images: draws [count], the first of them the value.
+
+        Those of a normal distribution as wide as its interval, as if cells had no prompts and no
+        reference in common with it: floors.csv has no draws. Raises NotRun if it is not there.
+        """
         metric = {QUALITY: self.spec.quality, ALIGNMENT: self.spec.alignment}[kind]
         if self.floors is not None:
             own = (self.floors["kind"] == "real") & (self.floors["metric"] == metric)
             if own.any():
-                return float(self.floors.loc[own, "value"].iloc[0])
+                value, lo, hi = self.floors.loc[own, ["value", "lo", "hi"]].iloc[0].astype(float)
+                deviation = (hi - lo) / (2 * ndtri((1 + self.spec.confidence) / 2))
+                noise = np.random.default_rng(self.spec.seed).standard_normal(count)
+                noise[0] = 0
+                return value + deviation * noise
         raise NotRun(f"{metric} of real images was not measured")
 
     def best(self, sampler: str, stage: str = PRETRAIN, beside: str | None = None) -> Values:
@@ -207,7 +216,7 @@ class Evidence:
         """
         if self.stitched is None:
             raise NotRun("no trajectory of the study is stitched")
-        self._ask(self.stitched.rows, self.spec.quality)
+        self._ask(self.stitched.rows.assign(size=models_of(self.stitched.rows)), self.spec.quality)
         means = self.stitched.over_seeds(self.spec.confidence, self.spec.seed)
         return means.at_best_guidance()
 
@@ -215,8 +224,7 @@ class Evidence:
         """search_cost.csv. Raises NotRun if there is none."""
         if self.searches is None:
             raise NotRun("no search was replayed: guidance has one scale, or was itself searched")
-        for _, rows in self.searches.groupby("stage"):
-            self.asked.add(Trainings(rows["seed"].nunique(), rows["size"].nunique()))
+        self.asked.add(Trainings(1, self.searches["size"].nunique()))  # of these models only
         return self.searches
 
     def size(self, channels: int) -> str:

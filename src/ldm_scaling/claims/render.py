@@ -43,6 +43,7 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
     rate = 1 - spec.confidence
     adjusted = false_discovery_control(tested, method="by") if tested else np.empty(0)
     remaining = int((adjusted <= _FALSE).sum())
+    decided = sum(f.verdict in DECIDED for f in findings if f.p is not None)
     alignment = f"`{spec.alignment}` (higher is better)" if spec.alignment else "not measured"
     choice = (
         "found by an adaptive search: what that misses is in `search_cost.csv`, not in intervals"
@@ -63,8 +64,7 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
         f"- Intervals are not widened for the number of claims. If all {len(tested)} statistics"
         f" were truly 0, {len(tested) * rate:.0f} would be decided by chance. Claims share images"
         f" and models, so such errors come together. At a false discovery rate of {_FALSE:.0%}"
-        f" (Benjamini and Yekutieli), {remaining} of the"
-        f" {sum(counts[verdict] for verdict in DECIDED)} decided ones remain.",
+        f" (Benjamini and Yekutieli), {remaining} of the {decided} that were decided remain.",
         "- Where a statistic says `every` or `each`, the weakest part decides; where `the best of`,"
         " the strongest. These intervals are widened for the number of"
         " parts.",

@@ -100,7 +100,7 @@ CLAIMS = [
             f"At equal cost {name} ranks the sizes as DDIM does: some pair is ordered, and none in"
             " opposite ways, by more than 2 %",
             "2 % less by how much a pair is in opposite order under both, at the lowest and the"
-            " highest common cost, every pair; and one pair is not a tie",
+            " highest common cost, every pair; and one pair is ordered by both",
             _FIGURE,
             partial(_sizes_compare_alike, sampler=sampler),
             DDIM,

@@ -39,6 +39,29 @@ def size_curves(
     return found
 
 
+def _with_largest(
+    evidence: Evidence, sampler: str, cost: str = "sampling_cost", fewest: int = FEWEST
+) -> tuple[list[Curve], Curve]:
+    """The curves of smaller sizes and that of the largest.
+
+    Raises NotRun if the largest size has none, or the next one would be taken for it.
+    """
+    *smaller, largest = size_curves(evidence, sampler, cost, fewest)
+    if largest.size != sizes_of(evidence.best(sampler))[-1]:
+        raise NotRun("the largest size has not two step counts with a value")
+    return smaller, largest
+
+
+def _cost_at(evidence: Evidence, sampler: str, largest: Curve, steps: int, cost: str) -> float:
+    """What some steps of the largest size cost. Raises NotRun if it has no value there."""
+    best = evidence.best(sampler)
+    rows = best.rows[np.isfinite(best.draws[:, 0])]
+    own = rows[(rows["size"] == largest.size) & (rows["steps"] == steps)]
+    if own.empty:
+        raise NotRun(f"the largest size has no value at {steps} steps")
+    return float(own[cost].iloc[0])
+
+
 def _reaching(smaller: list[Curve], cost: float) -> list[Curve]:
     found = [curve for curve in smaller if curve.start <= cost]
     if not found:
@@ -49,35 +72,32 @@ def _reaching(smaller: list[Curve], cost: float) -> list[Curve]:
 def _smaller_wins_at(
     evidence: Evidence, steps: int, sampler: str = DDIM, cost: str = "sampling_cost"
 ) -> Statistic:
-    *smaller, largest = size_curves(evidence, sampler, cost, fewest=steps)
-    rows = evidence.best(sampler).rows
-    own = rows[(rows["size"] == largest.size) & (rows["steps"] == steps)]
-    if own.empty:
-        raise NotRun(f"the largest size was not sampled at {steps} steps")
-    budget = float(own[cost].iloc[0])
+    smaller, largest = _with_largest(evidence, sampler, cost, fewest=steps)
+    budget = _cost_at(evidence, sampler, largest, steps, cost)
     rivals = [curve.within(budget) for curve in _reaching(smaller, budget)]
     return Some(log(largest.within(budget)) - log(np.stack(rivals)))
 
 
 def _smaller_wins_over_a_range(evidence: Evidence) -> Statistic:
-    *smaller, largest = size_curves(evidence, DDIM)
-    places = np.geomspace(largest.start, largest.start * _RANGE, 9)
+    smaller, largest = _with_largest(evidence, DDIM)
+    cost = _cost_at(evidence, DDIM, largest, FEWEST, "sampling_cost")
+    places = np.geomspace(cost, cost * _RANGE, 9)
     if places[-1] > largest.end:
         raise NotRun("the largest size was not sampled at twice its lowest cost")
     rivals = [
         [log(largest.at(place)) - log(rival.within(place)) for place in places]
-        for rival in _reaching(smaller, largest.start)
+        for rival in _reaching(smaller, cost)
     ]
     return Some([Every(np.array(along)) for along in rivals])
 
 
 def _largest_wins_highest_budget(evidence: Evidence, sampler: str = DDIM) -> Statistic:
-    *smaller, largest = size_curves(evidence, sampler)
+    smaller, largest = _with_largest(evidence, sampler)
     budget = min(max(curve.end for curve in smaller), largest.end)
     if budget < largest.start:
         raise NotRun("the largest size was sampled at higher costs only")
-    rivals = [curve.within(budget) for curve in _reaching(smaller, budget)]
-    return Every(log(np.stack(rivals)) - log(largest.at(budget)))
+    rivals = np.concatenate([curve.up_to(budget) for curve in _reaching(smaller, budget)])
+    return Every(log(rivals) - log(largest.at(budget)))
 
 
 def _pairs(evidence: Evidence, sampler: str) -> list[tuple[Curve, Curve, tuple[float, float]]]:
@@ -174,9 +194,10 @@ def budget_claims(
             f"largest-wins-the-highest-budget{tail}",
             topic,
             source,
-            f"At the highest cost that a smaller size reaches, the largest size is the best{under}",
-            "log ratio of every smaller size's metric to the largest's, at the highest cost that"
-            " one of them reaches",
+            "At the highest cost that it shares with a smaller size, the largest size is better"
+            f" than every smaller one at that cost or below, from {FEWEST} steps on{under}",
+            "log ratio of every smaller size's metric, at that cost and at each of its step counts"
+            " below it, to the largest's at that cost",
             figure,
             partial(_largest_wins_highest_budget, sampler=sampler),
             only,

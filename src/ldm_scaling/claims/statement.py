@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtr
 
 from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
 from ..tables.values import interval, student_over_normal
@@ -117,15 +118,16 @@ def find(claim: Claim, evidence: Evidence) -> Finding:
     if not _is_finite(statistic):  # without some of the draws an interval would be too short
         return Finding(claim, NOT_RUN, reason="a cell that it needs failed or has no value above 0")
     confidence, exact = evidence.spec.confidence, isinstance(statistic, float)
-    degrees = _degrees(claim, asking)
-    estimate, lo, hi = estimated(statistic, confidence, degrees)
-    error = 0 if exact else monte_carlo_error(lo, hi, _resamples(statistic), confidence)
-    verdict = HOLDS if lo > error else FAILS if hi < -error else UNDECIDED
+    found = estimated(statistic, confidence, _degrees(claim, asking))
+    estimate, lo, hi = found[:3]
+    verdict = UNDECIDED
+    if found.surely_above > 0 or found.surely_below < 0:
+        verdict = HOLDS if found.surely_above > 0 else FAILS
     once = not asking.asked or any(own.seeds == 1 for own in asking.asked)
     if verdict != UNDECIDED and not exact and once:
         verdict += GIVEN if _contains_given(claim, asking, evidence, (lo, hi)) else HERE
     n = None if exact else evidence.n_of(claim.stage)
-    p = None if exact else p_value(estimate, lo, hi, confidence)
+    p = None if exact else found.p
     return Finding(claim, verdict, estimate, lo, hi, p, n, note=_note(claim, evidence.spec))
 
 
@@ -147,7 +149,7 @@ def _contains_given(
     if not all(own.given for own in asking.asked):
         return False
     without = claim.of(evidence.without_deviation)
-    same = estimated(without, evidence.spec.confidence, _degrees(claim, asking))[1:]
+    same = estimated(without, evidence.spec.confidence, _degrees(claim, asking))[1:3]
     return not np.allclose(bounds, same, rtol=0, atol=1e-6 * (bounds[1] - bounds[0]))
 
 
@@ -169,12 +171,6 @@ def _is_finite(statistic: Statistic) -> bool:
     return bool(np.isfinite(statistic).all())
 
 
-def _resamples(statistic: Statistic) -> int:
-    if isinstance(statistic, Every | Some):
-        return _resamples(statistic.parts[0])
-    return np.size(statistic) - 1
-
-
 def monte_carlo_error(lo: float, hi: float, resamples: int, confidence: float) -> float:
     """What a bound may be off by since there are only so many resamples: two standard errors.
 
@@ -186,42 +182,84 @@ def monte_carlo_error(lo: float, hi: float, resamples: int, confidence: float) -
     return 2 * (hi - lo) / (2 * z) * np.sqrt(tail * (1 - tail) / resamples) / density
 
 
-def p_value(value: float, lo: float, hi: float, confidence: float) -> float:
-    """The two-sided p-value of 0, of a normal distribution with the interval's bound next to 0."""
-    half = value - lo if value > 0 else hi - value
-    z = abs(value) / half * ndtri((1 + confidence) / 2) if half else np.inf
-    return float(2 * ndtr(-z))
+class Estimate(NamedTuple):
+    """What the draws of a statistic say of it."""
+
+    value: float
+    lo: float
+    hi: float
+    surely_above: float
+    """lo, less two Monte Carlo errors: the statistic holds if this is above 0"""
+    surely_below: float
+    """hi, plus two Monte Carlo errors: it does not hold if this is below 0"""
+    p_above: float
+    """one-sided p-value against that the statistic is 0 or less"""
+    p_below: float
+    """against that it is 0 or more"""
+
+    @property
+    def p(self) -> float:
+        """The two-sided p-value of 0."""
+        return min(1.0, 2 * min(self.p_above, self.p_below))
 
 
 def estimated(
-    statistic: Statistic, confidence: float, degrees: int = 0
-) -> tuple[float, float, float]:
-    """A statistic's value, lo and hi.
+    statistic: Statistic,
+    confidence: float,
+    degrees: int = 0,
+    tries: tuple[int, int] = (1, 1),
+) -> Estimate:
+    """A statistic's value, interval, and p-values, which are Student's of so many degrees.
 
     The smallest of several noisy parts lies below the smallest of what they estimate, so its draws
     would decide against too easily. All parts are above the smallest lo of theirs; that one of
     them is below a bound takes one whose own interval, at a confidence that allows for as many
     tries as there are parts (Bonferroni), is below it. So far out resamples are too few to count:
     the interval is widened as a normal one would be, or Student's of so many degrees of freedom,
-    if there are any. The largest is the mirror image.
+    if there are any. The largest is the mirror image. `tries` are those of lo and of hi of what
+    the statistic is a part of; where parts have parts, each part's own interval is widened for
+    all of them, and then the smallest or largest is taken.
     """
-    if isinstance(statistic, float | int):
-        return statistic, statistic, statistic
-    if isinstance(statistic, np.ndarray):
-        return interval(statistic, confidence)
-    parts = [estimated(part, confidence, degrees) for part in statistic.parts]
-    values, los, his = np.transpose(parts)
-    wider = _wider(len(parts), confidence, degrees)
-    if isinstance(statistic, Some):
-        lo = values - wider * (values - los)
-        return float(values.max()), float(lo.max()), float(his.max())
-    hi = values + wider * (his - values)
-    return float(values.min()), float(los.min()), float(hi.min())
-
-
-def _wider(parts: int, confidence: float, degrees: int) -> float:
+    if isinstance(statistic, Every | Some):
+        above, below = tries
+        every = isinstance(statistic, Every)
+        count = len(statistic.parts)
+        inner = (above, below * count) if every else (above * count, below)
+        parts = [estimated(part, confidence, degrees, inner) for part in statistic.parts]
+        deciding, other = (min, max) if every else (max, min)
+        value, lo, hi, surely_above, surely_below, p_above, p_below = zip(*parts, strict=True)
+        return Estimate(
+            deciding(value),
+            deciding(lo),
+            deciding(hi),
+            deciding(surely_above),
+            deciding(surely_below),
+            other(p_above),
+            deciding(p_below),
+        )
+    value, lo, hi = interval(np.atleast_1d(statistic), confidence)
+    if np.size(statistic) == 1:  # a number that no resample changes
+        return Estimate(value, value, value, value, value, float(value <= 0), float(value >= 0))
+    error = monte_carlo_error(lo, hi, np.size(statistic) - 1, confidence)
     tail = (1 - confidence) / 2
-    return _quantile(tail / parts, degrees) / _quantile(tail, degrees)
+    down, up = (_quantile(tail / own, degrees) / _quantile(tail, degrees) for own in tries)
+    below, above = down * (value - lo), up * (hi - value)
+    return Estimate(
+        value,
+        value - below,
+        value + above,
+        value - below - down * error,
+        value + above + up * error,
+        _one_sided(value, value - lo, tail, degrees, tries[0]),
+        _one_sided(-value, hi - value, tail, degrees, tries[1]),
+    )
+
+
+def _one_sided(value: float, half: float, tail: float, degrees: int, tries: int) -> float:
+    """The p-value of at most 0, of a value whose interval reaches down by `half` at this tail."""
+    z = value / half * _quantile(tail, degrees) if half else np.inf * np.sign(value)
+    p = stdtr(degrees, -z) if degrees else ndtr(-z)
+    return 1.0 if np.isnan(p) else float(min(1.0, tries * p))
 
 
 def _quantile(tail: float, degrees: int) -> float:
@@ -232,14 +270,12 @@ def opposed(ours: np.ndarray, theirs: np.ndarray, margin: float) -> Every:
     """A statistic that is positive where no difference is opposite in two rankings.
 
     Draws [K, 1 + R] of the same differences of two sizes in both; those within the margin are ties.
-    It takes one difference that is none, or there is no ranking.
+    It takes one difference that is none, and the same, in both, or there is nothing to compare.
     """
-    same = [
-        Some([margin - one, margin + other])
-        for a, b in zip(ours, theirs, strict=True)
-        for one, other in ((a, b), (-a, -b))
-    ]
-    return Every([*same, Some([sign * one - margin for one in ours for sign in (1, -1)])])
+    pairs = [(sign * a, sign * b) for a, b in zip(ours, theirs, strict=True) for sign in (1, -1)]
+    same = [Some([margin - a, margin + b]) for a, b in pairs]
+    ranked = [Every([a - margin, b - margin]) for a, b in pairs]
+    return Every([*same, Some(ranked)])
 
 
 def debiased(draws: np.ndarray) -> np.ndarray:

@@ -68,7 +68,7 @@ def _alignment_gains_less(evidence: Evidence) -> Statistic:
     for kind, sign in ((QUALITY, -1), (ALIGNMENT, 1)):
         _, draws = by_size(evidence, kind)
         gains.append(sign * (draws[-1] - draws[0]))
-        gaps.append(sign * (evidence.of_real_images(kind) - draws[0]))
+        gaps.append(sign * (evidence.of_real_images(kind, draws.shape[1]) - draws[0]))
     return Every([gains[0] * gaps[1] - gains[1] * gaps[0], *gaps])  # no division by a small gap
 
 
@@ -98,11 +98,16 @@ def _training_returns_diminish(evidence: Evidence) -> Statistic:
 
 def _trends_settle(evidence: Evidence) -> Statistic:
     trained, quality = by_training(evidence, QUALITY)
-    middle = int(np.searchsorted(trained, _SETTLED))
-    if not 0 < middle < len(trained) - 1:
-        raise NotRun("no checkpoints lie on both sides of 40 % of the training")
-    chosen = [0, middle, len(trained) - 1]
-    before, after = _gains(trained[chosen], log(quality[:, chosen])).mean(axis=0)
+    if trained[0] >= _SETTLED or len(trained) < 3:
+        raise NotRun("fewer than two checkpoints before the end, or none before 40 %")
+    quality, doublings = log(quality).mean(axis=0), np.log2(trained)
+    after = int(np.searchsorted(trained, _SETTLED))  # the settled value lies between two
+    share = (np.log2(_SETTLED) - doublings[after - 1]) / (doublings[after] - doublings[after - 1])
+    settled = (1 - share) * quality[after - 1] + share * quality[after]
+    before, after = _gains(
+        np.array([trained[0], _SETTLED, trained[-1]]),
+        np.stack([quality[0], settled, quality[-1]])[None],
+    )[0]
     return Every(np.stack([before / 2 - after, before / 2 + after]))  # |after| < before / 2
 
 

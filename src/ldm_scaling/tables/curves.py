@@ -69,6 +69,11 @@ class Curve:
         """The draws [1 + R] at a budget, or at the curve's end if it ends below."""
         return self.at(min(budget, self.end))
 
+    def up_to(self, budget: float) -> np.ndarray:
+        """The draws [k, 1 + R] `within` a budget, and of every measured point that is cheaper."""
+        cheaper = self.costs * _SAME < min(budget, self.end)
+        return np.concatenate([self.draws[cheaper], self.within(budget)[None]])
+
 
 def common(*curves: Curve) -> tuple[float, float] | None:
     """The range of costs that curves share, or None if it is no longer than a point."""

@@ -102,8 +102,7 @@ def rivals(points: Values, axis: str, budget: float) -> np.ndarray:
     for size in sizes_of(points):
         curve = curve_of(points, size, axis)
         if len(curve.costs) and curve.start <= budget * _SAME:
-            cheaper = curve.costs * _SAME < min(budget, curve.end)
-            found += [curve.draws[cheaper], curve.within(budget)[None]]
+            found.append(curve.up_to(budget))
     return np.concatenate(found)
 
 

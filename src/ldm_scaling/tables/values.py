@@ -23,6 +23,7 @@ from ..jobs.choice import at_chosen, chosen_scales, optimism
 from ..jobs.cli import InputError
 from ..jobs.tables import CELLS, OK, read_table
 from ..jobs.workdir import file_hash
+from ..study.stitch import SEPARATOR
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,14 @@ class Values:
         """The mean over training seeds of each cell; its draws spread as the seeds do too.
 
         An interval at this confidence, of one cell or of a statistic of several, covers what other
-        seeds would have given. How seeds spread is pooled over sizes, as `_of_other_seeds` says;
+        seeds would have given. How seeds spread is pooled over models, as `_of_other_seeds` says;
         where all values of the table are above 0 it is the spread of their logarithms. A cell that
         failed for one seed has no mean. Of the rows, `seconds` is the mean too.
         """
         by = ["size", "stage", "sampler", "steps", "guidance", "trained"]
+        # trajectories of the same sizes share the luck of their models: they are cells of one
+        more = self.rows[[name for name in ("allocation", "rising") if name in self.rows]]
+        models, cells = models_of(self.rows).to_numpy(), list(more.itertuples(index=False))
         found = self.rows.groupby(by, sort=False).indices
         groups: dict[Any, np.ndarray] = {key: np.asarray(rows) for key, rows in found.items()}
         seed_of, seconds_of = self.rows["seed"].to_numpy(), self.rows["seconds"].to_numpy(float)
@@ -75,14 +79,16 @@ class Values:
         spreads: dict[tuple, dict[str, np.ndarray]] = defaultdict(dict)
         for key, own in values.items():
             level = np.log(own) if logarithmic else own
-            spreads[key[1:]][key[0]] = level - level.mean()
+            first = groups[key][0]
+            spreads[*key[1:], *cells[first]][models[first]] = level - level.mean()
         draws = []
         for key, members in groups.items():
             if key not in values:
                 draws.append(np.full(count, np.nan))
                 continue
             mean = self.draws[members].sum(axis=0) / seeds
-            others = _of_other_seeds(key[0], spreads[key[1:]], count, confidence, seed)
+            spread = spreads[*key[1:], *cells[members[0]]]
+            others = _of_other_seeds(models[members[0]], spread, count, confidence, seed)
             draws.append(mean * np.exp(others) if logarithmic else mean + others)
         rows = self.rows.iloc[[members[0] for members in groups.values()]]
         seconds = [seconds_of[members].mean() for members in groups.values()]
@@ -128,30 +134,38 @@ def student_over_normal(tail: float, degrees: int) -> float:
 
 
 def _of_other_seeds(
-    size: str, spreads: dict[str, np.ndarray], count: int, confidence: float, seed: int
+    model: str, spreads: dict[str, np.ndarray], count: int, confidence: float, seed: int
 ) -> np.ndarray:
     """What other training seeds might add to a cell's mean: [count], the first of them 0.
 
     `spreads` has the deviations [k] of the k seeds from their mean, for the same cell of each of S
-    sizes. They are pooled: a normal deviate times each has the variance s^2 / k of a mean of k,
-    with S (k - 1) degrees of freedom. The deviates are a size's own and the same in all its cells,
+    models. They are pooled: a normal deviate times each has the variance s^2 / k of a mean of k,
+    with S (k - 1) degrees of freedom. The deviates are a model's own and the same in all its cells,
     which vary together as the seeds show. The quantiles are Student's.
     """
-    seeds = len(spreads[size])
+    seeds = len(spreads[model])
     if seeds == 1:
         return np.zeros(count)
     degrees = len(spreads) * (seeds - 1)
-    total = sum(own @ _deviates(seed, size, other, seeds, count) for other, own in spreads.items())
+    total = sum(own @ _deviates(seed, model, other, seeds, count) for other, own in spreads.items())
     wider = student_over_normal((1 - confidence) / 2, degrees)
     return total / np.sqrt(seeds * degrees) * wider
 
 
 @lru_cache(maxsize=1024)
-def _deviates(seed: int, size: str, other: str, seeds: int, count: int) -> np.ndarray:
-    key = (seed, zlib.crc32(f"{size} {other}".encode()))
+def _deviates(seed: int, model: str, other: str, seeds: int, count: int) -> np.ndarray:
+    key = (seed, zlib.crc32(f"{model} {other}".encode()))
     found = np.random.default_rng(key).standard_normal((seeds, count))
     found[:, 0] = 0  # the value itself
     return found
+
+
+def models_of(rows: pd.DataFrame) -> pd.Series:
+    """The model of each row: its size, or all sizes of a trajectory, in whichever order."""
+    if "sizes" not in rows:
+        return rows["size"]
+    names = {own: SEPARATOR.join(sorted(own.split(SEPARATOR))) for own in set(rows["sizes"])}
+    return rows["sizes"].map(names)
 
 
 def of_other_trainings(rows: pd.DataFrame, draws: np.ndarray, deviation: float) -> np.ndarray:
@@ -161,8 +175,7 @@ def of_other_trainings(rows: pd.DataFrame, draws: np.ndarray, deviation: float) 
     It was measured elsewhere: rows are of one training. Every draw multiplies all cells of a model
     by one factor. A kept checkpoint counts as a model, and so do the sizes of a trajectory.
     """
-    sizes = rows["sizes"] if "sizes" in rows else rows["size"]
-    models = rows["stage"] + " " + sizes + " " + rows["trained"].map("{:g}".format)
+    models = rows["stage"] + " " + models_of(rows) + " " + rows["trained"].map("{:g}".format)
     lucks = {name: _luck(name, draws.shape[1]) for name in models.unique()}
     return draws * np.exp(deviation * np.array([lucks[name] for name in models]))
 
