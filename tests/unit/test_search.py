@@ -8,6 +8,7 @@ import pytest
 
 from ldm_scaling.cells.search import (
     DIVERGED,
+    FIRST,
     LEAST_LOOK,
     Estimate,
     most_images,
@@ -101,7 +102,7 @@ def test_few_images_suffice_where_the_best_is_clear():
         search(SCALES[:5], curve(3, SCALES[:5], noise, 0, floor=f), N, LOOK)
         for noise, f in ((1, 50.0), (40, 0.1))
     )
-    first = int(0.6 * LOOK * N)
+    first = int(FIRST * LOOK * N)
     assert clear.images == N + 2 * first
     assert clear.images < close.images <= most_images(5, N, LOOK)
 

@@ -20,9 +20,9 @@ import numpy as np
 
 LEAST_LOOK = 4
 """fewest images of which two blocks are left out in turn: each half has a covariance"""
-FIRST = 0.6
+FIRST = 0.75
 """share of a look's images that are spent on the first one"""
-CLEARLY = 1.0
+CLEARLY = 1.5
 """standard errors of the difference by which a scale is worse if it is looked at no more"""
 BLOCKS = 8
 """of images, which are left out in turn to estimate a standard error"""
