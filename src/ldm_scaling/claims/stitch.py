@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..jobs.tables import records
+from ..kinds.sizes import SEPARATOR
 from ..kinds.stages import STITCH
-from ..study.stitch import SEPARATOR
 from ..tables.stitch import rivals
 from .evidence import Evidence, NotRun, log
 from .statement import Claim, Every, Some, Statistic

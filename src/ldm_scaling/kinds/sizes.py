@@ -9,6 +9,8 @@ from .architectures import ARCHITECTURES
 SIZE = f"(?:{'|'.join(own.size for own in ARCHITECTURES.values())})"
 """what a size is called, as a wildcard of paths"""
 SIZE_PATTERN = "|".join(f"^{own.size}$" for own in ARCHITECTURES.values())
+SEPARATOR = "-"
+"""between the sizes of a trajectory, and between their steps: c20-c48 with 2-6"""
 
 
 def numbers(size: str) -> list[int]:

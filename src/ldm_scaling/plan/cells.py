@@ -11,9 +11,8 @@ from ..cells.search import most_images
 from ..diffusion.sampling import network_evaluations
 from ..jobs.choice import steps_bought
 from ..kinds import stages
-from ..kinds.sizes import channels
+from ..kinds.sizes import SEPARATOR, channels
 from ..study.figures import SHEET_IMAGES
-from ..study.stitch import SEPARATOR
 from ..tables.fits import TRAINING_FORWARDS
 from ..workflow.specs.cells import CellSpec, IllustrateSpec, SearchSpec, SweepSpec
 from ..workflow.specs.dreambooth import PriorSpec, ScoreSubjectsSpec

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from ..kinds.architectures import ARCHITECTURES
-from ..kinds.sizes import channels
+from ..kinds.sizes import SEPARATOR, channels
 from ..kinds.stages import SECTIONS
 from .distill import FEW_STEPS
 from .sections import Sections
-from .stitch import SEPARATOR, allocations
+from .stitch import allocations
 from .superres import MIN_SIDE
 
 Whole = TypeVar("Whole", bound=Sections)

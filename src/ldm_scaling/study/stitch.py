@@ -15,8 +15,6 @@ from pydantic import Field
 from .fields import Distinct, OwnSeeds, Positive, Strict
 from .sampling import Sampler
 
-SEPARATOR = "-"
-"""between the sizes of a trajectory, and between their steps: c20-c48 with 2-6"""
 Share = Annotated[float, Field(gt=0, lt=1)]
 Sizes = Annotated[list[str], Distinct, Field(min_length=2, max_length=3)]
 

@@ -17,8 +17,7 @@ from ..jobs.cli import InputError
 from ..jobs.command import Option, command
 from ..jobs.tables import MEASURED, read_measured, records, write_cells
 from ..kinds import stages
-from ..kinds.sizes import channels
-from ..study.stitch import SEPARATOR
+from ..kinds.sizes import SEPARATOR, channels
 from .arguments import FamilyParts, Out, SelectBy, TrainingSd
 from .curves import curve_of, sizes_of
 from .values import Values, read_values, with_deviation

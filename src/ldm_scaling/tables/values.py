@@ -23,7 +23,7 @@ from ..jobs.choice import at_chosen, chosen_scales, optimism
 from ..jobs.cli import InputError
 from ..jobs.tables import CELLS, OK, read_table
 from ..jobs.workdir import file_hash
-from ..study.stitch import SEPARATOR
+from ..kinds.sizes import SEPARATOR
 
 
 @dataclass(frozen=True)

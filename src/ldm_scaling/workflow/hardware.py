@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..kinds.architectures import ARCHITECTURES
-from ..kinds.sizes import channels, numbers
-from ..study.stitch import SEPARATOR
+from ..kinds.sizes import SEPARATOR, channels, numbers
 from ..study.study import Study
 from . import pairs, stages
 from .specs.cells import SweepSpec

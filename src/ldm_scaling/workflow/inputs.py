@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..kinds.sizes import SEPARATOR
 from ..kinds.sources import SOURCES
 from ..study import hub
 from ..study.data import Data, Evaluation
-from ..study.stitch import SEPARATOR
 from ..study.study import Study
 from . import needed, pairs, paths, stages
 from .downloads import COCO, COCO_FOLDER, SQUEEZENET

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ..kinds.schedules import SCHEDULES
-from ..kinds.sizes import SIZE
+from ..kinds.sizes import SEPARATOR, SIZE
 from ..kinds.stages import DISTILL, ENLARGING, GUIDED_DISTILL, PAIR, PRETRAIN, STITCH
-from ..study.stitch import SEPARATOR
 
 STAGE = rf"{PRETRAIN}|{DISTILL}|{GUIDED_DISTILL}\d+|{ENLARGING}|{PAIR}"
 """how a model was trained"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..kinds.sizes import channels
+from ..kinds.sizes import SEPARATOR, channels
 from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are named through here
     BUDGET,
     DISTILL,
@@ -22,7 +22,6 @@ from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are name
 )
 from ..study.checks import sequences
 from ..study.fields import StudyError
-from ..study.stitch import SEPARATOR
 from ..study.study import Study
 from . import needed
 

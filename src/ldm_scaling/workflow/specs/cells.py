@@ -9,12 +9,13 @@ from pydantic import Field, model_validator
 
 from ...kinds.cells import cell_name
 from ...kinds.samplers import OF_STUDENTS
+from ...kinds.sizes import SEPARATOR
 from ...study.diffusion import Diffusion
 from ...study.family import Size
 from ...study.fields import Fraction, Guidance, Positive, Seed, Strict, StudyError, is_none
 from ...study.metrics import Clip, Extractor, InputSize, Selecting
 from ...study.sampling import AnySampler, Schedule, Setting
-from ...study.stitch import SEPARATOR, allocations
+from ...study.stitch import allocations
 from ...study.study import Study
 from .. import needed, searches, stages
 
