@@ -46,7 +46,7 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
     decided = sum(f.verdict in DECIDED for f in findings if f.p is not None)
     alignment = f"`{spec.alignment}` (higher is better)" if spec.alignment else "not measured"
     choice = (
-        "found by an adaptive search: what that misses is in `search_cost.csv`, not in intervals"
+        "found by an adaptive search; what that misses is not in intervals"
         if spec.search
         else "chosen anew on each resample"
     )
