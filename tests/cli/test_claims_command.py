@@ -51,7 +51,7 @@ def folder(tmp_path, evidence):
     searches.to_csv(tmp_path / "searches.csv", index=False)
     write(tmp_path, "param_budget", [evidence.pairs])
     family().to_csv(tmp_path / "family.csv", index=False)
-    floors().assign(lo=1, hi=3, n=64).to_csv(tmp_path / "floors.csv", index=False)
+    floors().assign(n=64).to_csv(tmp_path / "floors.csv", index=False)
     (tmp_path / "spec.json").write_text(evidence.spec.model_dump_json())
     return tmp_path
 
