@@ -257,9 +257,10 @@ def estimated(
 
 def _one_sided(value: float, half: float, tail: float, degrees: int, tries: int) -> float:
     """The p-value of at most 0, of a value whose interval reaches down by `half` at this tail."""
-    z = value / half * _quantile(tail, degrees) if half else np.inf * np.sign(value)
-    p = stdtr(degrees, -z) if degrees else ndtr(-z)
-    return 1.0 if np.isnan(p) else float(min(1.0, tries * p))
+    if not half:
+        return float(value <= 0)
+    z = value / half * _quantile(tail, degrees)
+    return float(min(1.0, tries * (stdtr(degrees, -z) if degrees else ndtr(-z))))
 
 
 def _quantile(tail: float, degrees: int) -> float:
