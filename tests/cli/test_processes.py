@@ -1,9 +1,6 @@
 """Two processes train and sample as one does, also when their number changes on the way."""
 
-import contextlib
 import functools
-import importlib
-import io
 import json
 import os
 import subprocess
@@ -14,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from commands import run_here
 from project import ROOT
+from ready import together
 from safetensors.numpy import load_file
 
 from ldm_scaling.jobs.arrays import write_arrays
-from ldm_scaling.jobs.cli import run
 from ldm_scaling.latents.autoencoder import save_model
 from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.models.train import WEIGHTS
@@ -35,35 +33,32 @@ HURRIED = str(ROOT / "tests/hurried.py")
 
 
 def here(module, options):
-    """Run a command of the project in this process, which saves the seconds of a start."""
-    main, log = importlib.import_module(f"ldm_scaling.{module}").main, io.StringIO()
-    status = 0
-    with (
-        mock.patch.object(sys, "argv", [module, *map(str, options)]),
-        mock.patch.dict(os.environ, ON_PROCESSORS),
-        contextlib.chdir(ROOT),
-        contextlib.redirect_stdout(log),
-        contextlib.redirect_stderr(log),
-    ):
-        try:
-            run(main)
-        except SystemExit as stopped:
-            status = stopped.code
+    """Run a command of the project in this process."""
+    with mock.patch.dict(os.environ, ON_PROCESSORS):
+        done = run_here(module, *options, folder=ROOT)
     AcceleratorState._reset_state(reset_partial_state=True)
-    return status, log.getvalue()
+    return done.returncode, done.stdout + done.stderr
 
 
 def launched(module, options):
-    """Run a command of the project, or a script, in two processes."""
-    program = [module] if str(module).endswith(".py") else ["-m", f"ldm_scaling.{module}"]
-    words, environment = [sys.executable, *LAUNCH, *program, *options], os.environ | ON_PROCESSORS
+    """Run a command of the project in two processes, as a rule does."""
+    words = [sys.executable, *LAUNCH, "-m", f"ldm_scaling.{module}", *options]
+    environment = os.environ | ON_PROCESSORS
     done = subprocess.run(words, env=environment, capture_output=True, text=True, cwd=ROOT)
     return done.returncode, done.stdout + done.stderr
 
 
-def command(module, *options, processes=1, code=0):
-    """Run a command in so many processes and return its log."""
-    status, log = (here if processes == 1 else launched)(module, options)
+def in_two(module, options):
+    """Run a command of the project, or a script, in two processes that start at once."""
+    program = module if module == HURRIED else f"ldm_scaling.{module}"
+    with mock.patch.dict(os.environ, ON_PROCESSORS):
+        statuses, log = together(2, program, *map(str, options))
+    return max(statuses, key=abs), log
+
+
+def command(module, *options, run=here, code=0):
+    """Run a command and return its log."""
+    status, log = run(module, options)
     assert ("state is saved" in log) == (code == 75) == (status != 0), log[-4000:]
     return log
 
@@ -136,12 +131,12 @@ def processes(folder):
 
 
 def test_two_processes_train_as_one_and_hand_over(pretrain, tmp_path):
-    def one_step(*options):
-        return pretrain("handed", "--max-seconds", "0.001", *options, code=75, processes=2)
+    def one_step(run, *options):
+        return pretrain("handed", "--max-seconds", "0.001", *options, code=75, run=run)
 
     pretrain("one", "--micro-batch", "5")
-    one_step()
-    assert "continuing after 12 images" in one_step("--sharded")
+    one_step(launched)
+    assert "continuing after 12 images" in one_step(in_two, "--sharded")
     assert "continuing after 24 images" in pretrain("handed", "--micro-batch", "4")
     assert processes(tmp_path / "one") == processes(tmp_path / "handed") == 1
     assert_close(weights(tmp_path / "handed"), weights(tmp_path / "one"))
@@ -151,7 +146,7 @@ def test_processes_with_different_clocks_save_together(study, pretrain, train, t
     """Saving takes divided weights from all processes; one that saved alone would wait for ever."""
     pretrain("one")
     options = ("--sharded", "--checkpointing", "--micro-batch", "4")
-    train(HURRIED, PretrainSpec.of(study, "c8", 0), "hurried", *options, processes=2)
+    train(HURRIED, PretrainSpec.of(study, "c8", 0), "hurried", *options, run=in_two)
     assert processes(tmp_path / "hurried") == 2
     assert_close(weights(tmp_path / "hurried"), weights(tmp_path / "one"))
 
@@ -170,9 +165,9 @@ def test_two_processes_distil_as_one(train, study, tmp_path, module, names):
 
     distil("one", "--micro-batch", "5")
     if "copies" in names:
-        distil("copies", processes=2)
+        distil("copies", run=in_two)
     distil("shards", "--max-seconds", "0.001", code=75)
-    log = distil("shards", "--sharded", "--micro-batch", "4", processes=2)
+    log = distil("shards", "--sharded", "--micro-batch", "4", run=in_two)
     assert "continuing after 12 images" in log
     assert processes(tmp_path / "one") == 1
     assert {processes(tmp_path / name) for name in names} == {2}
@@ -187,10 +182,10 @@ def test_two_processes_distil_as_one(train, study, tmp_path, module, names):
 def test_two_processes_sample_as_one(study, text, tmp_path):
     spec = SweepSpec.of(study, "pretrain", "ddim").model_dump_json()
     save_model(build_unet(study.family, "c8", (8, 8, 8), 16), tmp_path / "model/unet", WEIGHTS)
-    for count in (1, 2):
+    for count, run in ((1, here), (2, launched)):
         model = ("--model", tmp_path / "model", "--autoencoder", "pretrained/autoencoder-emoji32")
         out = ("--text", text, "--out", tmp_path / f"{count}", "--work-dir", tmp_path / f"w{count}")
-        command("cells.sweep", "--spec", spec, *model, *out, processes=count)
+        command("cells.sweep", "--spec", spec, *model, *out, run=run)
     for name in ("features.safetensors", "images.safetensors"):
         assert (tmp_path / "2" / name).read_bytes() == (tmp_path / "1" / name).read_bytes()
     one, two = (json.loads((tmp_path / n / "cells.json").read_text()) for n in "12")
