@@ -153,12 +153,12 @@ def world(
 ) -> Evidence:
     """A study in which 20 e^quality is its FID, 0.3 + alignment its CLIP score.
 
-    Of super-resolution 0.3 e^perceptual is the LPIPS, 0.3 + score the inception score. 0.6 +
-    subjects is the similarity to subjects that sizes were taught; None: none were. 20 e^stitched is
-    the FID of stitched trajectories, 20 e^split that of pairs of a text encoder and a U-Net; None:
-    there are none. Of pretrained models the FID-infinity is 0.8 e^endless of the FID, the KID
-    0.01 e^kid of it: the same noise. The aim's share of adaptive searches succeeds, those
-    with a regret of at most 1; `searches` adds to it.
+    Super-resolution has an LPIPS of 0.3 e^perceptual and an inception score of 0.3 + score. Sizes
+    that were taught subjects have a similarity of 0.6 + subjects; None: none were taught. Stitched
+    trajectories have an FID of 20 e^stitched; None: there are none. Pairs of a text encoder and a
+    U-Net have one of 20 e^split; None: there are none. Pretrained models have a FID-infinity of
+    0.8 e^endless times their FID and a KID of 0.01 e^kid times it, with the same noise. The share
+    of adaptive searches that the aim asks for succeeds, those with a regret of at most 1; `searches` adds to it.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the

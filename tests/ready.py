@@ -1,7 +1,7 @@
 """Processes that have imported Snakemake and torch already, which is half of what short ones take.
 
-A server that has done it forks them. It has not imported this project, of which a copy may be run.
-Nor may this module import it, which every such process does.
+A server imports these packages once and forks the processes. Neither the server nor this module
+imports the project, since a test may run a copy of it.
 """
 
 from __future__ import annotations

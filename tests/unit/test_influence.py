@@ -29,7 +29,7 @@ def rooted(features):
 
 
 def both(concepts, real, resamples=10, seed=0):
-    """Prompts of concepts, and those of real images, each of which is its own concept."""
+    """Prompts of concepts, and prompts of real images, where each image is its own concept."""
     names = [f"real {row}" for row in range(real)]
     return [
         Prompts(own, resample_counts(own, resamples, seed + more), Divisions(range(8), 0))

@@ -20,7 +20,7 @@ def kid(x, y):
 
 
 def kid_interval(x, y, weights, confidence):
-    """Of real images that are the same in all resamples."""
+    """The interval where the real images are the same in all resamples."""
     same = np.ones((len(weights), len(y)))
     pairs = within(y, np.concatenate([same, same[:1]]))
     return kid_module.kid_interval(x, y, pairs, weights, same, confidence)

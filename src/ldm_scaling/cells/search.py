@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 LEAST_LOOK = 4
-"""fewest images of which two blocks are left out in turn: each half has a covariance"""
+"""fewest images: two blocks are left out in turn, and the rest has a covariance"""
 FIRST = 0.75
 """share of a look's images that are spent on the first one"""
 CLEARLY = 1.5
@@ -39,7 +39,7 @@ class Estimate:
 
     @classmethod
     def of(cls, features: np.ndarray, metric: Callable[[np.ndarray], float]) -> Estimate:
-        """Of features [m, D], m at least LEAST_LOOK; image i is in block i modulo their number."""
+        """The estimate of features [m, D], m >= LEAST_LOOK; image i is in block i mod blocks."""
         blocks = min(BLOCKS, len(features) // 2)
         block_of = np.arange(len(features)) % blocks
         left = [metric(features[block_of != block]) for block in range(blocks)]
@@ -81,7 +81,7 @@ class Found:
 
 
 def standard_error(one: Estimate, other: Estimate, left: float) -> float:
-    """Of the difference of two scales on the same images, as an estimate of that on all n.
+    """The standard error of the difference of two scales, for all n images, from common ones.
 
     The grouped jackknife (Efron and Tibshirani 1993, chapter 11) of a sample without replacement:
     `left` is the share of n that was not looked at. 0 where one of them is whole.

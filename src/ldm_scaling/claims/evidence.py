@@ -67,7 +67,7 @@ class Evidence:
     _best: dict[tuple, Values] = field(default_factory=dict)
 
     def afresh(self) -> Self:
-        """The same, of which nothing was asked yet."""
+        """A copy that has recorded no question yet."""
         return replace(self, asked=set())
 
     @cached_property
@@ -112,7 +112,7 @@ class Evidence:
         return found | ({section_of(BUDGET): _of_pairs(self.pairs)} if self.pairs else {})
 
     def _seeds_of(self, stage: str) -> set[int]:
-        """The training seeds of a stage of which there are cells, or of stitched trajectories."""
+        """The training seeds of a stage's cells, or of stitched trajectories."""
         tables = [values.rows for (known, _, _), values in self.cells.items() if known == stage]
         tables += [self.stitched.rows] if stage == STITCH and self.stitched else []
         return {seed for rows in tables for seed in rows["seed"]}
@@ -280,7 +280,7 @@ def log(draws: np.ndarray) -> np.ndarray:
 def falls(rows: pd.DataFrame, y: np.ndarray) -> np.ndarray:
     """How fast y [K, ...] falls with log size at equal compute, and the reverse: [2, ...].
 
-    Of one regression on both. `rows` have columns params, gflops and trained.
+    Both come from one regression. `rows` have columns params, gflops and trained.
     """
     params = np.log(rows["params"].to_numpy(float))
     compute = np.log(rows["gflops"].to_numpy(float) * rows["trained"].to_numpy(float))

@@ -19,7 +19,7 @@ _FIGURE = "guidance_interaction"
 def _cube(evidence: Evidence, kind: str) -> tuple[list[np.ndarray], np.ndarray]:
     """Params, steps and scales of the grid, and the draws [sizes, steps, scales, 1 + R].
 
-    Of the steps that every size takes.
+    Steps that not every size takes are left out.
     """
     values = _whole_grid(evidence, kind)
     sizes = values.rows.groupby("steps")["size"].transform("nunique")

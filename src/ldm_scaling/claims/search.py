@@ -14,7 +14,8 @@ _DRAWS = 2000
 
 
 def _adaptive_search_reaches_its_aim(evidence: Evidence) -> Statistic:
-    count, successes, share = totals(evidence.replayed())
+    searches = evidence.replayed()
+    count, successes, share = totals(searches)
     if not count:
         raise NotRun("no search found anything")
     if share > AIM.images:
@@ -22,12 +23,11 @@ def _adaptive_search_reaches_its_aim(evidence: Evidence) -> Statistic:
     # Searches of a model are alike: a Bayesian bootstrap of models (Rubin 1981). With one search a
     # model, and half a success and half a miss more, it is the Jeffreys interval of a share (Brown,
     # Cai and DasGupta 2001, section 3.1), which has a width where nothing was missed.
-    searches = evidence.replayed()
     found = searches[searches["status"] == OK].groupby(["stage", "size"])["success"]
-    totals_of = np.stack([found.sum(), found.count() - found.sum()])
+    outcomes = np.stack([found.sum(), found.count() - found.sum()])
     generator = np.random.default_rng(evidence.spec.seed)
-    weights = generator.exponential(size=(_DRAWS, totals_of.shape[1]))
-    drawn = weights @ totals_of.T + generator.gamma(0.5, size=(_DRAWS, 2))
+    weights = generator.exponential(size=(_DRAWS, outcomes.shape[1]))
+    drawn = weights @ outcomes.T + generator.gamma(0.5, size=(_DRAWS, 2))
     return np.array([successes / count, *drawn[:, 0] / drawn.sum(axis=1)]) - AIM.success
 
 

@@ -174,7 +174,8 @@ def _is_finite(statistic: Statistic) -> bool:
 def monte_carlo_error(lo: float, hi: float, resamples: int, confidence: float) -> float:
     """What a bound may be off by since there are only so many resamples: two standard errors.
 
-    Of a quantile (Serfling 1980, section 2.3.3), of a normal distribution as wide as the interval.
+    The bound is a quantile (Serfling 1980, section 2.3.3). Its density is taken from a normal
+    distribution as wide as the interval.
     """
     tail = (1 - confidence) / 2
     z = ndtri(1 - tail)
@@ -182,8 +183,8 @@ def monte_carlo_error(lo: float, hi: float, resamples: int, confidence: float) -
     return 2 * (hi - lo) / (2 * z) * np.sqrt(tail * (1 - tail) / resamples) / density
 
 
-class Estimate(NamedTuple):
-    """What the draws of a statistic say of it."""
+class Bounds(NamedTuple):
+    """A statistic with its interval, and how sure its sign is."""
 
     value: float
     lo: float
@@ -208,7 +209,7 @@ def estimated(
     confidence: float,
     degrees: int = 0,
     tries: tuple[int, int] = (1, 1),
-) -> Estimate:
+) -> Bounds:
     """A statistic's value, interval, and p-values, which are Student's of so many degrees.
 
     The smallest of several noisy parts lies below the smallest of what they estimate, so its draws
@@ -228,7 +229,7 @@ def estimated(
         parts = [estimated(part, confidence, degrees, inner) for part in statistic.parts]
         deciding, other = (min, max) if every else (max, min)
         value, lo, hi, surely_above, surely_below, p_above, p_below = zip(*parts, strict=True)
-        return Estimate(
+        return Bounds(
             deciding(value),
             deciding(lo),
             deciding(hi),
@@ -239,12 +240,12 @@ def estimated(
         )
     value, lo, hi = interval(np.atleast_1d(statistic), confidence)
     if np.size(statistic) == 1:  # a number that no resample changes
-        return Estimate(value, value, value, value, value, float(value <= 0), float(value >= 0))
+        return Bounds(value, value, value, value, value, float(value <= 0), float(value >= 0))
     error = monte_carlo_error(lo, hi, np.size(statistic) - 1, confidence)
     tail = (1 - confidence) / 2
     down, up = (_quantile(tail / own, degrees) / _quantile(tail, degrees) for own in tries)
     below, above = down * (value - lo), up * (hi - value)
-    return Estimate(
+    return Bounds(
         value,
         value - below,
         value + above,

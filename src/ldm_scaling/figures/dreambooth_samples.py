@@ -69,7 +69,7 @@ def draw(
 ) -> Figure:
     """The figure, of images [K, T, 3, S, S] by stage and size, and of those of each subject.
 
-    Of subjects and prompts the first are drawn. A black image has diverged.
+    It draws the first subjects and prompts. A black image has diverged.
     """
     sizes = list(images[DREAMBOOTH])
     heads = ["subject", *samples.size_heads(sizes, family)]

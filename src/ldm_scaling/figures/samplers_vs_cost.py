@@ -18,7 +18,7 @@ _AXIS = "sampling_cost"
 def draw(cells: SeveralCells, floors: Floors, confidence: Confidence) -> Figure:
     """The figure, from the cells of a metric with each sampler, in their order, and floors.csv.
 
-    Of one sampler alone it shows that one, and says so.
+    If there is one sampler only, the figure shows that one and says so.
     """
     first, *others = (Quality.of(own, floors, confidence) for own in cells)
     style.only_n(*(own.rows for own in cells))

@@ -290,7 +290,7 @@ def failed_mark(color: str) -> Line2D:
 def cell_marks(rows: pd.DataFrame, **ring: Any) -> list[Line2D]:
     """Legend entries of cells at an end of the grid, with the looks of `ring`, and of failed ones.
 
-    Of each only if there is one among the rows, with columns at_boundary and status.
+    An entry is left out if no row needs it. Rows have columns at_boundary and status.
     """
     marks = []
     if rows["at_boundary"].any():

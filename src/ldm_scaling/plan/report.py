@@ -127,8 +127,8 @@ def report_reruns(again: Priced, before: Sequence[Job], device: Device) -> str:
     """What the command prints of the jobs that a changed key runs again."""
     done = sum(not job.due for job in before)
     lines = [
-        f"Of a study of {len(before)} jobs, {done} done, the change runs {len(again)} jobs again or"
-        f" for the first time{':' if again else '.'}"
+        f"The study has {len(before)} jobs, {done} done. The change runs {len(again)} of them again"
+        f" or for the first time{':' if again else '.'}"
     ]
     if again:
         table = rows(again, device)

@@ -32,8 +32,8 @@ def cells_table(
     """One row for each cell and metric, with costs, in the columns `CELLS`.
 
     `measured` has the columns MODEL and MEASURED and keeps its index; `grid` has the step counts
-    and scales of the guidance search, of which some sizes take at most `most_steps`. What such a
-    size was sampled at beyond, as at the fixed setting, is not of its grid. The sampling cost is
+    and scales of the guidance search. A size in `most_steps` takes at most so many steps of them;
+    its cells with more steps, such as the fixed setting, are outside its grid. The sampling cost is
     normalized cost x steps (Mei et al., arXiv 2404.01367); the guided cost is normalized cost x
     NFE. The total cost counts the arithmetic that is really done for an image, in the same unit:
     each evaluation, but the text's keys and values once, the decoder and the text encoder.
@@ -139,8 +139,10 @@ def _draws(rows: pd.DataFrame, draws: np.ndarray) -> np.ndarray:
     return np.hstack([rows["value"].to_numpy(float)[:, None], own])
 
 
-def _caps(words: list[list[str]]) -> dict[str, int]:
+def _caps(words: list[list[str]], family: pd.DataFrame) -> dict[str, int]:
     for size, count in words:
+        if size not in set(family["size"]):
+            raise InputError(f"--most-steps {size}: size {size} is not in the family table")
         if not count.isdecimal():
             raise InputError(f"--most-steps {size} {count}: give a whole number of steps")
     return {size: int(count) for size, count in words}
@@ -176,7 +178,7 @@ def main(
     training_sd: TrainingSd = None,
 ) -> None:
     """Write cells.csv with its draws, and best.csv."""
-    caps = _caps(most_steps or [])
+    caps = _caps(most_steps or [], family)
     measured, draws = read_measured(metrics, MODEL)
     draws = with_deviation(measured, draws, select_by, training_sd)
     cells = cells_table(measured, family, (steps, guidance), caps)

@@ -93,7 +93,7 @@ def is_rising(sizes: str) -> bool:
 def rivals(points: Values, axis: str, budget: float) -> np.ndarray:
     """Draws [k, 1 + R] of what single sizes give within a budget; k = 0 if none is so cheap.
 
-    Of each size: its curve at the budget, or its end below it, and every measured point that is
+    Each size gives its curve at the budget, or its end below it, and every measured point that is
     cheaper. The curve counts, so that a stitched trajectory does not win by falling between step
     counts. `points` are those of `best_points`.
     """

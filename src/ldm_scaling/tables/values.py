@@ -183,7 +183,7 @@ def of_other_trainings(rows: pd.DataFrame, draws: np.ndarray, deviation: float) 
 def with_deviation(
     rows: pd.DataFrame, draws: np.ndarray, metric: str, deviation: float | None
 ) -> np.ndarray:
-    """Draws [rows, R] of which those of a metric vary by a deviation too, if one is given."""
+    """Draws [rows, R]; those of one metric also vary by a training deviation, if one is given."""
     own = (rows["metric"] == metric).to_numpy()
     if deviation is None or not own.any():
         return draws

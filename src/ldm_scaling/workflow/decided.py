@@ -32,7 +32,7 @@ Key = tuple[str, ...]
 def decided_by(config: Config, sections: Iterable[str] | None = None) -> dict[Key, set[str]]:
     """For each key, of these sections or of all, the rules whose jobs another value changes.
 
-    Of the study with each method of search, since neither has all jobs. A key that cannot be
+    The study is taken with each method of search, since neither has all jobs. A key that cannot be
     changed by itself, since others must fit it, is left out.
     """
     found: dict[Key, set[str]] = {}

@@ -74,7 +74,7 @@ class Inputs:
     def autoencoder(self, wildcards: Any) -> Files:
         """The autoencoder's files: trained here, downloaded, or in a folder.
 
-        Of a folder, those that are there: the job says what is missing.
+        A folder gives the files that it has; the job says what is missing.
         """
         settings, folder = self.study.latents.autoencoder, Path(paths.autoencoder(self.study))
         if settings.pretrained and settings.revision:

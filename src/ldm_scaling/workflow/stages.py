@@ -72,7 +72,7 @@ def grid(
 ) -> tuple[list[int], list[float]]:
     """Step counts and guidance scales at which a stage's models are sampled, ascending.
 
-    Of pretrained models, a size or a sampler may take fewer steps than others.
+    A size or a sampler of pretrained models may take fewer steps than others.
     """
     if is_superres(stage):
         return sorted(needed.superres(study).steps), [1.0]

@@ -140,7 +140,7 @@ class SweepSpec(Strict):
     def of(cls, study: Study, stage: str, name: str, size: str = "") -> SweepSpec:
         """Spec of rule sweep, for a sampler: one cell for each (steps, guidance), few steps first.
 
-        Of a size the cells that it takes; without one, all that some size may take.
+        With a size, the cells that this size takes; without one, all that some size may take.
 
         The name of its cells on another schedule gives these cells and no others. With the fixed
         setting's sampler, pretrained models also have the fixed setting, if it is not in the grid,

@@ -105,5 +105,5 @@ class ClaimsSpec(CostSpec):
             superres=study.superres and SuperResClaims.of(study),
             fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
             subjects=study.dreambooth and study.dreambooth.subjects,
-            search="adaptive" if study.searches else None,
+            search="adaptive" if study.searches and study.chooses_guidance else None,
         )
