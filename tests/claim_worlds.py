@@ -158,7 +158,8 @@ def world(
     trajectories have an FID of 20 e^stitched; None: there are none. Pairs of a text encoder and a
     U-Net have one of 20 e^split; None: there are none. Pretrained models have a FID-infinity of
     0.8 e^endless times their FID and a KID of 0.01 e^kid times it, with the same noise. The share
-    of adaptive searches that the aim asks for succeeds, those with a regret of at most 1; `searches` adds to it.
+    of adaptive searches that the aim asks for succeeds, those with a regret of at most 1;
+    `searches` adds to it.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
