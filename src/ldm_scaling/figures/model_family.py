@@ -1,7 +1,4 @@
-"""What each size is and costs: parameters, GFLOPs and normalized cost against base channels.
-
-Adopted models stand beside each other, in the study's order.
-"""
+"""What each size is and costs: parameters, GFLOPs and normalized cost against base channels."""
 
 from __future__ import annotations
 
@@ -23,9 +20,7 @@ _LEGEND_COLUMNS = 4
 
 def draw(family: Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *COLUMNS])]) -> Figure:
     """The figure, from the table family.csv."""
-    named = family["channels"].isna().any()
-    family = family.assign(place=range(len(family)) if named else family["channels"])
-    family = family.sort_values("place")
+    family = family.sort_values("channels")
     handles = _legend(family)
     with style.theme():
         height = 2.6 + 0.17 * -(-len(handles) // _LEGEND_COLUMNS)
@@ -44,10 +39,10 @@ def draw(family: Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *COLUMNS])]
 def _draw_panel(axes: Axes, family: pd.DataFrame, column: str, unit: float) -> None:
     sizes = list(family["size"])
     colors, marks = style.size_colors(sizes), style.markers(sizes)
-    axes.plot(family["place"], family[column] / unit, color="0.8", zorder=1, label="family")
+    axes.plot(family["channels"], family[column] / unit, color="0.8", zorder=1, label="family")
     for row in records(family):
         axes.plot(
-            row.place,
+            row.channels,
             getattr(row, column) / unit,
             color=colors[row.size],
             marker=marks[row.size],
@@ -58,17 +53,12 @@ def _draw_panel(axes: Axes, family: pd.DataFrame, column: str, unit: float) -> N
     printed = family[family[f"published_{column}"].notna()]
     if len(printed):
         axes.plot(
-            printed["place"],
+            printed["channels"],
             printed[f"published_{column}"] / unit,
             label="published",
             zorder=2,
             **_RING,
         )
-    if family["channels"].isna().any():
-        axes.set_yscale("log")
-        style.log_ticks(axes.yaxis)
-        axes.set_xticks(family["place"], family["size"], rotation=45, ha="right")
-        return
     axes.set_xlabel("Base channels")
     style.log_log(axes)
 
@@ -87,7 +77,7 @@ def _note_slips(axes: Axes, family: pd.DataFrame) -> None:
     for row in records(family[family["published_note"].notna()]):
         axes.annotate(
             row.published_note.replace(": ", ":\n"),
-            (row.place, row.published_gflops),
+            (row.channels, row.published_gflops),
             xytext=(9, -4),
             textcoords="offset points",
             va="bottom",

@@ -74,7 +74,6 @@ FIGURES = (
         TRAINING,
         "cells=fixed_cells floors fits",
         f"metrics {_FIXED} {_BY} images=training.images",
-        needs="trains",
     ),
     Figure(
         "distill_gain",
@@ -82,7 +81,7 @@ FIGURES = (
         "cells=student_cells floors",
         _COMPARED,
         f"{_UNDISTILLED} few",
-        needs="has_students",
+        needs="distill",
     ),
     Figure(
         "distill_vs_cost",
@@ -90,7 +89,7 @@ FIGURES = (
         "cells=student_cells floors",
         _COMPARED,
         _UNDISTILLED,
-        needs="has_students",
+        needs="distill",
     ),
     Figure(
         "guided_distill_gain",
@@ -115,7 +114,7 @@ FIGURES = (
         needs="superres",
     ),
     Figure("model_family", FAMILY, "family"),
-    Figure("components", FAMILY, "components", needs="trains"),
+    Figure("components", FAMILY, "components"),
     Figure(
         "param_budget",
         FAMILY,
@@ -155,7 +154,7 @@ FIGURES = (
         " captions family",
         f"seed=first_seed steps=few_and_most_steps {_PROMPTS}",
         f"{_UNDISTILLED} few",
-        needs="has_students",
+        needs="distill",
     ),
     Figure(
         "sr_samples",

@@ -36,17 +36,16 @@ def options_of(study: Study) -> Callable[[Any, Any], str]:
 def grid_of(study: Study) -> Callable[[Any], str]:
     """A function of wildcards: `--steps COUNTS --guidance SCALES` of the stage's grid.
 
-    With `--grid-of SIZE COUNTS SCALES`, separated by commas, for each model that has another.
+    With `--most-steps SIZE COUNT` for each pretrained size that takes fewer steps.
     """
 
     def of_job(wildcards: Any) -> str:
         sampler = sampler_of(wildcards.sampler)
-        steps, guidance = whole = stages.grid(study, wildcards.stage, sampler=sampler)
+        steps, guidance = stages.grid(study, wildcards.stage, sampler=sampler)
         words = ["--steps", *map(str, steps), "--guidance", *map(str, guidance)]
         for size in stages.sizes(study, wildcards.stage):
-            own = stages.grid(study, wildcards.stage, size, sampler)
-            lists = [",".join(map(str, part)) for part in own]
-            words += ["--grid-of", size, *lists] if own != whole else []
+            own, _ = stages.grid(study, wildcards.stage, size, sampler)
+            words += ["--most-steps", size, str(own[-1])] if own != steps else []
         return shlex.join(words)
 
     return of_job
