@@ -211,6 +211,14 @@ def test_without_alignment_there_is_one_panel():
     assert len(compute_figure(alignment=False).axes) == 1
 
 
+@pytest.mark.parametrize("alignment", [True, False])
+def test_the_legend_lies_within_the_figure(alignment):
+    figure = compute_figure(count=4, alignment=alignment, failed=(), seeds=3)
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+
+
 def test_other_n_and_unknown_metrics_are_refused():
     panels = [checkpoints(SIZES[2])]
     with pytest.raises(InputError, match="n = 32, 64: different n"):

@@ -68,7 +68,7 @@ def draw(
     laws_of = [_fitted(of_metric(fits, metric)) for metric in metrics]
     with style.theme():
         handles = _legend(checkpoints, floors_of[0], laws_of) + style.band_handles(seeds)
-        columns = 3 if len(metrics) == 1 else 2
+        columns = 2 if len(metrics) == 1 else 1  # a label has the exponents of all panels
         height = 3.4 + 0.17 * -(-len(handles) // columns)
         figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
         panels = list(figure.subplots(1, len(metrics), squeeze=False).flat)
