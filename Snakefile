@@ -40,7 +40,7 @@ inputs, options, hardware = Inputs(STUDY), Options(STUDY), Hardware(STUDY)
 
 
 wildcard_constraints:
-    **patterns.WILDCARDS,
+    **patterns.wildcards(STUDY),
 
 
 include: "rules/targets.smk"
@@ -56,7 +56,8 @@ rule all:
 
 include: "rules/data.smk"
 include: "rules/latents.smk"
-include: "rules/models.smk"
+include: "rules/models.smk" if STUDY.trains else "rules/adopted.smk"
+include: "rules/export.smk"
 include: "rules/cells.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"

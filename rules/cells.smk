@@ -21,7 +21,6 @@ from ldm_scaling.workflow.specs.measuring import (
 )
 
 SAMPLING = (
-    " --autoencoder {params.autoencoder:q} {params.revision}"
     " --text {input.text:q} {params.measuring} {params.reference} --out {params.out:q}"
     " --work-dir {params.work:q} --gpus {resources.gpu} --batch {resources.batch}"
 )
@@ -30,8 +29,7 @@ SAMPLING = (
 rule sweep:
     """Sample every (steps, guidance) of one model and sampler, or few where guidance is searched."""
     input:
-        **paths.trained("{stage}/{size}/seed{seed}", *paths.NETWORK, "kept"),
-        autoencoder=inputs.autoencoder,
+        unpack(inputs.model),
         text=inputs.prompts,
         extractor=inputs.extractor,
         clip=inputs.clip,
@@ -51,9 +49,7 @@ rule sweep:
         **hardware.sampling,
     params:
         spec=options.spec(SweepSpec.of, "stage", "sampler", "size"),
-        model=subpath(input.summary, parent=True),
-        autoencoder=paths.autoencoder(STUDY),
-        revision=options.autoencoder_revision,
+        model=options.model,
         measuring=options.measuring,
         reference=options.reference,
         out=subpath(output.records, parent=True),
@@ -61,7 +57,7 @@ rule sweep:
     shell:
         "exec &> >(tee {log:q}); "
         + LAUNCH
-        + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} --model {params.model:q}"
+        + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} {params.model}"
         + SAMPLING
 
 
@@ -91,8 +87,6 @@ rule sample_stitched:
     params:
         spec=options.spec(SweepSpec.of_stitched, "sizes", "sampler"),
         models=options.stitched,
-        autoencoder=paths.autoencoder(STUDY),
-        revision=options.autoencoder_revision,
         measuring=options.measuring,
         reference=options.reference,
         out=subpath(output.records, parent=True),
@@ -118,7 +112,7 @@ rule contact_sheet:
         "<benchmarks>/contact_sheet/{stage}_{size}_seed{seed}_{sampler}_{cell}.tsv"
     wildcard_constraints:
         stage=patterns.MEASURED_STAGE,
-        size=patterns.MEASURED_SIZE,
+        size=patterns.measured_size(STUDY),
     conda:
         ENVIRONMENT
     resources:
@@ -133,9 +127,8 @@ rule contact_sheet:
 rule illustrate:
     """Sample the few images of one model that figures show and no cell has."""
     input:
-        **paths.trained("pretrain/{size}/seed{seed}", *paths.NETWORK),
-        autoencoder=inputs.autoencoder,
-        text="<results>/latents/text_test.safetensors",
+        unpack(inputs.pretrained_model),
+        text=inputs.pretrained_prompts,
         metrics=f"<results>/cells/pretrain/{{size}}/seed{{seed}}/{STUDY.sampling.fixed.sampler}/metrics.csv",
         family="<results>/models/family.csv",
     output:
@@ -152,13 +145,11 @@ rule illustrate:
         gpu=1,
     params:
         spec=options.spec(IllustrateSpec.of, "size", "seed"),
-        model=subpath(input.summary, parent=True),
-        autoencoder=paths.autoencoder(STUDY),
-        revision=options.autoencoder_revision,
+        model=options.pretrained_model,
     shell:
         "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.cells.illustrate --spec {params.spec:q} --model {params.model:q}"
-        " --autoencoder {params.autoencoder:q} {params.revision} --text {input.text:q}"
+        "python -m ldm_scaling.cells.illustrate --spec {params.spec:q} {params.model}"
+        " --text {input.text:q}"
         " --metrics {input.metrics:q} --family {input.family:q} --out {output:q}"
         " --gpus {resources.gpu}"
 
@@ -275,7 +266,7 @@ rule measure:
         "<benchmarks>/measure/{stage}_{size}_seed{seed}_{sampler}.tsv"
     wildcard_constraints:
         stage=patterns.MEASURED_STAGE,
-        size=patterns.MEASURED_SIZE,
+        size=patterns.measured_size(STUDY),
     conda:
         ENVIRONMENT
     threads: hardware.measure_threads

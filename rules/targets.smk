@@ -3,13 +3,13 @@
 Needs: nothing of its own. Gives: `prefetch`, `figures`, `tables`, `models`.
 """
 
-from ldm_scaling.workflow import cluster, downloads, stages, targets
+from ldm_scaling.workflow import cluster, stages, targets
 
 
 rule prefetch:
     """Everything that the study downloads; all other jobs then need no network."""
     input:
-        downloads.downloads(STUDY),
+        inputs.downloads,
     localrule: True
 
 

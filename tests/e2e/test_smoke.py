@@ -39,11 +39,11 @@ def test_every_result_is_there_and_sane(finished):
     table = cells(finished)
     models = {"pretrain": 2, "distill": 2, "guided_distill4": 1, "guided_distill2": 1}
     # metrics; steps and scales; and a kept checkpoint of each pretrained size
-    expected = {stage: count * 4 * 2 * 2 for stage, count in models.items()}
+    expected = {stage: count * 8 * 2 * 2 for stage, count in models.items()}
     # metrics and steps; without guidance, and a kept checkpoint of each
-    enlarging = {stage: count * 6 * 2 for stage, count in {"superres": 2, SCRATCH: 1}.items()}
+    enlarging = {stage: count * 10 * 2 for stage, count in {"superres": 2, SCRATCH: 1}.items()}
     assert table[table["grid"]]["stage"].value_counts().to_dict() == expected | enlarging
-    assert len(table) == sum((expected | enlarging).values()) + 2 * 4 + 3 * 6
+    assert len(table) == sum((expected | enlarging).values()) + 2 * 8 + 3 * 10
     assert (table["status"] == "ok").all()
     assert table[["value", "lo", "hi", "seconds"]].notna().all(axis=None)
     assert ((table["lo"] <= table["value"]) & (table["value"] <= table["hi"])).all()
@@ -61,9 +61,9 @@ def test_every_result_is_there_and_sane(finished):
     assert (scores["status"] == "ok").all()
     assert not list((results / "work/dreambooth").rglob("state-*")), "they would fill a disk"
     stitched = pd.read_csv(results / "tables/stitch.csv")
-    assert len(stitched) == 4 * 2  # metrics, scales
+    assert len(stitched) == 8 * 2  # metrics, scales
     assert set(stitched["sizes"] + " " + stitched["allocation"]) == {"c8-c16 2-2"}
-    assert (stitched["status"] == "ok").all() and stitched["best"].sum() == 4
+    assert (stitched["status"] == "ok").all() and stitched["best"].sum() == 8
     retrieval = pd.read_csv(results / "tables/retrieval.csv").set_index("kind")
     assert list(retrieval.index) == ["held-out", "noto", "twemoji", "fluent"]
     assert retrieval["recall_at_10"].between(0, 1).all()

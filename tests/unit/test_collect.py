@@ -67,12 +67,21 @@ def test_a_cell_beyond_the_most_steps_of_a_size_is_not_of_its_grid():
     table = measured()
     beyond = (table["size"] == "c16") & (table["steps"] == 4)
     table = table[~beyond | (table["guidance"] == 3)]
-    cells = cells_table(table, family(), GRID, {"c16": 2})
+    cells = cells_table(table, family(), GRID, {"c16": ([2], GRID[1])})
     own = cells[(cells["size"] == "c16") & (cells["steps"] == 4)]
     assert len(own) == 2 and not own["grid"].any()
     best = best_table(cells, "fd_x")
     assert set(best.loc[best["size"] == "c16", "steps"]) == {2}
     assert best_of(best, "c8", 4)["guidance"] == 1, "another size takes them"
+
+
+def test_a_size_may_have_scales_of_its_own():
+    cells = cells_table(measured(), family(), GRID, {"c16": (GRID[0], GRID[1][:-1])})
+    last = cells[cells["guidance"] == GRID[1][-1]]
+    assert last.loc[last["size"] == "c8", ["grid", "at_boundary"]].all(axis=None)
+    assert not last.loc[last["size"] == "c16", ["grid", "at_boundary"]].any(axis=None)
+    ends = cells[(cells["size"] == "c16") & (cells["guidance"] == GRID[1][-2])]
+    assert ends["at_boundary"].all(), "the end of its own list"
 
 
 def test_costs_follow_steps_and_network_evaluations():

@@ -167,13 +167,17 @@ def test_size_labels(params, label):
 
 
 def test_larger_sizes_are_darker_and_marked_differently():
-    sizes = style.by_channels(["c32", "c8", "c128", "c16", "c8"])
+    sizes = style.in_order(["c32", "c8", "c128", "c16", "c8"])
     assert sizes == ["c8", "c16", "c32", "c128"]
     lightness = [
         np.dot(to_rgb(c), [0.2126, 0.7152, 0.0722]) for c in style.size_colors(sizes).values()
     ]
     assert (np.diff(lightness) < -0.05).all()
     assert len(set(style.markers(sizes).values())) == 4
+
+
+def test_adopted_models_stay_in_the_order_of_tables():
+    assert style.in_order(["sd1", "bk-base", "sd1", "a"]) == ["sd1", "bk-base", "a"]
 
 
 def test_family_figure_shows_each_size_and_the_cost_of_the_reference_as_1():

@@ -189,6 +189,8 @@ def test_options_are_those_that_the_inputs_ask_for(study):
     ]
     assert options.stitched(job(sizes="c12-c20-c48", seed="0")) == [
         "--model results/models/pretrain/c12/seed0",
+        "--autoencoder pretrained/autoencoder-emoji32",
+        "",
         "--then results/models/pretrain/c20/seed0",
         "--then results/models/pretrain/c48/seed0",
     ]
@@ -210,7 +212,8 @@ def test_every_path_is_one_word_of_its_command(study):
         assert words(told) == [f"--{name.replace('_', '-')}", "a b"]
     folders = [f"my results/models/pretrain/{size}/seed0" for size in ("c12", "c20")]
     stitched = words(options.stitched(job(sizes="c12-c20", seed="0")))
-    assert stitched == ["--model", folders[0], "--then", folders[1]]
+    autoencoder = ["--autoencoder", "pretrained/autoencoder-emoji32"]
+    assert stitched == ["--model", folders[0], *autoencoder, "--then", folders[1]]
     assert words(options.archive(job(), ["a b"])) == ["--archive", "a b"]
     assert words(options.subject_source(job())) == ["--data", "my results/data"]
 
@@ -242,7 +245,7 @@ def test_another_folder_of_results_is_that_of_every_path(study):
         ("cell", "steps8_guidance1.5 steps2_guidance3_trained0.5", "steps8 steps8_guidance"),
     ],
 )
-def test_wildcards_of_paths(name, right, wrong):
-    pattern = patterns.WILDCARDS[name]
+def test_wildcards_of_paths(name, right, wrong, pocket_config):
+    pattern = patterns.wildcards(load_study(pocket_config))[name]
     assert all(re.fullmatch(pattern, text) for text in right.split())
     assert not any(re.fullmatch(pattern, text) for text in wrong.split())

@@ -89,7 +89,7 @@ def test_fid_is_cleanfids(weights, extract, tmp_path):
     concepts = [str(row) for row in range(40)]
     prompts = Prompts(concepts, resample_counts(concepts, 10, 0), Divisions(concepts, 0))
     results = compare(ours[0], prepare(ours[1], None, prompts), METRICS, prompts)
-    assert list(results) == ["fid", "fid_infinity", "kid_inception_v3"]
+    assert list(results)[:3] == ["fid", "fid_infinity", "kid_inception_v3"]
     # what is left is the rounding of the kept features to 16 bits
     assert results["fid"].value == pytest.approx(expected, rel=1e-3)
     assert results["fid"].lo < results["fid"].value < results["fid"].hi

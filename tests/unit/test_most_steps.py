@@ -75,10 +75,10 @@ def test_tables_are_told_which_sizes_take_fewer_steps(study):
     def words(stage, sampler):
         wildcards = Wildcards(fromdict={"stage": stage, "sampler": sampler})
         steps, _, rest = grid_of(study)(wildcards).partition(" --guidance ")
-        return steps, rest.partition(" --most-steps ")[2]
+        return steps, rest.partition(" --grid-of ")[2]
 
-    assert words("pretrain", "ddim") == ("--steps 2 4 8 16", "c48 4")
-    assert words("pretrain", "ddpm") == ("--steps 2 4 8", "c48 4")
+    assert words("pretrain", "ddim") == ("--steps 2 4 8 16", "c48 2,4 1.0,3.0,6.0,10.0,15.0")
+    assert words("pretrain", "ddpm") == ("--steps 2 4 8", "c48 2,4 1.0,3.0,6.0,10.0,15.0")
     assert words("distill", "lcm") == ("--steps 1 2 4 8", "")
 
 

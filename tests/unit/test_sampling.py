@@ -266,7 +266,7 @@ def test_a_finished_cell_is_not_sampled_again(sampler, tmp_path, monkeypatch):
         first = sample_cell(sampler, FLAT, CELL, work, Slice(None))
         monkeypatch.setattr(sampler, "images", None)
         second = sample_cell(sampler, FLAT, CELL, work, Slice(None))
-    assert record(CELL, second, 3)["status"] == "ok"
+    assert record(CELL, second)["status"] == "ok"
     assert torch.equal(first.features, second.features)
 
 
@@ -283,8 +283,8 @@ def test_a_diverged_cell_is_a_status_and_is_not_sampled_again(sampler, tmp_path,
         state = sample_cell(sampler, FLAT, CELL, work, Slice(None))
         monkeypatch.setattr(sampler, "images", None)
         again = sample_cell(sampler, FLAT, CELL, work, Slice(None))
-    assert record(CELL, state, 3)["status"] == record(CELL, again, 3)["status"] == "diverged"
-    assert record(CELL, state, 3)["seconds"] == pytest.approx(state.seconds / 64, rel=1e-3)
+    assert record(CELL, state)["status"] == record(CELL, again)["status"] == "diverged"
+    assert record(CELL, state)["seconds"] == pytest.approx(state.seconds / 64, rel=1e-3)
     assert len(state.features) == 32
 
 

@@ -11,9 +11,13 @@ import yaml
 from studies import MISSING, put
 
 from ldm_scaling.kinds.architectures import ARCHITECTURES, UNET
+from ldm_scaling.kinds.metrics import METRICS
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
 from ldm_scaling.study.sections import RESULT_FOLDERS
+from ldm_scaling.workflow import stages
+from ldm_scaling.workflow.downloads import downloads
+from ldm_scaling.workflow.specs.cells import SweepSpec
 from ldm_scaling.workflow.specs.measuring import ClipLikeSpec
 
 
@@ -258,8 +262,110 @@ def test_only_all_dimensions_are_fid(pocket_config):
         load_study(pocket_config)
     pocket_config["metrics"]["components"] = None
     metrics = load_study(pocket_config).metrics
-    assert metrics.names == {"fd": "fid", "fd_infinity": "fid_infinity", "kid": "kid_inception_v3"}
+    named = {"fd": "fid", "fd_infinity": "fid_infinity", "kid": "kid_inception_v3"}
+    assert {name: metrics.names[name] for name in named} == named
     assert str(metrics.weights) == "resources/inception-2015-12-05.pt"
+
+
+ADOPTED = {
+    "models": [
+        {"name": "large", "pretrained": "folders/large", "side": 64},
+        {"name": "small", "pretrained": "folders/small", "side": 64},
+        {"name": "quick", "pretrained": "folders/quick", "side": 64, "few_step_of": "large"},
+    ],
+    "reference": "large",
+}
+
+
+@pytest.fixture
+def adopted_config(pocket_config):
+    """The pocket study with models that exist already."""
+    pocket_config["sampling"] |= {"samplers": ["dpmpp", "native"], "other_schedules": None}
+    pocket_config["sampling"]["fixed"] |= {"sampler": "dpmpp"}
+    return pocket_config | {"adopted": ADOPTED}
+
+
+def test_a_study_that_adopts_models_trains_none(adopted_config):
+    study = load_study(adopted_config)
+    assert not study.trains and study.sizes == ["large", "small"]
+    assert study.distill is study.superres is study.param_budget is None
+    assert stages.models(study) == [
+        ("pretrain", "large", 0),
+        ("pretrain", "small", 0),
+        ("distill", "large", 0),
+    ]
+    assert stages.samplers(study) == {"pretrain": ["dpmpp", "native"], "distill": ["native"]}
+
+
+def test_an_adopted_model_may_have_its_own_grid(adopted_config):
+    adopted_config["adopted"] = ADOPTED | {
+        "models": [
+            ADOPTED["models"][0],
+            ADOPTED["models"][1] | {"steps": [5, 3], "guidance": [2]},
+        ]
+    }
+    study = load_study(adopted_config)
+    assert stages.grid(study, "pretrain", "small", "native") == ([3, 5], [2])
+    assert stages.grid(study, "pretrain", "large", "native")[0] == [2, 4, 8, 16]
+    assert stages.grid(study, "pretrain")[0] == [2, 3, 4, 5, 8, 16], "of some model"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"reference": "other"}, r"adopted\.reference: other is not among the models"),
+        ({"models": [ADOPTED["models"][0]] * 2}, r"adopted\.models: large is the name of two"),
+        (
+            {"models": [ADOPTED["models"][0], ADOPTED["models"][2] | {"few_step_of": "other"}]},
+            r"adopted\.models: quick is few_step_of other, which is no model",
+        ),
+        (
+            {"models": [*ADOPTED["models"], ADOPTED["models"][2] | {"name": "twin"}]},
+            r"adopted\.models: quick and twin are both few_step_of large",
+        ),
+        (
+            {"models": [ADOPTED["models"][0] | {"part": "lora"}]},
+            r"adopted\.models: large is a lora; name the model with few_step_of",
+        ),
+        (
+            {"models": [ADOPTED["models"][0] | {"revision": "a" * 40, "pretrained": "folder"}]},
+            r"revision: folder is not a hub id",
+        ),
+    ],
+)
+def test_a_wrong_list_of_models_is_refused(adopted_config, changes, why):
+    adopted_config["adopted"] = ADOPTED | changes
+    with pytest.raises(StudyError, match=why):
+        load_study(adopted_config)
+
+
+def test_samplers_of_adopted_models_are_refused_where_models_are_trained(pocket_config):
+    pocket_config["sampling"]["samplers"] = ["ddim", "native"]
+    with pytest.raises(StudyError, match=r"sampling\.samplers: native is for adopted models"):
+        load_study(pocket_config)
+
+
+def test_a_hub_id_without_its_commit_is_planned_and_not_fetched(adopted_config):
+    named = [{"name": "large", "pretrained": "ORG/large", "side": 64}]
+    adopted_config["adopted"] = {"models": named, "reference": "large"}
+    study = load_study(adopted_config)
+    assert study.adopted.models[0].lacks_revision
+    with pytest.raises(StudyError, match="large has no revision; give it the full commit of ORG/"):
+        downloads(study)
+
+
+def test_another_revision_of_a_model_changes_its_own_jobs_only(adopted_config):
+    def specs(commit):
+        named = [
+            {"name": name, "pretrained": f"ORG/{name}", "side": 64, "revision": own * 40}
+            for name, own in (("large", "a"), ("small", commit))
+        ]
+        config = adopted_config | {"adopted": {"models": named, "reference": "large"}}
+        study = load_study(config)
+        return [SweepSpec.of(study, "pretrain", "dpmpp", size) for size in study.sizes]
+
+    before, after = specs("b"), specs("c")
+    assert before[0] == after[0] and before[1] != after[1]
 
 
 def test_a_clip_model_is_not_the_text_encoder(pocket_config):
@@ -280,7 +386,8 @@ def test_a_study_has_one_metric_of_alignment_at_most(pocket_config, changes, ali
     pocket_config["metrics"] |= changes
     metrics = load_study(pocket_config).metrics
     assert metrics.alignment == alignment
-    assert [*metrics.names.values()][3:] == [alignment] * (alignment is not None)
+    of_captions = [name for name in metrics.names.values() if METRICS.get(name)]
+    assert of_captions == [alignment] * (alignment is not None)
 
 
 def test_nothing_is_fitted_without_clip_like(pocket_config):
@@ -299,8 +406,9 @@ def test_metrics_have_their_extractors_name(pocket_config):
     clip = {"clip": {"pretrained": "folder"}, "clip_like": None}
     pocket_config["metrics"] |= {"components": None} | clip
     metrics = load_study(pocket_config).metrics
-    distances = ["fd_effnet_lite0", "fd_infinity_effnet_lite0", "kid_effnet_lite0"]
-    assert list(metrics.names.values()) == [*distances, "clip_score"]
+    of_features = ["fd", "fd_infinity", "kid", "precision", "recall", "density", "coverage"]
+    named = [f"{name}_effnet_lite0" for name in of_features]
+    assert list(metrics.names.values()) == [*named, "clip_score"]
     assert metrics.weights is None
 
 

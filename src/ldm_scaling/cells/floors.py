@@ -2,9 +2,9 @@
 
 `real` compares other real images with the reference, as many as a cell has: what is left is the
 metric's error at that n. `reconstruction` compares reference images that went through the
-autoencoder: what the autoencoder alone costs. The CLIP or CLIP-like score has no reference
-and is for `real` that of the test images with their own captions. Writes kind, metric, value, lo,
-hi, n.
+autoencoder: what the autoencoder alone costs; adopted models have no one autoencoder. The CLIP or
+CLIP-like score has no reference and is for `real` that of the test images with their own captions.
+Writes kind, metric, value, lo, hi, n.
 """
 
 from __future__ import annotations
@@ -28,19 +28,18 @@ def main(
     spec: MeasureSpec,
     reference: Annotated[Path, "features of test images"],
     real: Annotated[Path, "of validation images"],
-    reconstruction: Annotated[Path, "of test images, autoencoded"],
     captions: Annotated[Path, "of the test images"],
     real_captions: Annotated[Path, "of validation images"],
     out: Annotated[Path, "table to write"],
+    reconstruction: Annotated[Path | None, "of test images, autoencoded"] = None,
     clip_like: Annotated[Path | None, "maps, if metrics.clip_like is set"] = None,
 ) -> None:
     prompts, every = read_prompts(captions, spec)
     prepared = prepare(read_features(reference), spec.metrics.components, every)
     scorer = find_scorer(clip_like, spec, prepared)
-    kinds = (
-        ("real", real, read_prompts(real_captions, spec)[0], reference),
-        ("reconstruction", reconstruction, prompts, reconstruction),
-    )
+    kinds = [("real", real, read_prompts(real_captions, spec)[0], reference)]
+    if reconstruction:
+        kinds.append(("reconstruction", reconstruction, prompts, reconstruction))
     rows = []
     for kind, path, own_prompts, scored in kinds:
         features = read_features(path, like=prepared)

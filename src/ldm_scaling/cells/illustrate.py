@@ -11,22 +11,21 @@ prompt) and `interpolation` (uint8 [A, 3, S, S]). An array of images that are no
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from ..jobs.arrays import write_arrays
 from ..jobs.choice import chosen_rows, nearest_guidance, steps_bought
 from ..jobs.cli import InputError, parser, run
 from ..jobs.tables import FAMILY, MEASURED, read_table
 from ..jobs.workdir import fingerprint
-from ..study.sampling import Setting
 from ..workflow.specs.cells import IllustrateSpec
-from .sample import LatentSampler, add_sampler, load_sampler
+from .sample import Illustrator, add_sampler, load_sampler
 
+MOST_STEPS = 1000
+"""of an adopted model, whose process may have any number of levels"""
 ALPHAS = (1.0, 0.8, 0.5, 0.2, 0.0)
 """of Mei et al., arXiv 2404.01367, appendix E"""
 
@@ -46,51 +45,42 @@ def settings_bought(
         raise InputError(f"metric {spec.select_by} is not in the table of metrics")
     searched = rows["steps"].isin(spec.steps) & rows["guidance"].isin(spec.guidance)
     best = chosen_rows(rows[searched & (rows["trained"] == 1)], ["steps"])
-    most = spec.diffusion.train_timesteps
+    most = spec.diffusion.train_timesteps if spec.diffusion else MOST_STEPS
     steps = [steps_bought(budget, costs.item(), most) for budget in spec.budgets]
     return [(count, nearest_guidance(best, count) if count else math.nan) for count in steps]
 
 
 def at_equal_cost(
-    sampler: LatentSampler, spec: IllustrateSpec, bought: list[tuple[int, float]]
+    sampler: Illustrator,
+    spec: IllustrateSpec,
+    bought: list[tuple[int, float]],
 ) -> dict[str, np.ndarray]:
     """Images of the prompts at each budget, by the name of their array."""
-    text = sampler.text(spec.prompts)
     nothing = np.empty((0, 3, 1, 1), dtype=np.uint8)
     sampled = {}
     for steps, guidance in set(bought):
         if not math.isnan(guidance):
             setting = spec.setting.model_copy(update={"steps": steps, "guidance": guidance})
-            sampled[steps] = _finite_images(sampler, text, spec.prompts, setting, spec.seed)
+            sampled[steps] = _finite(*sampler.images_at(spec.prompts, setting, spec.seed))
     return {
         f"budget{budget:g}": sampled.get(steps, nothing)
         for budget, (steps, _) in zip(spec.budgets, bought, strict=True)
     }
 
 
-def between_prompts(sampler: LatentSampler, spec: IllustrateSpec) -> np.ndarray:
+def between_prompts(sampler: Illustrator, spec: IllustrateSpec) -> np.ndarray:
     """Images [len(ALPHAS), 3, S, S] of alpha times the first prompt plus the rest the second."""
-    first, second = sampler.text(spec.prompts[:2])
-    text = torch.stack([alpha * first + (1 - alpha) * second for alpha in ALPHAS])
-    rows = [spec.prompts[0]] * len(ALPHAS)
-    return _finite_images(sampler, text, rows, spec.setting, spec.seed)
+    return _finite(*sampler.between(spec.prompts[:2], ALPHAS, spec.setting, spec.seed))
 
 
-def _finite_images(
-    sampler: LatentSampler,
-    text: torch.Tensor,
-    rows: Sequence[int],
-    setting: Setting,
-    seed: int,
-) -> np.ndarray:
-    images, finite = sampler.images_of(text, rows, setting, seed)
+def _finite(images: np.ndarray, finite: bool) -> np.ndarray:
     return images if finite else images[:0]
 
 
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, IllustrateSpec)
-    add_sampler(arguments)
+    add_sampler(arguments, required=False)  # of a trained model
     arguments.add_argument("--metrics", required=True, type=Path, help="metrics.csv of its cells")
     arguments.add_argument("--family", required=True, type=Path, help="family.csv")
     arguments.add_argument("--out", required=True, type=Path, help="file to write")
@@ -98,7 +88,13 @@ def main() -> None:
     spec: IllustrateSpec = options.spec
     metrics, family = read_table(options.metrics, MEASURED), read_table(options.family, FAMILY)
     bought = settings_bought(spec, metrics, family)
-    sampler, decides = load_sampler(options, spec.diffusion, max(spec.prompts) + 1)
+    count = max(spec.prompts) + 1
+    if spec.diffusion:
+        sampler, decides = load_sampler(options, spec.diffusion, count)
+    else:
+        from .adopted import load_pipeline  # seconds of import that trained models need not pay
+
+        sampler, decides = load_pipeline(spec, options.text, count)
     steps, guidance = (np.array(column) for column in zip(*bought, strict=True))
     arrays = {
         "budgets": np.array(spec.budgets),

@@ -53,7 +53,7 @@ class CellRecord(Strict):
     """of one image"""
     trained: float
     """share of the training that the model has seen"""
-    status: Literal["ok", "diverged"]
+    status: Literal["ok", "diverged", "out_of_memory"]
     allocation: str | None = None
     """of a stitched trajectory: the steps that each of its models takes, such as 2-6"""
 

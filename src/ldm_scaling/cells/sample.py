@@ -53,6 +53,22 @@ class ImageMaker(Protocol):
         ...
 
 
+class Illustrator(Protocol):
+    """Whatever makes the images that only figures show."""
+
+    def images_at(
+        self, rows: Sequence[int], trajectory: Trajectory, seed: int
+    ) -> tuple[np.ndarray, bool]:
+        """Images of prompts `rows` that no cell has, as `ImageMaker.images` returns them."""
+        ...
+
+    def between(
+        self, rows: Sequence[int], shares: Sequence[float], trajectory: Trajectory, seed: int
+    ) -> tuple[np.ndarray, bool]:
+        """Images of two prompts, mixed by shares of the first, from its noise."""
+        ...
+
+
 class LatentSampler:
     """A model of latents, with what turns these into images: an `ImageMaker`."""
 
@@ -87,6 +103,20 @@ class LatentSampler:
     def evaluations(self, cell: CellSpec) -> int:
         """Network evaluations of one image."""
         return network_evaluations(cell.steps, cell.guidance, is_embedded(self.network))
+
+    def images_at(
+        self, rows: Sequence[int], trajectory: Trajectory, seed: int
+    ) -> tuple[np.ndarray, bool]:
+        """Images of prompts `rows` that no cell has; as `images`."""
+        return self.images_of(self.text(rows), rows, trajectory, seed)
+
+    def between(
+        self, rows: Sequence[int], shares: Sequence[float], trajectory: Trajectory, seed: int
+    ) -> tuple[np.ndarray, bool]:
+        """Images of two prompts, mixed by shares of the first, from its noise; as `images`."""
+        first, second = self.text(rows)
+        text = torch.stack([share * first + (1 - share) * second for share in shares])
+        return self.images_of(text, [rows[0]] * len(shares), trajectory, seed)
 
     def images_of(
         self, text: torch.Tensor, rows: Sequence[int], trajectory: Trajectory, seed: int
@@ -135,10 +165,10 @@ class StitchedSampler:
         return self._samplers[0].evaluations(cell)
 
 
-def add_sampler(arguments: ArgumentParser) -> None:
+def add_sampler(arguments: ArgumentParser, required: bool = True) -> None:
     """Add the arguments that name what `load_sampler` loads, and the GPUs for it."""
-    arguments.add_argument("--model", required=True, type=Path, help="folder of the model")
-    add_autoencoder(arguments)
+    arguments.add_argument("--model", required=required, type=Path, help="folder of the model")
+    add_autoencoder(arguments, required)
     arguments.add_argument("--text", required=True, type=Path, help="embeddings of the prompts")
     arguments.add_argument(
         "--condition", type=Path, help="latents of enlarged images, which take the prompts' place"

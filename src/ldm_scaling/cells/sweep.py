@@ -26,7 +26,7 @@ from ..jobs.arrays import write_arrays
 from ..jobs.cli import Progress, Slice, SliceEnded, add_batch, add_work_dir, parser, run
 from ..jobs.workdir import Busy, WorkDir, fingerprint, write_json
 from ..study.figures import SHEET_IMAGES
-from ..training.devices import own_device, process_count, process_index
+from ..training.devices import check_gpus, own_device, process_count, process_index
 from ..workflow.specs.cells import CellSpec, SweepSpec
 from .adaptive import different, find_guidance, load_metric, looks_array, searches
 from .features import Measuring, add_measuring, load_measuring
@@ -55,7 +55,21 @@ class Sampled:
     """sampling and decoding so far"""
     sampled: int = 0
     """images so far, the diverged ones too"""
+    nfe: int = 0
+    """network evaluations of one image"""
     diverged: bool = False
+    too_large: bool = False
+    """whether one image took more memory than there is"""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has no images."""
+        return self.diverged or self.too_large
+
+    @property
+    def status(self) -> str:
+        """As it stands in tables."""
+        return "out_of_memory" if self.too_large else "diverged" if self.diverged else "ok"
 
     @classmethod
     def read(cls, path: Path) -> Sampled:
@@ -77,20 +91,29 @@ def sample_cell(
     batch: int | None = None,
     images: int | None = None,
 ) -> Sampled:
-    """Sample a cell, from its newest saved state, to its end or until it diverges.
+    """Sample a cell, from its newest saved state, to its end or until it fails.
 
-    Or only so many of its images; a state that has more of them is as it is.
+    Or only so many of its images; a state that has more of them is as it is. Where memory does not
+    suffice, fewer images are sampled at a time.
     Raises SliceEnded if the slice is over; what has been sampled is saved.
     """
     nothing = Sampled(torch.empty(0, dtype=torch.half), torch.empty(0, dtype=torch.uint8))
     state = work.load(Sampled.read) or nothing
+    state.nfe = state.nfe or maker.evaluations(cell)  # of a state that was saved without it
     batch, save_at = batch or BATCH, time.monotonic() + SAVE_SECONDS
     wanted = images or cell.n
-    while state.sampled < wanted and not state.diverged:
+    while state.sampled < wanted and not state.failed:
         rows = range(state.sampled, min(state.sampled + batch, wanted))
         began = time.monotonic()
-        pixels, finite = maker.images(cell, rows)
+        try:
+            pixels, finite = maker.images(cell, rows)
+        except torch.OutOfMemoryError:
+            if len(rows) > 1:
+                batch = len(rows) // 2
+                continue
+            pixels, finite, state.too_large = np.empty(0), False, True
         state.seconds += time.monotonic() - began
+        state.nfe = maker.evaluations(cell)
         if finite:
             features = torch.from_numpy(measuring.extractor(pixels)).half()
             state.features = torch.cat([state.features, features])
@@ -103,8 +126,8 @@ def sample_cell(
             if measuring.fidelity:
                 alike = torch.from_numpy(measuring.fidelity(pixels, slice(rows.start, rows.stop)))
                 state.fidelity = torch.cat([state.fidelity, alike])
-        state.sampled, state.diverged = rows.stop, not finite
-        ended, whole = time_slice.ended(), rows.stop == wanted or state.diverged
+        state.sampled, state.diverged = rows.stop, not (finite or state.too_large)
+        ended, whole = time_slice.ended(), rows.stop == wanted or state.failed
         if ended or whole or time.monotonic() > save_at:
             work.save(state.sampled, state.write)
             save_at = time.monotonic() + SAVE_SECONDS
@@ -113,17 +136,17 @@ def sample_cell(
     return state
 
 
-def record(cell: CellSpec, state: Sampled, nfe: int) -> dict:
-    """A cell's entry in cells.json, with the network evaluations of an image."""
+def record(cell: CellSpec, state: Sampled) -> dict:
+    """A cell's entry in cells.json."""
     return {
         "name": cell.name,
         "steps": cell.steps,
         "guidance": cell.guidance,
         "n": cell.n,
-        "nfe": nfe,
+        "nfe": state.nfe,
         "seconds": float(f"{state.seconds / state.sampled:.4g}"),
         "trained": cell.trained or 1.0,
-        "status": "diverged" if state.diverged else "ok",
+        "status": state.status,
     } | ({"allocation": cell.allocated} if cell.allocation else {})
 
 
@@ -155,7 +178,13 @@ class Sweep:
         self._maker_of = lru_cache(maxsize=1)(self._load)
 
     def _load(self, trained: float | None) -> tuple[ImageMaker, list[str]]:
-        return load_image_maker(self._options, self.spec.diffusion, self._prompts, trained)
+        options, diffusion = self._options, self.spec.diffusion
+        if diffusion is None:
+            check_gpus(options.gpus)
+            from .adopted import load_pipeline  # seconds of import that trained models need not pay
+
+            return load_pipeline(self.spec, options.text, self._prompts)
+        return load_image_maker(options, diffusion, self._prompts, trained)
 
     def sample(self, cell: CellSpec, wait: bool = True, images: int | None = None) -> Sampled:
         """The cell, or so many of its images at least.
@@ -200,10 +229,6 @@ class Sweep:
         }
         return found | {cell.name: partial(self.sample, cell, wait=False) for cell in alone}
 
-    def record(self, cell: CellSpec, state: Sampled) -> dict:
-        """A cell's entry in cells.json."""
-        return record(cell, state, self._maker_of(cell.trained)[0].evaluations(cell))
-
     def fingerprint(self, cells: list[CellSpec]) -> str:
         """Fingerprint of everything that decides the files of these cells."""
         kept = sorted({cell.trained for cell in cells if cell.trained is not None})
@@ -230,7 +255,7 @@ def file_arrays(
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, SweepSpec)
-    add_sampler(arguments)
+    add_sampler(arguments, required=False)  # of a trained model
     takes_over = "folder of the model that takes over in stitched trajectories; repeat for a third"
     arguments.add_argument("--then", default=[], action="append", type=Path, help=takes_over)
     arguments.add_argument("--reference", type=Path, help="features of real images, for a search")
@@ -253,7 +278,7 @@ def main() -> None:
     for number, cell in enumerate(cells, start=1):
         state = sweep.sample(cell)
         states.append((cell, state))
-        records.append(sweep.record(cell, state))
+        records.append(record(cell, state))
         progress.update(number, f"{cell.name}: {records[-1]['status']}")
     features, images = file_arrays(states)
     looks = {f"search/{name}": looks_array(seen) for name, (seen, _) in found.items()}

@@ -53,7 +53,7 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
     lines = [
         ", ".join(f"**{counts[verdict]} {verdict}**" for verdict in shown(counts)) + ".",
         "",
-        f"- {', '.join(spec.family.sizes)}; {', '.join(evidence.samplers)}; n = {evidence.n}"
+        f"- {', '.join(evidence.family['size'])}; {', '.join(evidence.samplers)}; n = {evidence.n}"
         f" images a cell; {_trainings(evidence)}.",
         f"- Quality is `{spec.quality}` (lower is better), alignment is {alignment}."
         f" The fixed setting is {fixed.sampler}, {fixed.steps} steps, guidance {fixed.guidance:g}."
@@ -86,6 +86,8 @@ def _trainings(evidence: Evidence) -> str:
         once = "; verdicts on what was trained once are on this training" if fewer else ""
         note = f"{most} training seeds{listed}, whose spread is in the intervals, with Student's"
         return f"{note} quantiles{once}"
+    if evidence.spec.adopted:
+        return "others trained the models, and verdicts are on these models"
     if deviation is None:
         return (
             "one training seed, so intervals do not contain what another training would give:"

@@ -22,7 +22,9 @@ HOLDS, FAILS, UNDECIDED, NOT_RUN = "holds", "does not hold", "undecided", "not r
 GIVEN, HERE = " given a training deviation", " for this training"
 """of verdicts that rest on one training: intervals contain what another would give as far as the
 study says how much trainings differ, or not at all"""
-DECIDED = [word + of for of in ("", GIVEN, HERE) for word in (HOLDS, FAILS)]
+THESE = " for these models"
+"""of verdicts on adopted models, which are what is asked about"""
+DECIDED = [word + of for of in ("", GIVEN, HERE, THESE) for word in (HOLDS, FAILS)]
 VERDICTS = [*DECIDED, UNDECIDED, NOT_RUN]
 FIXED = "fixed"
 """the sampler of the fixed setting"""
@@ -39,7 +41,7 @@ _NO_CHECKPOINTS = (
 
 def is_of_one_training(verdict: str) -> bool:
     """Whether a verdict rests on one training."""
-    return verdict.endswith((GIVEN, HERE))
+    return verdict.endswith((GIVEN, HERE, THESE))
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def find(claim: Claim, evidence: Evidence) -> Finding:
         verdict = HOLDS if found.surely_above > 0 else FAILS
     once = not asking.asked or any(own.seeds == 1 for own in asking.asked)
     if verdict != UNDECIDED and not exact and once:
-        verdict += GIVEN if _contains_given(claim, asking, evidence, (lo, hi)) else HERE
+        given = _contains_given(claim, asking, evidence, (lo, hi))
+        verdict += THESE if evidence.spec.adopted else GIVEN if given else HERE
     n = None if exact else evidence.n_of(claim.stage)
     p = None if exact else found.p
     return Finding(claim, verdict, estimate, lo, hi, p, n, note=_note(claim, evidence.spec))

@@ -161,6 +161,27 @@ def count_networks(
     )
 
 
+def count_measuring(features: FeaturesSpec) -> Networks:
+    """What images are measured with, of a study that adopts its models; all else is nan."""
+    feature_flops, feature_width = _extractor_cost(features)
+    clip_image, clip_caption = _clip_costs(features.clip)
+    unknown = math.nan
+    return Networks(
+        own=UNets({}, {}, unknown, unknown),
+        pairs={},
+        encode=unknown,
+        decode=unknown,
+        autoencoder_params=unknown,
+        activations=Activations(unknown, unknown, unknown),
+        encode_bytes=unknown,
+        decode_bytes=unknown,
+        features=feature_flops,
+        feature_width=feature_width,
+        clip_image=clip_image,
+        clip_caption=clip_caption,
+    )
+
+
 def _attending(
     counts: dict[str, tuple[int, float, float]],
     text_shape: tuple[int, int],

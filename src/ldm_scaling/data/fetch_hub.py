@@ -83,6 +83,8 @@ def fetch(name: str, revision: str, kind: Kind, include: Sequence[str] = ()) -> 
                 found = ", ".join(list(files)[:20]) or "no file"
                 missing = " or ".join(patterns) or "weights"
                 raise InputError(f"{name} at {revision} has no {missing}; it has {found}")
+            size = sum(files[file].size for file in chosen)
+            print(f"{name}: {len(chosen)} files, {size / 1e9:.3g} GB", flush=True)
             listed = _download(name, revision, kind, [files[file] for file in chosen], partial)
             shutil.rmtree(partial / ".cache", ignore_errors=True)
             what = {"id": name, "kind": kind, "revision": revision, "files": listed}

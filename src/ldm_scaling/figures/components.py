@@ -23,7 +23,7 @@ _WIDEST = 1.32
 
 def draw(components: Annotated[pd.DataFrame, csv("components.csv", COMPONENTS)]) -> Figure:
     """The figure, from components.csv."""
-    sizes = style.by_channels(components["size"])
+    sizes = style.in_order(components["size"])
     with style.theme():
         figure = Figure(figsize=(style.WIDTH, 1.1 + 0.27 * len(sizes)), layout="constrained")
         panels = figure.subplots(1, len(_PANELS), sharey=True)

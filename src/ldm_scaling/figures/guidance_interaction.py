@@ -37,7 +37,7 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence, sizes: Sizes) -> 
     scales, shown = sorted(set(rows["guidance"])), rows[rows["size"].isin(sizes)]
     near = floors[~quality_curves.far_floors(floors, shown)]
     with style.theme():
-        every, looks = style.by_channels(rows["size"]), looks_of(scales, "guidance {:g}")
+        every, looks = style.in_order(rows["size"]), looks_of(scales, "guidance {:g}")
         handles = _legend(shown, best, floors, looks)
         handles += style.band_handles(quality.seeds)
         wide = quality.seeds > 1 or len(near) < len(floors)  # labels of bands and far floors
@@ -47,7 +47,7 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence, sizes: Sizes) -> 
         ratios = [1] * len(sizes) + [1.3]
         *panels, right = figure.subplots(1, len(sizes) + 1, width_ratios=ratios)
         _share_values(panels)
-        for axes, size in zip(panels, style.by_channels(sizes), strict=True):
+        for axes, size in zip(panels, style.in_order(sizes), strict=True):
             own = rows[rows["size"] == size]
             style.draw_floors(axes, near)
             _draw_panel(axes, own, best[best["size"] == size], looks, quality.seeds)

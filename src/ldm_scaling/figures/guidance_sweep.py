@@ -20,7 +20,7 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence) -> Figure:
     quality = Quality.of(cells, floors, confidence)
     rows, best, floors = quality.grid(), quality.points.rows, quality.floors
     near = floors[~quality_curves.far_floors(floors, rows)]
-    sizes = style.by_channels(rows["size"])
+    sizes = style.in_order(rows["size"])
     looks = looks_of(sorted(set(rows["steps"])), "{} steps")
     with style.theme():
         handles = _legend(rows, best, floors, looks) + style.band_handles(quality.seeds)

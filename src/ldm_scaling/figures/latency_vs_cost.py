@@ -44,7 +44,7 @@ def draw(latency: Annotated[pd.DataFrame, csv("latency.csv", LATENCY)], family: 
 
 
 def _draw_seconds(axes: Axes, rows: pd.DataFrame) -> None:
-    marks, colors = style.markers(style.by_channels(rows["size"])), _colors(rows)
+    marks, colors = style.markers(style.in_order(rows["size"])), _colors(rows)
     for batch, own in rows.groupby("batch"):
         color = colors[batch]
         axes.plot(own["gflops"], own["seconds_per_image"], color=color, label=f"batch {batch}")
@@ -68,7 +68,7 @@ def _draw_seconds(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _draw_rate(axes: Axes, rows: pd.DataFrame) -> None:
-    marks, colors = style.markers(style.by_channels(rows["size"])), _colors(rows)
+    marks, colors = style.markers(style.in_order(rows["size"])), _colors(rows)
     for batch, own in rows.groupby("batch"):
         color, rate = colors[batch], own["gflops"] / own["seconds_per_image"]
         axes.plot(own["gflops"], rate, color=color, label=f"batch {batch}")

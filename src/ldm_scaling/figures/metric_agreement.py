@@ -39,7 +39,7 @@ def draw(
     """
     ranking, agreement = (of_sampler(table, sampler) for table in (ranking, agreement))
     n = style.only_n(ranking)
-    metrics, sizes = list(ranking["metric"].unique()), style.by_channels(ranking["size"])
+    metrics, sizes = list(ranking["metric"].unique()), style.in_order(ranking["size"])
     compared = agreement[agreement["metric"] == metrics[0]]
     with style.theme():
         heights = (2.6 + 0.17 * -(-len(_legend(ranking)) // _COLUMNS), 2.2)

@@ -1,4 +1,7 @@
-"""What each size is and costs: parameters, GFLOPs and normalized cost against base channels."""
+"""What each size is and costs: parameters, GFLOPs and normalized cost against base channels.
+
+Adopted models stand beside each other, in the study's order.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ _LEGEND_COLUMNS = 4
 
 def draw(family: Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *COLUMNS])]) -> Figure:
     """The figure, from the table family.csv."""
-    family = family.sort_values("channels")
+    named = family["channels"].isna().any()
+    family = family.assign(place=range(len(family)) if named else family["channels"])
+    family = family.sort_values("place")
     handles = _legend(family)
     with style.theme():
         height = 2.6 + 0.17 * -(-len(handles) // _LEGEND_COLUMNS)
@@ -39,10 +44,10 @@ def draw(family: Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *COLUMNS])]
 def _draw_panel(axes: Axes, family: pd.DataFrame, column: str, unit: float) -> None:
     sizes = list(family["size"])
     colors, marks = style.size_colors(sizes), style.markers(sizes)
-    axes.plot(family["channels"], family[column] / unit, color="0.8", zorder=1, label="family")
+    axes.plot(family["place"], family[column] / unit, color="0.8", zorder=1, label="family")
     for row in records(family):
         axes.plot(
-            row.channels,
+            row.place,
             getattr(row, column) / unit,
             color=colors[row.size],
             marker=marks[row.size],
@@ -53,12 +58,17 @@ def _draw_panel(axes: Axes, family: pd.DataFrame, column: str, unit: float) -> N
     printed = family[family[f"published_{column}"].notna()]
     if len(printed):
         axes.plot(
-            printed["channels"],
+            printed["place"],
             printed[f"published_{column}"] / unit,
             label="published",
             zorder=2,
             **_RING,
         )
+    if family["channels"].isna().any():
+        axes.set_yscale("log")
+        style.log_ticks(axes.yaxis)
+        axes.set_xticks(family["place"], family["size"], rotation=45, ha="right")
+        return
     axes.set_xlabel("Base channels")
     style.log_log(axes)
 
@@ -77,7 +87,7 @@ def _note_slips(axes: Axes, family: pd.DataFrame) -> None:
     for row in records(family[family["published_note"].notna()]):
         axes.annotate(
             row.published_note.replace(": ", ":\n"),
-            (row.channels, row.published_gflops),
+            (row.place, row.published_gflops),
             xytext=(9, -4),
             textcoords="offset points",
             va="bottom",

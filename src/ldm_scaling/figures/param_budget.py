@@ -43,7 +43,7 @@ def draw(
 
     Raises InputError if n differ.
     """
-    metrics, sizes = list(pairs["metric"].unique()), style.by_channels(pairs["size"])
+    metrics, sizes = list(pairs["metric"].unique()), style.in_order(pairs["size"])
     looks = style.markers(sizes)
     with style.theme():
         size = (style.WIDTH, 2.5 * len(metrics) + 0.6)

@@ -174,7 +174,7 @@ def read_images(path: Path, name: str, rows: Sequence[int]) -> list[np.ndarray |
 def files_by_size(pairs: Sequence[tuple[str, str]]) -> dict[str, Path]:
     """The file of each size, smallest first."""
     files = {size: Path(path) for size, path in pairs}
-    return {size: files[size] for size in style.by_channels(files)}
+    return {size: files[size] for size in style.in_order(files)}
 
 
 FilesBySize = Annotated[

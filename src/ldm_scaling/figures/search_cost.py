@@ -48,7 +48,7 @@ def draw(searches: Annotated[pd.DataFrame, csv("search_cost.csv", SEARCH_COST)])
 
 
 def _draw_searches(axes: Axes, rows: pd.DataFrame) -> None:
-    sizes, kinds = style.by_channels(rows["size"]), _kinds(rows)
+    sizes, kinds = style.in_order(rows["size"]), _kinds(rows)
     colors, marks = style.size_colors(sizes), style.markers(kinds)
     top = max(1.3, 1.08 * rows["ratio"].max())
     axes.add_patch(Rectangle((0, 0), AIM.images, 1, zorder=0.5, **_AIM))
@@ -87,7 +87,7 @@ def _kinds(rows: pd.DataFrame) -> list[str]:
 
 
 def _legend(rows: pd.DataFrame) -> list[Line2D | Rectangle]:
-    sizes, kinds = style.by_channels(rows["size"]), _kinds(rows)
+    sizes, kinds = style.in_order(rows["size"]), _kinds(rows)
     colors, marks = style.size_colors(sizes), style.markers(kinds)
     looks = [(colors[size], "s", size) for size in sizes]
     looks += [(style.GREY, marks[kind], kind.strip()) for kind in kinds]

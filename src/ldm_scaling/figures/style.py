@@ -21,7 +21,7 @@ from ..jobs.cli import InputError
 from ..jobs.tables import OK, records
 from ..jobs.workdir import atomic_path
 from ..kinds.metrics import LABELS
-from ..kinds.sizes import channels
+from ..kinds.sizes import channels, is_size
 
 WIDTH = 7.0
 """inches across two columns"""
@@ -73,9 +73,10 @@ def theme() -> Iterator[None]:
         yield
 
 
-def by_channels(sizes: Iterable[str]) -> list[str]:
-    """Different sizes, smallest first."""
-    return sorted(set(sizes), key=channels)
+def in_order(sizes: Iterable[str]) -> list[str]:
+    """Different sizes, smallest first; adopted models as tables have them, in the study's order."""
+    found = list(dict.fromkeys(sizes))
+    return found if any(not is_size(name) for name in found) else sorted(found, key=channels)
 
 
 def sequence(values: list, color_map: str) -> dict:
@@ -106,7 +107,7 @@ def size_label(size: str, params: int) -> str:
 
 def size_handles(rows: pd.DataFrame, **look: Any) -> list[Line2D]:
     """Legend entries of the sizes of rows, smallest first. Columns are size and params."""
-    sizes = by_channels(rows["size"])
+    sizes = in_order(rows["size"])
     colors, marks = size_colors(sizes), markers(sizes)
     params = rows.drop_duplicates("size").set_index("size")["params"]
     looks = [{"color": colors[size], "marker": marks[size]} | look for size in sizes]

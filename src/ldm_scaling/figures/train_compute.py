@@ -116,8 +116,8 @@ def draw_sizes(
     axes: Axes, rows: pd.DataFrame, seeds: int, among: Iterable[str] = (), **look: object
 ) -> None:
     """The line of each size against compute, in its colour among these; `look` is of all lines."""
-    sizes = style.by_channels(rows["size"])
-    known = style.by_channels([*among, *sizes])
+    sizes = style.in_order(rows["size"])
+    known = style.in_order([*among, *sizes])
     colors, marks = style.size_colors(known), style.markers(known)
     for size in sizes:
         own = rows[rows["size"] == size].sort_values("compute")
@@ -128,7 +128,7 @@ def draw_sizes(
 
 
 def _draw_laws(axes: Axes, rows: pd.DataFrame, laws: pd.DataFrame) -> None:
-    colors = style.size_colors(style.by_channels(rows["size"])) | {ENVELOPE: "0"}
+    colors = style.size_colors(style.in_order(rows["size"])) | {ENVELOPE: "0"}
     for law in records(laws):
         own = rows if law.size == ENVELOPE else rows[rows["size"] == law.size]
         compute = np.geomspace(own["compute"].min(), own["compute"].max(), 50)
@@ -156,7 +156,7 @@ def _legend(
     checkpoints: list[pd.DataFrame], floors: pd.DataFrame, laws_of: list[pd.DataFrame]
 ) -> list[Line2D | Patch]:
     rows = checkpoints[0]
-    sizes = style.by_channels(rows["size"])
+    sizes = style.in_order(rows["size"])
     colors, marks = style.size_colors(sizes), style.markers(sizes)
     handles = []
     for size in sizes:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch.compiler
 
-OPTIONAL = ("transformers", "scipy")
+OPTIONAL = ("transformers", "scipy", "peft")
 ASKING = ("loaders", "models", "schedulers")
 """parts of diffusers that ask on import what is installed"""
 CROWDED = ("hooks", "models.autoencoders", "models.transformers", "models.unets")
@@ -27,8 +27,8 @@ def light_diffusers() -> Iterator[None]:
 
     - all its transformers, U-Nets, autoencoders and hooks, through the `__init__` of their
       packages. These do not run here. They run when somebody asks such a package for something.
-    - transformers and scipy.stats, which are optional. LoRA weights, single files and beta
-      schedules need them, and do not work with what is imported here.
+    - transformers, scipy.stats and peft, which are optional. LoRA weights, single files and beta
+      schedules need them, and do not work with what is imported here; see `allow_lora`.
     - torch's compiler, to mark functions that it must leave alone. Nothing is compiled here.
 
     It also reads the lists of files of all installed packages, to find three optional ones.
@@ -49,6 +49,14 @@ def light_diffusers() -> Iterator[None]:
             _replaced(sys.modules, _absent(*OPTIONAL)),
         ):
             yield
+
+
+def allow_lora() -> None:
+    """Let pipelines load LoRA weights although networks were imported by `light_diffusers`.
+
+    The one module that asks on import for peft and transformers runs again, in its own namespace.
+    """
+    importlib.reload(importlib.import_module("diffusers.loaders.lora_base"))
 
 
 @contextmanager

@@ -28,7 +28,8 @@ COLUMNS = {
     "total_cost": "all arithmetic of an image, in the same unit: U-Net, decoder, text encoder",
     "seconds": "seconds of one image, sampled and decoded beside the machine's other jobs",
     "grid": "whether the cell belongs to the guidance grid",
-    "status": "`ok`, or `diverged`: samples were not finite, and `value` is empty",
+    "status": "`ok`; else `value` is empty: `diverged`, samples were not finite;"
+    " `out_of_memory`, not one image fits the GPU",
     "at_boundary": "guidance is an end of the configured scales, and a scale beyond is possible",
     # best.csv
     "optimism": "what `value` would rise by on other images, on average; see below",

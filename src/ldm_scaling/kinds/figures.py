@@ -74,6 +74,7 @@ FIGURES = (
         TRAINING,
         "cells=fixed_cells floors fits",
         f"metrics {_FIXED} {_BY} images=training.images",
+        needs="trains",
     ),
     Figure(
         "distill_gain",
@@ -81,7 +82,7 @@ FIGURES = (
         "cells=student_cells floors",
         _COMPARED,
         f"{_UNDISTILLED} few",
-        needs="distill",
+        needs="has_students",
     ),
     Figure(
         "distill_vs_cost",
@@ -89,7 +90,7 @@ FIGURES = (
         "cells=student_cells floors",
         _COMPARED,
         _UNDISTILLED,
-        needs="distill",
+        needs="has_students",
     ),
     Figure(
         "guided_distill_gain",
@@ -114,7 +115,7 @@ FIGURES = (
         needs="superres",
     ),
     Figure("model_family", FAMILY, "family"),
-    Figure("components", FAMILY, "components"),
+    Figure("components", FAMILY, "components", needs="trains"),
     Figure(
         "param_budget",
         FAMILY,
@@ -154,7 +155,7 @@ FIGURES = (
         " captions family",
         f"seed=first_seed steps=few_and_most_steps {_PROMPTS}",
         f"{_UNDISTILLED} few",
-        needs="distill",
+        needs="has_students",
     ),
     Figure(
         "sr_samples",

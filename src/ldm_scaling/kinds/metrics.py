@@ -51,6 +51,10 @@ METRICS = {
         Metric("fd", FRECHET, Of.FEATURES, selects=True),
         Metric("fd_infinity", f"{FRECHET}, {ENDLESS}", Of.FEATURES),
         Metric("kid", "KID", Of.FEATURES, selects=True),
+        Metric("precision", "Precision", Of.FEATURES, higher=True),
+        Metric("recall", "Recall", Of.FEATURES, higher=True),
+        Metric("density", "Density", Of.FEATURES, higher=True),
+        Metric("coverage", "Coverage", Of.FEATURES, higher=True),
         Metric("clip_score", "CLIP score", Of.CAPTIONS, higher=True),
         Metric(
             "clip_like", "CLIP-like score (fitted to the training split)", Of.CAPTIONS, higher=True

@@ -16,7 +16,9 @@ class Sampler:
     as_ddim: int = 0
     """up to so many steps it is DDIM, if its trajectory ends clean"""
     of_students: bool = False
-    """whether it samples distilled models, and no others"""
+    """whether it samples models distilled here, and no others"""
+    of_adopted: bool = False
+    """whether it samples adopted models only"""
 
 
 SAMPLERS = {
@@ -26,8 +28,12 @@ SAMPLERS = {
         Sampler("ddpm", "DDPM", as_ddim=1),
         Sampler("dpmpp", "DPM-Solver++", as_ddim=2),
         Sampler("lcm", "LCM", of_students=True),
+        Sampler("euler", "Euler", of_adopted=True),
+        Sampler("native", "the pipeline's own", of_adopted=True),
     )
 }
 OF_STUDENTS = [own.name for own in SAMPLERS.values() if own.of_students]
-UNDISTILLED = [own.name for own in SAMPLERS.values() if not own.of_students]
-"""samplers of models that are not distilled"""
+OF_ADOPTED = [own.name for own in SAMPLERS.values() if own.of_adopted]
+UNDISTILLED = [name for name in SAMPLERS if name not in (*OF_STUDENTS, *OF_ADOPTED)]
+"""samplers of models that were trained here and not distilled; adopted models may take them too"""
+NATIVE = "native"

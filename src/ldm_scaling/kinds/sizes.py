@@ -21,3 +21,8 @@ def numbers(size: str) -> list[int]:
 def channels(size: str) -> int:
     """Width of a size, which orders sizes: 64 of "c64"."""
     return numbers(size)[-1]
+
+
+def is_size(name: str) -> bool:
+    """Whether a name is that of a size; an adopted model may have any other."""
+    return re.fullmatch(SIZE, name) is not None

@@ -42,7 +42,7 @@ TABLES = (
         "tables.leakage",
         "out=tables/leakage.csv",
         "train=train_images validation=validation_images test=test_images",
-        needs="data.is_packed",
+        needs="compares_with_training",
         memory=4000,
     ),
     Table(
@@ -68,6 +68,7 @@ TABLES = (
         "out=tables/fits.csv",
         "cells=fixed_cells floors",
         f"{_FIXED} {_BY} images=training.images",
+        needs="trains",
     ),
     Table(
         "fixed_setting",
@@ -105,7 +106,7 @@ TABLES = (
         "cells=student_cells",
         _COMPARED,
         "undistilled=sampling.fixed.sampler few",
-        needs="distill",
+        needs="has_students",
     ),
     Table(
         "replay_searches",
@@ -148,6 +149,7 @@ TABLES = (
         "out=tables/components.csv",
         "counts=component_counts seconds=component_seconds",
         _FIXED,
+        needs="trains",
     ),
     Table(
         "param_budget_table",

@@ -65,7 +65,7 @@ def _cells(
     if first.perceptual:
         flops_of["perceptual distance"] = 2 * images * networks.perceptual
     if first.clip:
-        flops_of |= _clip_score(known, images, first.n)
+        flops_of |= clip_score(known, images, first.n)
     shown = len(spec.possible) * SHEET_IMAGES * known.image_bytes
     guided = not told and any(cell.guidance != 1 for cell in spec.possible)
     memory = _sampling_bytes(job, known, sizes, guided)
@@ -104,13 +104,16 @@ def _sampling_bytes(
     return weights + max(passes * batch * denoised, decoding_bytes(known, batch))
 
 
-def _clip_score(known: Known, images: float, captions: float) -> dict[str, float]:
+def clip_score(known: Known, images: float, captions: float) -> dict[str, float]:
+    """FLOPs of the CLIP score of images with captions, by the name of the part."""
     networks = known.networks
     return {"CLIP score": images * networks.clip_image + captions * networks.clip_caption}
 
 
 def illustrate(job: Job, spec: IllustrateSpec, known: Known) -> Price:
-    """Price of sampling the images that only figures show."""
+    """Price of sampling the images that only figures show; few of an adopted model."""
+    if spec.diffusion is None:
+        return Price({"images for figures": math.nan})
     networks, fixed, prompts = known.networks, spec.setting, len(spec.prompts)
     reference = networks.own.forward[known.family.family.reference_size]
     forward, most = networks.own.forward[spec.size], spec.diffusion.train_timesteps
@@ -136,7 +139,7 @@ def score_subjects(job: Job, spec: ScoreSubjectsSpec, known: Known) -> Price:
         "features": images * networks.features,
     }
     if spec.clip:
-        flops |= _clip_score(known, images, prompts)
+        flops |= clip_score(known, images, prompts)
     if spec.dino:
         flops["DINO"] = math.nan
     memory = _sampling_bytes(job, known, [spec.size], fixed.guidance != 1)
@@ -148,7 +151,7 @@ def real_features(job: Job, spec: FeaturesSpec, known: Known) -> Price:
     count, networks = known.images(job), known.networks
     flops = {"features": count * networks.features}
     if spec.clip:
-        flops |= _clip_score(known, count, count)
+        flops |= clip_score(known, count, count)
     return Price(flops, count * 2 * networks.feature_width)
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from ..costs.count_adopted import AdoptedCosts
 from ..costs.networks import Networks, UNets
 from ..data.sources import coco, emoji, imagefolder
 from ..jobs.arrays import map_array
 from ..kinds.stages import PRETRAIN
+from ..study.adopted import AdoptedModel
 from ..study.data import Data
 from ..study.fields import Strict
 from ..workflow.specs.costs import CountComponentsSpec, FamilySpec
@@ -23,6 +25,8 @@ from ..workflow.specs.superres import DegradeSpec, PhotosSpec
 from .dag import Job
 
 SpecType = TypeVar("SpecType", bound=Strict)
+Models = dict[str, tuple[AdoptedModel, AdoptedCosts]]
+"""adopted models with their costs, by their names"""
 
 
 def counted(
@@ -39,9 +43,15 @@ def counted(
     )
 
 
+def measured(jobs: Sequence[Job]) -> FeaturesSpec:
+    """What features of images are extracted with."""
+    return _only(jobs, "real_features", FeaturesSpec)
+
+
 def results(jobs: Sequence[Job]) -> Path:
     """The folder of the study's results."""
-    return next(Path(job.outputs[0]).parents[1] for job in jobs if job.rule == "count_family")
+    counting = ("count_family", "count_adopted")
+    return next(Path(job.outputs[0]).parents[1] for job in jobs if job.rule in counting)
 
 
 def _spec(jobs: Sequence[Job], rule: str, kind: type[SpecType]) -> SpecType | None:
@@ -60,6 +70,7 @@ class Known:
 
     jobs: Sequence[Job]
     networks: Networks
+    adopted: Models = field(default_factory=dict)
 
     @cached_property
     def family(self) -> FamilySpec:
@@ -74,7 +85,7 @@ class Known:
     @property
     def image_bytes(self) -> int:
         """Bytes of an image's pixels."""
-        return 3 * self.family.image_size**2
+        return 3 * _only(self.jobs, "prepare_data", PrepareSpec).data.image_size ** 2
 
     @property
     def latents(self) -> int:

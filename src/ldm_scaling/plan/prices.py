@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ..costs.networks import count_networks
+from ..costs.networks import count_measuring, count_networks
 from ..data.sources import emoji, webdataset
 from ..kinds import stages
 from ..kinds.sizes import channels
@@ -28,6 +28,7 @@ from ..study.fields import Strict
 from ..study.superres import SCALE
 from ..tables.fits import TRAINING_FORWARDS
 from ..workflow.downloads import ARCHIVES, SQUEEZENET_BYTES, WORD_VECTORS_BYTES
+from ..workflow.specs.cells import SweepSpec
 from ..workflow.specs.data import IndexSpec, PrepareSpec
 from ..workflow.specs.dreambooth import DreamBoothSpec, EncodeSubjectsSpec
 from ..workflow.specs.latents import (
@@ -38,9 +39,9 @@ from ..workflow.specs.latents import (
 )
 from ..workflow.specs.models import DistillSpec, GuidedDistillSpec, PretrainSpec
 from ..workflow.specs.superres import DegradeSpec, PhotosSpec, SuperResSpec
-from . import cells
+from . import adopted, cells
 from .dag import Job
-from .known import Known, counted
+from .known import Known, counted, measured
 from .price import (
     ENCODED,
     ENCODING,
@@ -64,6 +65,8 @@ def _download(job: Job, spec: Strict, known: Known) -> Price:
         "fetch_squeezenet": SQUEEZENET_BYTES,
         "fetch_word_vectors": WORD_VECTORS_BYTES,
     }
+    if known.adopted and job.rule == "fetch_hub":
+        return adopted.download(job, known)
     if archive := job.wildcards.get("archive"):
         return Price(bytes=ARCHIVES[archive].bytes)
     return Price(bytes=sizes.get(job.rule, math.nan))
@@ -191,6 +194,10 @@ def _dreambooth(job: Job, spec: DreamBoothSpec, known: Known) -> Price:
     return Price(flops, WEIGHT * unets.params[spec.size], memory)
 
 
+def _sweep(job: Job, spec: SweepSpec, known: Known) -> Price:
+    return (adopted.sweep if spec.pipeline else cells.sweep)(job, spec, known)
+
+
 PRICES: dict[str, Callable[..., Price]] = {
     **dict.fromkeys(("fetch_emoji", "fetch_file", "fetch_hub"), _download),
     **dict.fromkeys(("fetch_squeezenet", "fetch_word_vectors"), _download),
@@ -204,6 +211,7 @@ PRICES: dict[str, Callable[..., Price]] = {
     "encode_text_of": _encode_text,
     "encode_part": _encode_part,
     "encode_subjects": _encode_subjects,
+    "encode_prompts": adopted.encode_prompts,
     "pretrain": _pretrain,
     "pretrain_pair": _pretrain,
     "train_superres": _superres,
@@ -211,7 +219,7 @@ PRICES: dict[str, Callable[..., Price]] = {
     "guided_distill": _guided_distill,
     "sample_prior": cells.prior,
     "dreambooth": _dreambooth,
-    "sweep": cells.sweep,
+    "sweep": _sweep,
     "sample_stitched": cells.stitched,
     "illustrate": cells.illustrate,
     "score_subjects": cells.score_subjects,
@@ -235,5 +243,8 @@ def price(job: Job, known: Known) -> Price:
 
 def priced(jobs: Sequence[Job]) -> list[tuple[Job, Price]]:
     """Every job of a study with its price; the networks are counted for it."""
-    known = Known(jobs, count_networks(*counted(jobs)))
+    if models := adopted.adopted_models(jobs):
+        known = Known(jobs, count_measuring(measured(jobs)), models)
+    else:
+        known = Known(jobs, count_networks(*counted(jobs)))
     return [(job, price(job, known)) for job in jobs]

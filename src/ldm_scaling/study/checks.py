@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from ..kinds.architectures import ARCHITECTURES
+from ..kinds.samplers import NATIVE, SAMPLERS
 from ..kinds.sizes import SEPARATOR, channels
 from ..kinds.stages import SECTIONS
 from .distill import FEW_STEPS
@@ -20,6 +21,18 @@ Whole = TypeVar("Whole", bound=Sections)
 
 def check_shapes_and_counts(study: Sections) -> None:
     """Check the sections that every study has against each other."""
+    _check_counts(study)
+    if study.searches and len(study.training_seeds) > 1:
+        raise ValueError(
+            "search.method: adaptive finds the guidance of one model, but with several"
+            " training.seeds it is chosen for their mean; set it to grid"
+        )
+    _check_most_steps(study)
+    _check_sizes(study, "figures.guidance_sizes", study.guidance_sizes)
+
+
+def check_training(study: Sections) -> None:
+    """Check the sections of a study that trains its models against the others."""
     _check_latent_side(study)
     packed = study.data.is_packed
     if packed and not study.latents.cache:
@@ -30,6 +43,33 @@ def check_shapes_and_counts(study: Sections) -> None:
         )
     if not packed and study.metrics.clip_like:
         raise ValueError("metrics.clip_like: must be null for data.source webdataset")
+    clip, text_encoder = study.metrics.clip, study.latents.text_encoder
+    if clip and clip.pretrained == text_encoder.pretrained:
+        raise ValueError(
+            "metrics.clip: this model is also the text encoder of the U-Nets, so its score would"
+            " favour them; choose another model"
+        )
+    for name in study.sampling.samplers:
+        if SAMPLERS[name].of_adopted:
+            raise ValueError(f"sampling.samplers: {name} is for adopted models; remove it")
+    _check_steps(study, "sampling.steps", study.sampling.steps)
+    _check_steps(study, "sampling.fixed.steps", [study.sampling.fixed.steps])
+    _check_sizes(study, "training.lr_by_size", study.training.lr_by_size or {})
+
+
+def check_adopted(study: Sections) -> None:
+    """Check the section against the rest of the study. Raises ValueError that names the key."""
+    if study.adopted is None:
+        return
+    sampling = study.sampling
+    if sampling.other_schedules and sampling.samplers[0] == NATIVE:
+        raise ValueError(
+            f"sampling.other_schedules: {NATIVE}, the first of sampling.samplers, has a schedule"
+            " of its own; set null"
+        )
+
+
+def _check_counts(study: Sections) -> None:
     splits = study.data.splits
     for split, count in (("test", splits.test), ("validation", splits.validation)):
         if study.sampling.n > count:
@@ -40,22 +80,6 @@ def check_shapes_and_counts(study: Sections) -> None:
         raise ValueError(
             f"metrics.components: must be smaller than sampling.n ({study.sampling.n})"
         )
-    clip, text_encoder = study.metrics.clip, study.latents.text_encoder
-    if clip and clip.pretrained == text_encoder.pretrained:
-        raise ValueError(
-            "metrics.clip: this model is also the text encoder of the U-Nets, so its score would"
-            " favour them; choose another model"
-        )
-    if study.searches and len(study.training.seeds) > 1:
-        raise ValueError(
-            "search.method: adaptive finds the guidance of one model, but with several"
-            " training.seeds it is chosen for their mean; set it to grid"
-        )
-    _check_steps(study, "sampling.steps", study.sampling.steps)
-    _check_steps(study, "sampling.fixed.steps", [study.sampling.fixed.steps])
-    _check_most_steps(study)
-    _check_sizes(study, "figures.guidance_sizes", study.guidance_sizes)
-    _check_sizes(study, "training.lr_by_size", study.training.lr_by_size or {})
 
 
 def check_seeds(study: Sections) -> None:
@@ -104,9 +128,10 @@ def _check_steps(study: Sections, key: str, steps: Iterable[int]) -> None:
 def _check_most_steps(study: Sections) -> None:
     sampling, fewest = study.sampling, min(study.sampling.steps)
     for name, most in (sampling.most_steps or {}).items():
-        if name not in (*study.family.sizes, *sampling.samplers):
+        if name not in (*study.sizes, *sampling.samplers):
+            known = "family.sizes" if study.trains else "adopted.models"
             raise ValueError(
-                f"sampling.most_steps: {name} is neither in family.sizes nor in sampling.samplers;"
+                f"sampling.most_steps: {name} is neither in {known} nor in sampling.samplers;"
                 " add it there, or remove it"
             )
         if most < fewest:
@@ -117,10 +142,9 @@ def _check_most_steps(study: Sections) -> None:
 
 
 def _check_sizes(study: Sections, key: str, sizes: Iterable[str]) -> None:
-    if unknown := set(sizes) - set(study.family.sizes):
-        raise ValueError(
-            f"{key}: {min(unknown)} is not in family.sizes; add it there, or remove it"
-        )
+    if unknown := set(sizes) - set(study.sizes):
+        known = "family.sizes" if study.trains else "adopted.models"
+        raise ValueError(f"{key}: {min(unknown)} is not in {known}; add it there, or remove it")
 
 
 def check_students(study: Sections) -> None:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from ..kinds.samplers import SAMPLERS, UNDISTILLED
+from ..kinds.samplers import OF_ADOPTED, SAMPLERS, UNDISTILLED
 from ..kinds.schedules import SCHEDULES
 from .fields import Distinct, Guidance, Positive, Seed, Strict, one_of
 
-Sampler = Annotated[str, one_of(UNDISTILLED)]
+Sampler = Annotated[str, one_of([*UNDISTILLED, *OF_ADOPTED])]
+TrainedSampler = Annotated[str, one_of(UNDISTILLED)]
 AnySampler = Annotated[str, one_of(SAMPLERS)]
 Schedule = Annotated[str, one_of(SCHEDULES)]
 FEWEST_IMAGES = 16

@@ -7,12 +7,13 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, PrivateAttr
 
 from ..kinds.sizes import channels
+from .adopted import Adopted
 from .data import Data
 from .diffusion import Diffusion
 from .distill import Distill, GuidedDistill
 from .dreambooth import DreamBooth
 from .family import Family
-from .fields import Seed, Strict
+from .fields import Seed, Strict, is_none
 from .figures import Figures, Latency
 from .latents import Latents
 from .metrics import Metrics
@@ -47,6 +48,9 @@ class Sections(Strict):
     """seed of the split and its order, the autoencoder's training and the bootstrap"""
     data: Data
     latents: Latents
+    adopted: Annotated[Adopted | None, Field(exclude_if=is_none)] = None
+    """pipelines that exist already; family, latents, diffusion and all that trains then mean
+    nothing. null: the study trains its models"""
     family: Family
     diffusion: Diffusion
     training: Training
@@ -100,9 +104,38 @@ class Sections(Strict):
         return self.chooses_guidance and not self.searches
 
     @property
+    def trains(self) -> bool:
+        """Whether it trains its models."""
+        return self.adopted is None
+
+    @property
+    def has_students(self) -> bool:
+        """Whether there are students of few steps beside the models that they learned from."""
+        return bool(self.adopted.students if self.adopted else self.distill)
+
+    @property
+    def compares_with_training(self) -> bool:
+        """Whether held-out images can be compared with those that models were trained on."""
+        return self.trains and self.data.is_packed
+
+    @property
+    def sizes(self) -> list[str]:
+        """The models that are compared: sizes of the family, or names of adopted models."""
+        if self.adopted is None:
+            return self.family.sizes
+        return [model.name for model in self.adopted.compared]
+
+    @property
+    def training_seeds(self) -> list[int]:
+        """The training seeds of every size; an adopted model counts as of seed 0."""
+        return self.training.seeds if self.adopted is None else [0]
+
+    @property
     def guidance_sizes(self) -> list[str]:
         """Sizes whose images at every guidance scale are drawn."""
-        ends = [choose(self.family.sizes, key=channels) for choose in (min, max)]
+        ends = [self.sizes[0], self.sizes[-1]]
+        if self.adopted is None:
+            ends = [choose(self.sizes, key=channels) for choose in (min, max)]
         return self.figures.guidance_sizes or list(dict.fromkeys(ends))
 
     @property

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .fields import Distinct, OwnSeeds, Positive, Strict
-from .sampling import Sampler
+from .sampling import TrainedSampler
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Sizes = Annotated[list[str], Distinct, Field(min_length=2, max_length=3)]
@@ -29,7 +29,7 @@ class Stitch(Strict):
     """share of the steps after which the next size takes over; three sizes take all rising pairs"""
     steps: Annotated[list[Positive], Distinct, Field(min_length=1)] | None = None
     """denoising steps; null: sampling.steps"""
-    sampler: Sampler | None = None
+    sampler: TrainedSampler | None = None
     """one of sampling.samplers; null: the first"""
     seeds: OwnSeeds = None
     """those of training.seeds whose models are stitched; null: all"""

@@ -5,15 +5,20 @@ One study is one merged configuration. The Snakefile reads it, so it must be qui
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import model_validator
 
+from ..kinds.stages import SECTIONS
 from .checks import (
+    check_adopted,
     check_param_budget,
     check_prompts,
     check_seeds,
     check_shapes_and_counts,
     check_students,
     check_superres,
+    check_training,
     with_subjects,
     with_trajectories,
 )
@@ -23,9 +28,24 @@ from .sections import Sections
 class Study(Sections):
     """One merged configuration."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _trains_nothing_if_it_adopts(cls, merged: Any) -> Any:
+        # config.yaml has these sections, and an overlay of a few lines should do
+        if not (isinstance(merged, dict) and merged.get("adopted")):
+            return merged
+        metrics = merged.get("metrics")
+        untrained = {"metrics": {**metrics, "clip_like": None}} if isinstance(metrics, dict) else {}
+        return merged | dict.fromkeys(SECTIONS) | untrained
+
     @model_validator(mode="after")
     def _check_across_sections(self) -> Study:
         check_shapes_and_counts(self)
+        if self.adopted:
+            check_prompts(self)
+            check_adopted(self)
+            return self
+        check_training(self)
         check_students(self)
         check_superres(self)
         check_param_budget(self)

@@ -22,21 +22,24 @@ from ..jobs.workdir import write_text
 from .arguments import FamilyParts, Out, SelectBy, TrainingSd
 from .values import with_deviation
 
+Grid = tuple[list[int], list[float]]
+"""step counts and scales of the guidance search, ascending"""
+
 
 def cells_table(
     measured: pd.DataFrame,
     family: pd.DataFrame,
-    grid: tuple[list[int], list[float]],
-    most_steps: Mapping[str, int] | None = None,
+    grid: Grid,
+    others: Mapping[str, Grid] | None = None,
 ) -> pd.DataFrame:
     """One row for each cell and metric, with costs, in the columns `CELLS`.
 
-    `measured` has the columns MODEL and MEASURED and keeps its index; `grid` has the step counts
-    and scales of the guidance search. A size in `most_steps` takes at most so many steps of them;
-    its cells with more steps, such as the fixed setting, are outside its grid. The sampling cost is
-    normalized cost x steps (Mei et al., arXiv 2404.01367); the guided cost is normalized cost x
-    NFE. The total cost counts the arithmetic that is really done for an image, in the same unit:
-    each evaluation, but the text's keys and values once, the decoder and the text encoder.
+    `measured` has the columns MODEL and MEASURED and keeps its index; `grid` is that of all sizes
+    but those in `others`. Other cells, such as the fixed setting, are outside the grid.
+    The sampling cost is normalized cost x steps (Mei et al., arXiv 2404.01367); the guided cost is
+    normalized cost x NFE. The total cost counts the arithmetic that is really done for an image, in
+    the same unit: each evaluation, but the text's keys and values once, the decoder and the text
+    encoder.
     Raises InputError for unknown sizes, rows that stand twice, and mixed n.
     """
     _check(measured, family)
@@ -50,11 +53,15 @@ def cells_table(
     )
     reference = cells["gflops"] / cells["normalized_cost"]
     cells["total_cost"] = (gflops + cells["decoder_gflops"]) / reference
-    most = cells["size"].map(most_steps or {}).fillna(np.inf)
-    allowed = cells["steps"].isin(grid[0]) & (cells["steps"] <= most)
-    cells["grid"] = (cells["trained"] == 1) & allowed & cells["guidance"].isin(grid[1])
-    cells["at_boundary"] = cells["grid"] & at_end(cells["guidance"], grid[1])
-    order = ["stage", "channels", "seed", "sampler", "steps", "guidance", "metric"]
+    inside = at_boundary = pd.Series(False, cells.index)
+    for size in cells["size"].unique():
+        steps, scales = (others or {}).get(size, grid)
+        own = (cells["size"] == size) & (cells["trained"] == 1)
+        own &= cells["steps"].isin(steps) & cells["guidance"].isin(scales)
+        inside, at_boundary = inside | own, at_boundary | own & at_end(cells["guidance"], scales)
+    cells["grid"], cells["at_boundary"] = inside, at_boundary
+    cells["place"] = cells["size"].map({size: at for at, size in enumerate(family["size"])})
+    order = ["stage", "place", "seed", "sampler", "steps", "guidance", "metric"]
     return cells.sort_values([*order, "trained"])[CELLS]
 
 
@@ -139,13 +146,20 @@ def _draws(rows: pd.DataFrame, draws: np.ndarray) -> np.ndarray:
     return np.hstack([rows["value"].to_numpy(float)[:, None], own])
 
 
-def _caps(words: list[list[str]], family: pd.DataFrame) -> dict[str, int]:
-    for size, count in words:
+def _grids(words: list[list[str]], family: pd.DataFrame) -> dict[str, Grid]:
+    found = {}
+    for size, counts, scales in words:
         if size not in set(family["size"]):
-            raise InputError(f"--most-steps {size}: size {size} is not in the family table")
-        if not count.isdecimal():
-            raise InputError(f"--most-steps {size} {count}: give a whole number of steps")
-    return {size: int(count) for size, count in words}
+            raise InputError(f"--grid-of {size}: size {size} is not in the family table")
+        try:
+            own = [int(count) for count in counts.split(",")], list(map(float, scales.split(",")))
+        except ValueError:
+            raise InputError(
+                f"--grid-of {size} {counts} {scales}: give whole numbers of steps, and scales,"
+                " separated by commas"
+            ) from None
+        found[size] = own
+    return found
 
 
 @command
@@ -166,22 +180,22 @@ def main(
     cells_out: Out,
     best_out: Out,
     draws_out: Out,
-    most_steps: Annotated[
+    grid_of: Annotated[
         list[list[str]] | None,
         Option(
-            "the most steps of the grid that a size takes, if not all; repeat for each",
-            nargs=2,
-            names=("SIZE", "COUNT"),
+            "another grid, of a size; numbers are separated by commas; repeat for each",
+            nargs=3,
+            names=("SIZE", "STEPS", "SCALES"),
             repeated=True,
         ),
     ] = None,
     training_sd: TrainingSd = None,
 ) -> None:
     """Write cells.csv with its draws, and best.csv."""
-    caps = _caps(most_steps or [], family)
+    others = _grids(grid_of or [], family)
     measured, draws = read_measured(metrics, MODEL)
     draws = with_deviation(measured, draws, select_by, training_sd)
-    cells = cells_table(measured, family, (steps, guidance), caps)
+    cells = cells_table(measured, family, (steps, guidance), others)
     best = with_optimism(best_table(cells, select_by), cells, draws, select_by)
     write_text(best_out, to_csv(best))
     write_cells(cells, draws[cells.index], cells_out, draws_out)

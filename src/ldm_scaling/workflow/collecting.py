@@ -36,16 +36,17 @@ def options_of(study: Study) -> Callable[[Any, Any], str]:
 def grid_of(study: Study) -> Callable[[Any], str]:
     """A function of wildcards: `--steps COUNTS --guidance SCALES` of the stage's grid.
 
-    With `--most-steps SIZE COUNT` for each pretrained size that takes fewer steps.
+    With `--grid-of SIZE COUNTS SCALES`, separated by commas, for each model that has another.
     """
 
     def of_job(wildcards: Any) -> str:
         sampler = sampler_of(wildcards.sampler)
-        steps, guidance = stages.grid(study, wildcards.stage, sampler=sampler)
+        steps, guidance = whole = stages.grid(study, wildcards.stage, sampler=sampler)
         words = ["--steps", *map(str, steps), "--guidance", *map(str, guidance)]
         for size in stages.sizes(study, wildcards.stage):
-            own, _ = stages.grid(study, wildcards.stage, size, sampler)
-            words += ["--most-steps", size, str(own[-1])] if own != steps else []
+            own = stages.grid(study, wildcards.stage, size, sampler)
+            lists = [",".join(map(str, part)) for part in own]
+            words += ["--grid-of", size, *lists] if own != whole else []
         return shlex.join(words)
 
     return of_job

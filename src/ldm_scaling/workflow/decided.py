@@ -113,8 +113,8 @@ def _values(study: Study) -> dict[str, list]:
     samplers = [*study.sampling.samplers, *SAMPLER_OF.values(), *searches.on_other_schedules(study)]
     return {
         "stage": [*stages.samplers(study), *dict.fromkeys(stage for stage, _, _ in pairs)],
-        "size": [study.family.sizes[0], study.family.sizes[-1]],
-        "seed": study.training.seeds[:1],
+        "size": [study.sizes[0], study.sizes[-1]],
+        "seed": study.training_seeds[:1],
         "split": ["train", "validation", "test"],
         "part": [0],
         "subject": [0],

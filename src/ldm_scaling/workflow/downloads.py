@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..study.adopted import AdoptedModel
+from ..study.fields import StudyError
 from ..study.hub import INCEPTION, RESOURCES, WORD_VECTORS, WORD_VECTORS_FILES, Kind, marker
 
 if TYPE_CHECKING:
@@ -83,14 +85,49 @@ class HubDownload:
         return marker(self.id, self.revision, self.kind)
 
 
-def hub_downloads(study: Study) -> list[HubDownload]:
-    """What the study downloads from the hub."""
-    networks = (study.latents.autoencoder, study.latents.text_encoder)
-    found = [
+COMPONENTS = ("unet", "transformer", "vae", "text_encoder*", "tokenizer*", "scheduler")
+"""folders of a pipeline that are needed; others change its images or serve other conditions"""
+
+
+def pipeline_files(model: AdoptedModel) -> tuple[str, ...]:
+    """Patterns of an adopted model's files: safetensors of its variant, and no other format.
+
+    Those of a pipeline, and of a denoiser or a LoRA at the top.
+    """
+    above = f"{model.subfolder}/" if model.subfolder else ""
+    variant = f".{model.variant}" if model.variant else ""
+    weights = [
+        f"{name}{part}.safetensors"
+        for name in (f"model{variant}", f"diffusion_pytorch_model{variant}")
+        for part in ("", "-?????-of-?????")
+    ]
+    kept = ["*.json", "*.txt", "*.model", *weights]
+    own = [f"{folder}/{name}" for folder in COMPONENTS for name in kept]
+    top = ["model_index.json", "config.json", "pytorch_lora_weights.safetensors", *weights]
+    return tuple(f"{above}{name}" for name in (*top, *own))
+
+
+def _networks(study: Study) -> list[HubDownload]:
+    """The networks that images are made with."""
+    if study.adopted:
+        for model in study.adopted.models:
+            if model.lacks_revision:
+                raise StudyError(f"config key adopted.models: {model.unnamed_commit}")
+        return [
+            HubDownload(model.pretrained, model.revision, include=pipeline_files(model))
+            for model in study.adopted.models
+            if model.revision
+        ]
+    return [
         HubDownload(network.pretrained, network.revision)
-        for network in networks
+        for network in (study.latents.autoencoder, study.latents.text_encoder)
         if network.pretrained and network.revision
     ]
+
+
+def hub_downloads(study: Study) -> list[HubDownload]:
+    """What the study downloads from the hub. Raises StudyError if a commit is not named."""
+    found = _networks(study)
     if (clip := study.metrics.clip) and clip.revision:
         found.append(HubDownload(clip.pretrained, clip.revision, include=CLIP_FILES))
     if study.dreambooth and (dino := study.dreambooth.dino) and dino.revision:
@@ -111,7 +148,7 @@ def downloads(study: Study) -> list[Path]:
     files = [download.marker for download in hub_downloads(study)]
     if study.metrics.weights:
         files.append(study.metrics.weights)
-    encoders = [study.latents.text_encoder]
+    encoders = [study.latents.text_encoder] if study.trains else []
     if study.param_budget:
         encoders += study.param_budget.text_encoders
     if any(encoder.pretrained == WORD_VECTORS for encoder in encoders):

@@ -70,6 +70,9 @@ def begin(workflow: Any, config: dict[str, Any]) -> Study:
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    for model in study.adopted.models if study.adopted else ():
+        if model.lacks_revision:
+            print(f"warning: config key adopted.models: {model.unnamed_commit}", file=sys.stderr)
     workflow.modifier.globals["config"] = config | merged  # captions of the report read it
     pathvars = workflow.pathvars
     chosen = pathvars.level["results"] <= MODULE

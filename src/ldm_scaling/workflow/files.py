@@ -17,7 +17,6 @@ from ..kinds.stages import (
     DREAMBOOTH,
     GUIDED_DISTILL,
     PRETRAIN,
-    SAMPLER_OF,
     STITCH,
     SUPERRES,
     is_superres,
@@ -65,11 +64,12 @@ def _cells(study: Study) -> dict[str, list[tuple[str, str]]]:
 
 def _images(study: Study) -> dict[str, tuple[str, list[str], str]]:
     """Stage, sizes and file of the images of a word."""
-    sizes, fixed = study.family.sizes, f"{study.sampling.fixed.sampler}/images.safetensors"
+    sizes, fixed = study.sizes, f"{study.sampling.fixed.sampler}/images.safetensors"
+    student = stages.student_sampler(study)
     return {
         "fixed_images": (PRETRAIN, sizes, fixed),
         "guidance_images": (PRETRAIN, study.guidance_sizes, fixed),
-        "student_images": (DISTILL, sizes, f"{SAMPLER_OF[DISTILL]}/images.safetensors"),
+        "student_images": (DISTILL, sizes, f"{student}/images.safetensors"),
         "superres_images": (SUPERRES, sizes, fixed),
         "illustrations": (PRETRAIN, sizes, "illustrations.safetensors"),
     }
@@ -92,13 +92,12 @@ def _paths(study: Study) -> dict[str, str]:
         "superres_captions": f"{originals}.csv",
         "test_features": "cells/reference/test.safetensors",
         "validation_features": "cells/reference/validation.safetensors",
-        "reconstruction_features": "cells/reference/reconstruction.safetensors",
         "component_counts": "models/components.csv",
         "component_seconds": "models/component_seconds.csv",
         "pair_counts": "models/param_budget.csv",
         "dreambooth_draws": "tables/dreambooth/draws.safetensors",
         "fixed_best": f"{tables}/{study.sampling.fixed.sampler}/best.csv",
-        "student_best": f"tables/{DISTILL}/{SAMPLER_OF[DISTILL]}/best.csv",
+        "student_best": f"tables/{DISTILL}/{stages.student_sampler(study)}/best.csv",
     }
 
 
@@ -232,12 +231,18 @@ def search_cost_if_searched(study: Study) -> list[Given]:
 
 def _shown(study: Study, stage: str, sizes: list[str], name: str) -> list[Given]:
     """A file of each size, of the first training seed: the one that figures show."""
-    seed = study.training.seeds[0]
+    seed = study.training_seeds[0]
     folder = f"{study.results}/cells/{stage}"
     return [Given((size,), (f"{folder}/{size}/seed{seed}/{name}",)) for size in sizes]
 
 
 # ------------------------------------------------------------ features of real images
+
+
+def reconstruction_features(study: Study) -> list[Given]:
+    """Features of images through the autoencoder; adopted models have one each."""
+    path = "cells/reference/reconstruction.safetensors"
+    return _at(study, path) if study.trains else []
 
 
 def clip_like(study: Study) -> list[Given]:
@@ -263,5 +268,5 @@ def every_subject_scores(study: Study) -> list[Given]:
 
 def subject_scores(study: Study) -> list[Given]:
     """Scores and images of each size, of the first training seed: the one that figures show."""
-    first = study.training.seeds[0]
+    first = study.training_seeds[0]
     return [Given((size,), (path,)) for size, seed, path in _scores(study) if seed == first]

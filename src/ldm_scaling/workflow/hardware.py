@@ -41,6 +41,10 @@ TRAINING = {
 """by the most channels; larger sizes take the last row"""
 REST_MB = 4000
 """of a job that holds networks: Python, its libraries and its batches"""
+PIPELINE_MB = 24000
+"""of a job that loads an adopted pipeline"""
+PIXELS_AT_A_TIME = 2**22
+"""that an adopted pipeline makes: 16 images of 512 pixels a side, 4 of 1024"""
 LARGE_ENCODERS = {"google-t5/t5-3b": 1.241e9, "google-t5/t5-11b": 4.865e9}
 """parameters of text encoders that `REST_MB` has no room for"""
 
@@ -84,7 +88,10 @@ class Hardware:
 
     @property
     def sampling(self) -> dict[str, Resource]:
-        """Resources of a sweep."""
+        """Resources of a sweep; an adopted pipeline is on one GPU."""
+        if self.study.adopted:
+            shared = {"mem_mb": self.pipeline_memory, "runtime": self.walltime, "nodes": 1}
+            return shared | {"gpu": 1, "batch": self.pipeline_batch}
         return {
             "mem_mb": self.sampling_memory,
             "runtime": self.walltime,
@@ -113,12 +120,25 @@ class Hardware:
         """Options of a DreamBooth training, on one GPU: its batches are too small to share."""
         return self.switches(wildcards).replace("--sharded", "").strip()
 
+    def pipeline_batch(self, wildcards: Any) -> int:
+        """Images that an adopted pipeline makes at a time: fewer of larger ones."""
+        side = stages.adopted(self.study, wildcards.stage, wildcards.size).side
+        return max(1, min(128, PIXELS_AT_A_TIME // side**2))
+
+    def pipeline_memory(self, wildcards: Any, attempt: int = 1) -> int:
+        """MB of the host for loading a part of an adopted pipeline."""
+        return grown(PIPELINE_MB, attempt)
+
     def large_first(self, wildcards: Any) -> int:
         """Priority: the longest jobs first, so that none is left alone at the end."""
+        if self.study.adopted:  # in the order of the list, if nothing is known of them
+            return len(self.study.sizes) - self.study.sizes.index(wildcards.size)
         return channels(sizes_of(wildcards)[0])
 
     def sampling_threads(self, wildcards: Any) -> int:
         """Threads: they resize images for the extractor; one for a small model."""
+        if self.study.adopted:
+            return 1
         return 1 if self.gpus(wildcards) == 1 else 4 * self.gpus(wildcards)
 
     def sampling_batch(self, wildcards: Any) -> int:

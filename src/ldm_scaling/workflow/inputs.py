@@ -17,7 +17,7 @@ from ..study import hub
 from ..study.data import Data, Evaluation
 from ..study.study import Study
 from . import needed, pairs, paths, stages
-from .downloads import COCO, COCO_FOLDER, SQUEEZENET
+from .downloads import COCO, COCO_FOLDER, SQUEEZENET, downloads
 from .specs.cells import SweepSpec
 
 Files = list[str]
@@ -66,6 +66,10 @@ class Inputs:
         elif data.is_packed:
             files += folder_files(data)
         return files + (folder_files(data.evaluation) if data.evaluation else [])
+
+    def downloads(self, wildcards: Any) -> Files:
+        """Everything that is downloaded."""
+        return list(map(str, downloads(self.study)))
 
     def shards(self, wildcards: Any) -> Files:
         """The tar shards, or the marker of the hub's data set that they are."""
@@ -218,9 +222,52 @@ class Inputs:
 
     # ------------------------------------------------------------ cells
 
+    def model(self, wildcards: Any) -> Named:
+        """What a model's cells are sampled with, by name: a trained one, or an adopted pipeline."""
+        return self._model(wildcards.stage, wildcards)
+
+    def pretrained_model(self, wildcards: Any) -> Named:
+        """As above, of a pretrained model whatever the job."""
+        return self._model(stages.PRETRAIN, wildcards)
+
+    def _model(self, stage: str, wildcards: Any) -> Named:
+        if self.study.adopted:
+            model = stages.adopted(self.study, stage, wildcards.size)
+            return {"pipeline": paths.pipeline(model), "autoencoder": []}
+        folder = paths.model(self.study, stage, wildcards.size, wildcards.seed)
+        names = (*paths.NETWORK, "kept")
+        network: Named = {name: f"{folder}/{paths.TRAINED[name]}" for name in names}
+        return network | {"autoencoder": self.autoencoder(wildcards)}
+
+    def pipeline(self, wildcards: Any) -> Files:
+        """The files of an adopted pipeline: a download, one that a study exports, or a folder's."""
+        model = stages.adopted(self.study, wildcards.stage, wildcards.size)
+        return paths.pipeline(model)
+
+    def exported_autoencoder(self, wildcards: Any) -> Files:
+        """The autoencoder of a model that is exported; that of its study, if it was trained."""
+        if self.study.latents.autoencoder.pretrained:
+            return self.autoencoder(wildcards)
+        folder = f"{wildcards.folder}/latents/autoencoder"
+        return [f"{folder}/{name}" for name in paths.AUTOENCODER]
+
+    def pipelines(self, wildcards: Any) -> Files:
+        """The files of every adopted pipeline that is compared."""
+        models = needed.adopted(self.study).compared
+        return [path for model in models for path in paths.pipeline(model)]
+
     def prompts(self, wildcards: Any) -> str:
         """The embeddings of the prompts of a stage's cells."""
-        return self.text(wildcards.stage, "test")
+        return self._prompts(wildcards.stage, wildcards)
+
+    def pretrained_prompts(self, wildcards: Any) -> str:
+        """As above, of a pretrained model whatever the job."""
+        return self._prompts(stages.PRETRAIN, wildcards)
+
+    def _prompts(self, stage: str, wildcards: Any) -> str:
+        if self.study.adopted:
+            return f"{self.study.results}/latents/{stage}/{wildcards.size}/prompts.safetensors"
+        return self.text(stage, "test")
 
     def searched_reference(self, wildcards: Any) -> Files:
         """The features that a sweep compares with, where it searches its guidance."""

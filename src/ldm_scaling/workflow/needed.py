@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from ..study.adopted import Adopted
 from ..study.distill import Distill, GuidedDistill
 from ..study.dreambooth import DreamBooth
 from ..study.fields import StudyError
@@ -20,6 +21,11 @@ def _given(section: Section | None, key: str, why: str) -> Section:
     if section is None:
         raise StudyError(f"config key {key}: is null{why}")
     return section
+
+
+def adopted(study: Study) -> Adopted:
+    """The section `adopted`."""
+    return _given(study.adopted, "adopted", "; the study trains its models")
 
 
 def distill(study: Study) -> Distill:
@@ -44,8 +50,24 @@ def photos(study: Study, split: str) -> Photos:
     return _given(given, f"superres.{key}", "; name a folder of photographs")
 
 
-def is_packed(study: Study) -> bool:
-    """Whether the training split is a file of images."""
+def trains(study: Study) -> bool:
+    """That the study trains its models."""
+    if study.adopted:
+        raise StudyError("config key adopted: these models are not trained here; nothing to show")
+    return True
+
+
+def has_students(study: Study) -> bool:
+    """That there are students of few steps."""
+    if not study.has_students:
+        key = "adopted.models: none is few_step_of another" if study.adopted else "distill: is null"
+        raise StudyError(f"config key {key}; nothing is distilled")
+    return True
+
+
+def compares_with_training(study: Study) -> bool:
+    """That the training split is a file of images."""
+    trains(study)
     if not study.data.is_packed:
         raise StudyError(
             f"config key data.source: images of {study.data.source} stay in their shards; they are"

@@ -146,6 +146,25 @@ class Options:
 
     # ------------------------------------------------------------ cells
 
+    def exported_autoencoder(self, wildcards: Any) -> str:
+        """The autoencoder of a model that is exported."""
+        named = self.study.latents.autoencoder.pretrained
+        return named or f"{wildcards.folder}/latents/autoencoder"
+
+    def model(self, wildcards: Any, input: Any) -> list[str]:
+        """What a model's cells are sampled with."""
+        return self._model(wildcards.stage, wildcards)
+
+    def pretrained_model(self, wildcards: Any, input: Any) -> list[str]:
+        """As above, of a pretrained model whatever the job."""
+        return self._model(stages.PRETRAIN, wildcards)
+
+    def _model(self, stage: str, wildcards: Any) -> list[str]:
+        if self.study.adopted:
+            return []  # the spec names the pipeline
+        folder = paths.model(self.study, stage, wildcards.size, wildcards.seed)
+        return self._beginning_with(folder)
+
     @property
     def autoencoder_revision(self) -> str:
         """The autoencoder's revision on the hub, if it has one."""
@@ -177,4 +196,8 @@ class Options:
     def stitched(self, wildcards: Any) -> list[str]:
         """The model that begins a trajectory, and those that take over."""
         first, *others = inputs.stitched_models(self.study, wildcards)
-        return [*each("--model", [first]), *each("--then", others)]
+        return [*self._beginning_with(first), *each("--then", others)]
+
+    def _beginning_with(self, folder: str) -> list[str]:
+        autoencoder = each("--autoencoder", [paths.autoencoder(self.study)])
+        return [*each("--model", [folder]), *autoencoder, self.autoencoder_revision]

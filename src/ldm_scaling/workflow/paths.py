@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..kinds.architectures import FOLDER, WEIGHTS
+from ..study import hub
+from ..study.adopted import AdoptedModel
 from ..study.study import Study
 from . import needed
 from .downloads import SQUEEZENET
@@ -78,6 +80,32 @@ def inputs_of(files: Iterable[str | Path]) -> list[str]:
     here = f"{Path.cwd()}/"
     named = [str(Path(file)).removeprefix(here) for file in files]
     return [path for path in named if "{" not in path]
+
+
+def exported() -> dict[str, str]:
+    """Files, by name, of a model that is exported from any study's results."""
+    names = (*NETWORK, "scheduler")
+    return {name: f"{{folder}}/models/{{model}}/{TRAINED[name]}" for name in names}
+
+
+EXPORTED = "model_index.json"
+"""of the folder of a pipeline; written last by rule export_pipeline"""
+
+
+def pipeline(model: AdoptedModel) -> list[str]:
+    """The files that jobs of an adopted model wait for.
+
+    The marker of a download; the index of a pipeline that lies below a study's results, which a
+    rule makes; all files of another folder.
+    """
+    if model.base:
+        alone = model.model_copy(update={"base": None})
+        return [*pipeline(alone), *pipeline(model.base)]
+    if model.revision:
+        return [str(hub.marker(model.pretrained, model.revision))]
+    if "pipelines" in model.folder.parts:
+        return [str(model.folder / EXPORTED)]
+    return inputs_of(sorted(path for path in model.folder.rglob("*") if path.is_file()))
 
 
 def autoencoder(study: Study) -> str:

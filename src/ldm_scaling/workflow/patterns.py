@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 from ..kinds.schedules import SCHEDULES
 from ..kinds.sizes import SEPARATOR, SIZE
 from ..kinds.stages import DISTILL, ENLARGING, GUIDED_DISTILL, PAIR, PRETRAIN, STITCH
+from ..study.study import Study
 
 STAGE = rf"{PRETRAIN}|{DISTILL}|{GUIDED_DISTILL}\d+|{ENLARGING}|{PAIR}"
 """how a model was trained"""
 SIZES = f"{SIZE}({SEPARATOR}{SIZE}){{1,2}}"
 """of a stitched trajectory"""
-MEASURED_STAGE, MEASURED_SIZE = f"{STAGE}|{STITCH}", f"{SIZE}|{SIZES}"
+MEASURED_STAGE = f"{STAGE}|{STITCH}"
 """of cells: of a model, or of a trajectory"""
+EXPORTED = rf"({PRETRAIN}|{DISTILL})/({SIZE})/seed\d+"
+"""a trained model that can be a pipeline"""
 SPLIT = "train|validation|test"
 IMAGES = r"(superres/(photos_)?)?(train|validation)|test"
 """a split's images, and those of super-resolution"""
 CELL = rf"steps\d+_guidance[\d.]+(_trained[\d.]+|_stitched\d+({SEPARATOR}\d+)+)?"
 
-WILDCARDS = {
+_WILDCARDS = {
     "split": SPLIT,
     "stage": STAGE,
     "size": SIZE,
@@ -31,4 +36,17 @@ WILDCARDS = {
     "subject": r"\d+",
     "cell": CELL,
 }
-"""everywhere, unless a rule says otherwise"""
+
+
+def wildcards(study: Study) -> dict[str, str]:
+    """What wildcards are everywhere, unless a rule says otherwise."""
+    return _WILDCARDS if study.trains else _WILDCARDS | {"size": _names(study)}
+
+
+def measured_size(study: Study) -> str:
+    """What cells are of: a size, the sizes of a trajectory, or an adopted model."""
+    return f"{SIZE}|{SIZES}" if study.trains else _names(study)
+
+
+def _names(study: Study) -> str:
+    return "|".join(map(re.escape, study.sizes))

@@ -50,7 +50,7 @@ def every_metric(study: Study) -> list[str]:
 
 def first_seed(study: Study) -> int:
     """The training seed that figures show."""
-    return study.training.seeds[0]
+    return study.training_seeds[0]
 
 
 def sampler(study: Study) -> str:
@@ -85,7 +85,7 @@ def few(study: Study) -> int:
 
 def few_and_most_steps(study: Study) -> list[int]:
     """Steps that every size takes, nearly as few as a student's, and the most."""
-    grid = _steps_of_all(study, study.family.sizes)
+    grid = _steps_of_all(study, study.sizes)
     return [_steps_up_to(grid, FEW_STEPS), grid[-1]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..kinds.samplers import NATIVE
 from ..kinds.sizes import SEPARATOR, channels
 from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are named through here
     BUDGET,
@@ -20,6 +21,7 @@ from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are name
     section_of,
     student_steps,
 )
+from ..study.adopted import AdoptedModel
 from ..study.checks import sequences
 from ..study.fields import StudyError
 from ..study.study import Study
@@ -29,6 +31,8 @@ from . import needed
 def samplers(study: Study) -> dict[str, list[str]]:
     """The samplers of each stage that the study has."""
     stages = {PRETRAIN: list(study.sampling.samplers)}
+    if study.adopted and study.adopted.students:
+        stages[DISTILL] = [student_sampler(study)]
     if study.distill:
         stages[DISTILL] = [SAMPLER_OF[DISTILL]]
     if study.guided_distill:
@@ -41,20 +45,37 @@ def samplers(study: Study) -> dict[str, list[str]]:
     return stages
 
 
+def student_sampler(study: Study) -> str:
+    """The sampler of students of consistency distillation; of adopted ones their pipelines' own."""
+    return NATIVE if study.adopted else SAMPLER_OF[DISTILL]
+
+
+def adopted(study: Study, stage: str, size: str) -> AdoptedModel:
+    """The adopted model of a name, or its student. Raises StudyError if there is none."""
+    listed = study.adopted
+    known = {model.name: model for model in listed.compared} if listed else {}
+    found = listed.students if listed and stage == DISTILL else known
+    if size not in found:
+        raise StudyError(f"config key adopted.models: has no model {size} of stage {stage}")
+    return found[size]
+
+
 def sizes(study: Study, stage: str) -> list[str]:
-    """The sizes that a stage trains."""
+    """The sizes that a stage trains, or the adopted models that it has."""
+    if study.adopted:
+        return study.sizes if stage == PRETRAIN else list(study.adopted.students)
     if stage == SCRATCH:
         chosen = needed.superres(study).scratch
         return [min(study.family.sizes, key=channels)] if chosen is None else chosen
     if not stage.startswith(GUIDED_DISTILL):
-        return study.family.sizes
+        return study.sizes
     return needed.guided_distill(study).sizes or sorted(study.family.sizes, key=channels)[:2]
 
 
 def seeds(study: Study, stage: str) -> list[int]:
     """The training seeds of a stage's models, in the order of training.seeds."""
-    own = getattr(getattr(study, section_of(stage)), "seeds", None)
-    return [seed for seed in study.training.seeds if own is None or seed in own]
+    own = getattr(getattr(study, section_of(stage)), "seeds", None) if study.trains else None
+    return [seed for seed in study.training_seeds if own is None or seed in own]
 
 
 def models(study: Study) -> list[tuple[str, str, int]]:
@@ -79,8 +100,17 @@ def grid(
     if is_budget(stage):
         return [needed.param_budget(study).steps], sorted(needed.param_budget(study).guidance)
     if stage == PRETRAIN:
-        return study.sampling.steps_of(size, sampler), sorted(study.sampling.guidance)
-    return sorted(study.sampling.students.steps), sorted(study.sampling.students.guidance)
+        steps, scales = study.sampling.steps_of(size, sampler), study.sampling.guidance
+    else:
+        steps, scales = study.sampling.students.steps, study.sampling.students.guidance
+    if study.adopted and size:
+        own = adopted(study, stage, size)
+        steps, scales = own.steps or steps, own.guidance or scales
+    elif study.adopted:  # all that some model may take
+        models = [adopted(study, stage, name) for name in sizes(study, stage)]
+        steps = {count for own in models for count in own.steps or steps}
+        scales = {scale for own in models for scale in own.guidance or scales}
+    return sorted(steps), sorted(scales)
 
 
 def teacher(study: Study, stage: str) -> str:

@@ -13,3 +13,22 @@ with light_diffusers():
 def make(settings: dict[str, Any]) -> DPMSolverMultistepScheduler:
     """A fresh scheduler."""
     return DPMSolverMultistepScheduler(**settings)
+
+
+def make_flow(own: dict[str, Any]) -> DPMSolverMultistepScheduler:
+    """A fresh scheduler for the flow of a pipeline, which `own` is the configuration of.
+
+    Its shift of the levels has another name here, and `from_config` would lose it.
+    """
+    shift = own.get("flow_shift", own.get("shift", 1.0))
+    return DPMSolverMultistepScheduler(
+        prediction_type="flow_prediction",
+        use_flow_sigmas=True,
+        flow_shift=shift,
+        use_dynamic_shifting=own.get("use_dynamic_shifting", False),
+    )
+
+
+def told(steps: int) -> dict[str, Any]:
+    """What a call of a flow is told beside the number of steps: nothing."""
+    return {}

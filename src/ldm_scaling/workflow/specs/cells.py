@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from ...kinds.cells import cell_name
-from ...kinds.samplers import OF_STUDENTS
+from ...kinds.samplers import NATIVE, OF_STUDENTS
 from ...kinds.sizes import SEPARATOR
+from ...study.adopted import AdoptedModel
 from ...study.diffusion import Diffusion
-from ...study.family import Size
 from ...study.fields import Fraction, Guidance, Positive, Seed, Strict, StudyError, is_none
 from ...study.metrics import Clip, Extractor, InputSize, Selecting
 from ...study.sampling import AnySampler, Schedule, Setting
@@ -35,7 +35,7 @@ class CellSpec(Strict):
     trained: Annotated[Fraction | None, Field(exclude_if=is_none)] = None
     """of a kept checkpoint: its fraction of the training"""
     schedule: Annotated[Schedule | None, Field(exclude_if=is_none)] = None
-    """where its steps lie; sampler lcm has a list of its own"""
+    """where its steps lie; samplers lcm and native have lists of their own"""
     teacher_steps: Annotated[Positive | None, Field(exclude_if=is_none)] = None
     """of sampler lcm: levels of the grid that its steps are drawn from"""
     perceptual: Annotated[str | None, Field(exclude_if=is_none)] = None
@@ -83,6 +83,7 @@ class CellSpec(Strict):
         """
         sampling, metrics = study.sampling, study.metrics
         superres = needed.superres(study) if stages.is_superres(stage) else None
+        has_own = sampler in (*OF_STUDENTS, NATIVE)
         return cls(
             sampler=sampler,
             steps=steps,
@@ -93,7 +94,7 @@ class CellSpec(Strict):
             input_size=metrics.input_size,
             clip=None if superres else metrics.clip,
             trained=trained,
-            schedule=None if sampler in OF_STUDENTS else schedule or sampling.schedule,
+            schedule=None if has_own else schedule or sampling.schedule,
             teacher_steps=needed.distill(study).teacher_steps if sampler in OF_STUDENTS else None,
             perceptual=superres.perceptual if superres else None,
             allocation=list(allocation) if allocation else None,
@@ -126,7 +127,12 @@ class SearchSpec(Strict):
 class SweepSpec(Strict):
     """Sample all cells of one (model, sampler), those of the trained model first."""
 
-    diffusion: Diffusion
+    diffusion: Annotated[Diffusion | None, Field(exclude_if=is_none)] = None
+    """process of a trained model"""
+    pipeline: Annotated[AdoptedModel | None, Field(exclude_if=is_none)] = None
+    """the adopted model"""
+    side: Annotated[Positive | None, Field(exclude_if=is_none)] = None
+    """of an adopted model: pixels a side to which its images are resized"""
     cells: list[CellSpec]
     search: Annotated[SearchSpec | None, Field(exclude_if=is_none)] = None
     """of an adaptive search: what finds further cells"""
@@ -150,8 +156,8 @@ class SweepSpec(Strict):
         other = searches.on_other_schedules(study).get(name)
         if name != sampler and not (other and stage == stages.PRETRAIN):
             raise StudyError(f"stage {stage} has no {name}; its cells stand under {sampler}")
-        if (stage == stages.DISTILL) != (sampler in OF_STUDENTS):
-            own = stages.SAMPLER_OF[stages.DISTILL]
+        own, student = stages.student_sampler(study), stage == stages.DISTILL
+        if (student and sampler != own) or (not student and sampler in OF_STUDENTS):
             raise StudyError(
                 f"stage {stage} is not sampled by {sampler}: {own} is for {stages.DISTILL}"
             )
@@ -159,7 +165,7 @@ class SweepSpec(Strict):
         grid = list(product(*allowed))
         cells = [CellSpec.of(study, stage, sampler, *setting, schedule=other) for setting in grid]
         if other:
-            return cls._searched(study, stage, cells, *allowed)
+            return cls._searched(study, stage, size, cells, *allowed)
         setting: tuple[int, float] | None = None
         kept: list[float] = []
         if stages.is_superres(stage):
@@ -167,22 +173,30 @@ class SweepSpec(Strict):
             setting, kept = (own.fixed_steps, 1.0), own.keep
         elif (stage, sampler) == (stages.PRETRAIN, fixed.sampler):
             setting, kept = (fixed.steps, fixed.guidance), study.training.keep
+            kept = kept if study.trains else []
         if setting:
             times = [*([] if setting in grid else [None]), *sorted(kept)]
             cells += [CellSpec.of(study, stage, sampler, *setting, trained=at) for at in times]
-        return cls._searched(study, stage, cells, *allowed)
+        return cls._searched(study, stage, size, cells, *allowed)
 
     @classmethod
     def _searched(
-        cls, study: Study, stage: str, cells: list[CellSpec], steps: list[int], scales: list[float]
+        cls,
+        study: Study,
+        stage: str,
+        size: str,
+        cells: list[CellSpec],
+        steps: list[int],
+        scales: list[float],
     ) -> SweepSpec:
         """Spec of a sweep of these cells, with a guidance search if the study asks for one.
 
         The search leaves out kept checkpoints, and the parameter budget's pairs, which have one
         step count. The fixed setting is always sampled.
         """
+        sampled = _sampled_with(study, stage, size)
         if not study.searches or len(scales) == 1 or stages.is_budget(stage):
-            return cls(diffusion=study.diffusion, cells=cells)
+            return cls(**sampled, cells=cells)
         candidates = [
             cell
             for cell in cells
@@ -190,7 +204,7 @@ class SweepSpec(Strict):
         ]
         whole = [cell for cell in cells if cell not in candidates or _is_fixed(study, stage, cell)]
         search = SearchSpec.of(study, candidates)
-        return cls(diffusion=study.diffusion, cells=whole, search=search)
+        return cls(**sampled, cells=whole, search=search)
 
     @classmethod
     def of_stitched(cls, study: Study, sizes: str, name: str | None = None) -> SweepSpec:
@@ -217,6 +231,14 @@ class SweepSpec(Strict):
         return cls(diffusion=study.diffusion, cells=cells)
 
 
+def _sampled_with(study: Study, stage: str, size: str) -> dict[str, Any]:
+    """What a spec says of the model that it samples: a process, or a pipeline and a side."""
+    if study.trains:
+        return {"diffusion": study.diffusion}
+    pipeline = stages.adopted(study, stage, size) if size else None
+    return {"pipeline": pipeline, "side": study.data.image_size}
+
+
 def _is_fixed(study: Study, stage: str, cell: CellSpec) -> bool:
     fixed = study.sampling.fixed
     setting = (stages.PRETRAIN, fixed.sampler, study.sampling.schedule, fixed.steps, fixed.guidance)
@@ -228,9 +250,14 @@ class IllustrateSpec(Strict):
 
     recipe: Literal[1] = 1
     stage: Literal["pretrain"] = "pretrain"
-    size: Size
+    size: str
     training_seed: Seed
-    diffusion: Diffusion
+    diffusion: Annotated[Diffusion | None, Field(exclude_if=is_none)] = None
+    """process of a trained model"""
+    pipeline: Annotated[AdoptedModel | None, Field(exclude_if=is_none)] = None
+    """the adopted model"""
+    side: Annotated[Positive | None, Field(exclude_if=is_none)] = None
+    """of an adopted model: pixels a side to which its images are resized"""
     setting: Setting
     """of the interpolated prompts; its sampler of all images"""
     seed: Seed
@@ -251,12 +278,12 @@ class IllustrateSpec(Strict):
         return cls(
             size=size,
             training_seed=seed,
-            diffusion=study.diffusion,
+            **_sampled_with(study, stages.PRETRAIN, size),
             setting=sampling.setting,
             seed=sampling.seed,
             prompts=figures.prompts,
             budgets=sorted(figures.budgets),
             select_by=metrics.names[metrics.select_by],
-            steps=sampling.steps_of(size, sampling.fixed.sampler),
-            guidance=sorted(sampling.guidance),
+            steps=stages.grid(study, stages.PRETRAIN, size, sampling.fixed.sampler)[0],
+            guidance=stages.grid(study, stages.PRETRAIN, size, sampling.fixed.sampler)[1],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -83,6 +84,8 @@ class ClaimsSpec(CostSpec):
     """the metric of images against their subject; null: no subject is taught"""
     subjects: Annotated[Positive | None, Field(exclude_if=is_none)] = None
     """how many are taught"""
+    adopted: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """whether others trained the models"""
     search: Annotated[Literal["adaptive"] | None, Field(exclude_if=is_none)] = None
     """null: guidance is chosen among all scales"""
 
@@ -100,10 +103,11 @@ class ClaimsSpec(CostSpec):
             seed=study.seed,
             training_sd=study.metrics.training_sd,
             figure_sampler=study.sampling.samplers[0],
-            decay=study.training.decay,
+            decay=study.training.decay if study.trains else "constant",  # there is no checkpoint
             agreement=AgreementClaims.of(study),
             superres=study.superres and SuperResClaims.of(study),
             fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
             subjects=study.dreambooth and study.dreambooth.subjects,
+            adopted=not study.trains,
             search="adaptive" if study.searches and study.chooses_guidance else None,
         )

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from ...kinds.stages import BUDGET, OWN
+from ...study.adopted import AdoptedModel
 from ...study.family import Family, Layout, Size
 from ...study.fields import Positive, Strict
 from ...study.figures import Latency
@@ -53,6 +54,21 @@ class FamilySpec(CostSpec):
             autoencoder=AutoencoderNetwork.part_of(latents.autoencoder),
             text_encoder=latents.text_encoder,
         )
+
+
+class AdoptedSpec(Strict):
+    """Count parameters and FLOPs of adopted models."""
+
+    recipe: Literal[1] = 1
+    models: list[AdoptedModel]
+    reference: str
+    order: Literal["params", "cost", "listed"]
+
+    @classmethod
+    def of(cls, study: Study) -> AdoptedSpec:
+        """Spec of rule count_adopted."""
+        adopted = needed.adopted(study)
+        return cls(models=adopted.compared, reference=adopted.reference, order=adopted.order)
 
 
 class LatencySpec(Strict):

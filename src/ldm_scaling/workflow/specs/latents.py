@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ...study.adopted import AdoptedModel
 from ...study.fields import Positive, Seed, Strict
 from ...study.latents import Autoencoder, Downsampling, TextEncoder
 from ...study.study import Study
-from .. import pairs, paths
+from .. import pairs, paths, stages
 
 
 class AutoencoderSpec(Strict):
@@ -50,6 +51,20 @@ class EncodeImagesSpec(Strict):
             downsampling=settings.downsampling,
             latent_channels=settings.latent_channels,
         )
+
+
+class EncodePromptsSpec(Strict):
+    """Encode prompts as an adopted pipeline does."""
+
+    recipe: Literal[1] = 1
+    pipeline: AdoptedModel
+    n: Positive
+    """prompts: the first captions of the test split"""
+
+    @classmethod
+    def of(cls, study: Study, stage: str, size: str) -> EncodePromptsSpec:
+        """Spec of rule encode_prompts."""
+        return cls(pipeline=stages.adopted(study, stage, size), n=study.sampling.n)
 
 
 class EncodeTextSpec(Strict):

@@ -1,0 +1,219 @@
+"""Pipelines that others trained: what is known of their folders, and their parts, loaded.
+
+A pipeline is loaded twice, never whole: what encodes captions, then what makes images. Only
+safetensors are read, no code comes with them, and nothing is loaded that changes images afterwards
+(`LEFT_OUT`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from diffusers.configuration_utils import FrozenDict
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+
+from ..jobs.cli import InputError, first_line
+from ..jobs.light_imports import allow_lora
+from ..jobs.workdir import file_hash, fingerprint
+from ..kinds.pipelines import LEFT_OUT, PIPELINES, WRITTEN, Pipeline
+from ..study.adopted import AdoptedModel
+from ..study.hub import marker
+from .known_pipelines import KNOWN, Components
+
+INDEX = "model_index.json"
+_CONFIGS = {"scheduler": "scheduler_config.json", "tokenizer": "tokenizer_config.json"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a pipeline's folder says of it, without weights."""
+
+    folder: Path
+    kind: Pipeline
+    classes: dict[str, tuple[str, str]]
+    """library and class of each component that has a folder"""
+    absent: tuple[str, ...]
+    """names of those that the pipeline goes without"""
+    own_denoiser: Path | None = None
+    """folder of another denoiser, which takes the place of the pipeline's"""
+    known: Components | None = None
+    """what is known of a pipeline that is not there; None: it is"""
+
+    @property
+    def components(self) -> list[str]:
+        """Names of those that have a folder."""
+        return list(self.classes)
+
+    def config(self, component: str) -> dict[str, Any]:
+        """The configuration of a component. Raises InputError if it is unreadable."""
+        if self.own_denoiser and component == self.kind.denoiser:
+            return _json(self.own_denoiser / "config.json")
+        if self.known:
+            return self.known[component].config
+        kind = component.partition("_")[0]  # of text_encoder_2 and tokenizer_2 too
+        return _json(self.folder / component / _CONFIGS.get(kind, "config.json"))
+
+    @property
+    def denoiser(self) -> dict[str, Any]:
+        """The configuration of what denoises."""
+        return self.config(self.kind.denoiser)
+
+    @property
+    def told(self) -> bool:
+        """Whether the network is told the guidance scale, so that it evaluates once a step."""
+        return bool(self.kind.told and self.denoiser.get(self.kind.told))
+
+    @property
+    def flow(self) -> bool:
+        """Whether its process is flow matching, as its scheduler says."""
+        scheduler = self.config("scheduler")
+        named = scheduler["_class_name"].startswith("FlowMatch")
+        return named or scheduler.get("prediction_type") == "flow_prediction"
+
+    @property
+    def left_out(self) -> list[str]:
+        """Components that it has and that are not loaded."""
+        return [name for name in self.components if name.startswith(LEFT_OUT)]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; is its folder a whole pipeline?") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({first_line(error)})") from None
+
+
+def read_layout(model: AdoptedModel) -> Layout:
+    """What a model's folder has.
+
+    Raises InputError if it has no index, or if its class is not in `PIPELINES`.
+    """
+    whole = model.whole
+    folder = whole.folder
+    if not (folder / INDEX).exists() and whole.pretrained in KNOWN:
+        name, components = KNOWN[whole.pretrained]
+        classes = {key: own[:2] for key, own in components.items()}
+        return Layout(folder, PIPELINES[name], classes, (), None, components)
+    index = _json(folder / INDEX)
+    name = index.get("_class_name", "")
+    if name not in PIPELINES:
+        known = ", ".join(PIPELINES)
+        raise InputError(
+            f"{folder / INDEX}: pipeline class {name} is not known (known: {known}); if its call"
+            " takes prompt_embeds, add to PIPELINES in src/ldm_scaling/kinds/pipelines.py:"
+            f' Pipeline("{name}", TEXT)'
+        )
+    named = {key: own[0] for key, own in index.items() if isinstance(own, list)}
+    classes = {key: tuple(index[key][:2]) for key, library in named.items() if library}
+    absent = [key for key, library in named.items() if not library]
+    own = model.folder if model.part == "denoiser" else None
+    return Layout(folder, PIPELINES[name], classes, tuple(absent), own)
+
+
+def load(model: AdoptedModel, *, text: bool) -> Any:
+    """The part of a pipeline that encodes captions, or else the one that makes images.
+
+    Raises InputError, naming the folder, if it is unusable.
+    """
+    if model.lacks_revision:
+        raise InputError(f"config key adopted.models: {model.unnamed_commit}")
+    layout = read_layout(model)
+    none: dict[str, Any] = dict.fromkeys(layout.absent)
+    for name in layout.components:
+        encodes = name.startswith(WRITTEN)
+        if name in layout.left_out or (name != "scheduler" and encodes != text):
+            none[name] = None
+    accepted = inspect.signature(pipeline_class(layout).__init__).parameters
+    if "safety_checker" in accepted:
+        none |= {"safety_checker": None, "requires_safety_checker": False}
+    if "add_watermarker" in accepted:
+        none["add_watermarker"] = False
+    dtype = getattr(torch, model.dtype)
+    try:
+        if model.part == "denoiser" and not text:
+            name = layout.kind.denoiser
+            none[name] = component_class(layout, name).from_pretrained(
+                model.folder, torch_dtype=dtype, variant=model.variant, use_safetensors=True
+            )
+        pipeline = DiffusionPipeline.from_pretrained(
+            layout.folder,
+            torch_dtype=dtype,
+            variant=model.whole.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            **none,
+        )
+        if model.part == "lora" and not text:
+            allow_lora()
+            pipeline.load_lora_weights(model.folder, use_safetensors=True, local_files_only=True)
+            pipeline.fuse_lora()
+            pipeline.unload_lora_weights()  # they are in the weights now, and cost nothing
+        if model.scheduler and not text:
+            named = dict(model.scheduler)
+            solver: Any = getattr(importlib.import_module("diffusers"), str(named.pop("class")))
+            pipeline.scheduler = solver.from_config(pipeline.scheduler.config, **named)
+    except Exception as error:  # whatever reading a broken folder raises
+        raise InputError(f"{layout.folder} cannot be loaded ({first_line(error)})") from None
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def pipeline_class(layout: Layout) -> Any:
+    """The class of a pipeline."""
+    return getattr(importlib.import_module("diffusers"), layout.kind.name)
+
+
+def component_class(layout: Layout, component: str) -> Any:
+    """The class of a component."""
+    library, name = layout.classes[component]
+    return getattr(importlib.import_module(library), name)
+
+
+def files_hash(model: AdoptedModel) -> str:
+    """A hash of a pipeline's files; of a download, of the hashes that came with it."""
+    if model.base:
+        return fingerprint(
+            files_hash(model.model_copy(update={"base": None})), files_hash(model.base)
+        )
+    if model.revision:
+        return file_hash(marker(model.pretrained, model.revision))
+    files = sorted(path for path in model.folder.rglob("*") if path.is_file())
+    return fingerprint(*(part for path in files for part in (str(path.name), file_hash(path))))
+
+
+def encode(
+    pipeline: Any, layout: Layout, model: AdoptedModel, captions: list[str]
+) -> dict[str, torch.Tensor]:
+    """What a call takes in place of captions, by name: tensors [len(captions), ...]."""
+    taken = inspect.signature(pipeline.encode_prompt).parameters
+    given: dict[str, Any] = {
+        "prompt": [model.prompt_prefix + caption for caption in captions],
+        "device": pipeline.device,
+        "num_images_per_prompt": 1,
+        "do_classifier_free_guidance": True,
+        "negative_prompt": [model.negative_prompt] * len(captions),
+        "max_sequence_length": model.max_sequence_length,
+        "clean_caption": False,
+        "complex_human_instruction": None,
+        "prompt_2": None,
+        "prompt_3": None,
+    }
+    if model.max_sequence_length is None:
+        del given["max_sequence_length"]
+    given = {name: value for name, value in given.items() if name in taken}
+    # some ask the denoiser, which is not loaded, how wide its text is
+    vars(pipeline)[layout.kind.denoiser] = SimpleNamespace(config=FrozenDict(layout.denoiser))
+    with torch.no_grad():
+        found = pipeline.encode_prompt(**given)
+    named = zip(layout.kind.encoded, found, strict=False)
+    return {name: tensor for name, tensor in named if tensor is not None}

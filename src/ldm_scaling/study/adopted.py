@@ -1,0 +1,147 @@
+"""The section `adopted` of a study: pipelines that exist already, whose models are compared."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from .fields import Distinct, Guidance, Positive, Strict, is_none
+from .hub import Revision, local_folder, revision_has_an_id
+
+ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9._-]*$")]
+HUB_ID = r"[\w.-]+/[\w.-]+"
+
+
+class AdoptedModel(Strict):
+    """A pipeline of diffusers, or a student that takes the place of the denoiser in another one."""
+
+    name: ModelName
+    """in tables, figures and paths"""
+    pretrained: str
+    """folder of the pipeline, or a hub id with its revision; of a student also the folder of a
+    denoiser, or of a LoRA"""
+    revision: Annotated[Revision | None, Field(exclude_if=is_none)] = None
+    """full commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
+    subfolder: Annotated[str | None, Field(exclude_if=is_none)] = None
+    """where the pipeline lies in it; null: at its top"""
+    variant: Annotated[str | None, Field(exclude_if=is_none)] = None
+    """files of this variant, such as fp16; null: those without one"""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """what weights are and networks compute in"""
+    side: Positive
+    """pixels a side of its images, before they are resized to data.image_size"""
+    part: Annotated[Literal["denoiser", "lora"] | None, Field(exclude_if=is_none)] = None
+    """of a student that is not a whole pipeline: what its folder has, for the pipeline of the model
+    that it is the student of; null: a whole pipeline"""
+    few_step_of: Annotated[ModelName | None, Field(exclude_if=is_none)] = None
+    """name of the model that it is the few-step student of; null: of none"""
+    steps: Annotated[
+        Annotated[list[Positive], Distinct] | None, Field(min_length=1, exclude_if=is_none)
+    ] = None
+    """its step counts; null: sampling.steps, of a student sampling.students.steps"""
+    guidance: Annotated[
+        Annotated[list[Guidance], Distinct] | None, Field(min_length=1, exclude_if=is_none)
+    ] = None
+    """its guidance scales; null: sampling.guidance, of a student sampling.students.guidance"""
+    scheduler: Annotated[dict[str, str | int | float | bool] | None, Field(exclude_if=is_none)] = (
+        None
+    )
+    """what sampler native is instead of the pipeline's own: {class: LCMScheduler}, with settings
+    of diffusers that differ from those saved"""
+    prompt_prefix: str = ""
+    """before every prompt"""
+    negative_prompt: str = ""
+    """what guidance leads away from"""
+    max_sequence_length: Annotated[Positive | None, Field(exclude_if=is_none)] = None
+    """tokens of a prompt; null: what the pipeline does by itself"""
+
+    _check_revision = model_validator(mode="after")(revision_has_an_id)
+
+    base: SkipJsonSchema[Annotated[AdoptedModel | None, Field(exclude_if=is_none)]] = None
+    """set by the study: of a part, the model whose pipeline it goes into"""
+
+    @property
+    def whole(self) -> AdoptedModel:
+        """The model whose folder is a pipeline: itself, or the one that it is a part for."""
+        return self.base or self
+
+    @property
+    def folder(self) -> Path:
+        """Folder of its files."""
+        return local_folder(self.pretrained, self.revision) / (self.subfolder or "")
+
+    @property
+    def lacks_revision(self) -> bool:
+        """Whether it is named by a hub id only: nothing is downloaded without a commit."""
+        named = re.fullmatch(HUB_ID, self.pretrained) and not self.folder.is_dir()
+        return self.revision is None and bool(named)
+
+    @property
+    def unnamed_commit(self) -> str:
+        """What to do about it."""
+        return (
+            f"{self.name} has no revision; give it the full commit of {self.pretrained} that is to"
+            " be sampled, as its page of files and versions shows it"
+        )
+
+
+class Adopted(Strict):
+    """Models that are compared as the sizes of a family are."""
+
+    models: list[AdoptedModel] = Field(min_length=1)
+    """the models, and their students"""
+    reference: ModelName
+    """model whose forward pass has normalized cost 1"""
+    order: Literal["params", "cost", "listed"] = "params"
+    """of models in tables and figures: by parameters, by GFLOPs of a forward pass, or as here"""
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Adopted:
+        names = [model.name for model in self.models]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"models: {twice[0]} is the name of two; rename one")
+        own = [model.name for model in self.compared]
+        if self.reference not in own:
+            raise ValueError(f"reference: {self.reference} is not among the models; choose one")
+        taught: dict[str, str] = {}
+        for model in self.models:
+            teacher = model.few_step_of
+            if teacher is None:
+                if model.part:
+                    raise ValueError(
+                        f"models: {model.name} is a {model.part}; name the model with few_step_of"
+                        " whose pipeline it goes into"
+                    )
+                continue
+            if teacher not in own:
+                raise ValueError(
+                    f"models: {model.name} is few_step_of {teacher}, which is no model of the list"
+                )
+            if teacher in taught:
+                raise ValueError(
+                    f"models: {taught[teacher]} and {model.name} are both few_step_of {teacher};"
+                    " a study takes one student of each model"
+                )
+            taught[teacher] = model.name
+        return self
+
+    @property
+    def compared(self) -> list[AdoptedModel]:
+        """The models that are no one's students."""
+        return [model for model in self.models if model.few_step_of is None]
+
+    @property
+    def students(self) -> dict[str, AdoptedModel]:
+        """The students, by the names of their models; a part knows the pipeline that it is for."""
+        own = {model.name: model for model in self.compared}
+        return {
+            model.few_step_of: model.model_copy(
+                update={"base": own[model.few_step_of]} if model.part else {}
+            )
+            for model in self.models
+            if model.few_step_of
+        }

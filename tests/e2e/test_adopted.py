@@ -1,0 +1,72 @@
+"""Models trained here, exported and adopted: the same images, costs and tables by another road."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ldm_scaling.jobs.arrays import map_array, read_header
+
+OVERLAYS = ("studies/smoke.yaml", "studies/smoke-adopted.yaml")
+
+
+@pytest.fixture(scope="module")
+def adopted(finished):
+    """The smoke study's models, adopted by another study after an undisturbed run."""
+    finished.snakemake("--cores", "2", "--configfile", *OVERLAYS)
+    return finished
+
+
+@pytest.mark.parametrize("size", ["c8", "c16"])
+def test_images_are_those_of_the_study_that_trained_them(adopted, size):
+    ours, theirs = (
+        adopted.folder / f"results/{name}/cells/pretrain/{size}/seed0/ddim/images.safetensors"
+        for name in ("smoke", "smoke-adopted")
+    )
+    names = {*read_header(theirs)} - {"__metadata__"}
+    assert {f"steps{steps}_guidance{scale}" for steps in (2, 4) for scale in (1, 2)} == names
+    for name in names:
+        different = map_array(ours, name).astype(int) - map_array(theirs, name)
+        assert np.abs(different).max() <= 1, name
+
+
+def test_costs_and_metrics_are_too(adopted):
+    columns = ["size", "steps", "guidance", "metric"]
+    ours, theirs = (
+        pd.read_csv(adopted.folder / f"results/{name}/tables/pretrain/ddim/cells.csv")
+        .query("trained == 1 and metric != 'clip_like'")
+        .set_index(columns)
+        for name in ("smoke", "smoke-adopted")
+    )
+    assert len(theirs) == len(ours)
+    theirs = theirs.loc[ours.index]
+    for name in ("params", "gflops", "nfe", "sampling_cost", "guided_cost", "n"):
+        assert (ours[name] == theirs[name]).all(), name
+    distances = ours.index.get_level_values("metric") == "fd_effnet_lite0"
+    expected = ours.loc[distances, "value"].to_numpy()
+    assert theirs.loc[distances, "value"].to_numpy() == pytest.approx(expected, rel=1e-3)
+
+
+def test_what_an_image_costs_beside_the_network_is_counted_alike(adopted):
+    ours, theirs = (
+        pd.read_csv(adopted.folder / f"results/{name}/tables/family.csv").set_index("size")
+        for name in ("smoke", "smoke-adopted")
+    )
+    names = ["params", "gflops", "normalized_cost", "decoder_gflops", "caption_gflops"]
+    pd.testing.assert_frame_equal(theirs.loc[ours.index, names], ours[names], check_dtype=False)
+
+
+def test_the_pipelines_own_scheduler_is_another_sampler(adopted):
+    folder = adopted.folder / "results/smoke-adopted"
+    samplers = pd.read_csv(folder / "tables/cells.csv")["sampler"]
+    assert set(samplers) == {"ddim", "native"}
+    claims = (folder / "claims.md").read_text()
+    assert "verdicts are on these models" in claims and "for this training" not in claims
+
+
+def test_another_scale_samples_new_cells_only(adopted):
+    config = ("--config", "sampling={guidance: [1, 2, 3]}")
+    target = "results/smoke-adopted/tables/pretrain/ddim/best.csv"
+    jobs = adopted.jobs("--configfile", *OVERLAYS, *config, "--", target)
+    assert jobs == {"sweep": 2, "measure": 2, "collect": 1}

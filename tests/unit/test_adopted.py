@@ -1,0 +1,277 @@
+"""Adopted pipelines: loaded in parts, called alike, counted without weights."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import diffusers
+import numpy as np
+import peft
+import pipelines
+import pytest
+import torch
+from pipelines import MAKERS, save
+from torch.utils.flop_counter import FlopCounterMode
+
+from ldm_scaling.cells.adopted import PipelineSampler
+from ldm_scaling.cells.sample import initial_noise
+from ldm_scaling.costs.count_adopted import adopted_costs
+from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.seeds import Stream, row_generators
+from ldm_scaling.models import adopt
+from ldm_scaling.models.encode_prompts import as_array
+from ldm_scaling.models.known_pipelines import KNOWN
+from ldm_scaling.study.adopted import AdoptedModel
+
+SIDE, SHOWN = 32, 16
+CAPTIONS = ["a red cat", "blue dog", "a small sign with a face"]
+FLOW = ["stable_diffusion_3", "sana", "flux"]
+OF_DIFFUSION = ["stable_diffusion", "stable_diffusion_xl", "pixart"]
+EVALUATIONS = {  # of four steps with a scale of 3, counted by hand
+    "stable_diffusion": 10,  # PNDM evaluates once more than it has steps
+    "consistency": 4,
+    "stable_diffusion_xl": 8,
+    "stable_diffusion_3": 8,
+    "pixart": 8,
+    "sana": 8,
+    "sana_sprint": 4,
+    "flux": 4,
+}
+
+
+def cell(**other: Any) -> Any:
+    """What a sampler reads of a cell."""
+    own = {"steps": 4, "guidance": 3.0, "seed": 0, "sampler": "native", "schedule": "trailing"}
+    return SimpleNamespace(**own | other)
+
+
+class Adopted:
+    """A pipeline in a folder, its sampler and its encoded prompts."""
+
+    def __init__(self, name: str, folder: Any):
+        self.model = AdoptedModel(name=name.replace("_", "-"), pretrained=str(folder), side=SIDE)
+        self.layout = adopt.read_layout(self.model)
+        text = adopt.load(self.model, text=True)
+        encoded = adopt.encode(text, self.layout, self.model, CAPTIONS)
+        self.prompts = {key: as_array(key, own) for key, own in encoded.items()}
+        self.pipeline = adopt.load(self.model, text=False)
+        parts = (self.pipeline, self.layout, self.prompts)
+        self.sampler = PipelineSampler(*parts, SIDE, SHOWN)
+        self.whole = PipelineSampler(*parts, SIDE, SIDE)
+
+
+@pytest.fixture(scope="module")
+def adopted(tmp_path_factory):
+    """A function of a pipeline's name; each is made once."""
+    made: dict[str, Adopted] = {}
+
+    def get(name: str) -> Adopted:
+        if name not in made:
+            made[name] = Adopted(name, save(name, tmp_path_factory.mktemp(name)))
+        return made[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_images_do_not_depend_on_the_batch_and_evaluations_are_counted(adopted, name):
+    own = adopted(name)
+    images, finite = own.sampler.images(cell(), range(3))
+    assert images.shape == (3, 3, SHOWN, SHOWN) and images.dtype == np.uint8 and finite
+    assert own.sampler.evaluations(cell()) == EVALUATIONS[name]
+    alone, _ = own.sampler.images(cell(), [1])
+    assert abs(images[1].astype(int) - alone[0]).max() <= 1
+    assert (images[0] != images[1]).any()
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_scale_of_one_takes_one_evaluation_a_step(adopted, name):
+    own = adopted(name)
+    own.sampler.images(cell(guidance=1.0), [0])
+    extra = name == "stable_diffusion"
+    assert own.sampler.evaluations(cell()) == 4 + extra
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_another_scale_gives_other_images(adopted, name):
+    own = adopted(name)
+    images = [own.sampler.images(cell(guidance=scale), [0])[0] for scale in (2.0, 9.0)]
+    assert (images[0] != images[1]).any()
+
+
+@pytest.mark.parametrize("name", ["stable_diffusion", "stable_diffusion_xl", "pixart", "sana"])
+def test_images_are_those_of_the_pipeline_called_with_captions(adopted, name):
+    own = adopted(name)
+    whole = diffusers.DiffusionPipeline.from_pretrained(own.model.folder)
+    whole.set_progress_bar_config(disable=True)
+    config = getattr(whole, own.layout.kind.denoiser).config
+    side = SIDE // whole.vae_scale_factor
+    noise = initial_noise(0, range(3), (config.in_channels, side, side))
+    more = {"use_resolution_binning": False, "clean_caption": False}
+    given = more if name in ("pixart", "sana") else {}
+    if name == "sana":
+        given["complex_human_instruction"] = None
+    by_hand = whole(
+        CAPTIONS,
+        negative_prompt=[""] * 3,
+        height=SIDE,
+        width=SIDE,
+        latents=noise,
+        generator=list(row_generators(Stream.SAMPLING_STEPS, 0, range(3))),
+        num_inference_steps=4,
+        guidance_scale=3.0,
+        output_type="np",
+        **given,
+    ).images
+    images, _ = own.whole.images(cell(), range(3))
+    expected = np.round(by_hand * 255).transpose(0, 3, 1, 2)
+    # embedded prompts are kept in half precision
+    assert abs(images - expected).max() <= 2
+
+
+@pytest.mark.parametrize("name", OF_DIFFUSION)
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm", "dpmpp"])
+def test_solvers_of_the_study_step_through_its_levels(adopted, name, sampler):
+    own = adopted(name)
+    images, finite = own.sampler.images(cell(sampler=sampler), range(2))
+    assert finite and own.sampler.evaluations(cell()) == 8
+    assert own.pipeline.scheduler.timesteps.tolist() == [999, 749, 499, 249]
+    again, _ = own.sampler.images(cell(sampler=sampler), [1])
+    assert abs(images[1].astype(int) - again[0]).max() <= 1
+
+
+@pytest.mark.parametrize("name", FLOW)
+@pytest.mark.parametrize("sampler", ["euler", "dpmpp"])
+def test_solvers_of_flows_keep_the_shift_and_waste_no_step(adopted, name, sampler):
+    own = adopted(name)
+    _, finite = own.sampler.images(cell(sampler=sampler), range(2))
+    assert finite and own.sampler.evaluations(cell()) == (4 if name == "flux" else 8)
+    sigmas = own.pipeline.scheduler.sigmas
+    if name != "flux":  # whose shift follows from the size
+        even = torch.tensor([1, 0.75, 0.5, 0.25])
+        shifted = 3 * even / (1 + 2 * even)
+        assert torch.allclose(sigmas[:-1].float(), shifted, atol=2e-3)
+    assert sigmas[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "sampler", "why"),
+    [
+        ("stable_diffusion", "euler", "euler does not sample a model that is not of flow matching"),
+        ("sana", "ddim", "ddim does not sample flow matching"),
+        ("sana_sprint", "dpmpp", "SanaSprintPipeline has its own sampler only"),
+        ("consistency", "ddim", "LatentConsistencyModelPipeline has its own sampler only"),
+    ],
+)
+def test_a_sampler_that_does_not_fit_is_refused(adopted, name, sampler, why):
+    with pytest.raises(InputError, match=why):
+        adopted(name).sampler.images(cell(sampler=sampler), [0])
+
+
+def test_sprint_takes_other_steps_than_two_without_its_time_between(adopted):
+    sampler = adopted("sana_sprint").sampler
+    for steps in (1, 2, 3):
+        _, finite = sampler.images(cell(steps=steps), [0])
+        assert finite and sampler.evaluations(cell()) == steps
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_costs_are_those_of_the_loaded_networks(adopted, name):
+    own = adopted(name)
+    costs = adopted_costs(own.model)
+    network = getattr(own.pipeline, own.layout.kind.denoiser)
+    assert costs.params == sum(weights.numel() for weights in network.parameters())
+    decoder = own.pipeline.vae
+    assert costs.autoencoder_params == sum(weights.numel() for weights in decoder.parameters())
+    shapes = {key: list(value.shape[1:]) for key, value in own.prompts.items()}
+    assert costs.prompt == sum(int(np.prod(shape)) for shape in shapes.values())
+
+
+def test_flops_of_a_unet_are_those_of_its_own_forward_pass(adopted):
+    own = adopted("stable_diffusion")
+    config = own.pipeline.unet.config
+    with torch.device("meta"):
+        unet = diffusers.UNet2DConditionModel.from_config(config)
+        with FlopCounterMode(display=False) as counter:
+            unet(torch.empty(1, 4, 16, 16), torch.zeros(1), torch.empty(1, 16, 32))
+    assert adopted_costs(own.model).forward == counter.get_total_flops()
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "millions", "gigaflops"),
+    [  # parameters as published, FLOPs as counted elsewhere
+        ("CompVis/stable-diffusion-v1-4", 512, 859.5, 803),
+        ("nota-ai/bk-sdm-tiny", 512, 323.4, 486),
+        ("Efficient-Large-Model/Sana_600M_512px_diffusers", 512, 591.7, 316),
+    ],
+)
+def test_public_pipelines_are_counted_before_they_are_there(name, side, millions, gigaflops):
+    assert name in KNOWN
+    costs = adopted_costs(AdoptedModel(name="m", pretrained=name, side=side))
+    assert costs.params / 1e6 == pytest.approx(millions, abs=0.1)
+    assert costs.forward / 1e9 == pytest.approx(gigaflops, abs=0.6)
+
+
+def student_of(adopted, **other: Any) -> Any:
+    """The sampler of a student of the tiny Stable Diffusion, and its model."""
+    base = adopted("stable_diffusion")
+    given = {"name": "student", "side": SIDE, "few_step_of": base.model.name}
+    model = AdoptedModel(**given | other).model_copy(update={"base": base.model})
+    layout = adopt.read_layout(model)
+    pipeline = adopt.load(model, text=False)
+    return PipelineSampler(pipeline, layout, base.prompts, SIDE, SHOWN), pipeline, model
+
+
+def test_a_denoiser_alone_goes_into_the_pipeline_of_its_model(adopted, tmp_path):
+    torch.manual_seed(1)
+    pipelines._unet(time_cond_proj_dim=16).save_pretrained(tmp_path)
+    solver = {"class": "LCMScheduler", "original_inference_steps": 20}
+    given = {"part": "denoiser", "pretrained": str(tmp_path), "scheduler": solver}
+    sampler, pipeline, model = student_of(adopted, **given)
+    images, finite = sampler.images(cell(), range(2))
+    assert finite and sampler.evaluations(cell()) == 4, "it is told the scale"
+    assert type(pipeline.scheduler).__name__ == "LCMScheduler"
+    assert pipeline.scheduler.config.original_inference_steps == 20
+    assert pipeline.scheduler.config.beta_end == 0.012, "the rest is the pipeline's own"
+    before, _ = adopted("stable_diffusion").sampler.images(cell(), range(2))
+    assert (images != before).any()
+    costs = adopted_costs(model)
+    assert costs.told and costs.params > adopted_costs(model.base).params
+
+
+def test_a_lora_is_added_to_the_weights_of_its_model(adopted, tmp_path):
+    base = adopted("stable_diffusion")
+    unet = diffusers.UNet2DConditionModel.from_pretrained(base.model.folder / "unet")
+    unet.add_adapter(peft.LoraConfig(r=2, target_modules=["to_q", "to_v"], init_lora_weights=False))
+    diffusers.StableDiffusionPipeline.save_lora_weights(
+        tmp_path, peft.get_peft_model_state_dict(unet), safe_serialization=True
+    )
+    sampler, _, model = student_of(adopted, part="lora", pretrained=str(tmp_path))
+    images, finite = sampler.images(cell(), range(2))
+    before, _ = base.sampler.images(cell(), range(2))
+    assert finite and (images != before).any()
+    assert adopted_costs(model) == adopted_costs(base.model), "it costs nothing once it is added"
+
+
+def test_an_unknown_class_is_refused_with_the_line_that_would_add_it(tmp_path):
+    (tmp_path / adopt.INDEX).write_text('{"_class_name": "OtherPipeline"}')
+    model = AdoptedModel(name="m", pretrained=str(tmp_path), side=SIDE)
+    with pytest.raises(InputError, match=r'OtherPipeline is not known.*Pipeline\("OtherPipeline"'):
+        adopt.read_layout(model)
+
+
+def test_a_scale_that_a_pipeline_ignores_is_refused(adopted):
+    own = adopted("flux")
+    ignoring = {"guidance_embeds": False}
+    layout = SimpleNamespace(
+        kind=own.layout.kind, told=False, folder=own.layout.folder, flow=True, denoiser=ignoring
+    )
+    sampler = PipelineSampler(own.pipeline, layout, own.prompts, SIDE, SHOWN)  # type: ignore
+    with pytest.raises(InputError, match="ignores the guidance scale"):
+        sampler.images(cell(), [0])
+
+
+def test_neither_checker_nor_watermark_is_loaded(adopted):
+    assert adopted("stable_diffusion").pipeline.safety_checker is None
+    assert adopted("stable_diffusion_xl").pipeline.watermark is None
