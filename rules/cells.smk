@@ -32,7 +32,7 @@ rule sweep:
         unpack(inputs.model),
         text=inputs.prompts,
         extractor=inputs.extractor,
-        clip=inputs.clip,
+        scored=inputs.scored,
         superres=inputs.superres,
         reference=inputs.searched_reference,
     output:
@@ -70,7 +70,7 @@ rule sample_stitched:
         autoencoder=inputs.autoencoder,
         text="<results>/latents/text_test.safetensors",
         extractor=inputs.extractor,
-        clip=inputs.clip,
+        scored=inputs.scored,
         reference=inputs.stitched_reference,
     output:
         **paths.sampled("stitch/{sizes}/seed{seed}/{sampler}"),
@@ -159,7 +159,7 @@ rule real_features:
     input:
         images="<results>/data/{split}.safetensors",
         extractor=inputs.extractor,
-        clip=inputs.clip,
+        scored=inputs.scored,
     output:
         "<results>/cells/reference/{split}.safetensors",
     log:
@@ -189,7 +189,7 @@ rule reconstruction_features:
         images="<results>/data/test.safetensors",
         autoencoder=inputs.autoencoder,
         extractor=inputs.extractor,
-        clip=inputs.clip,
+        scored=inputs.scored,
     output:
         "<results>/cells/reference/reconstruction.safetensors",
     log:

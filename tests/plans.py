@@ -16,6 +16,7 @@ from snakemake.utils import update_config
 
 from ldm_scaling.costs.memory import Activations
 from ldm_scaling.costs.networks import Networks, UNets, count_networks
+from ldm_scaling.costs.seen import Features, Seeing
 from ldm_scaling.plan.dag import Job
 from ldm_scaling.plan.known import Known, counted
 from ldm_scaling.plan.price import Price
@@ -46,8 +47,7 @@ ONES = Networks(
     activations=Activations(training=3, checkpointing=2, sampling=1),
     encode_bytes=5,
     decode_bytes=4,
-    features=0.0625,
-    feature_width=3,
+    seen=Seeing({"effnet_lite0": Features(0.0625, 3)}),
     perceptual=3.0,
 )
 """networks of the pocket study's sizes"""

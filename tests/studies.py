@@ -8,10 +8,10 @@ MISSING = object()
 
 
 def put(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """Set (or, with MISSING, remove) a dotted key."""
+    """Set (or, with MISSING, remove) a dotted key; numbers are places in lists."""
     *sections, last = key.split(".")
     for section in sections:
-        config = config[section]
+        config = config[int(section) if section.isdigit() else section]
     if value is MISSING:
         del config[last]
     else:

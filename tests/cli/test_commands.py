@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from project import command_modules
 from safetensors import SafetensorError
+from studies import put
 
 from ldm_scaling.jobs.cli import parser, run
 from ldm_scaling.jobs.workdir import write_json
@@ -93,15 +94,15 @@ def test_counts_are_above_zero(option, value, monkeypatch, capsys):
         ("guidance", 0.5, "greater than or equal to 1"),
         ("n", 0, "greater than 0"),
         ("seed", -1, "greater than or equal to 0"),
-        ("extractor", "vgg", "'effnet_lite0' or 'inception_v3'"),
-        ("input_size", 8, "greater than or equal to 32"),
+        ("extractors.0.name", "vgg", "'effnet_lite0', 'inception_v3'"),
+        ("extractors.0.input_size", 8, "greater than or equal to 32"),
     ],
 )
 def test_a_wrong_cell_of_a_spec_written_by_hand_is_one_line(
     pocket_config, capsys, field, value, says
 ):
     spec = SweepSpec.of(load_study(pocket_config), "pretrain", "ddim").model_dump()
-    spec["cells"][0][field] = value
+    put(spec["cells"][0], field, value)
     with pytest.raises(SystemExit) as stopped:
         parser("Sample.", SweepSpec).parse_args(["--spec", json.dumps(spec)])
     assert stopped.value.code == 2

@@ -15,6 +15,7 @@ from commands import run_here
 from project import ROOT
 from ready import together
 from safetensors.numpy import load_file
+from studies import put
 
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.latents.autoencoder import save_model
@@ -72,7 +73,7 @@ def study(pocket_config):
     pocket_config["distill"] |= length
     pocket_config["guided_distill"] |= length | {"sizes": ["c8"], "steps": [4]}
     pocket_config["sampling"] |= {"n": 24, "steps": [1, 2], "guidance": [1, 3]}
-    pocket_config["metrics"] |= {"components": 8}
+    put(pocket_config, "metrics.extractors.0.components", 8)
     pocket_config["search"]["method"] = "grid"
     return load_study(pocket_config)
 

@@ -33,9 +33,7 @@ STUDY = {
     },
     "search": {"method": "grid"},
     "metrics": {
-        "extractor": "pixels",
-        "input_size": 32,
-        "components": 4,
+        "extractors": [{"name": "pixels", "input_size": 32, "components": 4}],
         "select_by": "shift",
         "clip_like": None,
     },

@@ -114,8 +114,7 @@ def measure_pipeline(
         guidance=5,
         n=batch,
         seed=0,
-        extractor="effnet_lite0",
-        input_size=64,
+        extractors=[{"name": "effnet_lite0", "input_size": 64}],
     )
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()

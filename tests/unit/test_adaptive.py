@@ -40,7 +40,7 @@ def config(pocket_config):
     grid = {"n": N, "steps": [1, 2], "guidance": SCALES, "fixed": fixed}
     pocket_config["sampling"] |= grid
     pocket_config["training"]["keep"] = []
-    pocket_config["metrics"] |= {"components": 8}
+    put(pocket_config, "metrics.extractors.0.components", 8)
     pocket_config["guided_distill"] = None
     return pocket_config
 
@@ -110,7 +110,7 @@ def test_a_study_with_the_grid_has_the_specs_that_it_had(config):
     [
         ("search.look", 0.5, True, True),
         ("metrics.select_by", "kid", True, True),
-        ("metrics.components", 7, True, True),
+        ("metrics.extractors.0.components", 7, True, True),
         ("metrics.confidence", 0.9, False, True),
         ("sampling.guidance", [1, 2, 4], True, True),
         ("sampling.students.guidance", [3], False, True),
@@ -265,14 +265,13 @@ def test_a_search_sees_the_metric_that_measures(select_by, components):
     features = random.normal(size=(30, 6)) + 0.3
     concepts = [str(row // 2) for row in range(30)]
     metrics = Metrics(
-        extractor="effnet_lite0",
-        input_size=64,
-        components=components,
+        extractors=[{"name": "effnet_lite0", "input_size": 64, "components": components}],
         bootstrap=10,
         select_by=select_by,
     )
     prompts = Prompts(concepts, counts[:, :30], Divisions(concepts, 0))
-    measured = compare(features, reference, metrics, prompts)[metrics.names[select_by]]
+    measured = compare(features, reference, metrics.extractor, prompts, metrics.confidence)
+    measured = measured[metrics.names[select_by]]
     assert metric_of(reference, select_by)(features) == pytest.approx(measured.value, rel=1e-9)
 
 

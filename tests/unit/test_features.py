@@ -10,12 +10,14 @@ import torch
 from cleanfid.resize import make_resizer
 
 from ldm_scaling.cells.features import BATCH, Extractor, load_extractor, main
-from ldm_scaling.cells.metrics.clip_score import ClipScore
+from ldm_scaling.cells.scores import CaptionScorer
 from ldm_scaling.jobs.arrays import fingerprint_of, map_array, write_arrays
 from ldm_scaling.jobs.cli import run
 from ldm_scaling.latents.autoencoder import build, load, reconstruct, save_model
 from ldm_scaling.study.latents import Autoencoder
-from ldm_scaling.study.metrics import Clip
+from ldm_scaling.study.metrics import FeatureNetwork, Scorer
+
+EFFNET = FeatureNetwork(name="effnet_lite0", input_size=64)
 
 
 def random_images(n, size=32, seed=0):
@@ -24,7 +26,7 @@ def random_images(n, size=32, seed=0):
 
 @pytest.fixture(scope="module")
 def extractor():
-    return load_extractor("effnet_lite0", 64)
+    return load_extractor(EFFNET)
 
 
 def test_network_sees_what_cleanfid_resizes():
@@ -83,7 +85,7 @@ def test_features_do_not_depend_on_the_batch(extractor):
 
 
 def test_loading_is_silent(capfd):
-    load_extractor("effnet_lite0", 64)
+    load_extractor(EFFNET)
     assert capfd.readouterr() == ("", "")
 
 
@@ -106,7 +108,7 @@ def test_command_with_and_without_an_autoencoder(tmp_path, extractor, command):
         pretrained=None, downsampling=4, latent_channels=4, width=8, images=1, batch=1, lr=1e-3
     )
     save_model(build(settings), tmp_path / "ae", "diffusion_pytorch_model.safetensors")
-    spec = json.dumps({"extractor": "effnet_lite0", "input_size": 64})
+    spec = json.dumps({"extractors": [EFFNET.model_dump()]})
     common = ("--spec", spec, "--images", tmp_path / "images.safetensors")
     plain, through = tmp_path / "plain.safetensors", tmp_path / "through.safetensors"
     command(*common, "--out", plain)
@@ -125,12 +127,13 @@ def test_command_scores_images_with_their_captions(tmp_path, command, capsys):
     captions = ["a", "b", "c", "d", "e"]
     (tmp_path / "test.csv").write_text("\n".join(["caption", *captions]) + "\n")
     folder = str(networks.clip(tmp_path / "clip"))
-    spec = {"extractor": "effnet_lite0", "input_size": 64, "clip": {"pretrained": folder}}
+    scorer = Scorer(name="clip_score", pretrained=folder)
+    spec = {"extractors": [EFFNET.model_dump()], "scorers": [scorer.model_dump()]}
     common = ("--spec", json.dumps(spec), "--images", tmp_path / "images", "--out", tmp_path / "o")
     command(*common, "--captions", tmp_path / "test.csv")
-    scores = map_array(tmp_path / "o", "clip")
+    scores = map_array(tmp_path / "o", "clip_score")
     assert scores.dtype == np.float32
-    expected = ClipScore(Clip(pretrained=folder), captions)(images, slice(0, 5))
+    expected = CaptionScorer(scorer, captions)(images, slice(0, 5))
     np.testing.assert_allclose(scores, expected, atol=1e-6)
     first = fingerprint_of(tmp_path / "o")
     (tmp_path / "test.csv").write_text("\n".join(["caption", *captions[::-1]]) + "\n")
@@ -147,7 +150,7 @@ def test_command_scores_images_with_their_captions(tmp_path, command, capsys):
 
 
 def test_command_names_a_missing_file(tmp_path, command, capsys):
-    spec = json.dumps({"extractor": "effnet_lite0", "input_size": 64})
+    spec = json.dumps({"extractors": [EFFNET.model_dump()]})
     missing = tmp_path / "none.safetensors"
     with pytest.raises(SystemExit) as stopped:
         command("--spec", spec, "--images", missing, "--out", tmp_path / "out.safetensors")

@@ -173,10 +173,14 @@ def test_state_has_a_folder_a_job_and_all_schedules_of_a_sampler_one(study):
 
 
 def test_options_are_those_that_the_inputs_ask_for(study):
-    options = Options(study(latents__autoencoder__revision=None))
-    given = reads(extractor=["w.pt"], clip=["a.csv", "model"], superres=[])
-    assert options.measuring(job(stage="pretrain"), given) == ["--weights w.pt", "--captions a.csv"]
-    enlarged = reads(extractor=[], clip=[], superres=["low", "high", "squeezenet"])
+    inception = {"name": "inception_v3", "input_size": 299, "components": None}
+    metrics = {"metrics__extractors": [inception], "metrics__clip_like": None}
+    options = Options(study(latents__autoencoder__revision=None, **metrics))
+    file = "resources/inception-2015-12-05.pt"
+    given = reads(extractor=[file, "folder"], scored=["a.csv", "model"], superres=[])
+    expected = [f"--weights {file}", "--captions a.csv"]
+    assert options.measuring(job(stage="pretrain"), given) == expected
+    enlarged = reads(extractor=[], scored=[], superres=["low", "high", "squeezenet"])
     assert options.measuring(job(stage="superres"), enlarged) == [
         "--condition low",
         "--originals high",
@@ -202,11 +206,11 @@ def test_every_path_is_one_word_of_its_command(study):
 
     own = study(metrics__clip_like=None).with_results("my results")
     options, pretrained, files = Options(own), job(stage="pretrain"), ["a b", "c d", "e f"]
-    enlarged = reads(extractor=[], clip=[], superres=files)
+    enlarged = reads(extractor=[], scored=[], superres=files)
     condition = words(options.measuring(job(stage="superres"), enlarged))
     assert condition[:4] == ["--condition", "a b", "--originals", "c d"]
-    measured = options.measuring(pretrained, reads(extractor=["a b"], clip=["c d"]))
-    assert words(measured) == ["--weights", "a b", "--captions", "c d"]
+    measured = options.measuring(pretrained, reads(extractor=[], scored=["c d"]))
+    assert words(measured) == ["--captions", "c d"]
     for name in ("reference", "clip_like", "head"):
         told = getattr(options, name)(pretrained, reads(**{name: ["a b"]}))
         assert words(told) == [f"--{name.replace('_', '-')}", "a b"]

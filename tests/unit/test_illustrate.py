@@ -114,8 +114,7 @@ def test_the_images_of_a_cell_are_the_sweeps_bit_by_bit(inputs, tmp_path, monkey
         "schedule": "trailing",
         "n": 3,
         "seed": 5,
-        "extractor": "effnet_lite0",
-        "input_size": 32,
+        "extractors": [{"name": "effnet_lite0", "input_size": 32}],
     }
     cells = [CellSpec(steps=4, guidance=scale, **cell) for scale in (2.5, 3)]
     out, work = f"--out={tmp_path}", f"--work-dir={tmp_path / 'work'}"

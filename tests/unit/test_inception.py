@@ -19,13 +19,11 @@ from ldm_scaling.cells.metrics.divisions import Divisions
 from ldm_scaling.cells.metrics.frechet import statistics
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError, run
-from ldm_scaling.study.metrics import Metrics
+from ldm_scaling.study.metrics import FeatureNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of clean-fid and of TorchScript
-SPEC = json.dumps({"extractor": "inception_v3", "input_size": 299})
-METRICS = Metrics(
-    extractor="inception_v3", input_size=299, components=None, bootstrap=10, select_by="fd"
-)
+INCEPTION = FeatureNetwork(name="inception_v3", input_size=299)
+SPEC = json.dumps({"extractors": [INCEPTION.model_dump()]})
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +67,7 @@ def by_cleanfid(images, folder, weights):
 
 def test_features_are_cleanfids(weights, tmp_path):
     images = pictures(0, 20)
-    ours = load_extractor("inception_v3", 299, weights=weights)(images)
+    ours = load_extractor(INCEPTION, file=weights)(images)
     theirs = by_cleanfid(images, tmp_path / "png", weights)
     assert ours.shape == theirs.shape == (20, 2048)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
@@ -88,7 +86,7 @@ def test_fid_is_cleanfids(weights, extract, tmp_path):
     ours = [features[:, : networks.USED] for features in ours]  # the rest is constant
     concepts = [str(row) for row in range(40)]
     prompts = Prompts(concepts, resample_counts(concepts, 10, 0), Divisions(concepts, 0))
-    results = compare(ours[0], prepare(ours[1], None, prompts), METRICS, prompts)
+    results = compare(ours[0], prepare(ours[1], None, prompts), "inception_v3", prompts, 0.95)
     assert list(results)[:3] == ["fid", "fid_infinity", "kid_inception_v3"]
     # what is left is the rounding of the kept features to 16 bits
     assert results["fid"].value == pytest.approx(expected, rel=1e-3)
@@ -97,7 +95,7 @@ def test_fid_is_cleanfids(weights, extract, tmp_path):
 
 
 def test_features_do_not_depend_on_the_batch(weights):
-    extractor, images = load_extractor("inception_v3", 299, weights=weights), pictures(0, 5)
+    extractor, images = load_extractor(INCEPTION, file=weights), pictures(0, 5)
     together = extractor(images)
     for number in range(5):
         alone = extractor(images[number : number + 1])[0]
@@ -105,16 +103,16 @@ def test_features_do_not_depend_on_the_batch(weights):
 
 
 def test_loading_is_silent(weights, capfd):
-    load_extractor("inception_v3", 299, weights=weights)
+    load_extractor(INCEPTION, file=weights)
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_missing_file_says_how_to_get_it(tmp_path):
     missing = tmp_path / "none.pt"
     with pytest.raises(InputError, match=r"none\.pt is missing; run: snakemake --cores 1 prefetch"):
-        load_extractor("inception_v3", 299, weights=missing)
+        load_extractor(INCEPTION, file=missing)
     with pytest.raises(InputError, match="inception_v3 needs --weights FILE"):
-        load_extractor("inception_v3", 299)
+        load_extractor(INCEPTION)
 
 
 def test_another_file_is_named(tmp_path, extract, capsys):

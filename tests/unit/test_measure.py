@@ -28,8 +28,7 @@ SPEC = {
     "seed": 3,
     "n": N,
     "metrics": {
-        "extractor": "effnet_lite0",
-        "components": COMPONENTS,
+        "extractors": [{"name": "effnet_lite0", "components": COMPONENTS}],
         "bootstrap": 40,
         "confidence": 0.95,
     },
@@ -56,7 +55,8 @@ def record(steps, guidance, **changes):
     }
 
 
-WITH_CLIP = SPEC | {"metrics": SPEC["metrics"] | {"clip": {"pretrained": "a folder"}}}
+CLIP = {"name": "clip_score", "pretrained": "a folder"}
+WITH_CLIP = SPEC | {"metrics": SPEC["metrics"] | {"scorers": [CLIP]}}
 FITTED = {"width": 5, "epochs": 1, "batch": 8, "lr": 0.1, "dropout": 0}
 WITH_CLIP_LIKE = SPEC | {"metrics": SPEC["metrics"] | {"clip_like": FITTED}}
 
@@ -269,7 +269,7 @@ def test_floors_take_the_first_n(tmp_path):
 
 def test_clip_score_is_the_mean_of_the_cosines(cells):
     arrays = {"steps2_guidance1": features(1), "steps4_guidance2.5": features(2)}
-    scores = {f"{name}/clip": cosines(seed) for seed, name in enumerate(arrays)}
+    scores = {f"{name}/clip_score": cosines(seed) for seed, name in enumerate(arrays)}
     save(cells / "cells", **arrays, **scores)
     result = measure(cells, WITH_CLIP)
     assert result.returncode == 0, result.stderr
@@ -284,13 +284,13 @@ def test_clip_score_is_the_mean_of_the_cosines(cells):
     save(cells / "cells", **arrays, **{name: own[:9] for name, own in scores.items()})
     result = measure(cells, WITH_CLIP)
     assert result.returncode == 2
-    assert "steps2_guidance1/clip is not 32 finite numbers" in result.stderr
+    assert "steps2_guidance1/clip_score is not 32 finite numbers" in result.stderr
 
 
 def test_floors_of_the_clip_score_are_those_of_the_prompts_own_images(tmp_path):
-    save(tmp_path / "reference", features=features(0, n=N + 4), clip=cosines(0, N + 4))
+    save(tmp_path / "reference", features=features(0, n=N + 4), clip_score=cosines(0, N + 4))
     save(tmp_path / "real", features=features(1))
-    save(tmp_path / "through", features=features(2), clip=cosines(2))
+    save(tmp_path / "through", features=features(2), clip_score=cosines(2))
     paths = {"reference": "reference", "real": "real", "reconstruction": "through"}
     result = command("floors", tmp_path, WITH_CLIP, **paths, **{"real-captions": "captions.csv"})
     assert result.returncode == 0, result.stderr
@@ -351,7 +351,7 @@ def test_floors_of_clip_like_are_those_of_the_prompts_own_images(tmp_path):
 
 
 def test_fid_is_taken_on_all_dimensions(cells):
-    metrics = {"extractor": "inception_v3", "components": None}
+    metrics = {"extractors": [{"name": "inception_v3", "components": None}]}
     result = measure(cells, SPEC | {"metrics": SPEC["metrics"] | metrics})
     assert result.returncode == 0, result.stderr
     rows = read(cells / "out.csv")

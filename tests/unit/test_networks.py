@@ -5,17 +5,14 @@ import torch
 from plans import jobs_of, networks_of, study_of
 from torch import nn
 
+from ldm_scaling.cells.scorers import clip_score
 from ldm_scaling.costs.memory import activations_of, peak_bytes
-from ldm_scaling.costs.networks import (
-    meta_clip,
-    untrained_autoencoder,
-    untrained_text_encoder,
-)
+from ldm_scaling.costs.networks import untrained_autoencoder, untrained_text_encoder
 from ldm_scaling.models.architectures.counting import count_params
 from ldm_scaling.models.denoiser import build, count
 from ldm_scaling.plan.known import counted
 from ldm_scaling.study.latents import TextEncoder
-from ldm_scaling.study.metrics import Clip
+from ldm_scaling.study.metrics import Scorer
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +44,21 @@ def test_hub_networks_have_their_published_sizes_and_costs(paper):
 
 def test_metric_networks_of_the_paper_have_their_published_costs(paper):
     # Szegedy et al. 2016, https://arxiv.org/abs/1512.00567: 5.7 G multiply-adds, 2048 features
-    assert paper.features == pytest.approx(2 * 5.7e9, rel=0.01)
-    assert paper.feature_width == 2048
+    features = paper.seen.extractors["inception_v3"]
+    assert features.flops == pytest.approx(2 * 5.7e9, rel=0.01)
+    assert features.width == 2048
     # ViT-L/14 at 224 pixels: 256 patches and the class token; the text tower of width 768
     layer = 2 * 257 * 12 * 1024**2 + 4 * 257**2 * 1024
     patches, head = 2 * 256 * (3 * 14**2) * 1024, 2 * 1024 * 768
-    assert paper.clip_image == pytest.approx(24 * layer + patches + head, rel=1e-6)
+    score = paper.seen.scorers["clip_score"]
+    assert score.image == pytest.approx(24 * layer + patches + head, rel=1e-6)
     layer = 2 * 77 * 12 * 768**2 + 4 * 77**2 * 768
-    assert paper.clip_caption == pytest.approx(12 * layer + 2 * 768**2, rel=1e-6)
+    assert score.caption == pytest.approx(12 * layer + 2 * 768**2, rel=1e-6)
 
 
 def test_counted_networks_of_the_pocket_study(pocket):
     assert pocket.autoencoder_params == 431_691  # of its summary.json
-    assert pocket.feature_width == 1280
+    assert pocket.seen.extractors["effnet_lite0"].width == 1280
     layer = 2 * 20 * 12 * 384**2 + 4 * 20**2 * 384
     pooler = 2 * 384**2
     assert pocket.own.caption == pytest.approx(6 * layer + pooler, rel=1e-6)
@@ -80,7 +79,8 @@ def test_an_architecture_that_is_not_here_is_not_guessed(revision):
     named = {"pretrained": "someone/something", "revision": revision}
     latents = study_of().latents.autoencoder.model_copy(update=named)
     assert untrained_autoencoder(latents) is None
-    assert meta_clip(Clip(**named)) is None
+    scorer = Scorer(name="clip_score", **named)
+    assert clip_score.untrained(scorer) is None
     assert untrained_text_encoder(TextEncoder(**named, max_tokens=8, width=16)) is None
 
 

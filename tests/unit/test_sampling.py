@@ -14,8 +14,8 @@ from solvers import solver
 
 from ldm_scaling.cells import sweep
 from ldm_scaling.cells.features import Measuring, load_extractor
-from ldm_scaling.cells.metrics.clip_score import ClipScore
 from ldm_scaling.cells.sample import LatentSampler, initial_noise
+from ldm_scaling.cells.scores import CaptionScorer
 from ldm_scaling.cells.sheet import draw_sheet
 from ldm_scaling.cells.sweep import SHEET_IMAGES, record, sample_cell
 from ldm_scaling.diffusion.sampling import make_scheduler, sample_latents
@@ -34,7 +34,7 @@ from ldm_scaling.study.diffusion import Diffusion
 from ldm_scaling.study.family import Family
 from ldm_scaling.study.latents import Autoencoder, TextEncoder
 from ldm_scaling.study.load import load_study
-from ldm_scaling.study.metrics import Clip
+from ldm_scaling.study.metrics import FeatureNetwork, Scorer
 from ldm_scaling.workflow.specs.cells import CellSpec, SweepSpec
 
 CAPTIONS = ["grinning cat, flat twemoji style", "wolf, noto emoji style", "flag: Peru, 3d style"]
@@ -45,8 +45,7 @@ CELL = CellSpec(
     guidance=2.5,
     n=70,
     seed=5,
-    extractor="effnet_lite0",
-    input_size=32,
+    extractors=[{"name": "effnet_lite0", "input_size": 32}],
 )
 
 
@@ -187,7 +186,7 @@ class Brightness:
         return (means + np.arange(rows.start, rows.stop)).astype(np.float32)
 
 
-FLAT = Measuring(Flat(), None)
+FLAT = Measuring({"features": Flat()})
 
 
 @pytest.fixture
@@ -241,13 +240,13 @@ def test_a_cell_continues_where_it_stopped(sampler, tmp_path, monkeypatch):
         assert int(newest.name.split("-")[1]) == expected
     with WorkDir(tmp_path / "b", "cell") as work:
         resumed = sample_cell(sampler, FLAT, CELL, work, Slice(None))
-    assert torch.equal(whole.features, resumed.features)
+    assert np.array_equal(whole.features, resumed.features)
     assert torch.equal(whole.sheet, resumed.sheet)
 
 
 def test_prompts_are_scored_with_their_own_images(sampler, tmp_path, monkeypatch):
     monkeypatch.setattr("ldm_scaling.cells.sweep.BATCH", 32)
-    measuring = Measuring(Flat(), Brightness())
+    measuring = Measuring({"features": Flat()}, {"brightness": Brightness()})
     for _ in range(2):
         with WorkDir(tmp_path, "cell") as work, pytest.raises(SliceEnded):
             sample_cell(sampler, measuring, CELL, work, EndsAtOnce())
@@ -255,10 +254,12 @@ def test_prompts_are_scored_with_their_own_images(sampler, tmp_path, monkeypatch
         state = sample_cell(sampler, measuring, CELL, work, Slice(None))
     whole, _ = sampler.images(CELL, range(70))
     expected = Brightness()(whole, slice(0, 70))
-    assert state.clip.dtype == torch.float32
-    np.testing.assert_allclose(state.clip, expected, atol=0.05)  # rounding to 8 bits
+    found = state.numbers["brightness"]
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found, expected, atol=0.05)  # rounding to 8 bits
     with WorkDir(tmp_path / "without", "cell") as work:
-        assert len(sample_cell(sampler, FLAT, CELL, work, Slice(None)).clip) == 0
+        numbers = sample_cell(sampler, FLAT, CELL, work, Slice(None)).numbers
+    assert list(numbers) == ["features"]
 
 
 def test_a_finished_cell_is_not_sampled_again(sampler, tmp_path, monkeypatch):
@@ -267,7 +268,7 @@ def test_a_finished_cell_is_not_sampled_again(sampler, tmp_path, monkeypatch):
         monkeypatch.setattr(sampler, "images", None)
         second = sample_cell(sampler, FLAT, CELL, work, Slice(None))
     assert record(CELL, second)["status"] == "ok"
-    assert torch.equal(first.features, second.features)
+    assert np.array_equal(first.features, second.features)
 
 
 def test_a_diverged_cell_is_a_status_and_is_not_sampled_again(sampler, tmp_path, monkeypatch):
@@ -327,8 +328,12 @@ def test_the_command_measures_with_downloaded_networks(networks, tmp_path, monke
     write_arrays(tmp_path / "text", text, "abc")
     captions = "\n".join(["caption", *(f'"{caption}"' for caption in CAPTIONS)])
     (tmp_path / "test.csv").write_text(captions + "\n")
-    clip = Clip(pretrained=str(stand_ins.clip(tmp_path / "clip")))
-    changes = {"n": 3, "extractor": "inception_v3", "input_size": 299, "clip": clip}
+    clip = Scorer(name="clip_score", pretrained=str(stand_ins.clip(tmp_path / "clip")))
+    effnet, inception = (
+        FeatureNetwork(name=name, input_size=side)
+        for name, side in (("effnet_lite0", 32), ("inception_v3", 299))
+    )
+    changes = {"n": 3, "extractors": [inception, effnet], "scorers": [clip]}
     spec = SweepSpec(
         diffusion=Diffusion(prediction="v_prediction"), cells=[CELL.model_copy(update=changes)]
     )
@@ -340,10 +345,12 @@ def test_the_command_measures_with_downloaded_networks(networks, tmp_path, monke
     run(sweep.main)
     file, name = tmp_path / "out/features.safetensors", CELL.name
     images = map_array(tmp_path / "out/images.safetensors", name)
-    extractor = load_extractor("inception_v3", 299, weights=tmp_path / "inception-2015-12-05.pt")
-    np.testing.assert_allclose(map_array(file, name), extractor(images), rtol=2e-3, atol=2e-3)
-    cosines = ClipScore(clip, CAPTIONS)(images, slice(0, 3))
-    np.testing.assert_allclose(map_array(file, f"{name}/clip"), cosines, atol=1e-6)
+    weights = tmp_path / "inception-2015-12-05.pt"
+    for array, own in ((name, inception), (f"{name}/effnet_lite0", effnet)):
+        extractor = load_extractor(own, file=weights)
+        np.testing.assert_allclose(map_array(file, array), extractor(images), rtol=2e-3, atol=2e-3)
+    cosines = CaptionScorer(clip, CAPTIONS)(images, slice(0, 3))
+    np.testing.assert_allclose(map_array(file, f"{name}/clip_score"), cosines, atol=1e-6)
 
 
 def test_kept_checkpoints_are_sampled_as_models_of_their_own(networks, tmp_path, monkeypatch):

@@ -240,10 +240,10 @@ CHANGES = [
     ("metrics.confidence", 0.9, f"clip_like claims search_cost splits {MEASURED}"),
     ("metrics.clip_like.epochs", 7, "clip_like measure floors"),
     ("metrics.select_by", "kid", f"illustrate claims splits {REPLAYED}"),
-    ("metrics.components", 32, f"{MEASURED} {REPLAYED}"),
-    ("metrics.components", None, f"{MEASURED} {REPLAYED}"),
+    ("metrics.extractors.0.components", 32, f"{MEASURED} {REPLAYED}"),
+    ("metrics.extractors.0.components", None, f"{MEASURED} {REPLAYED}"),
     (
-        "metrics.input_size",
+        "metrics.extractors.0.input_size",
         128,
         f"{SEARCHED} sweep_superres features validation-features baselines score_subjects",
     ),
@@ -274,8 +274,9 @@ def test_claims_know_the_sampler_of_the_figures_and_the_decay(pocket_config):
 
 
 def test_claims_ask_for_what_is_measured_of_super_resolution(pocket_config):
-    for extractor in ({}, {"extractor": "inception_v3", "input_size": 299}):
-        pocket_config["metrics"] |= extractor | {"components": None}
+    for extractor in (None, {"name": "inception_v3", "input_size": 299, "components": None}):
+        if extractor:
+            pocket_config["metrics"]["extractors"] = [extractor]
         study = load_study(pocket_config)
         claims, measured = ClaimsSpec.of(study), MeasureSpec.of(study, "superres").names
         assert ("inception_score" in measured) == bool(extractor)
@@ -298,10 +299,11 @@ def test_an_image_folder_has_a_path_and_no_styles(pocket_config):
 def test_another_clip_model_samples_again(pocket_config):
     pocket_config["metrics"]["clip_like"] = None
     without = all_specs(pocket_config)
-    pocket_config["metrics"]["clip"] = {"pretrained": "some/model", "revision": "a" * 40}
+    scorer = {"name": "clip_score", "pretrained": "some/model", "revision": "a" * 40}
+    pocket_config["metrics"]["scorers"] = [scorer]
     assert all_specs(pocket_config) != without
     before = all_specs(pocket_config)
-    pocket_config["metrics"]["clip"]["revision"] = "b" * 40
+    put(pocket_config, "metrics.scorers.0.revision", "b" * 40)
     after = all_specs(pocket_config)
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {

@@ -34,7 +34,7 @@ from ldm_scaling.workflow.stages import trajectories
 
 DIFFUSION = Diffusion(prediction="v_prediction")
 CELL = {"sampler": "ddim", "schedule": "trailing", "steps": 4, "guidance": 3, "n": 96, "seed": 5}
-CELL |= {"extractor": "effnet_lite0", "input_size": 32}
+CELL |= {"extractors": [{"name": "effnet_lite0", "input_size": 32}]}
 
 
 def with_key(config, key, value):

@@ -20,6 +20,9 @@ from ldm_scaling.workflow.downloads import downloads
 from ldm_scaling.workflow.specs.cells import SweepSpec
 from ldm_scaling.workflow.specs.measuring import ClipLikeSpec
 
+EFFNET = {"name": "effnet_lite0", "input_size": 64, "components": 64}
+CLIP = {"name": "clip_score", "pretrained": "folder"}
+
 
 def test_pocket_is_valid(pocket_config):
     study = load_study(pocket_config)
@@ -158,24 +161,47 @@ WRONG = [
     ("latents.autoencoder.revision", "a1b2c3d", "latents.autoencoder.revision", "[0-9a-f]{40}"),
     ("latents.text_encoder.revision", "a" * 40, "latents.text_encoder.revision", "not a hub id"),
     ("data.max_images", "many", "data.max_images", "integer"),
-    ("metrics.components", 512, "metrics.components", "smaller than sampling.n"),
+    ("metrics.extractors.0.components", 512, "metrics.extractors", "fewer than sampling.n"),
     ("metrics.bootstrap", 1, "metrics.bootstrap", "greater than or equal to 10"),
-    ("metrics.extractor", "inception_v3", "metrics.input_size", "inception_v3 needs 299"),
-    ("metrics.extractor", "vgg", "metrics.extractor", "'inception_v3'"),
-    ("metrics.select_by", "clip", "metrics.select_by", "'fd' or 'kid'"),
-    ("metrics.clip", {"pretrained": "folder"}, "metrics.clip_like", "set null"),
+    (
+        "metrics.extractors.0.name",
+        "inception_v3",
+        "metrics.extractors.0.input_size",
+        "inception_v3 needs 299",
+    ),
+    ("metrics.extractors.0.name", "vgg", "metrics.extractors.0.name", "'inception_v3'"),
+    ("metrics.extractors.0.name", "dinov2", "metrics.extractors.0.input_size", "needs 224"),
+    (
+        "metrics.extractors.0.name",
+        "clip",
+        "metrics.extractors.0.pretrained",
+        "clip needs its folder or hub id",
+    ),
+    (
+        "metrics.extractors.0.pretrained",
+        "folder",
+        "metrics.extractors.0.pretrained",
+        "effnet_lite0 brings its weights; remove the key",
+    ),
+    ("metrics.extractors", [EFFNET, EFFNET], "metrics.extractors", "effnet_lite0 is listed twice"),
+    ("metrics.extractors", [], "metrics.extractors", "at least 1"),
+    ("metrics.select_by", "clip", "metrics.select_by", "'fd', 'kid'"),
+    ("metrics.select_by", "cmmd", "metrics.select_by", "cmmd is no metric of effnet_lite0"),
+    ("metrics.scorers", [CLIP], "metrics.clip_like", "set null"),
+    ("metrics.scorers", [CLIP, CLIP], "metrics.scorers", "clip_score is listed twice"),
     ("metrics.clip_like.width", 0, "metrics.clip_like.width", "greater than 0"),
     ("metrics.clip_like.dropout", 1, "metrics.clip_like.dropout", "less than 1"),
     ("metrics.clip_like.layers", 1, "metrics.clip_like.layers", "known here: width"),
-    ("metrics.clip", {"pretrained": "a/b", "revision": "main"}, "metrics.clip.revision", "match"),
+    ("metrics.scorers", [CLIP | {"revision": "main"}], "metrics.scorers.0.revision", "match"),
     (
-        "metrics.clip",
-        {"pretrained": "ab", "revision": "a" * 40},
-        "metrics.clip.revision",
+        "metrics.scorers",
+        [CLIP | {"revision": "a" * 40}],
+        "metrics.scorers.0.revision",
         "not a hub id",
     ),
-    ("metrics.clip", {"pretrained": 3}, "metrics.clip.pretrained", "valid string"),
-    ("metrics.clip", {"model": "x", "pretrained": "x"}, "metrics.clip.model", "known here: pretr"),
+    ("metrics.scorers", [CLIP | {"pretrained": 3}], "metrics.scorers.0.pretrained", "string"),
+    ("metrics.scorers", [CLIP | {"model": 1}], "metrics.scorers.0.model", "known here: pretr"),
+    ("metrics.scorers", [CLIP | {"name": "vqa"}], "metrics.scorers.0.name", "'pickscore'"),
     ("distill.guidance", [], "distill.guidance", "at least 1"),
     (
         "distill.guidance",
@@ -223,7 +249,7 @@ def test_wrong_input_is_one_line_that_names_the_key(pocket_config, key, value, n
 
 def test_prompts_of_figures_are_sampled(pocket_config):
     pocket_config["sampling"]["n"] = 16
-    pocket_config["metrics"]["components"] = 8
+    put(pocket_config, "metrics.extractors.0.components", 8)
     pocket_config["figures"]["prompts"] = [0, 15]
     load_study(pocket_config)
     pocket_config["figures"]["prompts"] = [16, 0]
@@ -247,20 +273,20 @@ def test_likeness_is_by_the_best_network_at_hand(pocket_config):
         return study.dreambooth.fidelity(study.metrics)
 
     assert of(pocket_config) == "similarity_effnet_lite0"
-    pocket_config["metrics"] |= {"clip": {"pretrained": "clip"}, "clip_like": None}
+    pocket_config["metrics"] |= {"scorers": [CLIP], "clip_like": None}
     assert of(pocket_config) == "clip_i"
     put(pocket_config, "dreambooth.dino", {"pretrained": "dino"})
     assert of(pocket_config) == "dino"
 
 
 def test_only_all_dimensions_are_fid(pocket_config):
-    pocket_config["metrics"] |= {"extractor": "inception_v3", "input_size": 299}
-    pocket_config["metrics"]["clip_like"] = None
+    inception = {"name": "inception_v3", "input_size": 299, "components": 64}
+    pocket_config["metrics"] |= {"extractors": [inception], "clip_like": None}
     with pytest.raises(
-        StudyError, match=r"^config key metrics\.components: .* set components: null"
+        StudyError, match=r"^config key metrics\.extractors\.0\.components: .* components: null"
     ):
         load_study(pocket_config)
-    pocket_config["metrics"]["components"] = None
+    inception["components"] = None
     metrics = load_study(pocket_config).metrics
     named = {"fd": "fid", "fd_infinity": "fid_infinity", "kid": "kid_inception_v3"}
     assert {name: metrics.names[name] for name in named} == named
@@ -369,8 +395,8 @@ def test_another_revision_of_a_model_changes_its_own_jobs_only(adopted_config):
 
 
 def test_a_clip_model_is_not_the_text_encoder(pocket_config):
-    pocket_config["metrics"] |= {"clip": {"pretrained": "minilm-l6"}, "clip_like": None}
-    with pytest.raises(StudyError, match=r"^config key metrics\.clip: .*choose another model"):
+    pocket_config["metrics"] |= {"scorers": [CLIP | {"pretrained": "minilm-l6"}], "clip_like": None}
+    with pytest.raises(StudyError, match=r"^config key metrics\.scorers: .*choose another model"):
         load_study(pocket_config)
 
 
@@ -379,7 +405,7 @@ def test_a_clip_model_is_not_the_text_encoder(pocket_config):
     [
         ({}, "clip_like"),
         ({"clip_like": None}, None),
-        ({"clip_like": None, "clip": {"pretrained": "folder"}}, "clip_score"),
+        ({"clip_like": None, "scorers": [CLIP]}, "clip_score"),
     ],
 )
 def test_a_study_has_one_metric_of_alignment_at_most(pocket_config, changes, alignment):
@@ -403,12 +429,12 @@ def test_styles_are_tested_by_themselves_where_held_out_images_have_them(pocket_
 
 
 def test_metrics_have_their_extractors_name(pocket_config):
-    clip = {"clip": {"pretrained": "folder"}, "clip_like": None}
-    pocket_config["metrics"] |= {"components": None} | clip
+    clip = {"name": "clip", "input_size": 336, "components": None, "pretrained": "folder"}
+    pocket_config["metrics"] |= {"extractors": [EFFNET, clip], "scorers": [CLIP], "clip_like": None}
     metrics = load_study(pocket_config).metrics
     of_features = ["fd", "fd_infinity", "kid", "precision", "recall", "density", "coverage"]
-    named = [f"{name}_effnet_lite0" for name in of_features]
-    assert list(metrics.names.values()) == [*named, "clip_score"]
+    named = [f"{name}_{own}" for own in ("effnet_lite0", "clip") for name in of_features]
+    assert list(metrics.names.values()) == [*named, "cmmd", "clip_score"]
     assert metrics.weights is None
 
 

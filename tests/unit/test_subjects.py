@@ -13,9 +13,9 @@ from PIL import Image
 from transformers import ViTConfig, ViTImageProcessor, ViTModel
 
 from ldm_scaling.cells import score_subjects
-from ldm_scaling.cells.metrics.clip_score import ClipScore
 from ldm_scaling.cells.metrics.dino import DinoFeatures
 from ldm_scaling.cells.score_subjects import Scoring, Subjects, cosines, score
+from ldm_scaling.cells.scores import CaptionScorer
 from ldm_scaling.data.subjects import emoji_subjects, folder_subjects, subjects_csv
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError
@@ -23,7 +23,7 @@ from ldm_scaling.latents.encode_subjects import check_token, texts, without_toke
 from ldm_scaling.latents.text_encoder import CaptionEncoder
 from ldm_scaling.study.dreambooth import Dino
 from ldm_scaling.study.latents import TextEncoder
-from ldm_scaling.study.metrics import Clip
+from ldm_scaling.study.metrics import Scorer
 from ldm_scaling.workflow.specs.dreambooth import ScoreSubjectsSpec, SubjectsSpec
 
 # ------------------------------------------------------------ which there are
@@ -194,7 +194,9 @@ def test_dino_without_its_files_is_one_line(vit, tmp_path):
 
 def test_clip_embeddings_are_open_clips(tmp_path):
     folder = networks.clip(tmp_path / "clip")
-    found = ClipScore(Clip(pretrained=str(folder)), ["a wolf"]).embed(IMAGES)
+    found = CaptionScorer(Scorer(name="clip_score", pretrained=str(folder)), ["a wolf"]).embed(
+        IMAGES
+    )
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     shown = [preprocess(Image.fromarray(image.transpose(1, 2, 0))) for image in IMAGES]
     with torch.no_grad():
@@ -212,11 +214,12 @@ def test_cosines_are_of_every_pair():
 PROMPTS = ["a {subject}", "{subject}, flat"]
 
 
-def score_spec(clip=None, clip_like=True):
+def score_spec(scorers=(), clip_like=True):
     setting = {"sampler": "ddim", "schedule": "trailing", "steps": 2, "guidance": 3}
     keys = {"size": "c8", "training_seed": 0, "setting": setting, "seed": 0, "prompts": PROMPTS}
-    keys |= {"diffusion": {"prediction": "epsilon"}, "images_per_prompt": 3, "clip": clip}
-    keys |= {"extractor": "effnet_lite0", "input_size": 32, "clip_like": clip_like}
+    keys |= {"diffusion": {"prediction": "epsilon"}, "images_per_prompt": 3, "scorers": scorers}
+    extractors = [{"name": "effnet_lite0", "input_size": 32}]
+    keys |= {"extractors": extractors, "clip_like": clip_like}
     return ScoreSubjectsSpec.model_validate(keys)
 
 
@@ -313,12 +316,12 @@ def test_similarity_is_the_mean_over_the_subjects_own_images(folder):
 
 def test_the_clip_score_is_with_the_prompt_without_the_token(folder, tmp_path):
     network = networks.clip(tmp_path / "clip")
-    spec = score_spec({"pretrained": str(network)}, clip_like=False)
+    spec = score_spec([{"name": "clip_score", "pretrained": str(network)}], clip_like=False)
     found = of_subject(folder, (Painter(), Painter()), spec, clip_like=None)
     assert {"pretrain/clip_score", "pretrain/clip_i"} < set(found)
     images, _ = Painter().images_of(np.zeros((6, 1)), range(6, 12), None, 0)
     captions = ["a car"] * 3 + ["car, flat"] * 3
-    expected = ClipScore(spec.clip, captions)(images, slice(0, 6))
+    expected = CaptionScorer(spec.scorers[0], captions)(images, slice(0, 6))
     np.testing.assert_allclose(found["pretrain/clip_score"][0], expected, atol=1e-6)
 
 

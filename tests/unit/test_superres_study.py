@@ -75,7 +75,7 @@ PHOTOS = {"path": "photos", "patches": 300}
             {"superres__training": PHOTOS | {"side": 31}},
             "superres.training.side: 31 is smaller than data.image_size (32)",
         ),
-        ({"superres__n": 63}, "superres.n: must be larger than metrics.components (64)"),
+        ({"superres__n": 63}, "superres.n: must be larger than the components of"),
         (
             {"superres__steps": [16, 2000]},
             "superres.steps: 2000 steps are more than diffusion.train_t",

@@ -88,8 +88,10 @@ def test_training_the_autoencoder_is_another_value_of_the_same_key(project, pock
 def test_files_of_metrics_are_inputs_and_reach_the_jobs(project):
     overlay = project.folder / "metrics.yaml"
     overlay.write_text(
-        "metrics: {extractor: inception_v3, input_size: 299, components: null,"
-        " clip: {pretrained: my-clip}, clip_like: null}\n"
+        "metrics:\n"
+        "  extractors: [{name: inception_v3, input_size: 299, components: null}]\n"
+        "  scorers: [{name: clip_score, pretrained: my-clip}]\n"
+        "  clip_like: null\n"
     )
     weights = project.folder / "resources" / "inception-2015-12-05.pt"
     model = [f"my-clip/open_clip_{name}" for name in ("config.json", "model.safetensors")]

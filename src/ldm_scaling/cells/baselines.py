@@ -6,6 +6,7 @@ originals that went through the autoencoder. Writes kind, metric, value, lo, hi,
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ..jobs.cli import InputError, Progress, batches, parser, run
 from ..jobs.tables import FLOOR_COLUMNS, to_csv
 from ..jobs.workdir import write_text
 from ..latents.autoencoder import add_autoencoder, load_named, reconstruct
+from ..study.metrics import FEATURES
 from ..study.superres import INCEPTION_SCORE
 from ..training.devices import own_device
 from ..workflow.specs.measuring import BaselinesSpec
@@ -24,39 +26,36 @@ from .comparison import Prompts, Reference, compare, prepare
 from .features import BATCH, Measuring, add_measuring, load_measuring
 from .measure import read_features, read_prompts
 from .metrics.bootstrap import mean_interval
-from .metrics.fidelity import fidelity_names
 from .metrics.inception_score import inception_score, read_head
 
 
 def measured(
     images_of: Callable[[slice], np.ndarray], measuring: Measuring, n: int, label: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Features [n, D], as a cell keeps them, and fidelities [n, 3] of images by their rows."""
-    assert measuring.fidelity  # `BaselinesSpec` has a perceptual distance
-    features, fidelity = [], []
+) -> dict[str, np.ndarray]:
+    """Numbers [n, ...] of images by their rows, as a cell keeps them."""
+    parts: dict[str, list[np.ndarray]] = defaultdict(list)
     progress = Progress(label, n)
     for rows in batches(n, BATCH):
-        images = images_of(rows)
-        features.append(measuring.extractor(images).astype(np.float16))
-        fidelity.append(measuring.fidelity(images, rows))
+        for name, own in measuring(images_of(rows), rows).items():
+            parts[name].append(own)
         progress.update(rows.stop)
-    return np.concatenate(features).astype(np.float64), np.concatenate(fidelity)
+    return {name: np.concatenate(own) for name, own in parts.items()}
 
 
 def baseline_rows(
     kind: str,
-    found: tuple[np.ndarray, np.ndarray],
+    found: dict[str, np.ndarray],
     reference: Reference,
     spec: BaselinesSpec,
     prompts: Prompts,
     head: np.ndarray | None,
 ) -> list[list[str | float]]:
     """The table's rows of one kind."""
-    features, fidelity = found
-    metrics = spec.measure.metrics
-    results = dict(compare(features, reference, metrics, prompts))
-    for name, values in zip(fidelity_names(spec.perceptual), fidelity.T, strict=True):
-        results[name] = mean_interval(values, prompts.weights, metrics.confidence)
+    metrics, features = spec.measure.metrics, found[FEATURES].astype(np.float64)
+    extractor = metrics.extractors[0].name
+    results = dict(compare(features, reference, extractor, prompts, metrics.confidence))
+    for name in spec.measure.fidelity or []:
+        results[name] = mean_interval(found[name], prompts.weights, metrics.confidence)
     if head is not None:
         score = inception_score(features, head, prompts.weights, metrics.confidence)
         results[INCEPTION_SCORE] = score
@@ -88,7 +87,7 @@ def main() -> None:
         "reconstruction": lambda rows: reconstruct(autoencoder, originals[rows]),
     }
     prompts, every = read_prompts(options.concepts, spec.measure)
-    components = spec.measure.metrics.components
+    components = spec.measure.metrics.extractors[0].components
     reference = prepare(read_features(options.reference), components, every)
     rows, head = [], None
     if INCEPTION_SCORE in spec.measure.names:

@@ -13,7 +13,6 @@ import numpy as np
 
 from ..jobs.cli import InputError
 from ..kinds.metrics import of_features
-from ..study.metrics import Compared, Metrics
 from .metrics.bootstrap import Interval, normalized
 from .metrics.divisions import Divisions
 from .metrics.frechet import principal_components, project, square_root, statistics
@@ -103,12 +102,19 @@ def prepare(
 
 
 def compare(
-    features: np.ndarray, reference: Reference, metrics: Metrics | Compared, prompts: Prompts
+    features: np.ndarray,
+    reference: Reference,
+    extractor: str,
+    prompts: Prompts,
+    confidence: float,
 ) -> dict[str, Interval | None]:
-    """Every metric of features [n, D], by its name in tables; None where n is too small for it."""
+    """Every metric of an extractor's features [n, D], by its name in tables.
+
+    None where n is too small for it.
+    """
     return {
-        column: _module(name).interval(features, reference, prompts, metrics.confidence)
-        for name, column in of_features(metrics.extractor).items()
+        column: _module(name).interval(features, reference, prompts, confidence)
+        for name, column in of_features(extractor).items()
     }
 
 

@@ -1,17 +1,18 @@
 """Features of images, by a frozen network; the images may first go through the autoencoder.
 
-Writes `features` (float16, [N, D]) of the images of a split, and with a CLIP model `clip`
-(float32, [N]), their cosines with their captions. Images are resized by clean-fid (Parmar et al.
-2022, https://arxiv.org/abs/2104.11222): an antialiased float resize without a second rounding to
-8 bits.
+Writes `features` (float16, [N, D]) of the images of a split by the first extractor, those by
+another one under its name, and their scores (float32, [N]) under the scorer's. Images are resized
+by clean-fid (Parmar et al. 2022, https://arxiv.org/abs/2104.11222): an antialiased float resize
+without a second rounding to 8 bits.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
@@ -21,14 +22,16 @@ from cleanfid.resize import make_resizer
 
 from ..data.captions import read_column
 from ..jobs.arrays import fingerprint_of, map_array, write_arrays
-from ..jobs.cli import InputError, Progress, batches, parser, run
+from ..jobs.cli import InputError, Progress, batches, first_line, parser, run
 from ..jobs.workdir import file_hash, fingerprint
 from ..latents.autoencoder import add_autoencoder, load_named, reconstruct, weights_hash
+from ..latents.pretrained import find
+from ..study.metrics import FEATURES, FeatureNetwork
 from ..training.devices import own_device
 from ..workflow.specs.cells import CellSpec
 from ..workflow.specs.measuring import FeaturesSpec
-from .metrics.clip_score import ClipScore
 from .metrics.fidelity import Fidelity, load_fidelity
+from .scores import CaptionScorer
 
 BATCH = 64
 
@@ -57,13 +60,22 @@ class Extractor:
 
 
 def load_extractor(
-    name: str, input_size: int, device: torch.device | str = "cpu", weights: Path | None = None
+    own: FeatureNetwork, device: torch.device | str = "cpu", file: Path | None = None
 ) -> Extractor:
-    """The extractor of this name, which sees images of `input_size` pixels a side.
+    """An extractor; `file` has its weights if it takes one.
 
     Raises InputError if its weights are unusable.
     """
-    return Extractor(extractor_module(name).load(device, weights), input_size, device)
+    key, weights = f"metrics.extractors: {own.name}", file if own.weights else None
+    if own.pretrained:
+        weights = find(key, own.pretrained, own.revision, files=own.files)
+    try:
+        network = extractor_module(own.name).load(device, weights)
+        return Extractor(network, own.input_size, device)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a wrong configuration or torn weights lead to
+        raise InputError(f"{key}: {weights} cannot be loaded ({first_line(error)})") from None
 
 
 def extractor_module(name: str) -> ModuleType:
@@ -74,7 +86,7 @@ def extractor_module(name: str) -> ModuleType:
 def add_measuring(to: argparse.ArgumentParser) -> None:
     """Add the arguments of a job that measures images."""
     to.add_argument("--weights", type=Path, help="file of an extractor that no package brings")
-    to.add_argument("--captions", type=Path, help="captions of the images, for a CLIP model")
+    to.add_argument("--captions", type=Path, help="captions of the images, for scorers")
     to.add_argument("--originals", type=Path, help="of super-resolution: the images it is to find")
     to.add_argument("--perceptual", type=Path, help="weights of the distance to these")
 
@@ -83,13 +95,25 @@ def add_measuring(to: argparse.ArgumentParser) -> None:
 class Measuring:
     """What turns images into the numbers that metrics are made of."""
 
-    extractor: Extractor
-    clip: ClipScore | None
-    """None without a CLIP model"""
+    extractors: Mapping[str, Callable[[np.ndarray], np.ndarray]]
+    """by the names of their arrays; the first one's is `FEATURES`"""
+    scorers: Mapping[str, Callable[[np.ndarray, slice], np.ndarray]] = field(default_factory=dict)
+    """by the names of theirs"""
     files: tuple[str, ...] = ()
     """hashes of the files behind them"""
     fidelity: Fidelity | None = None
     """None except for super-resolution"""
+
+    def __call__(self, images: np.ndarray, rows: slice) -> dict[str, np.ndarray]:
+        """Numbers of RGB images [B, 3, S, S], uint8, of these rows: arrays [B, ...] by name.
+
+        Features are float16, scores and fidelities float32.
+        """
+        found = {
+            name: extract(images).astype(np.float16) for name, extract in self.extractors.items()
+        }
+        found |= {name: score(images, rows) for name, score in self.scorers.items()}
+        return found | (self.fidelity(images, rows) if self.fidelity else {})
 
 
 def load_measuring(
@@ -99,22 +123,27 @@ def load_measuring(
 
     Raises InputError if there are fewer captions, or if a network's files are unusable.
     """
-    extractor = load_extractor(spec.extractor, spec.input_size, device, options.weights)
-    paths = [] if options.weights is None else [options.weights]
+    names = [FEATURES, *(own.name for own in spec.extractors[1:])]
+    extractors = {
+        name: load_extractor(own, device, options.weights)
+        for name, own in zip(names, spec.extractors, strict=True)
+    }
+    paths = [path for own in spec.extractors if own.pretrained for path in own.files]
+    paths = [*([options.weights] if options.weights else []), *paths]
     if perceptual := getattr(spec, "perceptual", None):
         fidelity = load_fidelity(perceptual, options, n, device)
         hashes = (*map(file_hash, [*paths, options.perceptual]), fingerprint_of(options.originals))
-        return Measuring(extractor, None, hashes, fidelity)
-    if spec.clip is None:
-        return Measuring(extractor, None, tuple(map(file_hash, paths)))
+        return Measuring(extractors, {}, hashes, fidelity)
+    if not spec.scorers:
+        return Measuring(extractors, {}, tuple(map(file_hash, paths)))
     if options.captions is None:
-        raise InputError("metrics.clip: --captions FILE is needed")
+        raise InputError("metrics.scorers: --captions FILE is needed")
     captions = read_column(options.captions, "caption")
     if len(captions) < n:
         raise InputError(f"{options.captions} has {len(captions)} rows, fewer than {n} images")
-    clip = ClipScore(spec.clip, captions[:n], device)
-    paths += [*spec.clip.files, options.captions]
-    return Measuring(extractor, clip, tuple(map(file_hash, paths)))
+    scorers = {own.name: CaptionScorer(own, captions[:n], device) for own in spec.scorers}
+    paths += [*(path for own in spec.scorers for path in own.files), options.captions]
+    return Measuring(extractors, scorers, tuple(map(file_hash, paths)))
 
 
 def main() -> None:
@@ -133,14 +162,11 @@ def main() -> None:
     if options.autoencoder:
         autoencoder = load_named(options).to(device)
     progress = Progress("features", len(images))
-    parts: dict[str, list[np.ndarray]] = {"features": []}
-    if measuring.clip:
-        parts["clip"] = []
+    parts: dict[str, list[np.ndarray]] = defaultdict(list)
     for rows in batches(len(images), BATCH):
         seen = images[rows] if autoencoder is None else reconstruct(autoencoder, images[rows])
-        parts["features"].append(measuring.extractor(seen).astype(np.float16))
-        if measuring.clip:
-            parts["clip"].append(measuring.clip(seen, rows))
+        for name, found in measuring(seen, rows).items():
+            parts[name].append(found)
         progress.update(rows.stop)
     content = fingerprint(
         spec,

@@ -24,6 +24,7 @@ from ..jobs.command import command
 from ..jobs.tables import MEASURED, to_csv
 from ..jobs.workdir import fingerprint, write_text
 from ..study.fields import Strict
+from ..study.metrics import CLIP_LIKE, FEATURES
 from ..study.superres import INCEPTION_SCORE
 from ..workflow.specs.measuring import MeasureSpec
 from .comparison import Prompts, Reference, compare, prepare
@@ -58,14 +59,15 @@ class CellRecord(Strict):
     """of a stitched trajectory: the steps that each of its models takes, such as 2-6"""
 
 
-def clip_score(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> dict[str, Interval]:
-    """The mean of a file's first n cosines, by the metric's name; nothing without a CLIP model.
+def means(path: Path, cell: str, spec: MeasureSpec, prompts: Prompts) -> dict[str, Interval]:
+    """The means of a cell's scores and fidelities, by the metric's name.
 
-    Raises InputError if they are fewer or not finite.
+    Arrays have the name of the cell in front; those of real images have no cell. Raises InputError
+    if a file has not n finite numbers.
     """
-    if spec.metrics.clip is None:
-        return {}
-    return {spec.metrics.names["clip"]: _mean_of(path, name, spec, prompts)}
+    names = [*(own.name for own in spec.metrics.scorers), *(spec.fidelity or [])]
+    arrays = {name: f"{cell}/{name}" if cell else name for name in names}
+    return {name: _mean_of(path, array, spec, prompts) for name, array in arrays.items()}
 
 
 def _mean_of(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> Interval:
@@ -82,16 +84,7 @@ def clip_like_score(
 ) -> dict[str, Interval]:
     """The mean CLIP-like score of features [n, D] with the prompts, by the metric's name."""
     interval = mean_interval(scorer(features), prompts.weights, spec.metrics.confidence)
-    return {spec.metrics.names["clip_like"]: interval}
-
-
-def alike(path: Path, name: str, spec: MeasureSpec, prompts: Prompts) -> dict[str, Interval]:
-    """The means of what compares a cell's images with their originals, by the metric's name.
-
-    Raises InputError if a file has not one finite number an image.
-    """
-    names = spec.fidelity or []
-    return {metric: _mean_of(path, f"{name}/{metric}", spec, prompts) for metric in names}
+    return {CLIP_LIKE: interval}
 
 
 def find_scorer(path: Path | None, spec: MeasureSpec, reference: Reference) -> Scorer | None:
@@ -101,7 +94,7 @@ def find_scorer(path: Path | None, spec: MeasureSpec, reference: Reference) -> S
     return read_scorer(path, spec.n, reference.features.shape[1])
 
 
-def read_features(path: Path, name: str = "features", like: Reference | None = None) -> np.ndarray:
+def read_features(path: Path, name: str = FEATURES, like: Reference | None = None) -> np.ndarray:
     """Features [N, D] of a file, as float64.
 
     Raises InputError if they are not finite, or not of the same dimensions as the reference's.
@@ -113,6 +106,40 @@ def read_features(path: Path, name: str = "features", like: Reference | None = N
     if not np.isfinite(features).all():
         raise InputError(f"{path}: {name} is not finite; delete the file and run again")
     return features
+
+
+def read_references(path: Path, spec: MeasureSpec, prompts: Prompts) -> dict[str, Reference]:
+    """What each extractor's features are compared with, by its name. Raises InputError too."""
+    arrays = [FEATURES, *(own.name for own in spec.metrics.extractors[1:])]
+    return {
+        own.name: prepare(read_features(path, array), own.components, prompts)
+        for own, array in zip(spec.metrics.extractors, arrays, strict=True)
+    }
+
+
+def read_compared(
+    path: Path, cell: str, references: Mapping[str, Reference]
+) -> dict[str, np.ndarray]:
+    """Features [N, D] of a cell, or of real images, by each extractor; the first one first."""
+    first, *others = references
+    arrays = {first: cell or FEATURES}
+    arrays |= {name: f"{cell}/{name}" if cell else name for name in others}
+    return {
+        name: read_features(path, array, like=references[name]) for name, array in arrays.items()
+    }
+
+
+def compare_all(
+    features: Mapping[str, np.ndarray],
+    references: Mapping[str, Reference],
+    spec: MeasureSpec,
+    prompts: Prompts,
+) -> dict[str, Interval | None]:
+    """Every metric of features, by its name in tables; None where n is too small for it."""
+    results: dict[str, Interval | None] = {}
+    for name, own in features.items():
+        results |= compare(own, references[name], name, prompts, spec.metrics.confidence)
+    return results
 
 
 def read_records(path: Path, n: int) -> list[CellRecord]:
@@ -153,7 +180,7 @@ def read_prompts(captions: Path, spec: MeasureSpec) -> tuple[Prompts, Prompts]:
 def measure(
     records: Sequence[CellRecord],
     cells: Path,
-    reference: Reference,
+    references: Mapping[str, Reference],
     spec: MeasureSpec,
     prompts: Prompts,
     scorer: Scorer | None,
@@ -161,28 +188,29 @@ def measure(
 ) -> tuple[list[list[str | float | None]], dict[str, np.ndarray]]:
     """Rows of the table, see COLUMNS, of the cells whose features are arrays in a file.
 
-    And the draws of each row, by {cell}/{metric}.
+    And the draws of each row, by {cell}/{metric}. `references` are those of `read_references`.
 
     Raises InputError if a cell has not as many features as its record says.
     """
     progress = Progress("measuring cells", len(records))
     rows, draws = [], {}
     for number, record in enumerate(records, start=1):
-        results: Mapping[str, Interval | None]
+        results: dict[str, Interval | None]
         if record.status == OK:
-            features = read_features(cells, record.name, like=reference)
-            if len(features) != record.n:
-                raise InputError(
-                    f"{cells}: {record.name} has {len(features)} images, its record {record.n}; "
-                    "sample the cell again"
-                )
-            results = dict(compare(features, reference, spec.metrics, prompts))
-            results |= clip_score(cells, f"{record.name}/clip", spec, prompts)
-            results |= alike(cells, record.name, spec, prompts)
+            features = read_compared(cells, record.name, references)
+            for own in features.values():
+                if len(own) != record.n:
+                    raise InputError(
+                        f"{cells}: {record.name} has {len(own)} images, its record {record.n}; "
+                        "sample the cell again"
+                    )
+            results = compare_all(features, references, spec, prompts)
+            results |= means(cells, record.name, spec, prompts)
+            first = next(iter(features.values()))
             if scorer is not None:
-                results |= clip_like_score(features, scorer, spec, prompts)
+                results |= clip_like_score(first, scorer, spec, prompts)
             if head is not None:
-                score = inception_score(features, head, prompts.weights, spec.metrics.confidence)
+                score = inception_score(first, head, prompts.weights, spec.metrics.confidence)
                 results[INCEPTION_SCORE] = score
         else:
             results = dict.fromkeys(spec.names)
@@ -212,8 +240,8 @@ def main(
 ) -> None:
     sampled = read_records(records, spec.n)
     prompts, every = read_prompts(captions, spec)
-    real = prepare(read_features(reference), spec.metrics.components, every)
-    scorer = find_scorer(clip_like, spec, real)
+    real = read_references(reference, spec, every)
+    scorer = find_scorer(clip_like, spec, next(iter(real.values())))
     classes = read_head(head) if INCEPTION_SCORE in spec.names else None
     rows, drawn = measure(sampled, cells, real, spec, prompts, scorer, classes)
     write_arrays(draws, drawn, fingerprint(spec, fingerprint_of(cells)))

@@ -25,6 +25,7 @@ from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import Slice, add_batch, add_gpus, add_work_dir, batches, parser, run
 from ..jobs.pieces import in_pieces
 from ..jobs.workdir import WorkDir, file_hash, fingerprint
+from ..kinds.metrics import column
 from ..kinds.stages import DREAMBOOTH, PRETRAIN
 from ..latents.autoencoder import add_autoencoder, load_named, weights_hash
 from ..latents.encode_subjects import without_token
@@ -33,9 +34,9 @@ from ..training.devices import check_gpus, in_precision, own_device, precision
 from ..workflow.specs.dreambooth import ScoreSubjectsSpec
 from .features import load_extractor
 from .metrics.clip_like import Map
-from .metrics.clip_score import ClipScore
 from .metrics.dino import DinoFeatures
 from .sample import LatentSampler
+from .scores import CaptionScorer
 from .sweep import BATCH
 
 Scores = dict[str, np.ndarray]
@@ -55,17 +56,18 @@ class Scoring:
     ):
         """Raises InputError if a network's files are missing or unusable."""
         self._spec = spec
-        self._extract = load_extractor(spec.extractor, spec.input_size, device, options.weights)
+        self._extract = load_extractor(spec.extractors[0], device, options.weights)
         self._embeds: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-            f"similarity_{spec.extractor}": self._extract
+            column("similarity", spec.extractors[0].name): self._extract
         }
         self._clip = self._sentences = self._maps = None
         files = [path for path in (options.weights, options.clip_like) if path]
-        if spec.clip:
+        if spec.scorers:
+            (scorer,) = spec.scorers
             plain = without_token(read_column(options.table, "class"), spec.prompts)
-            self._clip = clip = ClipScore(spec.clip, plain, device)
+            self._clip = clip = CaptionScorer(scorer, plain, device)
             self._embeds["clip_i"] = lambda images: clip.embed(images).cpu().numpy()
-            files += spec.clip.files
+            files += scorer.files
         if spec.clip_like:
             self._sentences = np.array(map_array(options.subjects, "sentences"))
             self._maps = [
@@ -105,7 +107,7 @@ class Scoring:
     def drift(self, before: np.ndarray, after: np.ndarray) -> Scores:
         """One minus the cosine [n] of each pair of images."""
         pairs = cosines(self._extract(before), self._extract(after)).diagonal()
-        return {f"drift_{self._spec.extractor}": 1 - pairs}
+        return {column("drift", self._spec.extractors[0].name): 1 - pairs}
 
 
 class Subjects:

@@ -26,11 +26,11 @@ from ..jobs.arrays import write_arrays
 from ..jobs.cli import Progress, Slice, SliceEnded, add_batch, add_work_dir, parser, run
 from ..jobs.workdir import Busy, WorkDir, fingerprint, write_json
 from ..study.figures import SHEET_IMAGES
+from ..study.metrics import FEATURES
 from ..training.devices import check_gpus, own_device, process_count, process_index
 from ..workflow.specs.cells import CellSpec, SweepSpec
 from .adaptive import different, find_guidance, load_metric, looks_array, searches
 from .features import Measuring, add_measuring, load_measuring
-from .metrics.fidelity import fidelity_names
 from .sample import ImageMaker, add_sampler, load_image_maker
 from .search import Found
 
@@ -43,14 +43,10 @@ SAVE_SECONDS = 10
 class Sampled:
     """What has been sampled of a cell."""
 
-    features: torch.Tensor
-    """float16, [images, D]"""
-    sheet: torch.Tensor
-    """uint8, [at most SHEET_IMAGES, 3, S, S]"""
-    clip: torch.Tensor = field(default_factory=lambda: torch.empty(0))
-    """float32, [images]; empty without a CLIP model"""
-    fidelity: torch.Tensor = field(default_factory=lambda: torch.empty(0))
-    """float32, [images, metrics]; empty except for super-resolution"""
+    numbers: dict[str, torch.Tensor] = field(default_factory=dict)
+    """what `Measuring` has found, [images, ...] each"""
+    sheet: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.uint8))
+    """[at most SHEET_IMAGES, 3, S, S]"""
     seconds: float = 0.0
     """sampling and decoding so far"""
     sampled: int = 0
@@ -60,6 +56,12 @@ class Sampled:
     diverged: bool = False
     too_large: bool = False
     """whether one image took more memory than there is"""
+
+    @property
+    def features(self) -> np.ndarray:
+        """The first extractor's features, float16 [images, D]; none if no image is whole."""
+        found = self.numbers.get(FEATURES)
+        return np.empty(0, np.float16) if found is None else found.numpy()
 
     @property
     def failed(self) -> bool:
@@ -97,8 +99,7 @@ def sample_cell(
     suffice, fewer images are sampled at a time.
     Raises SliceEnded if the slice is over; what has been sampled is saved.
     """
-    nothing = Sampled(torch.empty(0, dtype=torch.half), torch.empty(0, dtype=torch.uint8))
-    state = work.load(Sampled.read) or nothing
+    state = work.load(Sampled.read) or Sampled()
     state.nfe = state.nfe or maker.evaluations(cell)  # of a state that was saved without it
     batch, save_at = batch or BATCH, time.monotonic() + SAVE_SECONDS
     wanted = images or cell.n
@@ -115,17 +116,12 @@ def sample_cell(
         state.seconds += time.monotonic() - began
         state.nfe = maker.evaluations(cell)
         if finite:
-            features = torch.from_numpy(measuring.extractor(pixels)).half()
-            state.features = torch.cat([state.features, features])
+            found = measuring(pixels, slice(rows.start, rows.stop))
+            for name, numbers in found.items():
+                before = [state.numbers[name]] if name in state.numbers else []
+                state.numbers[name] = torch.cat([*before, torch.from_numpy(numbers)])
             shown = torch.from_numpy(pixels[: max(0, SHEET_IMAGES - rows.start)])
             state.sheet = torch.cat([state.sheet, shown])
-            if measuring.clip:
-                prompts = slice(rows.start, rows.stop)
-                cosines = torch.from_numpy(measuring.clip(pixels, prompts))
-                state.clip = torch.cat([state.clip, cosines])
-            if measuring.fidelity:
-                alike = torch.from_numpy(measuring.fidelity(pixels, slice(rows.start, rows.stop)))
-                state.fidelity = torch.cat([state.fidelity, alike])
         state.sampled, state.diverged = rows.stop, not (finite or state.too_large)
         ended, whole = time_slice.ended(), rows.stop == wanted or state.failed
         if ended or whole or time.monotonic() > save_at:
@@ -192,7 +188,7 @@ class Sweep:
         Raises Busy if another process is at it and this one is not to wait.
         """
         options = self._options
-        key = (cell.extractor, cell.input_size, cell.clip, cell.perceptual, cell.n)
+        key = (*map(str, (*cell.extractors, *cell.scorers)), cell.perceptual, cell.n)
         if key not in self._measuring:
             self._measuring[key] = load_measuring(cell, options, cell.n, own_device())
         measuring = self._measuring[key]
@@ -211,7 +207,7 @@ class Sweep:
         assert self.spec.search and self._metric
 
         def features_of(cell: CellSpec, images: int) -> np.ndarray:
-            return self.sample(cell, wait, images).features.numpy()
+            return self.sample(cell, wait, images).features
 
         found = find_guidance(candidates, self.spec.search.look, features_of, self._metric[0])
         for cell in self.spec.cells:
@@ -242,12 +238,10 @@ def file_arrays(
     """The arrays of features.safetensors and of images.safetensors."""
     features, images = {}, {}
     for cell, state in states:
-        features[cell.name] = state.features.numpy()
-        if cell.clip:
-            features[f"{cell.name}/clip"] = state.clip.numpy()
-        if cell.perceptual and state.fidelity.numel():
-            for column, metric in enumerate(fidelity_names(cell.perceptual)):
-                features[f"{cell.name}/{metric}"] = state.fidelity[:, column].numpy()
+        features[cell.name] = state.features
+        for name, numbers in state.numbers.items():
+            if name != FEATURES:
+                features[f"{cell.name}/{name}"] = numbers.numpy()
         images[cell.name] = state.sheet.numpy()
     return features, images
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
 from ..jobs.command import command
@@ -23,7 +21,7 @@ from ..jobs.workdir import write_text
 from ..kinds.pipelines import WRITTEN
 from ..latents.text_encoder import is_clip
 from ..models.adopt import Layout, component_class, pipeline_class, read_layout
-from ..models.architectures.counting import count_params
+from ..models.architectures.counting import count_flops, count_params
 from ..study.adopted import AdoptedModel
 from ..training.network import Network
 from ..workflow.specs.costs import AdoptedSpec
@@ -73,8 +71,8 @@ def adopted_costs(model: AdoptedModel) -> AdoptedCosts:
     encoders = {name: _untrained(layout, name) for name in _encoders(layout)}
     return AdoptedCosts(
         params=count_params(denoiser),
-        forward=_flops(forward),
-        decode=_flops(decode),
+        forward=count_flops(forward),
+        decode=count_flops(decode),
         caption=sum(_caption_flops(layout, model, *named) for named in encoders.items()),
         text_params=sum(map(count_params, encoders.values())),
         autoencoder_params=count_params(autoencoder),
@@ -93,12 +91,6 @@ _OPTIONAL = ("safety_checker", "feature_extractor")
 
 def _encoders(layout: Layout) -> list[str]:
     return [name for name in layout.components if name.startswith(WRITTEN[0])]
-
-
-def _flops(call: Callable[[], Any]) -> float:
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        call()
-    return float(counter.get_total_flops())
 
 
 def _untrained(layout: Layout, component: str) -> Any:
@@ -190,7 +182,7 @@ def _caption_flops(layout: Layout, model: AdoptedModel, name: str, encoder: Any)
         tokenizer = name.replace(*WRITTEN)
         tokens = layout.config(tokenizer)["model_max_length"]
     ids = torch.zeros(1, tokens, dtype=torch.long, device="meta")
-    return _flops(lambda: encoder(ids))
+    return count_flops(lambda: encoder(ids))
 
 
 def _on_meta(value: Any) -> Any:

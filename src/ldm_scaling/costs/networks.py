@@ -1,16 +1,14 @@
 """What one image or caption costs in each of the study's networks, counted without weights.
 
 A network that is downloaded is built from what its authors publish of it (`HUB_AUTOENCODERS`,
-`TEXT_ENCODERS`, `HUB_CLIPS`) or from its configuration, once it is downloaded. Where there is
+`TEXT_ENCODERS`) or from its configuration, once it is downloaded. Where there is
 neither, its cost is nan: unknown.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import math
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,25 +16,23 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import alexnet, squeezenet1_1, vgg16
 from transformers import AutoModel, CLIPTextConfig, PretrainedConfig, T5Config
 
-from ..cells.features import extractor_module
 from ..cells.metrics.perceptual import LEAST_SIDE
 from ..kinds.stages import BUDGET, is_budget
 from ..latents.autoencoder import CLASSES, build
 from ..latents.text_encoder import cut, model_class, read_config
 from ..latents.word_vectors import WordVectorsConfig
-from ..models.architectures.counting import count_params
+from ..models.architectures.counting import count_flops, count_params
 from ..models.denoiser import count
 from ..study.hub import WORD_VECTORS, local_folder
 from ..study.latents import AutoencoderNetwork, TextEncoder
-from ..study.metrics import Clip
 from ..study.superres import LPIPS_LIKE
 from ..workflow.specs.costs import FamilySpec
 from ..workflow.specs.measuring import FeaturesSpec
 from .memory import Activations, activations_of, peak_bytes
+from .seen import Seeing, count_seeing
 
 # Rombach et al. 2022, https://arxiv.org/abs/2112.10752; 83,653,863 parameters
 HUB_AUTOENCODERS = {
@@ -74,7 +70,6 @@ BACKBONES = {
     "lpips_vgg": vgg16,
 }
 # by OpenCLIP's names of architectures
-HUB_CLIPS = {"timm/vit_large_patch14_clip_224.openai": "ViT-L-14-quickgelu"}
 
 
 @dataclass(frozen=True)
@@ -106,12 +101,8 @@ class Networks:
     encode_bytes: float
     """activations of an image"""
     decode_bytes: float
-    features: float
-    """of an image's features"""
-    feature_width: int
-    clip_image: float = 0
-    """of an image's CLIP embedding; 0 without a CLIP model"""
-    clip_caption: float = 0
+    seen: Seeing
+    """what images are measured with"""
     perceptual: float = 0
     """of an image in the perceptual distance of super-resolution; 0 without it"""
 
@@ -128,18 +119,15 @@ def count_networks(
 ) -> Networks:
     """What a study's networks cost; `perceptual` names the distance of super-resolution."""
     with ProcessPoolExecutor() as pool:
-        clip = pool.submit(_clip_costs, features.clip)
+        seen = pool.submit(count_seeing, features)
         activations = pool.submit(activations_of, own)
         autoencoder = pool.submit(_autoencoder, own)
-        extractor = pool.submit(_extractor_cost, features)
         specs = (own, *pairs.values())
         texts = [pool.submit(_text_encoder, spec) for spec in specs]
         sizes = dict.fromkeys(size for spec in specs for size in spec.family.sizes)
         every = own.family.model_copy(update={"sizes": list(sizes)})
         counts = count(every, own.latent_shape, own.text_shape, pool.map)
     (encode, decode, params), encode_bytes, decode_bytes = autoencoder.result()
-    feature_flops, feature_width = extractor.result()
-    clip_image, clip_caption = clip.result()
     unets = [
         _attending(counts, own.text_shape, spec.text_shape[1], *text.result())
         for spec, text in zip(specs, texts, strict=True)
@@ -153,18 +141,13 @@ def count_networks(
         activations=activations.result(),
         encode_bytes=encode_bytes,
         decode_bytes=decode_bytes,
-        features=feature_flops,
-        feature_width=feature_width,
-        clip_image=clip_image,
-        clip_caption=clip_caption,
+        seen=seen.result(),
         perceptual=_perceptual_cost(perceptual, own.image_size),
     )
 
 
 def count_measuring(features: FeaturesSpec) -> Networks:
     """What images are measured with, of a study that adopts its models; all else is nan."""
-    feature_flops, feature_width = _extractor_cost(features)
-    clip_image, clip_caption = _clip_costs(features.clip)
     unknown = math.nan
     return Networks(
         own=UNets({}, {}, unknown, unknown),
@@ -175,10 +158,7 @@ def count_measuring(features: FeaturesSpec) -> Networks:
         activations=Activations(unknown, unknown, unknown),
         encode_bytes=unknown,
         decode_bytes=unknown,
-        features=feature_flops,
-        feature_width=feature_width,
-        clip_image=clip_image,
-        clip_caption=clip_caption,
+        seen=count_seeing(features),
     )
 
 
@@ -266,19 +246,16 @@ def text_encoder_params(settings: TextEncoder) -> float:
     return sum(values.numel() for name, values in named if not name.startswith("pooler."))
 
 
-def _count(call: Callable[[], object]) -> float:
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        call()
-    return float(counter.get_total_flops())
-
-
 def autoencoder_costs(spec: FamilySpec) -> tuple[float, float, float]:
     """FLOPs of encoding and of decoding an image, and parameters; nan is unknown."""
     model = untrained_autoencoder(spec.autoencoder)
     if model is None:
         return math.nan, math.nan, math.nan
     image, latents = _inputs(spec)
-    encode, decode = _count(lambda: model.encode(image)), _count(lambda: model.decode(latents))
+    encode, decode = (
+        count_flops(lambda: model.encode(image)),
+        count_flops(lambda: model.decode(latents)),
+    )
     return encode, decode, count_params(model)
 
 
@@ -288,39 +265,7 @@ def caption_cost(spec: FamilySpec) -> float:
     if model is None:
         return math.nan
     tokens = torch.zeros(1, spec.text_shape[0], dtype=torch.long, device="meta")
-    return _count(lambda: model(tokens))
-
-
-def _extractor_cost(spec: FeaturesSpec) -> tuple[float, int]:
-    network, side = extractor_module(spec.extractor).untrained(), spec.input_size
-    pixels = torch.empty(1, 3, side, side, device="meta")
-    return _count(lambda: network(pixels)), network(pixels).shape[-1]
-
-
-def meta_clip(clip: Clip) -> Any:
-    """The CLIP model on the meta device, or None if its architecture is unknown here."""
-    import open_clip  # seconds of import that other studies need not pay
-
-    name = HUB_CLIPS.get(clip.pretrained, f"local-dir:{clip.folder}")
-    logging.disable(logging.WARNING)  # that the weights are random
-    try:
-        with torch.device("meta"):
-            return open_clip.create_model(name, load_weights=False, device="meta").eval()
-    except (OSError, ValueError):
-        return None
-    finally:
-        logging.disable(logging.NOTSET)
-
-
-def _clip_costs(clip: Clip | None) -> tuple[float, float]:
-    if clip is None:
-        return 0, 0
-    model = meta_clip(clip)
-    if model is None:
-        return math.nan, math.nan
-    image = torch.empty(1, 3, *model.visual.image_size, device="meta")
-    tokens = torch.zeros(1, model.context_length, dtype=torch.long, device="meta")
-    return _count(lambda: model.encode_image(image)), _count(lambda: model.encode_text(tokens))
+    return count_flops(lambda: model(tokens))
 
 
 def _perceptual_cost(name: str | None, side: int) -> float:
@@ -329,4 +274,4 @@ def _perceptual_cost(name: str | None, side: int) -> float:
     with torch.device("meta"):
         network = BACKBONES[name](weights=None).features.eval()
     side = max(side, LEAST_SIDE)
-    return _count(lambda: network(torch.empty(1, 3, side, side, device="meta")))
+    return count_flops(lambda: network(torch.empty(1, 3, side, side, device="meta")))

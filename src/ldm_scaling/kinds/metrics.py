@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from .extractors import EXTRACTORS
+from .scorers import SCORERS
 
 FRECHET = "Fréchet distance"
 ENDLESS = "n \N{RIGHTWARDS ARROW} \N{INFINITY}"
@@ -17,7 +18,7 @@ class Of(Enum):
     FEATURES = auto()
     """a cell's features and real images', by any extractor"""
     CAPTIONS = auto()
-    """images and their captions; the study names what scores them"""
+    """images and their captions, by a scorer that the study names or fits"""
     ORIGINALS = auto()
     """images and their originals, of super-resolution"""
     CLASSES = auto()
@@ -41,6 +42,8 @@ class Metric:
     """whether higher is better"""
     selects: bool = False
     """whether it may choose the guidance; its module then has a `value` beside its `interval`"""
+    extractor: str | None = None
+    """of features, the only extractor that it is defined on; None: any"""
     recipe: int = 0
     """above 0 it stands in the spec of measured cells: raise it when the metric's code changes"""
 
@@ -55,7 +58,8 @@ METRICS = {
         Metric("recall", "Recall", Of.FEATURES, higher=True),
         Metric("density", "Density", Of.FEATURES, higher=True),
         Metric("coverage", "Coverage", Of.FEATURES, higher=True),
-        Metric("clip_score", "CLIP score", Of.CAPTIONS, higher=True),
+        Metric("cmmd", "CMMD", Of.FEATURES, selects=True, extractor="clip"),
+        *(Metric(own.name, own.label, Of.CAPTIONS, higher=True) for own in SCORERS.values()),
         Metric(
             "clip_like", "CLIP-like score (fitted to the training split)", Of.CAPTIONS, higher=True
         ),
@@ -78,6 +82,8 @@ METRICS = {
 
 def column(name: str, extractor: str) -> str:
     """What tables call a metric of an extractor's features."""
+    if METRICS[name].extractor:
+        return name
     if EXTRACTORS[extractor].is_fid and FRECHET in METRICS[name].label:
         return name.replace("fd", "fid")
     return f"{name}_{extractor}"
@@ -85,8 +91,10 @@ def column(name: str, extractor: str) -> str:
 
 def of_features(extractor: str) -> dict[str, str]:
     """What tables call the metrics that compare an extractor's features with real images'."""
-    known = [own.name for own in METRICS.values() if own.of == Of.FEATURES]
-    return {name: column(name, extractor) for name in known}
+    known = [own for own in METRICS.values() if own.of == Of.FEATURES]
+    return {
+        own.name: column(own.name, extractor) for own in known if own.extractor in (None, extractor)
+    }
 
 
 def distances(extractor: str) -> list[str]:
@@ -96,7 +104,7 @@ def distances(extractor: str) -> list[str]:
 
 def _labels(metric: Metric) -> dict[str, str]:
     """Its name in tables, or its names with all extractors, and how readers know it."""
-    if metric.of not in (Of.FEATURES, Of.SUBJECT_FEATURES):
+    if metric.extractor or metric.of not in (Of.FEATURES, Of.SUBJECT_FEATURES):
         return {metric.name: metric.label}
     return {
         column(metric.name, extractor.name): metric.label.replace(FRECHET, "FID")

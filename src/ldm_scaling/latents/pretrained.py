@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..jobs.cli import InputError
@@ -11,11 +12,18 @@ LFS_POINTER = b"version https://git-lfs"
 """first bytes of a file that Git LFS has not replaced by its content"""
 
 
-def find(network: str, pretrained: str, revision: str | None, part: str = "") -> Path:
+def find(
+    network: str,
+    pretrained: str,
+    revision: str | None,
+    part: str = "",
+    files: Iterable[Path] = (),
+) -> Path:
     """The folder of `pretrained`, which is the `network` of a study, such as latents.autoencoder.
 
     `part` is the network's folder in a pipeline. Raises InputError, with the remedy, if a hub id is
-    not downloaded, a folder is not there, is a whole pipeline, or has pointers of Git LFS.
+    not downloaded, a folder is not there, is a whole pipeline, or has pointers of Git LFS, or if
+    one of the files that it must have is missing.
     """
     folder = local_folder(pretrained, revision)
     if revision and not marker(pretrained, revision).exists():
@@ -38,4 +46,6 @@ def find(network: str, pretrained: str, revision: str | None, part: str = "") ->
                     f"{network} {pretrained}: {path.name} is a pointer of Git LFS, not the file"
                     f" itself; run git lfs pull in {folder}"
                 )
+    if missing := [path for path in files if not path.exists()]:
+        raise InputError(f"{network}: {missing[0]} is missing; the folder must have it")
     return folder

@@ -14,7 +14,7 @@ from ..study.figures import SHEET_IMAGES
 from ..study.hub import hub_id
 from ..workflow.specs.cells import SweepSpec
 from ..workflow.specs.latents import EncodePromptsSpec
-from .cells import clip_score, sampled
+from .cells import sampled
 from .dag import Job
 from .known import Known, Models
 from .price import GUIDED, TEXT_ENCODER, UNET, WEIGHT, Price
@@ -70,14 +70,12 @@ def sweep(job: Job, spec: SweepSpec, known: Known) -> Price:
     flops = {
         UNET: evaluations * own.forward,
         "decoding": images * own.decode,
-        "features": images * networks.features,
     }
     first, batch = spec.possible[0], int(job.resources.get("batch", 1))
-    if first.clip:
-        flops |= clip_score(known, images, first.n)
+    flops |= networks.seen.flops(first, images, first.n)
     width, guided = BYTES[model.dtype], any(cell.guidance != 1 for cell in spec.possible)
     passes = GUIDED if guided and not own.told else 1
     activations = max(passes * own.forward_bytes, own.decode_bytes) * batch * width / WEIGHT
     shown = len(spec.possible) * SHEET_IMAGES * 3 * (spec.side or 0) ** 2
-    left = 3 * (images * 2 * networks.feature_width + shown)
+    left = 3 * (images * 2 * networks.seen.width(first) + shown)
     return Price(flops, left, _weights(model, own, text=False) + activations)

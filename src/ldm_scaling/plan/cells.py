@@ -60,16 +60,14 @@ def _cells(
     flops_of = {
         UNET: flops,
         "decoding": images * networks.decode,
-        "features": images * networks.features,
-    }
+    } | networks.seen.flops(first, images, first.n)
     if first.perceptual:
         flops_of["perceptual distance"] = 2 * images * networks.perceptual
-    if first.clip:
-        flops_of |= clip_score(known, images, first.n)
     shown = len(spec.possible) * SHEET_IMAGES * known.image_bytes
     guided = not told and any(cell.guidance != 1 for cell in spec.possible)
     memory = _sampling_bytes(job, known, sizes, guided)
-    return Price(flops_of, 3 * (images * 2 * networks.feature_width + shown), memory)
+    kept = images * 2 * networks.seen.width(first) + shown
+    return Price(flops_of, 3 * kept, memory)
 
 
 def sampled(spec: SweepSpec) -> list[tuple[int, CellSpec]]:
@@ -104,12 +102,6 @@ def _sampling_bytes(
     return weights + max(passes * batch * denoised, decoding_bytes(known, batch))
 
 
-def clip_score(known: Known, images: float, captions: float) -> dict[str, float]:
-    """FLOPs of the CLIP score of images with captions, by the name of the part."""
-    networks = known.networks
-    return {"CLIP score": images * networks.clip_image + captions * networks.clip_caption}
-
-
 def illustrate(job: Job, spec: IllustrateSpec, known: Known) -> Price:
     """Price of sampling the images that only figures show; few of an adopted model."""
     if spec.diffusion is None:
@@ -136,10 +128,7 @@ def score_subjects(job: Job, spec: ScoreSubjectsSpec, known: Known) -> Price:
     flops = {
         UNET: images * evaluations * networks.own.forward[spec.size],
         "decoding": images * networks.decode,
-        "features": images * networks.features,
-    }
-    if spec.clip:
-        flops |= clip_score(known, images, prompts)
+    } | networks.seen.flops(spec, images, prompts)
     if spec.dino:
         flops["DINO"] = math.nan
     memory = _sampling_bytes(job, known, [spec.size], fixed.guidance != 1)
@@ -149,10 +138,8 @@ def score_subjects(job: Job, spec: ScoreSubjectsSpec, known: Known) -> Price:
 def real_features(job: Job, spec: FeaturesSpec, known: Known) -> Price:
     """Price of extracting the features of a split's images."""
     count, networks = known.images(job), known.networks
-    flops = {"features": count * networks.features}
-    if spec.clip:
-        flops |= clip_score(known, count, count)
-    return Price(flops, count * 2 * networks.feature_width)
+    flops = networks.seen.flops(spec, count, count)
+    return Price(flops, count * 2 * networks.seen.width(spec))
 
 
 def reconstruction(job: Job, spec: FeaturesSpec, known: Known) -> Price:
@@ -165,7 +152,8 @@ def reconstruction(job: Job, spec: FeaturesSpec, known: Known) -> Price:
 def clip_like(job: Job, spec: ClipLikeSpec, known: Known) -> Price:
     """Price of fitting the CLIP-like score."""
     settings, images = spec.clip_like, known.splits
-    maps = settings.width * (known.networks.feature_width + spec.text_encoder.width)
+    of_images = next(iter(known.networks.seen.extractors.values())).width
+    maps = settings.width * (of_images + spec.text_encoder.width)
     # besides the two maps, every caption of a batch is compared with every image, twice
     forward = 2 * maps + 4 * settings.batch * settings.width
     flops = {
@@ -181,9 +169,9 @@ def baselines(job: Job, spec: BaselinesSpec, known: Known) -> Price:
     return Price(
         {
             "autoencoder": spec.n * (networks.encode + networks.decode),
-            "features": 2 * spec.n * networks.features,
             "perceptual distance": 4 * spec.n * networks.perceptual,
         }
+        | networks.seen.flops(spec, 2 * spec.n)
     )
 
 

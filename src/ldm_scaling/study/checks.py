@@ -43,11 +43,11 @@ def check_training(study: Sections) -> None:
         )
     if not packed and study.metrics.clip_like:
         raise ValueError("metrics.clip_like: must be null for data.source webdataset")
-    clip, text_encoder = study.metrics.clip, study.latents.text_encoder
-    if clip and clip.pretrained == text_encoder.pretrained:
+    own = study.latents.text_encoder.pretrained
+    if same := [scorer.name for scorer in study.metrics.scorers if scorer.pretrained == own]:
         raise ValueError(
-            "metrics.clip: this model is also the text encoder of the U-Nets, so its score would"
-            " favour them; choose another model"
+            f"metrics.scorers: the model of {same[0]} is also the text encoder of the U-Nets, so"
+            " its score would favour them; choose another model"
         )
     for name in study.sampling.samplers:
         if SAMPLERS[name].of_adopted:
@@ -76,10 +76,12 @@ def _check_counts(study: Sections) -> None:
             raise ValueError(
                 f"sampling.n: {study.sampling.n} is larger than data.splits.{split} ({count})"
             )
-    if (study.metrics.components or 0) >= study.sampling.n:
-        raise ValueError(
-            f"metrics.components: must be smaller than sampling.n ({study.sampling.n})"
-        )
+    for own in study.metrics.extractors:
+        if (own.components or 0) >= study.sampling.n:
+            raise ValueError(
+                f"metrics.extractors: the components of {own.name} must be fewer than sampling.n"
+                f" ({study.sampling.n})"
+            )
 
 
 def check_seeds(study: Sections) -> None:
@@ -222,7 +224,9 @@ def check_superres(study: Sections) -> None:
     if superres.n > found:
         raise ValueError(f"superres.n: {superres.n} is larger than {key} ({found})")
     if (components := study.metrics.components or 0) >= superres.n:
-        raise ValueError(f"superres.n: must be larger than metrics.components ({components})")
+        raise ValueError(
+            f"superres.n: must be larger than the components of metrics.extractors ({components})"
+        )
     _check_steps(study, "superres.steps", superres.steps)
     if max(study.figures.prompts) >= superres.n:
         raise ValueError("superres.n: must be larger than every row in figures.prompts")

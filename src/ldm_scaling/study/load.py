@@ -80,8 +80,10 @@ def _with_nulls(value: Any) -> Any:
 def _known_keys(location: tuple) -> str:
     model: Any = Study
     for part in location[:-1]:
-        annotation = model.model_fields[part].annotation
-        model = next(iter(get_args(annotation)), annotation)  # of a section that may be null
+        if isinstance(part, str):  # not a place in a list
+            model = model.model_fields[part].annotation
+            while inner := get_args(model):  # of a list, or of a section that may be null
+                model = inner[0]
     return f"known here: {', '.join(model.model_fields)}"
 
 

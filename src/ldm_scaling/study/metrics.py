@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,9 @@ from pydantic import Field, model_validator
 
 from ..kinds.extractors import EXTRACTORS
 from ..kinds.metrics import SELECTING, of_features
+from ..kinds.scorers import SCORERS
 from .fields import Positive, Strict, is_none, one_of
-from .hub import RESOURCES, Pretrained
+from .hub import RESOURCES, Pretrained, Revision, local_folder, marker, revision_has_an_id
 
 Extractor = Annotated[str, one_of(EXTRACTORS)]
 Selecting = Annotated[str, one_of(SELECTING)]
@@ -18,14 +20,89 @@ InputSize = Annotated[int, Field(ge=32)]
 
 FID = "fid"
 CLIP_SCORE, CLIP_LIKE = "clip_score", "clip_like"
+FEATURES = "features"
+"""array of the first extractor's features; those of another extractor have its name"""
 FEWEST_CONCEPTS = 8
 """concepts among the prompts: FD-infinity divides them into four parts of at least two"""
 
 
-class Clip(Pretrained):
-    """CLIP model of metric clip_score: a folder as OpenCLIP saves it."""
+class Scorer(Pretrained):
+    """A model that scores images against their captions."""
 
-    NAMES = ("open_clip_config.json", "open_clip_model.safetensors")
+    name: Annotated[str, one_of(SCORERS)]
+    """clip_score is a folder as OpenCLIP saves it; pickscore and hps as transformers' CLIPModel"""
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that decide the scores: architecture, preprocessing and weights."""
+        return [self.folder / name for name in SCORERS[self.name].files]
+
+
+class FeatureNetwork(Strict):
+    """A network that images are seen by."""
+
+    name: Extractor
+    """inception_v3 is that of clean-fid and gives FID; dinov2 and clip are folders as transformers
+    saves them"""
+    input_size: InputSize
+    """pixels a side at which it sees an image; inception_v3: 299, dinov2: 224, clip: its own"""
+    pretrained: Annotated[str | None, Field(exclude_if=is_none)] = None
+    """of dinov2 and clip: folder, or a hub id with its revision"""
+    revision: Annotated[Revision | None, Field(exclude_if=is_none)] = None
+    """full commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
+
+    _check_revision = model_validator(mode="after")(revision_has_an_id)
+
+    @model_validator(mode="after")
+    def _fits_the_network(self) -> FeatureNetwork:
+        own = EXTRACTORS[self.name]
+        if own.input_size not in (None, self.input_size):
+            raise ValueError(
+                f"input_size: {own.name} needs {own.input_size} pixels; set {own.input_size}"
+            )
+        if own.files and self.pretrained is None:
+            raise ValueError(f"pretrained: {own.name} needs its folder or hub id; name it")
+        if self.pretrained and not own.files:
+            raise ValueError(f"pretrained: {own.name} brings its weights; remove the key")
+        return self
+
+    @property
+    def weights(self) -> Path | None:
+        """Its file or its folder; None if a package has it."""
+        if self.pretrained:
+            return local_folder(self.pretrained, self.revision)
+        file = EXTRACTORS[self.name].weights
+        return RESOURCES / file if file else None
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that decide the features, if no package has them."""
+        if self.weights is None:
+            return []
+        return [self.weights / name for name in EXTRACTORS[self.name].files] or [self.weights]
+
+    @property
+    def inputs(self) -> list[Path]:
+        """Files that must exist before images are seen."""
+        if self.pretrained and self.revision:
+            return [marker(self.pretrained, self.revision)]
+        return self.files
+
+
+class FeatureExtractor(FeatureNetwork):
+    """A network whose features of images are compared."""
+
+    components: Positive | None
+    """number of principal components of the reference in which the Frechet distance is measured;
+    null: all dimensions of the features, as FID has them"""
+
+    @model_validator(mode="after")
+    def _fid_takes_all(self) -> FeatureExtractor:
+        if EXTRACTORS[self.name].is_fid and self.components is not None:
+            raise ValueError(
+                f"components: only all dimensions of {self.name} give FID; set components: null"
+            )
+        return self
 
 
 class ClipLike(Strict):
@@ -46,13 +123,8 @@ class ClipLike(Strict):
 class Metrics(Strict):
     """How samples are compared with the held-out images."""
 
-    extractor: Extractor
-    """network whose features are compared; inception_v3 is that of clean-fid and gives FID"""
-    input_size: InputSize
-    """pixels a side at which the extractor sees an image; 299 for inception_v3"""
-    components: Positive | None
-    """number of principal components of the reference in which the Frechet distance is measured;
-    null: all dimensions of the features, as FID has them"""
+    extractors: list[FeatureExtractor] = Field(min_length=1)
+    """networks whose features are compared; `select_by` is a metric of the first one's"""
     bootstrap: Annotated[int, Field(ge=10)]
     """bootstrap replicates of every interval, resampled by concept (not for all dimensions)"""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -62,67 +134,108 @@ class Metrics(Strict):
     names: measured elsewhere, for studies of one training seed; null: intervals are without it"""
     select_by: Selecting
     """metric that chooses the guidance scale; with inception_v3, fd is FID"""
-    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
-    """model of the CLIP score; null: the score is not measured"""
+    scorers: list[Scorer] = Field(default_factory=list)
+    """models that score images against their captions; claims and figures take the first one's"""
     clip_like: Annotated[ClipLike | None, Field(exclude_if=is_none)] = None
     """how a substitute for the CLIP score is fitted; null: none is fitted"""
 
     @model_validator(mode="after")
+    def _names_differ(self) -> Metrics:
+        for key, listed in (("extractors", self.extractors), ("scorers", self.scorers)):
+            names = [own.name for own in listed]
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"{key}: {twice[0]} is listed twice; remove one")
+        return self
+
+    @model_validator(mode="after")
     def _one_alignment(self) -> Metrics:
-        if self.clip and self.clip_like:
+        if self.scorers and self.clip_like:
             raise ValueError(
-                "clip_like: metrics.clip names a CLIP model, so no substitute is needed; set null"
+                "clip_like: metrics.scorers names a model, so no substitute is needed; set null"
             )
         return self
 
     @model_validator(mode="after")
-    def _fits_the_extractor(self) -> Metrics:
-        own = EXTRACTORS[self.extractor]
-        if own.input_size not in (None, self.input_size):
+    def _selects_by_the_first(self) -> Metrics:
+        if self.select_by not in of_features(self.extractor):
             raise ValueError(
-                f"input_size: {own.name} needs {own.input_size} pixels; set {own.input_size}"
-            )
-        if own.is_fid and self.components is not None:
-            raise ValueError(
-                f"components: only all dimensions of {own.name} give FID; set components: null"
+                f"select_by: {self.select_by} is no metric of {self.extractor}, the first of"
+                " metrics.extractors; choose another, or put its extractor first"
             )
         return self
 
     @property
+    def extractor(self) -> str:
+        """Name of the first extractor."""
+        return self.extractors[0].name
+
+    @property
+    def components(self) -> int | None:
+        """Principal components of the first extractor's features."""
+        return self.extractors[0].components
+
+    @property
     def weights(self) -> Path | None:
-        """The extractor's file, if no package has it."""
-        file = EXTRACTORS[self.extractor].weights
-        return RESOURCES / file if file else None
+        """The file of an extractor that has one, if no package and no folder has it."""
+        found = [own.weights for own in self.extractors if EXTRACTORS[own.name].weights]
+        return found[0] if found else None
+
+    @property
+    def clip(self) -> Scorer | None:
+        """The model of the CLIP score, if it is measured."""
+        return next((own for own in self.scorers if own.name == CLIP_SCORE), None)
 
     @property
     def names(self) -> dict[str, str]:
-        """Names of the metrics in tables, by kind: of features, and clip or clip_like if set."""
-        return names_of(self)
+        """Names of the metrics in tables, by kind; see `names_of`."""
+        return names_of(self.extractors, self.scorers, self.clip_like)
 
     @property
     def alignment(self) -> str | None:
         """Name of the metric that compares images with their captions, if there is one."""
-        return self.names.get("clip") or self.names.get("clip_like")
+        return self.scorers[0].name if self.scorers else self.names.get(CLIP_LIKE)
+
+
+class Components(Strict):
+    """How the features of an extractor are compared."""
+
+    name: Extractor
+    components: Positive | None
 
 
 class Compared(Strict):
     """The keys that decide how features are compared with those of the reference."""
 
-    extractor: Extractor
-    components: Positive | None
+    extractors: list[Components] = Field(min_length=1)
     bootstrap: Positive
     confidence: float
-    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
+    scorers: list[Scorer] = Field(default_factory=list)
     clip_like: Annotated[ClipLike | None, Field(exclude_if=is_none)] = None
+
+    @classmethod
+    def of(cls, metrics: Metrics) -> Compared:
+        """Those of a study."""
+        return cls(
+            extractors=[Components.part_of(own) for own in metrics.extractors],
+            bootstrap=metrics.bootstrap,
+            confidence=metrics.confidence,
+            scorers=metrics.scorers,
+            clip_like=metrics.clip_like,
+        )
 
     @property
     def names(self) -> dict[str, str]:
-        """Names of the metrics in tables, as in `Metrics`."""
-        return names_of(self)
+        """Names of the metrics in tables, by kind; see `names_of`."""
+        return names_of(self.extractors, self.scorers, self.clip_like)
 
 
-def names_of(metrics: Metrics | Compared) -> dict[str, str]:
-    """Names of the metrics in tables, by kind: of features, and clip or clip_like if set."""
-    clip = {"clip": CLIP_SCORE} if metrics.clip else {}
-    clip_like = {"clip_like": CLIP_LIKE} if metrics.clip_like else {}
-    return of_features(metrics.extractor) | clip | clip_like
+def names_of(
+    extractors: Sequence[FeatureExtractor | Components],
+    scorers: Sequence[Scorer],
+    clip_like: ClipLike | None,
+) -> dict[str, str]:
+    """Names of the metrics in tables: of the first extractor's features by kind, others by name."""
+    first, *others = extractors
+    by_name = [name for own in others for name in of_features(own.name).values()]
+    by_name += [own.name for own in scorers] + ([CLIP_LIKE] if clip_like else [])
+    return of_features(first.name) | {name: name for name in by_name}

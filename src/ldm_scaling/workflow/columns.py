@@ -68,7 +68,7 @@ def metrics() -> str:
     """The metrics of the registry, by the names that tables have."""
     rows = []
     for metric in METRICS.values():
-        own = metric.of in (Of.FEATURES, Of.SUBJECT_FEATURES)
+        own = metric.of in (Of.FEATURES, Of.SUBJECT_FEATURES) and not metric.extractor
         name = f"{metric.name}_<extractor>" if own else metric.name
         rows.append((f"`{name}`", metric.label, "higher" if metric.higher else "lower"))
     return as_table(("metric", "what it is", "better"), rows)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..kinds.extractors import EXTRACTORS
+from ..kinds.scorers import SCORERS
 from ..study.adopted import AdoptedModel
 from ..study.fields import StudyError
 from ..study.hub import INCEPTION, RESOURCES, WORD_VECTORS, WORD_VECTORS_FILES, Kind, marker
@@ -63,10 +65,6 @@ ARCHIVES = {
     ),
 }
 """by their path below resources/"""
-
-
-CLIP_FILES = ("*.json", "*.txt", "open_clip_model.safetensors")
-"""of a CLIP model as OpenCLIP saves it; other weights beside them are the same in other formats"""
 
 
 @dataclass(frozen=True)
@@ -128,8 +126,15 @@ def _networks(study: Study) -> list[HubDownload]:
 def hub_downloads(study: Study) -> list[HubDownload]:
     """What the study downloads from the hub. Raises StudyError if a commit is not named."""
     found = _networks(study)
-    if (clip := study.metrics.clip) and clip.revision:
-        found.append(HubDownload(clip.pretrained, clip.revision, include=CLIP_FILES))
+    for scorer in study.metrics.scorers:
+        if scorer.revision:
+            known = SCORERS[scorer.name]
+            files = (*known.others, *known.files)
+            found.append(HubDownload(scorer.pretrained, scorer.revision, include=files))
+    for extractor in study.metrics.extractors:
+        if extractor.pretrained and extractor.revision:
+            files = EXTRACTORS[extractor.name].files
+            found.append(HubDownload(extractor.pretrained, extractor.revision, include=files))
     if study.dreambooth and (dino := study.dreambooth.dino) and dino.revision:
         found.append(HubDownload(dino.pretrained, dino.revision))
     if study.param_budget:

@@ -107,8 +107,10 @@ class Inputs:
         return list(map(str, hub.awaited(encoder.pretrained, encoder.revision)))
 
     def extractor(self, wildcards: Any) -> Files:
-        """The file of an extractor whose weights no package brings."""
-        return [str(self.study.metrics.weights)] if self.study.metrics.weights else []
+        """The files of the extractors that no package brings."""
+        extractors = self.study.metrics.extractors
+        seen_by = extractors[:1] if of_superres(wildcards) else extractors
+        return [str(path) for own in seen_by for path in own.inputs]
 
     def head(self, wildcards: Any) -> Files:
         """The network of the inception score, where it is measured."""
@@ -119,12 +121,12 @@ class Inputs:
         clip = self.study.metrics.clip
         return list(map(str, clip.inputs)) if clip else []
 
-    def clip(self, wildcards: Any) -> Files:
-        """The captions of images that a CLIP model scores, and its files."""
+    def scored(self, wildcards: Any) -> Files:
+        """The captions of images that are scored, and the scorers' files."""
         scored = wildcards.get("split", "test") == "test" and not of_superres(wildcards)
-        if not scored or self.study.metrics.clip is None:
-            return []
-        return [f"{self.study.results}/data/test.csv", *self.clip_model(wildcards)]
+        scorers = self.study.metrics.scorers if scored else []
+        files = [str(path) for own in scorers for path in own.inputs]
+        return [f"{self.study.results}/data/test.csv", *files] if scorers else []
 
     def clip_like(self, wildcards: Any) -> Files:
         """The maps of the CLIP-like score, if there is one."""

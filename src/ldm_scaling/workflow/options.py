@@ -175,13 +175,16 @@ class Options:
         """The extractor's file, and what images are scored against, where they are needed."""
         weights = self.weights(wildcards, input)
         if not inputs.of_superres(wildcards):
-            return [*weights, *each("--captions", input.clip[:1])]
+            return [*weights, *each("--captions", input.scored[:1])]
         condition, originals, *_ = input.superres
         superres = [*each("--condition", [condition]), *each("--originals", [originals])]
         return [*weights, *superres, self.perceptual(wildcards)]
 
-    weights = _given("--weights", "extractor")
-    """the extractor's file, where no package brings it"""
+    def weights(self, wildcards: Any, input: Any) -> list[str]:
+        """The file of an extractor that has one; the spec names the folders of others."""
+        file = str(self.study.metrics.weights)
+        return each("--weights", [path for path in input.extractor if path == file])
+
     reference = _given("--reference", "reference")
     """the features of real images, where guidance is searched"""
     clip_like = _given("--clip-like", "clip_like")

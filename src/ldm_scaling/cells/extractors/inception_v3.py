@@ -24,7 +24,7 @@ def load(
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     """The extractor on a device. Raises InputError if its file is missing or another one."""
     if weights is None:
-        raise InputError("metrics.extractor: inception_v3 needs --weights FILE")
+        raise InputError("metrics.extractors: inception_v3 needs --weights FILE")
     if not weights.exists():
         raise InputError(f"{weights} is missing; {PREFETCH}")
     try:

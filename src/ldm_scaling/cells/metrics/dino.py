@@ -25,9 +25,7 @@ class DinoFeatures:
         """Load the model. Raises InputError if the folder lacks its files or they are unusable."""
         from transformers import AutoImageProcessor, ViTModel  # seconds that others need not pay
 
-        folder = find("dreambooth.dino", dino.pretrained, dino.revision)
-        if missing := [path for path in dino.files if not path.exists()]:
-            raise InputError(f"dreambooth.dino: {missing[0]} is missing; transformers needs it")
+        folder = find("dreambooth.dino", dino.pretrained, dino.revision, files=dino.files)
         try:
             model: Any = ViTModel.from_pretrained(
                 folder, add_pooling_layer=False, local_files_only=True, dtype=torch.float32

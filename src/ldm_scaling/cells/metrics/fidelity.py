@@ -19,11 +19,6 @@ _SIGMA, _WINDOW = 1.5, 11  # of Wang et al. 2004
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
-def fidelity_names(perceptual: str) -> list[str]:
-    """The metrics' names, in the order in which `Fidelity` gives them."""
-    return [PSNR, SSIM, perceptual]
-
-
 def _smoothed(images: np.ndarray) -> np.ndarray:
     """Gaussian means [..., S - 10, S - 10] of numbers [..., S, S]; only whole windows."""
     places = np.arange(_WINDOW) - _WINDOW // 2
@@ -54,17 +49,19 @@ def ssim(images: np.ndarray, originals: np.ndarray) -> np.ndarray:
 class Fidelity:
     """Compares images with the originals of their rows."""
 
-    def __init__(self, originals: np.ndarray, distance: Distance):
-        self._originals, self._distance = originals, distance
+    def __init__(self, originals: np.ndarray, distance: Distance, perceptual: str):
+        """`perceptual` is the name of the distance in tables."""
+        self._originals = originals
+        self._measures = {PSNR: psnr, SSIM: ssim, perceptual: distance}
 
-    def __call__(self, images: np.ndarray, rows: slice) -> np.ndarray:
-        """PSNR, SSIM and distance, float32 [B, 3], of uint8 images [B, 3, S, S] of these rows."""
-        originals = self._originals[rows]
-        parts = []
-        for own in batches(len(images), BATCH):
-            pair = images[own], originals[own]
-            parts.append(np.stack([measure(*pair) for measure in (psnr, ssim, self._distance)], 1))
-        return np.concatenate(parts).astype(np.float32)
+    def __call__(self, images: np.ndarray, rows: slice) -> dict[str, np.ndarray]:
+        """Each metric, float32 [B], of uint8 images [B, 3, S, S] of these rows."""
+        originals, parts = self._originals[rows], batches(len(images), BATCH)
+        pairs = [(images[own], originals[own]) for own in parts]
+        return {
+            name: np.concatenate([measure(*pair) for pair in pairs]).astype(np.float32)
+            for name, measure in self._measures.items()
+        }
 
 
 def load_fidelity(name: str, options: Namespace, n: int, device: torch.device | str) -> Fidelity:
@@ -79,4 +76,4 @@ def load_fidelity(name: str, options: Namespace, n: int, device: torch.device | 
     originals = map_array(path, "images")
     if len(originals) < n:
         raise InputError(f"{path} has {len(originals)} images, fewer than {n}")
-    return Fidelity(originals, load_distance(name, options.perceptual, device))
+    return Fidelity(originals, load_distance(name, options.perceptual, device), name)

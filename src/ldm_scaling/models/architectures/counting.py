@@ -25,21 +25,27 @@ def count_params(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def count_gflops(network: Network, text_tokens: int) -> float:
-    """GFLOPs of one forward pass for one image (2 FLOPs a multiply-add, zero padding counted).
+def count_flops(call: Callable[[], object]) -> float:
+    """FLOPs of a call of networks on the meta device (2 a multiply-add, zero padding counted).
 
-    The network must be on the meta device: a processor's own attention kernels escape the counter.
+    A processor's own attention kernels escape the counter.
     """
     from torch.utils.flop_counter import FlopCounterMode  # it imports triton
 
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        call()
+    return float(counter.get_total_flops())
+
+
+def count_gflops(network: Network, text_tokens: int) -> float:
+    """GFLOPs of one forward pass for one image; the network must be on the meta device."""
     config, device = network.config, network.device
     if device.type != "meta":
         raise ValueError("count FLOPs of a network that was built under torch.device('meta')")
     shape = (1, config.in_channels, config.sample_size, config.sample_size)
     text = torch.empty(1, text_tokens, config.cross_attention_dim, device=device)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.empty(shape, device=device), torch.zeros(1, device=device), text)
-    return counter.get_total_flops() / 1e9
+    pixels, time = torch.empty(shape, device=device), torch.zeros(1, device=device)
+    return count_flops(lambda: network(pixels, time, text)) / 1e9
 
 
 def count_size(

@@ -13,14 +13,15 @@ from ...kinds.sizes import SEPARATOR
 from ...study.adopted import AdoptedModel
 from ...study.diffusion import Diffusion
 from ...study.fields import Fraction, Guidance, Positive, Seed, Strict, StudyError, is_none
-from ...study.metrics import Clip, Extractor, InputSize, Selecting
+from ...study.metrics import Selecting
 from ...study.sampling import AnySampler, Schedule, Setting
 from ...study.stitch import allocations
 from ...study.study import Study
 from .. import needed, searches, stages
+from .seen import SeenBy, seen_by, seen_by_first
 
 
-class CellSpec(Strict):
+class CellSpec(SeenBy):
     """Sample one cell: (model, sampler, schedule, steps, guidance)."""
 
     recipe: Literal[1] = 1
@@ -29,9 +30,6 @@ class CellSpec(Strict):
     guidance: Guidance
     n: Positive
     seed: Seed
-    extractor: Extractor
-    input_size: InputSize
-    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
     trained: Annotated[Fraction | None, Field(exclude_if=is_none)] = None
     """of a kept checkpoint: its fraction of the training"""
     schedule: Annotated[Schedule | None, Field(exclude_if=is_none)] = None
@@ -90,9 +88,7 @@ class CellSpec(Strict):
             guidance=guidance,
             n=superres.n if superres else sampling.n,
             seed=sampling.seed,
-            extractor=metrics.extractor,
-            input_size=metrics.input_size,
-            clip=None if superres else metrics.clip,
+            **(seen_by_first if superres else seen_by)(metrics),
             trained=trained,
             schedule=None if has_own else schedule or sampling.schedule,
             teacher_steps=needed.distill(study).teacher_steps if sampler in OF_STUDENTS else None,

@@ -53,7 +53,8 @@ class AgreementClaims(Strict):
     def of(cls, study: Study) -> AgreementClaims:
         """Settings of a study's claims on metrics."""
         return cls(
-            distances=distances(study.metrics.extractor), budgets=sorted(study.figures.budgets)
+            distances=[name for own in study.metrics.extractors for name in distances(own.name)],
+            budgets=sorted(study.figures.budgets),
         )
 
 

@@ -10,11 +10,11 @@ from ...study.diffusion import Diffusion
 from ...study.dreambooth import Dino, Prompts, Teaching
 from ...study.family import Size
 from ...study.fields import Positive, Seed, Strict, is_none
-from ...study.metrics import Clip, Extractor, InputSize
 from ...study.sampling import Setting
 from ...study.study import Study
 from .. import needed
 from .latents import EncodeImagesSpec, EncodeTextSpec
+from .seen import SeenBy, seen_by_first
 
 
 class SubjectsSpec(Strict):
@@ -111,7 +111,7 @@ class DreamBoothSpec(Strict):
         )
 
 
-class ScoreSubjectsSpec(Strict):
+class ScoreSubjectsSpec(SeenBy):
     """Sample subjects' prompts from a model before and after it was taught them, and score them."""
 
     recipe: Literal[1] = 1
@@ -123,9 +123,6 @@ class ScoreSubjectsSpec(Strict):
     """of the initial noise"""
     prompts: Prompts
     images_per_prompt: Positive
-    extractor: Extractor
-    input_size: InputSize
-    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
     clip_like: bool
     """whether a CLIP-like score is fitted"""
     dino: Annotated[Dino | None, Field(exclude_if=is_none)] = None
@@ -142,9 +139,8 @@ class ScoreSubjectsSpec(Strict):
             seed=sampling.seed,
             prompts=taught.prompts,
             images_per_prompt=taught.images_per_prompt,
-            extractor=metrics.extractor,
-            input_size=metrics.input_size,
-            clip=metrics.clip,
+            **seen_by_first(metrics),
+            scorers=[metrics.clip] if metrics.clip else [],
             clip_like=metrics.clip_like is not None,
             dino=taught.dino,
         )

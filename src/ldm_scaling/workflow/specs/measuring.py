@@ -11,29 +11,23 @@ from ...kinds.extractors import EXTRACTORS
 from ...kinds.metrics import RECIPES
 from ...study.fields import Positive, Seed, Strict, is_none
 from ...study.latents import TextEncoder
-from ...study.metrics import Clip, ClipLike, Compared, Extractor, InputSize
+from ...study.metrics import ClipLike, Compared
 from ...study.study import Study
 from ...study.superres import INCEPTION_SCORE, PSNR, SSIM
 from .. import needed, stages
+from .seen import SeenBy, seen_by, seen_by_first
 
 
-class FeaturesSpec(Strict):
+class FeaturesSpec(SeenBy):
     """Features of real and of reconstructed images."""
 
     recipe: Literal[1] = 1
-    extractor: Extractor
-    input_size: InputSize
-    clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
 
     @classmethod
     def of(cls, study: Study, split: str = "test") -> FeaturesSpec:
-        """Spec of rules real_features and reconstruction_features. Only split test uses CLIP."""
-        metrics = study.metrics
-        return cls(
-            extractor=metrics.extractor,
-            input_size=metrics.input_size,
-            clip=metrics.clip if split == "test" else None,
-        )
+        """Spec of rules real_features and reconstruction_features. Only split test is scored."""
+        own = seen_by(study.metrics)
+        return cls(**own | ({} if split == "test" else {"scorers": []}))
 
 
 class ClipLikeSpec(Strict):
@@ -79,7 +73,9 @@ class MeasureSpec(Strict):
     def names(self) -> list[str]:
         """Every metric of a cell, by its name."""
         own = self.fidelity or []
-        score = [INCEPTION_SCORE] if own and EXTRACTORS[self.metrics.extractor].is_fid else []
+        score = (
+            [INCEPTION_SCORE] if own and EXTRACTORS[self.metrics.extractors[0].name].is_fid else []
+        )
         return [*self.metrics.names.values(), *own, *score]
 
     @classmethod
@@ -90,11 +86,12 @@ class MeasureSpec(Strict):
         decides the features. Super-resolution has no captions that images could fit.
         """
         n, fidelity = study.sampling.n, None
-        metrics = Compared.part_of(study.metrics)
+        metrics = Compared.of(study.metrics)
         if stages.is_superres(stage):
             superres = needed.superres(study)
             n, fidelity = superres.n, [PSNR, SSIM, superres.perceptual]
-            metrics = metrics.model_copy(update={"clip": None, "clip_like": None})
+            alone = {"extractors": metrics.extractors[:1], "scorers": [], "clip_like": None}
+            metrics = metrics.model_copy(update=alone)
         return cls(seed=study.seed, n=n, metrics=metrics, fidelity=fidelity)
 
 
@@ -113,8 +110,7 @@ class BaselinesSpec(FeaturesSpec):
     def of(cls, study: Study) -> BaselinesSpec:
         """Spec of rule superres_baselines."""
         return cls(
-            extractor=study.metrics.extractor,
-            input_size=study.metrics.input_size,
+            **seen_by_first(study.metrics),
             measure=MeasureSpec.of(study, stages.SUPERRES),
             perceptual=needed.superres(study).perceptual,
         )

@@ -1,0 +1,44 @@
+"""DINOv2, trained without labels; the class token after the last normalisation.
+
+Oquab et al. 2023, https://arxiv.org/abs/2304.07193. Frechet distances on its ViT-L/14 agree better
+with people than those on Inception-v3 (Stein et al. 2023, https://arxiv.org/abs/2306.04675).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .standardized import IMAGENET, standardized
+
+
+def load(
+    device: torch.device | str, weights: Path | None
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The extractor of a folder on a device. Raises whatever transformers raises."""
+    from transformers import Dinov2Model  # seconds of import that other studies need not pay
+
+    network: Any = Dinov2Model.from_pretrained(
+        weights, local_files_only=True, use_safetensors=True, dtype=torch.float32
+    )
+    network.eval().requires_grad_(False).to(device)
+    return lambda pixels: network(standardized(pixels, *IMAGENET)).pooler_output
+
+
+def untrained() -> Callable[[torch.Tensor], torch.Tensor]:
+    """ViT-L/14 on the meta device, to be counted."""
+    from transformers import Dinov2Config, Dinov2Model
+
+    config = Dinov2Config(
+        hidden_size=1024,
+        num_hidden_layers=24,
+        num_attention_heads=16,
+        patch_size=14,
+        image_size=518,
+    )
+    with torch.device("meta"):
+        network: Any = Dinov2Model(config).eval()
+    return lambda pixels: network(pixels).pooler_output

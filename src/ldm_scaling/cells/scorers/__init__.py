@@ -1,0 +1,1 @@
+"""Models that score images against captions: one module a scorer, found by its name."""
