@@ -121,10 +121,15 @@ def weights(folder):
     return load_file(folder / "unet" / "diffusion_pytorch_model.safetensors")
 
 
-def assert_close(found, expected, tolerance=2e-5):
+def assert_close(found, expected):
+    """Each tensor's root mean square difference is below 2 % of the 1e-3 that weights move by.
+
+    Adam divides by the size of a gradient, so a single weight whose gradient is almost zero may
+    differ by more on another kind of processor.
+    """
     assert found.keys() == expected.keys()
     for key, value in expected.items():
-        np.testing.assert_allclose(found[key], value, rtol=0, atol=tolerance, err_msg=key)
+        assert np.sqrt(((found[key] - value) ** 2).mean()) < 2e-5, key
 
 
 def processes(folder):
@@ -176,8 +181,7 @@ def test_two_processes_distil_as_one(train, study, tmp_path, module, names):
     told = "time_embedding.cond_proj.weight"
     assert np.abs(expected[told]).max() > 1e-4  # it listens to the scale, which it did not at first
     for name in names:
-        # weights move by 1e-3; guidance of 20 makes more of rounding than pretraining does
-        assert_close(weights(tmp_path / name), expected, tolerance=5e-5)
+        assert_close(weights(tmp_path / name), expected)
 
 
 def test_two_processes_sample_as_one(study, text, tmp_path):
