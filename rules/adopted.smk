@@ -1,7 +1,7 @@
 """Adopted models: what their pipelines cost, and prompts as they encode them. Nothing is trained.
 
-Needs: the pipelines, and the captions of the test split. Gives: prompts.safetensors of each model in
-<results>/latents/{stage}/{size}, and family.csv in <results>/models.
+Needs: the pipelines, and the captions of the test split. Gives: prompts.safetensors and
+summary.json of each model in <results>/latents/{stage}/{size}, and family.csv in <results>/models.
 """
 
 from ldm_scaling.workflow.closure import closure
@@ -15,7 +15,8 @@ rule encode_prompts:
         pipeline=inputs.pipeline,
         captions="<results>/data/test.csv",
     output:
-        "<results>/latents/{stage}/{size}/prompts.safetensors",
+        prompts="<results>/latents/{stage}/{size}/prompts.safetensors",
+        summary="<results>/latents/{stage}/{size}/summary.json",
     log:
         "<logs>/encode_prompts/{stage}_{size}.log",
     benchmark:
@@ -32,7 +33,8 @@ rule encode_prompts:
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.models.encode_prompts --spec {params.spec:q}"
-        " --captions {input.captions:q} --out {output:q} --work-dir {params.work:q}"
+        " --captions {input.captions:q} --out {output.prompts:q}"
+        " --summary {output.summary:q} --work-dir {params.work:q}"
 
 
 rule count_adopted:

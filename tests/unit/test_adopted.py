@@ -275,3 +275,15 @@ def test_a_scale_that_a_pipeline_ignores_is_refused(adopted):
 def test_neither_checker_nor_watermark_is_loaded(adopted):
     assert adopted("stable_diffusion").pipeline.safety_checker is None
     assert adopted("stable_diffusion_xl").pipeline.watermark is None
+
+
+def test_the_summary_names_what_is_left_out_and_how_guidance_is_applied(adopted):
+    own = adopted("stable_diffusion")
+    found = adopt.summarized(own.model, own.layout)
+    assert found["pipeline"] == "StableDiffusionPipeline"
+    assert (found["process"], found["guidance"]) == ("ddpm", "two evaluations")
+    flux = adopted("flux")
+    told = adopt.summarized(flux.model, flux.layout)["guidance"]
+    assert told == "the scale is an input of the network"
+    sana = adopted("sana")
+    assert adopt.summarized(sana.model, sana.layout)["process"] == "flow"

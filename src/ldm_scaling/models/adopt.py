@@ -179,6 +179,21 @@ def component_class(layout: Layout, component: str) -> Any:
     return getattr(importlib.import_module(library), name)
 
 
+def summarized(model: AdoptedModel, layout: Layout) -> dict[str, Any]:
+    """What a reader should know of a pipeline beside its costs."""
+    guided = "the scale is an input of the network" if layout.told else "two evaluations"
+    return {
+        "pipeline": layout.kind.name,
+        "denoiser": layout.classes[layout.kind.denoiser][1],
+        "scheduler": (model.scheduler or {}).get("class", layout.classes["scheduler"][1]),
+        "process": "flow" if layout.flow else "ddpm",
+        "guidance": guided if layout.told or layout.kind.guided else "none",
+        "dtype": model.dtype,
+        "side": model.side,
+        "left_out": layout.left_out,
+    }
+
+
 def files_hash(model: AdoptedModel) -> str:
     """A hash of a pipeline's files; of a download, of the hashes that came with it."""
     if model.base:

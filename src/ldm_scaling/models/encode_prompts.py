@@ -1,7 +1,8 @@
 """Encode the prompts of a study as an adopted pipeline does, once for all of its cells.
 
 Writes what a call of the pipeline takes in place of captions, by the names that it gives them, each
-float16 or integers, [N, ...].
+float16 or integers, [N, ...]; and a summary of the pipeline: its classes, how guidance is applied,
+and the components that are not loaded.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from ..data.captions import read_column
 from ..jobs.cli import InputError, Slice
 from ..jobs.command import Resumable, command
 from ..jobs.pieces import in_pieces
-from ..jobs.workdir import WorkDir, file_hash, fingerprint
+from ..jobs.workdir import WorkDir, file_hash, fingerprint, write_json
 from ..training.devices import own_device
 from ..workflow.specs.latents import EncodePromptsSpec
-from .adopt import encode, files_hash, load, read_layout
+from .adopt import encode, files_hash, load, read_layout, summarized
 
 BATCH = 16
 
@@ -39,6 +40,7 @@ def main(
     spec: EncodePromptsSpec,
     captions: Annotated[Path, "captions of the test split"],
     out: Annotated[Path, "file of embeddings"],
+    summary: Annotated[Path, "what the pipeline is"],
     job: Resumable,
 ) -> None:
     time_slice = Slice(job.max_seconds)
@@ -46,7 +48,8 @@ def main(
     if len(sentences) < spec.n:
         raise InputError(f"{captions} has {len(sentences)} rows, fewer than sampling.n = {spec.n}")
     layout = read_layout(spec.pipeline)
-    content = fingerprint(spec, file_hash(captions), files_hash(spec.pipeline))
+    files = files_hash(spec.pipeline)
+    content = fingerprint(spec, file_hash(captions), files)
     pipeline = load(spec.pipeline, text=True).to(own_device())
 
     def compute(rows: slice) -> dict[str, np.ndarray]:
@@ -56,4 +59,5 @@ def main(
     with WorkDir(job.work_dir, content) as work:
         pieces = in_pieces("encoding prompts", len(sentences), BATCH, compute, work, time_slice)
         pieces.finish(out, content)
+    write_json(summary, summarized(spec.pipeline, layout) | {"files": files})
     print(f"{len(sentences)} prompts as {layout.kind.name} encodes them")
