@@ -72,10 +72,10 @@ def untrained(scorer: Scorer) -> tuple[Callable[[], Any], Callable[[], Any]]:
     from transformers import CLIPConfig, CLIPModel
 
     path = scorer.folder / "config.json"
-    config = CLIPConfig.from_dict(json.loads(path.read_bytes()) if path.exists() else _VIT_H)
+    config: Any = CLIPConfig.from_dict(json.loads(path.read_bytes()) if path.exists() else _VIT_H)
     with torch.device("meta"):
         model: Any = CLIPModel(config).eval()
-    side, length = model.config.vision_config.image_size, config.text_config.max_position_embeddings
+    side, length = config.vision_config.image_size, config.text_config.max_position_embeddings
     pixels = torch.empty(1, 3, side, side, device="meta")
     tokens = torch.zeros(1, length, dtype=torch.long, device="meta")
     return (

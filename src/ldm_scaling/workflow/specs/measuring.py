@@ -27,7 +27,9 @@ class FeaturesSpec(SeenBy):
     def of(cls, study: Study, split: str = "test") -> FeaturesSpec:
         """Spec of rules real_features and reconstruction_features. Only split test is scored."""
         own = seen_by(study.metrics)
-        return cls(**own | ({} if split == "test" else {"scorers": []}))
+        if split != "test":
+            own["scorers"] = []
+        return cls(**own)
 
 
 class ClipLikeSpec(Strict):
