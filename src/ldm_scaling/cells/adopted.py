@@ -1,7 +1,7 @@
-"""Images of a pipeline that others trained, each from generators of its own: an `ImageMaker`.
+"""Sample images from an adopted pipeline; `PipelineSampler` is an `ImageMaker`.
 
-Image i has the same noise whatever the batch, the steps and the guidance. Where a call takes noise
-[B, C, h, w], all pipelines with latents of one shape have the same.
+Image i has its own random generator, so its noise does not depend on the batch, the steps or the
+guidance. Pipelines whose calls accept noise and whose latents have the same shape share the noise.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOTHING = np.empty((0, 3, 1, 1), dtype=np.uint8)
 
 
 class PipelineSampler:
-    """The part of a pipeline that makes images, and encoded prompts."""
+    """The components of a pipeline that generate images, with encoded prompts."""
 
     def __init__(
         self,
@@ -61,14 +61,17 @@ class PipelineSampler:
     def images_at(
         self, rows: Sequence[int], trajectory: Trajectory, seed: int
     ) -> tuple[np.ndarray, bool]:
-        """Images of prompts `rows` that no cell has; as `images`."""
+        """Images of prompts `rows` with any trajectory; returns what `images` returns."""
         prompts = {name: self._rows(name, rows) for name in self._prompts if name in self._taken}
         return self._images_of(prompts, rows, trajectory, seed)
 
     def between(
         self, rows: Sequence[int], shares: Sequence[float], trajectory: Trajectory, seed: int
     ) -> tuple[np.ndarray, bool]:
-        """Images of two prompts, mixed by shares of the first, from its noise; as `images`."""
+        """Images of mixtures of two prompts, from the first one's noise.
+
+        `shares` are the weights of the first prompt. Returns what `images` returns.
+        """
         mixed = {}
         for name in self._prompts:
             if name in self._taken:
@@ -94,7 +97,7 @@ class PipelineSampler:
         return self._small(to_uint8(made)), bool(made.isfinite().all())
 
     def evaluations(self, cell: CellSpec) -> int:
-        """Network evaluations of one image, as they were counted of the last ones."""
+        """Network evaluations of one image, counted while the last images were sampled."""
         return self._nfe
 
     def _arguments(
@@ -155,7 +158,7 @@ class PipelineSampler:
 
 
 class TooLarge:
-    """What stands for a pipeline whose weights do not fit the memory: an `ImageMaker`."""
+    """An `ImageMaker` in place of a pipeline whose weights do not fit the memory."""
 
     def images(self, cell: CellSpec, rows: Sequence[int]) -> tuple[np.ndarray, bool]:
         """Raises torch.OutOfMemoryError."""
@@ -164,26 +167,26 @@ class TooLarge:
     def images_at(
         self, rows: Sequence[int], trajectory: Trajectory, seed: int
     ) -> tuple[np.ndarray, bool]:
-        """No images."""
+        """Returns no images."""
         return _NOTHING, False
 
     def between(
         self, rows: Sequence[int], shares: Sequence[float], trajectory: Trajectory, seed: int
     ) -> tuple[np.ndarray, bool]:
-        """No images."""
+        """Returns no images."""
         return _NOTHING, False
 
     def evaluations(self, cell: CellSpec) -> int:
-        """None."""
+        """Returns 0."""
         return 0
 
 
 def load_pipeline(
     spec: SweepSpec | IllustrateSpec, text: Path, prompts: int
 ) -> tuple[PipelineSampler | TooLarge, list[str]]:
-    """What samples the adopted model of a sweep, on its device, and hashes of what decides it.
+    """Load the adopted model of a sweep on its device; also returns hashes of its files.
 
-    A model that does not fit the memory fails at each cell, so that the others of a study go on.
+    A model that does not fit the memory fails in each of its cells, so that other models go on.
     Raises InputError if the pipeline or the file of encoded prompts is unusable.
     """
     model = spec.pipeline

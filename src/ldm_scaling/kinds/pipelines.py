@@ -1,4 +1,4 @@
-"""Pipelines of diffusers that a study may adopt, a line for each class: how their calls differ.
+"""Pipelines of diffusers that a study may adopt, one line each: how their calls differ.
 
 Everywhere else, guidance is the scale s of `weak + s (strong - weak)`, so that 1 is off.
 """
@@ -12,37 +12,37 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Pipeline:
-    """How a class of pipelines is called. What is not said here is alike in all of them."""
+    """How a class of pipelines is called; only what differs between classes."""
 
     name: str
     """the class, as model_index.json has it"""
     encoded: tuple[str, ...]
-    """what `encode_prompt` returns, by the names that a call gives it"""
+    """names of what `encode_prompt` returns, as arguments of a call"""
     width: str
     """key of the denoiser's configuration with the width of embedded prompts"""
     denoiser: str = "transformer"
     """component that is evaluated at every step"""
     clip_tokens: bool = False
-    """whether prompts have the tokens of the first tokenizer"""
+    """whether an embedded prompt has as many tokens as the first tokenizer's maximum"""
     sequence: bool = True
-    """whether they have, or have besides, those of `max_sequence_length`"""
+    """whether an embedded prompt has `max_sequence_length` tokens, beside those of `clip_tokens`"""
     pooled: str | None = None
-    """key of the denoiser's configuration with the width of a prompt's one vector"""
+    """key of the denoiser's configuration with the width of a prompt's pooled vector"""
     guided: bool = True
-    """whether a scale above 1 takes a second evaluation, unless the network is told the scale"""
+    """whether a scale above 1 costs a second evaluation, unless the scale is an input (`told`)"""
     told: str | None = None
-    """key of the denoiser's configuration that is set where the network is told the scale, so that
-    an evaluation is guided by itself"""
+    """key of the denoiser's configuration; if it is set there, the scale is an input of the network
+    and one evaluation is guided"""
     off: float = 1
-    """the scale of its calls that is no guidance"""
+    """the scale in its calls that switches guidance off"""
     takes_noise: bool = True
-    """whether a call can be given noise [B, C, h, w]; else it draws its own from the generators"""
+    """whether a call accepts noise [B, C, h, w]; otherwise it draws noise from the generators"""
     native_only: bool = False
-    """whether its loop is made for the scheduler that it comes with"""
+    """whether its loop works with its own scheduler only"""
     intermediate: int | None = None
-    """steps at which a call has a time of its own for the second; with others it takes none"""
+    """the only number of steps for which a call sets an intermediate time"""
     call: Mapping[str, Any] = field(default_factory=dict)
-    """further arguments of every call: nothing may rewrite prompts or change the size"""
+    """further arguments of every call, so that it changes neither prompts nor sizes"""
 
 
 TEXT = ("prompt_embeds", "negative_prompt_embeds")
@@ -99,6 +99,6 @@ PIPELINES = {
     )
 }
 LEFT_OUT = ("safety_checker", "watermark", "image_encoder", "feature_extractor")
-"""beginnings of the names of components that change images, or that text alone does not need"""
+"""prefixes of components that change finished images, or that text-to-image does not need"""
 WRITTEN = ("text_encoder", "tokenizer")
-"""beginnings of the names of components that only encode captions"""
+"""prefixes of components that only encode captions"""

@@ -1,8 +1,8 @@
-"""Pipelines that others trained: what is known of their folders, and their parts, loaded.
+"""Adopted pipelines: reads what a folder contains, and loads its components.
 
-A pipeline is loaded twice, never whole: what encodes captions, then what makes images. Only
-safetensors are read, no code comes with them, and nothing is loaded that changes images afterwards
-(`LEFT_OUT`).
+A pipeline is loaded in two parts: first the components that encode captions, then the components
+that generate images. Only safetensors are read, no remote code is run, and components that change
+finished images (`LEFT_OUT`) are not loaded.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ _CONFIGS = {"scheduler": "scheduler_config.json", "tokenizer": "tokenizer_config
 
 @dataclass(frozen=True)
 class Layout:
-    """What a pipeline's folder says of it, without weights."""
+    """What a pipeline's folder contains, read without weights."""
 
     folder: Path
     kind: Pipeline
     classes: dict[str, tuple[str, str]]
     """library and class of each component that has a folder"""
     absent: tuple[str, ...]
-    """names of those that the pipeline goes without"""
+    """names of components that model_index.json lists as null"""
     own_denoiser: Path | None = None
-    """folder of another denoiser, which takes the place of the pipeline's"""
+    """folder of a student's denoiser, which replaces the pipeline's"""
     known: Components | None = None
-    """what is known of a pipeline that is not there; None: it is"""
+    """configurations of a public pipeline that is not downloaded; None: the folder has them"""
 
     @property
     def components(self) -> list[str]:
-        """Names of those that have a folder."""
+        """Names of the components that have a folder."""
         return list(self.classes)
 
     def config(self, component: str) -> dict[str, Any]:
@@ -62,12 +62,12 @@ class Layout:
 
     @property
     def denoiser(self) -> dict[str, Any]:
-        """The configuration of what denoises."""
+        """The configuration of the denoiser."""
         return self.config(self.kind.denoiser)
 
     @property
     def told(self) -> bool:
-        """Whether the network is told the guidance scale, so that it evaluates once a step."""
+        """Whether the guidance scale is an input of the network: one evaluation a step."""
         return bool(self.kind.told and self.denoiser.get(self.kind.told))
 
     @property
@@ -79,7 +79,7 @@ class Layout:
 
     @property
     def left_out(self) -> list[str]:
-        """Components that it has and that are not loaded."""
+        """Components of the folder that are not loaded."""
         return [name for name in self.components if name.startswith(LEFT_OUT)]
 
 
@@ -93,7 +93,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def read_layout(model: AdoptedModel) -> Layout:
-    """What a model's folder has.
+    """Read what a model's folder contains.
 
     Raises InputError if it has no index, or if its class is not in `PIPELINES`.
     """
@@ -120,7 +120,7 @@ def read_layout(model: AdoptedModel) -> Layout:
 
 
 def load(model: AdoptedModel, *, text: bool) -> Any:
-    """The part of a pipeline that encodes captions, or else the one that makes images.
+    """Load the components that encode captions (`text`), or those that generate images.
 
     Raises InputError, naming the folder, if it is unusable.
     """
@@ -195,7 +195,7 @@ def summarized(model: AdoptedModel, layout: Layout) -> dict[str, Any]:
 
 
 def files_hash(model: AdoptedModel) -> str:
-    """A hash of a pipeline's files; of a download, of the hashes that came with it."""
+    """Hash of a pipeline's files; for a download, hash of its list of hashes."""
     if model.base:
         return fingerprint(
             files_hash(model.model_copy(update={"base": None})), files_hash(model.base)
@@ -209,7 +209,7 @@ def files_hash(model: AdoptedModel) -> str:
 def encode(
     pipeline: Any, layout: Layout, model: AdoptedModel, captions: list[str]
 ) -> dict[str, torch.Tensor]:
-    """What a call takes in place of captions, by name: tensors [len(captions), ...]."""
+    """Encoded captions by the names of a call's arguments: tensors [len(captions), ...]."""
     taken = inspect.signature(pipeline.encode_prompt).parameters
     given: dict[str, Any] = {
         "prompt": [model.prompt_prefix + caption for caption in captions],

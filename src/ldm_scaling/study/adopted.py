@@ -22,51 +22,50 @@ class AdoptedModel(Strict):
     name: ModelName
     """in tables, figures and paths"""
     pretrained: str
-    """folder of the pipeline, or a hub id with its revision; of a student also the folder of a
-    denoiser, or of a LoRA"""
+    """folder of the pipeline, or a hub id with its revision; with `part`, folder of that part"""
     revision: Annotated[Revision | None, Field(exclude_if=is_none)] = None
     """full commit of the hub id, 40 hexadecimal digits; null: `pretrained` is a folder"""
     subfolder: Annotated[str | None, Field(exclude_if=is_none)] = None
-    """where the pipeline lies in it; null: at its top"""
+    """folder of the pipeline inside the repository; null: the top"""
     variant: Annotated[str | None, Field(exclude_if=is_none)] = None
-    """files of this variant, such as fp16; null: those without one"""
+    """variant of the weight files, such as fp16; null: files without a variant"""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """what weights are and networks compute in"""
+    """number format of weights and computation"""
     side: Positive
-    """pixels a side of its images, before they are resized to data.image_size"""
+    """pixels a side of generated images; they are resized to data.image_size before they are seen"""
     part: Annotated[Literal["denoiser", "lora"] | None, Field(exclude_if=is_none)] = None
-    """of a student that is not a whole pipeline: what its folder has, for the pipeline of the model
-    that it is the student of; null: a whole pipeline"""
+    """for a student that is not a whole pipeline: the part of its teacher's pipeline that it
+    replaces; null: the folder is a whole pipeline"""
     few_step_of: Annotated[ModelName | None, Field(exclude_if=is_none)] = None
-    """name of the model that it is the few-step student of; null: of none"""
+    """name of its teacher, if it is a few-step student; null: it is no student"""
     steps: Annotated[
         Annotated[list[Positive], Distinct] | None, Field(min_length=1, exclude_if=is_none)
     ] = None
-    """its step counts; null: sampling.steps, of a student sampling.students.steps"""
+    """its step counts; null: sampling.steps, or sampling.students.steps for a student"""
     guidance: Annotated[
         Annotated[list[Guidance], Distinct] | None, Field(min_length=1, exclude_if=is_none)
     ] = None
-    """its guidance scales; null: sampling.guidance, of a student sampling.students.guidance"""
+    """its guidance scales; null: sampling.guidance, or sampling.students.guidance for a student"""
     scheduler: Annotated[dict[str, str | int | float | bool] | None, Field(exclude_if=is_none)] = (
         None
     )
-    """what sampler native is instead of the pipeline's own: {class: LCMScheduler}, with settings
-    of diffusers that differ from those saved"""
+    """scheduler of sampler native, if it is not the saved one: {class: LCMScheduler}, and settings
+    that differ from the saved ones"""
     prompt_prefix: str = ""
-    """before every prompt"""
+    """text before every prompt"""
     negative_prompt: str = ""
-    """what guidance leads away from"""
+    """prompt of the unconditional evaluation"""
     max_sequence_length: Annotated[Positive | None, Field(exclude_if=is_none)] = None
-    """tokens of a prompt; null: what the pipeline does by itself"""
+    """most tokens of a prompt; null: the pipeline's default"""
 
     _check_revision = model_validator(mode="after")(revision_has_an_id)
 
     base: SkipJsonSchema[Annotated[AdoptedModel | None, Field(exclude_if=is_none)]] = None
-    """set by the study: of a part, the model whose pipeline it goes into"""
+    """set by the study: the teacher whose pipeline a part goes into"""
 
     @property
     def whole(self) -> AdoptedModel:
-        """The model whose folder is a pipeline: itself, or the one that it is a part for."""
+        """The model whose folder is a whole pipeline: itself, or a part's teacher."""
         return self.base or self
 
     @property
@@ -76,13 +75,13 @@ class AdoptedModel(Strict):
 
     @property
     def lacks_revision(self) -> bool:
-        """Whether it is named by a hub id only: nothing is downloaded without a commit."""
+        """Whether it has a hub id without a commit, so that it cannot be downloaded."""
         named = re.fullmatch(HUB_ID, self.pretrained) and not self.folder.is_dir()
         return self.revision is None and bool(named)
 
     @property
     def unnamed_commit(self) -> str:
-        """What to do about it."""
+        """The error message for it."""
         return (
             f"{self.name} has no revision; give it the full commit of {self.pretrained} that is to"
             " be sampled, as its page of files and versions shows it"
@@ -97,7 +96,7 @@ class Adopted(Strict):
     reference: ModelName
     """model whose forward pass has normalized cost 1"""
     order: Literal["params", "cost", "listed"] = "params"
-    """of models in tables and figures: by parameters, by GFLOPs of a forward pass, or as here"""
+    """order of models in tables and figures: parameters, GFLOPs of a forward pass, or this list"""
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Adopted:
@@ -131,12 +130,12 @@ class Adopted(Strict):
 
     @property
     def compared(self) -> list[AdoptedModel]:
-        """The models that are no one's students."""
+        """The models that are not students."""
         return [model for model in self.models if model.few_step_of is None]
 
     @property
     def students(self) -> dict[str, AdoptedModel]:
-        """The students, by the names of their models; a part knows the pipeline that it is for."""
+        """The students by the names of their teachers; a part also has its teacher as `base`."""
         own = {model.name: model for model in self.compared}
         return {
             model.few_step_of: model.model_copy(
