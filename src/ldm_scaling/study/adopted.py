@@ -32,7 +32,7 @@ class AdoptedModel(Strict):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """number format of weights and computation"""
     side: Positive
-    """pixels a side of generated images; they are resized to data.image_size before they are seen"""
+    """pixels a side of generated images, which are then resized to data.image_size"""
     part: Annotated[Literal["denoiser", "lora"] | None, Field(exclude_if=is_none)] = None
     """for a student that is not a whole pipeline: the part of its teacher's pipeline that it
     replaces; null: the folder is a whole pipeline"""
