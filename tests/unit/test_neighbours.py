@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from prdc import compute_prdc
 
 from ldm_scaling.cells.comparison import Prompts, prepare
 from ldm_scaling.cells.metrics import coverage, density, neighbours, precision, recall
@@ -66,6 +67,14 @@ def test_values_are_those_of_the_definitions(monkeypatch, count, shift):
     draw = np.random.default_rng(count).standard_normal
     samples, real = draw((count, 4)) + shift, draw((50, 4))
     assert measured(samples, real) == pytest.approx(by_hand(samples, real))
+
+
+@pytest.mark.parametrize(("count", "shift"), [(40, 0.0), (300, 0.5)])
+def test_values_are_those_of_prdc(count, shift, capfd):
+    draw = np.random.default_rng(count).standard_normal
+    samples, real = draw((count, 8)) + shift, draw((200, 8))
+    theirs = compute_prdc(real_features=real, fake_features=samples, nearest_k=neighbours.K)
+    assert measured(samples, real) == pytest.approx(theirs)
 
 
 def test_real_images_themselves_are_faithful_and_complete():
