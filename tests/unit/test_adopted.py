@@ -12,6 +12,7 @@ import pipelines
 import pytest
 import torch
 from pipelines import MAKERS, save
+from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from ldm_scaling.cells.adopted import PipelineSampler
@@ -22,6 +23,7 @@ from ldm_scaling.jobs.seeds import Stream, row_generators
 from ldm_scaling.models import adopt
 from ldm_scaling.models.encode_prompts import as_array
 from ldm_scaling.models.known_pipelines import KNOWN
+from ldm_scaling.plan.adopted import downloaded_bytes
 from ldm_scaling.study.adopted import AdoptedModel
 
 SIDE, SHOWN = 32, 16
@@ -186,6 +188,53 @@ def test_costs_are_those_of_the_loaded_networks(adopted, name):
     assert costs.autoencoder_params == sum(weights.numel() for weights in decoder.parameters())
     shapes = {key: list(value.shape[1:]) for key, value in own.prompts.items()}
     assert costs.prompt == sum(int(np.prod(shape)) for shape in shapes.values())
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_weights_are_as_large_as_the_files_that_have_them(adopted, name):
+    model = adopted(name).model
+    files = [*model.folder.rglob("*.safetensors")]
+    tensors = [tensor for path in files for tensor in load_file(path).values()]
+    whole = adopted_costs(model)
+    # files also have buffers, such as tables of positions
+    assert whole.weights(text=True) <= sum(own.nbytes for own in tensors)
+    assert whole.weights(text=True) == pytest.approx(sum(own.nbytes for own in tensors), rel=0.05)
+    half = adopted_costs(model.model_copy(update={"dtype": "bfloat16"}))
+    assert half.weights(text=True) == whole.weights(text=True) / 2
+    encoders = [path for path in files if path.parent.name.startswith("text_encoder")]
+    text = sum(own.nbytes for path in encoders for own in load_file(path).values())
+    assert whole.weights(text=True) - whole.weights(text=False) == pytest.approx(text, rel=0.05)
+    assert downloaded_bytes(model, whole) == whole.weights(text=True)
+    assert downloaded_bytes(model.model_copy(update={"variant": "fp16"}), whole) == half.weights(
+        text=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "expected"),
+    [
+        ("stable_diffusion_xl", "float16", "float32"),
+        ("stable_diffusion_xl", "bfloat16", "bfloat16"),
+        ("stable_diffusion", "float16", "float16"),
+        ("sana", "float16", "float16"),
+    ],
+)
+def test_latents_are_decoded_in_what_the_pipeline_decodes_them_in(
+    adopted, name, dtype, expected, monkeypatch
+):
+    own = adopted(name)
+    model, seen = own.model.model_copy(update={"dtype": dtype}), []
+    pipeline = adopt.load(model, text=False)
+    decode = type(pipeline.vae).decode
+
+    def noting(vae, latents, *args, **kwargs):
+        seen.append(vae.dtype)
+        return decode(vae, latents, *args, **kwargs)
+
+    monkeypatch.setattr(type(pipeline.vae), "decode", noting)
+    PipelineSampler(pipeline, own.layout, own.prompts, SIDE, SHOWN).images(cell(steps=1), [0])
+    assert seen == [getattr(torch, expected)]
+    assert adopted_costs(model).decoded_in == expected
 
 
 def test_flops_of_a_unet_are_those_of_its_own_forward_pass(adopted):

@@ -68,6 +68,12 @@ def test_memory_counts_weights_and_features(hardware):
     assert hardware.sampling_memory(model("c12")) == pytest.approx(4000 + features, abs=20)
 
 
+def test_whoever_times_adopted_models_has_the_memory_of_a_pipeline():
+    adopted = Hardware(study_of("sdxl"))
+    wildcards = Wildcards(fromdict={})
+    assert adopted.family_memory(wildcards, 1) == adopted.pipeline_memory(wildcards, 1)
+
+
 def test_large_text_encoders_have_room_where_captions_are_encoded(hardware):
     paper = Hardware(study_of("paper"))
 

@@ -115,7 +115,7 @@ FIGURES = (
         needs="superres",
     ),
     Figure("model_family", FAMILY, "family"),
-    Figure("components", FAMILY, "components", needs="trains"),
+    Figure("components", FAMILY, "components"),
     Figure(
         "param_budget",
         FAMILY,

@@ -39,6 +39,9 @@ class Pipeline:
     """whether a call can be given noise [B, C, h, w]; else it draws its own from the generators"""
     native_only: bool = False
     """whether its loop is made for the scheduler that it comes with"""
+    upcasts: bool = False
+    """whether float16 latents are decoded in float32, unless the autoencoder says force_upcast
+    false"""
     intermediate: int | None = None
     """steps at which a call has a time of its own for the second; with others it takes none"""
     call: Mapping[str, Any] = field(default_factory=dict)
@@ -74,6 +77,7 @@ PIPELINES = {
             POOLED,
             **_UNET,
             pooled="projection_class_embeddings_input_dim",  # less six embedded sizes
+            upcasts=True,
         ),
         Pipeline("StableDiffusion3Pipeline", POOLED, **_JOINT, clip_tokens=True),
         Pipeline("PixArtAlphaPipeline", MASKED, **_CAPTIONS),

@@ -227,6 +227,8 @@ class Hardware:
         return attempt * round(60 + 11 * len(spec.possible) * scale / threads)
 
     def family_memory(self, wildcards: Any, attempt: int) -> int:
-        """MB for the weights of the largest size and the rest."""
+        """MB for the weights of the largest size, or of a pipeline, and the rest."""
+        if self.study.adopted:
+            return self.pipeline_memory(wildcards, attempt)
         largest = max(map(self.parameters, self.study.family.sizes))
         return grown(REST_MB + 5 * largest // 10**6, attempt)
