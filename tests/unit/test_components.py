@@ -263,7 +263,7 @@ def test_public_models_are_split_before_they_are_downloaded(tmp_path):
         own = counts.loc[name]
         found = own[["unet_params", "text_params"]] / 1e6
         gflops = own[["gflops", "decoder_gflops", "caption_gflops"]]
-        assert [*found, *gflops] == pytest.approx(numbers, rel=0.002, abs=0.5)  # rounded
+        assert [*found, *gflops] == pytest.approx(numbers, rel=0.005, abs=0.5)  # rounded
 
 
 # ---------------------------------------------------------------- the figure
