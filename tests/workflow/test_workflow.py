@@ -88,6 +88,9 @@ def test_slurm_and_a_study_of_public_pipelines(project):
     assert jobs == project.jobs(figure, overlay)
     assert jobs["sweep"] == jobs["measure"] == jobs["encode_prompts"] == 5
     assert not {"pretrain", "fetch_hub", "encode_images"} & set(jobs)
+    every = project.jobs("--profile", "slurm", overlay)
+    assert every["sweep"] == 5 * 2 + 1, "one model has a student"
+    assert every["distill_samples"] == every["components"] == 1
     refused = project.snakemake("prefetch", "--cores", "1", overlay, fails=True)
     assert "sdxl has no revision" in refused and "Traceback" not in refused
 

@@ -12,7 +12,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
@@ -120,7 +120,7 @@ _OPTIONAL = ("safety_checker", "feature_extractor")
 
 
 def known_costs(model: AdoptedModel) -> AdoptedCosts:
-    """What a model costs, or `UNKNOWN` before its download. Says so on stderr."""
+    """What a model costs; before its download `UNKNOWN`, which it says on stderr."""
     try:
         return adopted_costs(model)
     except InputError as error:
@@ -129,7 +129,7 @@ def known_costs(model: AdoptedModel) -> AdoptedCosts:
             f" known ({error})",
             file=sys.stderr,
         )
-        return UNKNOWN
+        return replace(UNKNOWN, dtype=model.dtype, decoded_in=model.dtype)
 
 
 def ordered(costs: dict[str, AdoptedCosts], order: str) -> dict[str, AdoptedCosts]:

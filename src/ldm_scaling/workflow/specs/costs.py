@@ -79,7 +79,7 @@ class AdoptedLatencySpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> AdoptedLatencySpec:
-        """What `LatencySpec.of` gives a study that adopts its models."""
+        """Spec of rule latency where models are adopted."""
         return cls(models=needed.adopted(study).compared, latency=study.latency)
 
 
@@ -144,7 +144,7 @@ class TimeAdoptedSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> TimeAdoptedSpec:
-        """What `TimeComponentsSpec.of` gives a study that adopts its models."""
+        """Spec of rule time_components where models are adopted."""
         models, repeats = needed.adopted(study).compared, study.latency.repeats
         return cls(models=models, fixed=study.sampling.fixed, repeats=repeats)
 
