@@ -56,6 +56,7 @@ rule all:
 
 include: "rules/data.smk"
 include: "rules/latents.smk"
+include: "rules/costs.smk"
 include: "rules/models.smk" if STUDY.trains else "rules/adopted.smk"
 include: "rules/export.smk"
 include: "rules/cells.smk"

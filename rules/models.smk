@@ -1,19 +1,15 @@
-"""Trained models, and what all networks cost.
+"""Trained models, and what they cost.
 
 Needs: <results>/latents of the training split, or the index of tar shards; for subjects and
 super-resolution theirs. Gives: a diffusers folder a model, <results>/models/{stage}/{size}/seed{seed},
-of subjects subject{subject} below it, beside the images of their classes; family.csv, components.csv,
-component_seconds.csv and param_budget.csv in <results>/models.
+of subjects subject{subject} below it, beside the images of their classes; family.csv and
+param_budget.csv in <results>/models.
 """
 
 from ldm_scaling.workflow import paths, patterns
 from ldm_scaling.workflow.closure import closure
 from ldm_scaling.workflow.options import LAUNCH
-from ldm_scaling.workflow.specs.costs import (
-    CountComponentsSpec,
-    FamilySpec,
-    TimeComponentsSpec,
-)
+from ldm_scaling.workflow.specs.costs import CountComponentsSpec, FamilySpec
 from ldm_scaling.workflow.specs.dreambooth import DreamBoothSpec, PriorSpec
 from ldm_scaling.workflow.specs.models import (
     DistillSpec,
@@ -257,28 +253,6 @@ rule count_family:
         "python -m ldm_scaling.costs.count_family --spec {params.spec:q} --out {output:q}"
 
 
-rule count_components:
-    """Count the parameters and FLOPs of text encoder, autoencoder and every U-Net."""
-    input:
-        sources=closure("ldm_scaling.costs.component_counts"),
-    output:
-        "<results>/models/components.csv",
-    log:
-        "<logs>/count_components.log",
-    benchmark:
-        "<benchmarks>/count_components.tsv"
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=4000,
-        runtime=20,
-    params:
-        spec=options.spec(CountComponentsSpec.of),
-    shell:
-        "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.costs.component_counts --spec {params.spec:q} --out {output:q}"
-
-
 use rule count_components as count_pairs with:
     input:
         encoders=inputs.pair_text_encoders,
@@ -291,24 +265,3 @@ use rule count_components as count_pairs with:
         "<benchmarks>/count_pairs.tsv"
     params:
         spec=options.spec(CountComponentsSpec.of_pairs),
-
-
-rule time_components:
-    """Seconds of an image in each network on this device; with jobs beside it they say less."""
-    output:
-        "<results>/models/component_seconds.csv",
-    log:
-        "<logs>/time_components.log",
-    benchmark:
-        "<benchmarks>/time_components.tsv"
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=hardware.family_memory,
-        runtime=120,
-        gpu=1,
-    params:
-        spec=options.spec(TimeComponentsSpec.of),
-    shell:
-        "exec &> >(tee {log:q}); "
-        "python -m ldm_scaling.costs.component_seconds --spec {params.spec:q} --out {output:q}"

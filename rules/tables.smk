@@ -106,6 +106,8 @@ rule collect:
 
 rule latency:
     """Seconds of a forward pass by size on this device; no other target needs it, none beside it."""
+    input:
+        pipelines=inputs.pipelines,
     output:
         report("<results>/tables/latency.csv", **targets.told("latency.csv")),
     log:
@@ -118,7 +120,7 @@ rule latency:
         mem_mb=hardware.family_memory,
         runtime=120,
         gpu=1,
-        dtype="float32",
+        dtype="own",
     params:
         spec=options.spec(LatencySpec.of),
     shell:

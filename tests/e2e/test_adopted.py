@@ -57,6 +57,32 @@ def test_what_an_image_costs_beside_the_network_is_counted_alike(adopted):
     pd.testing.assert_frame_equal(theirs.loc[ours.index, names], ours[names], check_dtype=False)
 
 
+def test_shares_of_the_networks_are_too(adopted):
+    ours, theirs = (
+        pd.read_csv(adopted.folder / f"results/{name}/tables/components.csv").set_index(
+            ["size", "component"]
+        )
+        for name in ("smoke", "smoke-adopted")
+    )
+    assert (adopted.folder / "results/smoke-adopted/figures/components.pdf").exists()
+    assert (theirs.loc[ours.index, "params"] == ours["params"]).all()
+    for part in ("text_encoder", "autoencoder"):  # a pipeline projects the text at every step
+        column = theirs.xs(part, level="component")["gflops"]
+        assert (column == ours.xs(part, level="component")["gflops"]).all()
+    assert (theirs["seconds"] > 0).all()
+
+
+def test_weights_are_a_column_of_adopted_models_only(adopted):
+    ours, theirs = (
+        pd.read_csv(adopted.folder / f"results/{name}/tables/family.csv").set_index("size")
+        for name in ("smoke", "smoke-adopted")
+    )
+    assert "weights_gb" not in ours
+    components = pd.read_csv(adopted.folder / "results/smoke-adopted/tables/components.csv")
+    total = components.groupby("size")["bytes"].sum() / 1e9
+    assert theirs["weights_gb"].to_dict() == pytest.approx(total.to_dict(), rel=1e-5)
+
+
 def test_the_pipelines_own_scheduler_is_another_sampler(adopted):
     folder = adopted.folder / "results/smoke-adopted"
     samplers = pd.read_csv(folder / "tables/cells.csv")["sampler"]

@@ -16,7 +16,7 @@ from ready import jobs_in
 
 from ldm_scaling.jobs.arrays import map_array
 from ldm_scaling.kinds.stages import SCRATCH
-from ldm_scaling.plan.prices import priced
+from ldm_scaling.plan.prices import know, priced
 from ldm_scaling.workflow.targets import FIGURES
 
 
@@ -207,7 +207,7 @@ def test_the_plan_bounds_the_disk(finished):
     jobs = jobs_in(finished.folder, "studies/smoke.yaml")
     assert not [job for job in jobs if job.due], "every output is there"
     with contextlib.chdir(finished.folder):
-        prices = priced(jobs)
+        prices = priced(know(jobs))
     sampled = ["pretrain", "distill", "guided_*", "superres*", "budget_*"]
     folders = {
         "prepare_data": ["data/*"],

@@ -175,7 +175,7 @@ def measure_training(study: Any, size: str, device: torch.device, batch: int, co
     }
 
 
-def measure_family(study: Any, device: torch.device, dtype: torch.dtype) -> list[dict[str, Any]]:
+def measure_family(study: Any, device: torch.device, dtype: str) -> list[dict[str, Any]]:
     """Seconds of a forward pass of every U-Net."""
     return latency_table(LatencySpec.of(study), device, dtype).to_dict("records")
 
@@ -202,7 +202,7 @@ def parts(rehearse: bool, device: torch.device, folder: Path) -> dict[str, Calla
         overlay = yaml.safe_load((ROOT / "studies/gpu.yaml").read_text())
         study = load_study(_merged(config, overlay))
         batch, size = 8, study.family.sizes[-2]
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype = "bfloat16" if device.type == "cuda" else "float32"
     found: dict[str, Callable[[], Any]] = {}
     for compiled in (False, True):
         how = "compiled" if compiled else "eager"

@@ -12,6 +12,7 @@ import pipelines
 import pytest
 import torch
 from pipelines import MAKERS, save
+from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from ldm_scaling.cells.adopted import PipelineSampler
@@ -22,6 +23,7 @@ from ldm_scaling.jobs.seeds import Stream, row_generators
 from ldm_scaling.models import adopt
 from ldm_scaling.models.encode_prompts import as_array
 from ldm_scaling.models.known_pipelines import KNOWN
+from ldm_scaling.plan.adopted import downloaded_bytes
 from ldm_scaling.study.adopted import AdoptedModel
 
 SIDE, SHOWN = 32, 16
@@ -186,6 +188,52 @@ def test_costs_are_those_of_the_loaded_networks(adopted, name):
     assert costs.autoencoder_params == sum(weights.numel() for weights in decoder.parameters())
     shapes = {key: list(value.shape[1:]) for key, value in own.prompts.items()}
     assert costs.prompt == sum(int(np.prod(shape)) for shape in shapes.values())
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_weights_are_as_large_as_the_files_that_have_them(adopted, name):
+    model = adopted(name).model
+
+    def stored(folder):
+        """Bytes of numbers in files, without tables of positions, which are computed."""
+        files = model.folder.glob(f"{folder}/*.safetensors")
+        tensors = [item for path in files for item in load_file(path).items()]
+        return sum(own.nbytes for key, own in tensors if not key.endswith("pos_embed.pos_embed"))
+
+    whole = adopted_costs(model)
+    assert whole.weights(text=True) == stored("*")
+    assert whole.weights(text=True) - whole.weights(text=False) == stored("text_encoder*")
+    half = adopted_costs(model.model_copy(update={"dtype": "bfloat16"}))
+    assert half.weights(text=True) == stored("*") / 2
+    assert downloaded_bytes(model, half) == stored("*")
+    assert downloaded_bytes(model.model_copy(update={"variant": "fp16"}), whole) == stored("*") / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "expected"),
+    [
+        ("stable_diffusion_xl", "float16", "float32"),
+        ("stable_diffusion_xl", "bfloat16", "bfloat16"),
+        ("stable_diffusion", "float16", "float16"),
+        ("sana", "float16", "float16"),
+    ],
+)
+def test_latents_are_decoded_in_what_the_pipeline_decodes_them_in(
+    adopted, name, dtype, expected, monkeypatch
+):
+    own = adopted(name)
+    model, seen = own.model.model_copy(update={"dtype": dtype}), []
+    pipeline = adopt.load(model, text=False)
+    decode = type(pipeline.vae).decode
+
+    def noting(vae, latents, *args, **kwargs):
+        seen.append(vae.dtype)
+        return decode(vae, latents, *args, **kwargs)
+
+    monkeypatch.setattr(type(pipeline.vae), "decode", noting)
+    PipelineSampler(pipeline, own.layout, own.prompts, SIDE, SHOWN).images(cell(steps=1), [0])
+    assert seen == [getattr(torch, expected)]
+    assert adopted_costs(model).decoded_in == expected
 
 
 def test_flops_of_a_unet_are_those_of_its_own_forward_pass(adopted):

@@ -13,6 +13,7 @@ from ldm_scaling.jobs.tables import (
     FAMILY,
     MEASURED,
     MODEL,
+    ON_GPU,
     PARTS,
     draws_of,
     read_measured,
@@ -258,13 +259,16 @@ def drawn(rows):
     }
 
 
-def collect(tmp_path, select_by="fd_x"):
+def collect(tmp_path, select_by="fd_x", memory_of=None):
     family().to_csv(tmp_path / "family.csv", index=False)
     command = ["--select-by", select_by, "--family", "family.csv", "--cells-out", "out/cells.csv"]
     command += ["--best-out", "out/best.csv", "--draws-out", "out/draws"]
     command += ["--steps", *map(str, GRID[0]), "--guidance", *map(str, GRID[1])]
     for size, rows in measured().groupby("size"):
-        rows[MEASURED].to_csv(tmp_path / f"{size}.csv", index=False)
+        table = rows[MEASURED]
+        if size == memory_of:
+            table = table.assign(memory_gb=2.5, batch=16)
+        table.to_csv(tmp_path / f"{size}.csv", index=False)
         write_arrays(tmp_path / size, drawn(rows), "abc")
         command += ["--metrics", "pretrain", size, "0", "ddim", f"{size}.csv", size]
     return run_here("tables.collect", *command, folder=tmp_path)
@@ -290,6 +294,31 @@ def test_command_writes_what_the_functions_return(tmp_path):
     (tmp_path / "out/cells.csv").write_text(to_csv(cells[1:]))
     with pytest.raises(InputError, match="does not belong"):
         read_values(tmp_path / "out/cells.csv", tmp_path / "out/draws", "fd_x")
+
+
+def test_memory_of_a_gpu_is_in_the_tables_of_cells_that_have_it(tmp_path):
+    assert collect(tmp_path).returncode == 0
+    without = (tmp_path / "out/cells.csv").read_text()
+    best = (tmp_path / "out/best.csv").read_text()
+    collected = collect(tmp_path, memory_of="c16")
+    assert collected.returncode == 0, collected.stderr
+    cells = pd.read_csv(tmp_path / "out/cells.csv")
+    on_gpu = cells["size"] == "c16"
+    assert list(cells)[-2:] == ON_GPU
+    assert cells.loc[on_gpu, ON_GPU].eq([2.5, 16]).all(axis=None)
+    assert cells.loc[~on_gpu, ON_GPU].isna().all(axis=None)
+    rest = [line.rsplit(",", 2)[0] for line in (tmp_path / "out/cells.csv").read_text().split()]
+    assert rest == without.split()
+    assert (tmp_path / "out/best.csv").read_text() == best
+    (tmp_path / "without.csv").write_text(without)
+    both = ("--cells", "without.csv", "out/cells.csv", "--best", "out/best.csv")
+    done = run_here(
+        *("tables.concatenate", *both, "--cells-out", "all.csv", "--best-out", "all_best.csv"),
+        folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    whole = pd.read_csv(tmp_path / "all.csv")
+    assert whole[ON_GPU].notna().sum().tolist() == [on_gpu.sum()] * 2
 
 
 def test_draws_that_lack_a_cell_are_refused(tmp_path):

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pandas as pd
+import pipelines
 import pytest
 import torch
 import yaml
@@ -11,15 +12,26 @@ from plans import study_of
 from project import ROOT
 from snakemake.utils import update_config
 
+from ldm_scaling.costs import component_seconds
 from ldm_scaling.costs.component_counts import component_counts
 from ldm_scaling.costs.component_seconds import seconds_table
+from ldm_scaling.costs.count_family import to_csv
 from ldm_scaling.costs.networks import text_encoder_params
 from ldm_scaling.figures import components as figure
 from ldm_scaling.jobs.cli import InputError
+from ldm_scaling.jobs.tables import COUNTS, TOLD, read_table
+from ldm_scaling.models import adopt
+from ldm_scaling.study.adopted import AdoptedModel
 from ldm_scaling.study.latents import TextEncoder
 from ldm_scaling.study.load import load_study
+from ldm_scaling.study.sampling import FixedSetting
 from ldm_scaling.tables.components import components_table
-from ldm_scaling.workflow.specs.costs import CountComponentsSpec, TimeComponentsSpec
+from ldm_scaling.workflow.specs.costs import (
+    AdoptedSpec,
+    CountComponentsSpec,
+    TimeAdoptedSpec,
+    TimeComponentsSpec,
+)
 
 CPU = torch.device("cpu")
 SECONDS = {"text_encoder": 0.5, "autoencoder": 0.25}
@@ -134,6 +146,124 @@ def test_a_network_that_is_not_here_is_a_row_with_that_status():
     text = TextEncoder(pretrained="someone/something", revision="a" * 40, max_tokens=12, width=384)
     table = seconds_table(spec.model_copy(update={"text_encoder": text}), CPU)
     assert table["status"].tolist() == ["unknown architecture", "ok", "ok", "ok"]
+
+
+# ---------------------------------------------------------------- adopted models
+
+
+UNKNOWN = AdoptedModel(name="other", pretrained="someone/something", side=32)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Tiny pipelines; the second is told the guidance scale."""
+    return [
+        AdoptedModel(
+            name=name.replace("_", "-"),
+            pretrained=str(pipelines.save(name, tmp_path_factory.mktemp(name))),
+            side=32,
+        )
+        for name in ("stable_diffusion_xl", "consistency", "sana")
+    ]
+
+
+def counted(models, tmp_path):
+    spec = AdoptedSpec(models=models, reference=models[0].name, order="listed")
+    rows = component_counts(CountComponentsSpec(encoders={"own": spec}))
+    (tmp_path / "components.csv").write_text(to_csv(rows))
+    return read_table(tmp_path / "components.csv", COUNTS, [TOLD])
+
+
+def at_fixed(models, steps=4, guidance=3.0):
+    fixed = FixedSetting(sampler="native", steps=steps, guidance=guidance)
+    return TimeAdoptedSpec(models=models, fixed=fixed, repeats=2)
+
+
+def test_networks_of_adopted_models_are_counted_and_timed(models, tmp_path):
+    seconds = seconds_table(at_fixed(models), CPU)
+    assert len(seconds) == 3 * len(models) and (seconds["status"] == "ok").all()
+    assert (seconds["lo"] <= seconds["seconds"]).all() and (seconds["lo"] > 0).all()
+    counts = counted(models, tmp_path)
+    table = components_table(counts, seconds.assign(device="cpu"), 4, 8)
+    assert table["size"].tolist() == [own.name for own in models for _ in range(3)]
+    for model in models:
+        own = table[table["size"] == model.name].set_index("component")
+        for text in (True, False):
+            layout, whole = adopt.read_layout(model), adopt.load(model, text=text)
+            names = {layout.kind.denoiser: "unet", "vae": "autoencoder"}
+            found = {"text_encoder": 0} if text else {}
+            for name, network in whole.components.items():
+                if isinstance(network, torch.nn.Module):
+                    part = names.get(name, "text_encoder")
+                    count = sum(values.numel() for values in network.parameters())
+                    found[part] = found.get(part, 0) + count
+            assert own["params"].to_dict() | found == own["params"].to_dict()
+        for column in ("params_share", "gflops_share", "seconds_share"):
+            assert own[column].sum() == pytest.approx(1)
+
+
+def test_a_model_that_is_told_the_scale_evaluates_once_a_step(models, tmp_path):
+    counts = counted(models, tmp_path).set_index("size")
+    seconds = pd.concat([timed([own.name for own in models])])
+    table = components_table(counts.reset_index(), seconds, 4, 8)
+    spent = table.set_index(["component", "size"])["gflops"]
+    for name, passes in (("stable-diffusion-xl", 8), ("consistency", 4), ("sana", 8)):
+        assert spent["unet", name] == pytest.approx(passes * counts.loc[name, "gflops"])
+        texts = passes / 4
+        expected = texts * counts.loc[name, "caption_gflops"]
+        assert spent["text_encoder", name] == pytest.approx(expected)
+
+
+def test_what_is_timed_has_the_batch_of_guidance_and_all_steps(models, monkeypatch):
+    seen = {}
+
+    def measured(call, repeats, device):
+        network = getattr(call, "func", None)
+        if isinstance(network, torch.nn.Module):
+            batches = [len(own) for own in call.keywords.values() if torch.is_tensor(own)]
+            seen[type(network).__name__, network.config.get("time_cond_proj_dim")] = max(batches)
+        return [1.0]
+
+    monkeypatch.setattr(component_seconds, "timed", measured)
+    table = seconds_table(at_fixed(models), CPU)
+    assert seen == {
+        ("UNet2DConditionModel", None): 2,
+        ("UNet2DConditionModel", 16): 1,
+        ("SanaTransformer2DModel", None): 2,
+    }
+    by_part = table.groupby("component")["seconds"].unique()
+    assert by_part["unet"].tolist() == [4] and by_part["autoencoder"].tolist() == [1]
+
+
+def test_a_model_that_is_neither_there_nor_known_is_left_out(models, tmp_path, capsys):
+    listed = [UNKNOWN, models[0]]
+    counts, seconds = counted(listed, tmp_path), seconds_table(at_fixed(listed), CPU)
+    assert "the costs of other are left out" in capsys.readouterr().err
+    assert seconds["status"].tolist() == ["unknown architecture"] * 3 + ["ok"] * 3
+    table = components_table(counts, seconds.assign(device="cpu"), 4, 8).set_index("size")
+    assert table.loc["other", ["params", "gflops", "seconds"]].isna().all(axis=None)
+    assert table.loc[models[0].name, "params_share"].notna().all()
+    drawn = figure.draw(table.reset_index())
+    assert drawn.axes[0].texts[0].get_text() == "unknown"
+    legend = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert legend == ["text encoder", "autoencoder", "denoiser"]
+
+
+def test_public_models_are_split_before_they_are_downloaded(tmp_path):
+    # parameters as published; FLOPs as counted elsewhere on networks of these shapes
+    models = [
+        AdoptedModel(name="sd1", pretrained="CompVis/stable-diffusion-v1-4", side=512),
+        AdoptedModel(
+            name="sana", pretrained="Efficient-Large-Model/Sana_600M_512px_diffusers", side=512
+        ),
+    ]
+    counts = counted(models, tmp_path).set_index("size")
+    expected = {"sd1": (859.5, 123.1, 803, 2515, 13), "sana": (591.7, 2614, 316, 2092, 1234)}
+    for name, numbers in expected.items():
+        own = counts.loc[name]
+        found = own[["unet_params", "text_params"]] / 1e6
+        gflops = own[["gflops", "decoder_gflops", "caption_gflops"]]
+        assert [*found, *gflops] == pytest.approx(numbers, rel=0.005, abs=0.5)  # rounded
 
 
 # ---------------------------------------------------------------- the figure

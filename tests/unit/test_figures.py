@@ -218,6 +218,20 @@ def test_latency_figure_shows_seconds_and_rates_of_what_was_measured():
     assert latency_figure().get_suptitle() == "cpu, float32"
 
 
+def test_latency_of_adopted_models_is_drawn_in_the_order_of_the_family():
+    rows = [("wide", 1, 1.0, 1, 1, "ok", "bfloat16"), ("sd1", 1, 3.0, 3, 3, "ok", "float16")]
+    table = pd.DataFrame(rows, columns=latency_vs_cost.LATENCY[:-1]).assign(device="gpu")
+    shapes = [("sd1", None, 860e6, 803.0, 1.0), ("wide", None, 900e6, 200.0, 0.25)]
+    figure = latency_vs_cost.draw(table, pd.DataFrame(shapes, columns=FAMILY))
+    left, _ = figure.axes
+    assert line(left, "batch 1").get_xydata().tolist() == [[200, 1], [803, 3]]
+    assert np.allclose(line(left, "as FLOPs").get_ydata(), [3 * 200 / 803, 3])
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend[:2] == ["sd1 (860 M)", "wide (900 M)"]
+    assert figure.get_suptitle() == "gpu, float16, bfloat16"
+    no_overlap(figure)
+
+
 FIGURES = [sweep_figure, seeds_figure, family_figure, latency_figure]
 
 

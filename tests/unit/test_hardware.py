@@ -68,6 +68,13 @@ def test_memory_counts_weights_and_features(hardware):
     assert hardware.sampling_memory(model("c12")) == pytest.approx(4000 + features, abs=20)
 
 
+def test_jobs_of_adopted_models_have_the_memory_of_a_pipeline_whatever_its_name():
+    adopted, wildcards = Hardware(study_of("sana")), model("sana-1600m")
+    for ask in (adopted.family_memory, adopted.model_memory, adopted.sampling["mem_mb"]):
+        assert ask(wildcards, 1) == adopted.pipeline_memory(wildcards, 1)
+        assert ask(wildcards, 2) == 1.5 * ask(wildcards, 1)
+
+
 def test_large_text_encoders_have_room_where_captions_are_encoded(hardware):
     paper = Hardware(study_of("paper"))
 

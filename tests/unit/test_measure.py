@@ -174,6 +174,19 @@ def test_measure_writes_a_row_for_each_cell_and_metric(cells):
         assert (row["value"], row["lo"], row["hi"]) == ("", "", "")
 
 
+def test_memory_is_a_column_only_if_a_cell_was_sampled_on_a_gpu(cells):
+    measure(cells)
+    without = read(cells / "out.csv")
+    records = json.loads((cells / "records").read_text())
+    records[1] |= {"memory_gb": 3.5, "batch": 16}
+    (cells / "records").write_text(json.dumps(records))
+    measure(cells)
+    rows = read(cells / "out.csv")
+    found = {(row["steps"], row.pop("memory_gb"), row.pop("batch")) for row in rows}
+    assert found == {("2", "", ""), ("4", "3.5", "16"), ("8", "", "")}
+    assert rows == without
+
+
 def test_measure_is_reproducible(cells):
     measure(cells)
     first = (cells / "out.csv").read_bytes()

@@ -262,6 +262,44 @@ def test_prompts_are_scored_with_their_own_images(sampler, tmp_path, monkeypatch
     assert list(numbers) == ["features"]
 
 
+class Gpu:
+    """Stands for a GPU's counter of memory: 0.1 GB an image, and no more than 2 GB."""
+
+    def __init__(self, monkeypatch, images):
+        self.peak, self._images = 0.0, images
+        monkeypatch.setattr(sweep, "forget_peak", self.forget)
+        monkeypatch.setattr(sweep, "peak_gb", lambda device: self.peak)
+
+    def forget(self, device):
+        self.peak = 0.0
+
+    def images(self, cell, rows):
+        self.peak = max(self.peak, min(2, 0.1 * len(rows)))
+        if len(rows) > 20:
+            raise torch.OutOfMemoryError
+        return self._images(cell, rows)
+
+
+def test_the_memory_of_a_gpu_is_that_of_the_batch_that_fitted(sampler, tmp_path, monkeypatch):
+    gpu = Gpu(monkeypatch, sampler.images)
+    monkeypatch.setattr(sampler, "images", gpu.images)
+    monkeypatch.setattr("ldm_scaling.cells.sweep.BATCH", 32)
+    with WorkDir(tmp_path, "cell") as work, pytest.raises(SliceEnded):
+        sample_cell(sampler, FLAT, CELL, work, EndsAtOnce())
+    with WorkDir(tmp_path, "cell") as work:
+        state = sample_cell(sampler, FLAT, CELL, work, Slice(None), batch=8)
+    found = record(CELL, state)
+    assert found["batch"] == 16, "32 did not fit; the rest, 8 at a time, took less"
+    assert found["memory_gb"] == 1.6
+    assert len(state.features) == CELL.n
+
+
+def test_a_processor_leaves_no_memory_in_the_record(sampler, tmp_path):
+    with WorkDir(tmp_path, "cell") as work:
+        found = record(CELL, sample_cell(sampler, FLAT, CELL, work, Slice(None)))
+    assert not {"memory_gb", "batch"} & set(found)
+
+
 def test_a_finished_cell_is_not_sampled_again(sampler, tmp_path, monkeypatch):
     with WorkDir(tmp_path, "cell") as work:
         first = sample_cell(sampler, FLAT, CELL, work, Slice(None))

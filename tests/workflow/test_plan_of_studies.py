@@ -39,6 +39,67 @@ def test_a_study_that_cannot_be_planned_is_one_line(project):
     assert "prose.yaml" in plan(project, "--configfile", "prose.yaml", fails=True)
 
 
+SANA = {"sana-600m": (316e9, 591.7e6), "sana-1600m": (837e9, 1604.5e6)}
+"""FLOPs of a forward pass at 512 px and parameters, as counted elsewhere"""
+DECODER, CAPTION, GEMMA, AUTOENCODER = 2092e9, 1234e9, 2614e6, 312e6
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Whoever asks the network gets no answer."""
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+def test_public_pipelines_are_priced_before_they_are_downloaded(project, no_network):
+    (project.folder / "grid.yaml").write_text("search: {method: grid}\n")
+    printed = plan(project, "--configfile", "studies/sana.yaml", "grid.yaml")
+    table = pd.read_csv(project.folder / "results/sana/plan.csv").set_index("rule")
+    # by hand: 1,000 images, 2 to 32 steps, four of five scales with two evaluations, two samplers
+    evaluations, images = 1000 * (2 + 4 + 8 + 16 + 32) * 9, 1000 * 5 * 5
+    swept = sum(2 * (evaluations * own + images * DECODER) for own, _ in SANA.values())
+    assert table.loc["sweep", "flops"] == pytest.approx(swept, rel=0.01)
+    assert table.loc["sweep", "hours"] == pytest.approx(swept / 0.3 / 312e12 / 3600, rel=0.01)
+    encoded = 2 * 2 * 1000 * CAPTION
+    assert table.loc["encode_prompts", "flops"] == pytest.approx(encoded, rel=0.01)
+    # bfloat16; a sampling GPU has no text encoder, but activations of 16 guided images
+    assert table.loc["encode_prompts", "gpu_memory_gb"] == pytest.approx(2 * GEMMA / 1e9, rel=0.01)
+    weights = 2 * (SANA["sana-1600m"][1] + AUTOENCODER) / 1e9
+    assert weights < table.loc["sweep", "gpu_memory_gb"] < weights + 20
+    lines = {line.split()[0]: line.split() for line in printed.splitlines() if line}
+    for name, (flops, params) in SANA.items():
+        total = params + AUTOENCODER + GEMMA
+        _, millions, _, gflops, gigabytes, _, *download, _ = lines[name]
+        assert int(millions.replace(",", "")) == pytest.approx(params / 1e6, rel=1e-3)
+        assert int(gflops.replace(",", "")) == pytest.approx(flops / 1e9, rel=0.01)
+        assert float(gigabytes) == pytest.approx(2 * total / 1e9, rel=0.01)
+        assert download[:2] == ["up", "to"]
+        assert float(download[2]) == pytest.approx(4 * total / 1e9, rel=0.01)
+    assert "No commit is named of sana-600m, sana-1600m" in printed
+    assert table.loc["fetch_file", "gigabytes"] == pytest.approx(0.253 + 6.645 + 13.511, rel=1e-3)
+    assert not (project.folder / "resources/hub").exists()
+
+
+def test_a_pipeline_that_nobody_knows_is_named_and_left_out(project, no_network):
+    known = "{name: known, pretrained: CompVis/stable-diffusion-v1-4, side: 512}"
+    other = f"{{name: other, pretrained: someone/else, revision: {'a' * 40}, side: 512}}"
+    lora = f"{{name: lora, pretrained: someone/lora, revision: {'b' * 40}, side: 512, "
+    lora += "part: lora, few_step_of: known}"
+    (project.folder / "unknown.yaml").write_text(
+        "name: unknown\n"
+        f"adopted: {{models: [{known}, {other}, {lora}], reference: known}}\n"
+        "sampling: {samplers: [native], other_schedules: null, fixed: {sampler: native}}\n"
+    )
+    printed = plan(project, "--configfile", "unknown.yaml")
+    lines = {line.split()[0]: line.split()[1:] for line in printed.splitlines() if line}
+    assert lines["other"] == ["unknown"] * 4
+    assert lines["known"][:2] == ["860", "M"] and lines["lora"][-1] == "unknown"
+    table = pd.read_csv(project.folder / "results/unknown/plan.csv").set_index("rule")
+    assert {*table.loc["sweep", "uncounted"].split(", ")} >= {"decoding"}
+    assert table.loc["sweep", "flops"] > 0, "of the model that is known"
+    assert table.loc["fetch_hub", "uncounted"] == "disk"
+
+
 @pytest.fixture(scope="module")
 def touched(project):
     """A project with every output of the smoke study, as Snakemake leaves them, and its jobs."""

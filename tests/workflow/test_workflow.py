@@ -79,6 +79,36 @@ def test_slurm_as_typed(project, pocket_jobs):
     assert project.jobs("--profile", "slurm", FIGURE) == pocket_jobs
 
 
+def test_slurm_and_a_study_of_public_pipelines(project):
+    figure, overlay = "results/sdxl/figures/fid_vs_cost.pdf", "--configfile=studies/sdxl.yaml"
+    printed = project.snakemake("--profile", "slurm", "-n", figure, overlay)
+    assert printed.count("warning: config key adopted.models:") == 6
+    assert "sdxl has no revision; give it the full commit" in printed
+    jobs = project.jobs("--profile", "slurm", figure, overlay)
+    assert jobs == project.jobs(figure, overlay)
+    assert jobs["sweep"] == jobs["measure"] == jobs["encode_prompts"] == 5
+    assert not {"pretrain", "fetch_hub", "encode_images"} & set(jobs)
+    every = project.jobs("--profile", "slurm", overlay)
+    assert every["sweep"] == 5 * 2 + 1, "one model has a student"
+    assert every["distill_samples"] == every["components"] == 1
+    refused = project.snakemake("prefetch", "--cores", "1", overlay, fails=True)
+    assert "sdxl has no revision" in refused and "Traceback" not in refused
+
+
+def test_what_adopted_models_cost_needs_no_data(project):
+    targets = [f"results/sana/figures/{name}.pdf" for name in ("components", "latency_vs_cost")]
+    assert project.jobs(*targets, "--configfile=studies/sana.yaml") == {
+        "count_components": 1,
+        "time_components": 1,
+        "components_table": 1,
+        "components": 1,
+        "count_adopted": 1,
+        "family": 1,
+        "latency": 1,
+        "latency_vs_cost": 1,
+    }
+
+
 def test_training_the_autoencoder_is_another_value_of_the_same_key(project, pocket_jobs):
     path = project.folder / "overlay.yaml"
     path.write_text("latents: {autoencoder: {pretrained: null}}\n")

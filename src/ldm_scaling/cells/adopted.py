@@ -128,7 +128,8 @@ class PipelineSampler:
         if kind.takes_noise:
             side, stream = self._side // pipeline.vae_scale_factor, Stream.SAMPLING_STEPS
             noise = initial_noise(seed, rows, (self._denoiser.config.in_channels, side, side))
-            given["latents"] = noise.to(pipeline.device)
+            # some pipelines move noise to the device, but leave it float32 beside 16-bit weights
+            given["latents"] = noise.to(pipeline.device, pipeline.dtype)
         given["generator"] = list(row_generators(stream, seed, rows))
         return given
 

@@ -1,9 +1,10 @@
 """Compare the features of sampled cells with the reference's: metrics, each with an interval.
 
-Writes one row for each cell and metric, in the columns `COLUMNS`; `allocation` has the steps of
-each model of a stitched trajectory. Writes the bootstrap replicates of each value, {cell}/{metric},
-float64 [resamples]. `fd_<extractor>` is the Frechet distance on the leading principal components of
-the reference, `fid` on all dimensions of clean-fid's Inception-v3. A diverged cell has no value.
+Writes one row for each cell and metric, in the columns `COLUMNS`. `allocation` has the steps of
+each model of a stitched trajectory. Columns `ON_GPU` are there too if some cell has them.
+Writes the bootstrap replicates of each value, {cell}/{metric}, float64 [resamples].
+`fd_<extractor>` is the Frechet distance on the leading principal components of the reference, `fid`
+on all dimensions of clean-fid's Inception-v3. A diverged cell has no value.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ..jobs.arrays import fingerprint_of, map_array, write_arrays
 from ..jobs.choice import OK
 from ..jobs.cli import InputError, Progress
 from ..jobs.command import command
-from ..jobs.tables import MEASURED, to_csv
+from ..jobs.tables import MEASURED, ON_GPU, to_csv, without_empty
 from ..jobs.workdir import fingerprint, write_text
 from ..study.fields import Strict
 from ..study.metrics import CLIP_LIKE, FEATURES
@@ -57,6 +58,10 @@ class CellRecord(Strict):
     status: Literal["ok", "diverged", "out_of_memory"]
     allocation: str | None = None
     """of a stitched trajectory: the steps that each of its models takes, such as 2-6"""
+    memory_gb: float | None = None
+    """of a GPU, at the peak of sampling, in 10⁹ bytes"""
+    batch: int | None = None
+    """most images that the GPU sampled at a time"""
 
 
 def means(path: Path, cell: str, spec: MeasureSpec, prompts: Prompts) -> dict[str, Interval]:
@@ -221,7 +226,7 @@ def measure(
             status = FEW if interval is None and record.status == OK else record.status
             tail = (record.n, record.nfe, record.seconds, status, record.allocation)
             cell = (record.steps, record.guidance, record.trained)
-            rows.append([*cell, metric, *values, *tail])
+            rows.append([*cell, metric, *values, *tail, record.memory_gb, record.batch])
         progress.update(number)
     return rows, draws
 
@@ -245,4 +250,5 @@ def main(
     classes = read_head(head) if INCEPTION_SCORE in spec.names else None
     rows, drawn = measure(sampled, cells, real, spec, prompts, scorer, classes)
     write_arrays(draws, drawn, fingerprint(spec, fingerprint_of(cells)))
-    write_text(out, to_csv(pd.DataFrame(rows, columns=COLUMNS)))
+    table = pd.DataFrame(rows, columns=[*COLUMNS, *ON_GPU])
+    write_text(out, to_csv(without_empty(table, ON_GPU)))

@@ -27,7 +27,14 @@ from ..jobs.cli import Progress, Slice, SliceEnded, add_batch, add_work_dir, par
 from ..jobs.workdir import Busy, WorkDir, fingerprint, write_json
 from ..study.figures import SHEET_IMAGES
 from ..study.metrics import FEATURES
-from ..training.devices import check_gpus, own_device, process_count, process_index
+from ..training.devices import (
+    check_gpus,
+    forget_peak,
+    own_device,
+    peak_gb,
+    process_count,
+    process_index,
+)
 from ..workflow.specs.cells import CellSpec, SweepSpec
 from .adaptive import different, find_guidance, load_metric, looks_array, searches
 from .features import Measuring, add_measuring, load_measuring
@@ -53,6 +60,10 @@ class Sampled:
     """images so far, the diverged ones too"""
     nfe: int = 0
     """network evaluations of one image"""
+    memory_gb: float = 0.0
+    """peak of GPU memory while sampling, in 10⁹ bytes; 0 on a processor"""
+    batch: int = 0
+    """most images that were sampled at a time on a GPU; 0 on a processor"""
     diverged: bool = False
     too_large: bool = False
     """whether one image took more memory than there is"""
@@ -102,12 +113,16 @@ def sample_cell(
     state = work.load(Sampled.read) or Sampled()
     state.nfe = state.nfe or maker.evaluations(cell)  # of a state that was saved without it
     batch, save_at = batch or BATCH, time.monotonic() + SAVE_SECONDS
-    wanted = images or cell.n
+    wanted, device = images or cell.n, own_device()
     while state.sampled < wanted and not state.failed:
         rows = range(state.sampled, min(state.sampled + batch, wanted))
         began = time.monotonic()
+        forget_peak(device)
         try:
             pixels, finite = maker.images(cell, rows)
+            if peak := peak_gb(device):
+                state.memory_gb = max(state.memory_gb, peak)
+                state.batch = max(state.batch, len(rows))
         except torch.OutOfMemoryError:
             if len(rows) > 1:
                 batch = len(rows) // 2
@@ -133,7 +148,9 @@ def sample_cell(
 
 
 def record(cell: CellSpec, state: Sampled) -> dict:
-    """A cell's entry in cells.json."""
+    """A cell's entry in cells.json; with memory and batch if it was sampled on a GPU."""
+    measured = {"memory_gb": float(f"{state.memory_gb:.4g}"), "batch": state.batch}
+    allocated = {"allocation": cell.allocated}
     return {
         "name": cell.name,
         "steps": cell.steps,
@@ -143,7 +160,9 @@ def record(cell: CellSpec, state: Sampled) -> dict:
         "seconds": float(f"{state.seconds / state.sampled:.4g}"),
         "trained": cell.trained or 1.0,
         "status": state.status,
-    } | ({"allocation": cell.allocated} if cell.allocation else {})
+        **(allocated if cell.allocation else {}),
+        **(measured if state.batch else {}),
+    }
 
 
 def share_among_processes(tasks: dict[str, Callable[[], object]]) -> None:

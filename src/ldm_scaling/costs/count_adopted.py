@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import inspect
 import math
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 from transformers import PreTrainedModel
 
+from ..jobs.cli import InputError
 from ..jobs.command import command
+from ..jobs.tables import WEIGHTS
 from ..jobs.workdir import write_text
 from ..kinds.pipelines import WRITTEN
 from ..latents.text_encoder import is_clip
@@ -27,7 +33,11 @@ from ..training.network import Network
 from ..workflow.specs.costs import AdoptedSpec
 from .count_family import to_csv
 from .memory import peak_bytes
+from .networks import embedding_params
 from .published import COLUMNS
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+"""of a number in each dtype of an adopted model"""
 
 
 @dataclass(frozen=True)
@@ -52,29 +62,46 @@ class AdoptedCosts:
     """activations of a forward pass"""
     decode_bytes: float
     """activations of decoding"""
+    dtype: str
+    """what networks compute in"""
+    decoded_in: str
+    """what latents are decoded in"""
+
+    def weights(self, *, text: bool) -> float:
+        """Bytes of the weights that make images, and with `text` of those that encode prompts."""
+        params = self.params + self.autoencoder_params + (self.text_params if text else 0)
+        return BYTES[self.dtype] * params
+
+
+UNKNOWN = AdoptedCosts(*[math.nan] * 7, False, math.nan, math.nan, "float32", "float32")
+"""of a model whose configurations are neither there nor known"""
 
 
 def adopted_costs(model: AdoptedModel) -> AdoptedCosts:
     """What a model costs. Raises InputError if its configurations are unusable."""
     layout = read_layout(model)
-    denoiser, autoencoder = (_untrained(layout, name) for name in (layout.kind.denoiser, "vae"))
-    args, kwargs, scale = _recorded(layout, model, denoiser)
-    side, channels = model.side // scale, autoencoder.config.latent_channels
+    denoiser, autoencoder = (untrained(layout, name) for name in (layout.kind.denoiser, "vae"))
+    recorded = record_call(layout, model, denoiser, images=1)
+    args, kwargs = (placed(given, torch.device("meta")) for given in recorded.given)
+    channels, side = autoencoder.config.latent_channels, recorded.latent_side
     latents = torch.empty(1, channels, side, side, device="meta")
 
     def forward() -> Any:
-        return type(denoiser).forward(denoiser, *args, **kwargs)
+        return denoiser(*args, **kwargs)
 
     def decode() -> Any:
         return autoencoder.decode(latents)
 
-    encoders = {name: _untrained(layout, name) for name in _encoders(layout)}
+    encoders = {name: untrained(layout, name) for name in encoders_of(layout)}
     return AdoptedCosts(
         params=count_params(denoiser),
         forward=count_flops(forward),
         decode=count_flops(decode),
-        caption=sum(_caption_flops(layout, model, *named) for named in encoders.items()),
-        text_params=sum(map(count_params, encoders.values())),
+        caption=sum(
+            _caption_flops(encoder, encoder_tokens(layout, model, name, encoder))
+            for name, encoder in encoders.items()
+        ),
+        text_params=sum(map(embedding_params, encoders.values())),
         autoencoder_params=count_params(autoencoder),
         prompt=sum(
             math.prod(shape) for shape in prompt_shapes(layout, model, denoiser.config).values()
@@ -82,6 +109,8 @@ def adopted_costs(model: AdoptedModel) -> AdoptedCosts:
         told=layout.told,
         forward_bytes=peak_bytes(denoiser, forward, backward=False),
         decode_bytes=peak_bytes(autoencoder, decode, backward=False),
+        dtype=model.dtype,
+        decoded_in=decoded_in(layout, model, autoencoder),
     )
 
 
@@ -89,24 +118,73 @@ _OPTIONAL = ("safety_checker", "feature_extractor")
 """arguments without a default, of pipelines that go without these components"""
 
 
-def _encoders(layout: Layout) -> list[str]:
+def known_costs(model: AdoptedModel) -> AdoptedCosts:
+    """What a model costs; before its download `UNKNOWN`, which it says on stderr."""
+    try:
+        return adopted_costs(model)
+    except InputError as error:
+        print(
+            f"warning: the costs of {model.name} are left out, since it is neither downloaded nor"
+            f" known ({error})",
+            file=sys.stderr,
+        )
+        return replace(UNKNOWN, dtype=model.dtype, decoded_in=model.dtype)
+
+
+def ordered(costs: dict[str, AdoptedCosts], order: str) -> dict[str, AdoptedCosts]:
+    """Costs by the names of models, as adopted.order has them; unknown ones last."""
+    if order == "listed":
+        return costs
+    key = attrgetter({"params": "params", "cost": "forward"}[order])
+    return dict(sorted(costs.items(), key=lambda own: (math.isnan(key(own[1])), key(own[1]))))
+
+
+def encoders_of(layout: Layout) -> list[str]:
+    """Names of the components that encode prompts."""
     return [name for name in layout.components if name.startswith(WRITTEN[0])]
 
 
-def _untrained(layout: Layout, component: str) -> Any:
-    """A component without its weights."""
+def decoded_in(layout: Layout, model: AdoptedModel, autoencoder: Network) -> str:
+    """What a pipeline decodes latents in."""
+    upcasts = layout.kind.upcasts and autoencoder.config.get("force_upcast")
+    return "float32" if upcasts and model.dtype == "float16" else model.dtype
+
+
+def untrained(
+    layout: Layout, component: str, device: torch.device | str = "meta", dtype: str = "float32"
+) -> Any:
+    """A component without its weights: without any on the meta device, else with random ones."""
     kind, config = component_class(layout, component), layout.config(component)
-    with torch.device("meta"):
+    with torch.device(device), _default(getattr(torch, dtype)):
         if issubclass(kind, PreTrainedModel):
             own: Any = kind.config_class
-            return kind(own.from_dict(config)).eval()
-        return kind.from_config(config).eval()
+            return kind(own.from_dict(config)).eval().requires_grad_(False)
+        return kind.from_config(config).eval().requires_grad_(False).to(getattr(torch, dtype))
 
 
-def _recorded(
-    layout: Layout, model: AdoptedModel, denoiser: Network
-) -> tuple[tuple, dict[str, Any], int]:
-    """What a call gives its denoiser for one image, on the meta device; pixels a latent, a side."""
+@contextmanager
+def _default(dtype: torch.dtype) -> Iterator[None]:
+    """Make tensors of a dtype, as libraries do that load weights of it."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a pipeline gives its denoiser at the first step."""
+
+    given: tuple[tuple, dict[str, Any]]
+    """arguments by their places, and by their names; tensors are on the processor"""
+    latent_side: int
+    """latents a side"""
+
+
+def record_call(layout: Layout, model: AdoptedModel, denoiser: Network, images: int) -> Recorded:
+    """A call for so many images, without guidance, of a denoiser that need not have weights."""
     seen: list[tuple[tuple, dict[str, Any]]] = []
 
     def forward(*args: Any, **kwargs: Any) -> tuple[torch.Tensor]:
@@ -120,7 +198,7 @@ def _recorded(
     accepted = list(inspect.signature(kind.__init__).parameters)[1:]
     given: dict[str, Any] = dict.fromkeys((*layout.components, *layout.absent, *_OPTIONAL))
     given |= {"requires_safety_checker": False, "add_watermarker": False}
-    given |= {"vae": _untrained(layout, "vae"), layout.kind.denoiser: denoiser}
+    given |= {"vae": untrained(layout, "vae"), layout.kind.denoiser: denoiser}
     given["scheduler"] = component_class(layout, "scheduler").from_config(
         layout.config("scheduler")
     )
@@ -130,17 +208,19 @@ def _recorded(
     pipeline.set_progress_bar_config(disable=True)
     vars(denoiser)["forward"] = forward
     try:
-        pipeline(**_call(layout, model, pipeline, denoiser.config))
+        pipeline(**_call(layout, model, pipeline, denoiser.config, images))
     finally:
         del vars(denoiser)["forward"]
-    args, kwargs = (_on_meta(part) for part in seen[0])
-    return args, kwargs, pipeline.vae_scale_factor
+    return Recorded(seen[0], model.side // pipeline.vae_scale_factor)
 
 
-def _call(layout: Layout, model: AdoptedModel, pipeline: Any, config: Any) -> dict[str, Any]:
+def _call(
+    layout: Layout, model: AdoptedModel, pipeline: Any, config: Any, images: int
+) -> dict[str, Any]:
     kind, taken = layout.kind, inspect.signature(pipeline.__call__).parameters
+    kinds = {True: torch.int64, False: torch.float32}
     given: dict[str, Any] = {
-        name: torch.ones(1, *shape, dtype=torch.int64 if name.endswith("mask") else torch.float32)
+        name: torch.ones(images, *shape, dtype=kinds[name.endswith("mask")])
         for name, shape in prompt_shapes(layout, model, config).items()
         if name in taken
     }
@@ -175,35 +255,38 @@ def _sequence(layout: Layout, model: AdoptedModel) -> int:
     return model.max_sequence_length or own["max_sequence_length"].default
 
 
-def _caption_flops(layout: Layout, model: AdoptedModel, name: str, encoder: Any) -> float:
+def encoder_tokens(layout: Layout, model: AdoptedModel, name: str, encoder: Network) -> int:
+    """Tokens of a prompt that one of the text encoders sees."""
     if layout.kind.sequence and not is_clip(encoder.config):
-        tokens = _sequence(layout, model)
-    else:
-        tokenizer = name.replace(*WRITTEN)
-        tokens = layout.config(tokenizer)["model_max_length"]
+        return _sequence(layout, model)
+    return layout.config(name.replace(*WRITTEN))["model_max_length"]
+
+
+def _caption_flops(encoder: Network, tokens: int) -> float:
     ids = torch.zeros(1, tokens, dtype=torch.long, device="meta")
     return count_flops(lambda: encoder(ids))
 
 
-def _on_meta(value: Any) -> Any:
+def placed(value: Any, device: torch.device, dtype: torch.dtype | None = None) -> Any:
+    """What was recorded with its tensors on a device, their floating-point numbers in a dtype."""
     if torch.is_tensor(value):
-        return value.to("meta")
+        return value.to(device, dtype if value.is_floating_point() else None)
     if isinstance(value, dict):
-        return {name: _on_meta(own) for name, own in value.items()}
+        return {name: placed(own, device, dtype) for name, own in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_on_meta(own) for own in value)
+        return type(value)(placed(own, device, dtype) for own in value)
     return value
 
 
 def family_table(spec: AdoptedSpec) -> list[dict[str, Any]]:
-    """One row a model, in the study's order, with the columns of a trained family.
+    """One row a model, in the study's order: the columns of a trained family, and `WEIGHTS`.
 
     A pipeline computes keys and values of the text at every step, so that no part of a forward pass
     is the text's alone.
     """
     costs = {model.name: adopted_costs(model) for model in spec.models}
     reference = costs[spec.reference].forward
-    rows = [
+    return [
         {
             "size": name,
             "channels": None,
@@ -215,10 +298,9 @@ def family_table(spec: AdoptedSpec) -> list[dict[str, Any]]:
             "caption_gflops": own.caption / 1e9,
         }
         | dict.fromkeys(COLUMNS)  # the paper has none of them
-        for name, own in costs.items()
+        | dict.fromkeys(WEIGHTS, own.weights(text=True) / 1e9)
+        for name, own in ordered(costs, spec.order).items()
     ]
-    key = {"params": "params", "cost": "gflops"}.get(spec.order)
-    return sorted(rows, key=lambda row: row[key]) if key else rows
 
 
 @command

@@ -1,13 +1,13 @@
 """Measure a forward pass of every size on the device at hand: seconds, and memory on a GPU.
 
-One row for each size and batch. Weights are random: they do not change the time. On a machine that
-does something else too, the numbers say little; ask for this table alone.
+One row for each size and batch, or adopted model and batch. Weights are random: they do not change
+the time. On a machine that does something else too, the numbers say little; ask for this table
+alone.
 """
 
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,86 +23,108 @@ from ..jobs.tables import OK, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.sizes import channels
 from ..models.denoiser import Denoiser, build
-from ..training.devices import device_name, own_device
-from ..workflow.specs.costs import LatencySpec
+from ..training.devices import device_name, forget_peak, own_device, peak_gb
+from ..workflow.specs.costs import AdoptedLatencySpec, LatencySpec
+from .timing import OUT_OF_MEMORY, UNKNOWN, Call, Denoising, timed
 
-WARM_UP = 3
 COLUMNS = ["size", "batch", "seconds_per_forward", "lo", "hi", "seconds_per_image", "memory_gb"]
 COLUMNS += ["status", "dtype", "device", "threads", "torch"]
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+OWN = "own"
+"""dtype of weights as they are used: of an adopted model its own, of a trained one float32"""
 
 
-def latency_table(spec: LatencySpec, device: torch.device, dtype: torch.dtype) -> pd.DataFrame:
+def latency_table(
+    spec: LatencySpec | AdoptedLatencySpec, device: torch.device, dtype: str = OWN
+) -> pd.DataFrame:
     """One row for each size and batch: the median, least and most seconds of a forward pass.
 
-    A batch that does not fit into the memory of a GPU is a row with that status.
+    A batch that does not fit into the memory of a GPU, or a model whose configuration is unknown,
+    is a row with that status.
     """
-    rows = []
-    sizes = sorted(spec.sizes, key=channels)
-    progress = Progress("latency", len(sizes) * len(spec.latency.batches))
-    for size in sizes:
-        with device:
-            network = build(spec.layout, size, spec.latent_shape, spec.text_shape[1])
-        nn.Module.to(network.eval().requires_grad_(False), dtype)
-        nn.Module.to(network, memory_format=torch.channels_last)
+    rows, networks = [], _networks(spec, device, dtype)
+    progress = Progress("latency", len(networks) * len(spec.latency.batches))
+    for (size, own), make in networks.items():
+        call, status = _made(make)
         for batch in sorted(spec.latency.batches):
-            measured = _measure(network, batch, spec)
-            rows.append({"size": size, "batch": batch} | measured)
+            measured = _measure(call, batch, spec.latency.repeats, device) if call else {}
+            rows.append({"size": size, "batch": batch, "status": status, "dtype": own} | measured)
             progress.update(len(rows), f"{size}, batch {batch}")
-        del network
+        del call
     return pd.DataFrame(rows)
 
 
-def _measure(network: Denoiser, batch: int, spec: LatencySpec) -> dict:
-    on_gpu = network.device.type == "cuda"
-    if on_gpu:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
+_Networks = dict[tuple[str, str], Callable[[], Denoising | None]]
+"""what makes a network, by its size and its dtype"""
+
+
+def _networks(
+    spec: LatencySpec | AdoptedLatencySpec, device: torch.device, dtype: str
+) -> _Networks:
+    if isinstance(spec, LatencySpec):
+        own = "float32" if dtype == OWN else dtype
+        sizes = sorted(spec.sizes, key=channels)
+        return {(size, own): partial(_trained, spec, size, device, own) for size in sizes}
+    from .time_adopted import denoising  # seconds of import
+
+    chosen = [(model, model.dtype if dtype == OWN else dtype) for model in spec.models]
+    return {(model.name, own): partial(denoising, model, device, own) for model, own in chosen}
+
+
+def _trained(spec: LatencySpec, size: str, device: torch.device, dtype: str) -> Denoising:
+    with device:
+        network = build(spec.layout, size, spec.latent_shape, spec.text_shape[1])
+    nn.Module.to(network.eval().requires_grad_(False), getattr(torch, dtype))
+    nn.Module.to(network, memory_format=torch.channels_last)
+    return partial(forward_pass, network, spec)
+
+
+def forward_pass(network: Denoiser, spec: LatencySpec, images: int) -> Call:
+    """A forward pass of a network for so many images of the study's shapes."""
+    options = {"device": network.device, "dtype": network.dtype}
+    latents = torch.randn(images, *spec.latent_shape, **options)
+    text = torch.randn(images, *spec.text_shape, **options)
+    return partial(network, latents, 500, text, return_dict=False)
+
+
+def _made(make: Callable[[], Denoising | None]) -> tuple[Denoising | None, str]:
+    """A network, and the status of its rows if there is none."""
     try:
-        seconds = forward_seconds(network, batch, spec)
+        return make(), UNKNOWN
     except torch.cuda.OutOfMemoryError:
-        return {"status": "out of memory"}
+        return None, OUT_OF_MEMORY
+
+
+@torch.inference_mode()
+def _measure(call: Denoising, batch: int, repeats: int, device: torch.device) -> dict:
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    forget_peak(device)
+    try:
+        seconds = timed(call(batch), repeats, device)
+    except torch.cuda.OutOfMemoryError:
+        return {"status": OUT_OF_MEMORY}
     median = statistics.median(seconds)
     return {
         "seconds_per_forward": median,
         "lo": min(seconds),
         "hi": max(seconds),
         "seconds_per_image": median / batch,
-        "memory_gb": torch.cuda.max_memory_allocated() / 1e9 if on_gpu else None,
+        "memory_gb": peak_gb(device),
         "status": OK,
     }
 
 
-@torch.inference_mode()
-def forward_seconds(network: Denoiser, batch: int, spec: LatencySpec) -> list[float]:
-    """Seconds of each of the repeats of a forward pass of `batch` images, after a warm-up."""
-    options = {"device": network.device, "dtype": network.dtype}
-    latents = torch.randn(batch, *spec.latent_shape, **options)
-    text = torch.randn(batch, *spec.text_shape, **options)
-    call = partial(network, latents, 500, text, return_dict=False)
-    return timed(call, spec.latency.repeats, network.device)
-
-
-def timed(call: Callable[[], object], repeats: int, device: torch.device) -> list[float]:
-    """Seconds of each of the repeats of a call that computes on a device, after a warm-up."""
-    seconds = []
-    for _ in range(WARM_UP + repeats):
-        began = time.perf_counter()
-        call()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - began)
-    return seconds[WARM_UP:]
-
-
 @command
 def main(
-    spec: LatencySpec,
+    spec: LatencySpec | AdoptedLatencySpec,
     out: Annotated[Path, "latency.csv"],
-    dtype: Annotated[Literal["float32", "bfloat16"], "(%(default)s)"] = "float32",
+    dtype: Annotated[
+        Literal["own", "float32", "bfloat16"],
+        "of weights; own: of adopted models theirs, else float32 (%(default)s)",
+    ] = OWN,
 ) -> None:
     device = own_device()
-    table = latency_table(spec, device, DTYPES[dtype])
-    hardware = {"dtype": dtype, "device": device_name(device), "threads": torch.get_num_threads()}
+    table = latency_table(spec, device, dtype)
+    hardware = {"device": device_name(device), "threads": torch.get_num_threads()}
     table = table.assign(**hardware, torch=torch.__version__)
     write_text(out, to_csv(table.reindex(columns=COLUMNS)))

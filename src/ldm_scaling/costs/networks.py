@@ -235,14 +235,17 @@ def untrained_text_encoder(settings: TextEncoder, device: str = "meta") -> nn.Mo
 
 
 def text_encoder_params(settings: TextEncoder) -> float:
-    """Parameters that embeddings of tokens go through; nan is unknown.
+    """Parameters that embeddings of tokens go through; nan is unknown."""
+    model = untrained_text_encoder(settings)
+    return math.nan if model is None else embedding_params(model)
+
+
+def embedding_params(encoder: nn.Module) -> int:
+    """Parameters of a text encoder that embeddings of tokens go through.
 
     A BERT's pooler, which makes one embedding of the first token's, is none of them.
     """
-    model = untrained_text_encoder(settings)
-    if model is None:
-        return math.nan
-    named = model.named_parameters()
+    named = encoder.named_parameters()
     return sum(values.numel() for name, values in named if not name.startswith("pooler."))
 
 

@@ -1,4 +1,7 @@
-"""Shares of text encoder, autoencoder and U-Net in an image: parameters, FLOPs, seconds."""
+"""Shares of text encoder, autoencoder and U-Net in an image: parameters, FLOPs, seconds.
+
+The U-Net stands for whatever denoises in an adopted model.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from ..jobs.command import csv
+from ..kinds.sizes import is_size
 from ..tables.components import COMPONENTS, PARTS
 from . import style
 
 COLORS = dict(zip(PARTS, ("#2a6f97", "#e9c46a", "#9a031e"), strict=True))
 NAMES = dict(zip(PARTS, ("text encoder", "autoencoder", "U-Net"), strict=True))
+ADOPTED = {"unet": "denoiser"}
+"""names of adopted models' networks, where they differ"""
 _PANELS = {"params": "Parameters", "gflops": "FLOPs of an image", "seconds": "Seconds of an image"}
 _WIDEST = 1.32
 """of a panel in shares, with what stands beside the bars"""
@@ -31,7 +37,8 @@ def draw(components: Annotated[pd.DataFrame, csv("components.csv", COMPONENTS)])
             _draw_panel(axes, components, sizes, column)
             axes.set_xlabel(title, x=0.5 / _WIDEST)  # below the bars
         panels[0].set_ylabel("Size")
-        handles = [Patch(color=COLORS[part], label=NAMES[part]) for part in PARTS]
+        names = NAMES if all(map(is_size, sizes)) else NAMES | ADOPTED
+        handles = [Patch(color=COLORS[part], label=names[part]) for part in PARTS]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(PARTS))
     return figure
 

@@ -24,7 +24,7 @@ def draw(latency: Annotated[pd.DataFrame, csv("latency.csv", LATENCY)], family: 
 
     Raises InputError if nothing was measured, or a size is not in the family.
     """
-    rows = latency[latency["status"] == OK].merge(family, on="size").sort_values("channels")
+    rows = family.merge(latency[latency["status"] == OK], on="size")
     if rows.empty:
         raise InputError("latency.csv has no row with status ok of a size in family.csv")
     rows["lo"], rows["hi"] = rows["lo"] / rows["batch"], rows["hi"] / rows["batch"]
@@ -38,20 +38,21 @@ def draw(latency: Annotated[pd.DataFrame, csv("latency.csv", LATENCY)], family: 
         for axes in (left, right):
             axes.set_xlabel("GFLOPs of a forward pass")
             style.log_log(axes)
-        figure.suptitle(f"{rows['device'].iloc[0]}, {rows['dtype'].iloc[0]}", fontsize=7.5)
+        numbers = ", ".join(dict.fromkeys(rows["dtype"]))
+        figure.suptitle(f"{rows['device'].iloc[0]}, {numbers}", fontsize=7.5)
         figure.legend(handles=handles, loc="outside lower center", ncols=_LEGEND_COLUMNS)
     return figure
 
 
 def _draw_seconds(axes: Axes, rows: pd.DataFrame) -> None:
     marks, colors = style.markers(style.in_order(rows["size"])), _colors(rows)
-    for batch, own in rows.groupby("batch"):
+    for batch, own in rows.sort_values("gflops").groupby("batch"):
         color = colors[batch]
         axes.plot(own["gflops"], own["seconds_per_image"], color=color, label=f"batch {batch}")
         axes.vlines(own["gflops"], own["lo"], own["hi"], color=color, linewidth=0.8)
         for row in records(own):
             axes.plot(row.gflops, row.seconds_per_image, color=color, marker=marks[row.size])
-    largest = rows[rows["channels"] == rows["channels"].max()]
+    largest = rows[rows["gflops"] == rows["gflops"].max()]
     fastest = largest.loc[largest["seconds_per_image"].idxmin()]
     rate = fastest["seconds_per_image"] / fastest["gflops"]
     ends = [rows["gflops"].min(), rows["gflops"].max()]
@@ -69,7 +70,7 @@ def _draw_seconds(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _draw_rate(axes: Axes, rows: pd.DataFrame) -> None:
     marks, colors = style.markers(style.in_order(rows["size"])), _colors(rows)
-    for batch, own in rows.groupby("batch"):
+    for batch, own in rows.sort_values("gflops").groupby("batch"):
         color, rate = colors[batch], own["gflops"] / own["seconds_per_image"]
         axes.plot(own["gflops"], rate, color=color, label=f"batch {batch}")
         for row, value in zip(records(own), rate, strict=True):

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from ..study.fields import Strict
 
@@ -106,14 +106,14 @@ def fraction(text: str) -> float:
 
 
 def parse_spec(kind: type[SpecType], text: str) -> SpecType:
-    """A spec from its JSON text, or from @FILE with that text.
+    """A spec of a kind, or of one of a union, from its JSON text, or from @FILE with that text.
 
     Raises argparse.ArgumentTypeError if the text is not valid.
     """
     try:
         if text[:1] == "@":
             text = Path(text[1:]).read_text(encoding="utf-8")
-        return kind.model_validate_json(text)
+        return TypeAdapter(kind).validate_json(text)
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot read {text[1:]}: {error.strerror}") from None
     except ValidationError as error:

@@ -4,14 +4,14 @@
 
 A text is the help of an argument of the command line, whose values are of the annotated type; an
 `Option` says more. `Read` is what another function returns, whose parameters are annotated in the
-same way; a dataclass is read so too. A spec is read from its JSON. Names are those of the
-parameters.
+same way; a dataclass is read so too. A spec, of one of several kinds, is read from its JSON. Names
+are those of the parameters.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
 from inspect import Parameter, signature
@@ -58,9 +58,9 @@ class Resumable:
     ] = None
 
 
-def csv(help: str, columns: list[str]) -> Option:
-    """A table of these columns."""
-    return Option(help, Path, read=partial(read_table, columns=columns))
+def csv(help: str, columns: list[str], optional: Sequence[str] = ()) -> Option:
+    """A table of these columns, and of the optional ones that it has."""
+    return Option(help, Path, read=partial(read_table, columns=columns, optional=optional))
 
 
 def command(function: Callable[..., None]) -> Callable[[], None]:
@@ -130,8 +130,10 @@ def _sources(function: Callable[..., Any]) -> dict[str, Option | Read]:
 
 
 def _source(hint: Any) -> Option | Read:
-    if isinstance(hint, type) and issubclass(hint, Strict):
-        help = f"JSON of {hint.__name__}, or @FILE: everything that decides the result"
+    kinds = get_args(hint) if get_origin(hint) is UnionType else (hint,)
+    if all(isinstance(kind, type) and issubclass(kind, Strict) for kind in kinds):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        help = f"JSON of {names}, or @FILE: everything that decides the result"
         return Option(help, partial(parse_spec, hint))
     if isinstance(hint, type):
         return Read(hint)

@@ -19,11 +19,15 @@ MODEL = ["stage", "size", "seed", "sampler"]
 CELL = ["steps", "guidance", "trained"]
 """columns that identify a cell of one model and sampler"""
 MEASURED = [*CELL, "metric", "value", "lo", "hi", "n", "nfe", "seconds", "status"]
+ON_GPU = ["memory_gb", "batch"]
+"""columns of cells that a table has only if some of them were sampled on a GPU"""
 FAMILY = ["size", "channels", "params", "gflops", "normalized_cost"]
 FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
 """of floors.csv, and of superres_baselines.csv"""
 PARTS = ["text_gflops", "decoder_gflops", "caption_gflops"]
 """columns of family.csv: parts of the total cost other than the U-Net"""
+WEIGHTS = ["weights_gb"]
+"""column that family.csv has of adopted models"""
 COSTS = ["params", "gflops", "normalized_cost", "sampling_cost", "guided_cost", "total_cost"]
 CELLS = [*MODEL, *MEASURED[:-2], *COSTS, "seconds", "grid", "status", "at_boundary"]
 BEST = [*CELLS, "optimism"]
@@ -31,12 +35,14 @@ COUNTS = ["encoder", "size", "text_params", "autoencoder_params", "unet_params"]
 COUNTS += ["gflops", "text_gflops", "caption_gflops", "decoder_gflops"]
 """columns of networks with a text encoder: gflops of a forward pass of the U-Net, and its part that
 depends on the text, as in family.csv"""
+TOLD = "told"
+"""column beside them of adopted models"""
 _INTEGERS = dict.fromkeys(["seed", "steps", "n", "nfe", "channels", "params"], "Int64")
 _NUMBERS = ["guidance", "trained", "value", "lo", "hi", "seconds", "gflops", "normalized_cost"]
 
 
-def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    """These columns of a CSV file.
+def read_table(path: Path, columns: list[str], optional: Iterable[str] = ()) -> pd.DataFrame:
+    """These columns of a CSV file, and the optional ones that it has.
 
     Raises InputError if the file is missing, broken, without rows or without one of the columns.
     """
@@ -51,7 +57,12 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
         raise InputError(f"{path} has no column {', '.join(absent)}")
     if table.empty:
         raise InputError(f"{path} has no rows")
-    return table[columns]
+    return table[[*columns, *(column for column in optional if column in table)]]
+
+
+def without_empty(table: pd.DataFrame, optional: Iterable[str]) -> pd.DataFrame:
+    """A table without those of the optional columns that have no value."""
+    return table.drop(columns=[column for column in optional if table[column].isna().all()])
 
 
 def to_csv(table: pd.DataFrame) -> str:
@@ -94,7 +105,10 @@ def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
 
 
 def read_measured(
-    models: list[list[str]], names: list[str], columns: list[str] = MEASURED
+    models: list[list[str]],
+    names: list[str],
+    columns: list[str] = MEASURED,
+    optional: Iterable[str] = (),
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """The cells of all models with the columns `names`, and their replicates [rows, R].
 
@@ -106,7 +120,8 @@ def read_measured(
         model = dict(zip(names, values, strict=True))
         if not model["seed"].isdecimal():
             raise InputError(f"--metrics: seed {model['seed']} is not a number")
-        own = read_table(Path(metrics), columns).assign(**model | {"seed": int(model["seed"])})
+        own = read_table(Path(metrics), columns, optional)
+        own = own.assign(**model | {"seed": int(model["seed"])})
         tables.append(own)
         draws.append(draws_of(own, Path(drawn)))
     count = max(own.shape[1] for own in draws)

@@ -31,6 +31,9 @@ COLUMNS = {
     "status": "`ok`; else `value` is empty: `diverged`, samples were not finite;"
     " `out_of_memory`, not one image fits the GPU",
     "at_boundary": "guidance is an end of the configured scales, and a scale beyond is possible",
+    "memory_gb": "peak of GPU memory while sampling, in 10⁹ bytes, with the networks that measure"
+    " images; this column and `batch` are there only if a cell was sampled on a GPU",
+    "batch": "most images that were sampled at a time on the GPU",
     # best.csv
     "optimism": "what `value` would rise by on other images, on average; see below",
     # crossovers.csv
@@ -50,6 +53,8 @@ COLUMNS = {
     "published_gflops": "what the paper's Table 1 prints of the size",
     "published_normalized_cost": "what the paper's Table 1 prints of the size",
     "published_note": "which of these numbers is a slip of the paper",
+    "weights_gb": "of an adopted model: weights in its dtype, in 10⁹ bytes, with the text encoders;"
+    " tables of trained models have no such column",
     # leakage.csv
     "leakage.split": "the held-out split",
     "leakage.images": "of the split",
@@ -114,7 +119,7 @@ COLUMNS = {
     "name": "the subject's name",
     "class": "the subject's class",
     # components.csv
-    "component": "`text_encoder`, `autoencoder` or `unet`",
+    "component": "`text_encoder`, `autoencoder` or `unet`, which is whatever denoises",
     "components.params": "parameters of the component; of the autoencoder both halves",
     "bytes": "bytes of the parameters in float32",
     "components.gflops": "10⁹ FLOP of an image: its captions, the U-Net at all steps, the decoder",
@@ -154,13 +159,14 @@ COLUMNS = {
     "note": "what to mind, such as another sampler than the figure's",
     "figure": "the figure that shows it, or `cells.csv`",
     # latency.csv
-    "batch": "images of a forward pass",
+    "latency.batch": "images of a forward pass",
     "seconds_per_forward": "median of `latency.repeats` passes after a warm-up",
     "latency.lo": "shortest pass",
     "latency.hi": "longest pass",
     "seconds_per_image": "the median divided by the batch",
-    "memory_gb": "peak of GPU memory in 10⁹ bytes; empty on a CPU",
-    "latency.status": "`ok` or `out of memory`",
+    "latency.memory_gb": "peak of GPU memory in 10⁹ bytes; empty on a CPU",
+    "latency.status": "`ok`, `out of memory`, or `unknown architecture` of a model that is neither"
+    " downloaded nor known",
     "dtype": "number format of weights and activations",
     "threads": "threads of torch",
     "torch": "torch's version",

@@ -115,7 +115,7 @@ FIGURES = (
         needs="superres",
     ),
     Figure("model_family", FAMILY, "family"),
-    Figure("components", FAMILY, "components", needs="trains"),
+    Figure("components", FAMILY, "components"),
     Figure(
         "param_budget",
         FAMILY,
@@ -151,8 +151,8 @@ FIGURES = (
     Figure(
         "distill_samples",
         STUDENTS,
-        "images=fixed_images students=student_images best=fixed_best best_students=student_best"
-        " captions family",
+        "images=images_before_distillation students=student_images best=fixed_best"
+        " best_students=student_best captions family",
         f"seed=first_seed steps=few_and_most_steps {_PROMPTS}",
         f"{_UNDISTILLED} few",
         needs="has_students",

@@ -39,6 +39,9 @@ class Pipeline:
     """whether a call accepts noise [B, C, h, w]; otherwise it draws noise from the generators"""
     native_only: bool = False
     """whether its loop works with its own scheduler only"""
+    upcasts: bool = False
+    """whether float16 latents are decoded in float32, unless the autoencoder says force_upcast
+    false"""
     intermediate: int | None = None
     """the only number of steps for which a call sets an intermediate time"""
     call: Mapping[str, Any] = field(default_factory=dict)
@@ -74,6 +77,7 @@ PIPELINES = {
             POOLED,
             **_UNET,
             pooled="projection_class_embeddings_input_dim",  # less six embedded sizes
+            upcasts=True,
         ),
         Pipeline("StableDiffusion3Pipeline", POOLED, **_JOINT, clip_tokens=True),
         Pipeline("PixArtAlphaPipeline", MASKED, **_CAPTIONS),

@@ -149,7 +149,6 @@ TABLES = (
         "out=tables/components.csv",
         "counts=component_counts seconds=component_seconds",
         _FIXED,
-        needs="trains",
     ),
     Table(
         "param_budget_table",

@@ -86,18 +86,21 @@ def main() -> None:
             pool.submit(build, options.snakefile, options.configfile, config)
             for config in ([{}, changes] if changes else [{}])
         ]
-        from .known import results  # seconds of import, while the jobs are found
-        from .prices import priced
+        from .adopted import model_lines  # seconds of import, while the jobs are found
+        from .known import results
+        from .prices import know, priced
 
         jobs, *changed = (dag.result() for dag in dags)
     device = Device(options.device, options.utilisation)
     if not changed:
-        study = priced(jobs)
+        known = know(jobs)
+        study = priced(known)
         write_text(options.out or results(jobs) / "plan.csv", to_csv(rows(study, device), device))
-        print(report(study, device))
+        print("\n".join([report(study, device), *model_lines(known.adopted)]))
         return
     again = reruns(jobs, changed[0])
-    left = [(replace(job, due=True), price) for job, price in priced(changed[0]) if job in again]
+    study = priced(know(changed[0]))
+    left = [(replace(job, due=True), price) for job, price in study if job in again]
     print(report_reruns(left, jobs, device))
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ..cells.adaptive import searches
-from ..cells.illustrate import ALPHAS
+from ..cells.illustrate import ALPHAS, MOST_STEPS
 from ..cells.search import most_images
 from ..diffusion.sampling import network_evaluations
 from ..jobs.choice import steps_bought
@@ -19,7 +19,7 @@ from ..workflow.specs.dreambooth import PriorSpec, ScoreSubjectsSpec
 from ..workflow.specs.measuring import BaselinesSpec, ClipLikeSpec, FeaturesSpec
 from .dag import Job
 from .known import Known
-from .price import GUIDED, UNET, WEIGHT, Price, decoding_bytes
+from .price import CAPTIONS, DECODING, GUIDED, UNET, WEIGHT, Price, decoding_bytes
 
 
 def sweep(job: Job, spec: SweepSpec, known: Known) -> Price:
@@ -59,7 +59,7 @@ def _cells(
     images = sum(count for count, _ in counts)
     flops_of = {
         UNET: flops,
-        "decoding": images * networks.decode,
+        DECODING: images * networks.decode,
     } | networks.seen.flops(first, images, first.n)
     if first.perceptual:
         flops_of["perceptual distance"] = 2 * images * networks.perceptual
@@ -103,20 +103,31 @@ def _sampling_bytes(
 
 
 def illustrate(job: Job, spec: IllustrateSpec, known: Known) -> Price:
-    """Price of sampling the images that only figures show; few of an adopted model."""
-    if spec.diffusion is None:
-        return Price({"images for figures": math.nan})
-    networks, fixed, prompts = known.networks, spec.setting, len(spec.prompts)
+    """Price of sampling the images that only figures show."""
+    networks = known.networks
     reference = networks.own.forward[known.family.family.reference_size]
-    forward, most = networks.own.forward[spec.size], spec.diffusion.train_timesteps
-    strongest = max(spec.guidance)  # what the search will choose costs as much, or half
-    bought = {steps_bought(budget, forward / reference, most) for budget in spec.budgets} - {0}
-    forwards = prompts * sum(network_evaluations(steps, strongest) for steps in bought)
-    forwards += len(ALPHAS) * network_evaluations(fixed.steps, fixed.guidance)
-    images = prompts * len(bought) + len(ALPHAS)
-    flops = {UNET: forwards * forward, "decoding": images * networks.decode}
-    memory = _sampling_bytes(job, known, [spec.size], strongest > 1, max(prompts, len(ALPHAS)))
+    forward = networks.own.forward[spec.size]
+    images, forwards = illustrated(spec, forward / reference)
+    flops = {UNET: forwards * forward, DECODING: images * networks.decode}
+    together = at_a_time(spec)
+    memory = _sampling_bytes(job, known, [spec.size], max(spec.guidance) > 1, together)
     return Price(flops, images * known.image_bytes, memory)
+
+
+def illustrated(spec: IllustrateSpec, cost: float, told: bool = False) -> tuple[int, int]:
+    """Images that only figures show, of a model of this normalized cost, and their NFE in all."""
+    fixed, prompts = spec.setting, len(spec.prompts)
+    most = spec.diffusion.train_timesteps if spec.diffusion else MOST_STEPS
+    strongest = max(spec.guidance)  # what the search will choose costs as much, or half
+    bought = {steps_bought(budget, cost, most) for budget in spec.budgets} - {0}
+    forwards = prompts * sum(network_evaluations(steps, strongest, told) for steps in bought)
+    forwards += len(ALPHAS) * network_evaluations(fixed.steps, fixed.guidance, told)
+    return prompts * len(bought) + len(ALPHAS), forwards
+
+
+def at_a_time(spec: IllustrateSpec) -> int:
+    """The most of these images that are sampled at a time."""
+    return max(len(spec.prompts), len(ALPHAS))
 
 
 def score_subjects(job: Job, spec: ScoreSubjectsSpec, known: Known) -> Price:
@@ -127,7 +138,7 @@ def score_subjects(job: Job, spec: ScoreSubjectsSpec, known: Known) -> Price:
     evaluations = network_evaluations(fixed.steps, fixed.guidance)
     flops = {
         UNET: images * evaluations * networks.own.forward[spec.size],
-        "decoding": images * networks.decode,
+        DECODING: images * networks.decode,
     } | networks.seen.flops(spec, images, prompts)
     if spec.dino:
         flops["DINO"] = math.nan
@@ -157,7 +168,7 @@ def clip_like(job: Job, spec: ClipLikeSpec, known: Known) -> Price:
     # besides the two maps, every caption of a batch is compared with every image, twice
     forward = 2 * maps + 4 * settings.batch * settings.width
     flops = {
-        "captions": sum(images.values()) * known.networks.own.caption,
+        CAPTIONS: sum(images.values()) * known.networks.own.caption,
         "maps": TRAINING_FORWARDS * settings.epochs * images["train"] * forward,
     }
     return Price(flops, 4 * (maps + images["test"] * settings.width), epochs=settings.epochs)

@@ -17,7 +17,7 @@ from ..kinds.stages import PRETRAIN
 from ..study.adopted import AdoptedModel
 from ..study.data import Data
 from ..study.fields import Strict
-from ..workflow.specs.costs import CountComponentsSpec, FamilySpec
+from ..workflow.specs.costs import AdoptedSpec, CountComponentsSpec, FamilySpec
 from ..workflow.specs.data import IndexSpec, PrepareSpec
 from ..workflow.specs.dreambooth import SubjectsSpec
 from ..workflow.specs.measuring import BaselinesSpec, FeaturesSpec
@@ -76,6 +76,11 @@ class Known:
     def family(self) -> FamilySpec:
         """The study's family, shapes and networks."""
         return _only(self.jobs, "count_family", FamilySpec)
+
+    @cached_property
+    def reference(self) -> float:
+        """FLOPs of a forward pass of the adopted model whose normalized cost is 1."""
+        return self.adopted[_only(self.jobs, "count_adopted", AdoptedSpec).reference][1].forward
 
     @cached_property
     def subjects(self) -> int:

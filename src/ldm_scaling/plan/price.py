@@ -18,9 +18,11 @@ ENCODED = 2
 STATE = 5
 """numbers of each weight in a training: itself, its gradient, AdamW's two moments, its average"""
 UNET, ENCODING, TEXT_ENCODER = "U-Net", "encoding", "text encoder"
+DECODING, HALF_DECODING = "decoding", "decoding in 16 bits"
+DENOISING, CAPTIONS = "denoising in float32", "captions"
 ARITHMETIC: dict[str, str] = {
-    **dict.fromkeys((UNET, ENCODING, TEXT_ENCODER), BFLOAT16),
-    **dict.fromkeys(("CLIP score", "captions", "maps"), FLOAT32),
+    **dict.fromkeys((UNET, ENCODING, TEXT_ENCODER, HALF_DECODING), BFLOAT16),
+    **dict.fromkeys(("CLIP score", CAPTIONS, "maps", DENOISING), FLOAT32),
 }
 """of the parts of a price, on a GPU; all others are convolutions of float32 numbers, which PyTorch
 computes in TF32 by default, unlike matrix products"""

@@ -28,7 +28,7 @@ from ..study.fields import Strict
 from ..study.superres import SCALE
 from ..tables.fits import TRAINING_FORWARDS
 from ..workflow.downloads import ARCHIVES, SQUEEZENET_BYTES, WORD_VECTORS_BYTES
-from ..workflow.specs.cells import SweepSpec
+from ..workflow.specs.cells import IllustrateSpec, SweepSpec
 from ..workflow.specs.data import IndexSpec, PrepareSpec
 from ..workflow.specs.dreambooth import DreamBoothSpec, EncodeSubjectsSpec
 from ..workflow.specs.latents import (
@@ -198,6 +198,10 @@ def _sweep(job: Job, spec: SweepSpec, known: Known) -> Price:
     return (adopted.sweep if spec.pipeline else cells.sweep)(job, spec, known)
 
 
+def _illustrate(job: Job, spec: IllustrateSpec, known: Known) -> Price:
+    return (adopted.illustrate if spec.pipeline else cells.illustrate)(job, spec, known)
+
+
 PRICES: dict[str, Callable[..., Price]] = {
     **dict.fromkeys(("fetch_emoji", "fetch_file", "fetch_hub"), _download),
     **dict.fromkeys(("fetch_squeezenet", "fetch_word_vectors"), _download),
@@ -221,7 +225,7 @@ PRICES: dict[str, Callable[..., Price]] = {
     "dreambooth": _dreambooth,
     "sweep": _sweep,
     "sample_stitched": cells.stitched,
-    "illustrate": cells.illustrate,
+    "illustrate": _illustrate,
     "score_subjects": cells.score_subjects,
     "real_features": cells.real_features,
     "reconstruction_features": cells.reconstruction,
@@ -241,10 +245,13 @@ def price(job: Job, known: Known) -> Price:
     return Price({"FLOPs": math.nan} if job.gpus and job.rule not in FREE else {})
 
 
-def priced(jobs: Sequence[Job]) -> list[tuple[Job, Price]]:
-    """Every job of a study with its price; the networks are counted for it."""
+def know(jobs: Sequence[Job]) -> Known:
+    """What prices of a study's jobs know; the networks are counted for it."""
     if models := adopted.adopted_models(jobs):
-        known = Known(jobs, count_measuring(measured(jobs)), models)
-    else:
-        known = Known(jobs, count_networks(*counted(jobs)))
-    return [(job, price(job, known)) for job in jobs]
+        return Known(jobs, count_measuring(measured(jobs)), models)
+    return Known(jobs, count_networks(*counted(jobs)))
+
+
+def priced(known: Known) -> list[tuple[Job, Price]]:
+    """Every job of a study with its price."""
+    return [(job, price(job, known)) for job in known.jobs]

@@ -154,20 +154,20 @@ def table_lines(table: Sequence[Row], device: Device) -> list[str]:
         more = f"without {row.uncounted}" if row.uncounted else ""
         flops = f"{row.flops:.2e}" if row.flops else "-"
         hours = _hours(row.hours) if row.flops else "-"
-        memory = (_size(row.gpu_memory_gb), _size(row.host_memory_gb))
-        lines.append(_line(row.rule, row.jobs, flops, hours, _size(row.gigabytes), *memory, more))
+        memory = (size(row.gpu_memory_gb), size(row.host_memory_gb))
+        lines.append(_line(row.rule, row.jobs, flops, hours, size(row.gigabytes), *memory, more))
     if cheap:
-        host = _size(_most(row.host_memory_gb for row in cheap))
+        host = size(_most(row.host_memory_gb for row in cheap))
         count = sum(row.jobs for row in cheap)
         lines.append(_line(f"{len(cheap)} cheap rules", count, "-", "-", "-", "-", host, ""))
     flops, hours = sum(row.flops for row in table), sum(row.hours for row in table)
     disk = sum(row.gigabytes for row in table)
     memory = [
-        _size(_most(getattr(row, kind) for row in table))
+        size(_most(getattr(row, kind) for row in table))
         for kind in ("gpu_memory_gb", "host_memory_gb")
     ]
     count = sum(row.jobs for row in table)
-    lines.append(_line("total", count, f"{flops:.2e}", _hours(hours), _size(disk), *memory, ""))
+    lines.append(_line("total", count, f"{flops:.2e}", _hours(hours), size(disk), *memory, ""))
     return lines
 
 
@@ -182,10 +182,11 @@ def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 99.5 else f"{hours:.2g}"
 
 
-def _size(gigabytes: float) -> str:
-    for unit, size in (("TB", 1000), ("GB", 1), ("MB", 0.001)):
-        if gigabytes >= size:
-            return f"{gigabytes / size:.3g} {unit}"
+def size(gigabytes: float) -> str:
+    """Gigabytes with a unit that suits them; "-" for less than a megabyte."""
+    for unit, least in (("TB", 1000), ("GB", 1), ("MB", 0.001)):
+        if gigabytes >= least:
+            return f"{gigabytes / least:.3g} {unit}"
     return "-"
 
 
@@ -195,11 +196,16 @@ def _memory_lines(left: Priced) -> list[str]:
         return []
     job, price = max(known, key=lambda pair: pair[1].gpu_bytes)
     host = max((job for job, _ in left), key=lambda job: job.host_bytes)
+    adopted = any(job.rule == "count_adopted" for job, _ in left)
+    what = (
+        "weights and activations in the model's dtype"
+        if adopted
+        else "weights, optimizer, activations in float32, frozen encoders in bfloat16"
+    )
     return [
-        f"Most memory of a GPU: {_size(price.gpu_bytes / 1e9)}, {job.rule} {job.name} (estimate:"
-        f" weights, optimizer, activations in float32, frozen encoders in bfloat16). Most memory"
-        f" of a host:"
-        f" {_size(host.host_bytes / 1e9)}, {host.rule} {host.name}."
+        f"Most memory of a GPU: {size(price.gpu_bytes / 1e9)}, {job.rule} {job.name} (estimate:"
+        f" {what}). Most memory of a host:"
+        f" {size(host.host_bytes / 1e9)}, {host.rule} {host.name}."
     ]
 
 

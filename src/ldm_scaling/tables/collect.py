@@ -17,7 +17,7 @@ import pandas as pd
 from ..jobs.choice import at_end, chosen_rows, optimism, require_lower_is_better
 from ..jobs.cli import InputError
 from ..jobs.command import Option, command
-from ..jobs.tables import BEST, CELL, CELLS, MODEL, OK, read_measured, to_csv, write_cells
+from ..jobs.tables import BEST, CELL, CELLS, MODEL, OK, ON_GPU, read_measured, to_csv, write_cells
 from ..jobs.workdir import write_text
 from .arguments import FamilyParts, Out, SelectBy, TrainingSd
 from .values import with_deviation
@@ -32,7 +32,7 @@ def cells_table(
     grid: Grid,
     others: Mapping[str, Grid] | None = None,
 ) -> pd.DataFrame:
-    """One row for each cell and metric, with costs, in the columns `CELLS`.
+    """One row for each cell and metric, with costs, in the columns `CELLS`, and those `ON_GPU`.
 
     `measured` has the columns MODEL and MEASURED and keeps its index; `grid` is that of all sizes
     but those in `others`. Other cells, such as the fixed setting, are outside the grid.
@@ -62,7 +62,8 @@ def cells_table(
     cells["grid"], cells["at_boundary"] = inside, at_boundary
     cells["place"] = cells["size"].map({size: at for at, size in enumerate(family["size"])})
     order = ["stage", "place", "seed", "sampler", "steps", "guidance", "metric"]
-    return cells.sort_values([*order, "trained"])[CELLS]
+    found = [column for column in ON_GPU if column in cells]
+    return cells.sort_values([*order, "trained"])[[*CELLS, *found]]
 
 
 def _check(measured: pd.DataFrame, family: pd.DataFrame) -> None:
@@ -193,7 +194,7 @@ def main(
 ) -> None:
     """Write cells.csv with its draws, and best.csv."""
     others = _grids(grid_of or [], family)
-    measured, draws = read_measured(metrics, MODEL)
+    measured, draws = read_measured(metrics, MODEL, optional=ON_GPU)
     draws = with_deviation(measured, draws, select_by, training_sd)
     cells = cells_table(measured, family, (steps, guidance), others)
     best = with_optimism(best_table(cells, select_by), cells, draws, select_by)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..jobs.cli import InputError
 from ..jobs.command import command, csv
-from ..jobs.tables import COUNTS, records, to_csv
+from ..jobs.tables import COUNTS, TOLD, records, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.stages import OWN
 from .arguments import Guidance, Out, Steps
@@ -50,17 +50,21 @@ def components_table(
     """The rows, smallest size first; shares are of the size's whole, and nan if a part is unknown.
 
     GFLOPs and seconds are of an image: of the autoencoder only the decoder works, its parameters
-    and bytes are those of both halves.
+    and bytes are those of both halves. An adopted model that is told the guidance scale evaluates
+    once a step, whatever `nfe`.
     """
     own = counts[counts["encoder"] == OWN].reset_index(drop=True)
+    evaluations = pd.Series(nfe, own.index)
+    if TOLD in own:
+        evaluations = evaluations.mask(own[TOLD], steps)
     timed = seconds.assign(size=seconds["size"].fillna("")).set_index(["component", "size"])
     rows = []
-    for _, count in own.join(image_costs(own, steps, nfe)).iterrows():
+    for _, count in own.join(image_costs(own, steps, evaluations)).iterrows():
         for part in PARTS:
-            key = (part, count["size"] if part == "unet" else "")
+            shared = (part, "")  # what all sizes have
+            key = shared if shared in timed.index else (part, count["size"])
             if key not in timed.index:
-                name = " ".join(key).strip()
-                raise InputError(f"{name} was not timed; delete both and run again")
+                raise InputError(f"{' '.join(key)} was not timed; delete both and run again")
             params = count[_PARAMS[part]]
             of_time = {name: timed.loc[key, name] for name in ("seconds", "device")}
             costs = {"params": params, "bytes": _BYTES * params, "gflops": count[part]}
@@ -75,7 +79,7 @@ def components_table(
 
 @command
 def main(
-    counts: Annotated[pd.DataFrame, csv("models/components.csv", COUNTS)],
+    counts: Annotated[pd.DataFrame, csv("models/components.csv", COUNTS, [TOLD])],
     seconds: Annotated[pd.DataFrame, csv("component_seconds.csv", _SECONDS)],
     steps: Steps,
     guidance: Guidance,

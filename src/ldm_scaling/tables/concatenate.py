@@ -8,7 +8,7 @@ from typing import Annotated
 import pandas as pd
 
 from ..jobs.command import command
-from ..jobs.tables import BEST, CELLS, read_table, to_csv
+from ..jobs.tables import BEST, CELLS, ON_GPU, read_table, to_csv
 from ..jobs.workdir import write_text
 from .arguments import Out
 
@@ -19,5 +19,5 @@ _Tables = Annotated[list[Path], "the table of each"]
 def main(cells: _Tables, cells_out: Out, best: _Tables, best_out: Out) -> None:
     """Write one cells.csv and one best.csv."""
     for paths, columns, out in ((cells, CELLS, cells_out), (best, BEST, best_out)):
-        tables = [read_table(path, columns) for path in paths]
+        tables = [read_table(path, columns, ON_GPU) for path in paths]
         write_text(out, to_csv(pd.concat(tables, ignore_index=True)))

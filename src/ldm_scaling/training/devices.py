@@ -97,6 +97,17 @@ def check_gpus(asked: int) -> None:
         )
 
 
+def forget_peak(device: torch.device) -> None:
+    """Let `peak_gb` measure from now on."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_gb(device: torch.device) -> float | None:
+    """Peak of the GPU memory that tensors took, in 10⁹ bytes; None on a processor."""
+    return torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else None
+
+
 def dtype_on(device: torch.device) -> torch.dtype:
     """What U-Nets and frozen encoders compute in: bfloat16 on a GPU that has it, else float32."""
     # a GPU without it would imitate it, more slowly than float32

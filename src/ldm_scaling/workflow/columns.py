@@ -10,10 +10,10 @@ from ..kinds.metrics import METRICS, Of
 from .reruns import as_table, renew, with_tables
 
 TABLES = {
-    "cells": "jobs.tables.CELLS",
+    "cells": "jobs.tables.CELLS jobs.tables.ON_GPU",
     "best": "jobs.tables.BEST",
     "crossovers": "tables.curves.CROSSOVERS",
-    "family": "jobs.tables.FAMILY jobs.tables.PARTS costs.published.COLUMNS",
+    "family": "jobs.tables.FAMILY jobs.tables.PARTS costs.published.COLUMNS jobs.tables.WEIGHTS",
     "leakage": "tables.leakage.LEAKAGE",
     "floors": "tables.arguments.FLOOR_COLUMNS",
     "fits": "tables.fits.FITS",

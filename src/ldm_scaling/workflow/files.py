@@ -65,11 +65,12 @@ def _cells(study: Study) -> dict[str, list[tuple[str, str]]]:
 def _images(study: Study) -> dict[str, tuple[str, list[str], str]]:
     """Stage, sizes and file of the images of a word."""
     sizes, fixed = study.sizes, f"{study.sampling.fixed.sampler}/images.safetensors"
-    student = stages.student_sampler(study)
+    student, with_student = stages.student_sampler(study), stages.sizes(study, DISTILL)
     return {
         "fixed_images": (PRETRAIN, sizes, fixed),
+        "images_before_distillation": (PRETRAIN, with_student, fixed),
         "guidance_images": (PRETRAIN, study.guidance_sizes, fixed),
-        "student_images": (DISTILL, sizes, f"{student}/images.safetensors"),
+        "student_images": (DISTILL, with_student, f"{student}/images.safetensors"),
         "superres_images": (SUPERRES, sizes, fixed),
         "illustrations": (PRETRAIN, sizes, "illustrations.safetensors"),
     }

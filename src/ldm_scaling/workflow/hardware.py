@@ -146,7 +146,9 @@ class Hardware:
         return 128 if self.large_first(wildcards) <= 128 else self.micro_batch(wildcards)
 
     def model_memory(self, wildcards: Any, attempt: int = 1) -> int:
-        """MB for the weights of one model and the rest."""
+        """MB for the weights of one model, or of a pipeline, and the rest."""
+        if self.study.adopted:
+            return self.pipeline_memory(wildcards, attempt)
         return grown(REST_MB + 8 * self.parameters(wildcards.size) // 10**6, attempt)
 
     def walltime(self, wildcards: Any, attempt: int) -> int:
@@ -227,6 +229,8 @@ class Hardware:
         return attempt * round(60 + 11 * len(spec.possible) * scale / threads)
 
     def family_memory(self, wildcards: Any, attempt: int) -> int:
-        """MB for the weights of the largest size and the rest."""
+        """MB for the weights of the largest size, or of a pipeline, and the rest."""
+        if self.study.adopted:
+            return self.pipeline_memory(wildcards, attempt)
         largest = max(map(self.parameters, self.study.family.sizes))
         return grown(REST_MB + 5 * largest // 10**6, attempt)

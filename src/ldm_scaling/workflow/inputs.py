@@ -254,8 +254,8 @@ class Inputs:
         return [f"{folder}/{name}" for name in paths.AUTOENCODER]
 
     def pipelines(self, wildcards: Any) -> Files:
-        """The files of every adopted pipeline that is compared."""
-        models = needed.adopted(self.study).compared
+        """The files of every adopted pipeline that is compared; none where models are trained."""
+        models = self.study.adopted.compared if self.study.adopted else []
         return [path for model in models for path in paths.pipeline(model)]
 
     def prompts(self, wildcards: Any) -> str:

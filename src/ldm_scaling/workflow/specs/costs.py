@@ -71,6 +71,18 @@ class AdoptedSpec(Strict):
         return cls(models=adopted.compared, reference=adopted.reference, order=adopted.order)
 
 
+class AdoptedLatencySpec(Strict):
+    """Time forward passes of adopted models."""
+
+    models: list[AdoptedModel] = Field(min_length=1)
+    latency: Latency
+
+    @classmethod
+    def of(cls, study: Study) -> AdoptedLatencySpec:
+        """Spec of rule latency where models are adopted."""
+        return cls(models=needed.adopted(study).compared, latency=study.latency)
+
+
 class LatencySpec(Strict):
     """Time forward passes of the family."""
 
@@ -81,8 +93,10 @@ class LatencySpec(Strict):
     latency: Latency
 
     @classmethod
-    def of(cls, study: Study) -> LatencySpec:
+    def of(cls, study: Study) -> LatencySpec | AdoptedLatencySpec:
         """Spec of rule latency."""
+        if study.adopted:
+            return AdoptedLatencySpec.of(study)
         return cls(
             sizes=study.family.sizes,
             layout=Layout.part_of(study.family),
@@ -96,13 +110,13 @@ class CountComponentsSpec(Strict):
     """Count the parameters and FLOPs of all networks, with each text encoder."""
 
     recipe: Literal[1] = 1
-    encoders: dict[str, FamilySpec]
-    """sizes with each text encoder, by its name"""
+    encoders: dict[str, FamilySpec | AdoptedSpec]
+    """sizes with each text encoder, by its name; adopted models have one each"""
 
     @classmethod
     def of(cls, study: Study) -> CountComponentsSpec:
         """Spec of rule count_components: the study's sizes with its text encoder."""
-        return cls(encoders={OWN: FamilySpec.of(study)})
+        return cls(encoders={OWN: (AdoptedSpec if study.adopted else FamilySpec).of(study)})
 
     @classmethod
     def of_pairs(cls, study: Study) -> CountComponentsSpec:
@@ -120,6 +134,21 @@ class CountComponentsSpec(Strict):
         return cls(encoders=encoders)
 
 
+class TimeAdoptedSpec(Strict):
+    """Time the networks of an image of each adopted model at the fixed setting."""
+
+    recipe: Literal[1] = 1
+    models: list[AdoptedModel] = Field(min_length=1)
+    fixed: FixedSetting
+    repeats: Positive
+
+    @classmethod
+    def of(cls, study: Study) -> TimeAdoptedSpec:
+        """Spec of rule time_components where models are adopted."""
+        models, repeats = needed.adopted(study).compared, study.latency.repeats
+        return cls(models=models, fixed=study.sampling.fixed, repeats=repeats)
+
+
 class TimeComponentsSpec(FamilySpec):
     """Time the networks of an image at the fixed setting."""
 
@@ -127,8 +156,10 @@ class TimeComponentsSpec(FamilySpec):
     repeats: Positive
 
     @classmethod
-    def of(cls, study: Study) -> TimeComponentsSpec:
+    def of(cls, study: Study) -> TimeComponentsSpec | TimeAdoptedSpec:
         """Spec of rule time_components."""
+        if study.adopted:
+            return TimeAdoptedSpec.of(study)
         return cls(
             **dict(FamilySpec.of(study)),
             fixed=study.sampling.fixed,
