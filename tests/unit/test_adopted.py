@@ -11,6 +11,7 @@ import peft
 import pipelines
 import pytest
 import torch
+from PIL import Image
 from pipelines import MAKERS, save
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -25,6 +26,7 @@ from ldm_scaling.models.known_pipelines import KNOWN
 from ldm_scaling.study.adopted import AdoptedModel
 
 SIDE, SHOWN = 32, 16
+BICUBIC = Image.Resampling.BICUBIC
 CAPTIONS = ["a red cat", "blue dog", "a small sign with a face"]
 FLOW = ["stable_diffusion_3", "sana", "flux"]
 OF_DIFFUSION = ["stable_diffusion", "stable_diffusion_xl", "pixart"]
@@ -275,3 +277,12 @@ def test_a_scale_that_a_pipeline_ignores_is_refused(adopted):
 def test_neither_checker_nor_watermark_is_loaded(adopted):
     assert adopted("stable_diffusion").pipeline.safety_checker is None
     assert adopted("stable_diffusion_xl").pipeline.watermark is None
+
+
+def test_images_are_compared_at_one_side_through_clean_fids_resizing(adopted):
+    own = adopted("stable_diffusion")
+    whole, _ = own.whole.images(cell(), [0])
+    small, _ = own.sampler.images(cell(), [0])
+    for found, channel in zip(small[0], whole[0], strict=True):  # as Parmar et al. 2022 resize
+        image = Image.fromarray(channel.astype(np.float32)).resize((SHOWN, SHOWN), BICUBIC)
+        assert np.array_equal(found, np.asarray(image).clip(0, 255).round().astype(np.uint8))

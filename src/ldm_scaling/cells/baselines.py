@@ -32,7 +32,7 @@ def measured(
     images_of: Callable[[slice], np.ndarray], measuring: Measuring, n: int, label: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features [n, D], as a cell keeps them, and fidelities [n, 3] of images by their rows."""
-    assert measuring.fidelity  # `BaselinesSpec` has a perceptual distance
+    assert measuring.extractor and measuring.fidelity  # `BaselinesSpec` has both
     features, fidelity = [], []
     progress = Progress(label, n)
     for rows in batches(n, BATCH):

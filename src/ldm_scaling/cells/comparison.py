@@ -106,6 +106,7 @@ def compare(
     features: np.ndarray, reference: Reference, metrics: Metrics | Compared, prompts: Prompts
 ) -> dict[str, Interval | None]:
     """Every metric of features [n, D], by its name in tables; None where n is too small for it."""
+    assert metrics.extractor  # there are features
     return {
         column: _module(name).interval(features, reference, prompts, metrics.confidence)
         for name, column in of_features(metrics.extractor).items()

@@ -83,7 +83,8 @@ def add_measuring(to: argparse.ArgumentParser) -> None:
 class Measuring:
     """What turns images into the numbers that metrics are made of."""
 
-    extractor: Extractor
+    extractor: Extractor | None
+    """None where images are not compared with real ones"""
     clip: ClipScore | None
     """None without a CLIP model"""
     files: tuple[str, ...] = ()
@@ -99,7 +100,9 @@ def load_measuring(
 
     Raises InputError if there are fewer captions, or if a network's files are unusable.
     """
-    extractor = load_extractor(spec.extractor, spec.input_size, device, options.weights)
+    extractor = None
+    if spec.extractor:
+        extractor = load_extractor(spec.extractor, spec.input_size, device, options.weights)
     paths = [] if options.weights is None else [options.weights]
     if perceptual := getattr(spec, "perceptual", None):
         fidelity = load_fidelity(perceptual, options, n, device)
@@ -129,6 +132,7 @@ def main() -> None:
     device = own_device()
     images = map_array(options.images, "images")
     measuring = load_measuring(spec, options, len(images), device)
+    assert measuring.extractor  # with prompts alone there are no images of a split
     autoencoder = None
     if options.autoencoder:
         autoencoder = load_named(options).to(device)

@@ -1,5 +1,6 @@
 """Compare the features of sampled cells with the reference's: metrics, each with an interval.
 
+Where there are prompts alone, cells have no features, and the scores of images are the metrics.
 Writes one row for each cell and metric, in the columns `COLUMNS`; `allocation` has the steps of
 each model of a stitched trajectory. Writes the bootstrap replicates of each value, {cell}/{metric},
 float64 [resamples]. `fd_<extractor>` is the Frechet distance on the leading principal components of
@@ -8,7 +9,7 @@ the reference, `fid` on all dimensions of clean-fid's Inception-v3. A diverged c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -153,35 +154,37 @@ def read_prompts(captions: Path, spec: MeasureSpec) -> tuple[Prompts, Prompts]:
 def measure(
     records: Sequence[CellRecord],
     cells: Path,
-    reference: Reference,
+    reference: Reference | None,
     spec: MeasureSpec,
     prompts: Prompts,
     scorer: Scorer | None,
     head: np.ndarray | None = None,
 ) -> tuple[list[list[str | float | None]], dict[str, np.ndarray]]:
-    """Rows of the table, see COLUMNS, of the cells whose features are arrays in a file.
+    """Rows of the table, see COLUMNS, of the cells whose features and scores are in a file.
 
-    And the draws of each row, by {cell}/{metric}.
+    And the draws of each row, by {cell}/{metric}. Without a reference there are no features.
 
     Raises InputError if a cell has not as many features as its record says.
     """
     progress = Progress("measuring cells", len(records))
     rows, draws = [], {}
     for number, record in enumerate(records, start=1):
-        results: Mapping[str, Interval | None]
+        results: dict[str, Interval | None] = {}
         if record.status == OK:
-            features = read_features(cells, record.name, like=reference)
-            if len(features) != record.n:
-                raise InputError(
-                    f"{cells}: {record.name} has {len(features)} images, its record {record.n}; "
-                    "sample the cell again"
-                )
-            results = dict(compare(features, reference, spec.metrics, prompts))
+            features = None
+            if reference is not None:
+                features = read_features(cells, record.name, like=reference)
+                if len(features) != record.n:
+                    raise InputError(
+                        f"{cells}: {record.name} has {len(features)} images, its record {record.n};"
+                        " sample the cell again"
+                    )
+                results = dict(compare(features, reference, spec.metrics, prompts))
             results |= clip_score(cells, f"{record.name}/clip", spec, prompts)
             results |= alike(cells, record.name, spec, prompts)
-            if scorer is not None:
+            if features is not None and scorer is not None:
                 results |= clip_like_score(features, scorer, spec, prompts)
-            if head is not None:
+            if features is not None and head is not None:
                 score = inception_score(features, head, prompts.weights, spec.metrics.confidence)
                 results[INCEPTION_SCORE] = score
         else:
@@ -201,19 +204,23 @@ def measure(
 @command
 def main(
     spec: MeasureSpec,
-    reference: Annotated[Path, "features of real images"],
     cells: Annotated[Path, "features of the cells"],
     records: Annotated[Path, "cells.json beside them"],
     captions: Annotated[Path, "the prompts, for concepts"],
     out: Annotated[Path, "table to write"],
     draws: Annotated[Path, "file of resampled values"],
+    reference: Annotated[Path | None, "features of real images, if there are any"] = None,
     clip_like: Annotated[Path | None, "maps, if metrics.clip_like is set"] = None,
     head: Annotated[Path | None, "Inception-v3, for the inception score"] = None,
 ) -> None:
     sampled = read_records(records, spec.n)
     prompts, every = read_prompts(captions, spec)
-    real = prepare(read_features(reference), spec.metrics.components, every)
-    scorer = find_scorer(clip_like, spec, real)
+    real, scorer = None, None
+    if spec.metrics.extractor:
+        if reference is None:
+            raise InputError("--reference: metrics of features need those of real images")
+        real = prepare(read_features(reference), spec.metrics.components, every)
+        scorer = find_scorer(clip_like, spec, real)
     classes = read_head(head) if INCEPTION_SCORE in spec.names else None
     rows, drawn = measure(sampled, cells, real, spec, prompts, scorer, classes)
     write_arrays(draws, drawn, fingerprint(spec, fingerprint_of(cells)))

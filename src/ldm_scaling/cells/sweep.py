@@ -25,6 +25,7 @@ import torch
 from ..jobs.arrays import write_arrays
 from ..jobs.cli import Progress, Slice, SliceEnded, add_batch, add_work_dir, parser, run
 from ..jobs.workdir import Busy, WorkDir, fingerprint, write_json
+from ..kinds.metrics import METRICS
 from ..study.figures import SHEET_IMAGES
 from ..training.devices import check_gpus, own_device, process_count, process_index
 from ..workflow.specs.cells import CellSpec, SweepSpec
@@ -44,7 +45,7 @@ class Sampled:
     """What has been sampled of a cell."""
 
     features: torch.Tensor
-    """float16, [images, D]"""
+    """float16, [images, D]; empty without an extractor"""
     sheet: torch.Tensor
     """uint8, [at most SHEET_IMAGES, 3, S, S]"""
     clip: torch.Tensor = field(default_factory=lambda: torch.empty(0))
@@ -115,8 +116,9 @@ def sample_cell(
         state.seconds += time.monotonic() - began
         state.nfe = maker.evaluations(cell)
         if finite:
-            features = torch.from_numpy(measuring.extractor(pixels)).half()
-            state.features = torch.cat([state.features, features])
+            if measuring.extractor:
+                features = torch.from_numpy(measuring.extractor(pixels)).half()
+                state.features = torch.cat([state.features, features])
             shown = torch.from_numpy(pixels[: max(0, SHEET_IMAGES - rows.start)])
             state.sheet = torch.cat([state.sheet, shown])
             if measuring.clip:
@@ -173,7 +175,9 @@ class Sweep:
         self._slice = Slice(options.max_seconds)
         self._measuring: dict[tuple, Measuring] = {}
         self._prompts = max(cell.n for cell in spec.possible)
-        self._metric = load_metric(options.reference, spec.search) if spec.search else None
+        search, self._metric = spec.search, None
+        if search:
+            self._metric = load_metric(options.reference, search.select_by, search.components)
         # a model is large; its cells come one after the other
         self._maker_of = lru_cache(maxsize=1)(self._load)
 
@@ -210,10 +214,13 @@ class Sweep:
 
         assert self.spec.search and self._metric
 
-        def features_of(cell: CellSpec, images: int) -> np.ndarray:
-            return self.sample(cell, wait, images).features.numpy()
+        search = self.spec.search
 
-        found = find_guidance(candidates, self.spec.search.look, features_of, self._metric[0])
+        def kept_of(cell: CellSpec, images: int) -> np.ndarray:
+            state = self.sample(cell, wait, images)
+            return (state.features if search.compares else state.clip).numpy()
+
+        found = find_guidance(candidates, search.look, kept_of, self._metric[0])
         for cell in self.spec.cells:
             if cell in candidates:
                 self.sample(cell, wait)
@@ -233,7 +240,8 @@ class Sweep:
         """Fingerprint of everything that decides the files of these cells."""
         kept = sorted({cell.trained for cell in cells if cell.trained is not None})
         hashes = [digest for trained in (None, *kept) for digest in self._maker_of(trained)[1]]
-        return fingerprint(self.spec, *(self._metric or [])[1:], *hashes)
+        reference = self._metric[1] if self._metric else []
+        return fingerprint(self.spec, *reference, *hashes)
 
 
 def file_arrays(
@@ -242,7 +250,8 @@ def file_arrays(
     """The arrays of features.safetensors and of images.safetensors."""
     features, images = {}, {}
     for cell, state in states:
-        features[cell.name] = state.features.numpy()
+        if cell.extractor:
+            features[cell.name] = state.features.numpy()
         if cell.clip:
             features[f"{cell.name}/clip"] = state.clip.numpy()
         if cell.perceptual and state.fidelity.numel():
@@ -281,7 +290,8 @@ def main() -> None:
         records.append(record(cell, state))
         progress.update(number, f"{cell.name}: {records[-1]['status']}")
     features, images = file_arrays(states)
-    looks = {f"search/{name}": looks_array(seen) for name, (seen, _) in found.items()}
+    sign = METRICS[spec.search.select_by].sign if spec.search else 1
+    looks = {f"search/{name}": looks_array(seen, sign) for name, (seen, _) in found.items()}
     content = sweep.fingerprint(cells)
     write_arrays(options.out / "features.safetensors", features | looks, content)
     write_arrays(options.out / "images.safetensors", images, content)

@@ -292,6 +292,8 @@ def caption_cost(spec: FamilySpec) -> float:
 
 
 def _extractor_cost(spec: FeaturesSpec) -> tuple[float, int]:
+    if spec.extractor is None:
+        return 0, 0
     network, side = extractor_module(spec.extractor).untrained(), spec.input_size
     pixels = torch.empty(1, 3, side, side, device="meta")
     return _count(lambda: network(pixels)), network(pixels).shape[-1]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from ..kinds.extractors import EXTRACTORS
-from ..kinds.metrics import SELECTING, of_features
+from ..kinds.metrics import METRICS, SELECTING, of_features
 from .fields import Positive, Strict, is_none, one_of
 from .hub import RESOURCES, Pretrained
 
@@ -44,10 +44,11 @@ class ClipLike(Strict):
 
 
 class Metrics(Strict):
-    """How samples are compared with the held-out images."""
+    """How samples are compared with the held-out images, and with their prompts."""
 
-    extractor: Extractor
-    """network whose features are compared; inception_v3 is that of clean-fid and gives FID"""
+    extractor: Extractor | None
+    """network whose features are compared; inception_v3 is that of clean-fid and gives FID. null:
+    none, where the study has prompts alone"""
     input_size: InputSize
     """pixels a side at which the extractor sees an image; 299 for inception_v3"""
     components: Positive | None
@@ -61,11 +62,20 @@ class Metrics(Strict):
     """standard deviation, between trainings of a model, of the log of the metric that `select_by`
     names: measured elsewhere, for studies of one training seed; null: intervals are without it"""
     select_by: Selecting
-    """metric that chooses the guidance scale; with inception_v3, fd is FID"""
+    """metric that chooses the guidance scale; with inception_v3, fd is FID. Of clip_score the
+    highest value is the best"""
     clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
     """model of the CLIP score; null: the score is not measured"""
     clip_like: Annotated[ClipLike | None, Field(exclude_if=is_none)] = None
     """how a substitute for the CLIP score is fitted; null: none is fitted"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_of_no_extractor(cls, given: Any) -> Any:
+        # a fixed value of what is unread, so that no job depends on it
+        if isinstance(given, dict) and given.get("extractor", ...) is None:
+            return given | {"input_size": 32, "components": None}
+        return given
 
     @model_validator(mode="after")
     def _one_alignment(self) -> Metrics:
@@ -77,6 +87,8 @@ class Metrics(Strict):
 
     @model_validator(mode="after")
     def _fits_the_extractor(self) -> Metrics:
+        if self.extractor is None:
+            return self
         own = EXTRACTORS[self.extractor]
         if own.input_size not in (None, self.input_size):
             raise ValueError(
@@ -88,16 +100,35 @@ class Metrics(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _selecting_metric_is_measured(self) -> Metrics:
+        measured = self.names.values()
+        if not measured:
+            raise ValueError("clip: without an extractor a score measures images; name its model")
+        if self.selecting not in measured:
+            key = "extractor" if METRICS[self.select_by].compares else "clip"
+            known = [name for name in SELECTING if self.names.get(name, name) in measured]
+            raise ValueError(
+                f"select_by: {self.select_by} needs metrics.{key}, which is null; set that, or name"
+                f" {' or '.join(known)}"
+            )
+        return self
+
     @property
     def weights(self) -> Path | None:
         """The extractor's file, if no package has it."""
-        file = EXTRACTORS[self.extractor].weights
+        file = EXTRACTORS[self.extractor].weights if self.extractor else None
         return RESOURCES / file if file else None
 
     @property
     def names(self) -> dict[str, str]:
         """Names of the metrics in tables, by kind: of features, and clip or clip_like if set."""
         return names_of(self)
+
+    @property
+    def selecting(self) -> str:
+        """Name in tables of the metric that chooses the guidance."""
+        return self.names.get(self.select_by, self.select_by)
 
     @property
     def alignment(self) -> str | None:
@@ -108,7 +139,7 @@ class Metrics(Strict):
 class Compared(Strict):
     """The keys that decide how features are compared with those of the reference."""
 
-    extractor: Extractor
+    extractor: Extractor | None
     components: Positive | None
     bootstrap: Positive
     confidence: float
@@ -125,4 +156,5 @@ def names_of(metrics: Metrics | Compared) -> dict[str, str]:
     """Names of the metrics in tables, by kind: of features, and clip or clip_like if set."""
     clip = {"clip": CLIP_SCORE} if metrics.clip else {}
     clip_like = {"clip_like": CLIP_LIKE} if metrics.clip_like else {}
-    return of_features(metrics.extractor) | clip | clip_like
+    features = of_features(metrics.extractor) if metrics.extractor else {}
+    return features | clip | clip_like

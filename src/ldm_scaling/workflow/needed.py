@@ -76,6 +76,24 @@ def compares_with_training(study: Study) -> bool:
     return True
 
 
+def compares_with_images(study: Study) -> bool:
+    """That there are real images."""
+    if not study.compares_with_images:
+        raise StudyError(
+            "config key data.evaluation: has prompts alone; there are no images to compare with"
+        )
+    return True
+
+
+def compares_metrics(study: Study) -> bool:
+    """That there are several metrics."""
+    if not study.compares_metrics:
+        raise StudyError(
+            "config key metrics: there is one metric only, and none to compare it with"
+        )
+    return True
+
+
 def dreambooth(study: Study) -> DreamBooth:
     """The section `dreambooth`."""
     why = ", or has no path where data.source is not emoji; no subject is taught"
@@ -102,6 +120,11 @@ def has_every_scale(study: Study) -> bool:
             " shows every scale; set it to grid"
         )
     return True
+
+
+def extractor(study: Study) -> str:
+    """The extractor of features."""
+    return _given(study.metrics.extractor, "metrics.extractor", "; there are prompts alone")
 
 
 def clip_like(study: Study) -> ClipLike:

@@ -183,7 +183,7 @@ class Options:
     weights = _given("--weights", "extractor")
     """the extractor's file, where no package brings it"""
     reference = _given("--reference", "reference")
-    """the features of real images, where guidance is searched"""
+    """the features of real images, where something is compared with them"""
     clip_like = _given("--clip-like", "clip_like")
     """the maps of the CLIP-like score, if there is one"""
     head = _given("--head", "head")

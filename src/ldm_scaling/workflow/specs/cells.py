@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from ...kinds.cells import cell_name
+from ...kinds.metrics import METRICS
 from ...kinds.samplers import NATIVE, OF_STUDENTS
 from ...kinds.sizes import SEPARATOR
 from ...study.adopted import AdoptedModel
@@ -29,7 +30,7 @@ class CellSpec(Strict):
     guidance: Guidance
     n: Positive
     seed: Seed
-    extractor: Extractor
+    extractor: Extractor | None
     input_size: InputSize
     clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
     trained: Annotated[Fraction | None, Field(exclude_if=is_none)] = None
@@ -112,6 +113,11 @@ class SearchSpec(Strict):
     select_by: Selecting
     components: Positive | None
     """of the reference, on which fd is taken"""
+
+    @property
+    def compares(self) -> bool:
+        """Whether a search compares features with those of real images; else it takes scores."""
+        return METRICS[self.select_by].compares
 
     @classmethod
     def of(cls, study: Study, candidates: list[CellSpec]) -> SearchSpec:
@@ -283,7 +289,7 @@ class IllustrateSpec(Strict):
             seed=sampling.seed,
             prompts=figures.prompts,
             budgets=sorted(figures.budgets),
-            select_by=metrics.names[metrics.select_by],
+            select_by=metrics.selecting,
             steps=stages.grid(study, stages.PRETRAIN, size, sampling.fixed.sampler)[0],
             guidance=stages.grid(study, stages.PRETRAIN, size, sampling.fixed.sampler)[1],
         )

@@ -50,11 +50,12 @@ class AgreementClaims(Strict):
     """sampling costs"""
 
     @classmethod
-    def of(cls, study: Study) -> AgreementClaims:
-        """Settings of a study's claims on metrics."""
-        return cls(
-            distances=distances(study.metrics.extractor), budgets=sorted(study.figures.budgets)
-        )
+    def of(cls, study: Study) -> AgreementClaims | None:
+        """Settings of a study's claims on metrics; None where there are no distances."""
+        extractor = study.metrics.extractor
+        if extractor is None:
+            return None
+        return cls(distances=distances(extractor), budgets=sorted(study.figures.budgets))
 
 
 class ClaimsSpec(CostSpec):
@@ -64,7 +65,7 @@ class ClaimsSpec(CostSpec):
     """its name, for the heading"""
     fixed: FixedSetting
     quality: str
-    """the metric that chooses the guidance; lower is better"""
+    """the metric that chooses the guidance"""
     alignment: str | None
     """the metric of images against their captions; null: none is measured"""
     confidence: Annotated[float, Field(gt=0, lt=1)]
@@ -92,12 +93,11 @@ class ClaimsSpec(CostSpec):
     @classmethod
     def of(cls, study: Study) -> ClaimsSpec:
         """Spec of rule claims."""
-        names = study.metrics.names
         return cls(
             **dict(CostSpec.of(study)),
             study=study.name,
             fixed=study.sampling.fixed,
-            quality=names[study.metrics.select_by],
+            quality=study.metrics.selecting,
             alignment=study.metrics.alignment,
             confidence=study.metrics.confidence,
             seed=study.seed,

@@ -142,7 +142,7 @@ class ScoreSubjectsSpec(Strict):
             seed=sampling.seed,
             prompts=taught.prompts,
             images_per_prompt=taught.images_per_prompt,
-            extractor=metrics.extractor,
+            extractor=needed.extractor(study),
             input_size=metrics.input_size,
             clip=metrics.clip,
             clip_like=metrics.clip_like is not None,

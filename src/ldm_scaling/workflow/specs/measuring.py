@@ -21,7 +21,7 @@ class FeaturesSpec(Strict):
     """Features of real and of reconstructed images."""
 
     recipe: Literal[1] = 1
-    extractor: Extractor
+    extractor: Extractor | None
     input_size: InputSize
     clip: Annotated[Clip | None, Field(exclude_if=is_none)] = None
 
@@ -78,8 +78,8 @@ class MeasureSpec(Strict):
     @property
     def names(self) -> list[str]:
         """Every metric of a cell, by its name."""
-        own = self.fidelity or []
-        score = [INCEPTION_SCORE] if own and EXTRACTORS[self.metrics.extractor].is_fid else []
+        own, extractor = self.fidelity or [], self.metrics.extractor
+        score = [INCEPTION_SCORE] if own and extractor and EXTRACTORS[extractor].is_fid else []
         return [*self.metrics.names.values(), *own, *score]
 
     @classmethod
