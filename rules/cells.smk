@@ -249,11 +249,11 @@ rule fit_clip_like:
 
 
 rule measure:
-    """Compare every cell of one model and sampler with the held-out images."""
+    """Compare every cell of one model and sampler with the held-out images, or with prompts alone."""
     input:
         features="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/features.safetensors",
         records="<results>/cells/{stage}/{size}/seed{seed}/{sampler}/cells.json",
-        reference=inputs.compared("cells/reference", "safetensors"),
+        reference=inputs.compared_features,
         captions=inputs.compared("data", "csv"),
         clip_like=inputs.clip_like,
         head=inputs.head,
@@ -275,12 +275,13 @@ rule measure:
         runtime=hardware.measure_runtime,
     params:
         spec=options.spec(MeasureSpec.of, "stage"),
+        reference=options.reference,
         clip_like=options.clip_like,
         head=options.head,
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.cells.measure --spec {params.spec:q}"
-        " --reference {input.reference:q} --cells {input.features:q}"
+        " {params.reference} --cells {input.features:q}"
         " --records {input.records:q} --captions {input.captions:q} {params.clip_like} {params.head}"
         " --out {output.metrics:q} --draws {output.draws:q}"
 

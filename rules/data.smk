@@ -142,7 +142,7 @@ rule prepare_data:
     params:
         spec=options.spec(PrepareSpec.of),
         archive=options.archive,
-        out=subpath(output.test, parent=True),
+        out=subpath(output.test_captions, parent=True),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.data.prepare"

@@ -11,6 +11,7 @@ import peft
 import pipelines
 import pytest
 import torch
+from PIL import Image
 from pipelines import MAKERS, save
 from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
@@ -27,6 +28,7 @@ from ldm_scaling.plan.adopted import downloaded_bytes
 from ldm_scaling.study.adopted import AdoptedModel
 
 SIDE, SHOWN = 32, 16
+BICUBIC = Image.Resampling.BICUBIC
 CAPTIONS = ["a red cat", "blue dog", "a small sign with a face"]
 FLOW = ["stable_diffusion_3", "sana", "flux"]
 OF_DIFFUSION = ["stable_diffusion", "stable_diffusion_xl", "pixart"]
@@ -335,3 +337,12 @@ def test_the_summary_names_what_is_left_out_and_how_guidance_is_applied(adopted)
     assert told == "the scale is an input of the network"
     sana = adopted("sana")
     assert adopt.summarized(sana.model, sana.layout)["process"] == "flow"
+
+
+def test_images_are_compared_at_one_side_through_clean_fids_resizing(adopted):
+    own = adopted("stable_diffusion")
+    whole, _ = own.whole.images(cell(), [0])
+    small, _ = own.sampler.images(cell(), [0])
+    for found, channel in zip(small[0], whole[0], strict=True):  # as Parmar et al. 2022 resize
+        image = Image.fromarray(channel.astype(np.float32)).resize((SHOWN, SHOWN), BICUBIC)
+        assert np.array_equal(found, np.asarray(image).clip(0, 255).round().astype(np.uint8))

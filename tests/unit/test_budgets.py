@@ -109,11 +109,6 @@ def test_unknown_metric_names_the_known_ones():
         of_metric(points().rows, "fid")
 
 
-def test_a_metric_of_which_more_is_better_has_no_winner():
-    with pytest.raises(InputError, match="clip_score: higher is better"):
-        winners(points(metric="clip_score"), [1], 0.95)
-
-
 @pytest.mark.parametrize(
     ("budget", "cost", "steps"),
     [

@@ -162,14 +162,15 @@ def test_select_by_another_metric_chooses_another_cell():
     assert best_of(best, "c8", 2)["value"] == 9
 
 
-def test_a_metric_of_which_more_is_better_goes_along_but_chooses_nothing():
+def test_a_metric_of_which_more_is_better_goes_along_or_chooses_its_highest_value():
     clip = measured()
     clip = clip[clip["metric"] == "kid_x"].assign(metric="clip_score")
     cells = cells_table(pd.concat([measured(), clip]), family(), GRID)
     best = best_table(cells, "fd_x")
     assert best_of(best, "c8", 2, "clip_score")["guidance"] == 2  # the choice of fd_x
-    with pytest.raises(InputError, match="clip_score: higher is better"):
-        best_table(cells, "clip_score")
+    best = best_table(cells, "clip_score")  # kid_x is the planted distance times -1
+    assert best_of(best, "c8", 2, "clip_score")[["guidance", "value"]].tolist() == [2, -4]
+    assert best_of(best, "c8", 2)["guidance"] == 2
 
 
 def test_group_without_a_sound_cell_stays_as_a_row():

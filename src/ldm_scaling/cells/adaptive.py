@@ -1,7 +1,8 @@
 """What an adaptive search of the guidance sees: the metric of the first images of a cell.
 
 The metric is that which `measure` takes of whole cells, against the same reference. On few images a
-Frechet distance is far too high, and about equally so at every scale; a KID is not.
+Frechet distance is far too high, and about equally so at every scale; a KID is not. A score is the
+mean over images, of which higher is better: the search sees it times -1.
 """
 
 from __future__ import annotations
@@ -13,30 +14,41 @@ import numpy as np
 
 from ..jobs.arrays import fingerprint_of
 from ..jobs.cli import InputError
+from ..kinds.metrics import METRICS
 from ..workflow.specs.cells import CellSpec, SearchSpec
 from .comparison import Reference, prepare, value_of
 from .measure import read_features
 from .search import DIVERGED, Estimate, Found, search
 
 Metric = Callable[[np.ndarray], float]
-"""of features [m, D]"""
+"""of features [m, D], or of scores [m]; lower is better"""
 
 
-def metric_of(reference: Reference, select_by: str) -> Metric:
-    """The value of a metric as `compare` has it, without its interval."""
+def metric_of(reference: Reference | None, select_by: str) -> Metric:
+    """The value of a metric without its interval, times its sign.
+
+    Of features against a reference as `compare` has it, or of scores their mean.
+    """
+    own = METRICS[select_by]
+    if reference is None:
+        return lambda scores: own.sign * float(scores.mean())
     value = value_of(select_by)
-    return lambda features: value(features, reference)
+    return lambda features: own.sign * value(features, reference)
 
 
-def load_metric(path: Path | None, spec: SearchSpec) -> tuple[Metric, str]:
-    """The metric that selects, and the fingerprint of its reference.
+def load_metric(
+    path: Path | None, select_by: str, components: int | None
+) -> tuple[Metric, list[str]]:
+    """The metric that selects, and the fingerprint of its reference, if it has one.
 
     Raises InputError if the features of real images are missing or have too few components.
     """
+    if not METRICS[select_by].compares:
+        return metric_of(None, select_by), []
     if path is None:
         raise InputError("--reference: an adaptive search needs the features of real images")
-    reference = prepare(read_features(path), spec.components)
-    return metric_of(reference, spec.select_by), fingerprint_of(path)
+    reference = prepare(read_features(path), components)
+    return metric_of(reference, select_by), [fingerprint_of(path)]
 
 
 def searches(spec: SearchSpec | None) -> dict[str, list[CellSpec]]:
@@ -47,9 +59,12 @@ def searches(spec: SearchSpec | None) -> dict[str, list[CellSpec]]:
     return found
 
 
-def estimate(metric: Metric, features: np.ndarray, images: int, n: int) -> Estimate:
-    """What the first images, of a cell of n, say of a metric; features are fewer if it diverged."""
-    own = features[:images].astype(np.float64)
+def estimate(metric: Metric, kept: np.ndarray, images: int, n: int) -> Estimate:
+    """What the first images, of a cell of n, say of a metric.
+
+    What is kept of each, its features or score, is of fewer images if the cell diverged.
+    """
+    own = kept[:images].astype(np.float64)
     if len(own) < images:
         return DIVERGED
     return Estimate(metric(own)) if images == n else Estimate.of(own, metric)
@@ -58,26 +73,30 @@ def estimate(metric: Metric, features: np.ndarray, images: int, n: int) -> Estim
 def find_guidance(
     candidates: list[CellSpec],
     look: float,
-    features_of: Callable[[CellSpec, int], np.ndarray],
+    kept_of: Callable[[CellSpec, int], np.ndarray],
     metric: Metric,
 ) -> tuple[Found, list[CellSpec]]:
     """The search among cells that differ in guidance, and those that it has sampled whole.
 
-    `features_of(cell, images)` are those of the first so many images, or of fewer where these
-    diverged. That a cell diverges later on is not known before it is sampled whole.
+    `kept_of(cell, images)` are features or scores of the first so many images, or of fewer where
+    these diverged. That a cell diverges later on is not known before it is sampled whole.
     """
     cells, n = {cell.guidance: cell for cell in candidates}, candidates[0].n
 
     def evaluate(scale: float, images: int) -> Estimate:
-        return estimate(metric, features_of(cells[scale], images), images, n)
+        return estimate(metric, kept_of(cells[scale], images), images, n)
 
     found = search(list(cells), evaluate, n, look)
     return found, [cells[scale] for scale in found.finalists]
 
 
-def looks_array(found: Found) -> np.ndarray:
-    """What was looked at, in order: float64 [looks, 3] of guidance, images and metric."""
-    return np.array([(look.guidance, look.images, look.value) for look in found.looks], float)
+def looks_array(found: Found, sign: int = 1) -> np.ndarray:
+    """What was looked at, in order: float64 [looks, 3] of guidance, images and metric.
+
+    The search saw the metric times `sign`.
+    """
+    rows = [(look.guidance, look.images, sign * look.value) for look in found.looks]
+    return np.array(rows, float)
 
 
 def different(cells: Iterable[CellSpec]) -> list[CellSpec]:

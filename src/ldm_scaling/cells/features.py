@@ -96,7 +96,8 @@ class Measuring:
     """What turns images into the numbers that metrics are made of."""
 
     extractors: Mapping[str, Callable[[np.ndarray], np.ndarray]]
-    """by the names of their arrays; the first one's is `FEATURES`"""
+    """by the names of their arrays; the first one's is `FEATURES`. None where images are not
+    compared with real ones"""
     scorers: Mapping[str, Callable[[np.ndarray, slice], np.ndarray]] = field(default_factory=dict)
     """by the names of theirs"""
     files: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """Compare the features of sampled cells with the reference's: metrics, each with an interval.
 
+Where there are prompts alone, cells have no features, and the scores of images are the metrics.
 Writes one row for each cell and metric, in the columns `COLUMNS`. `allocation` has the steps of
 each model of a stitched trajectory. Columns `ON_GPU` are there too if some cell has them.
 Writes the bootstrap replicates of each value, {cell}/{metric}, float64 [resamples].
@@ -191,9 +192,10 @@ def measure(
     scorer: Scorer | None,
     head: np.ndarray | None = None,
 ) -> tuple[list[list[str | float | None]], dict[str, np.ndarray]]:
-    """Rows of the table, see COLUMNS, of the cells whose features are arrays in a file.
+    """Rows of the table, see COLUMNS, of the cells whose features and scores are in a file.
 
-    And the draws of each row, by {cell}/{metric}. `references` are those of `read_references`.
+    And the draws of each row, by {cell}/{metric}. `references` are those of `read_references`, none
+    where there are prompts alone.
 
     Raises InputError if a cell has not as many features as its record says.
     """
@@ -211,10 +213,10 @@ def measure(
                     )
             results = compare_all(features, references, spec, prompts)
             results |= means(cells, record.name, spec, prompts)
-            first = next(iter(features.values()))
-            if scorer is not None:
+            first = next(iter(features.values()), None)
+            if first is not None and scorer is not None:
                 results |= clip_like_score(first, scorer, spec, prompts)
-            if head is not None:
+            if first is not None and head is not None:
                 score = inception_score(first, head, prompts.weights, spec.metrics.confidence)
                 results[INCEPTION_SCORE] = score
         else:
@@ -234,19 +236,23 @@ def measure(
 @command
 def main(
     spec: MeasureSpec,
-    reference: Annotated[Path, "features of real images"],
     cells: Annotated[Path, "features of the cells"],
     records: Annotated[Path, "cells.json beside them"],
     captions: Annotated[Path, "the prompts, for concepts"],
     out: Annotated[Path, "table to write"],
     draws: Annotated[Path, "file of resampled values"],
+    reference: Annotated[Path | None, "features of real images, if there are any"] = None,
     clip_like: Annotated[Path | None, "maps, if metrics.clip_like is set"] = None,
     head: Annotated[Path | None, "Inception-v3, for the inception score"] = None,
 ) -> None:
     sampled = read_records(records, spec.n)
     prompts, every = read_prompts(captions, spec)
-    real = read_references(reference, spec, every)
-    scorer = find_scorer(clip_like, spec, next(iter(real.values())))
+    real, scorer = {}, None
+    if spec.metrics.extractors:
+        if reference is None:
+            raise InputError("--reference: metrics of features need those of real images")
+        real = read_references(reference, spec, every)
+        scorer = find_scorer(clip_like, spec, next(iter(real.values())))
     classes = read_head(head) if INCEPTION_SCORE in spec.names else None
     rows, drawn = measure(sampled, cells, real, spec, prompts, scorer, classes)
     write_arrays(draws, drawn, fingerprint(spec, fingerprint_of(cells)))

@@ -25,6 +25,7 @@ import torch
 from ..jobs.arrays import write_arrays
 from ..jobs.cli import Progress, Slice, SliceEnded, add_batch, add_work_dir, parser, run
 from ..jobs.workdir import Busy, WorkDir, fingerprint, write_json
+from ..kinds.metrics import METRICS
 from ..study.figures import SHEET_IMAGES
 from ..study.metrics import FEATURES
 from ..training.devices import (
@@ -68,11 +69,15 @@ class Sampled:
     too_large: bool = False
     """whether one image took more memory than there is"""
 
+    def kept(self, name: str) -> np.ndarray:
+        """Numbers of one name [images, ...]; none if no image is whole."""
+        found = self.numbers.get(name)
+        return np.empty(0, np.float16) if found is None else found.numpy()
+
     @property
     def features(self) -> np.ndarray:
-        """The first extractor's features, float16 [images, D]; none if no image is whole."""
-        found = self.numbers.get(FEATURES)
-        return np.empty(0, np.float16) if found is None else found.numpy()
+        """The first extractor's features, float16 [images, D]."""
+        return self.kept(FEATURES)
 
     @property
     def failed(self) -> bool:
@@ -188,7 +193,9 @@ class Sweep:
         self._slice = Slice(options.max_seconds)
         self._measuring: dict[tuple, Measuring] = {}
         self._prompts = max(cell.n for cell in spec.possible)
-        self._metric = load_metric(options.reference, spec.search) if spec.search else None
+        search, self._metric = spec.search, None
+        if search:
+            self._metric = load_metric(options.reference, search.select_by, search.components)
         # a model is large; its cells come one after the other
         self._maker_of = lru_cache(maxsize=1)(self._load)
 
@@ -225,10 +232,13 @@ class Sweep:
 
         assert self.spec.search and self._metric
 
-        def features_of(cell: CellSpec, images: int) -> np.ndarray:
-            return self.sample(cell, wait, images).features
+        search = self.spec.search
 
-        found = find_guidance(candidates, self.spec.search.look, features_of, self._metric[0])
+        def kept_of(cell: CellSpec, images: int) -> np.ndarray:
+            state = self.sample(cell, wait, images)
+            return state.kept(FEATURES if search.compares else search.select_by)
+
+        found = find_guidance(candidates, search.look, kept_of, self._metric[0])
         for cell in self.spec.cells:
             if cell in candidates:
                 self.sample(cell, wait)
@@ -248,7 +258,8 @@ class Sweep:
         """Fingerprint of everything that decides the files of these cells."""
         kept = sorted({cell.trained for cell in cells if cell.trained is not None})
         hashes = [digest for trained in (None, *kept) for digest in self._maker_of(trained)[1]]
-        return fingerprint(self.spec, *(self._metric or [])[1:], *hashes)
+        reference = self._metric[1] if self._metric else []
+        return fingerprint(self.spec, *reference, *hashes)
 
 
 def file_arrays(
@@ -257,7 +268,8 @@ def file_arrays(
     """The arrays of features.safetensors and of images.safetensors."""
     features, images = {}, {}
     for cell, state in states:
-        features[cell.name] = state.features
+        if cell.extractors:
+            features[cell.name] = state.features
         for name, numbers in state.numbers.items():
             if name != FEATURES:
                 features[f"{cell.name}/{name}"] = numbers.numpy()
@@ -294,7 +306,8 @@ def main() -> None:
         records.append(record(cell, state))
         progress.update(number, f"{cell.name}: {records[-1]['status']}")
     features, images = file_arrays(states)
-    looks = {f"search/{name}": looks_array(seen) for name, (seen, _) in found.items()}
+    sign = METRICS[spec.search.select_by].sign if spec.search else 1
+    looks = {f"search/{name}": looks_array(seen, sign) for name, (seen, _) in found.items()}
     content = sweep.fingerprint(cells)
     write_arrays(options.out / "features.safetensors", features | looks, content)
     write_arrays(options.out / "images.safetensors", images, content)

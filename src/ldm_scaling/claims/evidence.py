@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from ..costs.published import is_papers_layout
+from ..kinds.metrics import HIGHER_IS_BETTER
 from ..kinds.stages import (
     BUDGET,
     DREAMBOOTH,
@@ -131,6 +132,18 @@ class Evidence:
         names = {sampler for stage, sampler, _ in self.cells if stage == PRETRAIN}
         return sorted({sampler_of(name) for name in names})
 
+    @property
+    def _quality(self) -> str:
+        """The metric that chooses the guidance. Raises NotRun if it is no distance.
+
+        Claims on the quality take log ratios, which say little of scores.
+        """
+        if self.spec.quality in HIGHER_IS_BETTER:
+            raise NotRun(
+                f"it takes a distance, and guidance is chosen by a score, {self.spec.quality}"
+            )
+        return self.spec.quality
+
     def measured(
         self, kind: str, sampler: str, stage: str = PRETRAIN, beside: str | None = None
     ) -> Values:
@@ -142,10 +155,10 @@ class Evidence:
         Raises NotRun if there are no such cells, or no metric of that kind.
         """
         spec = self.spec
-        kinds = {QUALITY: spec.quality, ALIGNMENT: spec.alignment}
+        kinds = {ALIGNMENT: spec.alignment}
         if spec.superres:
             kinds[PERCEPTUAL] = spec.superres.perceptual
-        metric = kinds.get(kind, kind)
+        metric = self._quality if kind == QUALITY else kinds.get(kind, kind)
         if stage not in {known for known, _, _ in self.cells}:
             raise NotRun(f"stage {stage} is not in the study")
         if (stage, sampler) not in {key[:2] for key in self.cells}:
@@ -169,7 +182,7 @@ class Evidence:
         Those of a normal distribution as wide as its interval, as if cells had no prompts and no
         reference in common with it: floors.csv has no draws. Raises NotRun if it is not there.
         """
-        metric = {QUALITY: self.spec.quality, ALIGNMENT: self.spec.alignment}[kind]
+        metric = self._quality if kind == QUALITY else self.spec.alignment
         if self.floors is not None:
             own = (self.floors["kind"] == "real") & (self.floors["metric"] == metric)
             if own.any():
@@ -205,7 +218,7 @@ class Evidence:
         if self.pairs is None:
             raise NotRun("the study splits no parameter budget")
         sizes = int(self.pairs.rows.groupby("encoder")["size"].nunique().min())
-        given = self._is_given(self.spec.quality)
+        given = self._is_given(self._quality)
         self.asked.add(Trainings(_of_pairs(self.pairs), sizes, given))
         return self.pairs
 
@@ -216,7 +229,7 @@ class Evidence:
         """
         if self.stitched is None:
             raise NotRun("no trajectory of the study is stitched")
-        self._ask(self.stitched.rows.assign(size=models_of(self.stitched.rows)), self.spec.quality)
+        self._ask(self.stitched.rows.assign(size=models_of(self.stitched.rows)), self._quality)
         means = self.stitched.over_seeds(self.spec.confidence, self.spec.seed)
         return means.at_best_guidance()
 

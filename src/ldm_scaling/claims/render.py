@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
+from ..kinds.metrics import HIGHER_IS_BETTER
 from .evidence import Evidence
 from .statement import DECIDED, NOT_RUN, VERDICTS, Finding, is_of_one_training
 
@@ -45,6 +46,7 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
     remaining = int((adjusted <= _FALSE).sum())
     decided = sum(f.verdict in DECIDED for f in findings if f.p is not None)
     alignment = f"`{spec.alignment}` (higher is better)" if spec.alignment else "not measured"
+    better = "higher" if spec.quality in HIGHER_IS_BETTER else "lower"
     choice = (
         "found by an adaptive search; what that misses is not in intervals"
         if spec.search
@@ -55,7 +57,7 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
         "",
         f"- {', '.join(evidence.family['size'])}; {', '.join(evidence.samplers)}; n = {evidence.n}"
         f" images a cell; {_trainings(evidence)}.",
-        f"- Quality is `{spec.quality}` (lower is better), alignment is {alignment}."
+        f"- Quality is `{spec.quality}` ({better} is better), alignment is {alignment}."
         f" The fixed setting is {fixed.sampler}, {fixed.steps} steps, guidance {fixed.guidance:g}."
         f" Elsewhere each size has its best guidance at each number of steps, {choice}.",
         f"- Each statistic is positive where the claim holds. Its interval ({spec.confidence:.0%},"

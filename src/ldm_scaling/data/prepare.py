@@ -1,7 +1,8 @@
 """Split a data source by concept and pack every split's images and captions.
 
 A split is `{split}.safetensors` (images: uint8, [N, 3, S, S], in the order of the prompts) and
-`{split}.csv` (index, concept, caption, name). Order and choice depend on the seed alone.
+`{split}.csv` (index, concept, caption, name). Order and choice depend on the seed alone. Of prompts
+alone there is test.csv, in their order; each is its own concept.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ..study.metrics import FEWEST_CONCEPTS
 from ..study.sampling import FEWEST_IMAGES
 from ..workflow.specs.data import PrepareSpec
 from .captions import csv_text
+from .sources.prompts import prompts
 from .sources.records import Record
 from .spool import Spool
 from .twins import twins
@@ -31,6 +33,7 @@ from .twins import twins
 _LARGE = 1 / 20
 """of a held-out split"""
 SPLITS = ("train", "validation", "test")
+COLUMNS = ("index", "concept", "caption", "name")
 
 
 def drop_copies(records: list[Record], spool: Spool) -> list[Record]:
@@ -87,7 +90,8 @@ def split_by_concept(
 def choose(spec: PrepareSpec, archive: Path | None, spool: Spool) -> dict[str, list[Record]]:
     """The records of every split, in order. Their pixels are in the spool.
 
-    Source webdataset has no training split here. Raises InputError if there are too few images.
+    Source webdataset has no training split here, and adopted models have none at all. Raises
+    InputError if there are too few images.
     """
     data, asked = spec.data, spec.data.splits
     if data.evaluation is not None:
@@ -99,10 +103,13 @@ def choose(spec: PrepareSpec, archive: Path | None, spool: Spool) -> dict[str, l
         test, rest = take(iter(parts["val2014"]), asked.test, spool), iter(parts["train2014"])
         validation = take(rest, asked.validation, spool)
         left = (data.max_images or len(spool) + len(parts["train2014"])) - len(spool)
+        left = left if spec.training else 0
         result = {"train": take(rest, left, spool), "validation": validation, "test": test}
     else:
         kept = drop_copies(_module(data).records(data, archive), spool)
         result = split_by_concept(kept, dict(asked), data.max_images, spec.seed)
+    if not spec.training:
+        result.pop("train")
     _check(result, data, asked, len(spool))
     return result
 
@@ -171,7 +178,17 @@ def _concepts(splits: Iterable[list[Record]]) -> str:
 def captions_csv(records: list[Record]) -> str:
     """The captions of a split as CSV text."""
     rows = [[index, r.concept, r.caption, r.name] for index, r in enumerate(records)]
-    return csv_text(["index", "concept", "caption", "name"], rows)
+    return csv_text(COLUMNS, rows)
+
+
+def prompts_csv(data: Data, n: int) -> str:
+    """The prompts as CSV text: a prompt is its own concept, and named by file and line.
+
+    Raises InputError if they are fewer than n.
+    """
+    found = prompts(data, n).items()
+    rows = [[index, own, own, f"{data.path}:{line}"] for index, (line, own) in enumerate(found)]
+    return csv_text(COLUMNS, rows)
 
 
 @command
@@ -180,6 +197,9 @@ def main(
     out: Annotated[Path, "folder to write the splits to"],
     archive: Annotated[Path | None, "zip of source emoji"] = None,
 ) -> None:
+    if not spec.data.has_images:
+        write_text(out / "test.csv", prompts_csv(spec.data, spec.data.splits.test))
+        return
     size = spec.data.image_size
     # beside the output, where there must be room; not in it, so that a failure leaves no folder
     beside = next(folder for folder in out.absolute().parents if folder.is_dir())
@@ -196,7 +216,7 @@ def main(
         counts = ", ".join(f"{len(chosen)} {split}" for split, chosen in splits.items())
         read = len(spool) + spool.copies
         print(f"{read} images, {spool.copies} exact copies dropped: {counts}")
-    for split in ("validation", "test") if spec.data.is_packed else ():
+    for split in ("validation", "test") if "train" in splits else ():
         held_out, training = (
             map_array(out / f"{name}.safetensors", "images") for name in (split, "train")
         )

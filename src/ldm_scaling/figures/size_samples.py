@@ -1,4 +1,4 @@
-"""The same prompts and noise in every size, beside the real images."""
+"""The same prompts and noise in every size, beside the real images, if there are any."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ def read_sizes(
     return {size: samples.read_images(path, name, prompts) for size, path in images.items()}
 
 
-def read_real(real: Annotated[Path, "test images"], prompts: Prompts) -> list[np.ndarray | str]:
-    """The images that have the captions."""
-    return samples.read_images(real, "images", prompts)
+def read_real(
+    prompts: Prompts, real: Annotated[Path | None, "test images"] = None
+) -> list[np.ndarray | str]:
+    """The images that have the captions; none where there are prompts alone."""
+    return samples.read_images(real, "images", prompts) if real else []
 
 
 def draw(
@@ -38,7 +40,9 @@ def draw(
 ) -> Figure:
     """The figure, of images of the captions by size, and of the real ones; `setting` is noted."""
     heads = samples.size_heads(list(images), family)
-    rows = [list(row) for row in zip(*images.values(), real, strict=True)]
-    block = samples.Block(tiles=rows, heads=[*heads, "test image"], labels=captions)
+    columns = [*images.values(), *([real] if real else [])]
+    heads += ["test image"] if real else []
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    block = samples.Block(tiles=rows, heads=heads, labels=captions)
     note = f"{setting}. The noise of a row is the same in every column."
     return samples.draw_blocks([block], note)

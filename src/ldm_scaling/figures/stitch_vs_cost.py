@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..jobs.command import Option, Read
 from ..jobs.tables import OK, records
+from ..kinds.metrics import sign
 from ..tables.arguments import Cells, Confidence, Floors, Metric
 from ..tables.curves import best_points, envelope
 from ..tables.stitch import read_stitched, rivals
@@ -36,15 +37,16 @@ StitchFiles = Annotated[
 def gains(stitched: Values, singles: Values, axis: str, confidence: float) -> pd.DataFrame:
     """The rows of `stitched` with gain, gain_lo and gain_hi.
 
-    The log ratio of the lowest of the rivals (`tables.stitch.rivals`), chosen on each draw, to the
-    trajectory's metric; nan where there is none, or where the trajectory failed. Both Values are
-    those of `best_points`.
+    The log ratio of the best of the rivals (`tables.stitch.rivals`), chosen on each draw, to the
+    trajectory's metric, or the reverse where higher is better; nan where there is none, or where
+    the trajectory failed. Both Values are those of `best_points`.
     """
-    found = []
+    found, better = [], sign(singles.metric)
     for row, draws in zip(records(stitched.rows), stitched.draws, strict=True):
         within = rivals(singles, axis, getattr(row, axis))
         if len(within) and row.status == OK:
-            found.append(interval(np.log(within.min(axis=0) / draws), confidence))
+            best = better * (better * within).min(axis=0)
+            found.append(interval(better * np.log(best / draws), confidence))
         else:
             found.append((np.nan, np.nan, np.nan))
     names = ["gain", "gain_lo", "gain_hi"]

@@ -1,8 +1,8 @@
 """How a sampling budget is spent: the guidance scale that is chosen, and the steps it goes with.
 
 Tables, figures and claims choose every guidance scale here, from whole grids and from what a search
-has sampled whole: the scale with the lowest value of the selecting metric, the lowest of equal
-values. A search ranks scales by itself while it samples (cells/search.py): that decides which ones
+has sampled whole: the scale with the best value of the selecting metric, the lowest of equally good
+ones. A search ranks scales by itself while it samples (cells/search.py): that decides which ones
 are sampled whole, and `Found.chosen` says how a replayed search ends.
 """
 
@@ -13,8 +13,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from ..kinds.metrics import HIGHER_IS_BETTER
-from .cli import InputError
+from ..kinds.metrics import sign
 
 OK = "ok"
 NONE = -1
@@ -23,26 +22,22 @@ _ROUNDED = 1e-5
 """costs in tables have six digits"""
 
 
-def require_lower_is_better(metric: str) -> None:
-    """Raise InputError for a metric that is better when higher."""
-    if metric in HIGHER_IS_BETTER:
-        raise InputError(f"metric {metric}: higher is better, so it cannot choose; name another")
-
-
 def chosen_rows(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """The row with the chosen scale, for each group of rows of the selecting metric.
 
     A group in which every scale failed has no such row. Scales are ascending in a group.
     """
     sound = rows[rows["status"] == OK]
-    return sound.loc[sound.groupby(by, sort=False)["value"].idxmin()]
+    badness = sound["value"] * sound["metric"].map(sign).astype(int)
+    return sound.loc[sound.assign(value=badness).groupby(by, sort=False)["value"].idxmin()]
 
 
 def chosen_scales(draws: np.ndarray, axis: int = 0) -> np.ndarray:
     """The scale along an axis that each draw chooses, for the metric's draws [..., 1 + R].
 
-    Each draw chooses for itself, so that the choice is part of the uncertainty. A scale with a draw
-    that is not finite has failed. If all scales have failed, the choice is `NONE`.
+    Lower is better: draws of other metrics come times their `sign`. Each draw chooses for itself,
+    so that the choice is part of the uncertainty. A scale with a draw that is not finite has
+    failed. If all scales have failed, the choice is `NONE`.
     """
     sound = np.asarray(np.isfinite(draws).all(axis=-1, keepdims=True))
     lowest = np.where(sound, draws, np.inf).argmin(axis=axis)
@@ -57,8 +52,8 @@ def at_chosen(draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 def optimism(draws: np.ndarray, selecting: np.ndarray) -> float:
     """How much a metric at the chosen scale would rise, on average, on images that did not choose.
 
-    `draws` [scales, 1 + R] are of the metric, `selecting` of the one that chooses. 0 if there is
-    one scale, nan if all failed.
+    `draws` [scales, 1 + R] are of the metric, `selecting` of the one that chooses, as
+    `chosen_scales` takes them. 0 if there is one scale, nan if all failed.
 
     It is cross-fitted: half of the concepts choose, the other half judges, and the reverse. To
     first order the halves see value + d and value - d, where d is the mean influence of one half's

@@ -84,7 +84,8 @@ COLUMNS = {
     "acceleration.guidance": "the scale that the student is told",
     "acceleration.value": "the student's metric",
     "undistilled": "the undistilled model's metric with the same number of steps",
-    "gain": "log(undistilled value / student's value); above 0 the student is better",
+    "gain": "log(undistilled value / student's value), of a score the reverse; above 0 the student"
+    " is better",
     "acceleration": "undistilled steps needed to match the student, divided by its steps",
     "acceleration.status": "`ok`, `beyond the grid`, `below the grid` or `failed`: see below",
     # metric_ranking.csv, metric_agreement.csv
@@ -104,8 +105,9 @@ COLUMNS = {
     "search_cost.guidance": "the scale that the search chooses",
     "search_cost.value": "the metric of n images there",
     "grid_guidance": "the grid's best scale",
-    "grid_value": "the grid's lowest value",
-    "regret": "`value` minus `grid_value`; its interval is from common resamples",
+    "grid_value": "the grid's best value",
+    "regret": "`value` minus `grid_value`, of a score the reverse; its interval is from common"
+    " resamples",
     "success": "whether the interval of the regret contains 0",
     "search_cost.status": "`ok`, or `failed`: all cells diverged",
     # stitch.csv

@@ -56,7 +56,11 @@ FIGURES = (
         needs="sampling.other_schedules",
     ),
     Figure(
-        "metric_agreement", COST, "ranking=metric_ranking agreement=metric_agreement", "sampler"
+        "metric_agreement",
+        COST,
+        "ranking=metric_ranking agreement=metric_agreement",
+        "sampler",
+        needs="compares_metrics",
     ),
     Figure(
         "guidance_sweep", GUIDANCE, "cells floors", _COMPARED, "sampler", needs="has_every_scale"

@@ -41,11 +41,22 @@ class Metric:
     higher: bool = False
     """whether higher is better"""
     selects: bool = False
-    """whether it may choose the guidance; its module then has a `value` beside its `interval`"""
+    """whether it may choose the guidance; of features, its module then has a `value` beside its
+    `interval`"""
     extractor: str | None = None
     """of features, the only extractor that it is defined on; None: any"""
     recipe: int = 0
     """above 0 it stands in the spec of measured cells: raise it when the metric's code changes"""
+
+    @property
+    def compares(self) -> bool:
+        """Whether it compares features of images with those of real ones."""
+        return self.of is Of.FEATURES
+
+    @property
+    def sign(self) -> int:
+        """1 if lower is better, -1 if higher is."""
+        return -1 if self.higher else 1
 
 
 METRICS = {
@@ -59,7 +70,10 @@ METRICS = {
         Metric("density", "Density", Of.FEATURES, higher=True),
         Metric("coverage", "Coverage", Of.FEATURES, higher=True),
         Metric("cmmd", "CMMD", Of.FEATURES, selects=True, extractor="clip"),
-        *(Metric(own.name, own.label, Of.CAPTIONS, higher=True) for own in SCORERS.values()),
+        *(
+            Metric(own.name, own.label, Of.CAPTIONS, higher=True, selects=True)
+            for own in SCORERS.values()
+        ),
         Metric(
             "clip_like", "CLIP-like score (fitted to the training split)", Of.CAPTIONS, higher=True
         ),
@@ -117,6 +131,14 @@ def _labels(metric: Metric) -> dict[str, str]:
 LABELS = {name: label for metric in METRICS.values() for name, label in _labels(metric).items()}
 """how readers know each metric of tables"""
 HIGHER_IS_BETTER = {name for own in METRICS.values() if own.higher for name in _labels(own)}
-"""metrics of tables whose minimum is not the best; they choose nothing"""
+"""metrics of tables whose maximum is the best"""
 SELECTING = [metric.name for metric in METRICS.values() if metric.selects]
 RECIPES = {metric.name: metric.recipe for metric in METRICS.values() if metric.recipe}
+
+
+def sign(metric: str) -> int:
+    """1 if lower is better of a metric of tables, -1 if higher is.
+
+    Of its values times this, the lowest is always the best.
+    """
+    return -1 if metric in HIGHER_IS_BETTER else 1

@@ -1,4 +1,4 @@
-"""Sources of captioned images, one line each; data/sources/NAME.py reads what NAME is."""
+"""Sources of captioned images, or of prompts, a line each; data/sources/NAME.py reads NAME."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Source:
     """whether it has a training and a validation part of its own"""
     evaluates: bool = False
     """whether `data.evaluation` may name it"""
+    has_images: bool = True
+    """whether it has images; else its path is a file, and its prompts are for adopted models"""
 
 
 SOURCES = {
@@ -30,6 +32,7 @@ SOURCES = {
             "coco", ("*.zip", "annotations/captions_*2014.json"), has_splits=True, evaluates=True
         ),
         Source("webdataset", ("**/*.tar",), is_packed=False),
+        Source("prompts", evaluates=True, has_images=False),
     )
 }
 EVALUATING = sorted(own.name for own in SOURCES.values() if own.evaluates)

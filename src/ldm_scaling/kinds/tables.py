@@ -52,6 +52,7 @@ TABLES = (
         "reference=test_features real=validation_features reconstruction=reconstruction_features"
         " captions real_captions=validation_captions clip_like",
         "spec=measure_spec",
+        needs="compares_with_images",
         memory=8000,
         minutes=60,
     ),
@@ -98,6 +99,7 @@ TABLES = (
         "ranking_out=tables/metric_ranking.csv out=tables/metric_agreement.csv",
         "cells=samplers_cells",
         f"metrics=every_metric select_by=metric budgets=figures.budgets {_BY}",
+        needs="compares_metrics",
     ),
     Table(
         "acceleration",
@@ -112,7 +114,7 @@ TABLES = (
         "replay_searches",
         "tables.search_cost",
         "out=tables/search_cost.csv",
-        "cells=searched_cells reference=test_features",
+        "cells=searched_cells reference=searched_reference",
         "spec=search_cost_spec",
         needs="has_every_scale",
         memory=8000,

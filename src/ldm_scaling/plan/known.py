@@ -17,6 +17,7 @@ from ..kinds.stages import PRETRAIN
 from ..study.adopted import AdoptedModel
 from ..study.data import Data
 from ..study.fields import Strict
+from ..workflow.specs.cells import SweepSpec
 from ..workflow.specs.costs import AdoptedSpec, CountComponentsSpec, FamilySpec
 from ..workflow.specs.data import IndexSpec, PrepareSpec
 from ..workflow.specs.dreambooth import SubjectsSpec
@@ -44,8 +45,8 @@ def counted(
 
 
 def measured(jobs: Sequence[Job]) -> FeaturesSpec:
-    """What features of images are extracted with."""
-    return _only(jobs, "real_features", FeaturesSpec)
+    """What the images of cells are measured with."""
+    return FeaturesSpec.part_of(_only(jobs, "sweep", SweepSpec).possible[0])
 
 
 def results(jobs: Sequence[Job]) -> Path:

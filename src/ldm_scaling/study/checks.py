@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from ..kinds.architectures import ARCHITECTURES
+from ..kinds.metrics import METRICS
 from ..kinds.samplers import NATIVE, SAMPLERS
 from ..kinds.sizes import SEPARATOR, channels
 from ..kinds.stages import SECTIONS
@@ -21,6 +22,7 @@ Whole = TypeVar("Whole", bound=Sections)
 
 def check_shapes_and_counts(study: Sections) -> None:
     """Check the sections that every study has against each other."""
+    _check_images(study)
     _check_counts(study)
     if study.searches and len(study.training_seeds) > 1:
         raise ValueError(
@@ -69,10 +71,30 @@ def check_adopted(study: Sections) -> None:
         )
 
 
+def _check_images(study: Sections) -> None:
+    """Check that features are compared with real images where there are any, and only there."""
+    extractor = study.metrics.extractor
+    if study.compares_with_images:
+        if extractor is None:
+            raise ValueError("metrics.extractors: [] is for prompts alone; name one")
+        return
+    if study.trains:
+        key = "evaluation" if study.data.evaluation else "source"
+        raise ValueError(
+            f"data.{key}: prompts alone are for adopted models; a study that trains its own needs"
+            " images"
+        )
+    if extractor:
+        raise ValueError(
+            f"metrics.extractors: there are prompts alone, and no images that {extractor} could"
+            " compare with; set [], and let select_by name a scorer"
+        )
+
+
 def _check_counts(study: Sections) -> None:
     splits = study.data.splits
     for split, count in (("test", splits.test), ("validation", splits.validation)):
-        if study.sampling.n > count:
+        if study.compares_with_images and study.sampling.n > count:
             raise ValueError(
                 f"sampling.n: {study.sampling.n} is larger than data.splits.{split} ({count})"
             )
@@ -207,6 +229,11 @@ def check_superres(study: Sections) -> None:
     if not ARCHITECTURES[study.family.architecture].superres:
         name = study.family.architecture
         raise ValueError(f"superres: architecture {name} takes no second image; set null")
+    if not METRICS[study.metrics.select_by].compares:
+        raise ValueError(
+            f"superres: its images have no captions, and so no {study.metrics.select_by}, which"
+            " metrics.select_by names; set superres: null"
+        )
     if study.data.image_size < MIN_SIDE:
         raise ValueError(
             f"superres: needs data.image_size of {MIN_SIDE} or more; otherwise set superres: null"
@@ -255,6 +282,16 @@ def check_param_budget(study: Sections) -> None:
                 f" {keys}"
             )
     _check_steps(study, "param_budget.steps", [budget.steps])
+
+
+def of_evaluation(study: Whole) -> Whole:
+    """The study of adopted models, with the source of its evaluation as the only one."""
+    own = study.data.evaluation
+    if own is None:
+        return study
+    only = {"source": own.source, "path": own.path, "revision": None, "max_images": None}
+    data = study.data.model_copy(update={**only, "evaluation": None})
+    return study.model_copy(update={"data": data})
 
 
 def with_subjects(study: Whole) -> Whole:

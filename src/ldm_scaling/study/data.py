@@ -30,13 +30,13 @@ class Evaluation(Strict):
     KEY: ClassVar[str] = "data.evaluation.path"
 
     source: Annotated[str, one_of(EVALUATING)]
-    """kind of source"""
+    """imagefolder, coco, or for adopted models prompts: a text file, one prompt a line"""
     path: str
-    """folder of the source"""
+    """folder of the source; the file of prompts"""
 
     @property
     def folder(self) -> Path:
-        """Folder of the images."""
+        """Folder of the images, or the file of prompts."""
         return Path(self.path)
 
 
@@ -47,9 +47,11 @@ class Data(Strict):
 
     source: Annotated[str, one_of(SOURCES)]
     """emoji (npm packages), imagefolder (a folder with metadata.csv or metadata.jsonl), coco
-    (COCO-2014, unpacked or as zip files) or webdataset (a folder of tar shards)"""
+    (COCO-2014, unpacked or as zip files), webdataset (a folder of tar shards) or, for adopted
+    models, prompts (a text file)"""
     path: str | None = None
-    """folder of the source, except for emoji; with a revision, the id of a data set on the hub"""
+    """folder of the source, except for emoji, or file of prompts; with a revision, the id of a data
+    set on the hub"""
     revision: Annotated[Revision | None, Field(exclude_if=is_none)] = None
     """full commit of the hub id"""
     styles: Annotated[list[Literal["noto", "twemoji", "fluent"]], Distinct] = Field(min_length=1)
@@ -63,14 +65,15 @@ class Data(Strict):
     """pixels a side"""
     splits: Splits
     evaluation: Annotated[Evaluation | None, Field(exclude_if=is_none)] = None
-    """source of the validation and test splits; all of `source` is then for training. Source
-    webdataset needs one. null: both splits come from `source`"""
+    """source of the validation and test splits; all of `source` is then for training, and unread if
+    models are adopted. Source webdataset needs one. null: both splits come from `source`"""
 
     @model_validator(mode="after")
     def _check_source(self) -> Data:
         own = SOURCES[self.source]
-        if own.files and not self.path:
-            raise ValueError(f"path: source {self.source} needs the path of its folder")
+        if (own.files or not own.has_images) and not self.path:
+            what = "its folder" if own.has_images else "its file"
+            raise ValueError(f"path: source {self.source} needs the path of {what}")
         if not own.is_packed and self.evaluation is None:
             raise ValueError(
                 f"evaluation: source {self.source} is for training only; name a source of"
@@ -88,6 +91,11 @@ class Data(Strict):
         return SOURCES[self.source].is_packed
 
     @property
+    def has_images(self) -> bool:
+        """Whether there are images, and not prompts alone."""
+        return all(SOURCES[own.source].has_images for own in (self, self.evaluation) if own)
+
+    @property
     def folder(self) -> Path:
-        """Folder of the images, for every source except emoji."""
+        """Folder of the images, for every source except emoji; the file of prompts."""
         return local_folder(self.path or "", self.revision, "datasets")

@@ -121,10 +121,11 @@ class ClipLike(Strict):
 
 
 class Metrics(Strict):
-    """How samples are compared with the held-out images."""
+    """How samples are compared with the held-out images, and with their prompts."""
 
-    extractors: list[FeatureExtractor] = Field(min_length=1)
-    """networks whose features are compared; `select_by` is a metric of the first one's"""
+    extractors: list[FeatureExtractor]
+    """networks whose features are compared; `select_by` is a metric of the first one's, or a score.
+    None where the study has prompts alone"""
     bootstrap: Annotated[int, Field(ge=10)]
     """bootstrap replicates of every interval, resampled by concept (not for all dimensions)"""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -133,7 +134,8 @@ class Metrics(Strict):
     """standard deviation, between trainings of a model, of the log of the metric that `select_by`
     names: measured elsewhere, for studies of one training seed; null: intervals are without it"""
     select_by: Selecting
-    """metric that chooses the guidance scale; with inception_v3, fd is FID"""
+    """metric that chooses the guidance scale; with inception_v3, fd is FID. The highest value of a
+    score is the best"""
     scorers: list[Scorer] = Field(default_factory=list)
     """models that score images against their captions; claims and figures take the first one's"""
     clip_like: Annotated[ClipLike | None, Field(exclude_if=is_none)] = None
@@ -156,23 +158,27 @@ class Metrics(Strict):
         return self
 
     @model_validator(mode="after")
-    def _selects_by_the_first(self) -> Metrics:
-        if self.select_by not in of_features(self.extractor):
+    def _selecting_metric_is_measured(self) -> Metrics:
+        if not self.names:
+            raise ValueError("scorers: without extractors a score measures images; name a model")
+        if self.select_by not in self.names:
+            known = [name for name in SELECTING if name in self.names]
             raise ValueError(
-                f"select_by: {self.select_by} is no metric of {self.extractor}, the first of"
-                " metrics.extractors; choose another, or put its extractor first"
+                f"select_by: {self.select_by} is no metric of {self.extractor or 'no extractor'},"
+                " the first of metrics.extractors, and no scorer of metrics.scorers; choose"
+                f" {' or '.join(known)}"
             )
         return self
 
     @property
-    def extractor(self) -> str:
-        """Name of the first extractor."""
-        return self.extractors[0].name
+    def extractor(self) -> str | None:
+        """Name of the first extractor, if there is one."""
+        return self.extractors[0].name if self.extractors else None
 
     @property
     def components(self) -> int | None:
         """Principal components of the first extractor's features."""
-        return self.extractors[0].components
+        return self.extractors[0].components if self.extractors else None
 
     @property
     def weights(self) -> Path | None:
@@ -191,6 +197,11 @@ class Metrics(Strict):
         return names_of(self.extractors, self.scorers, self.clip_like)
 
     @property
+    def selecting(self) -> str:
+        """Name in tables of the metric that chooses the guidance."""
+        return self.names[self.select_by]
+
+    @property
     def alignment(self) -> str | None:
         """Name of the metric that compares images with their captions, if there is one."""
         return self.scorers[0].name if self.scorers else self.names.get(CLIP_LIKE)
@@ -206,7 +217,7 @@ class Components(Strict):
 class Compared(Strict):
     """The keys that decide how features are compared with those of the reference."""
 
-    extractors: list[Components] = Field(min_length=1)
+    extractors: list[Components]
     bootstrap: Positive
     confidence: float
     scorers: list[Scorer] = Field(default_factory=list)
@@ -235,7 +246,7 @@ def names_of(
     clip_like: ClipLike | None,
 ) -> dict[str, str]:
     """Names of the metrics in tables: of the first extractor's features by kind, others by name."""
-    first, *others = extractors
-    by_name = [name for own in others for name in of_features(own.name).values()]
+    by_name = [name for own in extractors[1:] for name in of_features(own.name).values()]
     by_name += [own.name for own in scorers] + ([CLIP_LIKE] if clip_like else [])
-    return of_features(first.name) | {name: name for name in by_name}
+    first = of_features(extractors[0].name) if extractors else {}
+    return first | {name: name for name in by_name}

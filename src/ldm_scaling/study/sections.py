@@ -119,6 +119,16 @@ class Sections(Strict):
         return self.trains and self.data.is_packed
 
     @property
+    def compares_with_images(self) -> bool:
+        """Whether models' images can be compared with real ones, and not with prompts alone."""
+        return self.data.has_images
+
+    @property
+    def compares_metrics(self) -> bool:
+        """Whether there are several metrics, whose rankings can be compared."""
+        return len(self.metrics.names) > 1
+
+    @property
     def sizes(self) -> list[str]:
         """The models that are compared: sizes of the family, or names of adopted models."""
         if self.adopted is None:

@@ -19,6 +19,7 @@ from .checks import (
     check_students,
     check_superres,
     check_training,
+    of_evaluation,
     with_subjects,
     with_trajectories,
 )
@@ -40,11 +41,12 @@ class Study(Sections):
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> Study:
-        check_shapes_and_counts(self)
-        if self.adopted:
-            check_prompts(self)
-            check_adopted(self)
-            return self
+        study = of_evaluation(self) if self.adopted else self
+        check_shapes_and_counts(study)
+        if study.adopted:
+            check_prompts(study)
+            check_adopted(study)
+            return study
         check_training(self)
         check_students(self)
         check_superres(self)

@@ -9,10 +9,11 @@ import pandas as pd
 
 from ..jobs.cli import fraction, positive
 from ..jobs.command import Option, Read, csv
-from ..jobs.tables import FAMILY, FLOOR_COLUMNS, PARTS
+from ..jobs.tables import FAMILY, FLOOR_COLUMNS, PARTS, read_table
 from .values import Values, read_values
 
 _CELLS = {"parse": Path, "nargs": 2, "names": ("CELLS", "DRAWS")}
+_NUMBERS = dict.fromkeys(["value", "lo", "hi"], float)
 
 Metric = Annotated[str, "a metric of the cells"]
 Metrics = Annotated[list[str], "metrics of the cells"]
@@ -23,7 +24,6 @@ SeveralCellFiles = Annotated[
     list[tuple[Path, Path]],
     Option("cells.csv and the draws beside it; repeat for each", repeated=True, **_CELLS),
 ]
-Floors = Annotated[pd.DataFrame, csv("floors.csv", FLOOR_COLUMNS)]
 Family = Annotated[pd.DataFrame, csv("family.csv", FAMILY)]
 FamilyParts = Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *PARTS])]
 Sampler = Annotated[str, "sampler of the cells"]
@@ -34,6 +34,15 @@ TrainingSd = Annotated[
     Option("of the selecting metric's logarithm between trainings, for draws", positive(float)),
 ]
 Out = Annotated[Path, "file to write"]
+
+
+def read_floors(
+    floors: Annotated[Path | None, "floors.csv, if there are real images"] = None,
+) -> pd.DataFrame:
+    """The floors; no rows where there are prompts alone."""
+    if floors is None:
+        return pd.DataFrame(columns=FLOOR_COLUMNS).astype(_NUMBERS)
+    return read_table(floors, FLOOR_COLUMNS)
 
 
 def read_cells(cells: CellFiles, metric: Metric) -> Values:
@@ -57,6 +66,7 @@ def read_beside_students(cells: SeveralCellFiles, metric: Metric) -> list[Values
     return [undistilled.of_seeds(seeds), *students]
 
 
+Floors = Annotated[pd.DataFrame, Read(read_floors)]
 Cells = Annotated[Values, Read(read_cells)]
 SeveralCells = Annotated[list[Values], Read(read_several)]
 CellsBesideStudents = Annotated[list[Values], Read(read_beside_students)]

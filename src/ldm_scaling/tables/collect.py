@@ -1,7 +1,7 @@
 """Collect the metrics of all cells of a stage and sampler into tidy tables.
 
 `cells.csv` has one row for each cell and metric, with the cell's costs. `best.csv` has, for each
-(stage, size, seed, sampler, steps), the rows of the cell whose guidance gives the lowest value of
+(stage, size, seed, sampler, steps), the rows of the cell whose guidance gives the best value of
 the selecting metric, and how optimistic this choice makes them. `draws.safetensors` has the
 bootstrap replicates of each row of `cells.csv`.
 """
@@ -14,11 +14,12 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 
-from ..jobs.choice import at_end, chosen_rows, optimism, require_lower_is_better
+from ..jobs.choice import at_end, chosen_rows, optimism
 from ..jobs.cli import InputError
 from ..jobs.command import Option, command
 from ..jobs.tables import BEST, CELL, CELLS, MODEL, OK, ON_GPU, read_measured, to_csv, write_cells
 from ..jobs.workdir import write_text
+from ..kinds.metrics import sign
 from .arguments import FamilyParts, Out, SelectBy, TrainingSd
 from .values import with_deviation
 
@@ -90,11 +91,10 @@ def _check(measured: pd.DataFrame, family: pd.DataFrame) -> None:
 def best_table(cells: pd.DataFrame, select_by: str) -> pd.DataFrame:
     """The rows of each (model, sampler, steps) at the grid's best guidance, in columns `CELLS`.
 
-    The best cell has the lowest `select_by` among those with status ok. A group without one keeps
+    The best cell has the best `select_by` among those with status ok. A group without one keeps
     a row for each metric, with its status and without guidance and value.
-    Raises InputError for a metric that was not measured, or whose lowest value is not the best.
+    Raises InputError for a metric that was not measured.
     """
-    require_lower_is_better(select_by)
     if select_by not in set(cells["metric"]):
         known = ", ".join(sorted(cells["metric"].unique()))
         raise InputError(f"--select-by {select_by}: no such metric was measured (known: {known})")
@@ -131,7 +131,7 @@ def with_optimism(
     whole = cells[cells["grid"] & (cells["status"] == OK)]
     for key, group in whole.groupby(setting, sort=False):
         by_metric = {metric: _draws(rows, draws) for metric, rows in group.groupby("metric")}
-        selecting = by_metric[select_by]
+        selecting = sign(select_by) * by_metric[select_by]
         for metric, own in by_metric.items():
             count = own.shape[1]
             low = optimism(own, selecting[:, :count]) if len(selecting) > 1 else np.nan

@@ -11,10 +11,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from ..jobs.choice import OK, require_lower_is_better
+from ..jobs.choice import OK
 from ..jobs.command import command
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
+from ..kinds.metrics import sign
 from .arguments import Confidence, Out, SeveralCells
 from .values import Values, interval, with_intervals
 
@@ -87,9 +88,7 @@ def best_points(cells: Values, confidence: float) -> Values:
     Cells are averaged over training seeds first. In the rows, value, lo and hi are those of the
     draws, `at_boundary` says that the scale is at an end of the grid, and `status` is not "ok"
     where no scale has a value.
-    Raises InputError for a metric whose lowest value is not the best.
     """
-    require_lower_is_better(cells.metric)
     best = cells.over_seeds(confidence).at_best_guidance()
     return Values(with_intervals(best, confidence), best.draws)
 
@@ -100,12 +99,13 @@ def sizes_of(points: Values) -> list[str]:
 
 
 def curve_of(points: Values, size: str, axis: str) -> Curve:
-    """A size's curve; of points that cost the same the lowest, and failed ones left out."""
+    """A size's curve; of points that cost the same the best, and failed ones left out."""
     own = points.where((points.rows["size"] == size) & np.isfinite(points.draws[:, 0]))
     costs, which = np.unique(own.rows[axis].to_numpy(float), return_inverse=True)
     draws = np.full((len(costs), points.draws.shape[1]), np.inf)
-    np.minimum.at(draws, which, own.draws)
-    return Curve(size, costs, draws)
+    better = sign(points.metric)
+    np.minimum.at(draws, which, better * own.draws)
+    return Curve(size, costs, better * draws)
 
 
 def envelope(rows: pd.DataFrame, axis: str) -> pd.DataFrame:
@@ -114,17 +114,21 @@ def envelope(rows: pd.DataFrame, axis: str) -> pd.DataFrame:
     `rows` are those of `best_points`. One row for each measured point that is better than all
     cheaper ones; its value holds until the next.
     """
-    own = rows[rows["status"] == OK].sort_values([axis, "value"], kind="stable")
-    better = own["value"] < own["value"].cummin().shift(fill_value=np.inf)
+    own = rows[rows["status"] == OK]
+    own = own.assign(badness=own["value"] * own["metric"].map(sign).astype(int))
+    own = own.sort_values([axis, "badness"], kind="stable")
+    better = own["badness"] < own["badness"].cummin().shift(fill_value=np.inf)
     return own.loc[better, [axis, "value", "size"]].set_axis(["cost", "value", "size"], axis=1)
 
 
-def overtaking(small: Curve, large: Curve) -> tuple[str, np.ndarray, tuple[float, float]]:
+def overtaking(
+    small: Curve, large: Curve, better: int = 1
+) -> tuple[str, np.ndarray, tuple[float, float]]:
     """Where the larger size overtakes the smaller for good, within the costs that both cover.
 
-    Returns what the values do, the cost of overtaking [1 + R] of each draw, and the covered range.
-    A draw in which the larger is ahead all over has the low end of the range, and one in which it
-    is not ahead at the high end has that end.
+    `better` is the metric's `sign`. Returns what the values do, the cost of overtaking [1 + R] of
+    each draw, and the covered range. A draw in which the larger is ahead all over has the low end
+    of the range, and one in which it is not ahead at the high end has that end.
     """
     ends = [np.nan, np.nan]
     if len(small.costs) and len(large.costs):
@@ -134,7 +138,7 @@ def overtaking(small: Curve, large: Curve) -> tuple[str, np.ndarray, tuple[float
         return APART, np.full(small.draws.shape[1], np.nan), (np.nan, np.nan)
     costs = np.union1d(small.costs, large.costs)
     costs = costs[(low <= costs) & (costs <= high)]
-    gap = np.array([large.at(cost) - small.at(cost) for cost in costs])
+    gap = better * np.array([large.at(cost) - small.at(cost) for cost in costs])
     behind = gap >= 0
     last = len(costs) - 1 - behind[::-1].argmax(axis=0)  # where the larger is behind at last
     following = np.minimum(last + 1, len(costs) - 1)
@@ -174,10 +178,11 @@ def crossing_row(
 
     `first` is a row of the sampler and metric.
     """
-    status, crossing, (low, high) = overtaking(small, large)
+    better = sign(first["metric"])
+    status, crossing, (low, high) = overtaking(small, large, better)
     back = back and status == SMALLER_OVERTAKES
     if back:
-        _, crossing, _ = overtaking(large, small)
+        _, crossing, _ = overtaking(large, small, better)
     cost, lo, hi = interval(crossing, confidence)
     cost = cost if back or status == CROSSES else np.nan
     head = (first["sampler"], axis, first["metric"], small.size, large.size)

@@ -13,12 +13,12 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 
-from ..jobs.choice import OK, require_lower_is_better
+from ..jobs.choice import OK
 from ..jobs.cli import InputError
 from ..jobs.command import command
 from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
-from ..kinds.metrics import HIGHER_IS_BETTER
+from ..kinds.metrics import sign
 from .arguments import Confidence, Metrics, Out, SelectBy, SeveralCellFiles
 from .curves import sizes_of
 from .values import Values, interval, read_values
@@ -36,24 +36,19 @@ def within(points: Values, budget: float) -> Values:
     `points` are those of `at_best_guidance`; each draw chooses its step count. A size whose
     affordable cells all failed keeps a row without values.
     """
-    sign = direction(points.metric)
+    better = sign(points.metric)
     affordable = points.where(points.rows["sampling_cost"] <= budget)
     rows, draws = [], []
     for size in sizes_of(affordable):
         members = np.flatnonzero(affordable.rows["size"] == size)
         finite = members[np.isfinite(affordable.draws[members]).all(axis=1)]
-        own = sign * affordable.draws[finite]
+        own = better * affordable.draws[finite]
         rows.append(finite[own[:, 0].argmin()] if len(finite) else members[0])
         lost = np.full(points.draws.shape[1], np.nan)
-        draws.append(sign * own.min(axis=0) if len(finite) else lost)
+        draws.append(better * own.min(axis=0) if len(finite) else lost)
     shape = (len(rows), points.draws.shape[1])
     chosen = affordable.rows.iloc[rows].reset_index(drop=True)
     return Values(chosen, np.array(draws).reshape(shape))
-
-
-def direction(metric: str) -> int:
-    """1 if lower is better, -1 if higher is."""
-    return -1 if metric in HIGHER_IS_BETTER else 1
 
 
 def ranked(values: Values) -> Values:
@@ -63,7 +58,7 @@ def ranked(values: Values) -> Values:
 
 def ranks(values: Values) -> np.ndarray:
     """The rank [S, 1 + R] of each size in each draw, 1 the best; of sizes that have values."""
-    better = direction(values.metric) * values.draws if len(values.rows) else values.draws
+    better = sign(values.metric) * values.draws if len(values.rows) else values.draws
     return better.argsort(axis=0, kind="stable").argsort(axis=0) + 1
 
 
@@ -71,7 +66,7 @@ def gaps(values: Values) -> np.ndarray:
     """By how much the first of each pair of sizes is worse: draws [pairs, 1 + R]."""
     pairs = list(combinations(range(len(values.rows)), 2))
     first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
-    return direction(values.metric) * (values.draws[first] - values.draws[second])
+    return sign(values.metric) * (values.draws[first] - values.draws[second])
 
 
 def kendall(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
@@ -130,9 +125,8 @@ def compared(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables `RANKING` and `AGREEMENT` of one sampler, from the cells of each metric.
 
-    Raises InputError if the selecting metric is not among them, or if higher is better of it.
+    Raises InputError if the selecting metric is not among them.
     """
-    require_lower_is_better(select_by)
     means = {own.metric: own.over_seeds(confidence) for own in cells}
     if select_by not in means:
         raise InputError(f"--select-by {select_by}: is not among the metrics {', '.join(means)}")

@@ -54,7 +54,7 @@ def pair_values(
     everything = Values(cells, np.hstack([cells["value"].to_numpy(float)[:, None], draws]))
     best = best_points(everything.where(cells["metric"] == spec.quality), spec.confidence)
     found = [best]
-    if spec.alignment:
+    if spec.alignment not in (None, spec.quality):
         aligned = everything.where(cells["metric"] == spec.alignment)
         found.append(_at_guidance(aligned.over_seeds(spec.confidence), best, spec.confidence))
     seeds = cells["seed"].nunique()

@@ -13,9 +13,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..cells.adaptive import Metric, estimate, metric_of
-from ..cells.comparison import prepare
-from ..cells.measure import read_features
+from ..cells.adaptive import Metric, estimate, load_metric
 from ..cells.search import DIVERGED, Estimate, search
 from ..jobs.arrays import map_array
 from ..jobs.choice import chosen_rows
@@ -24,6 +22,7 @@ from ..jobs.command import Option, command
 from ..jobs.tables import MEASURED, MODEL, OK, draws_of, read_table, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.cells import cell_name
+from ..kinds.metrics import METRICS
 from ..kinds.stages import PRETRAIN
 from ..study.sampling import at_most
 from ..workflow.specs.tables import SearchCostSpec
@@ -44,13 +43,17 @@ class Cells(NamedTuple):
 
 def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
     """The columns n, FOUND and REGRET of one search."""
-    rows = cells.rows.set_index("guidance")
+    rows, own_metric = cells.rows.set_index("guidance"), METRICS[spec.select_by]
+    sign, suffix = own_metric.sign, "" if own_metric.compares else "/clip"
     values, steps, n = rows["value"], int(rows["steps"].iloc[0]), spec.n
 
     def evaluate(scale: float, images: int) -> Estimate:
         if images == n:
-            return Estimate(float(values[scale])) if rows["status"][scale] == OK else DIVERGED
-        return estimate(metric, map_array(cells.features, cell_name(steps, scale)), images, n)
+            return (
+                Estimate(sign * float(values[scale])) if rows["status"][scale] == OK else DIVERGED
+            )
+        kept = map_array(cells.features, f"{cell_name(steps, scale)}{suffix}")
+        return estimate(metric, kept, images, n)
 
     found = search(list(rows.index), evaluate, n, spec.look)
     cost = {"n": n, "images": found.images, "grid_images": n * len(rows)}
@@ -59,10 +62,10 @@ def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
         return cost | {"success": False, "status": "failed"}
     best = chosen["guidance"].item()
     own, grid = (cells.draws[rows.index.get_loc(scale)] for scale in (found.chosen, best))
-    value, lowest = values[found.chosen], values[best]
-    paired = np.concatenate([[value - lowest], own - grid])
+    value, of_best = values[found.chosen], values[best]
+    paired = sign * np.concatenate([[value - of_best], own - grid])
     regret, lo, hi = interval(paired, spec.confidence)
-    result = {"value": value, "grid_value": lowest, "regret": regret, "regret_lo": lo}
+    result = {"value": value, "grid_value": of_best, "regret": regret, "regret_lo": lo}
     result |= {"regret_hi": hi, "success": lo <= 0, "status": OK}
     return cost | {"guidance": found.chosen, "grid_guidance": best} | result
 
@@ -98,11 +101,11 @@ def main(
             repeated=True,
         ),
     ],
-    reference: Annotated[Path, "features of real images"],
     out: Out,
+    reference: Annotated[Path | None, "features of real images, unless a score selects"] = None,
 ) -> None:
     """Write search_cost.csv."""
-    metric = metric_of(prepare(read_features(reference), spec.components), spec.select_by)
+    metric, _ = load_metric(reference, spec.select_by, spec.components)
     rows, progress = [], Progress("models and samplers", len(cells))
     for number, (*model, features, metrics, draws) in enumerate(cells, start=1):
         files = (Path(metrics), Path(draws), Path(features))

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..kinds.metrics import HIGHER_IS_BETTER
+from ..kinds.metrics import sign
 from ..kinds.stages import BUDGET
 from .curves import Curve, common
 from .values import Values, interval, read_values
@@ -108,23 +108,25 @@ def splits_table(metrics: Iterable[Values], confidence: float) -> pd.DataFrame:
     rows = []
     for values in metrics:
         first = values.rows.iloc[0]
-        sign = -1 if first["metric"] in HIGHER_IS_BETTER else 1
+        better = sign(first["metric"])
         for axis in AXES:
             curves = encoder_curves(values, axis)
             for total in shared_totals(curves):
                 head = {"axis": axis, "total": total, "metric": first["metric"], "n": first["n"]}
-                rows += [head | row for row in _at_total(curves, total, sign, confidence)]
+                rows += [head | row for row in _at_total(curves, total, better, confidence)]
     return pd.DataFrame(rows, columns=SPLITS).astype({"n": "Int64"})
 
 
-def _at_total(curves: list[EncoderCurve], total: float, sign: int, confidence: float) -> list[dict]:
+def _at_total(
+    curves: list[EncoderCurve], total: float, better: int, confidence: float
+) -> list[dict]:
     reached = [curve for curve in curves if curve.reaches(total)]
     draws = np.stack([curve.at(total) for curve in reached])
-    first = int((sign * draws[:, 0]).argmin())
+    first = int((better * draws[:, 0]).argmin())
     rows = []
     for place, (curve, own) in enumerate(zip(reached, draws, strict=True)):
         value, lo, hi = interval(own, confidence)
-        _, behind, _ = interval(sign * (own - draws[first]), confidence)
+        _, behind, _ = interval(better * (own - draws[first]), confidence)
         standing = BEST if place == first else BEHIND if behind > 0 else TIED
         numbers = {"value": value, "lo": lo, "hi": hi, "standing": standing}
         left = {"text_share": curve.text / total, "unet": total - curve.rest}

@@ -12,7 +12,7 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 
-from ..jobs.choice import at_end, chosen_rows, require_lower_is_better
+from ..jobs.choice import at_end, chosen_rows
 from ..jobs.cli import InputError
 from ..jobs.command import Option, command
 from ..jobs.tables import MEASURED, read_measured, records, write_cells
@@ -35,10 +35,8 @@ def stitch_table(
 ) -> pd.DataFrame:
     """The rows in the columns `STITCH`; `measured` keeps its index. Guidance is one of `scales`.
 
-    Raises InputError for unknown sizes, and for a selecting metric that was not measured, or whose
-    lowest value is not the best.
+    Raises InputError for unknown sizes, and for a selecting metric that was not measured.
     """
-    require_lower_is_better(select_by)
     if select_by not in set(measured["metric"]):
         raise InputError(f"--select-by {select_by}: no such metric was measured")
     costs = family.set_index("size")

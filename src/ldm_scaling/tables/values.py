@@ -23,6 +23,7 @@ from ..jobs.choice import at_chosen, chosen_scales, optimism
 from ..jobs.cli import InputError
 from ..jobs.tables import CELLS, OK, read_table
 from ..jobs.workdir import file_hash
+from ..kinds.metrics import sign
 from ..kinds.sizes import SEPARATOR
 
 
@@ -95,13 +96,13 @@ class Values:
         return Values(rows.assign(seconds=seconds).reset_index(drop=True), np.array(draws))
 
     def at_best_guidance(self, selecting: Values | None = None) -> Values:
-        """For each (stage, size, sampler, steps) the value where `selecting` is lowest.
+        """For each (stage, size, sampler, steps) the value where `selecting` is best.
 
         Without another metric these values select. Each draw chooses for itself among the scales of
         the grid that were sampled whole, so of the whole grid the choice is part of the
         uncertainty; of an adaptive search, which samples one of them whole, it is not.
         Where every scale failed, `at_boundary` is False. Column `optimism` of the rows is by how
-        much the choice makes the value too low, on average.
+        much the choice makes the value too low, on average; it is negative where it is too high.
         Raises InputError if the two have different cells.
         """
         selecting = selecting or self
@@ -113,14 +114,15 @@ class Values:
         by = ["stage", "size", "sampler", "steps"]
         if not grid.rows[[*by, "guidance"]].equals(theirs.rows[[*by, "guidance"]]):
             raise InputError(f"{self.metric} and {selecting.metric} have different cells")
+        badness = sign(selecting.metric) * theirs.draws
         rows, ends, draws, low, at_end = [], [], [], [], grid.rows["at_boundary"].to_numpy()
         for members in grid.rows.groupby(by, sort=False).indices.values():
-            chosen = chosen_scales(theirs.draws[members])
+            chosen = chosen_scales(badness[members])
             found, row = chosen[0] >= 0, members[max(chosen[0], 0)]
             rows.append(row)
             ends.append(bool(found and at_end[row]))
             draws.append(at_chosen(grid.draws[members], chosen))
-            low.append(optimism(grid.draws[members], theirs.draws[members]))
+            low.append(optimism(grid.draws[members], badness[members]))
         chosen = grid.rows.iloc[rows].assign(at_boundary=ends, optimism=low)
         return Values(chosen.reset_index(drop=True), np.array(draws))
 

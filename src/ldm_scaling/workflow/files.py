@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
+from ..kinds.metrics import METRICS
 from ..kinds.stages import (
     BUDGET,
     DISTILL,
@@ -85,7 +86,6 @@ def _paths(study: Study) -> dict[str, str]:
         "validation_captions": "data/validation.csv",
         "train_images": "data/train.safetensors",
         "validation_images": "data/validation.safetensors",
-        "test_images": "data/test.safetensors",
         "subjects": "data/subjects.csv",
         "subject_images": "data/subjects.safetensors",
         "superres_enlarged": "data/superres/validation.safetensors",
@@ -230,6 +230,16 @@ def search_cost_if_searched(study: Study) -> list[Given]:
 # ------------------------------------------------------------ images and captions
 
 
+def test_images(study: Study) -> list[Given]:
+    """The real images that have the prompts as captions, if there are any."""
+    return _at(study, "data/test.safetensors") if study.compares_with_images else []
+
+
+def floors(study: Study) -> list[Given]:
+    """The floors, where there are real images."""
+    return _at(study, "tables/floors.csv") if study.compares_with_images else []
+
+
 def _shown(study: Study, stage: str, sizes: list[str], name: str) -> list[Given]:
     """A file of each size, of the first training seed: the one that figures show."""
     seed = study.training_seeds[0]
@@ -244,6 +254,12 @@ def reconstruction_features(study: Study) -> list[Given]:
     """Features of images through the autoencoder; adopted models have one each."""
     path = "cells/reference/reconstruction.safetensors"
     return _at(study, path) if study.trains else []
+
+
+def searched_reference(study: Study) -> list[Given]:
+    """Features of real images, where guidance is searched by comparing with them."""
+    compares = METRICS[study.metrics.select_by].compares
+    return _at(study, "cells/reference/test.safetensors") if compares else []
 
 
 def clip_like(study: Study) -> list[Given]:

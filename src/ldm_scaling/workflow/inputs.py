@@ -30,13 +30,18 @@ def of_superres(wildcards: Any) -> bool:
 
 
 def folder_files(source: Data | Evaluation) -> Files:
-    """The files that stand for a folder of images: its lists, or the marker of a hub's data set."""
+    """The files that stand for a folder of images: its lists, or the marker of a hub's data set.
+
+    Of prompts their file.
+    """
     if isinstance(source, Data) and source.revision:
         return [str(hub.marker(str(source.path), source.revision, "datasets"))]
     if source.source == "coco" and source.folder == COCO_FOLDER:
         return [str(hub.RESOURCES / name) for name in COCO]
-    patterns = SOURCES[source.source].files
-    return [str(path) for pattern in patterns for path in sorted(source.folder.glob(pattern))]
+    own = SOURCES[source.source]
+    if not own.has_images:
+        return [str(source.folder)] if source.folder.exists() else []
+    return [str(path) for pattern in own.files for path in sorted(source.folder.glob(pattern))]
 
 
 def originals(study: Study, split: str) -> str:
@@ -280,7 +285,14 @@ class Inputs:
         return self._reference(SweepSpec.of_stitched(self.study, wildcards.sizes))
 
     def _reference(self, spec: SweepSpec) -> Files:
-        return [f"{self.study.results}/cells/reference/test.safetensors"] if spec.search else []
+        if spec.search is None or not spec.search.compares:
+            return []
+        return [f"{self.study.results}/cells/reference/test.safetensors"]
+
+    def compared_features(self, wildcards: Any) -> Files:
+        """The features of real images that a stage's cells are compared with, if there are any."""
+        path = self.compared("cells/reference", "safetensors")(wildcards)
+        return [path] if self.study.compares_with_images else []
 
     def compared(
         self, folder: str, suffix: str, superres: bool | None = None

@@ -76,6 +76,24 @@ def compares_with_training(study: Study) -> bool:
     return True
 
 
+def compares_with_images(study: Study) -> bool:
+    """That there are real images."""
+    if not study.compares_with_images:
+        raise StudyError(
+            "config key data.evaluation: has prompts alone; there are no images to compare with"
+        )
+    return True
+
+
+def compares_metrics(study: Study) -> bool:
+    """That there are several metrics."""
+    if not study.compares_metrics:
+        raise StudyError(
+            "config key metrics: there is one metric only, and none to compare it with"
+        )
+    return True
+
+
 def dreambooth(study: Study) -> DreamBooth:
     """The section `dreambooth`."""
     why = ", or has no path where data.source is not emoji; no subject is taught"

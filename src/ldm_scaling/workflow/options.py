@@ -186,7 +186,7 @@ class Options:
         return each("--weights", [path for path in input.extractor if path == file])
 
     reference = _given("--reference", "reference")
-    """the features of real images, where guidance is searched"""
+    """the features of real images, where something is compared with them"""
     clip_like = _given("--clip-like", "clip_like")
     """the maps of the CLIP-like score, if there is one"""
     head = _given("--head", "head")

@@ -52,11 +52,16 @@ def sampled(pattern: str) -> dict[str, str]:
 
 
 def prepared(study: Study) -> dict[str, str]:
-    """Images and captions of each split, by name; those of tar shards are not packed."""
+    """Images and captions of each split, by name; prompts alone are captions of the test split.
+
+    Training images are neither packed where they are tar shards, nor where models are adopted.
+    """
+    if not study.compares_with_images:
+        return {"test_captions": "<results>/data/test.csv"}
     return {
         f"{split}{name}": f"<results>/data/{split}.{kind}"
         for split in ("train", "validation", "test")
-        if split != "train" or study.data.is_packed
+        if split != "train" or study.compares_with_training
         for name, kind in (("", "safetensors"), ("_captions", "csv"))
     }
 

@@ -34,13 +34,13 @@ def named(study: Study, word: str) -> Any:
 
 def metric(study: Study) -> str:
     """The metric that chooses the guidance."""
-    return study.metrics.names[study.metrics.select_by]
+    return study.metrics.selecting
 
 
 def metrics(study: Study) -> list[str]:
     """The same, and the metric of images against their captions, if there is one."""
-    alignment = study.metrics.alignment
-    return [metric(study), *([alignment] if alignment else [])]
+    named = [metric(study), study.metrics.alignment]
+    return list(dict.fromkeys(name for name in named if name))
 
 
 def every_metric(study: Study) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from ...kinds.cells import cell_name
+from ...kinds.metrics import METRICS
 from ...kinds.samplers import NATIVE, OF_STUDENTS
 from ...kinds.sizes import SEPARATOR
 from ...study.adopted import AdoptedModel
@@ -108,6 +109,11 @@ class SearchSpec(Strict):
     select_by: Selecting
     components: Positive | None
     """of the reference, on which fd is taken"""
+
+    @property
+    def compares(self) -> bool:
+        """Whether a search compares features with those of real images; else it takes scores."""
+        return METRICS[self.select_by].compares
 
     @classmethod
     def of(cls, study: Study, candidates: list[CellSpec]) -> SearchSpec:
@@ -279,7 +285,7 @@ class IllustrateSpec(Strict):
             seed=sampling.seed,
             prompts=figures.prompts,
             budgets=sorted(figures.budgets),
-            select_by=metrics.names[metrics.select_by],
+            select_by=metrics.selecting,
             steps=stages.grid(study, stages.PRETRAIN, size, sampling.fixed.sampler)[0],
             guidance=stages.grid(study, stages.PRETRAIN, size, sampling.fixed.sampler)[1],
         )

@@ -50,12 +50,10 @@ class AgreementClaims(Strict):
     """sampling costs"""
 
     @classmethod
-    def of(cls, study: Study) -> AgreementClaims:
-        """Settings of a study's claims on metrics."""
-        return cls(
-            distances=[name for own in study.metrics.extractors for name in distances(own.name)],
-            budgets=sorted(study.figures.budgets),
-        )
+    def of(cls, study: Study) -> AgreementClaims | None:
+        """Settings of a study's claims on metrics; None where there are no distances."""
+        every = [name for own in study.metrics.extractors for name in distances(own.name)]
+        return cls(distances=every, budgets=sorted(study.figures.budgets)) if every else None
 
 
 class ClaimsSpec(CostSpec):
@@ -65,7 +63,7 @@ class ClaimsSpec(CostSpec):
     """its name, for the heading"""
     fixed: FixedSetting
     quality: str
-    """the metric that chooses the guidance; lower is better"""
+    """the metric that chooses the guidance"""
     alignment: str | None
     """the metric of images against their captions; null: none is measured"""
     confidence: Annotated[float, Field(gt=0, lt=1)]
@@ -93,12 +91,11 @@ class ClaimsSpec(CostSpec):
     @classmethod
     def of(cls, study: Study) -> ClaimsSpec:
         """Spec of rule claims."""
-        names = study.metrics.names
         return cls(
             **dict(CostSpec.of(study)),
             study=study.name,
             fixed=study.sampling.fixed,
-            quality=names[study.metrics.select_by],
+            quality=study.metrics.selecting,
             alignment=study.metrics.alignment,
             confidence=study.metrics.confidence,
             seed=study.seed,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from ...study.data import Data
+from pydantic import Field
+
+from ...study.data import Data, Splits
 from ...study.fields import Positive, Seed, Strict
 from ...study.study import Study
 
@@ -15,6 +17,8 @@ class PrepareSpec(Strict):
     recipe: Literal[2] = 2
     seed: Seed
     data: Data
+    training: Annotated[bool, Field(exclude_if=bool)] = True
+    """whether there is a training split; adopted models have none"""
 
     @classmethod
     def of(cls, study: Study) -> PrepareSpec:
@@ -28,7 +32,9 @@ class PrepareSpec(Strict):
             unread |= {"path": None, "revision": None}
         elif not data.is_packed:  # whose images are not packed
             unread |= {"path": "unread", "revision": None, "max_images": None}
-        return cls(seed=study.seed, data=data.model_copy(update=unread))
+        if not data.has_images:  # the first n are needed, and there are no splits
+            unread |= {"splits": Splits(validation=1, test=study.sampling.n)}
+        return cls(seed=study.seed, data=data.model_copy(update=unread), training=study.trains)
 
 
 class IndexSpec(Strict):

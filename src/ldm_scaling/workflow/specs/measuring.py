@@ -74,10 +74,9 @@ class MeasureSpec(Strict):
     @property
     def names(self) -> list[str]:
         """Every metric of a cell, by its name."""
-        own = self.fidelity or []
-        score = (
-            [INCEPTION_SCORE] if own and EXTRACTORS[self.metrics.extractors[0].name].is_fid else []
-        )
+        own, extractors = self.fidelity or [], self.metrics.extractors
+        has_classes = own and extractors and EXTRACTORS[extractors[0].name].is_fid
+        score = [INCEPTION_SCORE] if has_classes else []
         return [*self.metrics.names.values(), *own, *score]
 
     @classmethod

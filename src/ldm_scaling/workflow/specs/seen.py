@@ -13,7 +13,8 @@ from ...study.metrics import FeatureNetwork, Metrics, Scorer
 class SeenBy(Strict):
     """The networks that images are seen by."""
 
-    extractors: list[FeatureNetwork] = Field(min_length=1)
+    extractors: list[FeatureNetwork]
+    """none where there are prompts alone"""
     scorers: list[Scorer] = Field(default_factory=list)
     """what scores images against their captions"""
 
@@ -26,4 +27,4 @@ def seen_by(metrics: Metrics) -> dict[str, Any]:
 
 def seen_by_first(metrics: Metrics) -> dict[str, Any]:
     """The keys of images that only the first extractor sees."""
-    return {"extractors": [FeatureNetwork.part_of(metrics.extractors[0])]}
+    return {"extractors": [FeatureNetwork.part_of(own) for own in metrics.extractors[:1]]}

@@ -39,7 +39,7 @@ class SearchCostSpec(Strict):
             n=study.sampling.n,
             look=study.search.look,
             select_by=metrics.select_by,
-            metric=metrics.names[metrics.select_by],
+            metric=metrics.selecting,
             components=metrics.components,
             confidence=metrics.confidence,
         )
@@ -49,7 +49,7 @@ class ParamBudgetSpec(Strict):
     """Compare splits of equal parameters, and of equal FLOPs."""
 
     quality: str
-    """the metric that chooses the guidance; lower is better"""
+    """the metric that chooses the guidance"""
     alignment: str | None
     """the metric of images against their captions; null: none is measured"""
     sampler: str
@@ -65,7 +65,7 @@ class ParamBudgetSpec(Strict):
         """Spec of rule param_budget_table."""
         budget, metrics = needed.param_budget(study), study.metrics
         return cls(
-            quality=metrics.names[metrics.select_by],
+            quality=metrics.selecting,
             alignment=metrics.alignment,
             sampler=study.sampling.fixed.sampler,
             steps=budget.steps,
