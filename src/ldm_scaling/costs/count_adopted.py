@@ -73,7 +73,20 @@ class AdoptedCosts:
         return BYTES[self.dtype] * params
 
 
-UNKNOWN = AdoptedCosts(*[math.nan] * 7, False, math.nan, math.nan, "float32", "float32")
+UNKNOWN = AdoptedCosts(
+    params=math.nan,
+    forward=math.nan,
+    decode=math.nan,
+    caption=math.nan,
+    text_params=math.nan,
+    autoencoder_params=math.nan,
+    prompt=math.nan,
+    told=False,
+    forward_bytes=math.nan,
+    decode_bytes=math.nan,
+    dtype="float32",
+    decoded_in="float32",
+)
 """of a model whose configurations are neither there nor known"""
 
 

@@ -35,10 +35,11 @@ def counted(
 ) -> tuple[FamilySpec, dict[str, FamilySpec], FeaturesSpec, str | None]:
     """What `count_networks` takes, from the specs of a study's jobs."""
     pairs = _spec(jobs, "count_pairs", CountComponentsSpec)
+    encoders = pairs.encoders if pairs else {}
     baselines = _spec(jobs, "superres_baselines", BaselinesSpec)
     return (
         _only(jobs, "count_family", FamilySpec),
-        pairs.encoders if pairs else {},
+        {name: own for name, own in encoders.items() if isinstance(own, FamilySpec)},
         _only(jobs, "reconstruction_features", FeaturesSpec),
         baselines.perceptual if baselines else None,
     )
