@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from commands import run_here
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from plans import study_of
 
+from ldm_scaling.cells.adopted import PipelineSampler
 from ldm_scaling.jobs.arrays import map_array, read_header
+from ldm_scaling.models import adopt
+from ldm_scaling.models.encode_prompts import as_array
+from ldm_scaling.study.adopted import AdoptedModel
+from ldm_scaling.workflow.specs.cells import SweepSpec
+from ldm_scaling.workflow.specs.latents import EncodeTextSpec
 
 OVERLAYS = ("studies/smoke.yaml", "studies/smoke-adopted.yaml")
 
@@ -81,6 +90,39 @@ def test_weights_are_a_column_of_adopted_models_only(adopted):
     components = pd.read_csv(adopted.folder / "results/smoke-adopted/tables/components.csv")
     total = components.groupby("size")["bytes"].sum() / 1e9
     assert theirs["weights_gb"].to_dict() == pytest.approx(total.to_dict(), rel=1e-5)
+
+
+def test_an_exported_model_is_a_pipeline_for_anyone(adopted):
+    pipeline = DiffusionPipeline.from_pretrained(
+        adopted.folder / "results/smoke/pipelines/pretrain/c16/seed0"
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    made = pipeline("a red heart", num_inference_steps=2, output_type="np").images
+    assert made.shape == (1, 16, 16, 3) and np.isfinite(made).all() and made.std() > 0
+
+
+def test_images_of_an_exported_student_are_those_of_the_study_that_distilled_it(adopted, tmp_path):
+    results = adopted.folder / "results/smoke"
+    student, folder = results / "models/distill/c8/seed0", tmp_path / "student"
+    study = study_of("smoke")
+    spec = EncodeTextSpec.of(study).model_dump_json()
+    words = ("--autoencoder", results / "latents/autoencoder", "--out", folder)
+    done = run_here("models.pipeline", "--spec", spec, "--model", student, *words)
+    assert done.returncode == 0, done.stderr
+    model = AdoptedModel(name="student", pretrained=str(folder), side=16)
+    layout = adopt.read_layout(model)
+    assert layout.kind.name == "LatentConsistencyModelPipeline" and layout.told
+    captions = pd.read_csv(results / "data/test.csv")["caption"][: study.sampling.n]
+    encoded = adopt.encode(adopt.load(model, text=True), layout, model, list(captions))
+    prompts = {name: as_array(name, own) for name, own in encoded.items()}
+    sampler = PipelineSampler(adopt.load(model, text=False), layout, prompts, 16, 16)
+    ours = results / "cells/distill/c8/seed0/lcm/images.safetensors"
+    for cell in SweepSpec.of(study, "distill", "lcm").cells:
+        expected = map_array(ours, cell.name)
+        native = cell.model_copy(update={"sampler": "native", "teacher_steps": None})
+        made, _ = sampler.images(native, range(len(expected)))
+        assert np.abs(made.astype(int) - expected).max() <= 1, cell.name
+        assert sampler.evaluations(native) == cell.steps
 
 
 def test_the_pipelines_own_scheduler_is_another_sampler(adopted):

@@ -205,28 +205,13 @@ def test_processes_share_searches_and_end_alike(config, run_sweep, monkeypatch):
         assert (shared / name).read_bytes() == (whole / name).read_bytes()
 
 
-KILLED = """
-import os, signal
-from ldm_scaling.cells import sweep
-save, saves = sweep.WorkDir.save, []
-def saving(self, *state):
-    save(self, *state)
-    saves.append(state)
-    if len(saves) == 4:
-        os.kill(os.getpid(), signal.SIGKILL)
-sweep.WorkDir.save = saving
-sweep.SAVE_SECONDS = 0
-sweep.main()
-"""
-
-
 def kill_and_go_on(spec, run_sweep, words, tmp_path, *then):
     """Kill a sweep at its fourth save, in the middle of a cell; it goes on to the same files."""
     whole, all_images = run_sweep(spec, "whole", "a", *then)
     options = [*words, *then, "--spec", spec.model_dump_json(), "--batch=16"]
     options += [f"--out={tmp_path / 'resumed'}", f"--work-dir={tmp_path / 'b'}"]
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, *options],
+        [sys.executable, str(ROOT / "tests/killed.py"), *options],
         env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},  # rounds alike
         capture_output=True,
     )

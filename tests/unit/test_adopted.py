@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import by_hand
 import diffusers
 import numpy as np
 import peft
@@ -32,16 +33,6 @@ BICUBIC = Image.Resampling.BICUBIC
 CAPTIONS = ["a red cat", "blue dog", "a small sign with a face"]
 FLOW = ["stable_diffusion_3", "sana", "flux"]
 OF_DIFFUSION = ["stable_diffusion", "stable_diffusion_xl", "pixart"]
-EVALUATIONS = {  # of four steps with a scale of 3, counted by hand
-    "stable_diffusion": 10,  # PNDM evaluates once more than it has steps
-    "consistency": 4,
-    "stable_diffusion_xl": 8,
-    "stable_diffusion_3": 8,
-    "pixart": 8,
-    "sana": 8,
-    "sana_sprint": 4,
-    "flux": 4,
-}
 
 
 def cell(**other: Any) -> Any:
@@ -83,7 +74,7 @@ def test_images_do_not_depend_on_the_batch_and_evaluations_are_counted(adopted, 
     own = adopted(name)
     images, finite = own.sampler.images(cell(), range(3))
     assert images.shape == (3, 3, SHOWN, SHOWN) and images.dtype == np.uint8 and finite
-    assert own.sampler.evaluations(cell()) == EVALUATIONS[name]
+    assert own.sampler.evaluations(cell()) == by_hand.nfe(name, 4, 3)
     alone, _ = own.sampler.images(cell(), [1])
     assert abs(images[1].astype(int) - alone[0]).max() <= 1
     assert (images[0] != images[1]).any()
@@ -93,8 +84,7 @@ def test_images_do_not_depend_on_the_batch_and_evaluations_are_counted(adopted, 
 def test_a_scale_of_one_takes_one_evaluation_a_step(adopted, name):
     own = adopted(name)
     own.sampler.images(cell(guidance=1.0), [0])
-    extra = name == "stable_diffusion"
-    assert own.sampler.evaluations(cell()) == 4 + extra
+    assert own.sampler.evaluations(cell()) == by_hand.nfe(name, 4, 1)
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -132,6 +122,21 @@ def test_images_are_those_of_the_pipeline_called_with_captions(adopted, name):
     expected = np.round(by_hand * 255).transpose(0, 3, 1, 2)
     # embedded prompts are kept in half precision
     assert abs(images - expected).max() <= 2
+
+
+@pytest.mark.parametrize("name", OF_DIFFUSION)
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_ddim_is_that_of_diffusers_where_both_take_the_same_steps(adopted, name, scale):
+    own = adopted(name)
+    images, _ = own.whole.images(cell(sampler="ddim", guidance=scale), range(2))
+    levels = own.pipeline.scheduler.timesteps.tolist()
+    saved = own.layout.config("scheduler")
+    given = {"timestep_spacing": "trailing", "clip_sample": False, "set_alpha_to_one": True}
+    own.pipeline.scheduler = diffusers.DDIMScheduler.from_config(saved, **given)
+    theirs = PipelineSampler(own.pipeline, own.layout, own.prompts, SIDE, SIDE)
+    expected, _ = theirs.images(cell(guidance=scale), range(2))
+    assert own.pipeline.scheduler.timesteps.tolist() == levels
+    assert abs(images.astype(int) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("name", OF_DIFFUSION)
@@ -248,6 +253,11 @@ def test_flops_of_a_unet_are_those_of_its_own_forward_pass(adopted):
     assert adopted_costs(own.model).forward == counter.get_total_flops()
 
 
+@pytest.mark.parametrize("name", by_hand.FLOPS)
+def test_flops_of_transformers_are_those_counted_by_hand(adopted, name):
+    assert adopted_costs(adopted(name).model).forward == by_hand.FLOPS[name]()
+
+
 @pytest.mark.parametrize(
     ("name", "side", "millions", "gigaflops"),
     [  # parameters as published, FLOPs as counted elsewhere
@@ -346,3 +356,28 @@ def test_images_are_compared_at_one_side_through_clean_fids_resizing(adopted):
     for found, channel in zip(small[0], whole[0], strict=True):  # as Parmar et al. 2022 resize
         image = Image.fromarray(channel.astype(np.float32)).resize((SHOWN, SHOWN), BICUBIC)
         assert np.array_equal(found, np.asarray(image).clip(0, 255).round().astype(np.uint8))
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_a_hub_id_without_a_commit_is_refused_with_what_to_do(text):
+    for name in ("ORG/unknown", "CompVis/stable-diffusion-v1-4"):
+        model = AdoptedModel(name="m", pretrained=name, side=SIDE)
+        with pytest.raises(
+            InputError, match=f"m has no revision; give it the full commit of {name}"
+        ):
+            adopt.load(model, text=text)
+    with pytest.raises(InputError, match="m has no revision"):
+        adopt.read_layout(model.model_copy(update={"pretrained": "ORG/unknown"}))
+
+
+def test_an_image_that_takes_more_memory_than_there_is_has_no_evaluations(adopted, monkeypatch):
+    sampler = adopted("stable_diffusion").sampler
+    sampler.images(cell(), [0])
+
+    def decode(*_, **__):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(adopted("stable_diffusion").pipeline.vae, "decode", decode)
+    with pytest.raises(torch.OutOfMemoryError):
+        sampler.images(cell(steps=7), [0])
+    assert sampler.evaluations(cell()) == 0, "and not those of the image before"

@@ -15,7 +15,7 @@ from ldm_scaling.kinds.metrics import METRICS
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
 from ldm_scaling.study.sections import RESULT_FOLDERS
-from ldm_scaling.workflow import stages
+from ldm_scaling.workflow import settings, stages
 from ldm_scaling.workflow.downloads import downloads
 from ldm_scaling.workflow.specs.cells import SweepSpec
 from ldm_scaling.workflow.specs.measuring import ClipLikeSpec
@@ -335,6 +335,28 @@ def test_an_adopted_model_may_have_its_own_grid(adopted_config):
     assert stages.grid(study, "pretrain")[0] == [2, 3, 4, 5, 8, 16], "of some model"
 
 
+def test_figures_show_adopted_models_where_all_of_them_have_cells(adopted_config):
+    adopted_config["adopted"] = ADOPTED | {
+        "models": [
+            ADOPTED["models"][0] | {"steps": [3, 8, 16]},
+            ADOPTED["models"][1] | {"steps": [8, 5], "guidance": [6, 3, 1.5]},
+            ADOPTED["models"][2],
+        ]
+    }
+    study = load_study(adopted_config | {"search": {"method": "grid"}})
+    assert settings.scales(study) == [3, 6]
+    assert settings.steps_near_fixed(study) == 8
+    assert settings.few_and_most_steps(study) == [3, 16], "of the model that has a student"
+
+
+def test_the_fixed_setting_of_the_pipelines_own_sampler_is_sampled_whole(adopted_config):
+    fixed = {"sampler": "native", "steps": 8, "guidance": 3}
+    adopted_config["sampling"] |= {"fixed": fixed}
+    spec = SweepSpec.of(load_study(adopted_config), "pretrain", "native", "large")
+    assert [cell.name for cell in spec.cells] == ["steps8_guidance3"]
+    assert spec.cells[0] in spec.search.candidates
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -351,6 +373,20 @@ def test_an_adopted_model_may_have_its_own_grid(adopted_config):
         (
             {"models": [ADOPTED["models"][0] | {"part": "lora"}]},
             r"adopted\.models: large is a lora; name the model with few_step_of",
+        ),
+        (
+            {"models": [*ADOPTED["models"][:2], ADOPTED["models"][2] | {"steps": [1, 2]}]},
+            r"adopted\.models: quick lacks 4 steps, at which students are compared",
+        ),
+        (
+            {
+                "models": [
+                    ADOPTED["models"][0] | {"steps": [3]},
+                    *ADOPTED["models"][1:],
+                    ADOPTED["models"][2] | {"name": "brief", "few_step_of": "small"},
+                ]
+            },
+            r"adopted\.models: large, small share no step count",
         ),
         (
             {"models": [ADOPTED["models"][0] | {"revision": "a" * 40, "pretrained": "folder"}]},

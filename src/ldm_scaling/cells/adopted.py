@@ -90,7 +90,7 @@ class PipelineSampler:
         trajectory: Trajectory,
         seed: int,
     ) -> tuple[np.ndarray, bool]:
-        self._evaluated = 0
+        self._evaluated = self._nfe = 0  # also if the memory does not suffice
         with torch.no_grad():
             made = self._pipeline(**self._arguments(prompts, rows, trajectory, seed)).images
         self._nfe = round(self._evaluated / len(rows))

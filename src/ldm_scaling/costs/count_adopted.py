@@ -186,6 +186,18 @@ def _default(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+def assemble(layout: Layout, kind: Any, networks: dict[str, Any]) -> Any:
+    """A pipeline of a class, of its scheduler and these components, without the others."""
+    accepted = list(inspect.signature(kind.__init__).parameters)[1:]
+    given: dict[str, Any] = dict.fromkeys((*layout.components, *layout.absent, *_OPTIONAL))
+    given |= {"requires_safety_checker": False, "add_watermarker": False, **networks}
+    solver = component_class(layout, "scheduler")
+    given["scheduler"] = solver.from_config(layout.config("scheduler"))
+    pipeline = kind(**{name: value for name, value in given.items() if name in accepted})
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
 @dataclass(frozen=True)
 class Recorded:
     """What a pipeline gives its denoiser at the first step."""
@@ -207,18 +219,11 @@ def record_call(layout: Layout, model: AdoptedModel, denoiser: Network, images: 
             like = like.new_empty(len(like), denoiser.config.out_channels, *like.shape[2:])
         return (torch.zeros_like(like),)
 
-    kind = pipeline_class(layout)
-    accepted = list(inspect.signature(kind.__init__).parameters)[1:]
-    given: dict[str, Any] = dict.fromkeys((*layout.components, *layout.absent, *_OPTIONAL))
-    given |= {"requires_safety_checker": False, "add_watermarker": False}
-    given |= {"vae": untrained(layout, "vae"), layout.kind.denoiser: denoiser}
-    given["scheduler"] = component_class(layout, "scheduler").from_config(
-        layout.config("scheduler")
-    )
     # the networks are on the meta device, and what is around them on the processor
+    kind = pipeline_class(layout)
     on_processor = type(kind.__name__, (kind,), {"_execution_device": torch.device("cpu")})
-    pipeline = on_processor(**{name: value for name, value in given.items() if name in accepted})
-    pipeline.set_progress_bar_config(disable=True)
+    networks = {"vae": untrained(layout, "vae"), layout.kind.denoiser: denoiser}
+    pipeline = assemble(layout, on_processor, networks)
     vars(denoiser)["forward"] = forward
     try:
         pipeline(**_call(layout, model, pipeline, denoiser.config, images))

@@ -92,10 +92,16 @@ def _json(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read ({first_line(error)})") from None
 
 
+def _require_commit(model: AdoptedModel) -> None:
+    if model.lacks_revision:
+        raise InputError(f"config key adopted.models: {model.unnamed_commit}")
+
+
 def read_layout(model: AdoptedModel) -> Layout:
     """Read what a model's folder contains.
 
-    Raises InputError if it has no index, or if its class is not in `PIPELINES`.
+    Raises InputError if it is not downloaded and names no commit, if it has no index, or if its
+    class is not in `PIPELINES`.
     """
     whole = model.whole
     folder = whole.folder
@@ -103,6 +109,7 @@ def read_layout(model: AdoptedModel) -> Layout:
         name, components = KNOWN[whole.pretrained]
         classes = {key: own[:2] for key, own in components.items()}
         return Layout(folder, PIPELINES[name], classes, (), None, components)
+    _require_commit(whole)
     index = _json(folder / INDEX)
     name = index.get("_class_name", "")
     if name not in PIPELINES:
@@ -124,8 +131,8 @@ def load(model: AdoptedModel, *, text: bool) -> Any:
 
     Raises InputError, naming the folder, if it is unusable.
     """
-    if model.lacks_revision:
-        raise InputError(f"config key adopted.models: {model.unnamed_commit}")
+    for own in (model, model.whole):
+        _require_commit(own)
     layout = read_layout(model)
     none: dict[str, Any] = dict.fromkeys(layout.absent)
     for name in layout.components:

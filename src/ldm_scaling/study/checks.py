@@ -69,6 +69,35 @@ def check_adopted(study: Sections) -> None:
             f"sampling.other_schedules: {NATIVE}, the first of sampling.samplers, has a schedule"
             " of its own; set null"
         )
+    own = {model.name: model for model in study.adopted.compared}
+    taught = [own[name] for name in study.adopted.students]
+    if not _shared(set(model.steps or sampling.steps) for model in taught):
+        names = ", ".join(model.name for model in taught)
+        raise ValueError(
+            f"adopted.models: {names} share no step count, at which figures could show them beside"
+            " their students; give their steps a common one"
+        )
+    drawn = [own[name] for name in study.guidance_sizes]
+    if study.has_every_scale and not (
+        _shared(set(model.steps or sampling.steps) for model in drawn)
+        and _shared(set(model.guidance or sampling.guidance) for model in drawn)
+    ):
+        raise ValueError(
+            f"figures.guidance_sizes: {', '.join(study.guidance_sizes)} share no step count or no"
+            " guidance scale; name models that do"
+        )
+    for student in study.adopted.students.values():
+        if FEW_STEPS not in (student.steps or sampling.students.steps):
+            raise ValueError(
+                f"adopted.models: {student.name} lacks {FEW_STEPS} steps, at which students are"
+                f" compared; add {FEW_STEPS} to its steps"
+            )
+
+
+def _shared(grids: Iterable[set]) -> bool:
+    """Whether grids have a common value; there may be no grids."""
+    listed = list(grids)
+    return not listed or bool(set.intersection(*listed))
 
 
 def _check_images(study: Sections) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from ..kinds.architectures import FOLDER, WEIGHTS
 from ..study import hub
 from ..study.adopted import AdoptedModel
 from ..study.study import Study
-from . import needed
+from . import needed, patterns
 from .downloads import SQUEEZENET
 
 TRAINED = {
@@ -108,7 +109,7 @@ def pipeline(model: AdoptedModel) -> list[str]:
         return [*pipeline(alone), *pipeline(model.base)]
     if model.revision:
         return [str(hub.marker(model.pretrained, model.revision))]
-    if "pipelines" in model.folder.parts:
+    if re.search(rf"(^|/)pipelines/({patterns.EXPORTED})$", str(model.folder)):
         return [str(model.folder / EXPORTED)]
     return inputs_of(sorted(path for path in model.folder.rglob("*") if path.is_file()))
 

@@ -59,13 +59,16 @@ def sampler(study: Study) -> str:
 
 
 def scales(study: Study) -> list[float]:
-    """Guidance scales of the grid."""
-    return sorted(study.sampling.guidance)
+    """Guidance scales of the grid of all sizes that figures of guidance show."""
+    return _of_all(study, study.guidance_sizes)[1]
 
 
-def _steps_of_all(study: Study, sizes: list[str]) -> list[int]:
-    """Step counts of the fixed setting's sampler that all of these sizes take, ascending."""
-    return study.sampling.steps_of(*sizes, study.sampling.fixed.sampler)
+def _of_all(study: Study, sizes: list[str]) -> tuple[list[int], list[float]]:
+    """Step counts and scales of the fixed setting's sampler that all of these sizes take."""
+    sampler = study.sampling.fixed.sampler
+    grids = [stages.grid(study, stages.PRETRAIN, size, sampler) for size in sizes]
+    steps, scales = (set.intersection(*map(set, own)) for own in zip(*grids, strict=True))
+    return sorted(steps), sorted(scales)
 
 
 def _steps_up_to(grid: list[int], most: int) -> int:
@@ -75,7 +78,7 @@ def _steps_up_to(grid: list[int], most: int) -> int:
 
 def steps_near_fixed(study: Study) -> int:
     """Steps of the grid, nearly those of the fixed setting, of the sizes that figures show."""
-    return _steps_up_to(_steps_of_all(study, study.guidance_sizes), study.sampling.fixed.steps)
+    return _steps_up_to(_of_all(study, study.guidance_sizes)[0], study.sampling.fixed.steps)
 
 
 def few(study: Study) -> int:
@@ -84,8 +87,8 @@ def few(study: Study) -> int:
 
 
 def few_and_most_steps(study: Study) -> list[int]:
-    """Steps that every size takes, nearly as few as a student's, and the most."""
-    grid = _steps_of_all(study, study.sizes)
+    """Steps of every size with a student, nearly as few as a student's, and the most."""
+    grid = _of_all(study, stages.sizes(study, stages.DISTILL))[0]
     return [_steps_up_to(grid, FEW_STEPS), grid[-1]]
 
 

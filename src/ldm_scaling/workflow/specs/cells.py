@@ -243,8 +243,8 @@ def _sampled_with(study: Study, stage: str, size: str) -> dict[str, Any]:
 
 def _is_fixed(study: Study, stage: str, cell: CellSpec) -> bool:
     fixed = study.sampling.fixed
-    setting = (stages.PRETRAIN, fixed.sampler, study.sampling.schedule, fixed.steps, fixed.guidance)
-    return (stage, cell.sampler, cell.schedule, cell.steps, cell.guidance) == setting
+    setting = (fixed.sampler, fixed.steps, fixed.guidance)
+    return stage == stages.PRETRAIN and cell == CellSpec.of(study, stage, *setting)
 
 
 class IllustrateSpec(Strict):
