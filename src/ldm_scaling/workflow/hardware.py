@@ -147,6 +147,8 @@ class Hardware:
 
     def model_memory(self, wildcards: Any, attempt: int = 1) -> int:
         """MB for the weights of one model and the rest."""
+        if self.study.adopted:
+            return self.pipeline_memory(wildcards, attempt)
         return grown(REST_MB + 8 * self.parameters(wildcards.size) // 10**6, attempt)
 
     def walltime(self, wildcards: Any, attempt: int) -> int:
