@@ -43,17 +43,16 @@ class Cells(NamedTuple):
 
 def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
     """The columns n, FOUND and REGRET of one search."""
-    rows, own_metric = cells.rows.set_index("guidance"), METRICS[spec.select_by]
-    sign, suffix = own_metric.sign, "" if own_metric.compares else "/clip"
+    rows, selecting = cells.rows.set_index("guidance"), METRICS[spec.select_by]
+    suffix = "" if selecting.compares else "/clip"
     values, steps, n = rows["value"], int(rows["steps"].iloc[0]), spec.n
 
     def evaluate(scale: float, images: int) -> Estimate:
-        if images == n:
-            return (
-                Estimate(sign * float(values[scale])) if rows["status"][scale] == OK else DIVERGED
-            )
-        kept = map_array(cells.features, f"{cell_name(steps, scale)}{suffix}")
-        return estimate(metric, kept, images, n)
+        if images < n:
+            kept = map_array(cells.features, f"{cell_name(steps, scale)}{suffix}")
+            return estimate(metric, kept, images, n)
+        sound = rows["status"][scale] == OK
+        return Estimate(selecting.sign * float(values[scale])) if sound else DIVERGED
 
     found = search(list(rows.index), evaluate, n, spec.look)
     cost = {"n": n, "images": found.images, "grid_images": n * len(rows)}
@@ -61,11 +60,11 @@ def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
     if chosen.empty:
         return cost | {"success": False, "status": "failed"}
     best = chosen["guidance"].item()
-    own, grid = (cells.draws[rows.index.get_loc(scale)] for scale in (found.chosen, best))
-    value, of_best = values[found.chosen], values[best]
-    paired = sign * np.concatenate([[value - of_best], own - grid])
+    drawn = np.column_stack([values, cells.draws])  # of a failed cell nan
+    own, grid = (drawn[rows.index.get_loc(scale)] for scale in (found.chosen, best))
+    paired = own - grid if selecting.sign > 0 else grid - own
     regret, lo, hi = interval(paired, spec.confidence)
-    result = {"value": value, "grid_value": of_best, "regret": regret, "regret_lo": lo}
+    result = {"value": own[0], "grid_value": grid[0], "regret": regret, "regret_lo": lo}
     result |= {"regret_hi": hi, "success": lo <= 0, "status": OK}
     return cost | {"guidance": found.chosen, "grid_guidance": best} | result
 
