@@ -124,10 +124,9 @@ def load_measuring(
 
     Raises InputError if there are fewer captions, or if a network's files are unusable.
     """
-    names = [FEATURES, *(own.name for own in spec.extractors[1:])]
     extractors = {
-        name: load_extractor(own, device, options.weights)
-        for name, own in zip(names, spec.extractors, strict=True)
+        own.name if number else FEATURES: load_extractor(own, device, options.weights)
+        for number, own in enumerate(spec.extractors)
     }
     paths = [path for own in spec.extractors if own.pretrained for path in own.files]
     paths = [*([options.weights] if options.weights else []), *paths]

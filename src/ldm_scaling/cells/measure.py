@@ -116,23 +116,22 @@ def read_features(path: Path, name: str = FEATURES, like: Reference | None = Non
 
 def read_references(path: Path, spec: MeasureSpec, prompts: Prompts) -> dict[str, Reference]:
     """What each extractor's features are compared with, by its name. Raises InputError too."""
-    arrays = [FEATURES, *(own.name for own in spec.metrics.extractors[1:])]
-    return {
-        own.name: prepare(read_features(path, array), own.components, prompts)
-        for own, array in zip(spec.metrics.extractors, arrays, strict=True)
-    }
+    found = {}
+    for number, own in enumerate(spec.metrics.extractors):
+        features = read_features(path, own.name if number else FEATURES)
+        found[own.name] = prepare(features, own.components, prompts)
+    return found
 
 
 def read_compared(
     path: Path, cell: str, references: Mapping[str, Reference]
 ) -> dict[str, np.ndarray]:
     """Features [N, D] of a cell, or of real images, by each extractor; the first one first."""
-    first, *others = references
-    arrays = {first: cell or FEATURES}
-    arrays |= {name: f"{cell}/{name}" if cell else name for name in others}
-    return {
-        name: read_features(path, array, like=references[name]) for name, array in arrays.items()
-    }
+    found = {}
+    for number, (name, reference) in enumerate(references.items()):
+        array = "/".join(part for part in (cell, name if number else "") if part)
+        found[name] = read_features(path, array or FEATURES, like=reference)
+    return found
 
 
 def compare_all(

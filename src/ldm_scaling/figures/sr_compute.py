@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from ..jobs.command import Read
 from ..jobs.tables import OK
 from ..kinds.metrics import HIGHER_IS_BETTER
-from ..tables.arguments import Confidence, Floors, Metrics, SeveralCellFiles, Steps
+from ..tables.arguments import Baselines, Confidence, Metrics, SeveralCellFiles, Steps
 from ..tables.budgets import of_metric
 from . import quality_curves, style
 from .train_compute import Images, compute_ticks, count_seeds, draw_sizes, read_checkpoints
@@ -39,7 +39,7 @@ def count_seeds_of_first(cells: SeveralCellFiles) -> int:
 
 def draw(
     stages: Annotated[list[list[pd.DataFrame]], Read(read_stages)],
-    baselines: Floors,
+    baselines: Baselines,
     seeds: Annotated[int, Read(count_seeds_of_first)] = 1,
 ) -> Figure:
     """The figure, from the checkpoints of one metric a panel, and superres_baselines.csv.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from ..study.superres import REGIME_STEPS
-from ..tables.arguments import Cells, Confidence, Floors
+from ..tables.arguments import Baselines, Cells, Confidence
 from . import quality_curves, style
 from .quality_curves import Quality
 
 AXIS = "sampling_cost"
 
 
-def draw(cells: Cells, baselines: Floors, confidence: Confidence) -> Figure:
+def draw(cells: Cells, baselines: Baselines, confidence: Confidence) -> Figure:
     """The figure, from the cells of a metric, and superres_baselines.csv."""
     few = cells.rows["steps"] <= REGIME_STEPS
     sides = {

@@ -24,6 +24,7 @@ SeveralCellFiles = Annotated[
     list[tuple[Path, Path]],
     Option("cells.csv and the draws beside it; repeat for each", repeated=True, **_CELLS),
 ]
+Baselines = Annotated[pd.DataFrame, csv("superres_baselines.csv", FLOOR_COLUMNS)]
 Family = Annotated[pd.DataFrame, csv("family.csv", FAMILY)]
 FamilyParts = Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *PARTS])]
 Sampler = Annotated[str, "sampler of the cells"]
