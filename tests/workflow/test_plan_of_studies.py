@@ -39,6 +39,7 @@ def test_a_study_that_cannot_be_planned_is_one_line(project):
     assert "prose.yaml" in plan(project, "--configfile", "prose.yaml", fails=True)
 
 
+REVISION = "3f2a9c51d07be648a1b3c95e7d2046f8e19ab7c4"
 SANA = {"sana-600m": (316e9, 591.7e6), "sana-1600m": (837e9, 1604.5e6)}
 """FLOPs of a forward pass at 512 px and parameters, as counted elsewhere"""
 DECODER, CAPTION, GEMMA, AUTOENCODER = 2092e9, 1234e9, 2614e6, 312e6
@@ -82,8 +83,8 @@ def test_public_pipelines_are_priced_before_they_are_downloaded(project, no_netw
 
 def test_a_pipeline_that_nobody_knows_is_named_and_left_out(project, no_network):
     known = "{name: known, pretrained: CompVis/stable-diffusion-v1-4, side: 512}"
-    other = f"{{name: other, pretrained: someone/else, revision: {'a' * 40}, side: 512}}"
-    lora = f"{{name: lora, pretrained: someone/lora, revision: {'b' * 40}, side: 512, "
+    other = f"{{name: other, pretrained: someone/else, revision: {REVISION}, side: 512}}"
+    lora = f"{{name: lora, pretrained: someone/lora, revision: {REVISION}, side: 512, "
     lora += "part: lora, few_step_of: known}"
     (project.folder / "unknown.yaml").write_text(
         "name: unknown\n"

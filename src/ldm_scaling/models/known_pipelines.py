@@ -28,7 +28,12 @@ _SCHEDULER = {
     "scheduler": Component(
         "diffusers",
         "EulerDiscreteScheduler",
-        {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"},
+        {
+            "beta_start": 0.00085,
+            "beta_end": 0.012,
+            "beta_schedule": "scaled_linear",
+            "steps_offset": 1,
+        },
     )
 }
 _KL = {  # Rombach et al. 2022, https://arxiv.org/abs/2112.10752

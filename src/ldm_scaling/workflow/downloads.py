@@ -108,9 +108,6 @@ def pipeline_files(model: AdoptedModel) -> tuple[str, ...]:
 def _networks(study: Study) -> list[HubDownload]:
     """The networks that images are made with."""
     if study.adopted:
-        for model in study.adopted.models:
-            if model.lacks_revision:
-                raise StudyError(f"config key adopted.models: {model.unnamed_commit}")
         return [
             HubDownload(model.pretrained, model.revision, include=pipeline_files(model))
             for model in study.adopted.models
@@ -124,7 +121,7 @@ def _networks(study: Study) -> list[HubDownload]:
 
 
 def hub_downloads(study: Study) -> list[HubDownload]:
-    """What the study downloads from the hub. Raises StudyError if a commit is not named."""
+    """What the study downloads from the hub, of all that have a commit."""
     found = _networks(study)
     for scorer in study.metrics.scorers:
         if scorer.revision:
@@ -149,7 +146,13 @@ def hub_downloads(study: Study) -> list[HubDownload]:
 
 
 def downloads(study: Study) -> list[Path]:
-    """Every file that is there once the study's downloads are: markers of hub ids, archives."""
+    """Every file that is there once the study's downloads are: markers of hub ids, archives.
+
+    Raises StudyError if a commit is not named.
+    """
+    for model in study.adopted.models if study.adopted else ():
+        if model.lacks_revision:
+            raise StudyError(f"config key adopted.models: {model.unnamed_commit}")
     files = [download.marker for download in hub_downloads(study)]
     if study.metrics.weights:
         files.append(study.metrics.weights)
