@@ -224,7 +224,7 @@ def replayed(tmp_path):
     rows, kept, draws = [], {}, {}
     for scale, own in planted(4.0).items():
         name, value = cell_name(4, scale), float(own.mean())
-        kept[f"{name}/clip"] = own.astype("f4")
+        kept[f"{name}/{SCORE}"] = own.astype("f4")
         draws[f"{name}/{SCORE}"] = value + np.random.default_rng(0).normal(size=40) / 100
         numbers = (value, value - 0.01, value + 0.01)
         rows.append((4, scale, 1.0, SCORE, *numbers, N, 8, 0.1, "ok"))

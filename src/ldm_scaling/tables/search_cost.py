@@ -44,7 +44,7 @@ class Cells(NamedTuple):
 def replay(cells: Cells, metric: Metric, spec: SearchCostSpec) -> dict:
     """The columns n, FOUND and REGRET of one search."""
     rows, selecting = cells.rows.set_index("guidance"), METRICS[spec.select_by]
-    suffix = "" if selecting.compares else "/clip"
+    suffix = "" if selecting.compares else f"/{selecting.name}"
     values, steps, n = rows["value"], int(rows["steps"].iloc[0]), spec.n
 
     def evaluate(scale: float, images: int) -> Estimate:
