@@ -92,7 +92,7 @@ def test_slurm_and_a_study_of_public_pipelines(project):
     assert every["sweep"] == 5 * 2 + 1, "one model has a student"
     assert every["distill_samples"] == every["components"] == 1
     refused = project.snakemake("prefetch", "--cores", "1", overlay, fails=True)
-    assert "sdxl has no revision" in refused and "Traceback" not in refused
+    assert "sdxl has no revision; give it the full commit" in refused
 
 
 def test_what_adopted_models_cost_needs_no_data(project):

@@ -12,6 +12,7 @@ from ..study.adopted import AdoptedModel
 from ..study.figures import SHEET_IMAGES
 from ..study.hub import hub_id, marker
 from ..workflow.specs.cells import IllustrateSpec, SweepSpec
+from ..workflow.specs.costs import AdoptedSpec
 from ..workflow.specs.latents import EncodePromptsSpec
 from .cells import at_a_time, illustrated, sampled
 from .dag import Job
@@ -31,9 +32,14 @@ from .report import size
 
 
 def adopted_models(jobs: Sequence[Job]) -> Models:
-    """The models of a study; costs are nan where configurations are neither there nor known."""
+    """The models of a study, students last; costs are nan where no configuration is known."""
     specs = [job.spec for job in jobs if job.rule == "encode_prompts"]
     models = [EncodePromptsSpec.model_validate_json(spec).pipeline for spec in specs]
+    for job in jobs:
+        if job.rule == "count_adopted":  # it has them in the study's order
+            listed = [own.name for own in AdoptedSpec.model_validate_json(job.spec).models]
+            places = {name: place for place, name in enumerate(listed)}
+            models.sort(key=lambda own: places.get(own.name, len(places)))
     with ProcessPoolExecutor() as pool:
         pairs = zip(models, pool.map(known_costs, models), strict=True)
         return {model.name: (model, own) for model, own in pairs}
