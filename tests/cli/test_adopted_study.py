@@ -37,7 +37,7 @@ OWN_GRID = {"steps": [3, 5], "guidance": [3]}
 STUDENTS = {"consistency": "stable_diffusion", "sana_sprint": "sana"}
 HUGE = "huge"
 """name of the model that does not fit the memory"""
-FIGURES = ["fid_vs_cost", "distill_gain", "distill_samples"]
+FIGURES = ["fid_vs_cost", "distill_samples"]
 
 
 def named(name: str) -> str:
@@ -156,7 +156,7 @@ def study(tmp_path_factory) -> Run:
 
 
 def test_every_class_has_its_cells_and_stands_in_the_figures(study):
-    cells = study.cells.query("size != @HUGE")
+    cells = study.cells.query("size != @HUGE and metric == 'fd_effnet_lite0'")
     assert (cells["status"] == "ok").all() and cells["value"].notna().all()
     found = set(cells.groupby(["stage", "size"]).groups)
     students = {("distill", named(name)) for name in STUDENTS.values()}

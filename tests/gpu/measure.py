@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ from snakemake.utils import update_config
 ROOT = Path(__file__).parents[2]
 sys.path += [str(ROOT / "src"), str(ROOT / "tests")]
 
-import pipelines  # noqa: E402  # tiny ones, of the tests
+# tiny ones, of the tests; it comes first, since it imports diffusers whole, as torch.compile needs
+import pipelines  # noqa: E402
 
 from ldm_scaling.cells.adopted import PipelineSampler  # noqa: E402
 from ldm_scaling.cells.sample import LatentSampler  # noqa: E402
@@ -137,11 +138,11 @@ def sampler_of(model: AdoptedModel, pipeline: Any, batch: int) -> PipelineSample
 # ------------------------------------------------------------ adopted pipelines
 
 
-def check_classes(folder: Path, device: torch.device) -> list[Row]:
+def check_classes(names: Iterable[str], folder: Path, device: torch.device) -> list[Row]:
     """Whether tiny pipelines sample on the device, and how much images change with the batch."""
     side, images, dtype = 32, 4, dtype_named(device)
     rows: list[Row] = []
-    for name in pipelines.MAKERS:
+    for name in names:
         own = str(pipelines.save(name, folder / name))
         model = AdoptedModel(name=name.replace("_", "-"), pretrained=own, side=side, dtype=dtype)
         pipeline = adopt.load(model, text=False).to(device)
@@ -312,7 +313,7 @@ def rehearsed(device: torch.device, folder: Path) -> Parts:
     tiny = pipelines.save("stable_diffusion", folder / "tiny")
     model = AdoptedModel(name="tiny", pretrained=str(tiny), side=32)
     return {
-        "classes": partial(check_classes, folder, device),
+        "classes": partial(check_classes, ["sana"], folder, device),
         "tiny eager": partial(measure_pipeline, model, device, batch, False),
         "family": partial(measure_family, study, device),
         "sampling c12 eager": partial(measure_sampling, study, "c12", device, batch, False),
@@ -322,7 +323,7 @@ def rehearsed(device: torch.device, folder: Path) -> Parts:
 
 def parts(device: torch.device, folder: Path) -> Parts:
     """What is measured, by its name, in the order of its worth."""
-    found: Parts = {"classes": partial(check_classes, folder, device)}
+    found: Parts = {"classes": partial(check_classes, pipelines.MAKERS, folder, device)}
     batch, small, large = 8, named("gpu"), named("paper")
     sizes = {"c176": (small, 16 * batch), "c320": (large, batch)}
     trained = {"sampling": measure_sampling, "training": measure_training}

@@ -84,7 +84,8 @@ class AdoptedModel(Strict):
         """The error message for it."""
         return (
             f"{self.name} has no revision; give it the full commit of {self.pretrained} that is to"
-            " be sampled, as its page of files and versions shows it"
+            " be sampled, as its page of files and versions shows it (there is no folder of this"
+            " name)"
         )
 
 
