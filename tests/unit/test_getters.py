@@ -193,10 +193,10 @@ def test_options_are_those_that_the_inputs_ask_for(study):
     ]
     assert options.stitched(job(sizes="c12-c20-c48", seed="0")) == [
         "--model results/models/pretrain/c12/seed0",
-        "--autoencoder pretrained/autoencoder-emoji32",
-        "",
         "--then results/models/pretrain/c20/seed0",
         "--then results/models/pretrain/c48/seed0",
+        "--autoencoder pretrained/autoencoder-emoji32",
+        "",
     ]
 
 
@@ -217,7 +217,7 @@ def test_every_path_is_one_word_of_its_command(study):
     folders = [f"my results/models/pretrain/{size}/seed0" for size in ("c12", "c20")]
     stitched = words(options.stitched(job(sizes="c12-c20", seed="0")))
     autoencoder = ["--autoencoder", "pretrained/autoencoder-emoji32"]
-    assert stitched == ["--model", folders[0], *autoencoder, "--then", folders[1]]
+    assert stitched == ["--model", folders[0], "--then", folders[1], *autoencoder]
     assert words(options.archive(job(), ["a b"])) == ["--archive", "a b"]
     assert words(options.subject_source(job())) == ["--data", "my results/data"]
 

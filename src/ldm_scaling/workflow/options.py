@@ -6,7 +6,7 @@ Functions are of wildcards, or of wildcards and inputs, as Snakemake calls them.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -199,8 +199,9 @@ class Options:
     def stitched(self, wildcards: Any) -> list[str]:
         """The model that begins a trajectory, and those that take over."""
         first, *others = inputs.stitched_models(self.study, wildcards)
-        return [*self._beginning_with(first), *each("--then", others)]
+        return self._beginning_with(first, others)
 
-    def _beginning_with(self, folder: str) -> list[str]:
+    def _beginning_with(self, folder: str, others: Sequence[str] = ()) -> list[str]:
+        models = [*each("--model", [folder]), *each("--then", others)]
         autoencoder = each("--autoencoder", [paths.autoencoder(self.study)])
-        return [*each("--model", [folder]), *autoencoder, self.autoencoder_revision]
+        return [*models, *autoencoder, self.autoencoder_revision]
