@@ -19,17 +19,17 @@ STEP = re.compile(
     r"^\d\. [^\n]*`(src/[\w/]+\.py)`([^\n]*):\n\n {3}```(?:python)?\n(.*?)\n {3}```", re.M | re.S
 )
 """a step that names a file and shows it whole, or a line of the registry in it"""
-ADDED = ["ancestral", "dit", "pixels", "shift"]
+ADDED = ["dit", "ode", "pixels", "shift"]
 STUDY = {
     "name": "recipes",
     "family": {"architecture": "dit", "sizes": ["d1w16", "d2w32"], "reference_size": "d2w32"},
     "training": {"images": 32, "batch": 16, "warmup_images": 0, "ema_images": 16, "keep": []},
     "sampling": {
         "n": 16,
-        "samplers": ["ancestral"],
+        "samplers": ["ode"],
         "steps": [2, 3],
         "guidance": [1, 3],
-        "fixed": {"sampler": "ancestral", "steps": 3, "guidance": 3},
+        "fixed": {"sampler": "ode", "steps": 3, "guidance": 3},
     },
     "search": {"method": "grid"},
     "metrics": {
@@ -139,7 +139,7 @@ def specs_of(printed: str, size: str) -> dict[str, dict]:
 
 def test_what_recipes_add_is_trained_sampled_and_measured(project):
     listed = run(project, SNAKEMAKE, "-n", "-p", "--configfile=studies/recipes.yaml", "all")
-    assert "results/recipes/cells/pretrain/d2w32/seed0/ancestral/features.safetensors" in listed
+    assert "results/recipes/cells/pretrain/d2w32/seed0/ode/features.safetensors" in listed
     assert "shift_pixels" in listed, "it chooses the guidance"
     specs = specs_of(listed, "d2w32")
     assert specs["cells.measure"]["recipes"] == {"shift": 1}
