@@ -190,9 +190,8 @@ def test_a_search_finds_the_scale_up_to_which_scores_rise(best):
             guidance=scale,
             n=N,
             seed=0,
-            extractor=None,
-            input_size=32,
-            clip={"pretrained": "x"},
+            extractors=[],
+            scorers=[{"name": SCORE, "pretrained": "x"}],
         )
         for scale in SCALES
     ]
