@@ -75,7 +75,10 @@ def overlay() -> dict[str, object]:
             "fixed": {"sampler": "native", "steps": 3, "guidance": 3},
             "students": OF_STUDENTS,
         },
-        "metrics": {"components": 4, "bootstrap": 50},
+        "metrics": {
+            "extractors": [{"name": "effnet_lite0", "input_size": 64, "components": 4}],
+            "bootstrap": 50,
+        },
         "figures": {"budgets": [1, 2]},
     }
 
