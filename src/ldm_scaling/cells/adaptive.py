@@ -2,7 +2,7 @@
 
 The metric is that which `measure` takes of whole cells, against the same reference. On few images a
 Frechet distance is far too high, and about equally so at every scale; a KID is not. A score is the
-mean over images, of which higher is better: the search sees it times -1.
+mean over images. Higher scores are better, so the search sees them times -1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Metric = Callable[[np.ndarray], float]
 def metric_of(reference: Reference | None, select_by: str) -> Metric:
     """The value of a metric without its interval, times its sign.
 
-    Of features against a reference as `compare` has it, or of scores their mean.
+    It compares features with a reference, as `compare` does, or takes the mean of scores.
     """
     own = METRICS[select_by]
     if reference is None:

@@ -1,6 +1,6 @@
 """Find the guidance scale with the lowest metric among a few, without sampling all of them whole.
 
-A metric of which higher is better comes times -1.
+Metrics that are better when higher come times -1.
 A scale's images are sampled from the first one on, and image i has the same prompt and noise at
 every scale: what the first m images say of the difference of two scales varies less than what they
 say of either. The search climbs from the middle of the scales to one that is lower than both of its

@@ -139,6 +139,6 @@ RECIPES = {metric.name: metric.recipe for metric in METRICS.values() if metric.r
 def sign(metric: str) -> int:
     """1 if lower is better of a metric of tables, -1 if higher is.
 
-    Of its values times this, the lowest is always the best.
+    Multiplied by it, the lowest value is always the best.
     """
     return -1 if metric in HIGHER_IS_BETTER else 1

@@ -32,7 +32,7 @@ def of_superres(wildcards: Any) -> bool:
 def folder_files(source: Data | Evaluation) -> Files:
     """The files that stand for a folder of images: its lists, or the marker of a hub's data set.
 
-    Of prompts their file.
+    For prompts alone it is their file.
     """
     if isinstance(source, Data) and source.revision:
         return [str(hub.marker(str(source.path), source.revision, "datasets"))]

@@ -1,0 +1,147 @@
+"""Studies of models that exist already: what they may say, and the specs of their jobs."""
+
+from __future__ import annotations
+
+import pytest
+
+from ldm_scaling.study.fields import StudyError
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow import settings, stages
+from ldm_scaling.workflow.downloads import downloads
+from ldm_scaling.workflow.specs.cells import SweepSpec
+
+ADOPTED = {
+    "models": [
+        {"name": "large", "pretrained": "folders/large", "side": 64},
+        {"name": "small", "pretrained": "folders/small", "side": 64},
+        {"name": "quick", "pretrained": "folders/quick", "side": 64, "few_step_of": "large"},
+    ],
+    "reference": "large",
+}
+
+
+@pytest.fixture
+def adopted_config(pocket_config):
+    """The pocket study with models that exist already."""
+    pocket_config["sampling"] |= {"samplers": ["dpmpp", "native"], "other_schedules": None}
+    pocket_config["sampling"]["fixed"] |= {"sampler": "dpmpp"}
+    return pocket_config | {"adopted": ADOPTED}
+
+
+def test_a_study_that_adopts_models_trains_none(adopted_config):
+    study = load_study(adopted_config)
+    assert not study.trains and study.sizes == ["large", "small"]
+    assert study.distill is study.superres is study.param_budget is None
+    assert stages.models(study) == [
+        ("pretrain", "large", 0),
+        ("pretrain", "small", 0),
+        ("distill", "large", 0),
+    ]
+    assert stages.samplers(study) == {"pretrain": ["dpmpp", "native"], "distill": ["native"]}
+
+
+def test_an_adopted_model_may_have_its_own_grid(adopted_config):
+    adopted_config["adopted"] = ADOPTED | {
+        "models": [
+            ADOPTED["models"][0],
+            ADOPTED["models"][1] | {"steps": [5, 3], "guidance": [2]},
+        ]
+    }
+    study = load_study(adopted_config)
+    assert stages.grid(study, "pretrain", "small", "native") == ([3, 5], [2])
+    assert stages.grid(study, "pretrain", "large", "native")[0] == [2, 4, 8, 16]
+    assert stages.grid(study, "pretrain")[0] == [2, 3, 4, 5, 8, 16], "of some model"
+
+
+def test_figures_show_adopted_models_where_all_of_them_have_cells(adopted_config):
+    adopted_config["adopted"] = ADOPTED | {
+        "models": [
+            ADOPTED["models"][0] | {"steps": [3, 8, 16]},
+            ADOPTED["models"][1] | {"steps": [8, 5], "guidance": [6, 3, 1.5]},
+            ADOPTED["models"][2],
+        ]
+    }
+    study = load_study(adopted_config | {"search": {"method": "grid"}})
+    assert settings.scales(study) == [3, 6]
+    assert settings.steps_near_fixed(study) == 8
+    assert settings.few_and_most_steps(study) == [3, 16], "of the model that has a student"
+
+
+def test_the_fixed_setting_of_the_pipelines_own_sampler_is_sampled_whole(adopted_config):
+    fixed = {"sampler": "native", "steps": 8, "guidance": 3}
+    adopted_config["sampling"] |= {"fixed": fixed}
+    spec = SweepSpec.of(load_study(adopted_config), "pretrain", "native", "large")
+    assert [cell.name for cell in spec.cells] == ["steps8_guidance3"]
+    assert spec.cells[0] in spec.search.candidates
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"reference": "other"}, r"adopted\.reference: other is not among the models"),
+        ({"models": [ADOPTED["models"][0]] * 2}, r"adopted\.models: large is the name of two"),
+        (
+            {"models": [ADOPTED["models"][0], ADOPTED["models"][2] | {"few_step_of": "other"}]},
+            r"adopted\.models: quick is few_step_of other, which is no model",
+        ),
+        (
+            {"models": [*ADOPTED["models"], ADOPTED["models"][2] | {"name": "twin"}]},
+            r"adopted\.models: quick and twin are both few_step_of large",
+        ),
+        (
+            {"models": [ADOPTED["models"][0] | {"part": "lora"}]},
+            r"adopted\.models: large is a lora; name the model with few_step_of",
+        ),
+        (
+            {"models": [*ADOPTED["models"][:2], ADOPTED["models"][2] | {"steps": [1, 2]}]},
+            r"adopted\.models: quick lacks 4 steps, at which students are compared",
+        ),
+        (
+            {
+                "models": [
+                    ADOPTED["models"][0] | {"steps": [3]},
+                    *ADOPTED["models"][1:],
+                    ADOPTED["models"][2] | {"name": "brief", "few_step_of": "small"},
+                ]
+            },
+            r"adopted\.models: large, small share no step count",
+        ),
+        (
+            {"models": [ADOPTED["models"][0] | {"revision": "a" * 40, "pretrained": "folder"}]},
+            r"revision: folder is not a hub id",
+        ),
+    ],
+)
+def test_a_wrong_list_of_models_is_refused(adopted_config, changes, why):
+    adopted_config["adopted"] = ADOPTED | changes
+    with pytest.raises(StudyError, match=why):
+        load_study(adopted_config)
+
+
+def test_samplers_of_adopted_models_are_refused_where_models_are_trained(pocket_config):
+    pocket_config["sampling"]["samplers"] = ["ddim", "native"]
+    with pytest.raises(StudyError, match=r"sampling\.samplers: native is for adopted models"):
+        load_study(pocket_config)
+
+
+def test_a_hub_id_without_its_commit_is_planned_and_not_fetched(adopted_config):
+    named = [{"name": "large", "pretrained": "ORG/large", "side": 64}]
+    adopted_config["adopted"] = {"models": named, "reference": "large"}
+    study = load_study(adopted_config)
+    assert study.adopted.models[0].lacks_revision
+    with pytest.raises(StudyError, match="large has no revision; give it the full commit of ORG/"):
+        downloads(study)
+
+
+def test_another_revision_of_a_model_changes_its_own_jobs_only(adopted_config):
+    def specs(commit):
+        named = [
+            {"name": name, "pretrained": f"ORG/{name}", "side": 64, "revision": own * 40}
+            for name, own in (("large", "a"), ("small", commit))
+        ]
+        config = adopted_config | {"adopted": {"models": named, "reference": "large"}}
+        study = load_study(config)
+        return [SweepSpec.of(study, "pretrain", "dpmpp", size) for size in study.sizes]
+
+    before, after = specs("b"), specs("c")
+    assert before[0] == after[0] and before[1] != after[1]
