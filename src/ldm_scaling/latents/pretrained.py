@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ..jobs.cli import InputError
 from ..study.hub import RESOURCES, local_folder, marker
@@ -49,3 +50,14 @@ def find(
     if missing := [path for path in files if not path.exists()]:
         raise InputError(f"{network}: {missing[0]} is missing; the folder must have it")
     return folder
+
+
+def load_frozen(kind: Any, folder: Path | None, device: Any) -> Any:
+    """A network of a class of transformers: float32, without gradients, on a device.
+
+    Raises whatever transformers raises.
+    """
+    network = kind.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, dtype="float32"
+    )
+    return network.eval().requires_grad_(False).to(device)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
+from ...latents.pretrained import load_frozen
 from .standardized import CLIP, standardized
 
 
@@ -22,10 +23,7 @@ def load(
     """The extractor of a folder on a device. Raises whatever transformers raises."""
     from transformers import CLIPVisionModelWithProjection  # seconds that others need not pay
 
-    network: Any = CLIPVisionModelWithProjection.from_pretrained(
-        weights, local_files_only=True, use_safetensors=True, dtype=torch.float32
-    )
-    network.eval().requires_grad_(False).to(device)
+    network = load_frozen(CLIPVisionModelWithProjection, weights, device)
     return lambda pixels: normalize(network(standardized(pixels, *CLIP)).image_embeds, dim=-1)
 
 

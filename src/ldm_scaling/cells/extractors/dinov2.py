@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ...latents.pretrained import load_frozen
 from .standardized import IMAGENET, standardized
 
 
@@ -21,10 +22,7 @@ def load(
     """The extractor of a folder on a device. Raises whatever transformers raises."""
     from transformers import Dinov2Model  # seconds of import that other studies need not pay
 
-    network: Any = Dinov2Model.from_pretrained(
-        weights, local_files_only=True, use_safetensors=True, dtype=torch.float32
-    )
-    network.eval().requires_grad_(False).to(device)
+    network = load_frozen(Dinov2Model, weights, device)
     return lambda pixels: network(standardized(pixels, *IMAGENET)).pooler_output
 
 

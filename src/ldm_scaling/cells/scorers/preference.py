@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
+from ...latents.pretrained import load_frozen
 from ...study.metrics import Scorer
 from ..scores import Towers
 
@@ -44,10 +45,7 @@ def load(folder: Path, device: torch.device | str, *, scaled: bool) -> Towers:
     import open_clip  # seconds of import that other studies need not pay
     from transformers import CLIPModel
 
-    model: Any = CLIPModel.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-    )
-    model.eval().requires_grad_(False).to(device)
+    model = load_frozen(CLIPModel, folder, device)
     config = model.config
     length = config.text_config.max_position_embeddings
     tokenizer = open_clip.SimpleTokenizer(context_length=length)
