@@ -1,7 +1,8 @@
 """Adopted models: what their pipelines cost, and prompts as they encode them. Nothing is trained.
 
 Needs: the pipelines, and the captions of the test split. Gives: prompts.safetensors and
-summary.json of each model in <results>/latents/{stage}/{size}, and family.csv in <results>/models.
+summary.json of each model in <results>/latents/{stage}/{size}, family.csv and students.csv in
+<results>/models.
 """
 
 from ldm_scaling.workflow.closure import closure
@@ -58,3 +59,18 @@ rule count_adopted:
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.costs.count_adopted --spec {params.spec:q} --out {output:q}"
+
+
+use rule count_adopted as count_students with:
+    """The same of the students, by the names of their teachers."""
+    input:
+        pipelines=inputs.counted_pipelines,
+        sources=closure("ldm_scaling.costs.count_adopted"),
+    output:
+        "<results>/models/students.csv",
+    log:
+        "<logs>/count_students.log",
+    benchmark:
+        "<benchmarks>/count_students.tsv"
+    params:
+        spec=options.spec(AdoptedSpec.of_students),

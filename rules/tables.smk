@@ -77,7 +77,7 @@ rule collect:
     """The cells of a stage and sampler as tidy tables, with the best guidance of each step count."""
     input:
         metrics=collecting.files_of(STUDY),
-        family="<results>/tables/family.csv",
+        family=collecting.costs_of(STUDY),
         sources=closure("ldm_scaling.tables.collect"),
     output:
         cells="<results>/tables/{stage}/{sampler}/cells.csv",

@@ -58,13 +58,13 @@ def size_figure(count=2):
 def cost_figure():
     bought = {
         "c8": {0.5: Purchase(1, flat(1)[0]), 64: Purchase(1000, flat(2)[0])},
-        "c16": {0.5: Purchase(0, equal_cost_samples.NOTHING), 64: Purchase(64, samples.DIVERGED)},
+        "c16": {0.5: Purchase(0, equal_cost_samples.NOTHING), 64: Purchase(64, samples.FAILED)},
     }
     return equal_cost_samples.draw(bought, CAPTIONS, family(), "ddim")
 
 
 def interpolation_figure():
-    shown = {"c8": flat(1, 2, 3), "c16": [samples.DIVERGED] * 3}
+    shown = {"c8": flat(1, 2, 3), "c16": [samples.FAILED] * 3}
     return prompt_interpolation.draw(shown, [1, 0.5, 0], CAPTIONS, family(), "ddim, 4 steps")
 
 
@@ -78,7 +78,7 @@ def distill_figure(count=2):
         }
         for row, label in enumerate(labels)
     }
-    shown[labels[1]]["c8"] = Shown([samples.DIVERGED] * 2, "")
+    shown[labels[1]]["c8"] = Shown([samples.FAILED] * 2, "")
     return distill_samples.draw(shown, CAPTIONS, family(count), "Undistilled: ddim.")
 
 
@@ -142,13 +142,13 @@ def test_budgets_show_their_steps_a_dash_or_what_went_wrong():
     assert shades(figure) == [[1], [2]]
     shown = texts(figure)
     assert [word for word in shown if "step" in word][:3] == ["1 step", "1000 steps", "64 steps"]
-    assert {"cost 0.5", "cost 64", "\N{EN DASH}", "diverged"} <= set(shown)
+    assert {"cost 0.5", "cost 64", "\N{EN DASH}", "failed"} <= set(shown)
 
 
 def test_columns_of_an_interpolation_run_from_the_first_prompt_to_the_second():
     figure = interpolation_figure()
     assert shades(figure) == [[1, 2, 3]]
-    assert texts(figure).count("diverged") == 3
+    assert texts(figure).count("failed") == 3
     alpha = "\N{GREEK SMALL LETTER ALPHA}"
     assert texts(figure)[0].startswith(f"{alpha} = 1: {CAPTIONS[0]}\n{alpha} = 0: a wholly")
 
@@ -157,7 +157,7 @@ def test_a_block_a_prompt_a_row_before_and_after_distillation_a_column_a_size():
     figure = distill_figure()
     assert shades(figure) == [[0, 1], [11], [20, 21], [100, 101], [111], [120, 121]]
     shown = texts(figure)
-    assert shown.count("diverged") == 2 and shown.count("s = 2.5") == 4
+    assert shown.count("failed") == 2 and shown.count("s = 2.5") == 4
     assert shown.count("s = 3.5*") == 6 and "* at an end of the grid" in shown[-1].replace(
         "\n", " "
     )

@@ -299,11 +299,16 @@ def placed(value: Any, device: torch.device, dtype: torch.dtype | None = None) -
 def family_table(spec: AdoptedSpec) -> list[dict[str, Any]]:
     """One row a model, in the study's order: the columns of a trained family, and `WEIGHTS`.
 
-    A pipeline computes keys and values of the text at every step, so that no part of a forward pass
-    is the text's alone.
+    With students, one row a student instead, which has the name of its teacher. A pipeline computes
+    keys and values of the text at every step: no part of a forward pass is the text's alone.
     """
     costs = {model.name: adopted_costs(model) for model in spec.models}
     reference = costs[spec.reference].forward
+    costs = ordered(costs, spec.order)
+    if spec.students:
+        costs = {
+            name: adopted_costs(spec.students[name]) for name in costs if name in spec.students
+        }
     return [
         {
             "size": name,
@@ -317,13 +322,13 @@ def family_table(spec: AdoptedSpec) -> list[dict[str, Any]]:
         }
         | dict.fromkeys(COLUMNS)  # the paper has none of them
         | dict.fromkeys(WEIGHTS, own.weights(text=True) / 1e9)
-        for name, own in ordered(costs, spec.order).items()
+        for name, own in costs.items()
     ]
 
 
 @command
 def main(
     spec: AdoptedSpec,
-    out: Annotated[Path, "family.csv"],
+    out: Annotated[Path, "family.csv, or students.csv"],
 ) -> None:
     write_text(out, to_csv(family_table(spec)))

@@ -88,4 +88,4 @@ def draw(
 
 
 def _tile(image: np.ndarray) -> np.ndarray | str:
-    return image if image.any() else samples.DIVERGED
+    return image if image.any() else samples.FAILED

@@ -16,6 +16,8 @@ from . import quality_curves, style
 from .quality_curves import Quality
 
 _MOST_TIES = 2
+_LONG = 16
+"""letters of a label beside which the legend above the left panel has no room for another"""
 Budgets = Annotated[list[float], "sampling costs to name winners at"]
 
 
@@ -33,7 +35,8 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence, budgets: Budgets)
         _mark_winners(right, winners(quality.points, budgets, confidence), colors)
         style.log_ticks(right.xaxis)
         right.set_ylabel(quality.label)
-        left.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=2)
+        long = max(len(text.get_label()) for text in left.get_lines()) > _LONG
+        left.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=1 if long else 2)
         best = Line2D([], [], color=style.GREY, marker="*", linestyle="none")
         best.set_label("best size within the budget (~: not separated)")
         handles = quality_curves.legend(quality, strips, best)

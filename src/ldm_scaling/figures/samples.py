@@ -24,7 +24,7 @@ from ..jobs.letters import families, spelled
 from ..tables.arguments import Guidance, Sampler, Steps
 from . import style
 
-DIVERGED = "diverged"
+FAILED = "failed"
 """stands where an image would be"""
 COLUMN = 3.4
 """inches across one column; a figure with many tiles in a row has `style.WIDTH`"""
@@ -166,9 +166,9 @@ def mosaic(images: Sequence[np.ndarray | str]) -> np.ndarray | str:
 
 
 def read_images(path: Path, name: str, rows: Sequence[int]) -> list[np.ndarray | str]:
-    """Rows of an array of images; a word for those that have diverged and are not there."""
+    """Rows of an array of images; a word for those of a cell that failed, which are not there."""
     array = map_array(path, name)
-    return [array[row] if row < len(array) else DIVERGED for row in rows]
+    return [array[row] if row < len(array) else FAILED for row in rows]
 
 
 def files_by_size(pairs: Sequence[tuple[str, str]]) -> dict[str, Path]:

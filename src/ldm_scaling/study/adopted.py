@@ -124,7 +124,8 @@ class Adopted(Strict):
             if teacher in taught:
                 raise ValueError(
                     f"models: {taught[teacher]} and {model.name} are both few_step_of {teacher};"
-                    " a study takes one student of each model"
+                    " a study takes one student of each model; list the other one without"
+                    " few_step_of, or adopt it in a study of its own"
                 )
             taught[teacher] = model.name
         return self

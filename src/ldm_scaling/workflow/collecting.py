@@ -21,6 +21,19 @@ def files_of(study: Study) -> Callable[[Any], list[str]]:
     return of_job
 
 
+def costs_of(study: Study) -> Callable[[Any], str]:
+    """A function of wildcards: costs of the stage's models by size, as family.csv has them.
+
+    A trained student costs what its teacher does; an adopted one is another pipeline.
+    """
+
+    def of_job(wildcards: Any) -> str:
+        own = study.adopted and wildcards.stage != stages.PRETRAIN
+        return f"{study.results}/" + ("models/students.csv" if own else "tables/family.csv")
+
+    return of_job
+
+
 def options_of(study: Study) -> Callable[[Any, Any], str]:
     """Function that returns a job's options from its wildcards and input.
 

@@ -6,7 +6,7 @@ section that the study lacks, by StudyError.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from ..kinds.sizes import SEPARATOR
 from ..kinds.sources import SOURCES
 from ..study import hub
+from ..study.adopted import AdoptedModel
 from ..study.data import Data, Evaluation
 from ..study.study import Study
 from . import needed, pairs, paths, stages
@@ -260,8 +261,15 @@ class Inputs:
 
     def pipelines(self, wildcards: Any) -> Files:
         """The files of every adopted pipeline that is compared; none where models are trained."""
-        models = self.study.adopted.compared if self.study.adopted else []
-        return [path for model in models for path in paths.pipeline(model)]
+        return self._files(self.study.adopted.compared if self.study.adopted else [])
+
+    def counted_pipelines(self, wildcards: Any) -> Files:
+        """The files of every adopted pipeline, students included."""
+        adopted = needed.adopted(self.study)
+        return self._files([*adopted.compared, *adopted.students.values()])
+
+    def _files(self, models: Iterable[AdoptedModel]) -> Files:
+        return list(dict.fromkeys(path for model in models for path in paths.pipeline(model)))
 
     def prompts(self, wildcards: Any) -> str:
         """The embeddings of the prompts of a stage's cells."""

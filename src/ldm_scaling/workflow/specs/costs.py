@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Literal
 
 from pydantic import Field
@@ -63,12 +64,19 @@ class AdoptedSpec(Strict):
     models: list[AdoptedModel]
     reference: str
     order: Literal["params", "cost", "listed"]
+    students: dict[str, AdoptedModel] = Field(default_factory=dict, exclude_if=operator.not_)
+    """to be counted in place of the models, by the names of their teachers"""
 
     @classmethod
     def of(cls, study: Study) -> AdoptedSpec:
         """Spec of rule count_adopted."""
         adopted = needed.adopted(study)
         return cls(models=adopted.compared, reference=adopted.reference, order=adopted.order)
+
+    @classmethod
+    def of_students(cls, study: Study) -> AdoptedSpec:
+        """Spec of rule count_students."""
+        return cls.of(study).model_copy(update={"students": needed.adopted(study).students})
 
 
 class AdoptedLatencySpec(Strict):
