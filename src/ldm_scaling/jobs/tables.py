@@ -37,6 +37,14 @@ COUNTS += ["gflops", "text_gflops", "caption_gflops", "decoder_gflops"]
 depends on the text, as in family.csv"""
 TOLD = "told"
 """column beside them of adopted models"""
+HALF = "half_"
+"""before a number, in the columns of frontier.csv with the metric on a random half of the concepts;
+on the other half it is twice the value less that"""
+QUANTITIES = frozenset(
+    {"seed", "trained", *MEASURED[3:], *ON_GPU, *COSTS, "grid", "at_boundary", "optimism"}
+    | {"cell", "seeds", "best", "share", "sizes", "rising"}
+)
+"""columns of cells that do not say how images are made, or repeat what others say"""
 _INTEGERS = dict.fromkeys(["seed", "steps", "n", "nfe", "channels", "params"], "Int64")
 _NUMBERS = ["guidance", "trained", "value", "lo", "hi", "seconds", "gflops", "normalized_cost"]
 
@@ -46,6 +54,12 @@ def read_table(path: Path, columns: list[str], optional: Iterable[str] = ()) -> 
 
     Raises InputError if the file is missing, broken, without rows or without one of the columns.
     """
+    table = read_whole(path, columns)
+    return table[[*columns, *(column for column in optional if column in table)]]
+
+
+def read_whole(path: Path, columns: list[str]) -> pd.DataFrame:
+    """All columns of a CSV file, among them these; raises InputError as `read_table` does."""
     types = _INTEGERS | dict.fromkeys(_NUMBERS, "float64")
     try:
         table = pd.read_csv(path, dtype=types)
@@ -57,7 +71,16 @@ def read_table(path: Path, columns: list[str], optional: Iterable[str] = ()) -> 
         raise InputError(f"{path} has no column {', '.join(absent)}")
     if table.empty:
         raise InputError(f"{path} has no rows")
-    return table[[*columns, *(column for column in optional if column in table)]]
+    return table
+
+
+def settings_of(table: pd.DataFrame) -> list[str]:
+    """The columns that together name a configuration: all but `QUANTITIES` and halves.
+
+    So a column that a table has one day, such as a guide's, is one of them.
+    """
+    names = [str(name) for name in table if name not in QUANTITIES]
+    return [name for name in names if not name.startswith(HALF)]
 
 
 def without_empty(table: pd.DataFrame, optional: Iterable[str]) -> pd.DataFrame:

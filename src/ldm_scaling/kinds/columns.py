@@ -44,6 +44,20 @@ COLUMNS = {
     "range_lo": "lowest cost that both sizes cover; a `lo` of this value is no bound",
     "range_hi": "highest cost that both sizes cover; a `hi` of this value is no bound",
     "crossovers.status": "`crosses`, or why there is no `cost`: see below",
+    # frontier.csv, envelope.csv, levers.csv
+    "cell": "number of the configuration, the same for all metrics",
+    "schedule": "where the sampler's steps lie",
+    "until": "cost from which another configuration is the best; empty if there is none",
+    "luck": "what `value` would change by on other images, on average, as it was chosen on these",
+    "tied": "numbers of other configurations within the cost that are not told apart from it, the"
+    " best first",
+    "lever": "what kind of setting is left out",
+    "without": "the setting that is left out",
+    "levers.gain": "log(the best value within a cost without the setting / with it), of a score the"
+    " reverse, mean along the logarithm of the cost; above 0 the setting helps",
+    "levers.range_lo": "the lowest cost at which there is something without the setting",
+    "levers.range_hi": "the highest cost",
+    "envelope.cost": "cost from which the configuration is the best",
     # family.csv
     "channels": "base channels of the size",
     "text_gflops": "part of a forward pass that computes keys and values of the text",

@@ -64,6 +64,13 @@ TABLES = (
         shown="select_by=metric",
     ),
     Table(
+        "frontier",
+        "tables.frontier",
+        "out=tables/frontier.csv envelope_out=tables/envelope.csv levers_out=tables/levers.csv",
+        "cells=frontier_cells stitch=stitch_and_draws",
+        f"metrics=selecting_first {_BY}",
+    ),
+    Table(
         "fits",
         "tables.fits",
         "out=tables/fits.csv",

@@ -21,7 +21,7 @@ from scipy.special import ndtri, stdtrit
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.choice import at_chosen, chosen_scales, optimism
 from ..jobs.cli import InputError
-from ..jobs.tables import CELLS, OK, read_table
+from ..jobs.tables import CELLS, OK, read_whole, settings_of
 from ..jobs.workdir import file_hash
 from ..kinds.metrics import sign
 from ..kinds.sizes import SEPARATOR
@@ -64,6 +64,7 @@ class Values:
         failed for one seed has no mean. Of the rows, `seconds` is the mean too.
         """
         by = ["size", "stage", "sampler", "steps", "guidance", "trained"]
+        by += [name for name in settings_of(self.rows) if name not in (*by, "allocation")]
         # trajectories of the same sizes share the luck of their models: they are cells of one
         more = self.rows[[name for name in ("allocation", "rising") if name in self.rows]]
         models, cells = models_of(self.rows).to_numpy(), list(more.itertuples(index=False))
@@ -220,11 +221,11 @@ def with_intervals(values: Values, confidence: float) -> pd.DataFrame:
 
 
 def read_values(table: Path, file: Path, metric: str, columns: list[str] = CELLS) -> Values:
-    """The rows of one metric, of a table and the draws that were written with it.
+    """The rows of one metric, of a table with these columns and the draws written with it.
 
     Raises InputError if they do not belong together, or if the metric is not there.
     """
-    rows = read_table(table, columns)
+    rows = read_whole(table, columns)
     if fingerprint_of(file) != file_hash(table):
         raise InputError(f"{file} does not belong to {table}; delete both and run again")
     draws = np.asarray(map_array(file, "draws"))

@@ -149,6 +149,14 @@ def schedule_cells(study: Study) -> list[Given]:
     return [_collected(study, PRETRAIN, name, schedule) for name, schedule in names.items()]
 
 
+def frontier_cells(study: Study) -> list[Given]:
+    """All cells that make images of the test prompts, with the schedule of their steps."""
+    others = [(PRETRAIN, name, schedule) for name, schedule in on_other_schedules(study).items()]
+    own = study.sampling.schedule
+    every = [(*pair, own) for pair in _stages_and_samplers(study) if not is_superres(pair[0])]
+    return [_collected(study, *names, schedule) for *names, schedule in (*every, *others)]
+
+
 def _tables_of_all(study: Study, name: str) -> list[Given]:
     folders = [f"{study.results}/tables/{'/'.join(pair)}" for pair in _stages_and_samplers(study)]
     return [Given((), tuple(f"{folder}/{name}" for folder in folders))]

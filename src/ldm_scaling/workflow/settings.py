@@ -48,6 +48,11 @@ def every_metric(study: Study) -> list[str]:
     return list(study.metrics.names.values())
 
 
+def selecting_first(study: Study) -> list[str]:
+    """The same, first the one that chooses the guidance."""
+    return list(dict.fromkeys([metric(study), *every_metric(study)]))
+
+
 def first_seed(study: Study) -> int:
     """The training seed that figures show."""
     return study.training_seeds[0]

@@ -1,0 +1,128 @@
+"""The best configuration within limits, and what is left of its lead on other images.
+
+A configuration is all that decides an image but its prompt and noise: model, sampler, steps,
+guidance. Among many, the one with the best value is also a lucky one. So it is chosen again on
+halves of the images and judged on the other halves, as `jobs.choice.optimism` says; the mean
+difference is its luck. Everything here needs the rows of frontier.csv alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from ..jobs.choice import chosen_scales, optimism
+from ..jobs.cli import InputError
+from ..jobs.tables import HALF, read_whole
+from ..kinds.metrics import sign
+
+FRONTIER = ["cell", "stage", "size", "sampler", "steps", "guidance", "seeds", "metric", "value"]
+FRONTIER += ["lo", "hi", "n", "nfe", "sampling_cost", "guided_cost", "total_cost", "seconds"]
+FRONTIER += ["status"]
+"""columns of frontier.csv; others follow, and those of halves"""
+_SAME = 1 + 1e-6
+"""costs closer than this are one"""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best configuration within limits; numbers are rows of `Configurations`."""
+
+    row: int
+    luck: float
+    """what its value would change by on other images, on average"""
+    tied: list[int]
+    """others that the study does not tell apart from it, the best first"""
+    behind: list[int]
+    """others that it tells apart, the best first"""
+
+
+@dataclass(frozen=True)
+class Configurations:
+    """All configurations of a study, by one metric."""
+
+    rows: pd.DataFrame
+    """those of frontier.csv, without halves; index 0, 1, ..."""
+    halves: np.ndarray
+    """[rows, 1 + H]: the value, then that on each half; nan where a cell failed"""
+    metric: str
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, metric: str) -> Configurations:
+        """From the rows of frontier.csv. Raises InputError if it lacks the metric."""
+        rows = table[table["metric"] == metric].reset_index(drop=True)
+        if rows.empty:
+            known = ", ".join(dict.fromkeys(table["metric"]))
+            raise InputError(f"metric {metric} was not measured; choose one of {known}")
+        names = [name for name in rows if str(name).startswith(HALF)]
+        halves = rows[["value", *names]].to_numpy(float)
+        return cls(rows.drop(columns=names), halves, metric)
+
+    @property
+    def sound(self) -> np.ndarray:
+        """A mask of the rows that have a value."""
+        return np.isfinite(self.halves[:, 0])
+
+    def within(self, axis: str, limit: float) -> np.ndarray:
+        """A mask of the sound rows with at most so much in a column of costs."""
+        return self.sound & (self.rows[axis].to_numpy(float) <= limit * _SAME)
+
+    def choose(self, among: np.ndarray, axis: str, confidence: float) -> Choice | None:
+        """The best row of a mask, of equally good ones the cheapest; None if there is none.
+
+        Another row is tied if the choice without its luck is not better than it by more than their
+        difference is uncertain, as it varies between halves.
+        """
+        rows = np.flatnonzero(among & self.sound)
+        if not len(rows):
+            return None
+        rows = rows[np.argsort(self.rows[axis].to_numpy(float)[rows], kind="stable")]
+        draws = sign(self.metric) * self.halves[rows]
+        best = int(chosen_scales(draws)[0])
+        luck = optimism(draws, draws) if len(rows) > 1 else 0.0
+        far = draws[:, 0] - draws[best, 0] - luck > self._doubt(draws, best, confidence)
+        order = [at for at in np.argsort(draws[:, 0], kind="stable") if at != best]
+        return Choice(
+            row=int(rows[best]),
+            luck=sign(self.metric) * luck,
+            tied=[int(rows[at]) for at in order if not far[at]],
+            behind=[int(rows[at]) for at in order if far[at]],
+        )
+
+    def images_to_tell(self, choice: Choice, other: int, confidence: float) -> float:
+        """How many times as many images would tell another row from the choice; inf if they agree.
+
+        As they differ now, the choice's luck left out.
+        """
+        draws = sign(self.metric) * self.halves[[choice.row, other]]
+        difference = draws[1, 0] - draws[0, 0] - sign(self.metric) * choice.luck
+        if difference <= 0:
+            return np.inf
+        return float((self._doubt(draws, 0, confidence)[1] / difference) ** 2)
+
+    @staticmethod
+    def _doubt(draws: np.ndarray, best: int, confidence: float) -> np.ndarray:
+        """Half the width of the interval of each row's difference from one: [rows]."""
+        behind = draws - draws[best]
+        spread = np.sqrt(((behind[:, 1:] - behind[:, :1]) ** 2).mean(axis=1))
+        return ndtri((1 + confidence) / 2) * spread
+
+    def envelope(self, axis: str, confidence: float) -> Iterator[tuple[float, Choice]]:
+        """The choice within each cost, from that cost on, wherever it becomes another one."""
+        costs = np.unique(self.rows.loc[self.sound, axis].to_numpy(float))
+        before = None
+        for cost in costs[np.isfinite(costs)]:
+            choice = self.choose(self.within(axis, cost), axis, confidence)
+            if choice and choice.row != before:
+                before = choice.row
+                yield float(cost), choice
+
+
+def read_frontier(path: Path) -> pd.DataFrame:
+    """frontier.csv. Raises InputError if it is missing, or is none."""
+    return read_whole(path, FRONTIER)
