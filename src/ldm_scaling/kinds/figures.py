@@ -43,6 +43,7 @@ _SUPERRES = "steps=superres.fixed_steps"
 _UNDISTILLED = "undistilled=sampling.fixed.sampler"
 
 FIGURES = (
+    Figure("frontier", COST, "frontier envelope levers", "metric"),
     Figure("fid_vs_cost", COST, "cells floors", f"{_COMPARED} {_BUDGETS}", "sampler"),
     Figure("fid_vs_guided_cost", COST, "cells floors", _COMPARED, "sampler"),
     Figure("fid_vs_seconds", COST, "cells floors", _COMPARED, "sampler"),

@@ -18,13 +18,16 @@ from scipy.special import ndtri
 
 from ..jobs.choice import chosen_scales, optimism
 from ..jobs.cli import InputError
-from ..jobs.tables import HALF, read_whole
+from ..jobs.tables import HALF, read_whole, settings_of
 from ..kinds.metrics import sign
+from ..kinds.samplers import SAMPLERS
+from ..kinds.stages import PRETRAIN
 
 FRONTIER = ["cell", "stage", "size", "sampler", "steps", "guidance", "seeds", "metric", "value"]
 FRONTIER += ["lo", "hi", "n", "nfe", "sampling_cost", "guided_cost", "total_cost", "seconds"]
 FRONTIER += ["status"]
-"""columns of frontier.csv; others follow, and those of halves"""
+"""columns of frontier.csv; then those of `ON_SOME`, others that cells may have, and halves"""
+ON_SOME = ["schedule", "allocation"]
 _SAME = 1 + 1e-6
 """costs closer than this are one"""
 
@@ -126,3 +129,20 @@ class Configurations:
 def read_frontier(path: Path) -> pd.DataFrame:
     """frontier.csv. Raises InputError if it is missing, or is none."""
     return read_whole(path, FRONTIER)
+
+
+def described(row: pd.Series, rows: pd.DataFrame) -> str:
+    """A configuration in words, such as "c48 distill, LCM, 4 steps, guidance 6".
+
+    Of settings that only some studies have, what all of `rows` share is left out.
+    """
+    said = ["stage", "size", "sampler", "steps", "guidance"]
+    stage, size, sampler, steps, guidance = (row[name] for name in said)
+    words = [size if stage == PRETRAIN else f"{size} {stage}"]
+    words.append(SAMPLERS[sampler].label if sampler in SAMPLERS else sampler)
+    words.append(f"{steps} step" if steps == 1 else f"{steps} steps")
+    words.append(f"guidance {guidance:g}" if guidance > 1 else "no guidance")
+    for name in settings_of(rows):
+        if name not in said and rows[name].nunique(dropna=False) > 1 and pd.notna(row[name]):
+            words.append(f"{name} {row[name]}")
+    return ", ".join(words)
