@@ -40,6 +40,10 @@ all: $(READY) ## every table and figure of a study: make all STUDY=studies/smoke
 smoke: $(READY) ## the whole chain on tiny models, in minutes; for tests
 	$(SNAKEMAKE) --configfile=studies/smoke.yaml $(BUSY)
 
+answer: $(READY) ## what to take for a budget, from results that are there: make answer BUDGET=0.05s
+	@python -m ldm_scaling.answer --configfile $(STUDY) $(if $(BUDGET),--budget $(BUDGET)) \
+		$(if $(QUALITY),--quality $(QUALITY)) $(if $(MEMORY),--memory $(MEMORY))
+
 report: $(READY) ## all of a study, and report.zip with it, for a browser: make report STUDY=studies/smoke.yaml
 	$(SNAKEMAKE) --configfile=$(STUDY) $(BUSY)
 	$(SNAKEMAKE) --configfile=$(STUDY) --report $(RESULTS)/report.zip $(BUSY)

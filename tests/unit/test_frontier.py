@@ -93,9 +93,20 @@ def test_equal_values_go_to_the_cheaper(tmp_path):
     assert found.rows["size"][chosen(found).row] == "c9"
 
 
+def test_nothing_is_paid_for_a_lead_of_luck(tmp_path):
+    # the second is a little better, by less than the choice between the two is lucky
+    cells = [{"value": 90, "cost": 1}, {"value": 89.7, "cost": 5}]
+    found = configurations(study(tmp_path, cells, noise=1, seed=0))
+    lead = found.rows["value"][0] - found.rows["value"][1]
+    choice = chosen(found)
+    assert lead > 0 and found.rows["size"][choice.row] == "c8" and choice.tied == [1]
+
+
 def test_of_a_score_the_highest_is_chosen(tmp_path):
     cells = [{"value": 0.3, "metric": "clip_score"}, {"value": 0.2, "metric": "clip_score"}]
-    table = frontier_of([files(study(tmp_path, cells, noise=0.001))], None, [], CONFIDENCE)
+    table = frontier_of(
+        [files(study(tmp_path, cells, noise=0.001))], None, ["clip_score"], CONFIDENCE
+    )
     found = Configurations.of(table, "clip_score")
     choice = chosen(found)
     assert found.rows["value"][choice.row] == pytest.approx(0.3, abs=0.01) and choice.luck <= 0

@@ -53,8 +53,8 @@ def main(
     if quality is not None:
         cost = question.cheapest(quality)
         if cost is None:
-            raise InputError(f"--quality {quality:g}: no configuration reaches it")
-        text = answered(question, Budget(f"for {question.metric} {quality:g}", GUIDED, cost))
+            raise InputError(f"--quality {quality:g}: no configuration reaches it without luck")
+        text = answered(question, Budget(f"that reaches {quality:g}", GUIDED, cost))
     elif budget and len(budget) == 1:
         text = answered(question, budget[0])
     else:

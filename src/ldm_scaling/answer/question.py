@@ -34,9 +34,10 @@ class Question:
         confidence: float,
     ) -> Question:
         """The question with these limits. Raises InputError if a column or metric is not there."""
-        wanted = metric or source.metric
-        table = source.frontier(None if require or not wanted else wanted, confidence)
-        metric = wanted or table["metric"].iloc[0]
+        metric = metric or source.metric
+        named = [metric] if metric else []
+        table = source.frontier([*named, *(name for name, _ in require)], confidence)
+        metric = metric or str(table["metric"].iloc[0])  # of frontier.csv it is what chooses
         limits, cells = [], set(table["cell"])
         if memory is not None:
             if MEMORY not in table or table[MEMORY].isna().all():

@@ -44,10 +44,10 @@ class Source:
         """The budgets that its figures name."""
         return self.study.figures.budgets if self.study else []
 
-    def frontier(self, metric: str | None, confidence: float) -> pd.DataFrame:
+    def frontier(self, metrics: list[str], confidence: float) -> pd.DataFrame:
         """The rows of frontier.csv; where it is not up to date, made of the cells that are there.
 
-        Raises InputError if there are neither.
+        Then of these metrics only. Raises InputError if there are neither.
         """
         path, cells = self.tables / _FILE, self._cells()
         if path.exists() and all(path.stat().st_mtime >= own.stat().st_mtime for own in cells):
@@ -61,7 +61,9 @@ class Source:
         found = [(self._schedule(own), own, own.with_name("draws.safetensors")) for own in cells]
         stitched = (self.tables / "stitch.csv", self.tables / "stitch/draws.safetensors")
         there = stitched if all(own.exists() for own in stitched) else None
-        return frontier_of(found, there, [metric] if metric else [], confidence)
+        if not metrics:
+            raise InputError(f"--metric: {path} is missing, so name the metric that decides")
+        return frontier_of(found, there, list(dict.fromkeys(metrics)), confidence)
 
     def reference(self) -> tuple[str, float]:
         """The model whose forward pass costs 1, and its FLOP."""

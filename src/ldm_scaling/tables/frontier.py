@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..jobs.choice import at_chosen, chosen_scales
 from ..jobs.command import Option, command
-from ..jobs.tables import CELLS, HALF, OK, ON_GPU, read_whole, settings_of, to_csv
+from ..jobs.tables import CELLS, HALF, OK, ON_GPU, settings_of, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.metrics import sign
 from .arguments import Confidence, Metrics, Out
@@ -155,11 +155,7 @@ def frontier_of(
     metrics: list[str],
     confidence: float,
 ) -> pd.DataFrame:
-    """The rows of frontier.csv: of cells with their schedule and draws, and of trajectories.
-
-    Without metrics, of all that the first table has.
-    """
-    metrics = metrics or list(dict.fromkeys(read_whole(cells[0][1], CELLS)["metric"]))
+    """The rows of frontier.csv: of cells with their schedule and draws, and of trajectories."""
     numbers: dict[tuple, int] = {}
     parts = (joined(_read(cells, stitch, metric), confidence) for metric in metrics)
     return pd.concat([frontier_table(own, numbers) for own in parts], ignore_index=True)
