@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from ..jobs.cli import InputError
@@ -77,6 +78,12 @@ class Question:
             if better * value <= better * quality:
                 return cost
         return None
+
+    def among(self, keep: np.ndarray) -> Question:
+        """The same question to some of the configurations, a mask of them."""
+        own = self.allowed
+        rows = own.rows[keep].reset_index(drop=True)
+        return replace(self, allowed=replace(own, rows=rows, halves=own.halves[keep]))
 
     def row(self, number: int) -> pd.Series:
         """A configuration."""

@@ -111,6 +111,18 @@ def read_source(
     return own
 
 
+def own_source(
+    configfile: Annotated[
+        Path | None, Option("the study, such as studies/smoke.yaml", Path)
+    ] = None,
+) -> Source:
+    """A study's own tables. Raises InputError if it has none."""
+    found = read_source(configfile)
+    if found.note:
+        raise InputError(f"{found.study and found.study.results}/tables is empty; run: make figure")
+    return found
+
+
 def _study(configfile: Path | None) -> Study:
     base = Path("config.yaml") if Path("config.yaml").exists() else ROOT / "config.yaml"
     config: dict[str, Any] = {}
