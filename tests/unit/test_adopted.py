@@ -338,8 +338,10 @@ def test_neither_checker_nor_watermark_is_loaded(adopted):
 
 
 def test_the_summary_names_what_is_left_out_and_how_guidance_is_applied(adopted):
-    own = adopted("stable_diffusion")
-    found = adopt.summarized(own.model, own.layout)
+    def of(name):
+        return adopted(name).model, adopted(name).layout
+
+    found = adopt.summarized(*of("stable_diffusion"))
     assert found["pipeline"] == "StableDiffusionPipeline"
     assert (found["process"], found["guidance"]) == ("ddpm", "two evaluations")
     flux = adopted("flux")
@@ -381,3 +383,9 @@ def test_an_image_that_takes_more_memory_than_there_is_has_no_evaluations(adopte
     with pytest.raises(torch.OutOfMemoryError):
         sampler.images(cell(steps=7), [0])
     assert sampler.evaluations(cell()) == 0, "and not those of the image before"
+    assert "cleaning of captions" in adopt.summarized(*of("pixart"))["left_out"]
+    assert {"rewriting of prompts", "rounding of sizes to those of a list"} <= set(
+        adopt.summarized(*of("sana"))["left_out"]
+    )
+    assert adopt.summarized(*of("stable_diffusion_xl"))["left_out"] == ["watermarker"]
+    assert found["left_out"] == []

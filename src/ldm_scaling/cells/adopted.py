@@ -117,7 +117,7 @@ class PipelineSampler:
             **prompts,
             "height": self._side,
             "width": self._side,
-            "guidance_scale": cell.guidance + kind.off - 1,
+            "guidance_scale": cell.guidance,
             "output_type": "pt",
             **kind.call,
             **self._steps(cell),

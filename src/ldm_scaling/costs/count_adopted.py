@@ -243,7 +243,7 @@ def _call(
         if name in taken
     }
     given |= {"height": model.side, "width": model.side, "num_inference_steps": 2}
-    given |= {"guidance_scale": kind.off, "output_type": "latent", **kind.call}
+    given |= {"guidance_scale": 1, "output_type": "latent", **kind.call}
     return given | ({"negative_prompt": None} if "negative_prompt" in taken else {})
 
 

@@ -33,8 +33,6 @@ class Pipeline:
     told: str | None = None
     """key of the denoiser's configuration; if it is set there, the scale is an input of the network
     and one evaluation is guided"""
-    off: float = 1
-    """the scale in its calls that switches guidance off"""
     takes_noise: bool = True
     """whether a call accepts noise [B, C, h, w]; otherwise it draws noise from the generators"""
     native_only: bool = False
@@ -106,3 +104,10 @@ LEFT_OUT = ("safety_checker", "watermark", "image_encoder", "feature_extractor")
 """prefixes of components that change finished images, or that text-to-image does not need"""
 WRITTEN = ("text_encoder", "tokenizer")
 """prefixes of components that only encode captions"""
+SWITCHED_OFF = {
+    "add_watermarker": "watermarker",
+    "complex_human_instruction": "rewriting of prompts",
+    "clean_caption": "cleaning of captions",
+    "use_resolution_binning": "rounding of sizes to those of a list",
+}
+"""what some classes do unless it is switched off, as it is here, by the argument that does it"""

@@ -22,7 +22,8 @@ from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from ..jobs.cli import InputError, first_line
 from ..jobs.light_imports import allow_lora
 from ..jobs.workdir import file_hash, fingerprint
-from ..kinds.pipelines import LEFT_OUT, PIPELINES, WRITTEN, Pipeline
+from ..kinds.pipelines import LEFT_OUT, PIPELINES, SWITCHED_OFF, WRITTEN, Pipeline
+from ..kinds.samplers import NATIVE
 from ..study.adopted import AdoptedModel
 from ..study.hub import marker
 from .known_pipelines import KNOWN, Components
@@ -197,7 +198,7 @@ def summarized(model: AdoptedModel, layout: Layout) -> dict[str, Any]:
         "guidance": guided if layout.told or layout.kind.guided else "none",
         "dtype": model.dtype,
         "side": model.side,
-        "left_out": layout.left_out,
+        "left_out": layout.left_out + off,
     }
 
 
@@ -239,3 +240,6 @@ def encode(
         found = pipeline.encode_prompt(**given)
     named = zip(layout.kind.encoded, found, strict=False)
     return {name: tensor for name, tensor in named if tensor is not None}
+    kind = pipeline_class(layout)
+    taken = {**inspect.signature(kind).parameters, **inspect.signature(kind.__call__).parameters}
+    off = [what for argument, what in SWITCHED_OFF.items() if argument in taken]
