@@ -94,8 +94,19 @@ def test_another_scale_gives_other_images(adopted, name):
     assert (images[0] != images[1]).any()
 
 
-@pytest.mark.parametrize("name", ["stable_diffusion", "stable_diffusion_xl", "pixart", "sana"])
-def test_images_are_those_of_the_pipeline_called_with_captions(adopted, name):
+@pytest.mark.parametrize(
+    ("name", "negative"),
+    [
+        ("stable_diffusion", None),
+        ("stable_diffusion_xl", None),  # which guides away from zeros, not from an empty prompt
+        ("stable_diffusion_xl", ""),
+        ("stable_diffusion_xl", "big dog"),
+        ("pixart", None),
+        ("pixart", "big dog"),
+        ("sana", None),
+    ],
+)
+def test_images_are_those_of_the_pipeline_called_with_captions(adopted, name, negative):
     own = adopted(name)
     whole = diffusers.DiffusionPipeline.from_pretrained(own.model.folder)
     whole.set_progress_bar_config(disable=True)
@@ -103,12 +114,13 @@ def test_images_are_those_of_the_pipeline_called_with_captions(adopted, name):
     side = SIDE // whole.vae_scale_factor
     noise = initial_noise(0, range(3), (config.in_channels, side, side))
     more = {"use_resolution_binning": False, "clean_caption": False}
-    given = more if name in ("pixart", "sana") else {}
+    given = dict(more) if name in ("pixart", "sana") else {}
+    if negative is not None:
+        given["negative_prompt"] = [negative] * 3
     if name == "sana":
         given["complex_human_instruction"] = None
     by_hand = whole(
         CAPTIONS,
-        negative_prompt=[""] * 3,
         height=SIDE,
         width=SIDE,
         latents=noise,
@@ -118,7 +130,11 @@ def test_images_are_those_of_the_pipeline_called_with_captions(adopted, name):
         output_type="np",
         **given,
     ).images
-    images, _ = own.whole.images(cell(), range(3))
+    model = own.model.model_copy(update={"negative_prompt": negative})
+    encoded = adopt.encode(adopt.load(model, text=True), own.layout, model, CAPTIONS)
+    prompts = {key: as_array(key, value) for key, value in encoded.items()}
+    sampler = PipelineSampler(own.pipeline, own.layout, prompts, SIDE, SIDE)
+    images, _ = sampler.images(cell(), range(3))
     expected = np.round(by_hand * 255).transpose(0, 3, 1, 2)
     # embedded prompts are kept in half precision
     assert abs(images - expected).max() <= 2

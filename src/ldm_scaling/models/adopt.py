@@ -224,15 +224,15 @@ def encode(
         "device": pipeline.device,
         "num_images_per_prompt": 1,
         "do_classifier_free_guidance": True,
-        "negative_prompt": [model.negative_prompt] * len(captions),
-        "max_sequence_length": model.max_sequence_length,
         "clean_caption": False,
         "complex_human_instruction": None,
         "prompt_2": None,
         "prompt_3": None,
     }
-    if model.max_sequence_length is None:
-        del given["max_sequence_length"]
+    if model.negative_prompt is not None:
+        given["negative_prompt"] = [model.negative_prompt] * len(captions)
+    if model.max_sequence_length is not None:
+        given["max_sequence_length"] = model.max_sequence_length
     given = {name: value for name, value in given.items() if name in taken}
     # some ask the denoiser, which is not loaded, how wide its text is
     vars(pipeline)[layout.kind.denoiser] = SimpleNamespace(config=FrozenDict(layout.denoiser))

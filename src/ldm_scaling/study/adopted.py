@@ -53,8 +53,9 @@ class AdoptedModel(Strict):
     that differ from the saved ones"""
     prompt_prefix: str = ""
     """text before every prompt"""
-    negative_prompt: str = ""
-    """prompt of the unconditional evaluation"""
+    negative_prompt: str | None = None
+    """prompt of the unconditional evaluation; null: what the pipeline takes without one, which is
+    the empty prompt, or zeros for SDXL"""
     max_sequence_length: Annotated[Positive | None, Field(exclude_if=is_none)] = None
     """most tokens of a prompt; null: the pipeline's default"""
 
