@@ -316,14 +316,16 @@ def test_a_denoiser_alone_goes_into_the_pipeline_of_its_model(adopted, tmp_path)
     assert costs.told and costs.params > adopted_costs(model.base).params
 
 
-def test_a_lora_is_added_to_the_weights_of_its_model(adopted, tmp_path):
+@pytest.mark.parametrize("name", [None, "own_4step_lora.safetensors"])
+def test_a_lora_is_added_to_the_weights_of_its_model(adopted, tmp_path, name):
     base = adopted("stable_diffusion")
     unet = diffusers.UNet2DConditionModel.from_pretrained(base.model.folder / "unet")
     unet.add_adapter(peft.LoraConfig(r=2, target_modules=["to_q", "to_v"], init_lora_weights=False))
     diffusers.StableDiffusionPipeline.save_lora_weights(
-        tmp_path, peft.get_peft_model_state_dict(unet), safe_serialization=True
+        tmp_path, peft.get_peft_model_state_dict(unet), weight_name=name, safe_serialization=True
     )
-    sampler, _, model = student_of(adopted, part="lora", pretrained=str(tmp_path))
+    given = {"part": "lora", "pretrained": str(tmp_path), "weight_name": name}
+    sampler, _, model = student_of(adopted, **given)
     images, finite = sampler.images(cell(), range(2))
     before, _ = base.sampler.images(cell(), range(2))
     assert finite and (images != before).any()

@@ -163,7 +163,9 @@ def load(model: AdoptedModel, *, text: bool) -> Any:
         )
         if model.part == "lora" and not text:
             allow_lora()
-            pipeline.load_lora_weights(model.folder, use_safetensors=True, local_files_only=True)
+            pipeline.load_lora_weights(
+                model.folder, weight_name=model.lora, use_safetensors=True, local_files_only=True
+            )
             pipeline.fuse_lora()
             pipeline.unload_lora_weights()  # they are in the weights now, and cost nothing
         if model.scheduler and not text:
