@@ -48,7 +48,8 @@ def parts(spec: TimeAdoptedSpec, device: torch.device) -> Iterator[Part]:
             names = (TEXT_ENCODER, AUTOENCODER, UNET)
             yield from (Part(name, model.name, lambda: None) for name in names)
             continue
-        evaluations = network_evaluations(1, spec.fixed.guidance, layout.told)
+        scale = 1 if model.unguided else spec.fixed.guidance
+        evaluations = network_evaluations(1, scale, layout.told)
         shapes = untrained(layout, layout.kind.denoiser)
         recorded = record_call(layout, model, shapes, evaluations)
         given = (layout, model, device)
