@@ -11,8 +11,7 @@ from functools import partial
 import torch
 
 from ..diffusion.sampling import network_evaluations
-from ..jobs.cli import InputError
-from ..models.adopt import Layout, read_layout
+from ..models.adopt import Layout, Missing, read_layout
 from ..study.adopted import AdoptedModel
 from ..training.network import Network
 from ..workflow.specs.costs import TimeAdoptedSpec
@@ -61,7 +60,7 @@ def parts(spec: TimeAdoptedSpec, device: torch.device) -> Iterator[Part]:
 def _known(model: AdoptedModel) -> Layout | None:
     try:
         return read_layout(model)
-    except InputError:
+    except Missing:
         return None
 
 
