@@ -139,7 +139,7 @@ FIGURES = (
         "size_samples",
         SAMPLES,
         "images=fixed_images real=test_images captions family",
-        f"{_SAMPLER} {_FIXED} {_PROMPTS}",
+        f"{_SAMPLER} {_FIXED} unguided {_PROMPTS}",
     ),
     Figure(
         "equal_cost_samples",
@@ -151,7 +151,7 @@ FIGURES = (
         "prompt_interpolation",
         SAMPLES,
         "images=illustrations captions family",
-        f"{_SAMPLER} {_FIXED} {_PROMPTS}",
+        f"{_SAMPLER} {_FIXED} unguided {_PROMPTS}",
     ),
     Figure(
         "distill_samples",
