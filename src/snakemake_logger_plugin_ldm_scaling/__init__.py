@@ -28,12 +28,6 @@ class LogHandlerSettings(LogHandlerSettingsBase):
 class LogHandler(LogHandlerBase):
     """Gives every log record to a `Listener`, which prints to stderr."""
 
-    writes_to_stream = True
-    writes_to_file = False
-    has_filter = True
-    has_formatter = True
-    needs_rulegraph = False
-
     def __post_init__(self) -> None:
         from ldm_scaling.watch.listen import Listener
 
@@ -51,3 +45,28 @@ class LogHandler(LogHandlerBase):
         """Say how the run ended."""
         self._listener.end()
         super().close()
+
+    @property
+    def writes_to_stream(self) -> bool:
+        """So that Snakemake's own messages go to its log only."""
+        return True
+
+    @property
+    def writes_to_file(self) -> bool:
+        """Snakemake's log is there already."""
+        return False
+
+    @property
+    def has_filter(self) -> bool:
+        """So that Snakemake adds none of its own."""
+        return True
+
+    @property
+    def has_formatter(self) -> bool:
+        """So that Snakemake adds none of its own."""
+        return True
+
+    @property
+    def needs_rulegraph(self) -> bool:
+        """The DAG comes from the command `ahead`."""
+        return False

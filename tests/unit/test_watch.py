@@ -74,6 +74,19 @@ def test_time_left_of_a_run_with_a_job_that_has_just_continued(tmp_path):
     assert run.left(now) == pytest.approx(50)
 
 
+def test_the_last_part_of_a_job_is_not_all_of_it(tmp_path):
+    now = time.time()
+    log = tmp_path / "c48.log"
+    log.write_text(
+        "sampling: 9/9 (100 %), 0.1/s, 0 s left\nwriting: 9/9 (100 %), 900/s, 0 s left\n"
+    )
+    run = Run(now - 90)
+    run.ahead = {name: ahead(name, flops=1e9) for name in ("c48", "c12")}
+    run.start(1, Running("train", "train c48", ("c48",), log, now - 90))
+    run.finish(1, now)
+    assert run.left(now) == pytest.approx(90)
+
+
 def test_a_log_of_an_earlier_start_tells_nothing(tmp_path):
     log = tmp_path / "log"
     log.write_text("training: 90/100 (90 %), 0.5/s, 20 s left\n")

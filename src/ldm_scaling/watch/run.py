@@ -77,16 +77,12 @@ class Run:
         """Job `number` is done."""
         self.done += 1
         if job := self.running.pop(number, None):
-            self._ended.append((job, self._whole(job, now)))
+            self._ended.append((job, _whole(job, job.reading(now), now)))
 
     def fail(self, number: int, rule: str, log: Path | None) -> None:
         """Job `number` has failed."""
         job = self.running.pop(number, None)
         self.failed.append(Failed(job.name if job else rule, error_of(log), log))
-
-    def _whole(self, job: Running, now: float) -> float:
-        reading = job.reading(now)
-        return reading.whole if reading else now - job.began
 
     def _flops(self, job: Running) -> float:
         priced = self.ahead.get(job.outputs[0]) if job.outputs else None
@@ -99,7 +95,7 @@ class Run:
         readings = {number: job.reading(now) for number, job in self.running.items()}
         seen = [Seen(job.rule, self._flops(job), seconds) for job, seconds in self._ended]
         seen += [
-            Seen(job.rule, self._flops(job), reading.whole)
+            Seen(job.rule, self._flops(job), _whole(job, reading, now))
             for number, job in self.running.items()
             if (reading := readings[number])
         ]
@@ -119,6 +115,12 @@ class Run:
                     return None
                 waiting.append((job, seconds))
         return makespan(running, waiting, self.cores)
+
+
+def _whole(job: Running, reading: Reading | None, now: float) -> float:
+    """Seconds that all of a job takes: it may have continued, and may have several parts."""
+    here = now - job.began
+    return max(here + reading.left, reading.whole) if reading else here
 
 
 def tail(log: Path) -> str:
