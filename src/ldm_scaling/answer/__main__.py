@@ -7,7 +7,7 @@ clone without results of the pocket study it answers from the published ones, an
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from ..jobs.cli import InputError, fraction
 from ..jobs.command import Option, Read, command
@@ -15,7 +15,7 @@ from ..jobs.workdir import write_text
 from .budget import GUIDED, Budget, budget, gigabytes, passes
 from .question import Question
 from .source import Source, read_source
-from .text import answered, overview
+from .text import answered, brief, overview
 
 
 @command
@@ -46,6 +46,9 @@ def main(
         float | None, Option("most memory of the GPU, such as 8GB", gigabytes)
     ] = None,
     confidence: Annotated[float | None, Option("of intervals; by default 0.95", fraction)] = None,
+    style: Annotated[
+        Literal["full", "brief"] | None, "brief: a line for each of three budgets"
+    ] = None,
     out: Annotated[Path | None, "a file to write the answer to, too"] = None,
 ) -> None:
     """Print the answer."""
@@ -58,7 +61,8 @@ def main(
     elif budget and len(budget) == 1:
         text = answered(question, budget[0])
     else:
-        text = overview(question, budget or [passes(own) for own in source.budgets])
+        whole = brief if style == "brief" else overview
+        text = whole(question, budget or [passes(own) for own in source.budgets])
     print(text)
     if out:
         write_text(out, text + "\n")

@@ -39,6 +39,20 @@ def overview(question: Question, budgets: Sequence[Budget]) -> str:
     return "\n".join([*lines, *_doubts(question)])
 
 
+def brief(question: Question, budgets: Sequence[Budget]) -> str:
+    """The choice within three of the budgets that buy something: the first, a middle, the last."""
+    found = [(budget, question.choose(budget.axis, question.limit(budget))) for budget in budgets]
+    bought = [(budget, choice) for budget, choice in found if choice]
+    if not bought:
+        raise InputError("--budget: nothing is so cheap; give a larger one")
+    places = {0, len(bought) // 2, len(bought) - 1}
+    rows = []
+    for budget, choice in (bought[place] for place in sorted(places)):
+        words, _, value = _line(question, question.row(choice.row), budget, choice.luck)
+        rows.append((f"budget {budget.text}:", words, f"{question.metric} {value}"))
+    return "\n".join(line.strip() for line in _table(rows))
+
+
 def answered(question: Question, budget: Budget) -> str:
     """The choice within a budget, what is tied with it, its neighbours, and how to have it."""
     limit, (reference, _) = question.limit(budget), question.source.reference()
