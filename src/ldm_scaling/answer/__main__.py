@@ -7,7 +7,7 @@ clone without results of the pocket study it answers from the published ones, an
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from ..jobs.cli import InputError, fraction
 from ..jobs.command import Option, Read, command
@@ -47,7 +47,7 @@ def main(
     ] = None,
     confidence: Annotated[float | None, Option("of intervals; by default 0.95", fraction)] = None,
     style: Annotated[
-        Literal["full", "brief"] | None, "brief: a line for each of three budgets"
+        str | None, Option("a line for each of three budgets", choices=("brief",))
     ] = None,
     out: Annotated[Path | None, "a file to write the answer to, too"] = None,
 ) -> None:
