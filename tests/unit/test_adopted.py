@@ -17,9 +17,12 @@ from pipelines import MAKERS, save
 from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
+from ldm_scaling.cells import adopted as cells_of_adopted
+from ldm_scaling.cells import sweep
 from ldm_scaling.cells.adopted import PipelineSampler
 from ldm_scaling.cells.sample import initial_noise
 from ldm_scaling.costs.count_adopted import adopted_costs
+from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.jobs.seeds import Stream, row_generators
 from ldm_scaling.models import adopt
@@ -27,6 +30,7 @@ from ldm_scaling.models.encode_prompts import as_array
 from ldm_scaling.models.known_pipelines import KNOWN
 from ldm_scaling.plan.adopted import downloaded_bytes
 from ldm_scaling.study.adopted import AdoptedModel
+from ldm_scaling.workflow.specs.cells import CellSpec, SweepSpec
 
 SIDE, SHOWN = 32, 16
 BICUBIC = Image.Resampling.BICUBIC
@@ -356,6 +360,27 @@ def test_images_are_compared_at_one_side_through_clean_fids_resizing(adopted):
     for found, channel in zip(small[0], whole[0], strict=True):  # as Parmar et al. 2022 resize
         image = Image.fromarray(channel.astype(np.float32)).resize((SHOWN, SHOWN), BICUBIC)
         assert np.array_equal(found, np.asarray(image).clip(0, 255).round().astype(np.uint8))
+
+
+def test_images_of_another_side_are_measured_anew(adopted, tmp_path, monkeypatch):
+    own = adopted("stable_diffusion")
+    write_arrays(tmp_path / "prompts", own.prompts, "abc")
+    monkeypatch.setattr(cells_of_adopted, "load", lambda model, *, text: own.pipeline)
+    extractors = [{"name": "effnet_lite0", "input_size": 32}]
+    given = {"sampler": "native", "steps": 2, "guidance": 3, "n": 3, "seed": 0}
+    found = CellSpec(**given, extractors=extractors)
+    options = SimpleNamespace(
+        **{"max_seconds": None, "work_dir": tmp_path / "work", "text": tmp_path / "prompts"},
+        **{"gpus": 0, "batch": None, "weights": None, "captions": None, "reference": None},
+    )
+
+    def sampled(side: int) -> sweep.Sampled:
+        spec = SweepSpec(pipeline=own.model, side=side, cells=[found])
+        return sweep.Sweep(spec, options).sample(found)  # type: ignore[arg-type]
+
+    first, other = sampled(SHOWN), sampled(SHOWN // 2)
+    assert first.sheet.shape[-1] == SHOWN and other.sheet.shape[-1] == SHOWN // 2
+    assert (first.features != other.features).any()
 
 
 @pytest.mark.parametrize("text", [True, False])
