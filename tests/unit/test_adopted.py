@@ -12,6 +12,7 @@ import peft
 import pipelines
 import pytest
 import torch
+from commands import run_here
 from PIL import Image
 from pipelines import MAKERS, save
 from safetensors.torch import load_file
@@ -22,15 +23,16 @@ from ldm_scaling.cells import sweep
 from ldm_scaling.cells.adopted import PipelineSampler
 from ldm_scaling.cells.sample import initial_noise
 from ldm_scaling.costs.count_adopted import adopted_costs
-from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.jobs.arrays import map_array, write_arrays
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.jobs.seeds import Stream, row_generators
-from ldm_scaling.models import adopt
+from ldm_scaling.models import adopt, encode_prompts
 from ldm_scaling.models.encode_prompts import as_array
 from ldm_scaling.models.known_pipelines import KNOWN
 from ldm_scaling.plan.adopted import downloaded_bytes
 from ldm_scaling.study.adopted import AdoptedModel
 from ldm_scaling.workflow.specs.cells import CellSpec, SweepSpec
+from ldm_scaling.workflow.specs.latents import EncodePromptsSpec
 
 SIDE, SHOWN = 32, 16
 BICUBIC = Image.Resampling.BICUBIC
@@ -381,6 +383,39 @@ def test_images_of_another_side_are_measured_anew(adopted, tmp_path, monkeypatch
     first, other = sampled(SHOWN), sampled(SHOWN // 2)
     assert first.sheet.shape[-1] == SHOWN and other.sheet.shape[-1] == SHOWN // 2
     assert (first.features != other.features).any()
+
+
+@pytest.mark.parametrize("room", [2, 0, None])
+def test_prompts_are_encoded_with_the_memory_that_there_is(adopted, tmp_path, monkeypatch, room):
+    """On a GPU with room for two prompts, for the weights alone, or for nothing."""
+    own, places = adopted("sana"), []
+    pipeline = adopt.load(own.model, text=True)
+    move, encode = pipeline.to, adopt.encode
+
+    def to(place):
+        places.append(str(place))
+        if room is None and place != "cpu":
+            raise torch.OutOfMemoryError
+        return move("cpu")
+
+    def encoded(pipeline, layout, model, captions):
+        if places[-1] != "cpu" and len(captions) > (room or 0):
+            raise torch.OutOfMemoryError
+        return encode(pipeline, layout, model, captions)
+
+    monkeypatch.setattr(pipeline, "to", to)
+    monkeypatch.setattr(encode_prompts, "load", lambda model, *, text: pipeline)
+    monkeypatch.setattr(encode_prompts, "encode", encoded)
+    monkeypatch.setattr(encode_prompts, "own_device", lambda: "gpu")
+    (tmp_path / "test.csv").write_text("\n".join(["caption", *CAPTIONS, ""]))
+    spec = EncodePromptsSpec(pipeline=own.model, n=len(CAPTIONS)).model_dump_json()
+    paths = {"captions": "test.csv", "out": "out", "summary": "summary", "work-dir": "work"}
+    words = [f"--{name}={tmp_path / path}" for name, path in paths.items()]
+    done = run_here("models.encode_prompts", "--spec", spec, *words)
+    assert done.returncode == 0, done.stderr
+    for name, expected in own.prompts.items():
+        np.testing.assert_allclose(map_array(tmp_path / "out", name), expected, atol=2e-3)
+    assert places == (["gpu"] if room else ["gpu", "cpu"])
 
 
 @pytest.mark.parametrize("text", [True, False])

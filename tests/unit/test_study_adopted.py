@@ -9,6 +9,7 @@ from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow import settings, stages
 from ldm_scaling.workflow.downloads import downloads
 from ldm_scaling.workflow.specs.cells import SweepSpec
+from ldm_scaling.workflow.specs.latents import EncodePromptsSpec
 
 ADOPTED = {
     "models": [
@@ -145,3 +146,25 @@ def test_another_revision_of_a_model_changes_its_own_jobs_only(adopted_config):
 
     before, after = specs("b"), specs("c")
     assert before[0] == after[0] and before[1] != after[1]
+
+
+def test_where_a_model_is_sampled_does_not_change_its_encoded_prompts(adopted_config):
+    def specs(**changes):
+        large, _, quick = ADOPTED["models"]
+        models = [large | changes, quick | {"part": "lora"} | changes]
+        config = adopted_config | {"adopted": {"models": models, "reference": "large"}}
+        study = load_study(config)
+        return {
+            stage: EncodePromptsSpec.of(study, stage, "large") for stage in ("pretrain", "distill")
+        }
+
+    assert specs(steps=[4, 5], guidance=[2]) == specs()
+    assert specs(negative_prompt="blurry") != specs()
+
+
+def test_whose_student_a_model_is_does_not_change_its_encoded_prompts(adopted_config):
+    student = load_study(adopted_config)
+    alone = [own | {"few_step_of": None} for own in ADOPTED["models"]]
+    adopted_config["adopted"] = ADOPTED | {"models": alone}
+    model = EncodePromptsSpec.of(load_study(adopted_config), "pretrain", "quick")
+    assert EncodePromptsSpec.of(student, "distill", "large") == model
