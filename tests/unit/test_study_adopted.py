@@ -9,6 +9,7 @@ from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow import settings, stages
 from ldm_scaling.workflow.downloads import downloads
 from ldm_scaling.workflow.specs.cells import SweepSpec
+from ldm_scaling.workflow.specs.data import PrepareSpec
 from ldm_scaling.workflow.specs.latents import EncodePromptsSpec
 
 ADOPTED = {
@@ -168,3 +169,18 @@ def test_whose_student_a_model_is_does_not_change_its_encoded_prompts(adopted_co
     adopted_config["adopted"] = ADOPTED | {"models": alone}
     model = EncodePromptsSpec.of(load_study(adopted_config), "pretrain", "quick")
     assert EncodePromptsSpec.of(student, "distill", "large") == model
+
+
+@pytest.mark.parametrize("sides", [[32, 32], [32, 64]])
+def test_real_images_are_resized_as_those_of_models_only_where_some_are(adopted_config, sides):
+    models = [own | {"side": side} for own, side in zip(ADOPTED["models"], sides, strict=False)]
+    adopted_config["adopted"] = ADOPTED | {"models": models}
+    spec = PrepareSpec.of(load_study(adopted_config))
+    assert spec.clean_resize == (64 in sides)
+    assert ("clean_resize" in spec.model_dump_json()) == (64 in sides), "other jobs stay valid"
+    prompts = {"source": "prompts", "path": "prompts.txt"}
+    adopted_config["data"] |= {"evaluation": prompts}
+    scorer = {"name": "clip_score", "pretrained": "clip"}
+    alone = {"extractors": [], "scorers": [scorer], "clip_like": None, "select_by": "clip_score"}
+    adopted_config["metrics"] |= alone
+    assert not PrepareSpec.of(load_study(adopted_config)).clean_resize, "there are no images"
