@@ -141,9 +141,7 @@ class PipelineSampler:
     def _steps(self, cell: Trajectory) -> dict[str, Any]:
         self._pipeline.scheduler = self._own
         if cell.sampler == NATIVE:
-            other = self._layout.kind.intermediate not in (None, cell.steps)
-            told: dict[str, Any] = {"intermediate_timesteps": None} if other else {}
-            return told | {"num_inference_steps": cell.steps}
+            return self._layout.kind.native_steps(cell.steps)
         if self._layout.kind.native_only:
             raise InputError(
                 f"sampling.samplers: {self._layout.kind.name} has its own sampler only; choose"

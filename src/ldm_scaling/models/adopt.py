@@ -165,14 +165,20 @@ def load(model: AdoptedModel, *, text: bool) -> Any:
             pipeline.load_lora_weights(model.folder, use_safetensors=True, local_files_only=True)
             pipeline.fuse_lora()
             pipeline.unload_lora_weights()  # they are in the weights now, and cost nothing
-        if model.scheduler and not text:
-            named = dict(model.scheduler)
-            solver: Any = getattr(importlib.import_module("diffusers"), str(named.pop("class")))
-            pipeline.scheduler = solver.from_config(pipeline.scheduler.config, **named)
+        pipeline.scheduler = own_scheduler(model, pipeline.scheduler)
     except Exception as error:  # whatever reading a broken folder raises
         raise InputError(f"{layout.folder} cannot be loaded ({first_line(error)})") from None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def own_scheduler(model: AdoptedModel, saved: Any) -> Any:
+    """The scheduler of sampler native: that of the folder, unless the study names another one."""
+    if not model.scheduler:
+        return saved
+    named = dict(model.scheduler)
+    solver: Any = getattr(importlib.import_module("diffusers"), str(named.pop("class")))
+    return solver.from_config(saved.config, **named)
 
 
 def pipeline_class(layout: Layout) -> Any:

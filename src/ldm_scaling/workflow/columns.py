@@ -13,7 +13,7 @@ TABLES = {
     "cells": "jobs.tables.CELLS jobs.tables.ON_GPU",
     "best": "jobs.tables.BEST",
     "crossovers": "tables.curves.CROSSOVERS",
-    "family": "jobs.tables.FAMILY jobs.tables.PARTS costs.published.COLUMNS jobs.tables.WEIGHTS",
+    "family": "jobs.tables.FAMILY jobs.tables.PARTS costs.published.COLUMNS jobs.tables.OF_ADOPTED",
     "leakage": "tables.leakage.LEAKAGE",
     "floors": "tables.arguments.FLOOR_COLUMNS",
     "fits": "tables.fits.FITS",
