@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+import yaml
+from project import ROOT
+from snakemake.utils import update_config
 
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
@@ -184,3 +189,34 @@ def test_real_images_are_resized_as_those_of_models_only_where_some_are(adopted_
     alone = {"extractors": [], "scorers": [scorer], "clip_like": None, "select_by": "clip_score"}
     adopted_config["metrics"] |= alone
     assert not PrepareSpec.of(load_study(adopted_config)).clean_resize, "there are no images"
+
+
+def ready(text, config):
+    """A study of public models with its commits, which it leaves to its user, filled in."""
+    filled = text.replace("COMMIT", "a" * 40).replace("FOLDER", "folder")
+    update_config(config, yaml.safe_load(filled))
+    return load_study(config)
+
+
+@pytest.mark.parametrize("name", ["bksdm", "sdxl", "sana"])
+def test_studies_of_public_models_measure_fid_and_list_further_metrics(pocket_config, name):
+    text = (ROOT / f"studies/{name}.yaml").read_text()
+    study = ready(text, pocket_config)
+    assert study.metrics.selecting == "fid"
+    assert study.sampling.n > 2 * 2048, "more images than dimensions"
+    # the metrics that are commented out are valid once they are not
+    head, own = text.split("\nmetrics:\n")
+    listed = re.sub(r"^( *)# (?=[- ] |scorers:)", r"\1", own, flags=re.MULTILINE)
+    assert listed != own
+    metrics = ready(f"{head}\nmetrics:\n{listed}", pocket_config).metrics.names.values()
+    expected = {"fid", "fd_dinov2", "cmmd", "clip_score", "pickscore", "hps"}
+    assert expected <= {*metrics}
+
+
+def test_every_size_of_sana_has_one_side_and_sprint_is_their_student(pocket_config):
+    study = ready((ROOT / "studies/sana.yaml").read_text(), pocket_config)
+    assert study.adopted
+    assert {model.side for model in study.adopted.models} == {1024}
+    assert study.sizes == ["sana-600m", "sana-1600m", "sana-4800m"]
+    assert list(study.adopted.students) == study.sizes[:2]
+    assert stages.grid(study, "distill", "sana-600m")[0] == [1, 2, 4]
