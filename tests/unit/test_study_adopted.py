@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 import pytest
 import yaml
@@ -193,7 +194,7 @@ def test_real_images_are_resized_as_those_of_models_only_where_some_are(adopted_
 
 def ready(text, config):
     """A study of public models with its commits, which it leaves to its user, filled in."""
-    filled = text.replace("COMMIT", "a" * 40).replace("FOLDER", "folder")
+    filled = re.sub("(FULL_)?COMMIT", "a" * 40, text).replace("FOLDER", "folder")
     update_config(config, yaml.safe_load(filled))
     return load_study(config)
 
@@ -211,6 +212,14 @@ def test_studies_of_public_models_measure_fid_and_list_further_metrics(pocket_co
     metrics = ready(f"{head}\nmetrics:\n{listed}", pocket_config).metrics.names.values()
     expected = {"fid", "fd_dinov2", "cmmd", "clip_score", "pickscore", "hps"}
     assert expected <= {*metrics}
+
+
+def test_the_study_that_the_guide_shows_measures_fid(pocket_config):
+    guide = (ROOT / "docs/guide.md").read_text()
+    _, shown = guide.split("`studies/mine.yaml`:\n\n", 1)
+    shown, _ = shown.split("\n\n", 1)
+    study = ready(textwrap.dedent(shown), pocket_config)
+    assert study.sizes == ["large", "small"] and study.metrics.selecting == "fid"
 
 
 def test_every_size_of_sana_has_one_side_and_sprint_is_their_student(pocket_config):
