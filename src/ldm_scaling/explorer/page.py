@@ -10,12 +10,12 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-TEMPLATES = tuple(Path(__file__).with_name(f"page.{kind}") for kind in ("html", "css", "js"))
+_TEMPLATES = tuple(Path(__file__).with_name(f"page.{kind}") for kind in ("html", "css", "js"))
 
 
 def page(content: dict[str, Any]) -> str:
     """The page. plotly.js is compressed in it, which makes it 3 MB smaller."""
-    template, style, script = (path.read_text(encoding="utf-8") for path in TEMPLATES)
+    template, style, script = (path.read_text(encoding="utf-8") for path in _TEMPLATES)
     library = b64encode(zlib.compress(get_plotlyjs().encode(), 9)).decode()
     # "</" would end the element
     shown = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")

@@ -10,11 +10,12 @@ from .paths import inputs_of
 _ROOM = f"{PACKAGE}.explorer"
 _BESIDE = ("levers", "claims", "floors")
 """tables that it shows beside frontier.csv"""
+_TEMPLATES = ("html", "css", "js")
 
 
 def inputs(study: Study) -> dict[str, str | list[str]]:
     """Files, by the names of the rule's inputs."""
-    templates = sorted(ABOVE.joinpath(*_ROOM.split(".")).glob("page.*[!y]"))
+    templates = [ABOVE.joinpath(*_ROOM.split("."), f"page.{kind}") for kind in _TEMPLATES]
     return {
         "frontier": _paths(study, "frontier")[0],
         "tables": [path for name in _BESIDE for path in _paths(study, name)],
