@@ -30,11 +30,12 @@ CAPTIONS = [f"thing {number}, <b>bold</b> & {number}" for number in range(10)]
 GUIDE = "guide"
 """a setting that no code of the explorer knows"""
 CLAIMS = """\
-id,topic,source,sentence,statistic,estimate,lo,hi,p,n,verdict,reason,note,figure
+id,topic,source,sentence,statistic,estimate,lo,hi,p,n,verdict,reason,note,figure,cells
 quality-improves-with-size,Size,Table 1,Larger is better,an exponent,0.16491,0.13,0.19,0.001,64,\
-holds for this training,,,train_compute
-made-up,Size,nobody,Smaller is better,another,-0.5,-0.6,-0.4,0.001,64,does not hold,,,fid_vs_cost
-never,Size,nobody,Nobody knows,a third,,,,,,not run,there are no cells,,fid_vs_cost
+holds for this training,,,train_compute,pretrain/ddim
+made-up,Size,nobody,Smaller is better,another,-0.5,-0.6,-0.4,0.001,64,does not hold,\
+,,fid_vs_cost,distill/lcm pretrain/ddim
+never,Size,nobody,Nobody knows,a third,,,,,,not run,there are no cells,,fid_vs_cost,
 """
 
 

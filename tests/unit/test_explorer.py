@@ -112,7 +112,7 @@ def sampled(tmp_path):
     known = {name: shades(name) for name in ("steps2_guidance1", "steps4_guidance1")}
     empty = np.zeros((0, 3, SIDE, SIDE), np.uint8)
     write_arrays(file, {**known, "steps8_guidance1": empty}, "")
-    return Sampled("pretrain", "c8", "ddim", "trailing", file)
+    return Sampled("pretrain", "c8", "ddim", "trailing", str(file))
 
 
 def decoded(address):
@@ -121,7 +121,8 @@ def decoded(address):
 
 
 def test_images_are_the_cells_own(sampled):
-    cells = [cell(7), cell(8, steps=4), cell(9, steps=8), cell(10, sampler="ddpm"), cell(11, steps=3)]
+    failed, not_sampled, of_another = cell(9, steps=8), cell(10, steps=3), cell(11, sampler="ddpm")
+    cells = [cell(7), cell(8, steps=4), failed, not_sampled, of_another]
     found = thumbnails(cells, [sampled], CAPTIONS)
     assert found["captions"] == CAPTIONS[:8]
     assert set(found["cells"]) == {7, 8}
@@ -140,7 +141,7 @@ def test_large_images_are_scaled_and_many_are_left_out(tmp_path, monkeypatch):
     file = tmp_path / "images.safetensors"
     noise = np.random.default_rng(0).integers(0, 256, (8, 3, 200, 200)).astype(np.uint8)
     write_arrays(file, {"steps2_guidance1": noise}, "")
-    sampled = Sampled("pretrain", "c8", "ddim", "trailing", file)
+    sampled = Sampled("pretrain", "c8", "ddim", "trailing", str(file))
     (whole,) = thumbnails([cell(0)], [sampled], CAPTIONS)["cells"].values()
     assert len(whole) == 8 and decoded(whole[0]).shape == (96, 96, 3)
     monkeypatch.setattr(images, "_BYTES", 3 * max(map(len, whole)))

@@ -30,7 +30,7 @@ def main(
     ] = None,
     captions: Annotated[Path | None, "test.csv"] = None,
     images: Annotated[
-        list[list[str]] | None,
+        list[tuple[str, str, str, str, str]] | None,
         Option(
             "images of a model's cells; repeat for each",
             nargs=5,
@@ -42,7 +42,7 @@ def main(
     """Write explorer.html."""
     content = contents(tables, study)
     if images and captions:
-        files = [Sampled(*names, Path(file)) for *names, file in images]
+        files = [Sampled(*own) for own in images]
         content["images"] = thumbnails(content["cells"], files, read_column(captions, "caption"))
     text = page(content)
     write_text(out, text)

@@ -11,8 +11,6 @@ import pandas as pd
 import yaml
 from scipy.special import ndtri
 
-from ..claims.registry import CLAIMS
-from ..claims.statement import FIXED
 from ..figures import style
 from ..figures.quality_curves import AXIS_LABELS
 from ..jobs.tables import FLOOR_COLUMNS, HALF, ON_GPU, read_whole, settings_of
@@ -46,6 +44,7 @@ _MARKERS = dict(
     )
 )
 """what matplotlib's markers are called on the page, and look like in its text"""
+_DECIDING = ("stage", "sampler")
 _SIZE = "size"
 _LABELS = {name: own.label for name, own in SAMPLERS.items()}
 
@@ -71,7 +70,7 @@ def contents(tables: Path, study: Study | None) -> dict[str, Any]:
         },
         "floors": _rows(tables / "floors.csv", FLOOR_COLUMNS),
         "levers": _rows(tables / "levers.csv", LEVERS),
-        "claims": _claims(_rows(tables / "claims.csv", ["id", "verdict"]), study),
+        "claims": _claims(tables / "claims.csv"),
         "cost": _cost(tables.parent),
         "images": {"captions": [], "cells": {}},
     }
@@ -141,15 +140,12 @@ def _measured(rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _claims(rows: list[dict[str, Any]], study: Study | None) -> list[dict[str, Any]]:
-    """Claims with their verdicts, and the stage and sampler whose cells decide each of them."""
-    known = {claim.id: claim for claim in CLAIMS}
+def _claims(path: Path) -> list[dict[str, Any]]:
+    """Claims with their verdicts, and the settings of the cells that decide each of them."""
+    rows = _rows(path, ["id", "verdict"])
     for row in rows:
-        if claim := known.get(row["id"]):
-            row["stage"] = claim.stage
-            row["sampler"] = claim.sampler
-            if claim.sampler == FIXED:
-                row["sampler"] = study and study.sampling.fixed.sampler
+        pairs = [pair.split("/") for pair in row.pop("cells", "").split()]
+        row["settings"] = {name: [pair[at] for pair in pairs] for at, name in enumerate(_DECIDING)}
     return rows
 
 

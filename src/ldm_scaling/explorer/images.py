@@ -31,12 +31,12 @@ class Sampled(NamedTuple):
     size: str
     sampler: str
     schedule: str
-    file: Path
+    file: str
 
     @property
     def settings(self) -> dict[str, str]:
         """What its cells have in common."""
-        return {name: getattr(self, name) for name in self._fields[:-1]}
+        return dict(zip(self._fields, self[:-1], strict=False))
 
 
 def thumbnails(
@@ -72,7 +72,7 @@ def _place(settings: Mapping[str, Any], files: Sequence[Sampled]) -> tuple[Path,
     """The file and the array with a cell's images."""
     for own in files:
         if own.settings.items() <= settings.items():
-            return own.file, cell_of(settings)
+            return Path(own.file), cell_of(settings)
     return None
 
 

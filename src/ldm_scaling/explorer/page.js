@@ -189,9 +189,9 @@ function showAnswer() {
       others ? `Not told apart from ${others} other${others > 1 ? "s" : ""}, marked ○. ` : "Better than every other one within the budget. ",
       choice.luck ? `As it was chosen on these images, expect ${digits(choice.row.value + choice.luck)} on others.` : null));
   const at = steps.findLastIndex((step) => step.cost <= state.budget * SAME);
-  const to = (step, arrow) => step && button(`${arrow} ${digits(step.cost)}: ${names(step.row)[0]}, ${digits(step.row.value)}`,
+  const to = (step, which) => step && button(`${which}: ${digits(step.cost)} buys ${names(step.row)[0]}, ${digits(step.row.value)}`,
     () => setBudget(step.cost), { title: nameOf(step.row) });
-  fill("#steps", to(steps[at - 1], "cheaper,"), to(steps[at + 1], "dearer, from"));
+  fill("#steps", to(steps[at - 1], "cheaper"), to(steps[at + 1], "dearer"));
 }
 
 function setBudget(budget) {
@@ -310,7 +310,7 @@ function layoutOf() {
   const narrow = innerWidth < 1000;
   return {
     ...layouts,
-    margin: { l: narrow ? 50 : 68, r: narrow ? 10 : 16, t: 8, b: narrow ? 46 : 50 },
+    margin: { l: narrow ? 58 : 68, r: narrow ? 10 : 16, t: 8, b: narrow ? 46 : 50 },
     xaxis: { ...logAxis(view.range),
       title: { text: data.axes[state.axis].replace("\n", " "), font: { size: narrow ? 11 : 13 } } },
     yaxis: { ...(logarithmic ? logAxis([ends[0] * 0.95, ends[1] * 1.05]) : lines),
@@ -394,11 +394,11 @@ function showChips() {
   }));
 }
 
-/** Show only cells with one value of each of some settings. */
+/** Show only cells whose settings are among the wanted ones. */
 function only(wanted) {
   for (const name of several) {
     const values = data.settings[name].values.map(({ value }) => value);
-    state.hidden[name] = new Set(name in wanted ? values.filter((value) => value !== wanted[name]) : []);
+    state.hidden[name] = new Set(wanted[name] ? values.filter((value) => !wanted[name].includes(value)) : []);
   }
   showChips();
   render();
@@ -441,7 +441,7 @@ function showImages() {
   fill("#pictures", ...(has ? captions : []).map((caption, prompt) => make("figure", {},
     make("div", {}, ...two.map(([letter, row]) => {
       const source = row && images[row.cell]?.[prompt];
-      return source ? make("img", { src: source, alt: `${letter}: ${caption}`, className: "small" }) : make("span", {}, "no image kept");
+      return source ? make("img", { src: source, alt: `${letter}: ${caption}` }) : make("span", {}, "no image kept");
     })),
     make("figcaption", {}, caption))));
 }
@@ -500,11 +500,10 @@ function showClaims() {
 
 function claimItem(claim) {
   const number = claim.estimate == null ? "" : ` ${digits(claim.estimate)} [${digits(claim.lo)}, ${digits(claim.hi)}]`;
-  const wanted = { stage: claim.stage, sampler: claim.sampler };
-  const known = Object.fromEntries(Object.entries(wanted).filter(([name, value]) => several.includes(name) && value));
-  const has = data.cells.some((cell) => Object.entries(wanted).every(([name, value]) => !value || cell.settings[name] === value));
-  const show = claim.stage && has && button("Show its cells", () => {
-    only(known);
+  const wanted = Object.entries(claim.settings);
+  const has = data.cells.some((cell) => wanted.every(([name, values]) => values.includes(cell.settings[name])));
+  const show = has && button("Show its cells", () => {
+    only(claim.settings);
     $("#curves").scrollIntoView();
   });
   return make("li", {}, make("details", {},

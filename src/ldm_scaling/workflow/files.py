@@ -173,8 +173,11 @@ def frontier_images(study: Study) -> list[Given]:
         for stage, name, schedule in _of_prompts(study)
         for size in stages.sizes(study, stage)
     ]
-    sampler = stitched_sampler(study) if study.stitch else ""
-    models += [(STITCH, sizes, sampler, own) for sizes, first in trajectories(study) if first == seed]
+    models += [
+        (STITCH, sizes, stitched_sampler(study), own)
+        for sizes, first in trajectories(study)
+        if first == seed
+    ]
     found = []
     for stage, size, name, schedule in models:
         path = f"{study.results}/cells/{stage}/{size}/seed{seed}/{name}/images.safetensors"
