@@ -24,32 +24,54 @@ LOCK := $(shell command -v flock >/dev/null && echo "flock --nonblock --conflict
 SNAKEMAKE := mkdir -p .snakemake && $(LOCK) snakemake --cores $(CORES) --rerun-incomplete \
 	--max-jobs-per-timespan 10000/10s \
 	$(if $(LOCK),--nolock)
-BUSY := || { code=$$?; [ $$code -ne 75 ] || echo "error: another make runs here; wait for it"; exit $$code; }
+BUSY = || { code=$$?; [ $$code -ne 75 ] || python -m ldm_scaling.watch.busy .snakemake/make.lock; exit $$code; }
+# What jobs print is in their logs, too; hence /dev/null. Snakemake's own log is in .snakemake/log.
+WATCHED := @$(SNAKEMAKE) --logger ldm-scaling
+# A run of one file, or of all without one. AHEAD counts the FLOPs for the time that is left.
+AHEAD = python -m ldm_scaling.plan.ahead $(1) --configfile $(STUDY)
+RUN = $(WATCHED) --logger-ldm-scaling-ahead '$(AHEAD)' --configfile=$(STUDY) $(1) >/dev/null $(BUSY)
+FIGURE = $(RESULTS)/figures/fid_vs_cost.pdf
+OF_STUDY = $(if $(filter-out config.yaml,$(STUDY)), STUDY=$(STUDY))
+# What a run ends with: the answer in three lines, and what to type next.
+ENDING = @python -m ldm_scaling.answer --configfile $(STUDY) --style brief; echo "figure: $(FIGURE)"; \
+	echo "next: make answer BUDGET=1$(OF_STUDY)"; \
+	echo "next: make sample PROMPT=\"a red heart\" BUDGET=1$(OF_STUDY)"; echo "next: make $(1)$(OF_STUDY)"
 
-.PHONY: help figure all smoke report plan prefetch test lint bench lock clean
+.PHONY: help figure all smoke answer sample report plan prefetch test lint bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 figure: $(READY) ## results/figures/fid_vs_cost.pdf of a study, the pocket study by default
-	$(SNAKEMAKE) --configfile=$(STUDY) $(RESULTS)/figures/fid_vs_cost.pdf $(BUSY)
+	$(call RUN,$(FIGURE))
+	$(call ENDING,all)
 
 all: $(READY) ## every table and figure of a study: make all STUDY=studies/smoke.yaml
-	$(SNAKEMAKE) --configfile=$(STUDY) $(BUSY)
+	$(call RUN)
+	$(call ENDING,report)
 
-smoke: $(READY) ## the whole chain on tiny models, in minutes; for tests
-	$(SNAKEMAKE) --configfile=studies/smoke.yaml $(BUSY)
+smoke: STUDY = studies/smoke.yaml
+smoke: all ## the whole chain on tiny models, in minutes; for tests
+
+answer: $(READY) ## what to take for a budget, from results that are there: make answer BUDGET=0.05s
+	@python -m ldm_scaling.answer --configfile $(STUDY) $(if $(BUDGET),--budget $(BUDGET)) \
+		$(if $(QUALITY),--quality $(QUALITY)) $(if $(MEMORY),--memory $(MEMORY))
+
+sample: $(READY) ## a sheet of images with the best of the models that exist: make sample PROMPT="a red heart" BUDGET=2
+	@python -m ldm_scaling.answer.sample --configfile $(STUDY) --prompt "$(PROMPT)" \
+		$(if $(BUDGET),--budget $(BUDGET)) $(if $(OUT),--out $(OUT))
 
 report: $(READY) ## all of a study, and report.zip with it, for a browser: make report STUDY=studies/smoke.yaml
-	$(SNAKEMAKE) --configfile=$(STUDY) $(BUSY)
-	$(SNAKEMAKE) --configfile=$(STUDY) --report $(RESULTS)/report.zip $(BUSY)
+	$(call RUN)
+	$(WATCHED) --configfile=$(STUDY) --report $(RESULTS)/report.zip >/dev/null $(BUSY)
+	@echo "report: $(RESULTS)/report.zip"
 
 plan: $(READY) ## what a study would cost: make plan STUDY=studies/paper.yaml DEVICE=h100 CHANGE=training.lr=2e-4
 	@python -m ldm_scaling.plan --configfile $(STUDY) $(if $(CHANGE),--change $(CHANGE)) \
 		--device $(DEVICE) --utilisation $(UTILISATION)
 
 prefetch: $(READY) ## all downloads of a study: make prefetch STUDY=studies/paper.yaml
-	$(SNAKEMAKE) prefetch --configfile=$(STUDY) $(BUSY)
+	$(WATCHED) --configfile=$(STUDY) prefetch >/dev/null $(BUSY)
 
 test: $(READY) ## the whole test suite
 	python -m pytest --numprocesses auto --no-loadscope-reorder

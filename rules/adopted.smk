@@ -6,7 +6,7 @@ summary.json of each model in <results>/latents/{stage}/{size}, family.csv and s
 """
 
 from ldm_scaling.workflow.closure import closure
-from ldm_scaling.workflow.specs.costs import AdoptedSpec
+from ldm_scaling.workflow.specs.costs import CountAdoptedSpec
 from ldm_scaling.workflow.specs.latents import EncodePromptsSpec
 
 
@@ -39,7 +39,10 @@ rule encode_prompts:
 
 
 rule count_adopted:
-    """Count the parameters and FLOPs of every adopted model, without its weights."""
+    """Count the parameters and FLOPs of every adopted model, without its weights.
+
+    It comes first, since it also checks that each model can be sampled as the study asks.
+    """
     input:
         pipelines=inputs.pipelines,
         sources=closure("ldm_scaling.costs.count_adopted"),
@@ -49,13 +52,14 @@ rule count_adopted:
         "<logs>/count_adopted.log",
     benchmark:
         "<benchmarks>/count_adopted.tsv"
+    priority: 1
     conda:
         ENVIRONMENT
     resources:
         mem_mb=4000,
         runtime=20,
     params:
-        spec=options.spec(AdoptedSpec.of),
+        spec=options.spec(CountAdoptedSpec.of),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.costs.count_adopted --spec {params.spec:q} --out {output:q}"
@@ -73,4 +77,4 @@ use rule count_adopted as count_students with:
     benchmark:
         "<benchmarks>/count_students.tsv"
     params:
-        spec=options.spec(AdoptedSpec.of_students),
+        spec=options.spec(CountAdoptedSpec.of_students),

@@ -104,6 +104,34 @@ rule collect:
         " --cells-out {output.cells:q} --best-out {output.best:q} --draws-out {output.draws:q}"
 
 
+rule answer:
+    """The best configuration for each budget of the figures, as `make answer` prints it."""
+    input:
+        frontier="<results>/tables/frontier.csv",
+        family="<results>/tables/family.csv",
+        sources=closure("ldm_scaling.answer.__main__"),
+    output:
+        report("<results>/answer.txt", **targets.told("answer.txt")),
+    log:
+        "<logs>/answer.log",
+    benchmark:
+        "<benchmarks>/answer.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        tables=subpath(input.frontier, parent=True),
+        metric=settings.metric(STUDY),
+        confidence=STUDY.metrics.confidence,
+        budgets=STUDY.figures.budgets,
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.answer --tables {params.tables:q} --metric {params.metric:q}"
+        " --confidence {params.confidence} --budget {params.budgets} --out {output:q}"
+
+
 rule latency:
     """Seconds of a forward pass by size on this device; no other target needs it, none beside it."""
     input:

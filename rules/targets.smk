@@ -25,10 +25,11 @@ rule figures:
 
 
 rule tables:
-    """Every table, and the page of claims."""
+    """Every table, the page of claims, and the answer for the budgets of the figures."""
     input:
         expand("<results>/tables/{name}.csv", name=targets.tables(STUDY)),
         "<results>/claims.md",
+        "<results>/answer.txt",
     localrule: True
 
 

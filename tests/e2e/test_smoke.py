@@ -93,6 +93,8 @@ LIGHT = {
     *FIGURES,
     "all",
     "concatenate",
+    "frontier_table",
+    "answer",
     "leakage",
     "fits",
     "fixed_setting",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,9 +18,10 @@ from pipelines import MAKERS, save
 from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
+from ldm_scaling import kinds
 from ldm_scaling.cells.adopted import PipelineSampler
 from ldm_scaling.cells.sample import initial_noise
-from ldm_scaling.costs.count_adopted import adopted_costs
+from ldm_scaling.costs.count_adopted import adopted_costs, check_sampling, known_costs
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.jobs.seeds import Stream, row_generators
 from ldm_scaling.models import adopt
@@ -27,6 +29,7 @@ from ldm_scaling.models.encode_prompts import as_array
 from ldm_scaling.models.known_pipelines import KNOWN
 from ldm_scaling.plan.adopted import downloaded_bytes
 from ldm_scaling.study.adopted import AdoptedModel
+from ldm_scaling.workflow.specs.costs import CountAdoptedSpec
 
 SIDE, SHOWN = 32, 16
 BICUBIC = Image.Resampling.BICUBIC
@@ -94,8 +97,19 @@ def test_another_scale_gives_other_images(adopted, name):
     assert (images[0] != images[1]).any()
 
 
-@pytest.mark.parametrize("name", ["stable_diffusion", "stable_diffusion_xl", "pixart", "sana"])
-def test_images_are_those_of_the_pipeline_called_with_captions(adopted, name):
+@pytest.mark.parametrize(
+    ("name", "negative"),
+    [
+        ("stable_diffusion", None),
+        ("stable_diffusion_xl", None),  # which guides away from zeros, not from an empty prompt
+        ("stable_diffusion_xl", ""),
+        ("stable_diffusion_xl", "big dog"),
+        ("pixart", None),
+        ("pixart", "big dog"),
+        ("sana", None),
+    ],
+)
+def test_images_are_those_of_the_pipeline_called_with_captions(adopted, name, negative):
     own = adopted(name)
     whole = diffusers.DiffusionPipeline.from_pretrained(own.model.folder)
     whole.set_progress_bar_config(disable=True)
@@ -103,12 +117,13 @@ def test_images_are_those_of_the_pipeline_called_with_captions(adopted, name):
     side = SIDE // whole.vae_scale_factor
     noise = initial_noise(0, range(3), (config.in_channels, side, side))
     more = {"use_resolution_binning": False, "clean_caption": False}
-    given = more if name in ("pixart", "sana") else {}
+    given = dict(more) if name in ("pixart", "sana") else {}
+    if negative is not None:
+        given["negative_prompt"] = [negative] * 3
     if name == "sana":
         given["complex_human_instruction"] = None
     by_hand = whole(
         CAPTIONS,
-        negative_prompt=[""] * 3,
         height=SIDE,
         width=SIDE,
         latents=noise,
@@ -118,7 +133,11 @@ def test_images_are_those_of_the_pipeline_called_with_captions(adopted, name):
         output_type="np",
         **given,
     ).images
-    images, _ = own.whole.images(cell(), range(3))
+    model = own.model.model_copy(update={"negative_prompt": negative})
+    encoded = adopt.encode(adopt.load(model, text=True), own.layout, model, CAPTIONS)
+    prompts = {key: as_array(key, value) for key, value in encoded.items()}
+    sampler = PipelineSampler(own.pipeline, own.layout, prompts, SIDE, SIDE)
+    images, _ = sampler.images(cell(), range(3))
     expected = np.round(by_hand * 255).transpose(0, 3, 1, 2)
     # embedded prompts are kept in half precision
     assert abs(images - expected).max() <= 2
@@ -137,6 +156,32 @@ def test_ddim_is_that_of_diffusers_where_both_take_the_same_steps(adopted, name,
     expected, _ = theirs.images(cell(guidance=scale), range(2))
     assert own.pipeline.scheduler.timesteps.tolist() == levels
     assert abs(images.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        {"trained_betas": np.linspace(1e-3, 5e-2, 1000).tolist()},
+        {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"},
+    ],
+)
+def test_solvers_of_the_study_keep_every_part_of_the_noise_schedule(adopted, process):
+    own = adopted("stable_diffusion")
+    given = {"timestep_spacing": "trailing", "clip_sample": False, "set_alpha_to_one": True}
+    saved = own.layout.config("scheduler")
+    own.pipeline.scheduler = diffusers.DDIMScheduler.from_config(saved, **given, **process)
+    theirs = PipelineSampler(own.pipeline, own.layout, own.prompts, SIDE, SIDE)
+    expected, _ = theirs.images(cell(), range(2))
+    found, _ = theirs.images(cell(sampler="ddim"), range(2))
+    assert abs(found.astype(int) - expected).max() <= 1
+
+
+def test_a_scheduler_without_levels_of_training_is_sampled_by_itself_only(adopted):
+    own = adopted("stable_diffusion")
+    own.pipeline.scheduler = diffusers.EDMEulerScheduler()
+    sampler = PipelineSampler(own.pipeline, own.layout, own.prompts, SIDE, SIDE)
+    with pytest.raises(InputError, match=r"dpmpp needs beta_start, which EDMEuler.*choose native"):
+        sampler.images(cell(sampler="dpmpp"), [0])
 
 
 @pytest.mark.parametrize("name", OF_DIFFUSION)
@@ -162,6 +207,79 @@ def test_solvers_of_flows_keep_the_shift_and_waste_no_step(adopted, name, sample
         shifted = 3 * even / (1 + 2 * even)
         assert torch.allclose(sigmas[:-1].float(), shifted, atol=2e-3)
     assert sigmas[-1] == 0
+
+
+@pytest.mark.parametrize("name", FLOW)
+@pytest.mark.parametrize("sampler", ["euler", "dpmpp"])
+def test_a_schedule_that_solvers_of_flows_ignore_is_refused(adopted, name, sampler):
+    own = adopted(name).sampler
+    with pytest.raises(InputError, match="leading is not for flow matching; set trailing and"):
+        own.images(cell(sampler=sampler, schedule="leading"), [0])
+
+
+def native(adopted, name: str, **settings: Any) -> Any:
+    """A pipeline with another scheduler for its native sampler."""
+    model = adopted(name).model.model_copy(update={"scheduler": settings})
+    return adopt.load(model, text=False)
+
+
+@pytest.mark.parametrize("name", ["stable_diffusion_3", "sana"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "DPMSolverMultistepScheduler",
+        "UniPCMultistepScheduler",
+        "FlowMatchEulerDiscreteScheduler",
+        "FlowMatchHeunDiscreteScheduler",
+    ],
+)
+def test_another_scheduler_of_a_flow_keeps_the_shift(adopted, name, kind):
+    pipeline = native(adopted, name, **{"class": kind})
+    assert type(pipeline.scheduler).__name__ == kind
+    pipeline.scheduler.set_timesteps(1000)
+    found = pipeline.scheduler.sigmas
+    assert found[0] == pytest.approx(1, abs=2e-3) and found[-1] == 0
+    middle = found[len(found) // 2].item()
+    assert middle == pytest.approx(3 * 0.5 / (1 + 2 * 0.5), abs=2e-3)
+
+
+def test_other_settings_of_a_scheduler_stand_beside_those_of_the_pipeline(adopted):
+    given = {"class": "DPMSolverMultistepScheduler", "flow_shift": 5.0, "solver_order": 3}
+    scheduler = native(adopted, "sana", **given).scheduler
+    assert (scheduler.config.flow_shift, scheduler.config.solver_order) == (5.0, 3)
+    ours = native(adopted, "stable_diffusion", **{"class": "DEISMultistepScheduler"}).scheduler
+    assert ours.config.beta_end == 0.012
+
+
+DPM = "DPMSolverMultistepScheduler"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "why"),
+    [
+        ("sana", {"class": "DEISMultistepScheduler"}, "DEIS.* is not for flow matching; take Flow"),
+        ("sana", {"class": "SASolverScheduler"}, "SASolver.* is not for flow matching; take Flow"),
+        ("sana", {"class": "DDIMScheduler"}, "DDIMScheduler is not for flow matching"),
+        ("sana", {"class": DPM, "use_flow_sigma": True}, "has no setting use_flow_sigma;"),
+        ("sana", {"class": DPM, "use_flow_sigmas": False}, "these settings is not for flow match"),
+        ("sana", {"class": "DPMSolver"}, "diffusers has no scheduler DPMSolver; correct class"),
+        ("sana", {"class": "UNet2DModel"}, "diffusers has no scheduler UNet2DModel"),
+        ("flux", {"class": "FlowMatchHeunDiscreteScheduler"}, "cannot shift by the image's size"),
+        (
+            "stable_diffusion",
+            {"class": "FlowMatchEulerDiscreteScheduler"},
+            "is not for models that are not of flow matching",
+        ),
+        ("stable_diffusion", {"class": DPM, "algorithm_type": "other"}, "scheduler: other"),
+    ],
+)
+def test_a_scheduler_that_does_not_fit_is_refused_before_anything_is_loaded(
+    adopted, name, settings, why
+):
+    model = adopted(name).model.model_copy(update={"scheduler": settings})
+    with pytest.raises(InputError, match=why) as found:
+        adopt.read_layout(model)
+    assert str(found.value).startswith(f"config key adopted.models: {model.name}: scheduler: ")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +340,7 @@ def test_weights_are_as_large_as_the_files_that_have_them(adopted, name):
         ("stable_diffusion_xl", "float16", "float32"),
         ("stable_diffusion_xl", "bfloat16", "bfloat16"),
         ("stable_diffusion", "float16", "float16"),
-        ("sana", "float16", "float16"),
+        ("sana", "bfloat16", "bfloat16"),
     ],
 )
 def test_latents_are_decoded_in_what_the_pipeline_decodes_them_in(
@@ -300,14 +418,16 @@ def test_a_denoiser_alone_goes_into_the_pipeline_of_its_model(adopted, tmp_path)
     assert costs.told and costs.params > adopted_costs(model.base).params
 
 
-def test_a_lora_is_added_to_the_weights_of_its_model(adopted, tmp_path):
+@pytest.mark.parametrize("name", [None, "own_4step_lora.safetensors"])
+def test_a_lora_is_added_to_the_weights_of_its_model(adopted, tmp_path, name):
     base = adopted("stable_diffusion")
     unet = diffusers.UNet2DConditionModel.from_pretrained(base.model.folder / "unet")
     unet.add_adapter(peft.LoraConfig(r=2, target_modules=["to_q", "to_v"], init_lora_weights=False))
     diffusers.StableDiffusionPipeline.save_lora_weights(
-        tmp_path, peft.get_peft_model_state_dict(unet), safe_serialization=True
+        tmp_path, peft.get_peft_model_state_dict(unet), weight_name=name, safe_serialization=True
     )
-    sampler, _, model = student_of(adopted, part="lora", pretrained=str(tmp_path))
+    given = {"part": "lora", "pretrained": str(tmp_path), "weight_name": name}
+    sampler, _, model = student_of(adopted, **given)
     images, finite = sampler.images(cell(), range(2))
     before, _ = base.sampler.images(cell(), range(2))
     assert finite and (images != before).any()
@@ -315,10 +435,15 @@ def test_a_lora_is_added_to_the_weights_of_its_model(adopted, tmp_path):
 
 
 def test_an_unknown_class_is_refused_with_the_line_that_would_add_it(tmp_path):
-    (tmp_path / adopt.INDEX).write_text('{"_class_name": "OtherPipeline"}')
     model = AdoptedModel(name="m", pretrained=str(tmp_path), side=SIDE)
-    with pytest.raises(InputError, match=r'OtherPipeline is not known.*Pipeline\("OtherPipeline"'):
-        adopt.read_layout(model)
+    for denoiser, width in (("unet", "cross_attention_dim"), ("transformer", "caption_channels")):
+        index = {"_class_name": "OtherPipeline", denoiser: ["diffusers", "Network"]}
+        (tmp_path / adopt.INDEX).write_text(json.dumps(index))
+        with pytest.raises(InputError, match="OtherPipeline is not known") as found:
+            adopt.read_layout(model)
+        line = str(found.value).rpartition(": ")[2]
+        added = eval(line, vars(kinds.pipelines))
+        assert (added.name, added.denoiser, added.width) == ("OtherPipeline", denoiser, width)
 
 
 def test_a_scale_that_a_pipeline_ignores_is_refused(adopted):
@@ -332,16 +457,106 @@ def test_a_scale_that_a_pipeline_ignores_is_refused(adopted):
         sampler.images(cell(), [0])
 
 
+@pytest.mark.parametrize(
+    ("name", "asked", "why"),
+    [
+        ("stable_diffusion", {"samplers": ["native", "euler"]}, "sampling.samplers: euler"),
+        ("sana", {"samplers": ["ddim"]}, "ddim does not sample flow matching"),
+        ("sana_sprint", {"samplers": ["dpmpp"]}, "has its own sampler only; choose native"),
+        ("sana", {"samplers": ["dpmpp"], "schedules": ["trailing", "leading"]}, "set trailing"),
+        ("schnell", {"samplers": ["native"]}, r"ignores the guidance.*guidance: \[1\]"),
+        ("edm", {"samplers": ["dpmpp"]}, "dpmpp needs beta_start"),
+    ],
+)
+def test_what_a_study_asks_in_vain_is_refused_when_models_are_counted(
+    adopted, tmp_path, name, asked, why
+):
+    folder = tmp_path / name
+    if name == "schnell":
+        pipeline = pipelines.flux()
+        pipeline.transformer.register_to_config(guidance_embeds=False)
+        pipeline.save_pretrained(folder)
+    elif name == "edm":
+        pipeline = pipelines.stable_diffusion_xl()
+        pipeline.scheduler = diffusers.EDMEulerScheduler()
+        pipeline.save_pretrained(folder)
+    else:
+        folder = adopted(name).model.folder
+    model = AdoptedModel(name="own", pretrained=str(folder), side=SIDE)
+    given = {"models": [model], "reference": "own", "order": "listed"}
+    given |= {"schedules": ["trailing"], "strongest": {"own": 3.0}} | asked
+    with pytest.raises(InputError, match=f"^config key adopted.models: own: .*{why}"):
+        check_sampling(CountAdoptedSpec(**given))
+    fine = {"samplers": ["native"], "schedules": ["trailing", "leading"], "strongest": {"own": 1}}
+    check_sampling(CountAdoptedSpec(**given | fine))
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "why"),
+    [
+        ("stable_diffusion", 33, "side: 33 is no multiple of 2; change it"),
+        ("stable_diffusion", 20, "StableDiffusionPipeline refuses: .*divisible by 8"),
+        ("pixart", 18, "side: 18 is no multiple of 4"),
+        ("sana", 40, "SanaPipeline refuses: .*divisible by 32"),
+        ("flux", 18, "side: 18 is no multiple of 4"),  # FLUX itself would make 16
+        ("stable_diffusion_3", 64, "its denoiser refuses: .*cannot be greater than"),
+    ],
+)
+def test_a_side_that_a_pipeline_does_not_make_is_refused_when_it_is_counted(
+    adopted, name, side, why
+):
+    model = adopted(name).model.model_copy(update={"side": side})
+    for count in (adopted_costs, known_costs):
+        with pytest.raises(InputError, match=f"config key adopted.models: {model.name}: {why}"):
+            count(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "update", "why"),
+    [
+        ("sana", {"dtype": "float16"}, "SanaPipeline fails in float16; set dtype: bfloat16"),
+        ("sana_sprint", {"dtype": "float16"}, "SanaSprintPipeline fails in float16"),
+        ("stable_diffusion", {"max_sequence_length": 20}, "max_sequence_length: .*remove it"),
+        ("stable_diffusion_xl", {"max_sequence_length": 20}, "max_sequence_length: .*remove it"),
+    ],
+)
+def test_a_key_that_is_not_for_the_class_is_refused(adopted, name, update, why):
+    with pytest.raises(InputError, match=why):
+        adopt.read_layout(adopted(name).model.model_copy(update=update))
+
+
+def test_a_denoiser_that_is_not_there_is_unknown_although_its_teacher_is_known(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    base = AdoptedModel(name="sd1", pretrained="CompVis/stable-diffusion-v1-4", side=512)
+    given = {"name": "m", "part": "denoiser", "few_step_of": "sd1", "side": 512}
+    student = AdoptedModel(pretrained="ORG/student", **given).model_copy(update={"base": base})
+    found = known_costs(student)
+    assert np.isnan([found.params, found.forward]).all()
+    pipelines._unet(time_cond_proj_dim=16, cross_attention_dim=768).save_pretrained("ORG/student")
+    costs = adopted_costs(student)
+    assert costs.told and costs.params < 1e6 < costs.text_params
+
+
 def test_neither_checker_nor_watermark_is_loaded(adopted):
     assert adopted("stable_diffusion").pipeline.safety_checker is None
     assert adopted("stable_diffusion_xl").pipeline.watermark is None
 
 
 def test_the_summary_names_what_is_left_out_and_how_guidance_is_applied(adopted):
-    own = adopted("stable_diffusion")
-    found = adopt.summarized(own.model, own.layout)
+    def of(name):
+        return adopted(name).model, adopted(name).layout
+
+    found = adopt.summarized(*of("stable_diffusion"))
     assert found["pipeline"] == "StableDiffusionPipeline"
     assert (found["process"], found["guidance"]) == ("ddpm", "two evaluations")
+    assert "cleaning of captions" in adopt.summarized(*of("pixart"))["left_out"]
+    assert {"rewriting of prompts", "rounding of sizes to those of a list"} <= set(
+        adopt.summarized(*of("sana"))["left_out"]
+    )
+    assert adopt.summarized(*of("stable_diffusion_xl"))["left_out"] == ["watermarker"]
+    assert found["left_out"] == []
     flux = adopted("flux")
     told = adopt.summarized(flux.model, flux.layout)["guidance"]
     assert told == "the scale is an input of the network"

@@ -214,6 +214,23 @@ def test_a_model_that_is_told_the_scale_evaluates_once_a_step(models, tmp_path):
         assert spent["text_encoder", name] == pytest.approx(expected)
 
 
+def test_a_model_that_is_never_guided_evaluates_once_a_step(models, tmp_path, monkeypatch):
+    never = models[0].model_copy(update={"guidance": [1.0]})
+    counts = counted([never], tmp_path)
+    table = components_table(counts, timed([never.name]), 4, 8).set_index("component")
+    assert table.loc["unet", "gflops"] == pytest.approx(4 * counts["gflops"].item())
+    batches = []
+
+    def measured(call, repeats, device):
+        if isinstance(getattr(call, "func", None), torch.nn.Module):
+            batches.append(len(call.args[0] if call.args else call.keywords["sample"]))
+        return [1.0]
+
+    monkeypatch.setattr(component_seconds, "timed", measured)
+    seconds_table(at_fixed([never]), CPU)
+    assert batches == [1]
+
+
 def test_what_is_timed_has_the_batch_of_guidance_and_all_steps(models, monkeypatch):
     seen = {}
 

@@ -84,6 +84,14 @@ def test_quality_grows_with_size_in_what_the_paper_prints(papers):
     assert (np.diff([results["clip_score"] for results in printed]) >= 0).all()
 
 
+def test_a_model_that_is_never_guided_has_the_setting_at_scale_one(papers):
+    values = cells("fid", 10)
+    values.rows.loc[values.rows["size"] == "c64", "guidance"] = 1.0
+    table = fixed_setting_table([at_setting(values, **SETTING)], papers, 0.9).set_index("size")
+    assert table["guidance"].to_dict() == {"c64": 1.0, "c320": 7.5}
+    assert table["value"].to_dict() == {"c64": 20, "c320": 10}
+
+
 def test_seeds_are_averaged_and_a_failed_one_leaves_a_row_with_its_status(papers):
     values = cells("fid", 10, seeds=(0, 2))
     table = fixed_setting_table([at_setting(values, **SETTING)], papers, 0.9).set_index("size")

@@ -15,10 +15,10 @@ import ldm_scaling
 PACKAGE = Path(ldm_scaling.__file__).parent
 ROOMS = [
     *("kinds", "study", "workflow", "jobs", "data", "training", "latents", "diffusion", "models"),
-    *("cells", "costs", "tables", "plan", "claims", "figures", "explorer"),
+    *("cells", "costs", "tables", "plan", "watch", "claims", "figures", "explorer", "answer"),
 ]
 """each imports only from rooms that stand before it"""
-TORCH_FREE = ["kinds", "study", "workflow"]
+TORCH_FREE = ["kinds", "study", "workflow", "watch"]
 
 
 def modules() -> dict[str, Path]:

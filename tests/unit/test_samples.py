@@ -271,6 +271,16 @@ def test_commands_draw_the_rows_of_the_prompts(name, expected, files, monkeypatc
     assert ("\N{EN DASH}" in texts(figure)) == (name == "equal_cost_samples")
 
 
+@pytest.mark.parametrize("name", ["size_samples", "prompt_interpolation"])
+def test_a_model_that_is_never_guided_is_shown_at_scale_one(name, files, monkeypatch):
+    write_arrays(files / "one", {"steps4_guidance1": np.stack(flat(4, 5, 6))}, "f")
+    words = COMMANDS[name].replace("cells", "cells --images c16 one")
+    words = words.replace("bought", "bought --images c16 bought") + " --unguided c16"
+    figure = draw(name, words, files, monkeypatch)
+    assert shades(figure) == ([[1, 4, 7], [3, 6, 9]] if name == "size_samples" else [[6, 7]] * 2)
+    assert "(1 for c16)" in " ".join(texts(figure)).replace("\n", " ")
+
+
 def test_a_command_writes_both_files(files, monkeypatch):
     figure = draw("size_samples", COMMANDS["size_samples"], files, monkeypatch)
     style.save(figure, files / "b.pdf", files / "b.png")

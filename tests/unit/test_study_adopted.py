@@ -7,8 +7,9 @@ import pytest
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow import settings, stages
-from ldm_scaling.workflow.downloads import downloads
-from ldm_scaling.workflow.specs.cells import SweepSpec
+from ldm_scaling.workflow.downloads import downloads, hub_downloads
+from ldm_scaling.workflow.specs.cells import IllustrateSpec, SweepSpec
+from ldm_scaling.workflow.specs.costs import CountAdoptedSpec
 
 ADOPTED = {
     "models": [
@@ -51,6 +52,48 @@ def test_an_adopted_model_may_have_its_own_grid(adopted_config):
     assert stages.grid(study, "pretrain", "small", "native") == ([3, 5], [2])
     assert stages.grid(study, "pretrain", "large", "native")[0] == [2, 4, 8, 16]
     assert stages.grid(study, "pretrain")[0] == [2, 3, 4, 5, 8, 16], "of some model"
+
+
+def of_models(config, *changes, **sampling):
+    """The study with changed models of the list, and with other settings of sampling."""
+    models = [model | change for model, change in zip(ADOPTED["models"], changes, strict=True)]
+    config["sampling"] |= sampling
+    return load_study(config | {"adopted": ADOPTED | {"models": models}})
+
+
+def test_an_own_list_of_steps_is_capped_as_the_studys_is(adopted_config):
+    caps = {"small": 8, "dpmpp": 5}
+    study = of_models(adopted_config, {}, {"steps": [3, 6, 50]}, {}, most_steps=caps)
+    assert stages.grid(study, "pretrain", "small", "native")[0] == [3, 6]
+    assert stages.grid(study, "pretrain", "small", "dpmpp")[0] == [3]
+    assert stages.grid(study, "pretrain", sampler="native")[0] == [2, 3, 4, 6, 8, 16]
+    assert stages.grid(study, "distill", "large", "native")[0] == [1, 2, 4, 8], "of a student"
+
+
+def test_a_cap_may_not_leave_a_model_without_steps(adopted_config):
+    with pytest.raises(StudyError, match=r"most_steps: small would have none of .* allow it 12"):
+        of_models(adopted_config, {}, {"steps": [12, 30]}, {}, most_steps={"small": 8})
+    with pytest.raises(StudyError, match=r"most_steps: native would have none of .* allow it 12"):
+        of_models(adopted_config, {}, {"steps": [12, 30]}, {}, most_steps={"native": 8})
+    few = of_models(adopted_config, {}, {"steps": [1, 30]}, {}, most_steps={"small": 1})
+    assert stages.grid(few, "pretrain", "small", "native")[0] == [1]
+
+
+def test_a_model_that_is_never_guided_has_the_fixed_setting_at_scale_one(adopted_config):
+    fixed = {"sampler": "dpmpp", "steps": 5, "guidance": 4}
+    study = of_models(adopted_config, {}, {"guidance": [1]}, {}, fixed=fixed)
+    for size, scale in (("large", 4), ("small", 1)):
+        spec = SweepSpec.of(study, "pretrain", "dpmpp", size)
+        (own,) = [cell for cell in spec.cells if cell.steps == 5]
+        assert own.guidance == scale
+        assert IllustrateSpec.of(study, size, 0).setting.guidance == scale
+    assert {cell.guidance for cell in SweepSpec.of(study, "pretrain", "dpmpp", "small").cells} == {
+        1
+    }
+    strongest = CountAdoptedSpec.of(study).strongest
+    assert strongest == {"large": max(study.sampling.guidance), "small": 1}
+    assert CountAdoptedSpec.of_students(study).strongest == {"quick": 20}
+    assert settings.unguided(study) == ["small"]
 
 
 def test_figures_show_adopted_models_where_all_of_them_have_cells(adopted_config):
@@ -110,6 +153,14 @@ def test_the_fixed_setting_of_the_pipelines_own_sampler_is_sampled_whole(adopted
             {"models": [ADOPTED["models"][0] | {"revision": "a" * 40, "pretrained": "folder"}]},
             r"revision: folder is not a hub id",
         ),
+        (
+            {"models": [ADOPTED["models"][0] | {"scheduler": {"flow_shift": 3.0}}]},
+            r"scheduler: lacks class; add one of diffusers",
+        ),
+        (
+            {"models": [ADOPTED["models"][0] | {"weight_name": "lora.safetensors"}]},
+            r"weight_name: is for part: lora only; remove it",
+        ),
     ],
 )
 def test_a_wrong_list_of_models_is_refused(adopted_config, changes, why):
@@ -131,6 +182,21 @@ def test_a_hub_id_without_its_commit_is_planned_and_not_fetched(adopted_config):
     assert study.adopted.models[0].lacks_revision
     with pytest.raises(StudyError, match="large has no revision; give it the full commit of ORG/"):
         downloads(study)
+
+
+@pytest.mark.parametrize(
+    ("given", "files"),
+    [
+        ({}, ("pytorch_lora_weights.safetensors",)),
+        ({"weight_name": "own_4step_lora.safetensors"}, ("own_4step_lora.safetensors",)),
+        ({"subfolder": "four"}, ("four/pytorch_lora_weights.safetensors",)),
+    ],
+)
+def test_of_a_lora_its_file_is_downloaded_and_nothing_else(adopted_config, given, files):
+    lora = {"pretrained": "ORG/lora", "revision": "a" * 40, "part": "lora"}
+    study = of_models(adopted_config, {}, {}, lora | given)
+    (found,) = hub_downloads(study)
+    assert found.include == files
 
 
 def test_another_revision_of_a_model_changes_its_own_jobs_only(adopted_config):

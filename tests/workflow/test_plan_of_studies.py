@@ -9,6 +9,7 @@ from plans import of_package, study_of
 from project import ROOT, SMOKE
 from ready import jobs_in
 
+from ldm_scaling.plan.ahead import from_json
 from ldm_scaling.plan.dag import reruns
 
 
@@ -29,6 +30,19 @@ def test_the_plan_has_the_jobs_that_would_run(project):
     assert "hours of one h100 at 30 % of its 989 TFLOP/s" in printed
     assert table.loc["pretrain", ["flops", "gpu_memory_gb", "host_memory_gb", "epochs"]].min() > 0
     assert not (project.folder / "results/smoke/data").exists()
+
+
+def test_what_is_ahead_has_the_jobs_of_its_target_and_the_flops_of_the_plan(project):
+    target = "results/smoke/figures/fid_vs_cost.pdf"
+    command = ("-m", "ldm_scaling.plan.ahead", target, "--configfile", "studies/smoke.yaml")
+    jobs = from_json(of_package(project.folder, *command).stdout.decode())
+    due = Counter(job.rule for job in jobs if job.due)
+    assert due == project.jobs(*SMOKE, target)
+    plan(project, "--configfile", "studies/smoke.yaml")
+    table = pd.read_csv(project.folder / "results/smoke/plan.csv").set_index("rule")
+    assert due["pretrain"] == table.loc["pretrain", "jobs"]
+    flops = sum(job.flops for job in jobs if job.rule == "pretrain")
+    assert flops == pytest.approx(table.loc["pretrain", "flops"], rel=1e-3)
 
 
 def test_a_study_that_cannot_be_planned_is_one_line(project):

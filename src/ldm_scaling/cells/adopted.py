@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from cleanfid.resize import make_resizer
 
-from ..diffusion.sampling import Trajectory, adopted_solver
+from ..diffusion.pipeline_solvers import adopted_solver
+from ..diffusion.sampling import Trajectory
 from ..jobs.arrays import fingerprint_of, map_array, read_header
 from ..jobs.cli import InputError
 from ..jobs.seeds import Stream, row_generators
 from ..kinds.samplers import NATIVE
 from ..latents.autoencoder import to_uint8
-from ..models.adopt import Layout, files_hash, load, read_layout
+from ..models.adopt import Layout, check_setting, files_hash, load, read_layout
 from ..training.devices import own_device
 from ..workflow.specs.cells import CellSpec, IllustrateSpec, SweepSpec
 from .sample import initial_noise
@@ -108,16 +109,12 @@ class PipelineSampler:
         seed: int,
     ) -> dict[str, Any]:
         kind, pipeline = self._layout.kind, self._pipeline
-        if cell.guidance != 1 and not (kind.guided or self._layout.told):
-            raise InputError(
-                f"{self._layout.folder}: {kind.name} ignores the guidance scale; list the model"
-                " with guidance: [1]"
-            )
+        check_setting(self._layout, cell.sampler, cell.guidance)
         given: dict[str, Any] = {
             **prompts,
             "height": self._side,
             "width": self._side,
-            "guidance_scale": cell.guidance + kind.off - 1,
+            "guidance_scale": cell.guidance,
             "output_type": "pt",
             **kind.call,
             **self._steps(cell),
@@ -143,11 +140,6 @@ class PipelineSampler:
             other = self._layout.kind.intermediate not in (None, cell.steps)
             told: dict[str, Any] = {"intermediate_timesteps": None} if other else {}
             return told | {"num_inference_steps": cell.steps}
-        if self._layout.kind.native_only:
-            raise InputError(
-                f"sampling.samplers: {self._layout.kind.name} has its own sampler only; choose"
-                f" {NATIVE}"
-            )
         self._pipeline.scheduler, told = adopted_solver(cell, self._own, self._layout.flow)
         return told
 

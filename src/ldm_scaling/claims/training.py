@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..jobs.choice import at_fixed
 from ..tables.values import Values
 from .evidence import ALIGNMENT, QUALITY, Evidence, NotRun, falls, grid, log, slope
 from .statement import Claim, Every, Statistic
@@ -32,8 +33,7 @@ def by_training(evidence: Evidence, kind: str) -> tuple[np.ndarray, np.ndarray]:
 def _at_fixed_setting(evidence: Evidence, kind: str) -> Values:
     setting = evidence.spec.fixed
     values = evidence.measured(kind, setting.sampler)
-    rows = values.rows
-    return values.where((rows["steps"] == setting.steps) & (rows["guidance"] == setting.guidance))
+    return values.where(at_fixed(values.rows, setting.steps, setting.guidance))
 
 
 def _quality_improves_with_size(evidence: Evidence) -> Statistic:

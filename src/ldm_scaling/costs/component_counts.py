@@ -1,7 +1,8 @@
 """Count parameters and FLOPs of all networks of an image, without their weights.
 
 Writes one row for each text encoder and size: of the study, whose encoder is `own`, or the pairs of
-the parameter budget. A row of an adopted model also says whether it is told the guidance scale.
+the parameter budget. A row of an adopted model also says whether it evaluates once a step at any
+scale of the study, since it is told the scale or is never guided.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def _adopted(encoder: str, spec: AdoptedSpec) -> list[dict]:
     from .count_adopted import known_costs, ordered  # seconds of import
 
     costs = {model.name: known_costs(model) for model in spec.models}
+    unguided = [model.name for model in spec.models if model.unguided]
     return [
         {
             "encoder": encoder,
@@ -48,7 +50,7 @@ def _adopted(encoder: str, spec: AdoptedSpec) -> list[dict]:
             "text_gflops": 0.0,
             "caption_gflops": own.caption / 1e9,
             "decoder_gflops": own.decode / 1e9,
-            TOLD: own.told,
+            TOLD: own.told or name in unguided,
         }
         for name, own in ordered(costs, spec.order).items()
     ]

@@ -20,17 +20,29 @@ from typing import Annotated, Any
 import torch
 from transformers import PreTrainedModel
 
-from ..jobs.cli import InputError
+from ..diffusion.pipeline_solvers import adopted_solver
+from ..jobs.cli import InputError, first_line
 from ..jobs.command import command
 from ..jobs.tables import WEIGHTS
 from ..jobs.workdir import write_text
 from ..kinds.pipelines import WRITTEN
+from ..kinds.samplers import NATIVE
 from ..latents.text_encoder import is_clip
-from ..models.adopt import Layout, component_class, pipeline_class, read_layout
+from ..models.adopt import (
+    Layout,
+    Missing,
+    check_setting,
+    component_class,
+    pipeline_class,
+    read_layout,
+    refusal,
+    scheduler_of,
+)
 from ..models.architectures.counting import count_flops, count_params
 from ..study.adopted import AdoptedModel
+from ..study.sampling import Setting
 from ..training.network import Network
-from ..workflow.specs.costs import AdoptedSpec
+from ..workflow.specs.costs import AdoptedSpec, CountAdoptedSpec
 from .count_family import to_csv
 from .memory import peak_bytes
 from .networks import embedding_params
@@ -100,7 +112,10 @@ def adopted_costs(model: AdoptedModel) -> AdoptedCosts:
     latents = torch.empty(1, channels, side, side, device="meta")
 
     def forward() -> Any:
-        return denoiser(*args, **kwargs)
+        try:
+            return denoiser(*args, **kwargs)
+        except ValueError as error:  # SD 3 has positions up to a side
+            raise refusal(model, f"its denoiser refuses: {first_line(error)}") from None
 
     def decode() -> Any:
         return autoencoder.decode(latents)
@@ -132,10 +147,13 @@ _OPTIONAL = ("safety_checker", "feature_extractor")
 
 
 def known_costs(model: AdoptedModel) -> AdoptedCosts:
-    """What a model costs; before its download `UNKNOWN`, which it says on stderr."""
+    """What a model costs; before its download `UNKNOWN`, which it says on stderr.
+
+    Raises InputError if its configurations are there and unusable.
+    """
     try:
         return adopted_costs(model)
-    except InputError as error:
+    except Missing as error:
         print(
             f"warning: the costs of {model.name} are left out, since it is neither downloaded nor"
             f" known ({error})",
@@ -209,7 +227,10 @@ class Recorded:
 
 
 def record_call(layout: Layout, model: AdoptedModel, denoiser: Network, images: int) -> Recorded:
-    """A call for so many images, without guidance, of a denoiser that need not have weights."""
+    """A call for so many images, without guidance, of a denoiser that need not have weights.
+
+    Raises InputError if the pipeline refuses the call, or makes images of another side.
+    """
     seen: list[tuple[tuple, dict[str, Any]]] = []
 
     def forward(*args: Any, **kwargs: Any) -> tuple[torch.Tensor]:
@@ -224,12 +245,25 @@ def record_call(layout: Layout, model: AdoptedModel, denoiser: Network, images: 
     on_processor = type(kind.__name__, (kind,), {"_execution_device": torch.device("cpu")})
     networks = {"vae": untrained(layout, "vae"), layout.kind.denoiser: denoiser}
     pipeline = assemble(layout, on_processor, networks)
+    pipeline.scheduler = scheduler_of(model, layout)
+    _check_side(model, pipeline, denoiser.config)
     vars(denoiser)["forward"] = forward
     try:
         pipeline(**_call(layout, model, pipeline, denoiser.config, images))
+    except ValueError as error:
+        raise refusal(model, f"{layout.kind.name} refuses: {first_line(error)}") from None
     finally:
         del vars(denoiser)["forward"]
     return Recorded(seen[0], model.side // pipeline.vae_scale_factor)
+
+
+def _check_side(model: AdoptedModel, pipeline: Any, config: Any) -> None:
+    """Raise InputError if images do not have as many pixels a side as latents stand for."""
+    # FLUX rounds other sides, by what it has told its image processor
+    packed = pipeline.image_processor.config.vae_scale_factor
+    unit = math.lcm(packed, pipeline.vae_scale_factor * config.get("patch_size", 1))
+    if model.side % unit:
+        raise refusal(model, f"side: {model.side} is no multiple of {unit}; change it")
 
 
 def _call(
@@ -243,7 +277,7 @@ def _call(
         if name in taken
     }
     given |= {"height": model.side, "width": model.side, "num_inference_steps": 2}
-    given |= {"guidance_scale": kind.off, "output_type": "latent", **kind.call}
+    given |= {"guidance_scale": 1, "output_type": "latent", **kind.call}
     return given | ({"negative_prompt": None} if "negative_prompt" in taken else {})
 
 
@@ -326,9 +360,28 @@ def family_table(spec: AdoptedSpec) -> list[dict[str, Any]]:
     ]
 
 
+def check_sampling(spec: CountAdoptedSpec) -> None:
+    """Check that each model can be sampled as the study asks.
+
+    Raises InputError for a sampler, schedule or scale that is not for its class or its scheduler.
+    """
+    for model in spec.students.values() or spec.models:
+        layout = read_layout(model)
+        own = scheduler_of(model, layout)
+        try:
+            for sampler in spec.samplers:
+                check_setting(layout, sampler, spec.strongest[model.name])
+                for schedule in spec.schedules if sampler != NATIVE else []:
+                    setting = Setting(sampler=sampler, steps=1, guidance=1, schedule=schedule)
+                    adopted_solver(setting, own, layout.flow)
+        except InputError as error:
+            raise refusal(model, error) from None
+
+
 @command
 def main(
-    spec: AdoptedSpec,
+    spec: CountAdoptedSpec,
     out: Annotated[Path, "family.csv, or students.csv"],
 ) -> None:
+    check_sampling(spec)
     write_text(out, to_csv(family_table(spec)))

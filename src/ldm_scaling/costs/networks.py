@@ -69,7 +69,6 @@ BACKBONES = {
     "lpips_alex": alexnet,
     "lpips_vgg": vgg16,
 }
-# by OpenCLIP's names of architectures
 
 
 @dataclass(frozen=True)

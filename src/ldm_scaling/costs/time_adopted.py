@@ -11,8 +11,7 @@ from functools import partial
 import torch
 
 from ..diffusion.sampling import network_evaluations
-from ..jobs.cli import InputError
-from ..models.adopt import Layout, read_layout
+from ..models.adopt import Layout, Missing, read_layout
 from ..study.adopted import AdoptedModel
 from ..training.network import Network
 from ..workflow.specs.costs import TimeAdoptedSpec
@@ -48,7 +47,8 @@ def parts(spec: TimeAdoptedSpec, device: torch.device) -> Iterator[Part]:
             names = (TEXT_ENCODER, AUTOENCODER, UNET)
             yield from (Part(name, model.name, lambda: None) for name in names)
             continue
-        evaluations = network_evaluations(1, spec.fixed.guidance, layout.told)
+        scale = 1 if model.unguided else spec.fixed.guidance
+        evaluations = network_evaluations(1, scale, layout.told)
         shapes = untrained(layout, layout.kind.denoiser)
         recorded = record_call(layout, model, shapes, evaluations)
         given = (layout, model, device)
@@ -60,7 +60,7 @@ def parts(spec: TimeAdoptedSpec, device: torch.device) -> Iterator[Part]:
 def _known(model: AdoptedModel) -> Layout | None:
     try:
         return read_layout(model)
-    except InputError:
+    except Missing:
         return None
 
 

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import torch
 
-from ..jobs.cli import InputError
 from ..kinds.samplers import SAMPLERS
 from ..study.diffusion import Diffusion
 from ..training.network import Network
@@ -23,12 +22,8 @@ from .guidance import (
 from .process import process_of
 from .schedules import levels
 
-_SPACING = {"timestep_spacing": "trailing", "steps_offset": 1}
+SPACING = {"timestep_spacing": "trailing", "steps_offset": 1}
 """what diffusers' pipelines take from the folder of a model; samplers here take `levels`"""
-
-
-_PROCESS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
-"""what the scheduler of a pipeline says of its process"""
 
 
 class Scheduler(Protocol):
@@ -74,32 +69,8 @@ def make_scheduler(
 ) -> Scheduler:
     """A fresh scheduler for a sampler's name; that of students takes levels of its teacher's."""
     make = importlib.import_module(f"{__package__}.samplers.{sampler}").make
-    settings = process_of(diffusion).scheduler_settings() | _SPACING
+    settings = process_of(diffusion).scheduler_settings() | SPACING
     return make(settings, teacher_steps) if SAMPLERS[sampler].of_students else make(settings)
-
-
-def adopted_solver(
-    trajectory: Trajectory, own: Any, flow: bool
-) -> tuple[Scheduler, dict[str, Any]]:
-    """A fresh scheduler for the process of a pipeline, and how a call of it is told the steps.
-
-    `own` is the scheduler that the pipeline came with. Raises InputError if the sampler is not for
-    that process.
-    """
-    sampler, steps = trajectory.sampler, trajectory.steps
-    module = importlib.import_module(f"{__package__}.samplers.{sampler}")
-    make = getattr(module, "make_flow" if flow else "make", None)
-    if make is None:
-        kind = "flow matching" if flow else "a model that is not of flow matching"
-        raise InputError(f"sampling.samplers: {sampler} does not sample {kind}; remove it")
-    told: dict[str, Any] = {"num_inference_steps": steps}
-    if flow:
-        return make(dict(own.config)), told | module.told(steps)
-    assert trajectory.schedule
-    scheduler = make({name: own.config[name] for name in _PROCESS} | _SPACING)
-    return scheduler, told | {
-        "timesteps": levels(trajectory.schedule, steps, own.config.num_train_timesteps)
-    }
 
 
 def network_evaluations(steps: int, guidance: float, embedded: bool = False) -> int:

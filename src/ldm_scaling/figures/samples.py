@@ -188,6 +188,7 @@ FilesBySize = Annotated[
     ),
 ]
 Prompts = Annotated[list[int], "rows of the captions"]
+Unguided = Annotated[list[str] | None, "adopted models that are never guided"]
 
 
 def read_captions(captions: Annotated[Path, "test.csv"], prompts: Prompts) -> list[str]:
@@ -203,9 +204,12 @@ def steps_label(sampler: Sampler, steps: Steps) -> str:
     return f"{sampler}, {steps} steps"
 
 
-def setting_label(sampler: Sampler, steps: Steps, guidance: Guidance) -> str:
+def setting_label(
+    sampler: Sampler, steps: Steps, guidance: Guidance, unguided: Unguided = None
+) -> str:
     """How images were sampled, for readers."""
-    return f"{steps_label(sampler, steps)}, guidance {guidance:g}"
+    others = f" (1 for {', '.join(unguided)})" if unguided else ""
+    return f"{steps_label(sampler, steps)}, guidance {guidance:g}{others}"
 
 
 Captions = Annotated[list[str], Read(read_captions)]

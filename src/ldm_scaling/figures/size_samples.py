@@ -13,15 +13,22 @@ from ..jobs.command import Read
 from ..kinds.cells import cell_name
 from ..tables.arguments import Family, Guidance, Steps
 from . import samples
-from .samples import Captions, FilesBySize, Prompts, Setting
+from .samples import Captions, FilesBySize, Prompts, Setting, Unguided
 
 
 def read_sizes(
-    images: FilesBySize, prompts: Prompts, steps: Steps, guidance: Guidance
+    images: FilesBySize,
+    prompts: Prompts,
+    steps: Steps,
+    guidance: Guidance,
+    unguided: Unguided = None,
 ) -> dict[str, list[np.ndarray | str]]:
     """The images of the prompts, by size."""
-    name = cell_name(steps, guidance)
-    return {size: samples.read_images(path, name, prompts) for size, path in images.items()}
+    found = {}
+    for size, path in images.items():
+        name = cell_name(steps, 1.0 if size in (unguided or []) else guidance)
+        found[size] = samples.read_images(path, name, prompts)
+    return found
 
 
 def read_real(

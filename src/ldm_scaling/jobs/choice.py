@@ -79,6 +79,14 @@ def at_end(guidance: pd.Series, scales: list[float]) -> pd.Series:
     return guidance.isin(ends)
 
 
+def at_fixed(rows: pd.DataFrame, steps: int, guidance: float) -> pd.Series:
+    """Which cells have the fixed setting. A model with no other scale than 1 has it at 1."""
+    strongest = rows.groupby("size")["guidance"].transform("max")
+    return (rows["steps"] == steps) & (
+        rows["guidance"] == strongest.where(strongest == 1, guidance)
+    )
+
+
 def steps_bought(budget: float, normalized_cost: float, most: int) -> int:
     """Denoising steps of a size that a sampling budget pays for, at most `most`; 0 if not one.
 

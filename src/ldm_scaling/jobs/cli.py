@@ -20,6 +20,7 @@ from typing import NoReturn, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ..study.fields import Strict
+from .progress import Reading
 
 EXIT_WRONG_INPUT = 2
 EXIT_CONTINUE = 75
@@ -198,12 +199,8 @@ class Progress:
         if self._bar is None and (now - self._last >= self._every or done >= self._total):
             rate = (done - self._start) / max(now - self._began, 1e-9)
             left = (self._total - done) / rate if rate else 0
-            print(
-                f"{self._label}: {done}/{self._total} ({100 * done // self._total} %), "
-                f"{rate:.3g}/s, {left:.0f} s left{', ' + note if note else ''}",
-                file=sys.stderr,
-                flush=True,
-            )
+            reading = Reading(self._label, done, self._total, rate, left, note)
+            print(reading, file=sys.stderr, flush=True)
             self._last = now
 
 

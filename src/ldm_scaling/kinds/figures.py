@@ -43,6 +43,7 @@ _SUPERRES = "steps=superres.fixed_steps"
 _UNDISTILLED = "undistilled=sampling.fixed.sampler"
 
 FIGURES = (
+    Figure("frontier", COST, "frontier envelope levers", "metric"),
     Figure("fid_vs_cost", COST, "cells floors", f"{_COMPARED} {_BUDGETS}", "sampler"),
     Figure("fid_vs_guided_cost", COST, "cells floors", _COMPARED, "sampler"),
     Figure("fid_vs_seconds", COST, "cells floors", _COMPARED, "sampler"),
@@ -138,7 +139,7 @@ FIGURES = (
         "size_samples",
         SAMPLES,
         "images=fixed_images real=test_images captions family",
-        f"{_SAMPLER} {_FIXED} {_PROMPTS}",
+        f"{_SAMPLER} {_FIXED} unguided {_PROMPTS}",
     ),
     Figure(
         "equal_cost_samples",
@@ -150,7 +151,7 @@ FIGURES = (
         "prompt_interpolation",
         SAMPLES,
         "images=illustrations captions family",
-        f"{_SAMPLER} {_FIXED} {_PROMPTS}",
+        f"{_SAMPLER} {_FIXED} unguided {_PROMPTS}",
     ),
     Figure(
         "distill_samples",

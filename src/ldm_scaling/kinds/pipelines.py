@@ -33,8 +33,6 @@ class Pipeline:
     told: str | None = None
     """key of the denoiser's configuration; if it is set there, the scale is an input of the network
     and one evaluation is guided"""
-    off: float = 1
-    """the scale in its calls that switches guidance off"""
     takes_noise: bool = True
     """whether a call accepts noise [B, C, h, w]; otherwise it draws noise from the generators"""
     native_only: bool = False
@@ -42,6 +40,8 @@ class Pipeline:
     upcasts: bool = False
     """whether float16 latents are decoded in float32, unless the autoencoder says force_upcast
     false"""
+    halves: bool = True
+    """whether float16 weights give images"""
     intermediate: int | None = None
     """the only number of steps for which a call sets an intermediate time"""
     call: Mapping[str, Any] = field(default_factory=dict)
@@ -82,7 +82,7 @@ PIPELINES = {
         Pipeline("StableDiffusion3Pipeline", POOLED, **_JOINT, clip_tokens=True),
         Pipeline("PixArtAlphaPipeline", MASKED, **_CAPTIONS),
         Pipeline("PixArtSigmaPipeline", MASKED, **_CAPTIONS),
-        Pipeline("SanaPipeline", MASKED, **_CAPTIONS),
+        Pipeline("SanaPipeline", MASKED, **_CAPTIONS, halves=False),
         Pipeline(
             "SanaSprintPipeline",
             MASKED[:2],
@@ -90,6 +90,7 @@ PIPELINES = {
             guided=False,
             told="guidance_embeds",
             native_only=True,
+            halves=False,
             intermediate=2,
         ),
         Pipeline(
@@ -104,5 +105,12 @@ PIPELINES = {
 }
 LEFT_OUT = ("safety_checker", "watermark", "image_encoder", "feature_extractor")
 """prefixes of components that change finished images, or that text-to-image does not need"""
+SWITCHED_OFF = {
+    "add_watermarker": "watermarker",
+    "complex_human_instruction": "rewriting of prompts",
+    "clean_caption": "cleaning of captions",
+    "use_resolution_binning": "rounding of sizes to those of a list",
+}
+"""what some classes do unless it is switched off, as it is here, by the argument that does it"""
 WRITTEN = ("text_encoder", "tokenizer")
 """prefixes of components that only encode captions"""

@@ -64,7 +64,7 @@ TABLES = (
         shown="select_by=metric",
     ),
     Table(
-        "frontier",
+        "frontier_table",
         "tables.frontier",
         "out=tables/frontier.csv envelope_out=tables/envelope.csv levers_out=tables/levers.csv",
         "cells=frontier_cells stitch=stitch_and_draws",

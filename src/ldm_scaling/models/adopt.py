@@ -19,16 +19,23 @@ import torch
 from diffusers.configuration_utils import FrozenDict
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
+from ..diffusion.flow import is_flow
+from ..diffusion.pipeline_solvers import replaced
 from ..jobs.cli import InputError, first_line
 from ..jobs.light_imports import allow_lora
 from ..jobs.workdir import file_hash, fingerprint
-from ..kinds.pipelines import LEFT_OUT, PIPELINES, WRITTEN, Pipeline
+from ..kinds.pipelines import LEFT_OUT, PIPELINES, SWITCHED_OFF, WRITTEN, Pipeline
+from ..kinds.samplers import NATIVE
 from ..study.adopted import AdoptedModel
 from ..study.hub import marker
 from .known_pipelines import KNOWN, Components
 
 INDEX = "model_index.json"
 _CONFIGS = {"scheduler": "scheduler_config.json", "tokenizer": "tokenizer_config.json"}
+
+
+class Missing(InputError):
+    """A pipeline whose configurations are neither there nor known."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,10 @@ class Layout:
         return list(self.classes)
 
     def config(self, component: str) -> dict[str, Any]:
-        """The configuration of a component. Raises InputError if it is unreadable."""
+        """The configuration of a component.
+
+        Raises Missing if it is not there, InputError if it is unreadable.
+        """
         if self.own_denoiser and component == self.kind.denoiser:
             return _json(self.own_denoiser / "config.json")
         if self.known:
@@ -73,9 +83,7 @@ class Layout:
     @property
     def flow(self) -> bool:
         """Whether its process is flow matching, as its scheduler says."""
-        scheduler = self.config("scheduler")
-        named = scheduler["_class_name"].startswith("FlowMatch")
-        return named or scheduler.get("prediction_type") == "flow_prediction"
+        return is_flow(self.classes["scheduler"][1], self.config("scheduler"))
 
     @property
     def left_out(self) -> list[str]:
@@ -87,42 +95,66 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path} is missing; is its folder a whole pipeline?") from None
+        raise Missing(f"{path} is missing; is its folder a whole pipeline?") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({first_line(error)})") from None
 
 
 def _require_commit(model: AdoptedModel) -> None:
     if model.lacks_revision:
-        raise InputError(f"config key adopted.models: {model.unnamed_commit}")
+        raise Missing(f"config key adopted.models: {model.unnamed_commit}")
+
+
+def refusal(model: AdoptedModel, why: object) -> InputError:
+    """The error that names a model of the study."""
+    return InputError(f"config key adopted.models: {model.name}: {why}")
 
 
 def read_layout(model: AdoptedModel) -> Layout:
     """Read what a model's folder contains.
 
-    Raises InputError if it is not downloaded and names no commit, if it has no index, or if its
-    class is not in `PIPELINES`.
+    Raises Missing if it is not downloaded; InputError if it is unreadable, if its class is not in
+    `PIPELINES`, or if the model has a key that is not for this class.
     """
+    layout = _read(model)
+    if model.dtype == "float16" and not layout.kind.halves:
+        raise refusal(model, f"{layout.kind.name} fails in float16; set dtype: bfloat16 or float32")
+    if model.max_sequence_length and not layout.kind.sequence:
+        raise refusal(
+            model,
+            f"max_sequence_length: {layout.kind.name} takes as many tokens as its tokenizer; remove"
+            " it",
+        )
+    scheduler_of(model, layout)
+    return layout
+
+
+def _read(model: AdoptedModel) -> Layout:
     whole = model.whole
     folder = whole.folder
+    own = None
+    if model.part == "denoiser":
+        _require_commit(model)
+        own = model.folder
     if not (folder / INDEX).exists() and whole.pretrained in KNOWN:
         name, components = KNOWN[whole.pretrained]
         classes = {key: own[:2] for key, own in components.items()}
-        return Layout(folder, PIPELINES[name], classes, (), None, components)
+        return Layout(folder, PIPELINES[name], classes, (), own, components)
     _require_commit(whole)
     index = _json(folder / INDEX)
     name = index.get("_class_name", "")
     if name not in PIPELINES:
         known = ", ".join(PIPELINES)
+        rest = "**_UNET" if "unet" in index else 'width="caption_channels"'
         raise InputError(
             f"{folder / INDEX}: pipeline class {name} is not known (known: {known}); if its call"
-            " takes prompt_embeds, add to PIPELINES in src/ldm_scaling/kinds/pipelines.py:"
-            f' Pipeline("{name}", TEXT)'
+            " takes prompt_embeds, add to PIPELINES in src/ldm_scaling/kinds/pipelines.py, with the"
+            " right arguments and their width as the denoiser's configuration names it:"
+            f' Pipeline("{name}", TEXT, {rest})'
         )
     named = {key: own[0] for key, own in index.items() if isinstance(own, list)}
     classes = {key: tuple(index[key][:2]) for key, library in named.items() if library}
     absent = [key for key, library in named.items() if not library]
-    own = model.folder if model.part == "denoiser" else None
     return Layout(folder, PIPELINES[name], classes, tuple(absent), own)
 
 
@@ -162,13 +194,13 @@ def load(model: AdoptedModel, *, text: bool) -> Any:
         )
         if model.part == "lora" and not text:
             allow_lora()
-            pipeline.load_lora_weights(model.folder, use_safetensors=True, local_files_only=True)
+            pipeline.load_lora_weights(
+                model.folder, weight_name=model.lora, use_safetensors=True, local_files_only=True
+            )
             pipeline.fuse_lora()
             pipeline.unload_lora_weights()  # they are in the weights now, and cost nothing
         if model.scheduler and not text:
-            named = dict(model.scheduler)
-            solver: Any = getattr(importlib.import_module("diffusers"), str(named.pop("class")))
-            pipeline.scheduler = solver.from_config(pipeline.scheduler.config, **named)
+            pipeline.scheduler = replaced(pipeline.scheduler, model.scheduler)
     except Exception as error:  # whatever reading a broken folder raises
         raise InputError(f"{layout.folder} cannot be loaded ({first_line(error)})") from None
     pipeline.set_progress_bar_config(disable=True)
@@ -183,11 +215,45 @@ def pipeline_class(layout: Layout) -> Any:
 def component_class(layout: Layout, component: str) -> Any:
     """The class of a component."""
     library, name = layout.classes[component]
-    return getattr(importlib.import_module(library), name)
+    found = getattr(importlib.import_module(library), name, None)
+    if found is None:
+        raise InputError(f"{layout.folder / INDEX}: {library} has no class {name} ({component})")
+    return found
+
+
+def scheduler_of(model: AdoptedModel, layout: Layout) -> Any:
+    """The scheduler of sampler native, as configurations have it.
+
+    Raises InputError if the model names one that does not fit.
+    """
+    saved = component_class(layout, "scheduler").from_config(layout.config("scheduler"))
+    if model.scheduler is None:
+        return saved
+    try:
+        return replaced(saved, model.scheduler)
+    except (TypeError, ValueError, NotImplementedError) as error:  # of its values
+        raise refusal(model, f"scheduler: {first_line(error)}") from None
+
+
+def check_setting(layout: Layout, sampler: str, guidance: float) -> None:
+    """Raise InputError if a class of pipelines does not have this sampler or scale."""
+    kind = layout.kind
+    if guidance != 1 and not (kind.guided or layout.told):
+        raise InputError(
+            f"{layout.folder}: {kind.name} ignores the guidance scale; list the model with"
+            " guidance: [1]"
+        )
+    if sampler != NATIVE and kind.native_only:
+        raise InputError(
+            f"sampling.samplers: {kind.name} has its own sampler only; choose {NATIVE}"
+        )
 
 
 def summarized(model: AdoptedModel, layout: Layout) -> dict[str, Any]:
     """What a reader should know of a pipeline beside its costs."""
+    kind = pipeline_class(layout)
+    taken = {**inspect.signature(kind).parameters, **inspect.signature(kind.__call__).parameters}
+    off = [what for argument, what in SWITCHED_OFF.items() if argument in taken]
     guided = "the scale is an input of the network" if layout.told else "two evaluations"
     return {
         "pipeline": layout.kind.name,
@@ -197,7 +263,7 @@ def summarized(model: AdoptedModel, layout: Layout) -> dict[str, Any]:
         "guidance": guided if layout.told or layout.kind.guided else "none",
         "dtype": model.dtype,
         "side": model.side,
-        "left_out": layout.left_out,
+        "left_out": layout.left_out + off,
     }
 
 
@@ -223,15 +289,15 @@ def encode(
         "device": pipeline.device,
         "num_images_per_prompt": 1,
         "do_classifier_free_guidance": True,
-        "negative_prompt": [model.negative_prompt] * len(captions),
-        "max_sequence_length": model.max_sequence_length,
         "clean_caption": False,
         "complex_human_instruction": None,
         "prompt_2": None,
         "prompt_3": None,
     }
-    if model.max_sequence_length is None:
-        del given["max_sequence_length"]
+    if model.negative_prompt is not None:
+        given["negative_prompt"] = [model.negative_prompt] * len(captions)
+    if model.max_sequence_length is not None:
+        given["max_sequence_length"] = model.max_sequence_length
     given = {name: value for name, value in given.items() if name in taken}
     # some ask the denoiser, which is not loaded, how wide its text is
     vars(pipeline)[layout.kind.denoiser] = SimpleNamespace(config=FrozenDict(layout.denoiser))

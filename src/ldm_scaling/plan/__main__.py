@@ -18,8 +18,7 @@ from snakemake.utils import update_config
 
 from ..jobs.cli import parser, positive, run
 from ..jobs.workdir import write_text
-from ..study.hub import REPOSITORY
-from .dag import build, reruns
+from .dag import add_workflow, build, reruns
 from .devices import DEVICES
 from .report import Device, report, report_reruns, rows, to_csv
 
@@ -46,17 +45,7 @@ def change(text: str) -> dict[str, Any]:
 
 def _options() -> argparse.Namespace:
     arguments = parser(__doc__)
-    arguments.add_argument(
-        "--configfile",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help="overlays of config.yaml, such as studies/paper.yaml; later ones change earlier ones",
-    )
-    arguments.add_argument(
-        "--snakefile", type=Path, default=REPOSITORY / "Snakefile", help="(%(default)s)"
-    )
+    add_workflow(arguments)
     arguments.add_argument(
         "--change",
         nargs="+",

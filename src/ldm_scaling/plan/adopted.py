@@ -12,7 +12,7 @@ from ..study.adopted import AdoptedModel
 from ..study.figures import SHEET_IMAGES
 from ..study.hub import hub_id, marker
 from ..workflow.specs.cells import IllustrateSpec, SweepSpec
-from ..workflow.specs.costs import AdoptedSpec
+from ..workflow.specs.costs import CountAdoptedSpec
 from ..workflow.specs.latents import EncodePromptsSpec
 from .cells import at_a_time, illustrated, sampled
 from .dag import Job
@@ -37,7 +37,7 @@ def adopted_models(jobs: Sequence[Job]) -> Models:
     models = [EncodePromptsSpec.model_validate_json(spec).pipeline for spec in specs]
     for job in jobs:
         if job.rule == "count_adopted":  # it has them in the study's order
-            listed = [own.name for own in AdoptedSpec.model_validate_json(job.spec).models]
+            listed = [own.name for own in CountAdoptedSpec.model_validate_json(job.spec).models]
             places = {name: place for place, name in enumerate(listed)}
             models.sort(key=lambda own: places.get(own.name, len(places)))
     with ProcessPoolExecutor() as pool:

@@ -6,6 +6,7 @@ of a workflow in its process, so a caller gives each call a process of its own.
 
 from __future__ import annotations
 
+import argparse
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..jobs.cli import InputError
+from ..study.hub import REPOSITORY
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,21 @@ class Job:
     def host_bytes(self) -> int:
         """Memory that it asks for."""
         return int(self.resources.get("mem_mb", 0)) * 10**6
+
+
+def add_workflow(to: argparse.ArgumentParser) -> None:
+    """Add the arguments that name a study's workflow."""
+    to.add_argument(
+        "--configfile",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="overlays of config.yaml, such as studies/paper.yaml; later ones change earlier ones",
+    )
+    to.add_argument(
+        "--snakefile", type=Path, default=REPOSITORY / "Snakefile", help="(%(default)s)"
+    )
 
 
 def build(snakefile: Path, configfiles: Sequence[Path], config: Mapping | None = None) -> list[Job]:

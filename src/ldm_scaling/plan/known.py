@@ -18,7 +18,7 @@ from ..study.adopted import AdoptedModel
 from ..study.data import Data
 from ..study.fields import Strict
 from ..workflow.specs.cells import SweepSpec
-from ..workflow.specs.costs import AdoptedSpec, CountComponentsSpec, FamilySpec
+from ..workflow.specs.costs import CountAdoptedSpec, CountComponentsSpec, FamilySpec
 from ..workflow.specs.data import IndexSpec, PrepareSpec
 from ..workflow.specs.dreambooth import SubjectsSpec
 from ..workflow.specs.measuring import BaselinesSpec, FeaturesSpec
@@ -82,7 +82,9 @@ class Known:
     @cached_property
     def reference(self) -> float:
         """FLOPs of a forward pass of the adopted model whose normalized cost is 1."""
-        return self.adopted[_only(self.jobs, "count_adopted", AdoptedSpec).reference][1].forward
+        return self.adopted[_only(self.jobs, "count_adopted", CountAdoptedSpec).reference][
+            1
+        ].forward
 
     @cached_property
     def subjects(self) -> int:

@@ -14,6 +14,8 @@ from .hub import Revision, local_folder, revision_has_an_id
 
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9._-]*$")]
 HUB_ID = r"[\w.-]+/[\w.-]+"
+LORA = "pytorch_lora_weights.safetensors"
+"""the usual name of a LoRA's file"""
 
 
 class AdoptedModel(Strict):
@@ -36,6 +38,10 @@ class AdoptedModel(Strict):
     part: Annotated[Literal["denoiser", "lora"] | None, Field(exclude_if=is_none)] = None
     """for a student that is not a whole pipeline: the part of its teacher's pipeline that it
     replaces; null: the folder is a whole pipeline"""
+    weight_name: Annotated[
+        str | None, Field(pattern=r"^[\w.-]+\.safetensors$", exclude_if=is_none)
+    ] = None
+    """file of a LoRA; null: pytorch_lora_weights.safetensors"""
     few_step_of: Annotated[ModelName | None, Field(exclude_if=is_none)] = None
     """name of its teacher, if it is a few-step student; null: it is no student"""
     steps: Annotated[
@@ -53,12 +59,27 @@ class AdoptedModel(Strict):
     that differ from the saved ones"""
     prompt_prefix: str = ""
     """text before every prompt"""
-    negative_prompt: str = ""
-    """prompt of the unconditional evaluation"""
+    negative_prompt: str | None = None
+    """prompt of the unconditional evaluation; null: what the pipeline takes without one, which is
+    the empty prompt, or zeros for SDXL"""
     max_sequence_length: Annotated[Positive | None, Field(exclude_if=is_none)] = None
     """most tokens of a prompt; null: the pipeline's default"""
 
     _check_revision = model_validator(mode="after")(revision_has_an_id)
+
+    @model_validator(mode="after")
+    def _scheduler_has_a_class(self) -> AdoptedModel:
+        if self.scheduler is not None and not isinstance(self.scheduler.get("class"), str):
+            raise ValueError(
+                "scheduler: lacks class; add one of diffusers, as in {class: LCMScheduler}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _weight_name_is_of_a_lora(self) -> AdoptedModel:
+        if self.weight_name and self.part != "lora":
+            raise ValueError("weight_name: is for part: lora only; remove it")
+        return self
 
     base: SkipJsonSchema[Annotated[AdoptedModel | None, Field(exclude_if=is_none)]] = None
     """set by the study: the teacher whose pipeline a part goes into"""
@@ -72,6 +93,16 @@ class AdoptedModel(Strict):
     def folder(self) -> Path:
         """Folder of its files."""
         return local_folder(self.pretrained, self.revision) / (self.subfolder or "")
+
+    @property
+    def lora(self) -> str:
+        """Name of the file of a LoRA."""
+        return self.weight_name or LORA
+
+    @property
+    def unguided(self) -> bool:
+        """Whether it is never guided, so that its fixed setting has scale 1 too."""
+        return self.guidance == [1]
 
     @property
     def lacks_revision(self) -> bool:

@@ -12,7 +12,9 @@ from ..kinds.metrics import METRICS
 from ..kinds.samplers import NATIVE, SAMPLERS
 from ..kinds.sizes import SEPARATOR, channels
 from ..kinds.stages import SECTIONS
+from .adopted import AdoptedModel
 from .distill import FEW_STEPS
+from .sampling import at_most
 from .sections import Sections
 from .stitch import allocations
 from .superres import MIN_SIDE
@@ -71,7 +73,12 @@ def check_adopted(study: Sections) -> None:
         )
     own = {model.name: model for model in study.adopted.compared}
     taught = [own[name] for name in study.adopted.students]
-    if not _shared(set(model.steps or sampling.steps) for model in taught):
+
+    def steps_of(model: AdoptedModel) -> set[int]:
+        names = (model.name, sampling.fixed.sampler)
+        return set(at_most(model.steps or sampling.steps, sampling.most_steps, *names))
+
+    if not _shared(map(steps_of, taught)):
         names = ", ".join(model.name for model in taught)
         raise ValueError(
             f"adopted.models: {names} share no step count, at which figures could show them beside"
@@ -79,7 +86,7 @@ def check_adopted(study: Sections) -> None:
         )
     drawn = [own[name] for name in study.guidance_sizes]
     if study.has_every_scale and not (
-        _shared(set(model.steps or sampling.steps) for model in drawn)
+        _shared(map(steps_of, drawn))
         and _shared(set(model.guidance or sampling.guidance) for model in drawn)
     ):
         raise ValueError(
@@ -179,7 +186,8 @@ def _check_steps(study: Sections, key: str, steps: Iterable[int]) -> None:
 
 
 def _check_most_steps(study: Sections) -> None:
-    sampling, fewest = study.sampling, min(study.sampling.steps)
+    sampling, models = study.sampling, study.adopted.compared if study.adopted else []
+    own = {model.name: model.steps for model in models if model.steps}
     for name, most in (sampling.most_steps or {}).items():
         if name not in (*study.sizes, *sampling.samplers):
             known = "family.sizes" if study.trains else "adopted.models"
@@ -187,10 +195,12 @@ def _check_most_steps(study: Sections) -> None:
                 f"sampling.most_steps: {name} is neither in {known} nor in sampling.samplers;"
                 " add it there, or remove it"
             )
+        sizes = [name] if name in study.sizes else study.sizes
+        fewest = max(min(own.get(size, sampling.steps)) for size in sizes)
         if most < fewest:
             raise ValueError(
-                f"sampling.most_steps: {name} would have none of sampling.steps; allow it {fewest}"
-                " or more"
+                f"sampling.most_steps: {name} would have none of its steps; allow it {fewest} or"
+                " more"
             )
 
 

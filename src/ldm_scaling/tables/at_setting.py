@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from ..jobs.choice import at_fixed
 from ..jobs.cli import InputError
 from ..jobs.command import Read
 from ..jobs.tables import read_table
@@ -21,7 +22,7 @@ def at_setting(values: Values, steps: int, guidance: float, confidence: float) -
     Raises InputError if there are none.
     """
     rows = values.rows
-    chosen = (rows["steps"] == steps) & (rows["guidance"] == guidance)
+    chosen = at_fixed(rows, steps, guidance)
     if not chosen.any():
         raise InputError(
             f"no cell of {steps} steps at guidance {guidance:g} was measured: sampling.fixed"

@@ -8,9 +8,11 @@ difference is its luck. Everything here needs the rows of frontier.csv alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,13 +20,16 @@ from scipy.special import ndtri
 
 from ..jobs.choice import chosen_scales, optimism
 from ..jobs.cli import InputError
-from ..jobs.tables import HALF, read_whole
+from ..jobs.tables import HALF, read_whole, settings_of
 from ..kinds.metrics import sign
+from ..kinds.samplers import SAMPLERS
+from ..kinds.stages import PRETRAIN
 
 FRONTIER = ["cell", "stage", "size", "sampler", "steps", "guidance", "seeds", "metric", "value"]
 FRONTIER += ["lo", "hi", "n", "nfe", "sampling_cost", "guided_cost", "total_cost", "seconds"]
 FRONTIER += ["status"]
-"""columns of frontier.csv; others follow, and those of halves"""
+"""columns of frontier.csv; then those of `ON_SOME`, others that cells may have, and halves"""
+ON_SOME = ["schedule", "allocation"]
 _SAME = 1 + 1e-6
 """costs closer than this are one"""
 
@@ -40,6 +45,14 @@ class Choice:
     """others that the study does not tell apart from it, the best first"""
     behind: list[int]
     """others that it tells apart, the best first"""
+
+
+class _Step(NamedTuple):
+    """From which cost on a row is chosen, and its luck times the metric's sign."""
+
+    cost: float
+    row: int
+    luck: float
 
 
 @dataclass(frozen=True)
@@ -73,23 +86,44 @@ class Configurations:
         return self.sound & (self.rows[axis].to_numpy(float) <= limit * _SAME)
 
     def choose(self, among: np.ndarray, axis: str, confidence: float) -> Choice | None:
-        """The best row of a mask, of equally good ones the cheapest; None if there is none.
+        """The best row of a mask; None if it has no sound one.
 
-        Another row is tied if the choice without its luck is not better than it by more than their
-        difference is uncertain, as it varies between halves.
+        A dearer row takes the place of a cheaper one only if it is better without its luck, so that
+        nothing is paid for what other images would not show. Another row is tied if the choice
+        without its luck is not better than it by more than their difference is uncertain, as it
+        varies between halves.
         """
+        *_, last = None, *self._steps(among, axis)
+        return last and self._beside(last, among, confidence)
+
+    def envelope(self, axis: str, confidence: float) -> Iterator[tuple[float, Choice]]:
+        """The choice within each cost, from that cost on, wherever it becomes another one."""
+        for step in self._steps(self.sound, axis):
+            yield step.cost, self._beside(step, self.within(axis, step.cost), confidence)
+
+    def _steps(self, among: np.ndarray, axis: str) -> Iterator[_Step]:
+        """The choices of `choose` as the budget grows."""
+        costs, better = self.rows[axis].to_numpy(float), sign(self.metric)
+        rows = np.flatnonzero(among & self.sound & np.isfinite(costs))
+        rows = rows[np.argsort(costs[rows], kind="stable")]
+        draws, last = better * self.halves[rows], math.inf
+        for cost in np.unique(costs[rows]):
+            own = draws[costs[rows] <= cost * _SAME]
+            best = int(chosen_scales(own)[0])
+            luck = optimism(own, own) if len(own) > 1 else 0.0
+            if own[best, 0] + luck < last:
+                last = own[best, 0] + luck
+                yield _Step(float(cost), int(rows[best]), float(luck))
+
+    def _beside(self, step: _Step, among: np.ndarray, confidence: float) -> Choice:
         rows = np.flatnonzero(among & self.sound)
-        if not len(rows):
-            return None
-        rows = rows[np.argsort(self.rows[axis].to_numpy(float)[rows], kind="stable")]
         draws = sign(self.metric) * self.halves[rows]
-        best = int(chosen_scales(draws)[0])
-        luck = optimism(draws, draws) if len(rows) > 1 else 0.0
-        far = draws[:, 0] - draws[best, 0] - luck > self._doubt(draws, best, confidence)
+        best = int(np.flatnonzero(rows == step.row)[0])
+        far = draws[:, 0] - draws[best, 0] - step.luck > self._doubt(draws, best, confidence)
         order = [at for at in np.argsort(draws[:, 0], kind="stable") if at != best]
         return Choice(
-            row=int(rows[best]),
-            luck=sign(self.metric) * luck,
+            row=step.row,
+            luck=sign(self.metric) * step.luck,
             tied=[int(rows[at]) for at in order if not far[at]],
             behind=[int(rows[at]) for at in order if far[at]],
         )
@@ -112,17 +146,24 @@ class Configurations:
         spread = np.sqrt(((behind[:, 1:] - behind[:, :1]) ** 2).mean(axis=1))
         return ndtri((1 + confidence) / 2) * spread
 
-    def envelope(self, axis: str, confidence: float) -> Iterator[tuple[float, Choice]]:
-        """The choice within each cost, from that cost on, wherever it becomes another one."""
-        costs = np.unique(self.rows.loc[self.sound, axis].to_numpy(float))
-        before = None
-        for cost in costs[np.isfinite(costs)]:
-            choice = self.choose(self.within(axis, cost), axis, confidence)
-            if choice and choice.row != before:
-                before = choice.row
-                yield float(cost), choice
-
 
 def read_frontier(path: Path) -> pd.DataFrame:
     """frontier.csv. Raises InputError if it is missing, or is none."""
     return read_whole(path, FRONTIER)
+
+
+def described(row: pd.Series, rows: pd.DataFrame) -> str:
+    """A configuration in words, such as "c48 distill, LCM, 4 steps, guidance 6".
+
+    Of settings that only some studies have, what all of `rows` share is left out.
+    """
+    said = ["stage", "size", "sampler", "steps", "guidance"]
+    stage, size, sampler, steps, guidance = (row[name] for name in said)
+    words = [size if stage == PRETRAIN else f"{size} {stage}"]
+    words.append(SAMPLERS[sampler].label if sampler in SAMPLERS else sampler)
+    words.append(f"{steps} step" if steps == 1 else f"{steps} steps")
+    words.append(f"guidance {guidance:g}" if guidance > 1 else "no guidance")
+    for name in settings_of(rows):
+        if name not in said and rows[name].nunique(dropna=False) > 1 and pd.notna(row[name]):
+            words.append(f"{name} {row[name]}")
+    return ", ".join(words)

@@ -8,7 +8,7 @@ so that a choice needs no draws. `envelope.csv` has the best configuration withi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -149,16 +149,28 @@ def _loss(cells: Values, kept: np.ndarray, axis: str) -> tuple[np.ndarray, tuple
     return np.concatenate([[mean[1:].mean()], mean[1:]]), (low, high)
 
 
-def _read(cells: list[list[str]], stitch: tuple[Path, Path] | None, metric: str) -> list[Values]:
+def frontier_of(
+    cells: Sequence[tuple[str, Path, Path]],
+    stitch: tuple[Path, Path] | None,
+    metrics: list[str],
+    confidence: float,
+) -> pd.DataFrame:
+    """The rows of frontier.csv: of cells with their schedule and draws, and of trajectories."""
+    numbers: dict[tuple, int] = {}
+    parts = (joined(_read(cells, stitch, metric), confidence) for metric in metrics)
+    return pd.concat([frontier_table(own, numbers) for own in parts], ignore_index=True)
+
+
+def _read(
+    cells: Sequence[tuple[str, Path, Path]], stitch: tuple[Path, Path] | None, metric: str
+) -> list[Values]:
     found = []
-    for schedule, table, draws in cells:
-        own = read_values(Path(table), Path(draws), metric, CELLS)
+    for schedule, *files in cells:
+        own = read_values(*files, metric, CELLS)
         found.append(Values(own.rows.assign(schedule=schedule), own.draws))
     if stitch:
         own = read_stitched(*stitch, metric)
-        rows = own.rows.assign(
-            size=own.rows["sizes"], nfe=pd.NA, schedule=found[0].rows["schedule"][0]
-        )
+        rows = own.rows.assign(size=own.rows["sizes"], nfe=pd.NA, schedule=cells[0][0])
         found.append(Values(rows, own.draws))
     return found
 
@@ -185,14 +197,12 @@ def main(
     ] = None,
 ) -> None:
     """Write frontier.csv, envelope.csv and levers.csv. The first metric is that of the levers."""
-    numbers: dict[tuple, int] = {}
-    joint = [joined(_read(cells, stitch, metric), confidence) for metric in metrics]
-    tables = [frontier_table(own, numbers) for own in joint]
-    table = pd.concat(tables, ignore_index=True)
+    given = [(schedule, Path(table), Path(drawn)) for schedule, table, drawn in cells]
+    table = frontier_of(given, stitch, metrics, confidence)
     found = [Configurations.of(table, metric) for metric in metrics]
     best = [row for own in found for row in envelope_table(own, confidence)]
-    levers = list(lever_table(joint[0], confidence))
+    levers = list(lever_table(joined(_read(given, stitch, metrics[0]), confidence), confidence))
     write_text(levers_out, to_csv(pd.DataFrame(levers, columns=LEVERS)))
     write_text(envelope_out, to_csv(pd.DataFrame(best, columns=ENVELOPE)))
     write_text(out, to_csv(table))
-    print(f"{len(numbers)} configurations, {len(metrics)} metrics, {len(levers)} levers")
+    print(f"{table['cell'].nunique()} configurations, {len(metrics)} metrics, {len(levers)} levers")

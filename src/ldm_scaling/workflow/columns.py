@@ -13,7 +13,7 @@ TABLES = {
     "cells": "jobs.tables.CELLS jobs.tables.ON_GPU",
     "best": "jobs.tables.BEST",
     "crossovers": "tables.curves.CROSSOVERS",
-    "frontier": "tables.choose.FRONTIER",
+    "frontier": "tables.choose.FRONTIER tables.choose.ON_SOME jobs.tables.ON_GPU",
     "envelope": "tables.frontier.ENVELOPE",
     "levers": "tables.frontier.LEVERS",
     "family": "jobs.tables.FAMILY jobs.tables.PARTS costs.published.COLUMNS jobs.tables.WEIGHTS",

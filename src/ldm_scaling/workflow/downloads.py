@@ -90,9 +90,11 @@ COMPONENTS = ("unet", "transformer", "vae", "text_encoder*", "tokenizer*", "sche
 def pipeline_files(model: AdoptedModel) -> tuple[str, ...]:
     """Patterns of an adopted model's files: safetensors of its variant, and no other format.
 
-    Those of a pipeline, and of a denoiser or a LoRA at the top.
+    Those of a pipeline, and of a denoiser at the top; of a LoRA its file only.
     """
     above = f"{model.subfolder}/" if model.subfolder else ""
+    if model.part == "lora":
+        return (f"{above}{model.lora}",)
     variant = f".{model.variant}" if model.variant else ""
     weights = [
         f"{name}{part}.safetensors"
@@ -101,7 +103,7 @@ def pipeline_files(model: AdoptedModel) -> tuple[str, ...]:
     ]
     kept = ["*.json", "*.txt", "*.model", *weights]
     own = [f"{folder}/{name}" for folder in COMPONENTS for name in kept]
-    top = ["model_index.json", "config.json", "pytorch_lora_weights.safetensors", *weights]
+    top = ["model_index.json", "config.json", *weights]
     return tuple(f"{above}{name}" for name in (*top, *own))
 
 

@@ -68,6 +68,12 @@ def scales(study: Study) -> list[float]:
     return _of_all(study, study.guidance_sizes)[1]
 
 
+def unguided(study: Study) -> list[str] | None:
+    """Adopted models that are never guided; None if there are none."""
+    models = study.adopted.compared if study.adopted else []
+    return [model.name for model in models if model.unguided] or None
+
+
 def _of_all(study: Study, sizes: list[str]) -> tuple[list[int], list[float]]:
     """Step counts and scales of the fixed setting's sampler that all of these sizes take."""
     sampler = study.sampling.fixed.sampler

@@ -24,6 +24,7 @@ from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are name
 from ..study.adopted import AdoptedModel
 from ..study.checks import sequences
 from ..study.fields import StudyError
+from ..study.sampling import at_most
 from ..study.study import Study
 from . import needed
 
@@ -105,12 +106,20 @@ def grid(
         steps, scales = study.sampling.students.steps, study.sampling.students.guidance
     if study.adopted and size:
         own = adopted(study, stage, size)
-        steps, scales = own.steps or steps, own.guidance or scales
+        counts, scales = own.steps or steps, own.guidance or scales
+        caps = study.sampling.most_steps if stage == PRETRAIN else None
+        steps = at_most(counts, caps, size, sampler)
     elif study.adopted:  # all that some model may take
-        models = [adopted(study, stage, name) for name in sizes(study, stage)]
-        steps = {count for own in models for count in own.steps or steps}
-        scales = {scale for own in models for scale in own.guidance or scales}
+        grids = [grid(study, stage, name, sampler) for name in sizes(study, stage)]
+        steps = {count for counts, _ in grids for count in counts}
+        scales = {scale for _, own in grids for scale in own}
     return sorted(steps), sorted(scales)
+
+
+def fixed_guidance(study: Study, size: str) -> float:
+    """The scale of the fixed setting of a size; 1 of an adopted model that is never guided."""
+    unguided = study.adopted and size and adopted(study, PRETRAIN, size).unguided
+    return 1.0 if unguided else study.sampling.fixed.guidance
 
 
 def teacher(study: Study, stage: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...jobs.light_imports import light_diffusers
+from ..flow import shift_of
 
 with light_diffusers():
     from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
@@ -20,11 +21,10 @@ def make_flow(own: dict[str, Any]) -> DPMSolverMultistepScheduler:
 
     Its shift of the levels has another name here, and `from_config` would lose it.
     """
-    shift = own.get("flow_shift", own.get("shift", 1.0))
     return DPMSolverMultistepScheduler(
         prediction_type="flow_prediction",
         use_flow_sigmas=True,
-        flow_shift=shift,
+        flow_shift=shift_of(own),
         use_dynamic_shifting=own.get("use_dynamic_shifting", False),
     )
 

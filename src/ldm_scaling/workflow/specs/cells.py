@@ -174,7 +174,8 @@ class SweepSpec(Strict):
             own = needed.superres(study)
             setting, kept = (own.fixed_steps, 1.0), own.keep
         elif (stage, sampler) == (stages.PRETRAIN, fixed.sampler):
-            setting, kept = (fixed.steps, fixed.guidance), study.training.keep
+            setting = (fixed.steps, stages.fixed_guidance(study, size))
+            kept = study.training.keep
             kept = kept if study.trains else []
         if setting:
             times = [*([] if setting in grid else [None]), *sorted(kept)]
@@ -204,7 +205,9 @@ class SweepSpec(Strict):
             for cell in cells
             if cell.trained is None and cell.steps in steps and cell.guidance in scales
         ]
-        whole = [cell for cell in cells if cell not in candidates or _is_fixed(study, stage, cell)]
+        whole = [
+            cell for cell in cells if cell not in candidates or _is_fixed(study, stage, size, cell)
+        ]
         search = SearchSpec.of(study, candidates)
         return cls(**sampled, cells=whole, search=search)
 
@@ -241,9 +244,9 @@ def _sampled_with(study: Study, stage: str, size: str) -> dict[str, Any]:
     return {"pipeline": pipeline, "side": study.data.image_size}
 
 
-def _is_fixed(study: Study, stage: str, cell: CellSpec) -> bool:
+def _is_fixed(study: Study, stage: str, size: str, cell: CellSpec) -> bool:
     fixed = study.sampling.fixed
-    setting = (fixed.sampler, fixed.steps, fixed.guidance)
+    setting = (fixed.sampler, fixed.steps, stages.fixed_guidance(study, size))
     return stage == stages.PRETRAIN and cell == CellSpec.of(study, stage, *setting)
 
 
@@ -277,11 +280,12 @@ class IllustrateSpec(Strict):
     def of(cls, study: Study, size: str, seed: int) -> IllustrateSpec:
         """Spec of rule illustrate, for the model of a training seed."""
         sampling, figures, metrics = study.sampling, study.figures, study.metrics
+        scale = stages.fixed_guidance(study, size)
         return cls(
             size=size,
             training_seed=seed,
             **_sampled_with(study, stages.PRETRAIN, size),
-            setting=sampling.setting,
+            setting=sampling.setting.model_copy(update={"guidance": scale}),
             seed=sampling.seed,
             prompts=figures.prompts,
             budgets=sorted(figures.budgets),

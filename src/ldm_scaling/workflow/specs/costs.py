@@ -10,12 +10,12 @@ from pydantic import Field
 from ...kinds.stages import BUDGET, OWN
 from ...study.adopted import AdoptedModel
 from ...study.family import Family, Layout, Size
-from ...study.fields import Positive, Strict
+from ...study.fields import Guidance, Positive, Strict
 from ...study.figures import Latency
 from ...study.latents import AutoencoderNetwork, TextEncoder
-from ...study.sampling import FixedSetting
+from ...study.sampling import AnySampler, FixedSetting, Schedule
 from ...study.study import Study
-from .. import needed, pairs
+from .. import needed, pairs, stages
 
 LatentShape = tuple[Positive, Positive, Positive]
 """channels, height and width"""
@@ -69,14 +69,47 @@ class AdoptedSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> AdoptedSpec:
-        """Spec of rule count_adopted."""
+        """The study's models, with its reference and order."""
         adopted = needed.adopted(study)
         return cls(models=adopted.compared, reference=adopted.reference, order=adopted.order)
 
+
+class CountAdoptedSpec(AdoptedSpec):
+    """Count them too, and check that they can be sampled as the study asks."""
+
+    samplers: list[AnySampler]
+    schedules: list[Schedule]
+    """of samplers other than native"""
+    strongest: dict[str, Guidance]
+    """the largest guidance scale of each model or student that is counted, by its name"""
+
     @classmethod
-    def of_students(cls, study: Study) -> AdoptedSpec:
+    def of(cls, study: Study) -> CountAdoptedSpec:
+        """Spec of rule count_adopted."""
+        return cls._of(study, stages.PRETRAIN)
+
+    @classmethod
+    def of_students(cls, study: Study) -> CountAdoptedSpec:
         """Spec of rule count_students."""
-        return cls.of(study).model_copy(update={"students": needed.adopted(study).students})
+        students = needed.adopted(study).students
+        return cls._of(study, stages.DISTILL).model_copy(update={"students": students})
+
+    @classmethod
+    def _of(cls, study: Study, stage: str) -> CountAdoptedSpec:
+        sampling = study.sampling
+        strongest = {
+            stages.adopted(study, stage, size).name: max(
+                *stages.grid(study, stage, size)[1],
+                stages.fixed_guidance(study, size) if stage == stages.PRETRAIN else 1,
+            )
+            for size in stages.sizes(study, stage)
+        }
+        return cls(
+            **dict(AdoptedSpec.of(study)),
+            samplers=stages.samplers(study).get(stage, []),
+            schedules=[sampling.schedule, *(sampling.other_schedules or [])],
+            strongest=strongest,
+        )
 
 
 class AdoptedLatencySpec(Strict):

@@ -1,0 +1,152 @@
+"""Sample a prompt with the best configuration for a budget, of the models that exist.
+
+It writes a sheet of images that differ by their noise only.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+
+from ..cells.sample import ImageMaker, LatentSampler, StitchedSampler
+from ..cells.sheet import draw_sheet
+from ..jobs.cli import InputError, positive
+from ..jobs.command import Option, Read, command
+from ..jobs.workdir import atomic_path
+from ..kinds.sizes import SEPARATOR
+from ..kinds.stages import PRETRAIN, STITCH
+from ..latents import autoencoder
+from ..latents.text_encoder import CaptionEncoder
+from ..models import denoiser
+from ..study.adopted import AdoptedModel
+from ..study.study import Study
+from ..tables.choose import described
+from ..training.devices import in_precision, own_device, precision
+from ..workflow import paths, stages
+from ..workflow.specs.cells import CellSpec, SweepSpec
+from .budget import Budget, budget, passes
+from .question import Question
+from .source import Source, own_source
+
+_ANYTHING = 1e12
+"""forward passes that everything is within"""
+
+
+def rows_that_exist(question: Question, study: Study) -> Question:
+    """The question to the configurations whose models are on the disk."""
+    rows = question.allowed.rows
+    keep = [_is_there(study, row) for _, row in rows.iterrows()]
+    if not any(keep):
+        raise InputError(f"{study.results}/models has none of the models; run: make figure")
+    return question.among(np.array(keep))
+
+
+def _models(row: pd.Series) -> list[tuple[str, str]]:
+    """Stage and size of each model of a configuration."""
+    if row["stage"] == STITCH:
+        return [(PRETRAIN, size) for size in row["size"].split(SEPARATOR)]
+    return [(row["stage"], row["size"])]
+
+
+def _is_there(study: Study, row: pd.Series) -> bool:
+    if study.adopted:
+        return stages.adopted(study, row["stage"], row["size"]).folder.is_dir()
+    return all(_folder(study, *model).joinpath("summary.json").exists() for model in _models(row))
+
+
+def _folder(study: Study, stage: str, size: str) -> Path:
+    return Path(paths.model(study, stage, size, study.training_seeds[0]))
+
+
+def cell_of(study: Study, row: pd.Series) -> CellSpec:
+    """The cell that the study sampled with a configuration."""
+    if row["stage"] == STITCH:
+        spec = SweepSpec.of_stitched(study, row["size"])
+    else:
+        name = row["sampler"]
+        if (schedule := row.get("schedule", study.sampling.schedule)) != study.sampling.schedule:
+            name = f"{name}/{schedule}"
+        spec = SweepSpec.of(study, row["stage"], name, row["size"])
+    allocation = row.get("allocation")
+    wanted = (row["steps"], row["guidance"], None if pd.isna(allocation) else allocation)
+    return next(
+        cell
+        for cell in spec.possible
+        if (cell.steps, cell.guidance, cell.allocation and cell.allocated) == wanted
+        and cell.trained is None
+    )
+
+
+def maker_of(study: Study, row: pd.Series, prompt: str, images: int) -> ImageMaker:
+    """What samples a prompt, on this process's device: each image from the noise of its row."""
+    if study.adopted:
+        return _adopted(stages.adopted(study, row["stage"], row["size"]), prompt, images)
+    device = own_device()
+    encoder = CaptionEncoder(study.latents.text_encoder, device)
+    text, empty = encoder([prompt, ""]).cpu().numpy()
+    text = np.broadcast_to(text, (images, *text.shape))
+    decoder = autoencoder.load(paths.autoencoder(study), study.latents.autoencoder.revision).to(
+        device
+    )
+    samplers = [
+        LatentSampler(
+            in_precision(denoiser.load(_folder(study, *model)).to(device), precision()),
+            decoder,
+            study.diffusion,
+            text,
+            empty,
+        )
+        for model in _models(row)
+    ]
+    return StitchedSampler(samplers) if len(samplers) > 1 else samplers[0]
+
+
+def _adopted(model: AdoptedModel, prompt: str, images: int) -> ImageMaker:
+    from ..cells.adopted import (
+        PipelineSampler,  # seconds of import that trained models need not pay
+    )
+    from ..models.adopt import encode, load, read_layout
+    from ..models.encode_prompts import as_array
+
+    layout = read_layout(model)
+    found = encode(load(model, text=True).to(own_device()), layout, model, [prompt])
+    prompts = {
+        name: np.broadcast_to(own := as_array(name, values), (images, *own.shape[1:]))
+        for name, values in found.items()
+    }
+    pipeline = load(model, text=False).to(own_device())
+    return PipelineSampler(pipeline, layout, prompts, model.side, model.side)
+
+
+@command
+def main(
+    source: Annotated[Source, Read(own_source)],
+    prompt: Annotated[str, "what the images shall show"],
+    budget: Annotated[
+        Budget | None, Option("of an image, such as 2 or 0.05s; none by default", budget)
+    ] = None,
+    images: Annotated[int | None, Option("how many (8)", positive(int))] = None,
+    out: Annotated[Path | None, "PNG to write (sample.png)"] = None,
+) -> None:
+    """Write the sheet."""
+    study, count, out = source.study, images or 8, out or Path("sample.png")
+    assert study
+    question = Question.of(source, None, [], None, study.metrics.confidence)
+    question, budget = rows_that_exist(question, study), budget or passes(_ANYTHING)
+    choice = question.choose(budget.axis, question.limit(budget))
+    if choice is None:
+        raise InputError(f"--budget {budget.text}: no model that exists is so cheap")
+    row = question.row(choice.row)
+    maker, cell = maker_of(study, row, prompt, count), cell_of(study, row)
+    began = time.monotonic()
+    made, finite = maker.images(cell, range(count))
+    seconds = (time.monotonic() - began) / count
+    if not finite:
+        raise InputError(f"{described(row, question.allowed.rows)}: samples are not finite")
+    with atomic_path(out) as path:
+        draw_sheet(made, [f"seed {number}" for number in range(count)]).save(path, format="png")
+    print(f"{out}: {described(row, question.allowed.rows)}; {seconds:.3g} s an image")

@@ -1,0 +1,145 @@
+"""The tables that an answer is read from: a study's, those of a folder, or the published ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import yaml
+
+from ..jobs.cli import InputError
+from ..jobs.command import Option
+from ..jobs.tables import FAMILY, read_table
+from ..kinds.schedules import SCHEDULES
+from ..kinds.stages import is_budget, is_superres
+from ..study.load import load_study
+from ..study.study import Study
+from ..tables.choose import read_frontier
+from ..tables.frontier import frontier_of
+
+ROOT = Path(__file__).resolve().parents[3]
+PUBLISHED = ROOT / "reference/pocket/tables"
+_FILE = "frontier.csv"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is known of a study."""
+
+    tables: Path
+    study: Study | None
+    """None: the tables lie anywhere"""
+    note: str = ""
+    """what a reader should know of where they come from"""
+
+    @property
+    def metric(self) -> str | None:
+        """The metric that the study chooses by."""
+        return self.study.metrics.selecting if self.study else None
+
+    @property
+    def budgets(self) -> list[float]:
+        """The budgets that its figures name."""
+        return self.study.figures.budgets if self.study else []
+
+    def frontier(self, metrics: list[str], confidence: float) -> pd.DataFrame:
+        """The rows of frontier.csv; where it is not up to date, made of the cells that are there.
+
+        Then of these metrics only. Raises InputError if there are neither.
+        """
+        path, cells = self.tables / _FILE, self._cells()
+        if path.exists() and all(path.stat().st_mtime >= own.stat().st_mtime for own in cells):
+            return read_frontier(path)
+        if not cells:
+            raise InputError(
+                f"{path} is missing; make it with: snakemake --cores all -- {path}"
+                if self.study
+                else f"{self.tables} has neither {_FILE} nor cells.csv of a stage and sampler"
+            )
+        found = [(self._schedule(own), own, own.with_name("draws.safetensors")) for own in cells]
+        stitched = (self.tables / "stitch.csv", self.tables / "stitch/draws.safetensors")
+        there = stitched if all(own.exists() for own in stitched) else None
+        if not metrics:
+            raise InputError(f"--metric: {path} is missing, so name the metric that decides")
+        return frontier_of(found, there, list(dict.fromkeys(metrics)), confidence)
+
+    def reference(self) -> tuple[str, float]:
+        """The model whose forward pass costs 1, and its FLOP."""
+        family = read_table(self.tables / "family.csv", FAMILY)
+        nearest = family.loc[(family["normalized_cost"] - 1).abs().idxmin()]
+        return nearest["size"], nearest["gflops"] / nearest["normalized_cost"] * 1e9
+
+    def _cells(self) -> list[Path]:
+        """The tables of cells of stages that make images of the test prompts."""
+        found = sorted(self.tables.glob("*/**/cells.csv"))
+        stages = [own.relative_to(self.tables).parts[0] for own in found]
+        return [
+            own
+            for own, stage in zip(found, stages, strict=True)
+            if not (is_superres(stage) or is_budget(stage))
+            and own.with_name("draws.safetensors").exists()
+        ]
+
+    def _schedule(self, cells: Path) -> str:
+        own = self.study.sampling.schedule if self.study else "trailing"
+        return cells.parent.name if cells.parent.name in SCHEDULES else own
+
+
+def read_source(
+    configfile: Annotated[
+        Path | None, Option("the study, such as studies/smoke.yaml", Path)
+    ] = None,
+    tables: Annotated[
+        Path | None, Option("folder of its tables, if they lie elsewhere", Path)
+    ] = None,
+) -> Source:
+    """The source that the options name. Raises InputError for an unusable study."""
+    if tables is not None:
+        if not tables.is_dir():
+            raise InputError(f"--tables {tables}: there is no such folder")
+        return Source(tables, None)
+    study = _study(configfile)
+    own = Source(Path(study.results, "tables"), study)
+    if not (own.tables / _FILE).exists() and not own._cells() and study.name == "pocket":
+        note = (
+            "These are published results of the pocket study, of another machine; `make figure`"
+            " makes your own."
+        )
+        return Source(PUBLISHED, study, note)
+    return own
+
+
+def own_source(
+    configfile: Annotated[
+        Path | None, Option("the study, such as studies/smoke.yaml", Path)
+    ] = None,
+) -> Source:
+    """A study's own tables. Raises InputError if it has none."""
+    found = read_source(configfile)
+    if found.note:
+        raise InputError(f"{found.study and found.study.results}/tables is empty; run: make figure")
+    return found
+
+
+def _study(configfile: Path | None) -> Study:
+    base = Path("config.yaml") if Path("config.yaml").exists() else ROOT / "config.yaml"
+    config: dict[str, Any] = {}
+    for path in dict.fromkeys([base, configfile or base]):
+        try:
+            _merge(config, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        except OSError as error:
+            raise InputError(f"--configfile {path}: {error.strerror}") from None
+        except yaml.YAMLError as error:
+            raise InputError(f"{path} is no YAML ({error})".replace("\n", " ")) from None
+    return load_study(config)
+
+
+def _merge(config: dict[str, Any], overlay: dict[str, Any]) -> None:
+    """Lay an overlay over a configuration, as Snakemake does: sections merge, lists replace."""
+    for key, value in overlay.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _merge(config[key], value)
+        else:
+            config[key] = value
