@@ -22,7 +22,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from ldm_scaling.explorer.__main__ import main
 from ldm_scaling.jobs.cli import run
 from ldm_scaling.kinds.metrics import sign
-from ldm_scaling.tables.choose import Configurations
+from ldm_scaling.tables.choose import Configurations, described
 from ldm_scaling.tables.curves import AXES
 
 PATIENCE = 60
@@ -174,8 +174,7 @@ def test_the_choice_for_each_budget_is_that_of_the_tables(reader, frontier, metr
         assert f"{shown(row['value'])} [{shown(row['lo'])}, {shown(row['hi'])}]" in answer
         if choice.luck:
             assert f"expect {shown(row['value'] + choice.luck)} on others" in answer
-        settings = {"size": row["size"], "steps": f"{row['steps']} steps"}
-        assert all(word in answer for word in settings.values())
+        assert described(row, known.rows) in answer
 
 
 def test_the_envelope_is_that_of_the_table(reader, made):

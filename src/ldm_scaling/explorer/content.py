@@ -17,7 +17,7 @@ from ..jobs.tables import FLOOR_COLUMNS, HALF, ON_GPU, read_whole, settings_of
 from ..kinds.metrics import sign
 from ..kinds.samplers import SAMPLERS
 from ..study.study import Study
-from ..tables.choose import read_frontier
+from ..tables.choose import described, read_frontier
 from ..tables.curves import AXES
 from ..tables.frontier import LEVERS
 
@@ -117,16 +117,19 @@ def _setting(column: pd.Series) -> dict[str, Any]:
 
 
 def _cells(frontier: pd.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The number, settings and costs of every configuration."""
+    """The number, name, settings and costs of every configuration."""
     costs = [axis for axis in _AXES if axis in frontier]
-    rows = _records(frontier.drop_duplicates("cell")[["cell", *names, *costs]])
+    cells = frontier.drop_duplicates("cell")
+    rows = _records(cells[["cell", *names, *costs]])
+    said = [described(row, frontier) for _, row in cells.iterrows()]
     return [
         {
             "cell": row["cell"],
+            "name": name,
             "settings": {name: row[name] for name in names if name in row},
             "costs": {axis: row[axis] for axis in costs if axis in row},
         }
-        for row in rows
+        for row, name in zip(rows, said, strict=True)
     ]
 
 

@@ -48,21 +48,6 @@ function valueOf(setting, cell) {
   return data.settings[setting].values.find((known) => known.value === value);
 }
 
-/** A cell in short, such as "c48 · 4 steps · guidance 3", and what else it is, such as "pretrain · DDIM". */
-function names(cell) {
-  const said = (setting) => {
-    const own = valueOf(setting, cell);
-    if (!own) return null;
-    if (setting === "steps") return `${own.label} step${own.value === 1 ? "" : "s"}`;
-    return ["stage", "size", "sampler", "schedule"].includes(setting) ? own.label : `${plain(setting)} ${own.label}`;
-  };
-  const isFirst = (setting) => setting === "size" || data.settings[setting].numeric;
-  return [isFirst, (setting) => !isFirst(setting)].map((wanted) =>
-    several.filter(wanted).map(said).filter(Boolean).join(" · "));
-}
-
-const nameOf = (cell) => names(cell).filter(Boolean).join(" · ");
-
 const isShown = (cell) =>
   several.every((setting) => !state.hidden[setting].has(cell.settings[setting]));
 
@@ -70,31 +55,51 @@ const isShown = (cell) =>
 
 const SAME = 1 + 1e-6;
 
-/** The best of rows within a limit, its luck, and which others are told apart from it. */
-function choose(rows, limit) {
-  const within = rows.filter((row) => isSound(row) && cost(row) <= limit * SAME);
-  if (!within.length) return null;
-  within.sort((one, other) => cost(one) - cost(other));
-  const draws = within.map((row) => [row.value, ...row.halves].map((x) => sign() * x));
-  const lowest = (of) => draws.reduce((best, own, at) => (of(own) < of(draws[best]) ? at : best), 0);
-  const best = lowest((own) => own[0]);
-  let luck = 0;
-  const halves = draws[0].length - 1;
-  for (let half = 1; half <= halves; half++) {
-    const here = lowest((own) => own[half]);
-    const there = lowest((own) => 2 * own[0] - own[half]);
-    luck += (draws[there][half] - draws[here][half]) / halves / Math.SQRT2;
+/** From which cost on each row is chosen, and its luck. */
+function stepsOf(rows) {
+  const rising = rows.filter(isSound).sort((one, other) => cost(one) - cost(other));
+  const draws = rising.map((row) => [row.value, ...row.halves].map((x) => sign() * x));
+  const halves = draws.length ? draws[0].length - 1 : 0;
+  const mirrored = (at, half) => 2 * draws[at][0] - draws[at][half];
+  // the best so far on each half, and on the other half; place 0 is for all images
+  const here = new Array(halves + 1).fill(0);
+  const there = new Array(halves + 1).fill(0);
+  const steps = [];
+  let last = Infinity;
+  let next = 0;
+  for (const row of rising) {
+    for (; next < rising.length && cost(rising[next]) <= cost(row) * SAME; next++) {
+      for (let half = 0; half <= halves; half++) {
+        if (draws[next][half] < draws[here[half]][half]) here[half] = next;
+        if (mirrored(next, half) < mirrored(there[half], half)) there[half] = next;
+      }
+    }
+    let luck = 0;
+    for (let half = 1; half <= halves; half++) luck += draws[there[half]][half] - draws[here[half]][half];
+    luck /= halves * Math.SQRT2;
+    if (draws[here[0]][0] + luck < last) {
+      last = draws[here[0]][0] + luck;
+      steps.push({ cost: cost(row), row: rising[here[0]], luck: sign() * luck });
+    }
   }
-  const order = within.map((_, at) => at).filter((at) => at !== best);
-  order.sort((one, other) => draws[one][0] - draws[other][0]);
-  const isTied = (at) => draws[at][0] - draws[best][0] - luck <= doubt(draws[at], draws[best]);
-  return {
-    row: within[best],
-    luck: sign() * luck,
-    tied: order.filter(isTied).map((at) => within[at]),
-    behind: order.filter((at) => !isTied(at)).map((at) => within[at]),
-  };
+  return steps;
 }
+
+/** The last step within a limit, and which other rows are told apart from it. */
+function choose(rows, steps, limit) {
+  const step = steps.findLast((own) => own.cost <= limit * SAME);
+  if (!step) return null;
+  const best = drawsOf(step.row);
+  const others = rows.filter((row) => row !== step.row && isSound(row) && cost(row) <= limit * SAME);
+  others.sort((one, other) => sign() * (one.value - other.value));
+  const isTied = (row) => {
+    const own = drawsOf(row);
+    return sign() * (own[0] - best[0] - step.luck) <= doubt(own, best);
+  };
+  return { ...step, tied: others.filter(isTied), behind: others.filter((row) => !isTied(row)) };
+}
+
+const drawsOf = (row) => [row.value, ...row.halves];
 
 /** Half the width of the interval of the difference of two rows of draws. */
 function doubt(one, other) {
@@ -103,32 +108,15 @@ function doubt(one, other) {
   return data.quantile * Math.sqrt(squares.reduce((sum, x) => sum + x, 0) / squares.length);
 }
 
-/** The cost from which each row is the best, and the row. */
-function envelope(rows) {
-  const rising = rows.filter(isSound).sort((one, other) => cost(one) - cost(other));
-  const steps = [];
-  let best = null;
-  let next = 0;
-  for (const { costs } of rising) {
-    const before = best;
-    while (next < rising.length && cost(rising[next]) <= costs[state.axis] * SAME) {
-      const row = rising[next++];
-      if (!best || sign() * row.value < sign() * best.value) best = row;
-    }
-    if (best !== before) steps.push({ cost: costs[state.axis], row: best });
-  }
-  return steps;
-}
-
 // ------------------------------------------------------------ one view of everything
 
 let view;
 
 function look() {
   const rows = measured[state.metric].filter((row) => isShown(row) && cost(row) != null);
-  const steps = envelope(rows);
+  const steps = stepsOf(rows);
   if (state.budget == null && steps.length) state.budget = steps[Math.floor(steps.length / 2)].cost;
-  const choice = choose(rows, state.budget);
+  const choice = choose(rows, steps, state.budget);
   const of = (number) => measured[state.metric].find((row) => row.cell === number);
   const costs = measured[state.metric].map(cost).filter((x) => x > 0);
   view = {
@@ -136,7 +124,6 @@ function look() {
     steps,
     choice,
     range: [Math.min(...costs) * 0.85, Math.max(...costs) * 1.18],
-    tied: new Set(choice?.tied ?? []),
     looked: of(state.looked) ?? choice?.row ?? steps[0]?.row,
     pinned: of(state.pinned) ?? steps.at(-1)?.row,
   };
@@ -175,22 +162,21 @@ function showAnswer() {
   const { choice, steps } = view;
   if (!choice) {
     const [first] = steps;
-    fill("#answer", make("p", {}, first ? `Nothing costs so little. ${nameOf(first.row)} begins at ${digits(first.cost)}.`
+    fill("#answer", make("p", {}, first ? `Nothing costs so little. ${first.row.name} begins at ${digits(first.cost)}.`
       : "Nothing is left to choose from."));
-    fill("#steps", first && button(`from ${digits(first.cost)} on: ${names(first.row)[0]}`, () => setBudget(first.cost)));
+    fill("#steps", first && button(`from ${digits(first.cost)} on: ${first.row.name}`, () => setBudget(first.cost)));
     return;
   }
-  const [short, rest] = names(choice.row);
   const others = choice.tied.length;
   fill("#answer",
-    make("p", {}, "Take ", make("b", {}, short), rest && ` (${rest})`),
+    make("p", {}, "Take ", make("b", {}, choice.row.name)),
     make("p", {}, make("strong", {}, interval(choice.row)), ` ${data.metrics[state.metric].label}`),
     make("p", { className: "note" },
       others ? `Not told apart from ${others} other${others > 1 ? "s" : ""}, marked ○. ` : "Better than every other one within the budget. ",
       choice.luck ? `As it was chosen on these images, expect ${digits(choice.row.value + choice.luck)} on others.` : null));
   const at = steps.findLastIndex((step) => step.cost <= state.budget * SAME);
-  const to = (step, which) => step && button(`${which}: ${digits(step.cost)} buys ${names(step.row)[0]}, ${digits(step.row.value)}`,
-    () => setBudget(step.cost), { title: nameOf(step.row) });
+  const to = (step, which) => step && button(`${which}, ${digits(step.cost)} buys ${step.row.name}: ${digits(step.row.value)}`,
+    () => setBudget(step.cost));
   fill("#steps", to(steps[at - 1], "cheaper"), to(steps[at + 1], "dearer"));
 }
 
@@ -249,7 +235,7 @@ function hoverText(row) {
   const costs = Object.keys(data.axes).filter((axis) => row.costs[axis] != null)
     .map((axis) => `${plain(axis)} ${digits(row.costs[axis])}`);
   const value = row.value == null ? `failed: ${escaped(row.status)}` : interval(row);
-  return `<b>${escaped(nameOf(row))}</b><br>${escaped(label)} ${value}<br>${costs.join("<br>")}`;
+  return `<b>${escaped(row.name)}</b><br>${escaped(label)} ${value}<br>${costs.join("<br>")}`;
 }
 
 /** A logarithmic axis with plain numbers at 1, 2, 5 of each decade. */
@@ -334,7 +320,7 @@ function showCurves() {
 }
 
 function read(row) {
-  fill("#reading", row ? `${nameOf(row)}: ${row.value == null ? row.status : interval(row)}, ${plain(state.axis)} ${digits(cost(row))}` : "");
+  fill("#reading", row ? `${row.name}: ${row.value == null ? row.status : interval(row)}, ${plain(state.axis)} ${digits(cost(row))}` : "");
 }
 
 function hover(row) {
@@ -417,10 +403,10 @@ function showCells() {
   fill("#cells tbody", ...kinds.flatMap(([kind, mark, own]) => own.map((row) => {
     const line = make("tr", { className: kind },
       make("td", { title: titles[kind] }, mark),
-      make("td", {}, button(names(row)[0], () => lookAt(row.cell), { ariaPressed: String(row === view.looked) }), make("small", {}, names(row)[1])),
+      make("td", {}, button(row.name, () => lookAt(row.cell), { ariaPressed: String(row === view.looked) })),
       make("td", { className: "number" }, digits(row.value), make("small", {}, row.value == null ? row.status : `[${digits(row.lo)}, ${digits(row.hi)}]`)),
       make("td", { className: "number" }, digits(cost(row))),
-      make("td", {}, button("A", () => pin(row.cell), { className: "pin", title: "pin it as A", ariaPressed: String(row === view.pinned), ariaLabel: `pin ${nameOf(row)} as A` })));
+      make("td", {}, button("A", () => pin(row.cell), { className: "pin", title: "pin it as A", ariaPressed: String(row === view.pinned), ariaLabel: `pin ${row.name} as A` })));
     line.dataset.cell = row.cell;
     return line;
   })));
@@ -433,7 +419,7 @@ function showImages() {
   const two = [["A", view.pinned], ["B", view.looked]];
   const sections = { A: "pinned", B: state.looked == null ? "the best within the budget" : "looked at" };
   fill("#pair", ...two.map(([letter, row]) => make("p", {}, make("span", { className: "letter" }, letter), " ",
-    row ? make("b", {}, nameOf(row)) : "nothing", row ? ` ${interval(row)} ` : "", make("span", { className: "note" }, sections[letter]), " ",
+    row ? make("b", {}, row.name) : "nothing", row ? ` ${interval(row)} ` : "", make("span", { className: "note" }, sections[letter]), " ",
     letter === "B" && row ? button("Pin as A", () => pin(row.cell)) : null,
     letter === "B" && state.looked != null ? button("Back to the best", () => lookAt(null)) : null)));
   fill("#difference", difference(view.pinned, view.looked));
@@ -448,7 +434,7 @@ function showImages() {
 
 function difference(one, other) {
   if (!one || !other || one === other || !isSound(one) || !isSound(other)) return "";
-  const [a, b] = [one, other].map((row) => [row.value, ...row.halves]);
+  const [a, b] = [one, other].map(drawsOf);
   const value = b[0] - a[0];
   const half = doubt(b, a);
   const better = sign() * value < 0 ? "B is better" : "A is better";
