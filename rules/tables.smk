@@ -125,7 +125,7 @@ rule answer:
         tables=subpath(input.frontier, parent=True),
         metric=settings.metric(STUDY),
         confidence=STUDY.metrics.confidence,
-        budgets=STUDY.figures.budgets,
+        budgets=[f"{budget:g}" for budget in STUDY.figures.budgets],
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.answer --tables {params.tables:q} --metric {params.metric:q}"

@@ -155,7 +155,7 @@ def read_frontier(path: Path) -> pd.DataFrame:
 def described(row: pd.Series, rows: pd.DataFrame) -> str:
     """A configuration in words, such as "c48 distill, LCM, 4 steps, guidance 6".
 
-    Of settings that only some studies have, what all of `rows` share is left out.
+    Of settings that only some studies have, what most of `rows` share is left out.
     """
     said = ["stage", "size", "sampler", "steps", "guidance"]
     stage, size, sampler, steps, guidance = (row[name] for name in said)
@@ -164,6 +164,7 @@ def described(row: pd.Series, rows: pd.DataFrame) -> str:
     words.append(f"{steps} step" if steps == 1 else f"{steps} steps")
     words.append(f"guidance {guidance:g}" if guidance > 1 else "no guidance")
     for name in settings_of(rows):
-        if name not in said and rows[name].nunique(dropna=False) > 1 and pd.notna(row[name]):
+        usual = rows[name].value_counts(dropna=False).index[0]
+        if name not in said and pd.notna(row[name]) and row[name] != usual:
             words.append(f"{name} {row[name]}")
     return ", ".join(words)
