@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,9 @@ from ldm_scaling.explorer.__main__ import main
 from ldm_scaling.explorer.content import contents
 from ldm_scaling.explorer.images import Sampled, thumbnails
 from ldm_scaling.jobs.arrays import write_arrays
+from ldm_scaling.plan.report import Device, Row, to_csv
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow import explorer as rule
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +73,34 @@ def test_a_score_has_the_other_sign(results):
 
 def test_times_of_jobs_are_summed_by_rule(results):
     cost = contents(results / "tables", None)["cost"]
-    assert cost["rows"] == [["sweep", 1, 1234.0, 512.0]]
+    assert cost["rows"] == [["sweep", 1, 1234, 512]]
+
+
+def test_without_times_the_plan_is_shown(results, tmp_path):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "frontier.csv").write_text(
+        (results / "tables" / "frontier.csv").read_text()
+    )
+    row = Row("sweep", 3, 0, 2e15, 1.5, 1.0, 1.0, 1.0, 1.0, "")
+    (tmp_path / "plan.csv").write_text(to_csv([row], Device("a100", 30)))
+    cost = contents(tmp_path / "tables", None)["cost"]
+    assert cost["rows"] == [["sweep", 3, "2e+15", "1.5"]]
+    assert cost["total"] == "2e+15 FLOPs, 1.5 hours of one a100 at 30 %"
+
+
+def test_the_rule_names_the_images_of_every_cell_of_the_frontier(pocket_config):
+    study = load_study(pocket_config)
+    words, given = rule.images(study), rule.inputs(study)
+    named = [tuple(words[at + 1 : at + 6]) for at in range(0, len(words), 6)]
+    assert set(words[::6]) == {"--images"} and [own[-1] for own in named] == given["images"]
+    folder = "results/cells/pretrain/c12/seed0/ddim"
+    file = "images.safetensors"
+    assert ("pretrain", "c12", "ddim", "trailing", f"{folder}/{file}") in named
+    assert ("pretrain", "c12", "ddim", "leading", f"{folder}/leading/{file}") in named
+    assert {own[0] for own in named} >= {"pretrain", "distill", "guided_distill4", "stitch"}
+    assert not any("superres" in own[0] for own in named)
+    kinds = {Path(path).suffix for path in given["sources"]}
+    assert kinds == {".py", ".html", ".css", ".js"}
 
 
 def test_tables_alone_make_a_page(results, tmp_path, command):

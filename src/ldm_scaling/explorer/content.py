@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from ..figures import style
 from ..figures.quality_curves import AXIS_LABELS
-from ..jobs.tables import FLOOR_COLUMNS, HALF, ON_GPU, read_whole, settings_of
+from ..jobs.tables import FLOOR_COLUMNS, HALF, ON_GPU, read_whole, records, settings_of
 from ..kinds.metrics import sign
 from ..kinds.samplers import SAMPLERS
 from ..study.study import Study
@@ -164,25 +164,39 @@ def _study(study: Study) -> dict[str, Any]:
 
 def _cost(results: Path) -> dict[str, Any] | None:
     """What the run took, rule by rule, else what its plan says; None if neither is known."""
-    times = [(path, pd.read_csv(path, sep="\t")) for path in results.glob("benchmarks/**/*.tsv")]
-    if times:
-        jobs = pd.concat(
-            [
-                own.assign(rule=path.relative_to(results / "benchmarks").parts[0])
-                for path, own in times
-            ]
-        )
-        jobs["rule"] = jobs["rule"].str.removesuffix(".tsv")
-        for name in ("cpu_time", "max_rss"):
-            jobs[name] = pd.to_numeric(jobs[name], errors="coerce")
-        by_rule = jobs.groupby("rule").agg(
-            jobs=("s", "size"), seconds=("cpu_time", "sum"), memory=("max_rss", "max")
-        )
-        by_rule = by_rule.sort_values("seconds", ascending=False).reset_index()
-        return {
-            "title": "What the run took",
-            "total": f"{by_rule['seconds'].sum():,.0f} CPU-seconds in {len(jobs)} jobs",
-            "columns": ["rule", "jobs", "CPU-seconds", "most memory (MB)"],
-            "rows": by_rule.round().to_numpy().tolist(),
-        }
-    return None
+    return _taken(results / "benchmarks") or _planned(results / "plan.csv")
+
+
+def _taken(folder: Path) -> dict[str, Any] | None:
+    files = sorted(folder.glob("**/*.tsv"))
+    if not files:
+        return None
+    jobs = pd.concat([pd.read_csv(path, sep="\t", na_values=["-", "NA"]) for path in files])
+    rules = [path.relative_to(folder).parts[0].removesuffix(".tsv") for path in files]
+    rows = (
+        jobs.groupby(rules)
+        .agg(jobs=("s", "size"), seconds=("cpu_time", "sum"), memory=("max_rss", "max"))
+        .sort_values("seconds", ascending=False)
+    )
+    return {
+        "title": "What the run took",
+        "total": f"{rows['seconds'].sum():,.0f} CPU-seconds in {len(jobs)} jobs",
+        "columns": ["rule", "jobs", "CPU-seconds", "most memory (MB)"],
+        "rows": [[rule, *map(round, row)] for rule, *row in rows.fillna(0).itertuples()],
+    }
+
+
+def _planned(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    rows = read_whole(path, ["rule", "jobs", "flops", "hours", "device", "utilisation_percent"])
+    first = rows.iloc[0]
+    return {
+        "title": "What the plan says",
+        "total": f"{rows['flops'].sum():.2g} FLOPs, {rows['hours'].sum():.2g} hours of one"
+        f" {first['device']} at {first['utilisation_percent']:g} %",
+        "columns": ["rule", "jobs", "FLOPs", "hours"],
+        "rows": [
+            [row.rule, row.jobs, f"{row.flops:.2g}", f"{row.hours:.2g}"] for row in records(rows)
+        ],
+    }

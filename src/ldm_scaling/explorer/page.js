@@ -255,7 +255,8 @@ const HOVERED = 0; // its place among the traces
 function tracesOf() {
   const sound = view.rows.filter(isSound);
   const failed = view.rows.filter((row) => !isSound(row));
-  const curves = Object.values(Object.groupBy(sound, curveOf));
+  const keys = [...new Set(sound.map(curveOf))];
+  const curves = keys.map((key) => sound.filter((row) => curveOf(row) === key));
   const limit = state.budget * SAME;
   const { steps, choice, looked, pinned } = view;
   const top = sound.length ? Math.max(...sound.map((row) => row.value)) : 1;
@@ -566,4 +567,4 @@ draw();
 library().then(() => {
   draw();
   listenToChart();
-});
+}, () => fill("#chart", "This browser is too old to draw the curves; everything else works."));

@@ -45,7 +45,9 @@ def joined(parts: list[Values], confidence: float) -> Values:
         rows = with_intervals(own, confidence).assign(seeds=seeds)
         failed = (rows["status"] != OK) & (own.rows["status"] != OK)
         rows["status"] = own.rows["status"].where(failed, rows["status"])
-        if "sizes" in rows:  # of trajectories `size` also has the allocation, which tells them apart
+        if (
+            "sizes" in rows
+        ):  # of trajectories `size` also has the allocation, which tells them apart
             rows["size"] = rows["sizes"]
         means.append(Values(rows, own.draws))
     rows = pd.concat([own.rows for own in means], ignore_index=True)
