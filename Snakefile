@@ -47,10 +47,11 @@ include: "rules/targets.smk"
 
 
 rule all:
-    """Every table and figure of the study."""
+    """Every table and figure of the study, and the page to explore them."""
     input:
         rules.figures.input,
         rules.tables.input,
+        "<results>/explorer.html",
     localrule: True
 
 
@@ -62,3 +63,4 @@ include: "rules/export.smk"
 include: "rules/cells.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/explorer.smk"

@@ -1,8 +1,6 @@
 """The report of the smoke study, unzipped and opened in Chromium as its reader does."""
 
 import json
-import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 from urllib.parse import unquote
@@ -105,24 +103,6 @@ def unzipped(finished, tmp_path_factory):
     with zipfile.ZipFile(folder / "report.zip") as archive:
         archive.extractall(folder)
     return folder / "report" / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium that notes what it asks for; skips where there can be none."""
-    script = Path(__file__).with_name("chromium.sh")
-    installed = subprocess.run([script], text=True, capture_output=True, timeout=600)
-    if installed.returncode == 77:
-        pytest.skip(installed.stdout.strip())
-    assert installed.returncode == 0, installed.stderr
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in ("--headless=new", "--no-sandbox", "--window-size=1500,1000"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture

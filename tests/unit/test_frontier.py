@@ -190,3 +190,15 @@ def test_a_column_that_tables_have_one_day_is_a_setting_and_a_lever(tmp_path):
     assert table["cell"].nunique() == 8
     gain = levers(folder).loc[("guide", "smaller model"), "gain"]
     assert gain == pytest.approx(np.log(100 / 95), abs=0.005)
+
+
+def test_trajectories_of_the_same_sizes_and_steps_stay_apart(tmp_path):
+    cells = study(tmp_path, [{"value": 100}, {"value": 80}], noise=1)
+    own = read_values(*files(cells)[1:], METRIC)
+    names = {"size": ["c8-c9 1-3", "c8-c9 3-1"], "sizes": "c8-c9", "allocation": ["1-3", "3-1"]}
+    same = {name: own.rows[name].iloc[0] for name in ("sampler", "steps", "guidance")}
+    stitched = type(own)(own.rows.assign(stage="stitch", rising=True, **names, **same), own.draws)
+    rows = joined([stitched], CONFIDENCE).rows
+    assert rows["allocation"].to_list() == ["1-3", "3-1"]
+    assert set(rows["size"]) == {"c8-c9"} and set(rows["status"]) == {OK}
+    assert rows["value"].to_list() == own.rows["value"].to_list()

@@ -15,7 +15,7 @@ import ldm_scaling
 PACKAGE = Path(ldm_scaling.__file__).parent
 ROOMS = [
     *("kinds", "study", "workflow", "jobs", "data", "training", "latents", "diffusion", "models"),
-    *("cells", "costs", "tables", "plan", "watch", "claims", "figures", "answer"),
+    *("cells", "costs", "tables", "plan", "watch", "claims", "figures", "explorer", "answer"),
 ]
 """each imports only from rooms that stand before it"""
 TORCH_FREE = ["kinds", "study", "workflow", "watch"]

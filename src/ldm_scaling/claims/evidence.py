@@ -64,12 +64,14 @@ class Evidence:
     """floors.csv"""
     asked: set[Trainings] = field(default_factory=set)
     """of all cells that were asked for, since `afresh`"""
+    taken: set[tuple[str, str]] = field(default_factory=set)
+    """stages and samplers of these cells"""
     _means: dict[tuple, Values] = field(default_factory=dict)
     _best: dict[tuple, Values] = field(default_factory=dict)
 
     def afresh(self) -> Self:
         """A copy that has recorded no question yet."""
-        return replace(self, asked=set())
+        return replace(self, asked=set(), taken=set())
 
     @cached_property
     def without_deviation(self) -> Evidence:
@@ -83,7 +85,7 @@ class Evidence:
         stitched = stitched and stitched.of_other_trainings(deviation)
         pairs = pairs and pairs.of_other_trainings(deviation)
         changed = {"cells": cells, "stitched": stitched, "pairs": pairs}
-        return replace(self, **changed, asked=set(), _means={}, _best={})
+        return replace(self, **changed, asked=set(), taken=set(), _means={}, _best={})
 
     @cached_property
     def n(self) -> int | None:
@@ -122,6 +124,7 @@ class Evidence:
         pooled = rows.groupby(["stage", "sampler", "steps", "guidance", "trained"])["size"]
         trainings = Trainings(rows["seed"].nunique(), int(pooled.nunique().min()))
         self.asked.add(trainings._replace(given=self._is_given(metric)))
+        self.taken.update(zip(rows["stage"], rows["sampler"], strict=True))
 
     def _is_given(self, metric: str) -> bool:
         return self.spec.training_sd is not None and metric == self.spec.quality

@@ -14,7 +14,7 @@ from .evidence import Evidence
 from .statement import DECIDED, NOT_RUN, VERDICTS, Finding, is_of_one_training
 
 COLUMNS = ["id", "topic", "source", "sentence", "statistic", "estimate", "lo", "hi", "p", "n"]
-COLUMNS += ["verdict", "reason", "note", "figure"]
+COLUMNS += ["verdict", "reason", "note", "figure", "cells"]
 
 
 _FALSE = 0.1

@@ -106,6 +106,8 @@ class Finding:
     """why it was not run"""
     note: str = ""
     """what to mind in this study"""
+    cells: str = ""
+    """stage and sampler of the cells that it takes, such as pretrain/ddim"""
 
 
 def find(claim: Claim, evidence: Evidence) -> Finding:
@@ -131,7 +133,8 @@ def find(claim: Claim, evidence: Evidence) -> Finding:
         verdict += THESE if evidence.spec.adopted else GIVEN if given else HERE
     n = None if exact else evidence.n_of(claim.stage)
     p = None if exact else found.p
-    return Finding(claim, verdict, estimate, lo, hi, p, n, note=_note(claim, evidence.spec))
+    note, cells = _note(claim, evidence.spec), " ".join(map("/".join, sorted(asking.taken)))
+    return Finding(claim, verdict, estimate, lo, hi, p, n, note=note, cells=cells)
 
 
 def _degrees(claim: Claim, evidence: Evidence) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,16 @@ def records(table: pd.DataFrame) -> Iterable[Any]:
     return table.itertuples()
 
 
+def cell_of(settings: Mapping[str, Any]) -> str:
+    """The name of a cell in files of arrays, by the columns that say how it was sampled."""
+    return cell_name(
+        settings["steps"],
+        settings["guidance"],
+        settings.get("trained"),
+        settings.get("allocation"),
+    )
+
+
 def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
     """Bootstrap replicates [rows, R] of the rows of a metrics.csv; nan if a cell failed.
 
@@ -107,11 +117,7 @@ def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:
     Raises InputError if the file lacks those of a cell that did not fail.
     """
     arrays = set(read_header(path)) - {"__metadata__"}
-    names = [
-        f"{cell_name(row.steps, row.guidance, row.trained, getattr(row, 'allocation', None))}"
-        f"/{row.metric}"
-        for row in records(measured)
-    ]
+    names = [f"{cell_of(row._asdict())}/{row.metric}" for row in records(measured)]
     lacking = [
         name
         for name, status in zip(names, measured["status"], strict=True)

@@ -177,6 +177,7 @@ COLUMNS = {
     "reason": "why it was not run",
     "note": "what to mind, such as another sampler than the figure's",
     "figure": "the figure that shows it, or `cells.csv`",
+    "claims.cells": "stages and samplers whose cells it takes, such as `distill/lcm pretrain/ddim`",
     # latency.csv
     "latency.batch": "images of a forward pass",
     "seconds_per_forward": "median of `latency.repeats` passes after a warm-up",

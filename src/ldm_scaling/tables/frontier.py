@@ -45,6 +45,10 @@ def joined(parts: list[Values], confidence: float) -> Values:
         rows = with_intervals(own, confidence).assign(seeds=seeds)
         failed = (rows["status"] != OK) & (own.rows["status"] != OK)
         rows["status"] = own.rows["status"].where(failed, rows["status"])
+        if (
+            "sizes" in rows
+        ):  # of trajectories `size` also has the allocation, which tells them apart
+            rows["size"] = rows["sizes"]
         means.append(Values(rows, own.draws))
     rows = pd.concat([own.rows for own in means], ignore_index=True)
     count = min(own.draws.shape[1] for own in means)
@@ -174,7 +178,7 @@ def _read(
         found.append(Values(own.rows.assign(schedule=schedule), own.draws))
     if stitch:
         own = read_stitched(*stitch, metric)
-        rows = own.rows.assign(size=own.rows["sizes"], nfe=pd.NA, schedule=cells[0][0])
+        rows = own.rows.assign(nfe=pd.NA, schedule=cells[0][0])
         found.append(Values(rows, own.draws))
     return found
 

@@ -24,7 +24,7 @@ from ..kinds.stages import (
 )
 from ..study.study import Study
 from . import stages
-from .searches import on_other_schedules, searched_models
+from .searches import on_other_schedules, sampler_of, searched_models
 from .stages import stitched_sampler, trajectories
 
 
@@ -149,12 +149,40 @@ def schedule_cells(study: Study) -> list[Given]:
     return [_collected(study, PRETRAIN, name, schedule) for name, schedule in names.items()]
 
 
-def frontier_cells(study: Study) -> list[Given]:
-    """All cells that make images of the test prompts, with the schedule of their steps."""
+def _of_prompts(study: Study) -> list[tuple[str, str, str]]:
+    """Stage, sampler and schedule of all cells that make images of the test prompts.
+
+    What several models sample together is not among them.
+    """
     others = [(PRETRAIN, name, schedule) for name, schedule in on_other_schedules(study).items()]
     own = study.sampling.schedule
     every = [(*pair, own) for pair in _stages_and_samplers(study) if not is_superres(pair[0])]
-    return [_collected(study, *names, schedule) for *names, schedule in (*every, *others)]
+    return [*every, *others]
+
+
+def frontier_cells(study: Study) -> list[Given]:
+    """All cells that make images of the test prompts, with the schedule of their steps."""
+    return [_collected(study, *names, schedule) for *names, schedule in _of_prompts(study)]
+
+
+def frontier_images(study: Study) -> list[Given]:
+    """Their images, of the first training seed, with stage, size, sampler and schedule."""
+    seed, own = study.training_seeds[0], study.sampling.schedule
+    models = [
+        (stage, size, name, schedule)
+        for stage, name, schedule in _of_prompts(study)
+        for size in stages.sizes(study, stage)
+    ]
+    models += [
+        (STITCH, sizes, stitched_sampler(study), own)
+        for sizes, first in trajectories(study)
+        if first == seed
+    ]
+    found = []
+    for stage, size, name, schedule in models:
+        path = f"{study.results}/cells/{stage}/{size}/seed{seed}/{name}/images.safetensors"
+        found.append(Given((stage, size, sampler_of(name), schedule), (path,)))
+    return found
 
 
 def _tables_of_all(study: Study, name: str) -> list[Given]:

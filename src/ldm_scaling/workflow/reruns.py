@@ -23,6 +23,7 @@ BESIDE = {
     "count_components": "costs.component_counts",
     "count_pairs": "costs.component_counts",
     "contact_sheet": "cells.sheet",
+    "explorer": "explorer.__main__",
 }
 """rules with source files beside those of the registries, and their commands"""
 _FIGURES = [figure.name for figure in FIGURES]
