@@ -120,7 +120,7 @@ def _name(axes: Axes, listed: pd.DataFrame, rows: pd.DataFrame) -> None:
     for number, row in enumerate(records(listed), start=1):
         place = (0, 1 - (number - 0.5) / len(listed))
         text = f"{number}  {described(names.loc[row.cell], rows)}"
-        axes.annotate(text, place, xycoords="axes fraction", va="center", fontsize=6)
+        axes.annotate(text, place, xycoords="axes fraction", va="center", fontsize=5.2)
 
 
 def _draw_levers(axes: Axes, levers: pd.DataFrame) -> None:
