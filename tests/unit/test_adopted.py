@@ -13,26 +13,37 @@ import peft
 import pipelines
 import pytest
 import torch
+import yaml
+from cleanfid.resize import make_resizer
+from commands import run_here
+from pictures import data_of, rows_of
 from PIL import Image
 from pipelines import MAKERS, save
+from project import ROOT
 from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from ldm_scaling import kinds
+from ldm_scaling.cells import adopted as cells_of_adopted
+from ldm_scaling.cells import sweep
 from ldm_scaling.cells.adopted import PipelineSampler
 from ldm_scaling.cells.sample import initial_noise
 from ldm_scaling.costs.count_adopted import adopted_costs, check_sampling, known_costs
+from ldm_scaling.jobs.arrays import map_array, write_arrays
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.jobs.seeds import Stream, row_generators
-from ldm_scaling.models import adopt
+from ldm_scaling.models import adopt, encode_prompts
 from ldm_scaling.models.encode_prompts import as_array
 from ldm_scaling.models.known_pipelines import KNOWN
 from ldm_scaling.plan.adopted import downloaded_bytes
 from ldm_scaling.study.adopted import AdoptedModel
+from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow.specs.cells import CellSpec, SweepSpec
 from ldm_scaling.workflow.specs.costs import CountAdoptedSpec
+from ldm_scaling.workflow.specs.data import PrepareSpec
+from ldm_scaling.workflow.specs.latents import EncodePromptsSpec
 
 SIDE, SHOWN = 32, 16
-BICUBIC = Image.Resampling.BICUBIC
 CAPTIONS = ["a red cat", "blue dog", "a small sign with a face"]
 FLOW = ["stable_diffusion_3", "sana", "flux"]
 OF_DIFFUSION = ["stable_diffusion", "stable_diffusion_xl", "pixart"]
@@ -564,13 +575,85 @@ def test_the_summary_names_what_is_left_out_and_how_guidance_is_applied(adopted)
     assert adopt.summarized(sana.model, sana.layout)["process"] == "flow"
 
 
-def test_images_are_compared_at_one_side_through_clean_fids_resizing(adopted):
+def test_generated_and_real_images_are_resized_alike_and_as_clean_fid_does(
+    adopted, tmp_path, monkeypatch
+):
     own = adopted("stable_diffusion")
-    whole, _ = own.whole.images(cell(), [0])
-    small, _ = own.sampler.images(cell(), [0])
-    for found, channel in zip(small[0], whole[0], strict=True):  # as Parmar et al. 2022 resize
-        image = Image.fromarray(channel.astype(np.float32)).resize((SHOWN, SHOWN), BICUBIC)
-        assert np.array_equal(found, np.asarray(image).clip(0, 255).round().astype(np.uint8))
+    whole, _ = own.whole.images(cell(), range(3))
+    small, _ = own.sampler.images(cell(), range(3))
+    resize = make_resizer("PIL", False, "bicubic", (SHOWN, SHOWN))
+    expected = [resize(image).round() for image in whole.transpose(0, 2, 3, 1)]
+    assert np.array_equal(small.transpose(0, 2, 3, 1), expected)
+    lines = ["file_name,text"]
+    for number, image in enumerate(whole.transpose(0, 2, 3, 1)):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,{number}")
+    (tmp_path / "metadata.csv").write_text("\n".join(lines))
+    data = data_of(tmp_path, validation=1, test=2).model_copy(update={"image_size": SHOWN})
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["data"]["image_size"] = SHOWN
+    study = load_study(config | {"adopted": {"models": [own.model], "reference": own.model.name}})
+    spec = PrepareSpec.of(study).model_copy(update={"data": data}).model_dump_json()
+    words = ("--spec", spec, "--out", tmp_path / "packed")
+    assert run_here("data.prepare", *words).returncode == 0
+    for split in ("validation", "test"):
+        images = map_array(tmp_path / f"packed/{split}.safetensors", "images")
+        for row, image in zip(rows_of(tmp_path / "packed", split), images, strict=True):
+            assert np.array_equal(image, small[int(row["caption"])])
+
+
+def test_images_of_another_side_are_measured_anew(adopted, tmp_path, monkeypatch):
+    own = adopted("stable_diffusion")
+    write_arrays(tmp_path / "prompts", own.prompts, "abc")
+    monkeypatch.setattr(cells_of_adopted, "load", lambda model, *, text: own.pipeline)
+    extractors = [{"name": "effnet_lite0", "input_size": 32}]
+    given = {"sampler": "native", "steps": 2, "guidance": 3, "n": 3, "seed": 0}
+    found = CellSpec(**given, extractors=extractors)
+    options = SimpleNamespace(
+        **{"max_seconds": None, "work_dir": tmp_path / "work", "text": tmp_path / "prompts"},
+        **{"gpus": 0, "batch": None, "weights": None, "captions": None, "reference": None},
+    )
+
+    def sampled(side: int) -> sweep.Sampled:
+        spec = SweepSpec(pipeline=own.model, side=side, cells=[found])
+        return sweep.Sweep(spec, options).sample(found)  # type: ignore[arg-type]
+
+    first, other = sampled(SHOWN), sampled(SHOWN // 2)
+    assert first.sheet.shape[-1] == SHOWN and other.sheet.shape[-1] == SHOWN // 2
+    assert (first.features != other.features).any()
+
+
+@pytest.mark.parametrize("room", [2, 0, None])
+def test_prompts_are_encoded_with_the_memory_that_there_is(adopted, tmp_path, monkeypatch, room):
+    """On a GPU with room for two prompts, for the weights alone, or for nothing."""
+    own, places = adopted("sana"), []
+    pipeline = adopt.load(own.model, text=True)
+    move, encode = pipeline.to, adopt.encode
+
+    def to(place):
+        places.append(str(place))
+        if room is None and place != "cpu":
+            raise torch.OutOfMemoryError
+        return move("cpu")
+
+    def encoded(pipeline, layout, model, captions):
+        if places[-1] != "cpu" and len(captions) > (room or 0):
+            raise torch.OutOfMemoryError
+        return encode(pipeline, layout, model, captions)
+
+    monkeypatch.setattr(pipeline, "to", to)
+    monkeypatch.setattr(encode_prompts, "load", lambda model, *, text: pipeline)
+    monkeypatch.setattr(encode_prompts, "encode", encoded)
+    monkeypatch.setattr(encode_prompts, "own_device", lambda: "gpu")
+    (tmp_path / "test.csv").write_text("\n".join(["caption", *CAPTIONS, ""]))
+    spec = EncodePromptsSpec(pipeline=own.model, n=len(CAPTIONS)).model_dump_json()
+    paths = {"captions": "test.csv", "out": "out", "summary": "summary", "work-dir": "work"}
+    words = [f"--{name}={tmp_path / path}" for name, path in paths.items()]
+    done = run_here("models.encode_prompts", "--spec", spec, *words)
+    assert done.returncode == 0, done.stderr
+    for name, expected in own.prompts.items():
+        np.testing.assert_allclose(map_array(tmp_path / "out", name), expected, atol=2e-3)
+    assert places == (["gpu"] if room else ["gpu", "cpu"])
 
 
 @pytest.mark.parametrize("text", [True, False])

@@ -123,6 +123,23 @@ def test_choices_are_those_of_envelope_csv(tables, tmp_path):
             assert choice(answered(folder, "--budget", f"{row.cost:g}")) == sizes[row.cell]
 
 
+@pytest.mark.parametrize("words", [["1"], ["4"], ["16"], ["0.01s"]])
+def test_without_results_the_published_tables_answer(root, tmp_path, words):
+    done = run_here("answer.__main__", "--budget", *words, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("These are published results of the pocket study")
+    limit = budget(words[0])
+    tables = root / "reference/pocket/tables"
+    envelope = pd.read_csv(tables / "envelope.csv").query("axis == @limit.axis")
+    own = envelope[(envelope["metric"] == METRIC) & (envelope["cost"] <= limit.amount)]
+    frontier = pd.read_csv(tables / "frontier.csv").query("metric == @METRIC").set_index("cell")
+    row = frontier.loc[own.iloc[-1]["cell"]]
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("  choice")]
+    assert f"{row['size']} {row['stage']}, LCM" in line or f"{row['size']}, " in line
+    assert f"{row['steps']} steps, guidance {row['guidance']:g}" in line
+    assert f"{row['value'] + own.iloc[-1]['luck']:.4g} [" in line
+
+
 def test_a_column_that_tables_have_one_day_is_in_the_answer(tmp_path):
     cells = [
         {"value": 100, "size": "c8", "guide": "unconditional"},

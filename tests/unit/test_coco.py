@@ -88,7 +88,7 @@ def test_choice_and_captions_depend_on_the_seed_alone(folder, monkeypatch, tmp_p
 def test_only_what_is_chosen_is_decoded(folder, monkeypatch, tmp_path):
     read = []
     monkeypatch.setattr(
-        "ldm_scaling.data.spool.load_pixels", lambda r, s: read.append(r) or load_pixels(r, s)
+        "ldm_scaling.data.spool.load_pixels", lambda *own: read.append(own) or load_pixels(*own)
     )
     run_prepare(
         monkeypatch, coco_data(folder, test=3, validation=2, max_images=7), tmp_path / "out"

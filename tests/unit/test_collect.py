@@ -97,6 +97,31 @@ def test_costs_follow_steps_and_network_evaluations():
     assert cell["total_cost"].tolist() == [(1.5 + 0.625 + 3) / 2] + [(3 + 1.25 + 3) / 2] * 3
 
 
+@pytest.mark.parametrize("told", [False, True])
+def test_captions_are_counted_by_guidance_not_by_the_solvers_evaluations(told):
+    # a solver that takes its second step twice, as PNDM
+    table = measured()
+    forwards = (1 + (table["guidance"] != 1)) if not told else 1
+    pndm = cells_table(
+        table.assign(nfe=(table["steps"] + 1) * forwards), family().assign(told=told), GRID
+    )
+    own = family().set_index("size")
+    per_forward = pndm["size"].map(own["gflops"] - own["text_gflops"])
+    texts = 1 + ((pndm["guidance"] != 1) & (not told))
+    expected = pndm["nfe"].astype(float) * per_forward + texts * (
+        pndm["size"].map(own["text_gflops"]) + 0.5
+    )
+    assert pndm["total_cost"].to_numpy() == pytest.approx(((expected + 3) / 2).to_numpy())
+
+
+def test_students_that_are_trained_have_one_caption():
+    students = measured().assign(stage="distill")
+    students["nfe"] = students["steps"]
+    cells = cells_table(students, family(), GRID)
+    own = cells[(cells["size"] == "c8") & (cells["steps"] == 4)]
+    assert own["total_cost"].to_numpy() == pytest.approx((4 * 0.375 + 0.125 + 0.5 + 3) / 2)
+
+
 def test_the_fixed_setting_and_kept_checkpoints_are_outside_the_search():
     table = measured()
     kept = table.assign(trained=0.5, value=table["value"] - 100)

@@ -12,14 +12,14 @@ from plans import study_of
 from project import ROOT
 from snakemake.utils import update_config
 
-from ldm_scaling.costs import component_seconds
+from ldm_scaling.costs import component_seconds, time_adopted
 from ldm_scaling.costs.component_counts import component_counts
 from ldm_scaling.costs.component_seconds import seconds_table
 from ldm_scaling.costs.count_family import to_csv
 from ldm_scaling.costs.networks import text_encoder_params
 from ldm_scaling.figures import components as figure
 from ldm_scaling.jobs.cli import InputError
-from ldm_scaling.jobs.tables import COUNTS, TOLD, read_table
+from ldm_scaling.jobs.tables import COUNTS, EVALUATIONS, TOLD, read_table
 from ldm_scaling.models import adopt
 from ldm_scaling.study.adopted import AdoptedModel
 from ldm_scaling.study.latents import TextEncoder
@@ -60,7 +60,7 @@ def timed(sizes, seconds=SECONDS):
 @pytest.fixture(scope="module")
 def stock():
     counts = pd.DataFrame(component_counts(CountComponentsSpec.of(stable_diffusion())))
-    return components_table(counts, timed(["c320"]), 50, 100)
+    return components_table(counts, timed(["c320"]), 50, 2)
 
 
 def test_stable_diffusion_is_split_as_it_is_published(stock):
@@ -85,8 +85,8 @@ def test_shares_are_of_the_whole_and_costs_of_an_image(stock):
 def test_a_captions_cost_is_twice_that_with_guidance():
     counts = pd.DataFrame(component_counts(CountComponentsSpec.of(study_of("smoke"))))
     once, twice = (
-        components_table(counts, timed(["c8", "c16"]), 10, nfe).set_index(["size", "component"])
-        for nfe in (10, 20)
+        components_table(counts, timed(["c8", "c16"]), 10, texts).set_index(["size", "component"])
+        for texts in (1, 2)
     )
     for part, factor in (("text_encoder", 2), ("unet", 2), ("autoencoder", 1)):
         own = twice.loc[("c16", part), "gflops"] / once.loc[("c16", part), "gflops"]
@@ -98,13 +98,13 @@ def test_a_captions_cost_is_twice_that_with_guidance():
 def test_what_is_unknown_or_was_not_timed(stock):
     counts = pd.DataFrame(component_counts(CountComponentsSpec.of(study_of("smoke"))))
     unknown = counts.assign(text_params=float("nan"))
-    table = components_table(unknown, timed(["c8", "c16"]), 10, 10)
+    table = components_table(unknown, timed(["c8", "c16"]), 10, 1)
     assert table["params_share"].isna().all() and table["gflops_share"].notna().all()
     assert table["params"].isna().sum() == 2
     notes = [text.get_text() for text in figure.draw(table).axes[0].texts]
     assert notes == ["unknown"] * 2
     with pytest.raises(InputError, match="unet c16 was not timed"):
-        components_table(counts, timed(["c8"]), 10, 10)
+        components_table(counts, timed(["c8"]), 10, 1)
 
 
 @pytest.mark.parametrize(
@@ -167,11 +167,11 @@ def models(tmp_path_factory):
     ]
 
 
-def counted(models, tmp_path):
+def counted(models, tmp_path, native_steps=None):
     spec = AdoptedSpec(models=models, reference=models[0].name, order="listed")
-    rows = component_counts(CountComponentsSpec(encoders={"own": spec}))
+    rows = component_counts(CountComponentsSpec(encoders={"own": spec}, native_steps=native_steps))
     (tmp_path / "components.csv").write_text(to_csv(rows))
-    return read_table(tmp_path / "components.csv", COUNTS, [TOLD])
+    return read_table(tmp_path / "components.csv", COUNTS, [TOLD, EVALUATIONS])
 
 
 def at_fixed(models, steps=4, guidance=3.0):
@@ -184,7 +184,7 @@ def test_networks_of_adopted_models_are_counted_and_timed(models, tmp_path):
     assert len(seconds) == 3 * len(models) and (seconds["status"] == "ok").all()
     assert (seconds["lo"] <= seconds["seconds"]).all() and (seconds["lo"] > 0).all()
     counts = counted(models, tmp_path)
-    table = components_table(counts, seconds.assign(device="cpu"), 4, 8)
+    table = components_table(counts, seconds.assign(device="cpu"), 4, 2)
     assert table["size"].tolist() == [own.name for own in models for _ in range(3)]
     for model in models:
         own = table[table["size"] == model.name].set_index("component")
@@ -205,7 +205,7 @@ def test_networks_of_adopted_models_are_counted_and_timed(models, tmp_path):
 def test_a_model_that_is_told_the_scale_evaluates_once_a_step(models, tmp_path):
     counts = counted(models, tmp_path).set_index("size")
     seconds = pd.concat([timed([own.name for own in models])])
-    table = components_table(counts.reset_index(), seconds, 4, 8)
+    table = components_table(counts.reset_index(), seconds, 4, 2)
     spent = table.set_index(["component", "size"])["gflops"]
     for name, passes in (("stable-diffusion-xl", 8), ("consistency", 4), ("sana", 8)):
         assert spent["unet", name] == pytest.approx(passes * counts.loc[name, "gflops"])
@@ -252,12 +252,40 @@ def test_what_is_timed_has_the_batch_of_guidance_and_all_steps(models, monkeypat
     assert by_part["unet"].tolist() == [4] and by_part["autoencoder"].tolist() == [1]
 
 
+def test_the_evaluations_of_a_pipelines_own_scheduler_are_counted_and_timed(tmp_path):
+    # PNDM takes its second step twice, Heun evaluates at both ends of all steps but the last
+    heun = {"class": "HeunDiscreteScheduler"}
+    folder = str(pipelines.save("stable_diffusion", tmp_path / "pipeline"))
+    given = {"pretrained": folder, "side": 32}
+    models = [
+        AdoptedModel(name="pndm", **given),
+        AdoptedModel(name="heun", **given, scheduler=heun),
+        UNKNOWN,
+    ]
+    counts = counted(models, tmp_path, native_steps=4)
+    seconds = seconds_table(at_fixed(models, guidance=1.0), CPU).assign(device="cpu")
+    found = {}
+    for texts in (1, 2):
+        table = components_table(counts, seconds, 4, texts)
+        found[texts] = table.set_index(["component", "size"])["gflops"]
+    own = counts.set_index("size")
+    for name, evaluations in (("pndm", 5), ("heun", 7)):
+        for texts, gflops in found.items():
+            expected = texts * evaluations * own.loc[name, "gflops"]
+            assert gflops["unet", name] == pytest.approx(expected)
+            expected = texts * own.loc[name, "caption_gflops"]
+            assert gflops["text_encoder", name] == pytest.approx(expected)
+    parts = time_adopted.parts(at_fixed(models[:2], guidance=1.0), CPU)
+    times = {part.size: part.times for part in parts if part.component == "unet"}
+    assert times == {"pndm": 5, "heun": 7}
+
+
 def test_a_model_that_is_neither_there_nor_known_is_left_out(models, tmp_path, capsys):
     listed = [UNKNOWN, models[0]]
     counts, seconds = counted(listed, tmp_path), seconds_table(at_fixed(listed), CPU)
     assert "the costs of other are left out" in capsys.readouterr().err
     assert seconds["status"].tolist() == ["unknown architecture"] * 3 + ["ok"] * 3
-    table = components_table(counts, seconds.assign(device="cpu"), 4, 8).set_index("size")
+    table = components_table(counts, seconds.assign(device="cpu"), 4, 2).set_index("size")
     assert table.loc["other", ["params", "gflops", "seconds"]].isna().all(axis=None)
     assert table.loc[models[0].name, "params_share"].notna().all()
     drawn = figure.draw(table.reset_index())
@@ -289,7 +317,7 @@ def test_public_models_are_split_before_they_are_downloaded(tmp_path):
 @pytest.fixture
 def several():
     counts = pd.DataFrame(component_counts(CountComponentsSpec.of(study_of())))
-    return components_table(counts, timed(study_of().family.sizes), 16, 32)
+    return components_table(counts, timed(study_of().family.sizes), 16, 2)
 
 
 def test_bars_have_the_shares_and_their_whole(several):

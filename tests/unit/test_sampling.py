@@ -294,6 +294,50 @@ def test_the_memory_of_a_gpu_is_that_of_the_batch_that_fitted(sampler, tmp_path,
     assert len(state.features) == CELL.n
 
 
+def no_memory(*_):
+    """Stands for what takes more memory than there is."""
+    raise torch.OutOfMemoryError
+
+
+def test_a_cell_without_memory_is_sampled_on_where_there_is_more(sampler, tmp_path, monkeypatch):
+    monkeypatch.setattr("ldm_scaling.cells.sweep.BATCH", 32)
+    with WorkDir(tmp_path / "whole", "cell") as work:
+        whole = sample_cell(sampler, FLAT, CELL, work, Slice(None))
+    with WorkDir(tmp_path, "cell") as work, pytest.raises(SliceEnded):
+        sample_cell(sampler, FLAT, CELL, work, EndsAtOnce())
+    enough = sampler.images
+    monkeypatch.setattr(sampler, "images", no_memory)
+    with WorkDir(tmp_path, "cell") as work:
+        failed = sample_cell(sampler, FLAT, CELL, work, Slice(None))
+        assert record(CELL, failed)["status"] == "out_of_memory"
+        work.save(33, failed.write)  # as older versions did
+    sampled = []
+    monkeypatch.setattr(sampler, "images", lambda *own: sampled.append(own[1]) or enough(*own))
+    with WorkDir(tmp_path, "cell") as work:
+        state = sample_cell(sampler, FLAT, CELL, work, Slice(None))
+    assert record(CELL, state)["status"] == "ok"
+    assert np.array_equal(state.features, whole.features)
+    assert sampled == [range(32, 64), range(64, 70)], "what there was is kept"
+
+
+def test_fewer_images_are_measured_at_a_time_where_memory_does_not_suffice(sampler, tmp_path):
+    class Narrow(Flat):
+        def __call__(self, images):
+            return super().__call__(images) if len(images) <= 20 else no_memory()
+
+    with WorkDir(tmp_path / "whole", "cell") as work:
+        whole = sample_cell(sampler, FLAT, CELL, work, Slice(None), batch=16)
+    with WorkDir(tmp_path, "narrow") as work:
+        narrow = Measuring({"features": Narrow()})
+        state = sample_cell(sampler, narrow, CELL, work, Slice(None), batch=32)
+    assert np.array_equal(state.features, whole.features)
+    with WorkDir(tmp_path, "none") as work:
+        none = Measuring({"features": no_memory})
+        state = sample_cell(sampler, none, CELL, work, Slice(None), batch=32)
+    found = record(CELL, state)
+    assert (found["status"], len(state.features)) == ("out_of_memory", 0)
+
+
 def test_a_processor_leaves_no_memory_in_the_record(sampler, tmp_path):
     with WorkDir(tmp_path, "cell") as work:
         found = record(CELL, sample_cell(sampler, FLAT, CELL, work, Slice(None)))

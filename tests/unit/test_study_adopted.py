@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+
 import pytest
+import yaml
+from project import ROOT
+from snakemake.utils import update_config
 
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
@@ -10,6 +16,8 @@ from ldm_scaling.workflow import settings, stages
 from ldm_scaling.workflow.downloads import downloads, hub_downloads
 from ldm_scaling.workflow.specs.cells import IllustrateSpec, SweepSpec
 from ldm_scaling.workflow.specs.costs import CountAdoptedSpec
+from ldm_scaling.workflow.specs.data import PrepareSpec
+from ldm_scaling.workflow.specs.latents import EncodePromptsSpec
 
 ADOPTED = {
     "models": [
@@ -211,3 +219,79 @@ def test_another_revision_of_a_model_changes_its_own_jobs_only(adopted_config):
 
     before, after = specs("b"), specs("c")
     assert before[0] == after[0] and before[1] != after[1]
+
+
+def test_where_a_model_is_sampled_does_not_change_its_encoded_prompts(adopted_config):
+    def specs(**changes):
+        large, _, quick = ADOPTED["models"]
+        models = [large | changes, quick | {"part": "lora"} | changes]
+        config = adopted_config | {"adopted": {"models": models, "reference": "large"}}
+        study = load_study(config)
+        return {
+            stage: EncodePromptsSpec.of(study, stage, "large") for stage in ("pretrain", "distill")
+        }
+
+    assert specs(steps=[4, 5], guidance=[2]) == specs()
+    assert specs(negative_prompt="blurry") != specs()
+
+
+def test_whose_student_a_model_is_does_not_change_its_encoded_prompts(adopted_config):
+    student = load_study(adopted_config)
+    alone = [own | {"few_step_of": None} for own in ADOPTED["models"]]
+    adopted_config["adopted"] = ADOPTED | {"models": alone}
+    model = EncodePromptsSpec.of(load_study(adopted_config), "pretrain", "quick")
+    assert EncodePromptsSpec.of(student, "distill", "large") == model
+
+
+@pytest.mark.parametrize("sides", [[32, 32], [32, 64]])
+def test_real_images_are_resized_as_those_of_models_only_where_some_are(adopted_config, sides):
+    models = [own | {"side": side} for own, side in zip(ADOPTED["models"], sides, strict=False)]
+    adopted_config["adopted"] = ADOPTED | {"models": models}
+    spec = PrepareSpec.of(load_study(adopted_config))
+    assert spec.clean_resize == (64 in sides)
+    assert ("clean_resize" in spec.model_dump_json()) == (64 in sides), "other jobs stay valid"
+    prompts = {"source": "prompts", "path": "prompts.txt"}
+    adopted_config["data"] |= {"evaluation": prompts}
+    scorer = {"name": "clip_score", "pretrained": "clip"}
+    alone = {"extractors": [], "scorers": [scorer], "clip_like": None, "select_by": "clip_score"}
+    adopted_config["metrics"] |= alone
+    assert not PrepareSpec.of(load_study(adopted_config)).clean_resize, "there are no images"
+
+
+def ready(text, config):
+    """A study of public models with its commits, which it leaves to its user, filled in."""
+    filled = re.sub("(FULL_)?COMMIT", "a" * 40, text).replace("FOLDER", "folder")
+    update_config(config, yaml.safe_load(filled))
+    return load_study(config)
+
+
+@pytest.mark.parametrize("name", ["bksdm", "sdxl", "sana"])
+def test_studies_of_public_models_measure_fid_and_list_further_metrics(pocket_config, name):
+    text = (ROOT / f"studies/{name}.yaml").read_text()
+    study = ready(text, pocket_config)
+    assert study.metrics.selecting == "fid"
+    assert study.sampling.n > 2 * 2048, "more images than dimensions"
+    # the metrics that are commented out are valid once they are not
+    head, own = text.split("\nmetrics:\n")
+    listed = re.sub(r"^( *)# (?=[- ] |scorers:)", r"\1", own, flags=re.MULTILINE)
+    assert listed != own
+    metrics = ready(f"{head}\nmetrics:\n{listed}", pocket_config).metrics.names.values()
+    expected = {"fid", "fd_dinov2", "cmmd", "clip_score", "pickscore", "hps"}
+    assert expected <= {*metrics}
+
+
+def test_the_study_that_the_guide_shows_measures_fid(pocket_config):
+    guide = (ROOT / "docs/guide.md").read_text()
+    _, shown = guide.split("`studies/mine.yaml`:\n\n", 1)
+    shown, _ = shown.split("\n\n", 1)
+    study = ready(textwrap.dedent(shown), pocket_config)
+    assert study.sizes == ["large", "small"] and study.metrics.selecting == "fid"
+
+
+def test_every_size_of_sana_has_one_side_and_sprint_is_their_student(pocket_config):
+    study = ready((ROOT / "studies/sana.yaml").read_text(), pocket_config)
+    assert study.adopted
+    assert {model.side for model in study.adopted.models} == {1024}
+    assert study.sizes == ["sana-600m", "sana-1600m", "sana-4800m"]
+    assert list(study.adopted.students) == study.sizes[:2]
+    assert stages.grid(study, "distill", "sana-600m")[0] == [1, 2, 4]

@@ -1,5 +1,6 @@
 """DINOv2 and CLIP as extractors, and CMMD, against transformers' own calls and by hand."""
 
+import copy
 import json
 
 import numpy as np
@@ -18,9 +19,11 @@ from ldm_scaling.cells.features import extractor_module, load_extractor
 from ldm_scaling.cells.metrics import cmmd
 from ldm_scaling.cells.metrics.bootstrap import resample_counts
 from ldm_scaling.cells.metrics.divisions import Divisions
+from ldm_scaling.costs.seen import count_seeing
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.models.architectures.counting import count_flops
 from ldm_scaling.study.metrics import FeatureNetwork
+from ldm_scaling.workflow.specs.seen import SeenBy
 
 SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "patch_size": 14}
 
@@ -71,16 +74,50 @@ def test_features_are_the_librarys_own(saved, name):
 
 
 def test_published_networks_have_their_published_sizes():
-    dino = extractor_module("dinov2").untrained()
+    def named(name, side):
+        own = FeatureNetwork(name=name, input_size=side, pretrained="ORG/not-there")
+        return extractor_module(name).untrained(own)
+
+    dino = named("dinov2", 224)
     pixels = torch.empty(1, 3, 224, 224, device="meta")
     # 304 M parameters (Oquab et al. 2023, table 17); 24 layers of 257 tokens
     layer = 2 * 257 * 12 * 1024**2 + 4 * 257**2 * 1024
     assert count_flops(lambda: dino(pixels)) == pytest.approx(24 * layer, rel=0.005)
-    clip, side = extractor_module("clip").untrained(), 336
-    pixels = torch.empty(1, 3, side, side, device="meta")
-    layer = 2 * 577 * 12 * 1024**2 + 4 * 577**2 * 1024
-    assert count_flops(lambda: clip(pixels)) == pytest.approx(24 * layer, rel=0.005)
-    assert clip(pixels).shape == (1, 768)
+    for side, tokens in ((336, 577), (224, 257)):
+        clip, pixels = named("clip", side), torch.empty(1, 3, side, side, device="meta")
+        layer = 2 * tokens * 12 * 1024**2 + 4 * tokens**2 * 1024
+        flops = count_flops(lambda clip=clip, pixels=pixels: clip(pixels))
+        assert flops == pytest.approx(24 * layer, rel=0.005)
+        assert clip(pixels).shape == (1, 768)
+
+
+@pytest.mark.parametrize("name", ["dinov2", "clip"])
+def test_a_folder_that_is_there_is_counted_as_it_is(saved, name):
+    network, own = saved[name]
+    pixels = torch.empty(1, 3, own.input_size, own.input_size)
+    spec = SeenBy(extractors=[own])
+    found = count_seeing(spec).extractors[name]
+    seen = copy.deepcopy(network).to("meta")
+    assert found.flops == count_flops(lambda: seen(pixels.to("meta")))
+    assert found.width == (32 if name == "dinov2" else 8)
+
+
+def test_another_side_than_clips_own_is_one_line(saved):
+    _, own = saved["clip"]
+    other = own.model_copy(update={"input_size": 224})
+    message = "clip: input_size is 224, but the network takes 56 pixels; set 56"
+    with pytest.raises(InputError, match=message):
+        count_seeing(SeenBy(extractors=[other]))
+    with pytest.raises(InputError, match=message):
+        load_extractor(other)(np.zeros((1, 3, 32, 32), np.uint8))
+
+
+def test_a_torn_configuration_is_one_line(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    torn = FeatureNetwork(name="dinov2", input_size=224, pretrained=str(tmp_path))
+    with pytest.raises(InputError, match=r"dinov2: .*config\.json cannot be read") as error:
+        count_seeing(SeenBy(extractors=[torn]))
+    assert "\n" not in str(error.value)
 
 
 def test_an_unusable_folder_is_one_line(saved, tmp_path):

@@ -54,9 +54,15 @@ def test_a_study_that_cannot_be_planned_is_one_line(project):
 
 
 REVISION = "3f2a9c51d07be648a1b3c95e7d2046f8e19ab7c4"
-SANA = {"sana-600m": (316e9, 591.7e6), "sana-1600m": (837e9, 1604.5e6)}
-"""FLOPs of a forward pass at 512 px and parameters, as counted elsewhere"""
-DECODER, CAPTION, GEMMA, AUTOENCODER = 2092e9, 1234e9, 2614e6, 312e6
+SANA = {
+    "sana-600m": (1122e9, 591.7e6),
+    "sana-1600m": (2967e9, 1604.5e6),
+    "sana-4800m": (8887e9, 4721.8e6),
+}
+"""FLOPs of a forward pass at 1024 px and parameters, as counted elsewhere"""
+SPRINT = {"sprint-600m": SANA["sana-600m"], "sprint-1600m": SANA["sana-1600m"]}
+"""students, which are told the scale"""
+DECODER, CAPTION, GEMMA, AUTOENCODER = 8369e9, 1234e9, 2614e6, 312e6
 
 
 @pytest.fixture
@@ -70,28 +76,32 @@ def test_public_pipelines_are_priced_before_they_are_downloaded(project, no_netw
     (project.folder / "grid.yaml").write_text("search: {method: grid}\n")
     printed = plan(project, "--configfile", "studies/sana.yaml", "grid.yaml")
     table = pd.read_csv(project.folder / "results/sana/plan.csv").set_index("rule")
-    # by hand: 1,000 images, 2 to 32 steps, four of five scales with two evaluations, two samplers
-    evaluations, images = 1000 * (2 + 4 + 8 + 16 + 32) * 9, 1000 * 5 * 5
+    # by hand: 5,000 images, 2 to 32 steps, four of five scales with two evaluations, two samplers
+    evaluations, images = 5000 * (2 + 4 + 8 + 16 + 32) * 9, 5000 * 5 * 5
     swept = sum(2 * (evaluations * own + images * DECODER) for own, _ in SANA.values())
+    # 1, 2 and 4 steps at three scales
+    swept += sum(5000 * 3 * (7 * own + 3 * DECODER) for own, _ in SPRINT.values())
     assert table.loc["sweep", "flops"] == pytest.approx(swept, rel=0.01)
     assert table.loc["sweep", "hours"] == pytest.approx(swept / 0.3 / 312e12 / 3600, rel=0.01)
-    encoded = 2 * 2 * 1000 * CAPTION
+    encoded = 2 * 5 * 5000 * CAPTION
     assert table.loc["encode_prompts", "flops"] == pytest.approx(encoded, rel=0.01)
     # bfloat16; a sampling GPU has no text encoder, but activations of 16 guided images
     assert table.loc["encode_prompts", "gpu_memory_gb"] == pytest.approx(2 * GEMMA / 1e9, rel=0.01)
-    weights = 2 * (SANA["sana-1600m"][1] + AUTOENCODER) / 1e9
+    weights = 2 * (SANA["sana-4800m"][1] + AUTOENCODER) / 1e9
     assert weights < table.loc["sweep", "gpu_memory_gb"] < weights + 20
     lines = {line.split()[0]: line.split() for line in printed.splitlines() if line}
-    for name, (flops, params) in SANA.items():
+    for name, (flops, params) in (SANA | SPRINT).items():
         total = params + AUTOENCODER + GEMMA
         _, millions, _, gflops, gigabytes, _, *download, _ = lines[name]
-        assert int(millions.replace(",", "")) == pytest.approx(params / 1e6, rel=1e-3)
+        # those of Sprint that embed the scale are a few more
+        assert int(millions.replace(",", "")) == pytest.approx(params / 1e6, rel=4e-3)
         assert int(gflops.replace(",", "")) == pytest.approx(flops / 1e9, rel=0.01)
         assert float(gigabytes) == pytest.approx(2 * total / 1e9, rel=0.01)
         assert download[:2] == ["up", "to"]
         assert float(download[2]) == pytest.approx(4 * total / 1e9, rel=0.01)
-    assert "No commit is named of sana-600m, sana-1600m" in printed
-    assert table.loc["fetch_file", "gigabytes"] == pytest.approx(0.253 + 6.645 + 13.511, rel=1e-3)
+    assert "No commit is named of sana-600m, sana-1600m, sana-4800m" in printed
+    inception, *coco = 0.0955, 0.253, 6.645, 13.511
+    assert table.loc["fetch_file", "gigabytes"] == pytest.approx(inception + sum(coco), rel=1e-3)
     assert not (project.folder / "resources/hub").exists()
 
 

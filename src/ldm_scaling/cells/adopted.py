@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from cleanfid.resize import make_resizer
 
+from ..data.resize import resized
 from ..diffusion.pipeline_solvers import adopted_solver
 from ..diffusion.sampling import Trajectory
 from ..jobs.arrays import fingerprint_of, map_array, read_header
@@ -47,7 +47,6 @@ class PipelineSampler:
         self._taken = inspect.signature(pipeline.__call__).parameters
         self._denoiser = getattr(pipeline, layout.kind.denoiser)
         self._denoiser.register_forward_pre_hook(self._count, with_kwargs=True)
-        self._resize = make_resizer("PIL", False, "bicubic", (shown, shown))
         self._evaluated, self._nfe = 0, 0
 
     def _count(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
@@ -95,7 +94,9 @@ class PipelineSampler:
         with torch.no_grad():
             made = self._pipeline(**self._arguments(prompts, rows, trajectory, seed)).images
         self._nfe = round(self._evaluated / len(rows))
-        return self._small(to_uint8(made)), bool(made.isfinite().all())
+        pixels = to_uint8(made)
+        small = pixels if self._side == self._shown else resized(pixels, self._shown)
+        return small, bool(made.isfinite().all())
 
     def evaluations(self, cell: CellSpec) -> int:
         """Network evaluations of one image, counted while the last images were sampled."""
@@ -137,17 +138,9 @@ class PipelineSampler:
     def _steps(self, cell: Trajectory) -> dict[str, Any]:
         self._pipeline.scheduler = self._own
         if cell.sampler == NATIVE:
-            other = self._layout.kind.intermediate not in (None, cell.steps)
-            told: dict[str, Any] = {"intermediate_timesteps": None} if other else {}
-            return told | {"num_inference_steps": cell.steps}
+            return self._layout.kind.native_steps(cell.steps)
         self._pipeline.scheduler, told = adopted_solver(cell, self._own, self._layout.flow)
         return told
-
-    def _small(self, images: np.ndarray) -> np.ndarray:
-        if images.shape[-1] == self._shown:
-            return images
-        small = [self._resize(image) for image in images.transpose(0, 2, 3, 1)]
-        return np.stack(small).clip(0, 255).round().astype(np.uint8).transpose(0, 3, 1, 2)
 
 
 class TooLarge:

@@ -91,8 +91,11 @@ class Sampled:
 
     @classmethod
     def read(cls, path: Path) -> Sampled:
-        """From a state file."""
-        return cls(**torch.load(path, weights_only=True))
+        """From a state file. Raises ValueError if it failed for lack of memory."""
+        state = cls(**torch.load(path, weights_only=True))
+        if state.too_large:  # older versions saved it
+            raise ValueError("an image took more memory than there was")
+        return state
 
     def write(self, path: Path) -> None:
         """To a state file."""
@@ -112,7 +115,7 @@ def sample_cell(
     """Sample a cell, from its newest saved state, to its end or until it fails.
 
     Or only so many of its images; a state that has more of them is as it is. Where memory does not
-    suffice, fewer images are sampled at a time.
+    suffice, fewer images are sampled and measured at a time.
     Raises SliceEnded if the slice is over; what has been sampled is saved.
     """
     state = work.load(Sampled.read) or Sampled()
@@ -125,24 +128,27 @@ def sample_cell(
         forget_peak(device)
         try:
             pixels, finite = maker.images(cell, rows)
-            if peak := peak_gb(device):
-                state.memory_gb = max(state.memory_gb, peak)
-                state.batch = max(state.batch, len(rows))
+            took, peak = time.monotonic() - began, peak_gb(device)
+            found = measuring(pixels, slice(rows.start, rows.stop)) if finite else {}
         except torch.OutOfMemoryError:
             if len(rows) > 1:
                 batch = len(rows) // 2
                 continue
-            pixels, finite, state.too_large = np.empty(0), False, True
-        state.seconds += time.monotonic() - began
+            # not saved: another GPU may have more memory
+            state.too_large, state.nfe = True, maker.evaluations(cell)
+            break
+        if peak:
+            state.memory_gb = max(state.memory_gb, peak)
+            state.batch = max(state.batch, len(rows))
+        state.seconds += took
         state.nfe = maker.evaluations(cell)
+        for name, numbers in found.items():
+            before = [state.numbers[name]] if name in state.numbers else []
+            state.numbers[name] = torch.cat([*before, torch.from_numpy(numbers)])
         if finite:
-            found = measuring(pixels, slice(rows.start, rows.stop))
-            for name, numbers in found.items():
-                before = [state.numbers[name]] if name in state.numbers else []
-                state.numbers[name] = torch.cat([*before, torch.from_numpy(numbers)])
             shown = torch.from_numpy(pixels[: max(0, SHEET_IMAGES - rows.start)])
             state.sheet = torch.cat([state.sheet, shown])
-        state.sampled, state.diverged = rows.stop, not (finite or state.too_large)
+        state.sampled, state.diverged = rows.stop, not finite
         ended, whole = time_slice.ended(), rows.stop == wanted or state.failed
         if ended or whole or time.monotonic() > save_at:
             work.save(state.sampled, state.write)
@@ -162,7 +168,7 @@ def record(cell: CellSpec, state: Sampled) -> dict:
         "guidance": cell.guidance,
         "n": cell.n,
         "nfe": state.nfe,
-        "seconds": float(f"{state.seconds / state.sampled:.4g}"),
+        "seconds": float(f"{state.seconds / max(state.sampled, 1):.4g}"),
         "trained": cell.trained or 1.0,
         "status": state.status,
         **(allocated if cell.allocation else {}),
@@ -219,7 +225,8 @@ class Sweep:
             self._measuring[key] = load_measuring(cell, options, cell.n, own_device())
         measuring = self._measuring[key]
         maker, decides = self._maker_of(cell.trained)
-        content = fingerprint(cell, self.spec.diffusion, *decides, *measuring.files)
+        made = self.spec.diffusion or self.spec.side
+        content = fingerprint(cell, made, *decides, *measuring.files)
         with WorkDir(options.work_dir, content, wait=wait) as work:
             return sample_cell(maker, measuring, cell, work, self._slice, options.batch, images)
 

@@ -23,7 +23,7 @@ from transformers import PreTrainedModel
 from ..diffusion.pipeline_solvers import adopted_solver
 from ..jobs.cli import InputError, first_line
 from ..jobs.command import command
-from ..jobs.tables import WEIGHTS
+from ..jobs.tables import OF_ADOPTED
 from ..jobs.workdir import write_text
 from ..kinds.pipelines import WRITTEN
 from ..kinds.samplers import NATIVE
@@ -205,7 +205,7 @@ def _default(dtype: torch.dtype) -> Iterator[None]:
 
 
 def assemble(layout: Layout, kind: Any, networks: dict[str, Any]) -> Any:
-    """A pipeline of a class, of its scheduler and these components, without the others."""
+    """A pipeline of a class, of its saved scheduler and these components, without the others."""
     accepted = list(inspect.signature(kind.__init__).parameters)[1:]
     given: dict[str, Any] = dict.fromkeys((*layout.components, *layout.absent, *_OPTIONAL))
     given |= {"requires_safety_checker": False, "add_watermarker": False, **networks}
@@ -218,18 +218,24 @@ def assemble(layout: Layout, kind: Any, networks: dict[str, Any]) -> Any:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a pipeline gives its denoiser at the first step."""
+    """What a pipeline gives its denoiser."""
 
     given: tuple[tuple, dict[str, Any]]
-    """arguments by their places, and by their names; tensors are on the processor"""
+    """arguments of the first step by their places, and by their names; tensors are on the
+    processor"""
     latent_side: int
     """latents a side"""
+    evaluations: int
+    """of each image"""
 
 
-def record_call(layout: Layout, model: AdoptedModel, denoiser: Network, images: int) -> Recorded:
+def record_call(
+    layout: Layout, model: AdoptedModel, denoiser: Network, images: int, steps: int = 2
+) -> Recorded:
     """A call for so many images, without guidance, of a denoiser that need not have weights.
 
-    Raises InputError if the pipeline refuses the call, or makes images of another side.
+    The pipeline's own scheduler takes the steps. Raises InputError if the pipeline refuses the
+    call, or makes images of another side.
     """
     seen: list[tuple[tuple, dict[str, Any]]] = []
 
@@ -249,12 +255,22 @@ def record_call(layout: Layout, model: AdoptedModel, denoiser: Network, images: 
     _check_side(model, pipeline, denoiser.config)
     vars(denoiser)["forward"] = forward
     try:
-        pipeline(**_call(layout, model, pipeline, denoiser.config, images))
+        pipeline(**_call(layout, model, pipeline, denoiser.config, images, steps))
     except ValueError as error:
         raise refusal(model, f"{layout.kind.name} refuses: {first_line(error)}") from None
     finally:
         del vars(denoiser)["forward"]
-    return Recorded(seen[0], model.side // pipeline.vae_scale_factor)
+    return Recorded(seen[0], model.side // pipeline.vae_scale_factor, len(seen))
+
+
+def native_evaluations(model: AdoptedModel, steps: int) -> int:
+    """Evaluations of a prompt in so many steps of the pipeline's own scheduler, such as PNDM's.
+
+    Raises InputError if its configurations are unusable.
+    """
+    layout = read_layout(model)
+    denoiser = untrained(layout, layout.kind.denoiser)
+    return record_call(layout, model, denoiser, images=1, steps=steps).evaluations
 
 
 def _check_side(model: AdoptedModel, pipeline: Any, config: Any) -> None:
@@ -267,7 +283,7 @@ def _check_side(model: AdoptedModel, pipeline: Any, config: Any) -> None:
 
 
 def _call(
-    layout: Layout, model: AdoptedModel, pipeline: Any, config: Any, images: int
+    layout: Layout, model: AdoptedModel, pipeline: Any, config: Any, images: int, steps: int
 ) -> dict[str, Any]:
     kind, taken = layout.kind, inspect.signature(pipeline.__call__).parameters
     kinds = {True: torch.int64, False: torch.float32}
@@ -276,7 +292,7 @@ def _call(
         for name, shape in prompt_shapes(layout, model, config).items()
         if name in taken
     }
-    given |= {"height": model.side, "width": model.side, "num_inference_steps": 2}
+    given |= {"height": model.side, "width": model.side, **kind.native_steps(steps)}
     given |= {"guidance_scale": 1, "output_type": "latent", **kind.call}
     return given | ({"negative_prompt": None} if "negative_prompt" in taken else {})
 
@@ -331,7 +347,7 @@ def placed(value: Any, device: torch.device, dtype: torch.dtype | None = None) -
 
 
 def family_table(spec: AdoptedSpec) -> list[dict[str, Any]]:
-    """One row a model, in the study's order: the columns of a trained family, and `WEIGHTS`.
+    """One row a model, in the study's order: the columns of a trained family, and `OF_ADOPTED`.
 
     With students, one row a student instead, which has the name of its teacher. A pipeline computes
     keys and values of the text at every step: no part of a forward pass is the text's alone.
@@ -355,7 +371,7 @@ def family_table(spec: AdoptedSpec) -> list[dict[str, Any]]:
             "caption_gflops": own.caption / 1e9,
         }
         | dict.fromkeys(COLUMNS)  # the paper has none of them
-        | dict.fromkeys(WEIGHTS, own.weights(text=True) / 1e9)
+        | dict(zip(OF_ADOPTED, (own.weights(text=True) / 1e9, own.told), strict=True))
         for name, own in costs.items()
     ]
 

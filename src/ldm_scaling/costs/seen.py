@@ -62,7 +62,7 @@ def count_seeing(spec: SeenBy, over: Callable[..., Iterable[Any]] = map) -> Seei
 
 
 def _features(own: FeatureNetwork) -> Features:
-    network, side = extractor_module(own.name).untrained(), own.input_size
+    network, side = extractor_module(own.name).untrained(own), own.input_size
     pixels = torch.empty(1, 3, side, side, device="meta")
     return Features(count_flops(lambda: network(pixels)), network(pixels).shape[-1])
 

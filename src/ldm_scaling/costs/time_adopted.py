@@ -11,6 +11,7 @@ from functools import partial
 import torch
 
 from ..diffusion.sampling import network_evaluations
+from ..kinds.samplers import NATIVE
 from ..models.adopt import Layout, Missing, read_layout
 from ..study.adopted import AdoptedModel
 from ..training.network import Network
@@ -48,13 +49,15 @@ def parts(spec: TimeAdoptedSpec, device: torch.device) -> Iterator[Part]:
             yield from (Part(name, model.name, lambda: None) for name in names)
             continue
         scale = 1 if model.unguided else spec.fixed.guidance
-        evaluations = network_evaluations(1, scale, layout.told)
+        texts = network_evaluations(1, scale, layout.told)
         shapes = untrained(layout, layout.kind.denoiser)
-        recorded = record_call(layout, model, shapes, evaluations)
+        recorded = record_call(layout, model, shapes, texts, spec.fixed.steps)
+        native = spec.fixed.sampler == NATIVE
+        times = recorded.evaluations if native else spec.fixed.steps
         given = (layout, model, device)
-        yield Part(TEXT_ENCODER, model.name, partial(_encoding, *given, evaluations))
+        yield Part(TEXT_ENCODER, model.name, partial(_encoding, *given, texts))
         yield Part(AUTOENCODER, model.name, partial(_decoding, *given, recorded.latent_side))
-        yield Part(UNET, model.name, partial(_denoising, *given, recorded), spec.fixed.steps)
+        yield Part(UNET, model.name, partial(_denoising, *given, recorded), times)
 
 
 def _known(model: AdoptedModel) -> Layout | None:

@@ -203,7 +203,7 @@ def main(
     size = spec.data.image_size
     # beside the output, where there must be room; not in it, so that a failure leaves no folder
     beside = next(folder for folder in out.absolute().parents if folder.is_dir())
-    with Spool(beside, size) as spool:
+    with Spool(beside, size, spec.clean_resize) as spool:
         splits = choose(spec, archive, spool)
         for split, chosen in splits.items():
             text = captions_csv(chosen)

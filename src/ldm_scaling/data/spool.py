@@ -18,12 +18,13 @@ ROWS = 64
 class Spool:
     """Pixels of records in an unnamed file, which disappears when the process ends.
 
-    The file is in `folder`, which needs room for all added images. Memory holds few of them.
+    The file is in `folder`, which needs room for all added images. Memory holds few of them. Images
+    get `size` pixels a side, as `load_pixels` resizes them.
     """
 
-    def __init__(self, folder: Path, size: int):
+    def __init__(self, folder: Path, size: int, clean: bool = False):
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
-        self._shape = (3, size, size)
+        self._shape, self._clean = (3, size, size), clean
         self._rows: dict[str, int] = {}
         self._seen: set[bytes] = set()
         self._content = hashlib.sha256()
@@ -41,7 +42,7 @@ class Spool:
 
     def add(self, record: Record) -> bool:
         """Read and add an image. Returns False and adds nothing if its pixels are already there."""
-        pixels = load_pixels(record, self._shape[1]).tobytes()
+        pixels = load_pixels(record, self._shape[1], self._clean).tobytes()
         digest = hashlib.sha256(pixels).digest()
         if digest in self._seen:
             self.copies += 1

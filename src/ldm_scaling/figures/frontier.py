@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from ..jobs.command import Option, csv
 from ..jobs.tables import OK, records
@@ -140,6 +141,7 @@ def _draw_levers(axes: Axes, levers: pd.DataFrame) -> None:
     )
     axes.axvline(0, color="0.6", linewidth=0.7)
     axes.set_yticks(range(len(own)), names, fontsize=6)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_xlabel("Loss of the envelope without it (log ratio)")
 
 

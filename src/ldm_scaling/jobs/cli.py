@@ -10,6 +10,7 @@ import argparse
 import errno
 import io
 import math
+import os
 import signal
 import sys
 import time
@@ -136,6 +137,8 @@ def run(main: Callable[[], None]) -> None:
     except SliceEnded as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_CONTINUE)
+    except BrokenPipeError:  # who reads the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if _disk_is_full(error):
             _fail("no disk space left; free some and run the same command again")

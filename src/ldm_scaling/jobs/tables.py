@@ -26,8 +26,10 @@ FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
 """of floors.csv, and of superres_baselines.csv"""
 PARTS = ["text_gflops", "decoder_gflops", "caption_gflops"]
 """columns of family.csv: parts of the total cost other than the U-Net"""
-WEIGHTS = ["weights_gb"]
-"""column that family.csv has of adopted models"""
+TOLD = "told"
+"""column of adopted models: whether the network is told the guidance scale"""
+OF_ADOPTED = ["weights_gb", TOLD]
+"""columns that family.csv has of adopted models only"""
 COSTS = ["params", "gflops", "normalized_cost", "sampling_cost", "guided_cost", "total_cost"]
 CELLS = [*MODEL, *MEASURED[:-2], *COSTS, "seconds", "grid", "status", "at_boundary"]
 BEST = [*CELLS, "optimism"]
@@ -35,8 +37,8 @@ COUNTS = ["encoder", "size", "text_params", "autoencoder_params", "unet_params"]
 COUNTS += ["gflops", "text_gflops", "caption_gflops", "decoder_gflops"]
 """columns of networks with a text encoder: gflops of a forward pass of the U-Net, and its part that
 depends on the text, as in family.csv"""
-TOLD = "told"
-"""column beside them of adopted models"""
+EVALUATIONS = "evaluations"
+"""column beside them and `TOLD` of adopted models: evaluations of a prompt at the fixed setting"""
 HALF = "half_"
 """before a number, in the columns of frontier.csv with the metric on a random half of the concepts;
 on the other half it is twice the value less that"""

@@ -19,7 +19,8 @@ COLUMNS = {
     "lo": "lower end of the interval",
     "hi": "upper end of the interval",
     "n": "images of a cell",
-    "nfe": "network evaluations of one image: the steps, with guidance twice the steps",
+    "nfe": "network evaluations of one image: the steps, with guidance twice the steps; sampler"
+    " `native` may evaluate more often",
     "params": "parameters of the U-Net",
     "gflops": "10⁹ FLOP of a forward pass of the U-Net for one image; a multiply-add is 2 FLOPs",
     "normalized_cost": "`gflops` divided by those of the reference size",
@@ -68,7 +69,9 @@ COLUMNS = {
     "published_normalized_cost": "what the paper's Table 1 prints of the size",
     "published_note": "which of these numbers is a slip of the paper",
     "weights_gb": "of an adopted model: weights in its dtype, in 10⁹ bytes, with the text encoders;"
-    " tables of trained models have no such column",
+    " tables of trained models have neither this column nor `told`",
+    "told": "of an adopted model: whether the guidance scale is an input of the network, so that an"
+    " image takes one caption and no doubled evaluations",
     # leakage.csv
     "leakage.split": "the held-out split",
     "leakage.images": "of the split",

@@ -47,6 +47,12 @@ class Pipeline:
     call: Mapping[str, Any] = field(default_factory=dict)
     """further arguments of every call, so that it changes neither prompts nor sizes"""
 
+    def native_steps(self, steps: int) -> dict[str, Any]:
+        """Arguments of a call that takes so many steps of the pipeline's own scheduler."""
+        other = self.intermediate not in (None, steps)
+        told: dict[str, Any] = {"intermediate_timesteps": None} if other else {}
+        return told | {"num_inference_steps": steps}
+
 
 TEXT = ("prompt_embeds", "negative_prompt_embeds")
 POOLED = (*TEXT, "pooled_prompt_embeds", "negative_pooled_prompt_embeds")

@@ -2,7 +2,8 @@
 
 Writes what a call of the pipeline takes in place of captions, by the names that it gives them, each
 float16 or integers, [N, ...]; and a summary of the pipeline: its classes, how guidance is applied,
-and the components that are not loaded.
+and the components that are not loaded. Where the memory of a GPU does not suffice, fewer prompts
+are encoded at a time, and at last on processors.
 """
 
 from __future__ import annotations
@@ -50,11 +51,24 @@ def main(
     layout = read_layout(spec.pipeline)
     files = files_hash(spec.pipeline)
     content = fingerprint(spec, file_hash(captions), files)
-    pipeline = load(spec.pipeline, text=True).to(own_device())
+    pipeline = load(spec.pipeline, text=True)
+    try:
+        pipeline.to(own_device())
+    except torch.OutOfMemoryError:
+        print("the text encoders do not fit the GPU; encoding on processors")
+        pipeline.to("cpu")
 
     def compute(rows: slice) -> dict[str, np.ndarray]:
-        found = encode(pipeline, layout, spec.pipeline, sentences[rows])
-        return {name: as_array(name, own) for name, own in found.items()}
+        try:
+            found = encode(pipeline, layout, spec.pipeline, sentences[rows])
+            return {name: as_array(name, own) for name, own in found.items()}
+        except torch.OutOfMemoryError:
+            middle = (rows.start + rows.stop) // 2
+        if middle == rows.start:
+            pipeline.to("cpu")
+            return compute(rows)
+        halves = [compute(slice(rows.start, middle)), compute(slice(middle, rows.stop))]
+        return {name: np.concatenate([own[name] for own in halves]) for name in halves[0]}
 
     with WorkDir(job.work_dir, content) as work:
         pieces = in_pieces("encoding prompts", len(sentences), BATCH, compute, work, time_slice)

@@ -120,6 +120,9 @@ _FLOW = {
 }
 
 
+_TRIGFLOW = {"scheduler": Component("diffusers", "SCMScheduler", {})}
+
+
 def _sana(**config: Any) -> Components:  # https://arxiv.org/abs/2410.10629
     transformer = Component("diffusers", "SanaTransformer2DModel", config)
     return {"transformer": transformer} | _GEMMA | _DC | _FLOW
@@ -132,8 +135,10 @@ _SANA_600M: dict[str, Any] = {
     "cross_attention_head_dim": 72,
     "cross_attention_dim": 1152,
 }
-_SANA_4800M: dict[str, Any] = {"num_layers": 60, "qk_norm": "rms_norm_across_heads"}
-_SD, _SANA = "StableDiffusionPipeline", "SanaPipeline"
+_NORMED = {"qk_norm": "rms_norm_across_heads"}
+_SANA_4800M: dict[str, Any] = {"num_layers": 60} | _NORMED
+_SPRINT: dict[str, Any] = {"guidance_embeds": True, "sample_size": 32} | _NORMED
+_SD, _SANA, _SANA_SPRINT = "StableDiffusionPipeline", "SanaPipeline", "SanaSprintPipeline"
 _OF_SANA = "Efficient-Large-Model"
 
 KNOWN: dict[str, tuple[str, Components]] = {
@@ -150,5 +155,10 @@ KNOWN: dict[str, tuple[str, Components]] = {
     f"{_OF_SANA}/Sana_1600M_512px_diffusers": (_SANA, _sana(sample_size=16)),
     f"{_OF_SANA}/Sana_1600M_1024px_diffusers": (_SANA, _sana(sample_size=32)),
     f"{_OF_SANA}/SANA1.5_4.8B_1024px_diffusers": (_SANA, _sana(sample_size=32, **_SANA_4800M)),
+    f"{_OF_SANA}/Sana_Sprint_0.6B_1024px_diffusers": (  # https://arxiv.org/abs/2503.09641
+        _SANA_SPRINT,
+        _sana(**_SANA_600M, **_SPRINT) | _TRIGFLOW,
+    ),
+    f"{_OF_SANA}/Sana_Sprint_1.6B_1024px_diffusers": (_SANA_SPRINT, _sana(**_SPRINT) | _TRIGFLOW),
 }
 """class and components of pipelines by their hub ids"""

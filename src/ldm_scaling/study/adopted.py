@@ -105,6 +105,12 @@ class AdoptedModel(Strict):
         return self.guidance == [1]
 
     @property
+    def off_grid(self) -> AdoptedModel:
+        """It without the keys that say where it is sampled, and the same of its teacher."""
+        unread = dict.fromkeys(("steps", "guidance", "few_step_of"))
+        return self.model_copy(update={**unread, "base": self.base and self.base.off_grid})
+
+    @property
     def lacks_revision(self) -> bool:
         """Whether it has a hub id without a commit, so that it cannot be downloaded."""
         named = re.fullmatch(HUB_ID, self.pretrained) and not self.folder.is_dir()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..jobs.cli import fraction, positive
 from ..jobs.command import Option, Read, csv
-from ..jobs.tables import FAMILY, FLOOR_COLUMNS, PARTS, read_table
+from ..jobs.tables import FAMILY, FLOOR_COLUMNS, PARTS, TOLD, read_table
 from .values import Values, read_values
 
 _CELLS = {"parse": Path, "nargs": 2, "names": ("CELLS", "DRAWS")}
@@ -26,7 +26,7 @@ SeveralCellFiles = Annotated[
 ]
 Baselines = Annotated[pd.DataFrame, csv("superres_baselines.csv", FLOOR_COLUMNS)]
 Family = Annotated[pd.DataFrame, csv("family.csv", FAMILY)]
-FamilyParts = Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *PARTS])]
+FamilyParts = Annotated[pd.DataFrame, csv("family.csv", [*FAMILY, *PARTS], [TOLD])]
 Sampler = Annotated[str, "sampler of the cells"]
 Steps = Annotated[int, "denoising steps of the cells"]
 Guidance = Annotated[float, "guidance scale of the cells"]

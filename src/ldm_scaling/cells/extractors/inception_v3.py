@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ...jobs.cli import InputError
+from ...study.metrics import FeatureNetwork
 
 PREFETCH = "run: snakemake --cores 1 prefetch (with the study's --configfile)"
 
@@ -42,7 +43,7 @@ def load(
     return features
 
 
-def untrained() -> Callable[[torch.Tensor], torch.Tensor]:
+def untrained(own: FeatureNetwork) -> Callable[[torch.Tensor], torch.Tensor]:
     """The same arithmetic on the meta device, to be counted: 5.7 G multiply-adds at 299 pixels.
 
     torchvision's network, which has the same convolutions; clean-fid's is a file of weights.

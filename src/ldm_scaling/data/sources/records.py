@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ...jobs.cli import InputError, first_line
+from ..resize import resized
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,20 @@ def open_packed(read: Callable[[str], bytes], name: str) -> Image.Image:
     return Image.open(io.BytesIO(read(name)))
 
 
-def load_pixels(record: Record, size: int) -> np.ndarray:
+def load_pixels(record: Record, size: int, clean: bool = False) -> np.ndarray:
     """The record's image on white, cropped to its central square and resized.
 
-    Returns uint8, [3, size, size]. Raises InputError naming the file if it is no whole image.
+    With `clean` by the filter of clean-fid, else by an 8-bit Lanczos filter. Returns uint8,
+    [3, size, size]. Raises InputError naming the file if it is no whole image.
     """
     image = read_rgb(record.open_image, record.name)
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     image = image.crop((left, top, left + side, top + side))
-    if side != size:
+    if side != size and not clean:
         image = image.resize((size, size), Image.Resampling.LANCZOS)
-    return np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)
+    pixels = np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)
+    return resized(pixels, size) if side != size and clean else pixels
 
 
 def read_rgb(open_image: Callable[[], Image.Image], name: str) -> Image.Image:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import operator
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ...kinds.samplers import NATIVE
 from ...kinds.stages import BUDGET, OWN
 from ...study.adopted import AdoptedModel
 from ...study.family import Family, Layout, Size
-from ...study.fields import Guidance, Positive, Strict
+from ...study.fields import Guidance, Positive, Strict, is_none
 from ...study.figures import Latency
 from ...study.latents import AutoencoderNetwork, TextEncoder
 from ...study.sampling import AnySampler, FixedSetting, Schedule
@@ -153,11 +154,18 @@ class CountComponentsSpec(Strict):
     recipe: Literal[1] = 1
     encoders: dict[str, FamilySpec | AdoptedSpec]
     """sizes with each text encoder, by its name; adopted models have one each"""
+    native_steps: Annotated[Positive | None, Field(exclude_if=is_none)] = None
+    """of adopted models: steps of the fixed setting, if their own schedulers take them. A step of
+    such a scheduler may take more than one evaluation"""
 
     @classmethod
     def of(cls, study: Study) -> CountComponentsSpec:
         """Spec of rule count_components: the study's sizes with its text encoder."""
-        return cls(encoders={OWN: (AdoptedSpec if study.adopted else FamilySpec).of(study)})
+        if not study.adopted:
+            return cls(encoders={OWN: FamilySpec.of(study)})
+        fixed = study.sampling.fixed
+        steps = fixed.steps if fixed.sampler == NATIVE else None
+        return cls(encoders={OWN: AdoptedSpec.of(study)}, native_steps=steps)
 
     @classmethod
     def of_pairs(cls, study: Study) -> CountComponentsSpec:

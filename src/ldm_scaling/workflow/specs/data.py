@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -19,6 +20,8 @@ class PrepareSpec(Strict):
     data: Data
     training: Annotated[bool, Field(exclude_if=bool)] = True
     """whether there is a training split; adopted models have none"""
+    clean_resize: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """whether images are resized by the filter of clean-fid, as those of adopted models are"""
 
     @classmethod
     def of(cls, study: Study) -> PrepareSpec:
@@ -34,7 +37,13 @@ class PrepareSpec(Strict):
             unread |= {"path": "unread", "revision": None, "max_images": None}
         if not data.has_images:  # the first n are needed, and there are no splits
             unread |= {"splits": Splits(validation=1, test=study.sampling.n)}
-        return cls(seed=study.seed, data=data.model_copy(update=unread), training=study.trains)
+        models = study.adopted.models if study.adopted and data.has_images else []
+        return cls(
+            seed=study.seed,
+            data=data.model_copy(update=unread),
+            training=study.trains,
+            clean_resize=any(model.side != data.image_size for model in models),
+        )
 
 
 class IndexSpec(Strict):

@@ -58,13 +58,14 @@ class EncodePromptsSpec(Strict):
 
     recipe: Literal[1] = 1
     pipeline: AdoptedModel
+    """without steps, guidance and few_step_of, which decide nothing here"""
     n: Positive
     """prompts: the first captions of the test split"""
 
     @classmethod
     def of(cls, study: Study, stage: str, size: str) -> EncodePromptsSpec:
         """Spec of rule encode_prompts."""
-        return cls(pipeline=stages.adopted(study, stage, size), n=study.sampling.n)
+        return cls(pipeline=stages.adopted(study, stage, size).off_grid, n=study.sampling.n)
 
 
 class EncodeTextSpec(Strict):
