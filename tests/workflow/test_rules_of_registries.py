@@ -66,7 +66,7 @@ def test_an_edited_source_reruns_nothing_that_takes_long(jobs):
     assert not [name for name, gpu in reached if gpu]
     names = {kind[0] for kind in (*FIGURES, *TABLES)}
     assert {name for name, _ in reached} == names | {
-        *("collect", "count_components", "count_pairs"),
+        *("collect", "count_components", "count_pairs", "answer", "explorer"),
         "all",
     }
 
