@@ -43,7 +43,8 @@ def test_a_figure_is_given_what_its_command_takes(figure, study):
     command = ArgumentParser(add_help=False)
     add_options(command, module.draw)
     given = set(flags(command_of(figure, study))) - {"--pdf", "--png"}
-    assert given == set(flags(command.format_help()))
+    taken = {action.option_strings[0]: action.required for action in command._actions}
+    assert {name for name, required in taken.items() if required} <= given <= set(taken)
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

@@ -114,6 +114,12 @@ def test_the_start_page_leads_to_the_answer(report):
     assert "not FID" in words(page)
 
 
+def test_the_start_page_begins_with_the_answer(project):
+    (project.folder / "results/answer.txt").write_text("  budget  choice\n  1       c32\n")
+    page = write_report(project, "results/answer.txt")["workflow_desc"]
+    assert is_sound(page) and "budget choice 1 c32" in words(page)
+
+
 def test_a_part_of_the_study_has_a_report_too(project):
     part = write_report(project, "results/figures/model_family.png")
     assert set(part["results"]) == {"results/figures/model_family.png", "results/tables/family.csv"}

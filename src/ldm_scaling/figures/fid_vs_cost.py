@@ -35,7 +35,7 @@ def draw(cells: Cells, floors: Floors, confidence: Confidence, budgets: Budgets)
         _mark_winners(right, winners(quality.points, budgets, confidence), colors)
         style.log_ticks(right.xaxis)
         right.set_ylabel(quality.label)
-        long = max(len(text.get_label()) for text in left.get_lines()) > _LONG
+        long = max(len(str(line.get_label())) for line in left.get_lines()) > _LONG
         left.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=1 if long else 2)
         best = Line2D([], [], color=style.GREY, marker="*", linestyle="none")
         best.set_label("best size within the budget (~: not separated)")

@@ -41,7 +41,9 @@ def joined(parts: list[Values], confidence: float) -> Values:
     means = []
     for own in parts:
         seeds = own.rows["seed"].nunique()
-        own = own.where(own.rows["trained"] == 1).over_seeds(confidence)
+        own = own.where(own.rows["trained"] == 1)
+        more = [name for name in settings_of(own.rows) if name != "allocation"]  # in `size`
+        own = own.over_seeds(confidence, also=more)
         rows = with_intervals(own, confidence).assign(seeds=seeds)
         failed = (rows["status"] != OK) & (own.rows["status"] != OK)
         rows["status"] = own.rows["status"].where(failed, rows["status"])
@@ -173,8 +175,8 @@ def _read(
     cells: Sequence[tuple[str, Path, Path]], stitch: tuple[Path, Path] | None, metric: str
 ) -> list[Values]:
     found = []
-    for schedule, *files in cells:
-        own = read_values(*files, metric, CELLS)
+    for schedule, table, draws in cells:
+        own = read_values(table, draws, metric, CELLS)
         found.append(Values(own.rows.assign(schedule=schedule), own.draws))
     if stitch:
         own = read_stitched(*stitch, metric)

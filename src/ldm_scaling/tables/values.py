@@ -21,7 +21,7 @@ from scipy.special import ndtri, stdtrit
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.choice import at_chosen, chosen_scales, optimism
 from ..jobs.cli import InputError
-from ..jobs.tables import CELLS, OK, read_whole, settings_of
+from ..jobs.tables import CELLS, OK, read_whole
 from ..jobs.workdir import file_hash
 from ..kinds.metrics import sign
 from ..kinds.sizes import SEPARATOR
@@ -55,16 +55,17 @@ class Values:
         drawn = of_other_trainings(self.rows, self.draws[:, 1:], deviation)
         return Values(self.rows, np.hstack([self.draws[:, :1], drawn]))
 
-    def over_seeds(self, confidence: float, seed: int = 0) -> Values:
+    def over_seeds(self, confidence: float, seed: int = 0, also: Iterable[str] = ()) -> Values:
         """The mean over training seeds of each cell; its draws spread as the seeds do too.
 
         An interval at this confidence, of one cell or of a statistic of several, covers what other
         seeds would have given. How seeds spread is pooled over models, as `_of_other_seeds` says;
         where all values of the table are above 0 it is the spread of their logarithms. A cell that
-        failed for one seed has no mean. Of the rows, `seconds` is the mean too.
+        failed for one seed has no mean. Of the rows, `seconds` is the mean too. Columns of `also`
+        tell cells apart beside those that all tables have.
         """
         by = ["size", "stage", "sampler", "steps", "guidance", "trained"]
-        by += [name for name in settings_of(self.rows) if name not in (*by, "allocation")]
+        by += [name for name in also if name not in by]
         # trajectories of the same sizes share the luck of their models: they are cells of one
         more = self.rows[[name for name in ("allocation", "rising") if name in self.rows]]
         models, cells = models_of(self.rows).to_numpy(), list(more.itertuples(index=False))
