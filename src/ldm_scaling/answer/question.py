@@ -87,4 +87,4 @@ class Question:
 
     def row(self, number: int) -> pd.Series:
         """A configuration."""
-        return self.allowed.rows.loc[number]
+        return self.allowed.rows.iloc[number]

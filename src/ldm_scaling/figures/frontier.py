@@ -46,7 +46,7 @@ def draw(
     with style.theme():
         listed = best[best["axis"] == _MAIN]
         figure = Figure(figsize=(style.WIDTH, 7), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=(4.6, 2.2))
+        (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(4.6, 2.2))
         heights = (len(listed), 2 + min(_MOST_LEVERS, (levers["axis"] == _MAIN).sum()))
         panels = above.subplot_mosaic(
             [["main", "names"], ["main", "levers"]], width_ratios=(3, 2), height_ratios=heights
@@ -90,7 +90,7 @@ def _draw_axis(
     sound, marks = rows[rows["status"] == OK], _marks(rows)
     axes.set_xscale("log")
     for (stage, size), own in sound.groupby(["stage", "size"], sort=False):
-        look = looks[size] | {"marker": marks[stage], "label": f"{size} {stage}"}
+        look = looks[str(size)] | {"marker": marks[str(stage)], "label": f"{size} {stage}"}
         axes.plot(own[axis], own["value"], **(look | _SMALL))
     style.scale_values(axes, sound)
     own = best[best["axis"] == axis].sort_values("cost")

@@ -180,7 +180,8 @@ def _read(
         found.append(Values(own.rows.assign(schedule=schedule), own.draws))
     if stitch:
         own = read_stitched(*stitch, metric)
-        rows = own.rows.assign(nfe=pd.NA, schedule=cells[0][0])
+        unknown = pd.array([pd.NA] * len(own.rows), "Int64")
+        rows = own.rows.assign(nfe=unknown, schedule=cells[0][0])
         found.append(Values(rows, own.draws))
     return found
 
