@@ -11,7 +11,7 @@ rule explorer:
     input:
         **explorer.inputs(STUDY),
     output:
-        "<results>/explorer.html",
+        report("<results>/explorer.html", **targets.told("explorer.html")),
     log:
         "<logs>/explorer.log",
     benchmark:

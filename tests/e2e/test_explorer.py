@@ -20,6 +20,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
+from ldm_scaling.explorer.content import FIRST
 from ldm_scaling.kinds.metrics import sign
 from ldm_scaling.tables.choose import Configurations, described
 from ldm_scaling.tables.curves import AXES
@@ -234,7 +235,7 @@ def test_every_value_of_the_table_is_listed(reader, frontier):
         assert len(rows) == len(own)
         for number, value, cost in rows:
             row = own.loc[int(number)]
-            assert cost == shown(row["sampling_cost"])
+            assert cost == shown(row[FIRST])
             if row["status"] == "ok":
                 expected = f"{shown(row['value'])}[{shown(row['lo'])},{shown(row['hi'])}]"
             else:
@@ -243,7 +244,7 @@ def test_every_value_of_the_table_is_listed(reader, frontier):
 
 
 def test_what_is_left_out_is_not_chosen(reader, frontier):
-    metric, axis = METRICS[0], AXES[0]
+    metric, axis = METRICS[0], FIRST
     known = Configurations.of(frontier, metric)
     reader.spend(4)
     reader.open("#filters")
@@ -283,9 +284,9 @@ def test_the_slider_moves_the_budget_by_keys(reader, frontier):
     for keys in ([Keys.HOME], [Keys.ARROW_RIGHT] * 5, [Keys.END]):
         reader.press("#slider", *keys)
         budget = float(reader.find("#budget").get_property("value"))
-        choice = known.choose(known.within(AXES[0], budget), AXES[0], CONFIDENCE)
+        choice = known.choose(known.within(FIRST, budget), FIRST, CONFIDENCE)
         assert reader.listed("best") == ([known.rows["cell"][choice.row]] if choice else [])
-    assert choice and known.within(AXES[0], budget).sum() == known.sound.sum()
+    assert choice and known.within(FIRST, budget).sum() == known.sound.sum()
 
 
 def test_another_kind_of_cost_keeps_the_choice_affordable(reader):

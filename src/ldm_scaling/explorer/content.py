@@ -23,7 +23,9 @@ from ..tables.frontier import LEVERS
 
 _CONFIDENCE = 0.95
 """of intervals where the study does not say"""
-_AXES = {**{axis: AXIS_LABELS[axis] for axis in AXES}, ON_GPU[0]: "Peak GPU memory (GB)"}
+FIRST = "guided_cost"
+"""the axis that the page opens with, as budgets of the answer have it"""
+_AXES = {axis: AXIS_LABELS[axis] for axis in (FIRST, *AXES)} | {ON_GPU[0]: "Peak GPU memory (GB)"}
 _MARKERS = dict(
     zip(
         style.MARKERS,
