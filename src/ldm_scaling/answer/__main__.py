@@ -53,6 +53,8 @@ def main(
 ) -> None:
     """Print the answer."""
     question = Question.of(source, metric, require or [], memory, confidence or 0.95)
+    if quality is not None and budget:
+        raise InputError("--quality and --budget: give one of them")
     if quality is not None:
         cost = question.cheapest(quality)
         if cost is None:

@@ -31,7 +31,7 @@ class Budget:
         return {
             GUIDED: f"forward passes of {reference}, two for a guided step of its size",
             TOTAL: "all arithmetic of an image, with decoder and text encoder",
-            SECONDS: "seconds of an image as they were measured",
+            SECONDS: "seconds of an image on the machine of the study, beside its other jobs",
         }[self.axis]
 
 
@@ -44,8 +44,8 @@ def budget(text: str) -> Budget:
     """An argument type: 2 (forward passes of the reference), 0.05s, 50ms, 1.5TFLOP."""
     units = {"": GUIDED, "s": SECONDS, "FLOP": TOTAL, "FLOPs": TOTAL}
     found = re.fullmatch(rf"{_NUMBER}([mkMGTP]?)(s|FLOPs?)?", text)
-    number, prefix, unit = found.groups(default="") if found else ("", "", "")
-    if not found or (prefix and (unit == "" or (unit == "s") != (prefix == "m"))):
+    number, prefix, unit = found.groups(default="") if found else ("0", "", "")
+    if not float(number) or (prefix and (unit == "" or (unit == "s") != (prefix == "m"))):
         raise argparse.ArgumentTypeError(
             f"{text} is no budget; write 2 (forward passes of the reference model), 0.05s or"
             " 1.5TFLOP"

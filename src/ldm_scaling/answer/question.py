@@ -55,6 +55,8 @@ class Question:
             cells &= set(own.loc[good, "cell"])
             limits.append(f"{name} of at {'most' if sign(name) > 0 else 'least'} {value:g}")
         rows = table[table["cell"].isin(cells) | (table["metric"] != metric)]
+        if not cells:
+            raise InputError(f"no configuration has {' and '.join(limits)}; allow more")
         return cls(source, Configurations.of(rows, metric), confidence, tuple(limits))
 
     @property

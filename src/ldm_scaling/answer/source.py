@@ -56,7 +56,8 @@ class Source:
             raise InputError(
                 f"{path} is missing; make it with: snakemake --cores all -- {path}"
                 if self.study
-                else f"{self.tables} has neither {_FILE} nor cells.csv of a stage and sampler"
+                else f"{self.tables} has neither {_FILE} nor the cells of a stage and sampler with"
+                " their draws, so it has no answer"
             )
         found = [(self._schedule(own), own, own.with_name("draws.safetensors")) for own in cells]
         stitched = (self.tables / "stitch.csv", self.tables / "stitch/draws.safetensors")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -10,7 +9,8 @@ import pandas as pd
 from ..jobs.cli import InputError
 from ..kinds.cells import cell_name
 from ..kinds.metrics import LABELS, sign
-from ..kinds.stages import DISTILL, PRETRAIN, STITCH
+from ..kinds.samplers import NATIVE
+from ..kinds.stages import DISTILL, PRETRAIN, SAMPLER_OF
 from ..study.study import Study
 from ..tables.choose import Choice, described
 from .budget import Budget
@@ -19,6 +19,10 @@ from .question import Question
 _MOST_TIES = 4
 """that are listed; others are counted"""
 _WITHIN = 1 + 1e-6
+_HOPELESS = 100
+"""times as many images"""
+_SAMPLED_BY = {PRETRAIN: "ddim", DISTILL: SAMPLER_OF[DISTILL]}
+"""the sampler in the pipeline that a model is exported as, by its stage"""
 
 
 def overview(question: Question, budgets: Sequence[Budget]) -> str:
@@ -32,7 +36,7 @@ def overview(question: Question, budgets: Sequence[Budget]) -> str:
             rows.append((budget.text, "nothing is so cheap", "", "", ""))
             continue
         row = question.row(choice.row)
-        ties = f"{len(choice.tied)} others" if choice.tied else "none"
+        ties = _counted(len(choice.tied))
         rows.append((budget.text, *_line(question, row, budget, choice.luck), ties))
     units = dict.fromkeys(budget.unit(question.source.reference()[0]) for budget in budgets)
     lines = [*_head(question), f"Budgets are {'; '.join(units)}.", "", *_table(rows), ""]
@@ -120,23 +124,29 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return [f"  {line.rstrip()}" for line in lines]
 
 
+def _counted(others: int) -> str:
+    return {0: "none", 1: "1 other"}.get(others, f"{others} others")
+
+
 def _told_apart(question: Question, choice: Choice) -> Iterator[str]:
     if abs(choice.luck) > 0.001 * abs(question.row(choice.row)["value"]):
         yield (
             f"The value of a choice leaves out what it owes to luck: {abs(choice.luck):.3g} here."
         )
     if choice.tied:
+        yield "Values of tied rows are as measured."
         times = question.allowed.images_to_tell(choice, choice.tied[0], question.confidence)
         many = len(choice.tied)
-        yield f"The study does not tell the choice from {many} other{'s' * (many > 1)}."
+        yield f"The study does not tell the choice from {_counted(many)}."
         yield (
-            "The first of them is as good, once luck is left out: more images may never decide."
-            if math.isinf(times)
-            else f"About {times:.2g} times as many images would tell it from the first of them."
+            f"About {times:.2g} times as many images would tell it from the first of them."
+            if times < _HOPELESS
+            else "Without luck the first of them is as good: more images would hardly decide."
         )
 
 
 def _doubts(question: Question) -> Iterator[str]:
+    """What the intervals do not contain."""
     if (question.allowed.rows["seeds"] == 1).all():
         yield "Each model was trained once: what another training would change is not included."
 
@@ -147,8 +157,6 @@ def _how(question: Question, row: pd.Series) -> Iterator[str]:
         return
     yield ""
     yield f"Its images:  snakemake --cores all -- {_sheet(study, row)}"
-    if row["stage"] == STITCH:
-        return
     folder = _pipeline(study, row)
     if folder is None:
         return
@@ -179,12 +187,13 @@ def _sheet(study: Study, row: pd.Series) -> str:
 
 
 def _pipeline(study: Study, row: pd.Series) -> str | None:
-    """The folder of a model as a pipeline of diffusers; None if it cannot be one."""
+    """The folder of a model as a pipeline of diffusers; None if that does not sample alike."""
+    own = NATIVE if study.adopted else _SAMPLED_BY.get(row["stage"])
+    if row["sampler"] != own or row.get("schedule", own) not in (own, study.sampling.schedule):
+        return None
     if study.adopted:
         students = study.adopted.students
         known = {own.name: own for own in study.adopted.compared}
         model = students[row["size"]] if row["stage"] == DISTILL else known[row["size"]]
         return None if model.part else str(model.folder)
-    if row["stage"] not in (PRETRAIN, DISTILL):
-        return None
     return f"{study.results}/pipelines/{row['stage']}/{row['size']}/seed{study.training_seeds[0]}"

@@ -23,7 +23,7 @@ from ..jobs.cli import InputError
 from ..jobs.tables import HALF, read_whole, settings_of
 from ..kinds.metrics import sign
 from ..kinds.samplers import SAMPLERS
-from ..kinds.stages import PRETRAIN
+from ..kinds.stages import DISTILL, PRETRAIN
 
 FRONTIER = ["cell", "stage", "size", "sampler", "steps", "guidance", "seeds", "metric", "value"]
 FRONTIER += ["lo", "hi", "n", "nfe", "sampling_cost", "guided_cost", "total_cost", "seconds"]
@@ -153,13 +153,13 @@ def read_frontier(path: Path) -> pd.DataFrame:
 
 
 def described(row: pd.Series, rows: pd.DataFrame) -> str:
-    """A configuration in words, such as "c48 distill, LCM, 4 steps, guidance 6".
+    """A configuration in words, such as "student of c48, LCM, 4 steps, guidance 6".
 
     Of settings that only some studies have, what most of `rows` share is left out.
     """
     said = ["stage", "size", "sampler", "steps", "guidance"]
     stage, size, sampler, steps, guidance = (row[name] for name in said)
-    words = [size if stage == PRETRAIN else f"{size} {stage}"]
+    words = [{PRETRAIN: size, DISTILL: f"student of {size}"}.get(stage, f"{size} {stage}")]
     words.append(SAMPLERS[sampler].label if sampler in SAMPLERS else sampler)
     words.append(f"{steps} step" if steps == 1 else f"{steps} steps")
     words.append(f"guidance {guidance:g}" if guidance > 1 else "no guidance")
