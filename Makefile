@@ -58,7 +58,7 @@ answer: $(READY) ## what to take for a budget, from results that are there: make
 		$(if $(QUALITY),--quality $(QUALITY)) $(if $(MEMORY),--memory $(MEMORY))
 
 sample: $(READY) ## a sheet of images with the best of the models that exist: make sample PROMPT="a red heart" BUDGET=2
-	@python -m ldm_scaling.answer.sample --configfile $(STUDY) --prompt "$(PROMPT)" \
+	@python -m ldm_scaling.answer.sample --configfile $(STUDY) --prompt "$$PROMPT" \
 		$(if $(BUDGET),--budget $(BUDGET)) $(if $(OUT),--out $(OUT))
 
 report: $(READY) ## all of a study, and report.zip with it, for a browser: make report STUDY=studies/smoke.yaml

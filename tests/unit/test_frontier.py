@@ -202,3 +202,32 @@ def test_trajectories_of_the_same_sizes_and_steps_stay_apart(tmp_path):
     assert rows["allocation"].to_list() == ["1-3", "3-1"]
     assert set(rows["size"]) == {"c8-c9"} and set(rows["status"]) == {OK}
     assert rows["value"].to_list() == own.rows["value"].to_list()
+
+
+def test_a_setting_that_some_cells_lack_drops_none(tmp_path):
+    cells = [{"value": 100, "size": "c8", "guide": "smaller model"}, {"value": 90, "size": "c16"}]
+    table = frontier_of([files(study(tmp_path, cells))], None, [METRIC], CONFIDENCE)
+    assert set(table["size"]) == {"c8", "c16"} and (table["status"] == OK).all()
+
+
+def test_halves_spread_as_seeds_do_and_intervals_as_student_has_it(tmp_path):
+    # two seeds of one size: the mean's standard error is half of their difference, with one degree
+    # of freedom
+    cells = [{"value": value, "size": "c8", "seed": seed} for seed, value in enumerate((90, 110))]
+    folder = study(tmp_path, cells, replicates=4000)
+    own = joined([read_values(*files(folder)[1:], METRIC)], CONFIDENCE)
+    error = (np.log(110) - np.log(90)) / 2
+    assert np.log(own.draws[0, 1:] / own.draws[0, 0]).std() == pytest.approx(error, rel=0.05)
+    assert np.log(own.rows["hi"][0] / own.rows["value"][0]) == pytest.approx(12.7 * error, rel=0.1)
+
+
+def test_levers_of_values_below_0_are_differences(tmp_path):
+    cells = [row | {"metric": "kid_effnet_lite0"} for row in grid(lambda cost: -cost)]
+    folder = study(tmp_path / "a", cells, noise=0.01)
+    better = [row | {"value": row["value"] - 2} for row in cells]
+    study(tmp_path / "a", better, noise=0.01, stage="distill", seed=1)
+    names = ((), ("distill", "ddim"))
+    parts = [read_values(*files(folder, *name)[1:], "kid_effnet_lite0") for name in names]
+    rows = pd.DataFrame(lever_table(joined(parts, CONFIDENCE), CONFIDENCE))
+    own = rows[(rows["without"] == "distill") & (rows["axis"] == "seconds")].iloc[0]
+    assert own["unit"] == "difference" and own["gain"] == pytest.approx(2, abs=0.05)

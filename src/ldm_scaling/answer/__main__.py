@@ -45,14 +45,19 @@ def main(
     memory: Annotated[
         float | None, Option("most memory of the GPU, such as 8GB", gigabytes)
     ] = None,
-    confidence: Annotated[float | None, Option("of intervals; by default 0.95", fraction)] = None,
+    confidence: Annotated[
+        float | None, Option("of the intervals in the tables, if not 0.95", fraction)
+    ] = None,
     style: Annotated[
         str | None, Option("a line for each of three budgets", choices=("brief",))
     ] = None,
     out: Annotated[Path | None, "a file to write the answer to, too"] = None,
 ) -> None:
     """Print the answer."""
-    question = Question.of(source, metric, require or [], memory, confidence or 0.95)
+    known = source.confidence or confidence or 0.95
+    if confidence not in (None, known):
+        raise InputError(f"--confidence: the study's intervals have {known:g}")
+    question = Question.of(source, metric, require or [], memory, known)
     if quality is not None and budget:
         raise InputError("--quality and --budget: give one of them")
     if quality is not None:

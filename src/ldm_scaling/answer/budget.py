@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 GUIDED, TOTAL, SECONDS, MEMORY = "guided_cost", "total_cost", "seconds", "memory_gb"
 _PREFIXES = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
-_NUMBER = r"(\d+(?:\.\d*)?(?:e[+-]?\d+)?)\s*"
+_NUMBER = r"((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*"
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,12 @@ class Budget:
     def limit(self, reference_flops: float) -> float:
         """The same in the column's unit, where the reference's forward pass has so many FLOP."""
         return self.amount / reference_flops if self.axis == TOTAL else self.amount
+
+    def shown(self, cost: float, reference_flops: float) -> str:
+        """A cost of the column in the budget's unit."""
+        if self.axis == TOTAL:
+            return f"{cost * reference_flops / 1e9:.3g} GFLOP"
+        return f"{cost:.3g} s" if self.axis == SECONDS else f"{cost:.3g}"
 
     def unit(self, reference: str) -> str:
         """Its unit in words; `reference` is the model whose forward pass costs 1."""

@@ -36,8 +36,8 @@ class Question:
     ) -> Question:
         """The question with these limits. Raises InputError if a column or metric is not there."""
         metric = metric or source.metric
-        named = [metric] if metric else []
-        table = source.frontier([*named, *(name for name, _ in require)], confidence)
+        named = [metric, *(name for name, _ in require)] if metric else []
+        table = source.frontier(named, confidence)
         metric = metric or str(table["metric"].iloc[0])  # of frontier.csv it is what chooses
         limits, cells = [], set(table["cell"])
         if memory is not None:

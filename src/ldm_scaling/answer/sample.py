@@ -73,12 +73,11 @@ def cell_of(study: Study, row: pd.Series) -> CellSpec:
         spec = SweepSpec.of(study, row["stage"], name, row["size"])
     allocation = row.get("allocation")
     wanted = (row["steps"], row["guidance"], None if pd.isna(allocation) else allocation)
-    return next(
-        cell
-        for cell in spec.possible
-        if (cell.steps, cell.guidance, cell.allocation and cell.allocated) == wanted
-        and cell.trained is None
-    )
+    for cell in spec.possible:
+        own = (cell.steps, cell.guidance, cell.allocation and cell.allocated)
+        if own == wanted and cell.trained is None:
+            return cell
+    raise InputError(f"{study.results}/tables are of other settings than the study has; run again")
 
 
 def maker_of(study: Study, row: pd.Series, prompt: str, images: int) -> ImageMaker:
@@ -135,6 +134,8 @@ def main(
     """Write the sheet."""
     study, count, out = source.study, images or 8, out or Path("sample.png")
     assert study
+    if not prompt.strip():
+        raise InputError('--prompt: say what the images shall show, such as "a red heart"')
     question = Question.of(source, None, [], None, study.metrics.confidence)
     question, budget = rows_that_exist(question, study), budget or passes(_ANYTHING)
     choice = question.choose(budget.axis, question.limit(budget))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,11 +34,25 @@ class Source:
     """None: the tables lie anywhere"""
     note: str = ""
     """what a reader should know of where they come from"""
+    configfile: Path | None = None
+    """the study's, as the user named it"""
 
     @property
     def metric(self) -> str | None:
         """The metric that the study chooses by."""
         return self.study.metrics.selecting if self.study else None
+
+    @property
+    def snakemake(self) -> str:
+        """The command that a target is appended to."""
+        named = self.configfile and self.configfile.name != "config.yaml"
+        overlay = f" --configfile={shlex.quote(str(self.configfile))}" if named else ""
+        return f"snakemake --cores all{overlay} --"
+
+    @property
+    def confidence(self) -> float | None:
+        """The confidence of the study's intervals."""
+        return self.study.metrics.confidence if self.study else None
 
     @property
     def budgets(self) -> list[float]:
@@ -50,11 +65,11 @@ class Source:
         Then of these metrics only. Raises InputError if there are neither.
         """
         path, cells = self.tables / _FILE, self._cells()
-        if path.exists() and all(path.stat().st_mtime >= own.stat().st_mtime for own in cells):
+        if path.exists() and (self.study is None or _is_newest(path, cells)):
             return read_frontier(path)
         if not cells:
             raise InputError(
-                f"{path} is missing; make it with: snakemake --cores all -- {path}"
+                f"{path} is missing; make it with: {self.snakemake} {path}"
                 if self.study
                 else f"{self.tables} has neither {_FILE} nor the cells of a stage and sampler with"
                 " their draws, so it has no answer"
@@ -88,6 +103,10 @@ class Source:
         return cells.parent.name if cells.parent.name in SCHEDULES else own
 
 
+def _is_newest(path: Path, others: list[Path]) -> bool:
+    return all(path.stat().st_mtime >= other.stat().st_mtime for other in others)
+
+
 def read_source(
     configfile: Annotated[
         Path | None, Option("the study, such as studies/smoke.yaml", Path)
@@ -102,7 +121,7 @@ def read_source(
             raise InputError(f"--tables {tables}: there is no such folder")
         return Source(tables, None)
     study = _study(configfile)
-    own = Source(Path(study.results, "tables"), study)
+    own = Source(Path(study.results, "tables"), study, configfile=configfile)
     if not (own.tables / _FILE).exists() and not own._cells() and study.name == "pocket":
         note = (
             "These are published results of the pocket study, of another machine; `make figure`"

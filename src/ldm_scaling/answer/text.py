@@ -63,8 +63,11 @@ def answered(question: Question, budget: Budget) -> str:
     lines = [*_head(question), f"Budget {budget.text}: {budget.unit(reference)}.", ""]
     choice = question.choose(budget.axis, limit)
     if choice is None:
+        if not question.allowed.sound.any():
+            return "\n".join([*lines, "Every configuration has failed."])
         least = question.allowed.rows.loc[question.allowed.sound, budget.axis].min()
-        return "\n".join([*lines, f"Nothing is so cheap: the lowest cost is {least:.3g}."])
+        shown = budget.shown(least, question.source.reference()[1])
+        return "\n".join([*lines, f"Nothing is so cheap: the lowest cost is {shown}."])
     rows = [("", "", "cost", "value")]
     rows.append(("choice", *_line(question, question.row(choice.row), budget, choice.luck)))
     for other in choice.tied[:_MOST_TIES]:
@@ -100,7 +103,7 @@ def _head(question: Question) -> Iterator[str]:
     label = LABELS.get(question.metric, question.metric)
     better = "lower" if sign(question.metric) > 0 else "higher"
     n = ", ".join(map(str, sorted(rows["n"].dropna().unique())))
-    yield f"{name}: {len(rows)} configurations with n = {n} images each."
+    yield f"{name}: {question.allowed.sound.sum()} configurations with n = {n} images each."
     yield f"Values are {label}: {better} is better. {100 * question.confidence:.3g} % intervals."
     if question.limits:
         yield f"Limits: {'; '.join(question.limits)}."
@@ -111,7 +114,8 @@ def _line(
 ) -> tuple[str, str, str]:
     """A configuration, what an image of it costs, and its value with interval."""
     value, lo, hi = (f"{row[name] + luck:.4g}" for name in ("value", "lo", "hi"))
-    return described(row, question.allowed.rows), f"{row[budget.axis]:.3g}", f"{value} [{lo}, {hi}]"
+    cost = budget.shown(row[budget.axis], question.source.reference()[1])
+    return described(row, question.allowed.rows), cost, f"{value} [{lo}, {hi}]"
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -139,10 +143,16 @@ def _told_apart(question: Question, choice: Choice) -> Iterator[str]:
         many = len(choice.tied)
         yield f"The study does not tell the choice from {_counted(many)}."
         yield (
-            f"About {times:.2g} times as many images would tell it from the first of them."
+            f"About {times:.2g} times as many {_sources(question)} would tell it from the first of"
+            " them."
             if times < _HOPELESS
-            else "Without luck the first of them is as good: more images would hardly decide."
+            else "Without luck the first of them is as good: more would hardly decide."
         )
+
+
+def _sources(question: Question) -> str:
+    several = (question.allowed.rows["seeds"] > 1).any()
+    return "images and training seeds" if several else "images"
 
 
 def _doubts(question: Question) -> Iterator[str]:
@@ -156,12 +166,13 @@ def _how(question: Question, row: pd.Series) -> Iterator[str]:
     if study is None:
         return
     yield ""
-    yield f"Its images:  snakemake --cores all -- {_sheet(study, row)}"
+    snakemake = question.source.snakemake
+    yield f"Its images:  {snakemake} {_sheet(study, row)}"
     folder = _pipeline(study, row)
     if folder is None:
         return
     if study.trains:
-        yield f"In diffusers:  snakemake --cores all -- {folder}/model_index.json"
+        yield f"In diffusers:  {snakemake} {folder}/model_index.json"
     else:
         yield "In diffusers:"
     yield "  from diffusers import DiffusionPipeline"
@@ -192,8 +203,9 @@ def _pipeline(study: Study, row: pd.Series) -> str | None:
     if row["sampler"] != own or row.get("schedule", own) not in (own, study.sampling.schedule):
         return None
     if study.adopted:
-        students = study.adopted.students
         known = {own.name: own for own in study.adopted.compared}
-        model = students[row["size"]] if row["stage"] == DISTILL else known[row["size"]]
-        return None if model.part else str(model.folder)
+        model = (study.adopted.students if row["stage"] == DISTILL else known).get(row["size"])
+        changed = model and (model.part or model.scheduler or model.prompt_prefix or model.variant)
+        plain = model and not changed and not model.negative_prompt and model.dtype == "float32"
+        return str(model.folder) if model and plain else None
     return f"{study.results}/pipelines/{row['stage']}/{row['size']}/seed{study.training_seeds[0]}"

@@ -84,7 +84,7 @@ def _is_known(table: pd.DataFrame, axis: str) -> bool:
 
 def _rows(path: Path, columns: list[str]) -> list[dict[str, Any]]:
     """The rows of a table; none if it is not there."""
-    return _records(read_whole(path, columns)) if path.is_file() else []
+    return _records(read_whole(path, columns, may_be_empty=True)) if path.is_file() else []
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

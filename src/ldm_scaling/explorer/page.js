@@ -32,7 +32,7 @@ const several = Object.keys(data.settings).filter((name) => data.settings[name].
 const state = {
   metric: Object.keys(data.metrics)[0],
   axis: Object.keys(data.axes)[0],
-  colour: several.includes("size") ? "size" : several[0],
+  colour: several.includes("size") ? "size" : several[0] ?? Object.keys(data.settings)[0],
   budget: null,
   hidden: Object.fromEntries(several.map((name) => [name, new Set()])),
   looked: null, // the cell that was clicked; null: the best within the budget
@@ -79,7 +79,9 @@ function stepsOf(rows) {
     luck /= halves * Math.SQRT2;
     if (draws[here[0]][0] + luck < last) {
       last = draws[here[0]][0] + luck;
-      steps.push({ cost: cost(row), row: rising[here[0]], luck: sign() * luck });
+      if (steps.at(-1)?.row !== rising[here[0]]) {
+        steps.push({ cost: cost(row), row: rising[here[0]], luck: sign() * luck });
+      }
     }
   }
   return steps;
@@ -354,7 +356,7 @@ function pin(cell) {
 
 function chips(setting) {
   const { values } = data.settings[setting];
-  const hidden = state.hidden[setting];
+  const hidden = state.hidden[setting] ?? new Set();
   return values.map(({ value, label, mark, color }) => {
     const box = make("input", { type: "checkbox", checked: !hidden.has(value), value: String(value), name: setting });
     box.onchange = () => {
@@ -446,7 +448,7 @@ function difference(one, other) {
 // ------------------------------------------------------------ levers, claims, the study
 
 function showLevers() {
-  const rows = data.levers.filter((row) => row.axis === state.axis).reverse();
+  const rows = data.levers.filter((row) => row.axis === state.axis && row.metric === state.metric).reverse();
   $("#levers").hidden = !rows.length;
   if (!window.Plotly || !rows.length) return;
   const helps = rows.map((row) => row.lo > 0);

@@ -17,8 +17,8 @@ def page(content: dict[str, Any]) -> str:
     """The page. plotly.js is compressed in it, which makes it 3 MB smaller."""
     template, style, script = (path.read_text(encoding="utf-8") for path in _TEMPLATES)
     library = b64encode(zlib.compress(get_plotlyjs().encode(), 9)).decode()
-    # "</" would end the element
-    shown = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    # "</" or "<!--" would end or swallow the element
+    shown = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = {"STYLE": style, "SCRIPT": script, "LIBRARY": library, "CONTENT": shown}
     for name, text in parts.items():
         template = template.replace(f"{{{{{name}}}}}", text, 1)

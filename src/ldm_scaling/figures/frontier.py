@@ -35,8 +35,8 @@ _MOST_LEVERS = 18
 
 def draw(
     frontier: Annotated[pd.DataFrame, Option("frontier.csv", Path, read=read_frontier)],
-    envelope: Annotated[pd.DataFrame, csv("envelope.csv", ENVELOPE)],
-    levers: Annotated[pd.DataFrame, csv("levers.csv", LEVERS)],
+    envelope: Annotated[pd.DataFrame, csv("envelope.csv", ENVELOPE, may_be_empty=True)],
+    levers: Annotated[pd.DataFrame, csv("levers.csv", LEVERS, may_be_empty=True)],
     metric: Metric,
 ) -> Figure:
     """The figure, from the tables frontier.csv, envelope.csv and levers.csv."""
@@ -47,7 +47,7 @@ def draw(
         listed = best[best["axis"] == _MAIN]
         figure = Figure(figsize=(style.WIDTH, 7), layout="constrained")
         (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(4.6, 2.2))
-        heights = (len(listed), 2 + min(_MOST_LEVERS, (levers["axis"] == _MAIN).sum()))
+        heights = (max(1, len(listed)), 2 + min(_MOST_LEVERS, (levers["axis"] == _MAIN).sum()))
         panels = above.subplot_mosaic(
             [["main", "names"], ["main", "levers"]], width_ratios=(3, 2), height_ratios=heights
         )
@@ -93,7 +93,10 @@ def _draw_axis(
         look = looks[str(size)] | {"marker": marks[str(stage)], "label": f"{size} {stage}"}
         axes.plot(own[axis], own["value"], **(look | _SMALL))
     style.scale_values(axes, sound)
+    axes.set_xlabel(AXIS_LABELS[axis] if numbered else _SHORT[axis])
     own = best[best["axis"] == axis].sort_values("cost")
+    if own.empty:  # every cell failed
+        return
     ends = [*own["cost"], sound[axis].max()]
     values = (own[["value", "lo", "hi"]].add(own["luck"], axis=0)).T.to_numpy(float)
     value, lo, hi = (np.append(line, line[-1]) for line in values)
@@ -110,7 +113,6 @@ def _draw_axis(
                 fontsize=6,
             )
     style.log_ticks(axes.xaxis)
-    axes.set_xlabel(AXIS_LABELS[axis] if numbered else _SHORT[axis])
 
 
 def _name(axes: Axes, listed: pd.DataFrame, rows: pd.DataFrame) -> None:

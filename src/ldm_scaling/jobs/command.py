@@ -58,9 +58,12 @@ class Resumable:
     ] = None
 
 
-def csv(help: str, columns: list[str], optional: Sequence[str] = ()) -> Option:
+def csv(
+    help: str, columns: list[str], optional: Sequence[str] = (), may_be_empty: bool = False
+) -> Option:
     """A table of these columns, and of the optional ones that it has."""
-    return Option(help, Path, read=partial(read_table, columns=columns, optional=optional))
+    read = partial(read_table, columns=columns, optional=optional, may_be_empty=may_be_empty)
+    return Option(help, Path, read=read)
 
 
 def command(function: Callable[..., None]) -> Callable[[], None]:

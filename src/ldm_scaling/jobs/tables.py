@@ -51,16 +51,19 @@ _INTEGERS = dict.fromkeys(["seed", "steps", "n", "nfe", "channels", "params"], "
 _NUMBERS = ["guidance", "trained", "value", "lo", "hi", "seconds", "gflops", "normalized_cost"]
 
 
-def read_table(path: Path, columns: list[str], optional: Iterable[str] = ()) -> pd.DataFrame:
+def read_table(
+    path: Path, columns: list[str], optional: Iterable[str] = (), may_be_empty: bool = False
+) -> pd.DataFrame:
     """These columns of a CSV file, and the optional ones that it has.
 
-    Raises InputError if the file is missing, broken, without rows or without one of the columns.
+    Raises InputError if the file is missing, broken or without one of the columns, or if it has no
+    rows and may not be empty.
     """
-    table = read_whole(path, columns)
+    table = read_whole(path, columns, may_be_empty)
     return table[[*columns, *(column for column in optional if column in table)]]
 
 
-def read_whole(path: Path, columns: list[str]) -> pd.DataFrame:
+def read_whole(path: Path, columns: list[str], may_be_empty: bool = False) -> pd.DataFrame:
     """All columns of a CSV file, among them these; raises InputError as `read_table` does."""
     types = _INTEGERS | dict.fromkeys(_NUMBERS, "float64")
     try:
@@ -71,7 +74,7 @@ def read_whole(path: Path, columns: list[str]) -> pd.DataFrame:
         raise InputError(f"{path}: {first_line(error)}") from None
     if absent := [column for column in columns if column not in table]:
         raise InputError(f"{path} has no column {', '.join(absent)}")
-    if table.empty:
+    if table.empty and not may_be_empty:
         raise InputError(f"{path} has no rows")
     return table
 

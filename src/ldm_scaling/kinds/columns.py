@@ -56,6 +56,7 @@ COLUMNS = {
     "without": "the setting that is left out",
     "levers.gain": "log(the best value within a cost without the setting / with it), of a score the"
     " reverse, mean along the logarithm of the cost; above 0 the setting helps",
+    "unit": "`log ratio`; `difference` of a metric that has values of 0 or below",
     "levers.range_lo": "the lowest cost at which there is something without the setting",
     "levers.range_hi": "the highest cost",
     "envelope.cost": "cost from which the configuration is the best",

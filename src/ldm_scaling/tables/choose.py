@@ -106,14 +106,15 @@ class Configurations:
         costs, better = self.rows[axis].to_numpy(float), sign(self.metric)
         rows = np.flatnonzero(among & self.sound & np.isfinite(costs))
         rows = rows[np.argsort(costs[rows], kind="stable")]
-        draws, last = better * self.halves[rows], math.inf
+        draws, last, chosen = better * self.halves[rows], math.inf, None
         for cost in np.unique(costs[rows]):
             own = draws[costs[rows] <= cost * _SAME]
             best = int(chosen_scales(own)[0])
             luck = optimism(own, own) if len(own) > 1 else 0.0
             if own[best, 0] + luck < last:
                 last = own[best, 0] + luck
-                yield _Step(float(cost), int(rows[best]), float(luck))
+                if chosen != (chosen := int(rows[best])):
+                    yield _Step(float(cost), chosen, float(luck))
 
     def _beside(self, step: _Step, among: np.ndarray, confidence: float) -> Choice:
         rows = np.flatnonzero(among & self.sound)

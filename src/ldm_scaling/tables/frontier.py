@@ -28,7 +28,8 @@ from .values import Values, interval, read_values, with_intervals
 
 HALVES = 32
 ENVELOPE = ["axis", "metric", "cost", "until", "cell", "value", "lo", "hi", "luck", "tied", "n"]
-LEVERS = ["axis", "metric", "lever", "without", "gain", "lo", "hi", "range_lo", "range_hi", "n"]
+LEVERS = ["axis", "metric", "lever", "without", "gain", "lo", "hi", "unit", "range_lo", "range_hi"]
+LEVERS += ["n"]
 _COSTS = 64
 """places along the logarithm of the cost at which envelopes are compared"""
 
@@ -43,8 +44,9 @@ def joined(parts: list[Values], confidence: float) -> Values:
         seeds = own.rows["seed"].nunique()
         own = own.where(own.rows["trained"] == 1)
         more = [name for name in settings_of(own.rows) if name != "allocation"]  # in `size`
-        own = own.over_seeds(confidence, also=more)
-        rows = with_intervals(own, confidence).assign(seeds=seeds)
+        wide = own.over_seeds(confidence, also=more)
+        rows = with_intervals(wide, confidence).assign(seeds=seeds)
+        own = own.over_seeds(confidence, also=more, widened=False)  # halves are no intervals
         failed = (rows["status"] != OK) & (own.rows["status"] != OK)
         rows["status"] = own.rows["status"].where(failed, rows["status"])
         if (
@@ -101,6 +103,7 @@ def lever_table(cells: Values, confidence: float) -> Iterator[dict[str, Any]]:
     sound = cells.where(cells.rows["status"] == OK)
     if not len(sound.rows):
         return
+    logarithmic = bool((sound.draws > 0).all())
     seen = set()  # students alone are sampled by LCM: that is one lever, not two
     for name in settings_of(sound.rows):
         for without, kept in _left_out(sound.rows[name], name):
@@ -108,7 +111,7 @@ def lever_table(cells: Values, confidence: float) -> Iterator[dict[str, Any]]:
                 continue
             seen.add(kept.tobytes())
             for axis in AXES:
-                lost = _loss(sound, kept, axis)
+                lost = _loss(sound, kept, axis, logarithmic)
                 if lost is None:
                     continue
                 draws, ends = lost
@@ -119,6 +122,7 @@ def lever_table(cells: Values, confidence: float) -> Iterator[dict[str, Any]]:
                     "hi": hi,
                     "range_lo": ends[0],
                     "range_hi": ends[1],
+                    "unit": "log ratio" if logarithmic else "difference",
                     "n": sound.rows["n"].iloc[0],
                 }
 
@@ -135,16 +139,21 @@ def _left_out(column: pd.Series, name: str) -> Iterator[tuple[str, np.ndarray]]:
         yield str(value), (column != value).to_numpy()
 
 
-def _loss(cells: Values, kept: np.ndarray, axis: str) -> tuple[np.ndarray, tuple] | None:
-    """Draws [1 + R] of the mean log ratio of envelopes without and with; None if none is left."""
+def _loss(
+    cells: Values, kept: np.ndarray, axis: str, logarithmic: bool
+) -> tuple[np.ndarray, tuple] | None:
+    """Draws [1 + R] of the mean log ratio of envelopes without and with; None if none is left.
+
+    Without `logarithmic`, of their mean difference.
+    """
     costs = cells.rows[axis].to_numpy(float)
     known = np.isfinite(costs)
     if not (kept & known).any():
         return None
     low, high = costs[kept & known].min(), costs[known].max()
-    draws = sign(cells.metric) * cells.draws
+    better = sign(cells.metric)
+    draws = better * (np.log(cells.draws) if logarithmic else cells.draws)
     mirrored = 2 * draws[:, :1] - draws
-    logarithmic = bool((cells.draws > 0).all() and (2 * cells.draws[:, :1] > cells.draws).all())
     places = np.unique(np.clip(np.geomspace(low, high, _COSTS), low, high))
     total = np.zeros(draws.shape[1])
     for cost in places:
@@ -153,8 +162,7 @@ def _loss(cells: Values, kept: np.ndarray, axis: str) -> tuple[np.ndarray, tuple
         for rows in (np.flatnonzero(within & kept), np.flatnonzero(within)):
             values.append(at_chosen(mirrored[rows], chosen_scales(draws[rows])))
         without, with_all = values
-        ratio = sign(cells.metric) * np.log(np.abs(without / with_all))
-        total += ratio if logarithmic else without - with_all
+        total += without - with_all
     mean = total / len(places)
     return np.concatenate([[mean[1:].mean()], mean[1:]]), (low, high)
 

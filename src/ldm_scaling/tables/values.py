@@ -55,21 +55,25 @@ class Values:
         drawn = of_other_trainings(self.rows, self.draws[:, 1:], deviation)
         return Values(self.rows, np.hstack([self.draws[:, :1], drawn]))
 
-    def over_seeds(self, confidence: float, seed: int = 0, also: Iterable[str] = ()) -> Values:
+    def over_seeds(
+        self, confidence: float, seed: int = 0, also: Iterable[str] = (), widened: bool = True
+    ) -> Values:
         """The mean over training seeds of each cell; its draws spread as the seeds do too.
 
         An interval at this confidence, of one cell or of a statistic of several, covers what other
         seeds would have given. How seeds spread is pooled over models, as `_of_other_seeds` says;
         where all values of the table are above 0 it is the spread of their logarithms. A cell that
         failed for one seed has no mean. Of the rows, `seconds` is the mean too. Columns of `also`
-        tell cells apart beside those that all tables have.
+        tell cells apart beside those that all tables have. Without `widened`, draws spread by one
+        standard deviation of seeds, and not by as much as Student's quantiles need.
         """
         by = ["size", "stage", "sampler", "steps", "guidance", "trained"]
         by += [name for name in also if name not in by]
         # trajectories of the same sizes share the luck of their models: they are cells of one
         more = self.rows[[name for name in ("allocation", "rising") if name in self.rows]]
         models, cells = models_of(self.rows).to_numpy(), list(more.itertuples(index=False))
-        found = self.rows.groupby(by, sort=False).indices
+        keys = self.rows[by].astype(object).fillna("")  # some cells may lack a setting
+        found = keys.groupby(by, sort=False).indices
         groups: dict[Any, np.ndarray] = {key: np.asarray(rows) for key, rows in found.items()}
         seed_of, seconds_of = self.rows["seed"].to_numpy(), self.rows["seconds"].to_numpy(float)
         seeds, count = len(set(seed_of)), self.draws.shape[1]
@@ -91,7 +95,8 @@ class Values:
                 continue
             mean = self.draws[members].sum(axis=0) / seeds
             spread = spreads[*key[1:], *cells[members[0]]]
-            others = _of_other_seeds(models[members[0]], spread, count, confidence, seed)
+            tail = (1 - confidence) / 2 if widened else None
+            others = _of_other_seeds(models[members[0]], spread, count, tail, seed)
             draws.append(mean * np.exp(others) if logarithmic else mean + others)
         rows = self.rows.iloc[[members[0] for members in groups.values()]]
         seconds = [seconds_of[members].mean() for members in groups.values()]
@@ -138,21 +143,21 @@ def student_over_normal(tail: float, degrees: int) -> float:
 
 
 def _of_other_seeds(
-    model: str, spreads: dict[str, np.ndarray], count: int, confidence: float, seed: int
+    model: str, spreads: dict[str, np.ndarray], count: int, tail: float | None, seed: int
 ) -> np.ndarray:
     """What other training seeds might add to a cell's mean: [count], the first of them 0.
 
     `spreads` has the deviations [k] of the k seeds from their mean, for the same cell of each of S
     models. They are pooled: a normal deviate times each has the variance s^2 / k of a mean of k,
     with S (k - 1) degrees of freedom. The deviates are a model's own and the same in all its cells,
-    which vary together as the seeds show. The quantiles are Student's.
+    which vary together as the seeds show. With a tail's share, the quantiles there are Student's.
     """
     seeds = len(spreads[model])
     if seeds == 1:
         return np.zeros(count)
     degrees = len(spreads) * (seeds - 1)
     total = sum(own @ _deviates(seed, model, other, seeds, count) for other, own in spreads.items())
-    wider = student_over_normal((1 - confidence) / 2, degrees)
+    wider = 1.0 if tail is None else student_over_normal(tail, degrees)
     return total / np.sqrt(seeds * degrees) * wider
 
 
