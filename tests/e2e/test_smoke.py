@@ -95,6 +95,7 @@ LIGHT = {
     "concatenate",
     "frontier_table",
     "answer",
+    "explorer",
     "leakage",
     "fits",
     "fixed_setting",
@@ -238,19 +239,20 @@ def test_the_plan_bounds_the_disk(finished):
 def test_what_figures_show_redraws_those_figures(finished):
     changed = overlay(finished, figures={"budgets": [3]})
     illustrated = {"illustrate": 2, "equal_cost_samples": 1, "prompt_interpolation": 1}
-    at_budgets = dict.fromkeys(("fid_vs_cost", "rank_sizes", "metric_agreement", "claims"), 1)
-    assert finished.jobs(*changed) == illustrated | at_budgets | {"all": 1}
+    names = ("fid_vs_cost", "rank_sizes", "metric_agreement", "claims", "answer")
+    always = {"explorer": 1, "all": 1}  # it shows the study's keys
+    assert finished.jobs(*changed) == illustrated | dict.fromkeys(names, 1) | always
     changed = overlay(finished, figures={"guidance_sizes": ["c16"]})
-    assert finished.jobs(*changed) == {"guidance_samples": 1, "guidance_interaction": 1, "all": 1}
+    assert finished.jobs(*changed) == {"guidance_samples": 1, "guidance_interaction": 1} | always
     changed = overlay(finished, figures={"prompts": [3, 1]})
     names = ("guidance_samples", "size_samples", "distill_samples", "sr_samples")
     sheets = dict.fromkeys(names, 1)
-    assert finished.jobs(*changed) == illustrated | sheets | {"all": 1}
+    assert finished.jobs(*changed) == illustrated | sheets | always
 
 
 def test_another_search_reruns_what_it_touches(finished):
     changed = overlay(finished, search={"look": 0.9})
-    replayed = ("replay_searches", "search_cost", "claims", "all")
+    replayed = ("replay_searches", "search_cost", "claims", "explorer", "all")
     assert finished.jobs(*changed) == dict.fromkeys(replayed, 1)
     found = finished.jobs(*overlay(finished, search={"method": "adaptive"}))
     # not super-resolution
