@@ -32,8 +32,8 @@ AHEAD = python -m ldm_scaling.plan.ahead $(1) --configfile $(STUDY)
 RUN = $(WATCHED) --logger-ldm-scaling-ahead '$(AHEAD)' --configfile=$(STUDY) $(1) >/dev/null $(BUSY)
 FIGURE = $(RESULTS)/figures/fid_vs_cost.pdf
 OF_STUDY = $(if $(filter-out config.yaml,$(STUDY)), STUDY=$(STUDY))
-# What a run ends with: the answer in three lines, and what to type next.
-ENDING = @python -m ldm_scaling.answer --configfile $(STUDY) --style brief; echo "figure: $(FIGURE)"; \
+# What a run ends with: the answer in three lines, if there is one, and what to type next.
+ENDING = @python -m ldm_scaling.answer --configfile $(STUDY) --style brief 2>/dev/null; echo "figure: $(FIGURE)"; \
 	echo "next: make answer BUDGET=1$(OF_STUDY)"; \
 	echo "next: make sample PROMPT=\"a red heart\" BUDGET=1$(OF_STUDY)"; echo "next: make $(1)$(OF_STUDY)"
 

@@ -213,7 +213,7 @@ def test_a_block_a_prompt_after_one_before_a_row_a_subject_a_column_a_size():
         "a [token] [class], flat",
     ]
     assert shown.count("subject 0") == 3 and "subject 3" not in shown
-    assert shown.count("diverged") == 1 and shown.count("c8\n(0.10 M)") == 3
+    assert shown.count("failed") == 1 and shown.count("c8\n(0.10 M)") == 3
     assert len(axes.get_images()) == 3 * 3 * 3 - 1
 
 

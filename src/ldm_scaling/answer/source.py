@@ -15,6 +15,7 @@ from ..jobs.command import Option
 from ..jobs.tables import FAMILY, read_table
 from ..kinds.schedules import SCHEDULES
 from ..kinds.stages import is_budget, is_superres
+from ..study.fields import StudyError
 from ..study.load import load_study
 from ..study.study import Study
 from ..tables.choose import read_frontier
@@ -153,7 +154,10 @@ def _study(configfile: Path | None) -> Study:
             raise InputError(f"--configfile {path}: {error.strerror}") from None
         except yaml.YAMLError as error:
             raise InputError(f"{path} is no YAML ({error})".replace("\n", " ")) from None
-    return load_study(config)
+    try:
+        return load_study(config)
+    except StudyError as error:
+        raise InputError(str(error)) from None
 
 
 def _merge(config: dict[str, Any], overlay: dict[str, Any]) -> None:
