@@ -115,9 +115,11 @@ def test_the_start_page_leads_to_the_answer(report):
 
 
 def test_the_start_page_begins_with_the_answer(project):
-    (project.folder / "results/answer.txt").write_text("  budget  choice\n  1       c32\n")
+    said = "Study pocket\n  budget  choice      cost  value      tied with\n"
+    said += "  0.1     nothing is so cheap\n  1       c32, DDIM   0.9   500 [400]  2 others\n"
+    (project.folder / "results/answer.txt").write_text(said)
     page = write_report(project, "results/answer.txt")["workflow_desc"]
-    assert is_sound(page) and "budget choice 1 c32" in words(page)
+    assert is_sound(page) and "value tied with 1 c32, DDIM 0.9 500 [400] 2 others" in words(page)
 
 
 def test_a_part_of_the_study_has_a_report_too(project):
