@@ -156,7 +156,8 @@ def test_the_tables_are_the_studys_own(reader, finished):
 
 def test_every_figure_is_shown(reader, finished):
     shown = set()
-    for category in reader.browser.execute_script("return Object.keys(categories)"):
+    categories = set(reader.browser.execute_script("return Object.keys(categories)"))
+    for category in categories - {"Tables"}:  # there the eye shows the explorer, which is no image
         reader.open()
         reader.click(category)
         reader.find("a[iconname=eye]")
