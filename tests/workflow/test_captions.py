@@ -30,8 +30,8 @@ def write_report(project, *targets):
 
 
 def words(html):
-    """The text of a page without its tags."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", "", html)).split())
+    """The text of a page without its tags and styles."""
+    return " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]+>", "", html)).split())
 
 
 def is_sound(html):
