@@ -156,7 +156,7 @@ def read_frontier(path: Path) -> pd.DataFrame:
 def described(row: pd.Series, rows: pd.DataFrame) -> str:
     """A configuration in words, such as "student of c48, LCM, 4 steps, guidance 6".
 
-    Of settings that only some studies have, what most of `rows` share is left out.
+    Further settings are named where they differ from those of most `rows`.
     """
     said = ["stage", "size", "sampler", "steps", "guidance"]
     stage, size, sampler, steps, guidance = (row[name] for name in said)

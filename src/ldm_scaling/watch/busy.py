@@ -29,7 +29,7 @@ def busy(lock: Path) -> list[psutil.Process]:
 
 
 def _worker(shell: psutil.Process) -> psutil.Process:
-    """Of a shell that Snakemake has started, our command in it, or else the shell."""
+    """Our command in a shell that Snakemake has started; the shell itself if it runs none."""
     own = (process for process in shell.children() if _module(_words(process)))
     return next(own, shell)
 
