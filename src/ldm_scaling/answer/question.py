@@ -38,7 +38,7 @@ class Question:
         metric = metric or source.metric
         named = [metric, *(name for name, _ in require)] if metric else []
         table = source.frontier(named, confidence)
-        metric = metric or str(table["metric"].iloc[0])  # of frontier.csv it is what chooses
+        metric = metric or str(table["metric"].iloc[0])  # the first of frontier.csv chooses
         limits, cells = [], set(table["cell"])
         if memory is not None:
             if MEMORY not in table or table[MEMORY].isna().all():

@@ -30,7 +30,7 @@ from ..workflow import paths, stages
 from ..workflow.specs.cells import CellSpec, SweepSpec
 from .budget import Budget, budget, passes
 from .question import Question
-from .source import Source, own_source
+from .source import Source, own_source, sampled_as
 
 _ANYTHING = 1e12
 """forward passes that everything is within"""
@@ -64,15 +64,12 @@ def _folder(study: Study, stage: str, size: str) -> Path:
 
 def cell_of(study: Study, row: pd.Series) -> CellSpec:
     """The cell that the study sampled with a configuration."""
+    name, allocation = sampled_as(study, row)
     if row["stage"] == STITCH:
         spec = SweepSpec.of_stitched(study, row["size"])
     else:
-        name = row["sampler"]
-        if (schedule := row.get("schedule", study.sampling.schedule)) != study.sampling.schedule:
-            name = f"{name}/{schedule}"
         spec = SweepSpec.of(study, row["stage"], name, row["size"])
-    allocation = row.get("allocation")
-    wanted = (row["steps"], row["guidance"], None if pd.isna(allocation) else allocation)
+    wanted = (row["steps"], row["guidance"], allocation)
     for cell in spec.possible:
         own = (cell.steps, cell.guidance, cell.allocation and cell.allocated)
         if own == wanted and cell.trained is None:

@@ -104,6 +104,14 @@ class Source:
         return cells.parent.name if cells.parent.name in SCHEDULES else own
 
 
+def sampled_as(study: Study, row: pd.Series) -> tuple[str, str | None]:
+    """A configuration's sampler, as paths name it, and the allocation of a trajectory's steps."""
+    schedule, allocation = row.get("schedule", study.sampling.schedule), row.get("allocation")
+    other = schedule != study.sampling.schedule
+    name = f"{row['sampler']}/{schedule}" if other else row["sampler"]
+    return name, None if pd.isna(allocation) else str(allocation)
+
+
 def _is_newest(path: Path, others: list[Path]) -> bool:
     return all(path.stat().st_mtime >= other.stat().st_mtime for other in others)
 

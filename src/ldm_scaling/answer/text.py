@@ -15,6 +15,7 @@ from ..study.study import Study
 from ..tables.choose import Choice, described
 from .budget import Budget
 from .question import Question
+from .source import sampled_as
 
 _MOST_TIES = 4
 """that are listed; others are counted"""
@@ -185,14 +186,8 @@ def _how(question: Question, row: pd.Series) -> Iterator[str]:
 
 def _sheet(study: Study, row: pd.Series) -> str:
     """The contact sheet of a configuration's cell."""
-    schedule = row.get("schedule", study.sampling.schedule)
-    sampler = row["sampler"]
-    if schedule != study.sampling.schedule:
-        sampler = f"{sampler}/{schedule}"
-    allocation = row.get("allocation")
-    cell = cell_name(
-        row["steps"], row["guidance"], allocation=allocation if pd.notna(allocation) else None
-    )
+    sampler, allocation = sampled_as(study, row)
+    cell = cell_name(row["steps"], row["guidance"], allocation=allocation)
     model = f"{row['stage']}/{row['size']}/seed{study.training_seeds[0]}"
     return f"{study.results}/cells/{model}/{sampler}/sheets/{cell}.png"
 

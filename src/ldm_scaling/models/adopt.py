@@ -231,7 +231,7 @@ def scheduler_of(model: AdoptedModel, layout: Layout) -> Any:
         return saved
     try:
         return replaced(saved, model.scheduler)
-    except (TypeError, ValueError, NotImplementedError) as error:  # what its constructor raises for wrong values
+    except (TypeError, ValueError, NotImplementedError) as error:  # wrong values
         raise refusal(model, f"scheduler: {first_line(error)}") from None
 
 

@@ -49,9 +49,7 @@ def joined(parts: list[Values], confidence: float) -> Values:
         own = own.over_seeds(confidence, also=more, widened=False)  # halves are no intervals
         failed = (rows["status"] != OK) & (own.rows["status"] != OK)
         rows["status"] = own.rows["status"].where(failed, rows["status"])
-        if (
-            "sizes" in rows
-        ):  # of trajectories `size` also has the allocation, which tells them apart
+        if "sizes" in rows:  # `size` of a trajectory also has its allocation
             rows["size"] = rows["sizes"]
         means.append(Values(rows, own.draws))
     rows = pd.concat([own.rows for own in means], ignore_index=True)
@@ -144,7 +142,7 @@ def _loss(
 ) -> tuple[np.ndarray, tuple] | None:
     """Draws [1 + R] of the mean log ratio of envelopes without and with; None if none is left.
 
-    Without `logarithmic`, of their mean difference.
+    Without `logarithmic` they are of the mean difference.
     """
     costs = cells.rows[axis].to_numpy(float)
     known = np.isfinite(costs)
