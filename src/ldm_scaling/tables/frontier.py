@@ -172,9 +172,21 @@ def frontier_of(
     confidence: float,
 ) -> pd.DataFrame:
     """The rows of frontier.csv: of cells with their schedule and draws, and of trajectories."""
+    return _table(_joined(cells, stitch, metrics, confidence))
+
+
+def _table(parts: Sequence[Values]) -> pd.DataFrame:
     numbers: dict[tuple, int] = {}
-    parts = (joined(_read(cells, stitch, metric), confidence) for metric in metrics)
     return pd.concat([frontier_table(own, numbers) for own in parts], ignore_index=True)
+
+
+def _joined(
+    cells: Sequence[tuple[str, Path, Path]],
+    stitch: tuple[Path, Path] | None,
+    metrics: list[str],
+    confidence: float,
+) -> list[Values]:
+    return [joined(_read(cells, stitch, metric), confidence) for metric in metrics]
 
 
 def _read(
@@ -215,10 +227,11 @@ def main(
 ) -> None:
     """Write frontier.csv, envelope.csv and levers.csv. The first metric is that of the levers."""
     given = [(schedule, Path(table), Path(drawn)) for schedule, table, drawn in cells]
-    table = frontier_of(given, stitch, metrics, confidence)
+    parts = _joined(given, stitch, metrics, confidence)
+    table = _table(parts)
     found = [Configurations.of(table, metric) for metric in metrics]
     best = [row for own in found for row in envelope_table(own, confidence)]
-    levers = list(lever_table(joined(_read(given, stitch, metrics[0]), confidence), confidence))
+    levers = list(lever_table(parts[0], confidence))
     write_text(levers_out, to_csv(pd.DataFrame(levers, columns=LEVERS)))
     write_text(envelope_out, to_csv(pd.DataFrame(best, columns=ENVELOPE)))
     write_text(out, to_csv(table))
