@@ -16,6 +16,7 @@ from ldm_scaling.workflow.specs.models import (
     GuidedDistillSpec,
     PretrainSpec,
 )
+from ldm_scaling.workflow.specs.noise import NoiseLossesSpec
 from ldm_scaling.workflow.specs.superres import SuperResSpec
 
 
@@ -65,6 +66,22 @@ use rule pretrain as pretrain_pair with:
         data=options.pair_training,
         out=subpath(output.summary, parent=True),
         work=options.work("pretrain_pair"),
+
+
+use rule pretrain as pretrain_arm with:
+    output:
+        **paths.trained("{stage}/{size}/seed{seed}"),
+    log:
+        "<logs>/pretrain_arm/{stage}_{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/pretrain_arm/{stage}_{size}_seed{seed}.tsv"
+    wildcard_constraints:
+        stage=patterns.ARM,
+    params:
+        spec=options.spec(PretrainSpec.of_arm, "stage", "size", "seed"),
+        data=options.training,
+        out=subpath(output.summary, parent=True),
+        work=options.work("pretrain_arm"),
 
 
 rule distill:
@@ -231,6 +248,37 @@ rule dreambooth:
         " --model {params.model:q} --subjects {input.subjects:q} --prior {input.prior:q}"
         " --out {params.out:q} --work-dir {params.work:q} --gpus {resources.gpu}"
         " --micro-batch {resources.micro_batch} {resources.switches}"
+
+
+rule noise_losses:
+    """Losses of held-out images by bands of noise levels, for every checkpoint of one model."""
+    input:
+        **paths.trained("{stage}/{size}/seed{seed}", *paths.NETWORK, "kept"),
+        latents="<results>/latents/validation.safetensors",
+        text="<results>/latents/text_validation.safetensors",
+    output:
+        "<results>/models/{stage}/{size}/seed{seed}/noise_losses.safetensors",
+    log:
+        "<logs>/noise_losses/{stage}_{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/noise_losses/{stage}_{size}_seed{seed}.tsv"
+    wildcard_constraints:
+        stage=patterns.PRETRAINED,
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=hardware.model_memory,
+        runtime=120,
+        gpu=1,
+        batch=hardware.sampling_batch,
+    params:
+        spec=options.spec(NoiseLossesSpec.of),
+        model=subpath(input.summary, parent=True),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.models.noise_losses --spec {params.spec:q}"
+        " --model {params.model:q} --latents {input.latents:q} --text {input.text:q}"
+        " --out {output:q} --gpus {resources.gpu} --batch {resources.batch}"
 
 
 rule count_family:

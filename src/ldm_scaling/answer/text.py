@@ -10,7 +10,7 @@ from ..jobs.cli import InputError
 from ..kinds.cells import cell_name
 from ..kinds.metrics import LABELS, sign
 from ..kinds.samplers import NATIVE
-from ..kinds.stages import DISTILL, PRETRAIN, SAMPLER_OF
+from ..kinds.stages import CURRICULUM_ORDERS, DISTILL, PRETRAIN, SAMPLER_OF, arm
 from ..study.study import Study
 from ..tables.choose import Choice, described
 from .budget import Budget
@@ -22,7 +22,8 @@ _MOST_TIES = 4
 _WITHIN = 1 + 1e-6
 _HOPELESS = 100
 """times as many images"""
-_SAMPLED_BY = {PRETRAIN: "ddim", DISTILL: SAMPLER_OF[DISTILL]}
+_SAMPLED_BY = dict.fromkeys([PRETRAIN, *map(arm, CURRICULUM_ORDERS)], "ddim")
+_SAMPLED_BY[DISTILL] = SAMPLER_OF[DISTILL]
 """the sampler in the pipeline that a model is exported as, by its stage"""
 
 

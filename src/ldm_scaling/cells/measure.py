@@ -56,7 +56,7 @@ class CellRecord(Strict):
     """of one image"""
     trained: float
     """share of the training that the model has seen"""
-    status: Literal["ok", "diverged", "out_of_memory"]
+    status: Literal["ok", "diverged", "out_of_memory", "levels_unseen"]
     allocation: str | None = None
     """of a stitched trajectory: the steps that each of its models takes, such as 2-6"""
     memory_gb: float | None = None

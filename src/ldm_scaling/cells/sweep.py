@@ -23,9 +23,11 @@ import numpy as np
 import torch
 
 from ..jobs.arrays import write_arrays
+from ..jobs.choice import OK
 from ..jobs.cli import Progress, Slice, SliceEnded, add_batch, add_work_dir, parser, run
 from ..jobs.workdir import Busy, WorkDir, fingerprint, write_json
 from ..kinds.metrics import METRICS
+from ..models.denoiser import has_seen
 from ..study.figures import SHEET_IMAGES
 from ..study.metrics import FEATURES
 from ..training.devices import (
@@ -68,6 +70,8 @@ class Sampled:
     diverged: bool = False
     too_large: bool = False
     """whether one image took more memory than there is"""
+    untrained: bool = False
+    """whether the model was not trained at all noise levels; nothing is sampled then"""
 
     def kept(self, name: str) -> np.ndarray:
         """Numbers of one name [images, ...]; none if no image is whole."""
@@ -82,12 +86,14 @@ class Sampled:
     @property
     def failed(self) -> bool:
         """Whether it has no images."""
-        return self.diverged or self.too_large
+        return self.diverged or self.too_large or self.untrained
 
     @property
     def status(self) -> str:
         """As it stands in tables."""
-        return "out_of_memory" if self.too_large else "diverged" if self.diverged else "ok"
+        failures = {"out_of_memory": self.too_large, "diverged": self.diverged}
+        failures["levels_unseen"] = self.untrained
+        return next((name for name, failed in failures.items() if failed), OK)
 
     @classmethod
     def read(cls, path: Path) -> Sampled:
@@ -214,6 +220,14 @@ class Sweep:
             return load_pipeline(self.spec, options.text, self._prompts)
         return load_image_maker(options, diffusion, self._prompts, trained)
 
+    def _has_seen_all_levels(self, trained: float | None) -> bool:
+        """Whether the models were trained at every noise level; pipelines of others were."""
+        if self.spec.diffusion is None:
+            return True
+        folders = (self._options.model, *self._options.then)
+        levels = self.spec.diffusion.train_timesteps
+        return all(has_seen(folder, levels, trained) for folder in folders)
+
     def sample(self, cell: CellSpec, wait: bool = True, images: int | None = None) -> Sampled:
         """The cell, or so many of its images at least.
 
@@ -225,6 +239,8 @@ class Sweep:
             self._measuring[key] = load_measuring(cell, options, cell.n, own_device())
         measuring = self._measuring[key]
         maker, decides = self._maker_of(cell.trained)
+        if not self._has_seen_all_levels(cell.trained):
+            return Sampled(untrained=True, nfe=maker.evaluations(cell))
         made = self.spec.diffusion or self.spec.side
         content = fingerprint(cell, made, *decides, *measuring.files)
         with WorkDir(options.work_dir, content, wait=wait) as work:

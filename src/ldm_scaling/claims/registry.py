@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    curriculum,
     distill,
     dreambooth,
     family,
@@ -18,5 +19,5 @@ from . import (
 )
 
 TOPICS = [family, training, guidance, search, sampling, samplers]
-TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget]
+TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget, curriculum]
 CLAIMS = [claim for topic in TOPICS for claim in topic.CLAIMS]

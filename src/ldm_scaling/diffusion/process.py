@@ -46,9 +46,28 @@ class Ddpm:
             "prediction_type": self._diffusion.prediction,
         }
 
-    def draw(self, generator: torch.Generator) -> torch.Tensor:
-        """The level at which an image is trained."""
-        return torch.randint(len(self.alphas), (), generator=generator)
+    @property
+    def levels(self) -> range:
+        """All noise levels, the least noisy first."""
+        return range(len(self.alphas))
+
+    def draw(self, generator: torch.Generator, levels: range | None = None) -> torch.Tensor:
+        """The level at which an image is trained, among these, or among all."""
+        own = levels or self.levels
+        return torch.randint(own.start, own.stop, (), generator=generator)
+
+    def clusters(self, count: int, by: str = "timesteps") -> list[int]:
+        """Borders [count + 1] of clusters of noise levels: cluster i is border i up to the next.
+
+        Clusters have the same number of levels, or by `snr` the same range of log SNR.
+        """
+        levels = len(self.alphas)
+        if by == "timesteps":
+            return [levels * number // count for number in range(count + 1)]
+        log_snr = torch.logit(self.alphas.double())
+        first, last = log_snr[0].item(), log_snr[-1].item()
+        edges = [first + (last - first) * number / count for number in range(1, count)]
+        return [0, *(int((log_snr > edge).sum()) for edge in edges), levels]
 
     def timesteps(self, levels: torch.Tensor) -> torch.Tensor:
         """What the network is told of levels."""

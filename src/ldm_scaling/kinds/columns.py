@@ -30,7 +30,8 @@ COLUMNS = {
     "seconds": "seconds of one image, sampled and decoded beside the machine's other jobs",
     "grid": "whether the cell belongs to the guidance grid",
     "status": "`ok`; else `value` is empty: `diverged`, samples were not finite;"
-    " `out_of_memory`, not one image fits the GPU",
+    " `out_of_memory`, not one image fits the GPU; `levels_unseen`, a curriculum had not yet"
+    " reached all noise levels",
     "at_boundary": "guidance is an end of the configured scales, and a scale beyond is possible",
     "memory_gb": "peak of GPU memory while sampling, in 10⁹ bytes, with the networks that measure"
     " images; this column and `batch` are there only if a cell was sampled on a GPU",
@@ -164,6 +165,14 @@ COLUMNS = {
     "unet": "parameters or GFLOPs that the total leaves to the U-Net",
     "param_budget_splits.value": "the metric, interpolated between trained U-Nets",
     "standing": "`best`; `tied`: the difference from the best has an interval with 0; `behind`",
+    # noise_bands.csv
+    "noise_bands.images": "images seen until then",
+    "band": "number of the band of noise levels, the least noisy first; all have equally many",
+    "first_level": "the least noisy timestep of the band",
+    "last_level": "the noisiest timestep of the band",
+    "noise_bands.value": "mean squared error of the prediction on held-out images, with captions",
+    "noise_bands.n": "held-out images",
+    "to_come": "log(`value` / that at the end of the training): what the band still gains",
     # claims.csv
     "id": "the claim",
     "topic": "its section in claims.md",

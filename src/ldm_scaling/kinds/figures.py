@@ -193,6 +193,14 @@ FIGURES = (
         "sampler=stitch_sampler",
         needs="stitch",
     ),
+    Figure(
+        "curriculum_vs_cost",
+        TRAINING,
+        "cells=curriculum_cells bands=noise_bands floors",
+        _COMPARED,
+        _SAMPLER,
+        needs="curriculum",
+    ),
     Figure("search_cost", GUIDANCE, "searches=search_cost", needs="has_every_scale"),
     Figure("latency_vs_cost", COST, "latency family", by_default=False),
 )

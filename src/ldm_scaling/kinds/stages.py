@@ -13,9 +13,16 @@ BUDGET = "budget_"
 """before the name of the text encoder that a U-Net of the parameter budget is trained with"""
 PAIR = rf"{BUDGET}[\w.-]+"
 """the stages of the parameter budget, as a regular expression"""
+CURRICULUM = "curriculum"
+EASY_TO_HARD, HARD_TO_EASY = "easy_to_hard", "hard_to_easy"
+CURRICULUM_ORDERS = (EASY_TO_HARD, HARD_TO_EASY)
+"""which noise levels a curriculum begins with: the noisiest, or as a control the least noisy"""
+ARM = f"{CURRICULUM}_({'|'.join(CURRICULUM_ORDERS)})"
+"""the stages of models that are trained by a curriculum, as a regular expression"""
 SAMPLER_OF = {DISTILL: "lcm", GUIDED_DISTILL: "ddim"}
 """the sampler that students learn with and are sampled by, by how they are distilled"""
-SECTIONS = (DISTILL, GUIDED_DISTILL, SUPERRES, DREAMBOOTH, STITCH, "param_budget")
+PARAM_BUDGET = "param_budget"
+SECTIONS = (DISTILL, GUIDED_DISTILL, SUPERRES, DREAMBOOTH, STITCH, PARAM_BUDGET, CURRICULUM)
 """sections of a study that have stages of their own, beside pretraining"""
 OWN = "own"
 """in tables, stands for the study's text encoder"""
@@ -41,12 +48,32 @@ def is_budget(stage: str) -> bool:
     return stage.startswith(BUDGET)
 
 
+def is_arm(stage: str) -> bool:
+    """Whether a stage's models are trained by a curriculum, to be compared with pretrained ones."""
+    return stage.startswith(CURRICULUM)
+
+
+def is_pretrained(stage: str) -> bool:
+    """Whether a stage's models are trained on captions from scratch and sampled as pretrained."""
+    return stage == PRETRAIN or is_arm(stage)
+
+
+def order_of(stage: str) -> str:
+    """The order in which an arm's clusters enter."""
+    return stage.removeprefix(f"{CURRICULUM}_")
+
+
+def arm(order: str) -> str:
+    """The stage of models whose clusters enter in an order."""
+    return f"{CURRICULUM}_{order}"
+
+
 def section_of(stage: str) -> str:
     """The section of a study that says how a stage's models are trained."""
     if stage == PRETRAIN:
         return "training"
     if is_budget(stage):
-        return SECTIONS[-1]
+        return PARAM_BUDGET
     return next(name for name in SECTIONS if stage.startswith(name))
 
 

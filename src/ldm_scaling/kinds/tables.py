@@ -168,6 +168,14 @@ TABLES = (
         "spec=param_budget_spec",
         needs="param_budget",
     ),
+    Table(
+        "noise_bands",
+        "tables.noise_bands",
+        "out=tables/noise_bands.csv",
+        "losses=noise_losses captions=validation_captions",
+        f"{_BY} images=training.images bootstrap=metrics.bootstrap seed",
+        needs="trains",
+    ),
 )
 WRITTEN_OUT = {"family": None, "retrieval": "metrics.clip_like", "superres_baselines": "superres"}
 """tables of `all` whose rules are written out, and what each needs"""

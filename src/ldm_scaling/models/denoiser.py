@@ -25,6 +25,8 @@ from ..training.network import Network
 from .architectures.counting import Cost
 
 Denoiser = Network
+LEVELS_SEEN = "levels_seen"
+"""in the summary of a model that was trained by a curriculum: noise levels of each checkpoint"""
 
 
 def _module(architecture: str) -> ModuleType:
@@ -103,6 +105,19 @@ def load(folder: Path, trained: float | None = None) -> Denoiser:
             f"{own} cannot be loaded ({reason}); delete {folder} and run again"
         ) from None
     return network.eval().requires_grad_(False)
+
+
+def has_seen(folder: Path, levels: int, trained: float | None = None) -> bool:
+    """Whether a model, or what it was at a kept fraction, was trained at all of so many levels.
+
+    A curriculum may not have come so far. Raises InputError naming the summary if it is unusable.
+    """
+    path = folder / "summary.json"
+    try:
+        seen = json.loads(path.read_text()).get(LEVELS_SEEN)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({first_line(error)}); run again") from None
+    return seen is None or seen[f"{trained or 1:g}"] == [0, levels - 1]
 
 
 def _kept_weights(path: Path, prefix: str) -> dict[str, torch.Tensor]:

@@ -8,16 +8,32 @@ Running the same command again continues, on a CPU bit by bit.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import torch
 
-from ..diffusion.process import denoising_losses, process_of
+from ..diffusion.process import Process, denoising_losses, process_of
 from ..jobs.cli import parser, run
 from ..jobs.seeds import Stream, row_generators
+from ..kinds.stages import EASY_TO_HARD
 from ..latents.pairs import Pairs
+from ..study.curriculum import Curriculum
+from ..training.loop import Plan
+from ..training.pacing import Pace
 from ..workflow.specs.models import PretrainSpec
-from .denoiser import Denoiser, build
+from .denoiser import LEVELS_SEEN, Denoiser, build
 from .train import add_training, make_plan, train
+
+
+def stages(process: Process, curriculum: Curriculum) -> list[range]:
+    """The noise levels of each stage of a curriculum: its clusters accumulate from one end."""
+    inner = process.clusters(curriculum.clusters, curriculum.by)[1:-1]
+    first, last = process.levels.start, process.levels.stop
+    if curriculum.order == EASY_TO_HARD:
+        return [range(border, last) for border in (*reversed(inner), first)]
+    return [range(first, border) for border in (*inner, last)]
 
 
 class Denoising:
@@ -30,6 +46,26 @@ class Denoising:
         self.module = network.to(memory_format=torch.channels_last)  # up to a third faster
         self.count, self.order, self.announce = pairs.count, pairs.order, pairs.announce
         self._process = process_of(spec.diffusion)
+        self.pace: Pace | None = None
+        self._stages = [self._process.levels]
+        if curriculum := spec.training.curriculum:
+            self.pace = Pace(curriculum, math.ceil(spec.training.images / spec.training.batch))
+            self._stages = stages(self._process, curriculum)
+
+    def levels(self, step: int) -> range:
+        """The noise levels at which images of an optimiser step are trained."""
+        return self._stages[self.pace.stage(step) if self.pace else 0]
+
+    def noted(self, plan: Plan) -> dict[str, Any]:
+        """Of a curriculum, the first and last noise level that each checkpoint was trained at.
+
+        By the fraction of the run, 1 being its end. One that lacks levels is not sampled.
+        """
+        if self.pace is None:
+            return {}
+        ends = {name: self.levels(step - 1) for step, name in plan.keep_at.items()}
+        ends["1"] = self.levels(plan.steps - 1)
+        return {LEVELS_SEEN: {name: [own.start, own.stop - 1] for name, own in ends.items()}}
 
     def losses(
         self, module: Denoiser, indices: np.ndarray, positions: np.ndarray, device: torch.device
@@ -38,8 +74,9 @@ class Denoising:
         spec = self._spec
         clean, captions = self._pairs.read(indices, device)
         noise, levels, dropped = [], [], []
+        among = self.levels(int(positions[0]) // spec.training.batch)
         for row, generator in enumerate(row_generators(Stream.TRAINING, spec.seed, positions)):
-            levels.append(self._process.draw(generator))
+            levels.append(self._process.draw(generator, among))
             if torch.rand((), generator=generator) < spec.training.caption_dropout:
                 dropped.append(row)
             noise.append(torch.randn(self._pairs.latent_shape, generator=generator))

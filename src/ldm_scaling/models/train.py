@@ -39,7 +39,7 @@ def make_plan(training: Optimisation, seed: int, lr_key: str, keep: Sequence[flo
 
 
 class DenoiserTask(Task, Protocol):
-    """A task that trains a denoiser."""
+    """A task that trains a denoiser; it may have `noted(plan)`: what its summary says beside."""
 
     module: Denoiser
 
@@ -141,4 +141,5 @@ def export(network: Denoiser, trainer: Trainer, options: Namespace, sampler: str
     summary = training_summary(
         trainer, loss=final, weights=weights_hash(network), spec=spec.model_dump()
     )
-    write_json(out / "summary.json", summary)
+    noted = getattr(trainer.task, "noted", None)
+    write_json(out / "summary.json", summary | (noted(trainer.plan) if noted else {}))

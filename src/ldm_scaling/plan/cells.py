@@ -17,6 +17,7 @@ from ..tables.fits import TRAINING_FORWARDS
 from ..workflow.specs.cells import CellSpec, IllustrateSpec, SearchSpec, SweepSpec
 from ..workflow.specs.dreambooth import PriorSpec, ScoreSubjectsSpec
 from ..workflow.specs.measuring import BaselinesSpec, ClipLikeSpec, FeaturesSpec
+from ..workflow.specs.noise import NoiseLossesSpec
 from .dag import Job
 from .known import Known
 from .price import CAPTIONS, DECODING, GUIDED, UNET, WEIGHT, Price, decoding_bytes
@@ -184,6 +185,14 @@ def baselines(job: Job, spec: BaselinesSpec, known: Known) -> Price:
         }
         | networks.seen.flops(spec, 2 * spec.n)
     )
+
+
+def noise_losses(job: Job, spec: NoiseLossesSpec, known: Known) -> Price:
+    """Price of a model's losses by bands of noise levels: a forward pass each."""
+    size = job.wildcards["size"]
+    forwards = (len(spec.keep) + 1) * spec.bands * spec.n
+    flops = {UNET: forwards * known.unets(job).forward[size]}
+    return Price(flops, 4 * forwards, _sampling_bytes(job, known, [size], guided=False))
 
 
 def prior(job: Job, spec: PriorSpec, known: Known) -> Price:

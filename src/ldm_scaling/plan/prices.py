@@ -218,6 +218,8 @@ PRICES: dict[str, Callable[..., Price]] = {
     "encode_prompts": adopted.encode_prompts,
     "pretrain": _pretrain,
     "pretrain_pair": _pretrain,
+    "pretrain_arm": _pretrain,
+    "noise_losses": cells.noise_losses,
     "train_superres": _superres,
     "distill": _distill,
     "guided_distill": _guided_distill,

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from ..kinds.sizes import channels
 from .adopted import Adopted
+from .curriculum import CurriculumArms
 from .data import Data
 from .diffusion import Diffusion
 from .distill import Distill, GuidedDistill
@@ -66,6 +67,8 @@ class Sections(Strict):
     """trajectories that one size begins and others end; null: none"""
     param_budget: ParamBudget | None = None
     """text encoders of several sizes, each with U-Nets of several sizes; null: none"""
+    curriculum: Annotated[CurriculumArms | None, Field(exclude_if=is_none)] = None
+    """sizes that are trained by a curriculum too, in both orders; null: none"""
     sampling: Sampling
     search: Search
     metrics: Metrics

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import model_validator
 
 from ..kinds.stages import SECTIONS
+from .check_curriculum import check_curriculum
 from .checks import (
     check_adopted,
     check_param_budget,
@@ -51,6 +52,7 @@ class Study(Sections):
         check_students(self)
         check_superres(self)
         check_param_budget(self)
+        check_curriculum(self)
         check_prompts(self)
         check_seeds(self)
         return with_trajectories(with_subjects(self))

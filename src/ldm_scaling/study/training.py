@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ..kinds.sizes import channels
+from .curriculum import Curriculum
 from .fields import Fraction, Kept, Optimisation, Seeds, is_none
 
 
@@ -28,6 +29,8 @@ class Training(Optimisation):
     """fractions of the training at which a checkpoint of the averaged weights is kept"""
     seeds: Seeds
     """training seeds; there is one model of each size for each seed"""
+    curriculum: Annotated[Curriculum | None, Field(exclude_if=is_none)] = None
+    """clusters of noise levels that enter one after the other; null: all from the beginning"""
 
     def of_size(self, size: str, reference: str) -> Training:
         """The settings of one size's training, whose learning rate is `lr`."""

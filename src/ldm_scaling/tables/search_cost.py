@@ -23,7 +23,7 @@ from ..jobs.tables import MEASURED, MODEL, OK, draws_of, read_table, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.cells import cell_name
 from ..kinds.metrics import METRICS
-from ..kinds.stages import PRETRAIN
+from ..kinds.stages import is_pretrained
 from ..study.sampling import at_most
 from ..workflow.specs.tables import SearchCostSpec
 from .arguments import Out
@@ -111,7 +111,7 @@ def main(
         if model[0] not in spec.grids:
             raise InputError(f"--cells: the spec has no grid of stage {model[0]}")
         steps, scales = spec.grids[model[0]]
-        if model[0] == PRETRAIN:
+        if is_pretrained(model[0]):
             steps = at_most(steps, spec.most_steps, model[1], model[3])
         for own in read_cells(*files, (steps, scales), spec.metric):
             setting = {"steps": own.rows["steps"].iloc[0], "metric": spec.metric}

@@ -39,6 +39,7 @@ from .devices import (
     whole,
 )
 from .network import Network
+from .pacing import Pace
 
 DEFAULTS = Switches()
 PATIENCE = datetime.timedelta(hours=6)
@@ -50,8 +51,8 @@ class Task(Protocol):
     """What a training loop optimises.
 
     It may have an `order(seed, start, length)` of its own, `announce(indices)`, which is told the
-    images of this process's next step while the current one runs, and a `target`: a copy of the
-    module that always has the averaged weights.
+    images of this process's next step while the current one runs, a `target`: a copy of the
+    module that always has the averaged weights, and a `pace`, which takes the loss of every step.
     """
 
     module: Network
@@ -88,6 +89,11 @@ class Plan:
     def steps(self) -> int:
         """Optimiser steps; the last batch is full, so a run may see a few images more."""
         return math.ceil(self.images / self.batch)
+
+    @property
+    def keep_at(self) -> dict[int, str]:
+        """The steps after which a checkpoint is kept, and its name: the fraction of the run."""
+        return {max(1, round(part * self.steps)): f"{part:g}" for part in self.keep}
 
 
 def warmup_then(decay: str, peak: float, warmup: float) -> Callable[[float], float]:
@@ -165,6 +171,8 @@ class Trainer:
         self._micro = switches.micro_batch or plan.batch
         self._order = getattr(task, "order", functools.partial(order, task.count))
         self._announce = getattr(task, "announce", None)
+        self._pace: Pace | None = getattr(task, "pace", None)
+        self._losses = torch.zeros(plan.batch, device=self.device)
 
     def _placed(self, target: Network | None) -> Network | None:
         if target is None:
@@ -197,6 +205,8 @@ class Trainer:
                 moments[name] = divided(moments[name], parameter)
         self.optimizer.load_state_dict(saved["optimizer"])
         self.state = State(**{name: saved[name] for name in vars(self.state)})
+        if self._pace:
+            self._pace.restore(saved["pace"])
         self._show_target()
         if not self.accelerator.is_main_process:
             self.state.kept = {}
@@ -207,6 +217,7 @@ class Trainer:
             "averaged": self.averaged,
             "optimizer": self.optimizer.state_dict(),
             **vars(self.state),
+            **({"pace": self._pace.state()} if self._pace else {}),
         }
         state = whole(state, self.accelerator.is_main_process)
         if self.accelerator.is_main_process:
@@ -236,6 +247,7 @@ class Trainer:
                     )
                 self.accelerator.backward(losses.sum() * (ranks / plan.batch))
             total += losses.detach().sum() * (ranks / plan.batch)
+            self._losses[rows] = losses.detach()
         self.accelerator.clip_grad_norm_(self.module.parameters(), plan.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -252,6 +264,15 @@ class Trainer:
         reduced: Any = self.accelerator.reduce(own, "mean")
         mean, *found = reduced.tolist()
         return mean, [flag > 0 for flag in found]
+
+    def _keep_pace(self) -> None:
+        """Tell the pace the last step's loss: the mean over the batch, in the order of images.
+
+        So neither the micro-batch nor the number of processes changes the order of its sum.
+        """
+        if self._pace:
+            each: Any = self.accelerator.reduce(self._losses, "sum")  # 0 where another process is
+            self._pace.after(self.state.step - 1, each.double().mean().item())
 
     @contextmanager
     def _exchange(self, now: bool) -> Iterator[None]:
@@ -296,7 +317,7 @@ class Trainer:
         if state.step and self.accelerator.is_main_process:
             print(f"{self.label}: continuing after {state.step * plan.batch} images", flush=True)
         self.accelerator.init_trackers("tensorboard")
-        keep_at = {max(1, round(part * plan.steps)): f"{part:g}" for part in plan.keep}
+        keep_at = plan.keep_at
         progress = Progress(self.label, plan.images, min(state.step * plan.batch, plan.images))
         log_steps = max(1, plan.log_images // plan.batch, plan.steps // 2000)
         running, clock, save_at = [], time.monotonic(), time.monotonic() + plan.save_seconds
@@ -304,6 +325,7 @@ class Trainer:
             own, now = self._step(), time.monotonic()
             loss, (ended, due) = self._agreed(own, time_slice.ended(), now > save_at)
             self._check(loss)
+            self._keep_pace()
             running.append(loss)
             state.seconds, clock = state.seconds + now - clock, now
             images = min(state.step * plan.batch, plan.images)

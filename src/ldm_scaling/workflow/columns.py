@@ -33,6 +33,7 @@ TABLES = {
     "components": "tables.components.COMPONENTS",
     "param_budget": "tables.splits.PARAM_BUDGET",
     "param_budget_splits": "tables.splits.SPLITS",
+    "noise_bands": "tables.noise_bands.NOISE_BANDS",
     "claims": "claims.render.COLUMNS",
     "latency": "costs.latency.COLUMNS",
 }

@@ -18,7 +18,7 @@ from operator import getitem
 from typing import Any
 
 from ..kinds.figures import FIGURES
-from ..kinds.stages import PRETRAIN, SAMPLER_OF
+from ..kinds.stages import SAMPLER_OF, is_pretrained
 from ..kinds.tables import TABLES
 from ..study.fields import Strict, StudyError
 from ..study.load import load_study, schema_text
@@ -61,7 +61,7 @@ def jobs_of(study: Study) -> dict[str, dict]:
     for stage in stages.samplers(study):
         jobs["collect"][stage] = (
             stages.grid(study, stage),
-            study.sampling.most_steps if stage == PRETRAIN else None,
+            study.sampling.most_steps if is_pretrained(stage) else None,
             settings.metric(study),
             study.metrics.training_sd,
         )

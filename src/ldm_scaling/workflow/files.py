@@ -14,12 +14,14 @@ from typing import NamedTuple
 from ..kinds.metrics import METRICS
 from ..kinds.stages import (
     BUDGET,
+    CURRICULUM,
     DISTILL,
     DREAMBOOTH,
     GUIDED_DISTILL,
     PRETRAIN,
     STITCH,
     SUPERRES,
+    is_pretrained,
     is_superres,
 )
 from ..study.study import Study
@@ -59,6 +61,7 @@ def _cells(study: Study) -> dict[str, list[tuple[str, str]]]:
         "guided_student_cells": [fixed, *_of(GUIDED_DISTILL, every)],
         "superres_cells": superres,
         "finetuned_cells": superres[:1],
+        "curriculum_cells": [fixed, *_of(CURRICULUM, every)],
         "cells_beside_stitch": [(PRETRAIN, stitched_sampler(study))] if study.stitch else [],
     }
 
@@ -240,6 +243,18 @@ def pair_metrics(study: Study) -> list[Given]:
     return [
         _measured(study, stage, size, seed, sampler, stage.removeprefix(BUDGET), size, seed)
         for stage, size, seed in stages.pairs(study)
+    ]
+
+
+def noise_losses(study: Study) -> list[Given]:
+    """Losses by noise level of each pretrained model, and of those trained by a curriculum."""
+    return [
+        Given(
+            model, (f"{study.results}/models/{stage}/{size}/seed{seed}/noise_losses.safetensors",)
+        )
+        for model in stages.models(study)
+        for stage, size, seed in [model]
+        if is_pretrained(stage)
     ]
 
 

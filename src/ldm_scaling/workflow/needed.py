@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from ..study.adopted import Adopted
+from ..study.curriculum import CurriculumArms
 from ..study.distill import Distill, GuidedDistill
 from ..study.dreambooth import DreamBooth
 from ..study.fields import StudyError
@@ -108,6 +109,11 @@ def stitch(study: Study) -> Stitch:
 def param_budget(study: Study) -> ParamBudget:
     """The section `param_budget`."""
     return _given(study.param_budget, "param_budget", "; no parameters are split")
+
+
+def curriculum(study: Study) -> CurriculumArms:
+    """The section `curriculum`."""
+    return _given(study.curriculum, "curriculum", "; no curricula are compared")
 
 
 def has_every_scale(study: Study) -> bool:

@@ -6,6 +6,8 @@ from ..kinds.samplers import NATIVE
 from ..kinds.sizes import SEPARATOR, channels
 from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are named through here
     BUDGET,
+    CURRICULUM,
+    CURRICULUM_ORDERS,
     DISTILL,
     DREAMBOOTH,
     GUIDED_DISTILL,
@@ -14,8 +16,11 @@ from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are name
     SCRATCH,
     STITCH,
     SUPERRES,
+    arm,
     guided_stage,
+    is_arm,
     is_budget,
+    is_pretrained,
     is_student,
     is_superres,
     section_of,
@@ -43,7 +48,12 @@ def samplers(study: Study) -> dict[str, list[str]]:
         stages[SUPERRES] = [study.sampling.fixed.sampler]
         if sizes(study, SCRATCH):
             stages[SCRATCH] = stages[SUPERRES]
-    return stages
+    return stages | {stage: [study.sampling.fixed.sampler] for stage in arms(study)}
+
+
+def arms(study: Study) -> list[str]:
+    """The stages of models that are trained by a curriculum, beside pretrained ones."""
+    return [arm(order) for order in CURRICULUM_ORDERS] if study.curriculum else []
 
 
 def student_sampler(study: Study) -> str:
@@ -68,6 +78,8 @@ def sizes(study: Study, stage: str) -> list[str]:
     if stage == SCRATCH:
         chosen = needed.superres(study).scratch
         return [min(study.family.sizes, key=channels)] if chosen is None else chosen
+    if is_arm(stage):
+        return needed.curriculum(study).sizes or study.sizes
     if not stage.startswith(GUIDED_DISTILL):
         return study.sizes
     return needed.guided_distill(study).sizes or sorted(study.family.sizes, key=channels)[:2]
@@ -100,7 +112,7 @@ def grid(
         return sorted(needed.superres(study).steps), [1.0]
     if is_budget(stage):
         return [needed.param_budget(study).steps], sorted(needed.param_budget(study).guidance)
-    if stage == PRETRAIN:
+    if is_pretrained(stage):
         steps, scales = study.sampling.steps_of(size, sampler), study.sampling.guidance
     else:
         steps, scales = study.sampling.students.steps, study.sampling.students.guidance

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...kinds.stages import PAIR, PRETRAIN
+from ...kinds.stages import ARM, PAIR, PRETRAIN, order_of
 from ...study.diffusion import Diffusion
 from ...study.distill import Distill, GuidedDistill
 from ...study.family import Family, Size
@@ -32,7 +32,7 @@ class PretrainSpec(Strict):
     """Train one model."""
 
     recipe: Literal[1] = 1
-    stage: Annotated[str, Field(pattern=f"^({PRETRAIN}|{PAIR})$")] = PRETRAIN
+    stage: Annotated[str, Field(pattern=f"^({PRETRAIN}|{PAIR}|{ARM})$")] = PRETRAIN
     size: Size
     seed: Seed
     family: Family
@@ -70,6 +70,14 @@ class PretrainSpec(Strict):
             "training": spec.training.model_copy(update={**lengths, "keep": []}),
             "encoding": EncodingSpec.of(study, stage) if shards else None,
         }
+        return spec.model_copy(update=changed)
+
+    @classmethod
+    def of_arm(cls, study: Study, stage: str, size: str, seed: int) -> PretrainSpec:
+        """Spec of rule pretrain_arm: as pretraining, by a curriculum."""
+        spec, curriculum = cls.of(study, size, seed), needed.curriculum(study)
+        own = {"curriculum": curriculum.of_order(order_of(stage))}
+        changed = {"stage": stage, "training": spec.training.model_copy(update=own)}
         return spec.model_copy(update=changed)
 
 

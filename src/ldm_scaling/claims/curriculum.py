@@ -1,0 +1,88 @@
+"""Claims on curricula over noise levels (Kim et al., arXiv 2403.10348).
+
+Models that begin with some noise levels only are compared with those of the same seed that see all
+from the beginning, at equal images seen, at every number of steps and their best guidance.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..kinds.stages import EASY_TO_HARD, HARD_TO_EASY, PRETRAIN, arm
+from ..tables.values import Values
+from .evidence import Evidence, NotRun, grid, log, slope
+from .statement import Claim, Statistic
+
+_TOPIC, _SOURCE, _FIGURE = "Curriculum", "arXiv 2403.10348", "curriculum_vs_cost"
+_EASY, _HARD = arm(EASY_TO_HARD), arm(HARD_TO_EASY)
+
+
+def _alike(values: Values, like: Values) -> Values:
+    """The cells of the sizes and step counts of others, in their order."""
+    places = values.rows.reset_index().set_index(["size", "steps"])["index"]
+    wanted = list(zip(like.rows["size"], like.rows["steps"], strict=True))
+    if missing := [key for key in wanted if key not in places.index]:
+        raise NotRun(f"{missing[0][0]} was not sampled at {missing[0][1]} steps")
+    rows = places.loc[wanted].to_numpy()
+    return Values(values.rows.loc[rows].reset_index(drop=True), values.draws[rows])
+
+
+def _gains(evidence: Evidence, against: str = PRETRAIN) -> Values:
+    """Log ratios of a stage's metric to that of easy to hard, for each size and step count."""
+    sampler = evidence.spec.fixed.sampler
+    own = evidence.best(sampler, _EASY)
+    others = evidence.best(sampler, against, beside=_EASY)
+    return Values(own.rows, log(_alike(others, own).draws) - log(own.draws))
+
+
+def _helps(evidence: Evidence) -> Statistic:
+    return _gains(evidence).draws.mean(axis=0)
+
+
+def _order_matters(evidence: Evidence) -> Statistic:
+    return _gains(evidence, _HARD).draws.mean(axis=0)
+
+
+def _helps_small_sizes_more(evidence: Evidence) -> Statistic:
+    gains = _gains(evidence)
+    steps = gains.rows["steps"].unique()
+    (params,), _ = grid(gains.where(gains.rows["steps"] == steps[0]), ["params"])
+    of_size = [gains.draws[(gains.rows["params"] == own).to_numpy()].mean(axis=0) for own in params]
+    return -slope(np.log(params), np.stack(of_size))
+
+
+CLAIMS = [
+    Claim(
+        "curriculum-helps",
+        _TOPIC,
+        _SOURCE,
+        "A training that begins with high noise and adds lower noise bit by bit gives better images"
+        " than one at all noise levels from the beginning, at equal images seen",
+        "log ratio of the metric without a curriculum to that with it, mean over sizes and steps",
+        _FIGURE,
+        _helps,
+        stage=_EASY,
+    ),
+    Claim(
+        "curriculum-wants-high-noise-first",
+        _TOPIC,
+        _SOURCE,
+        "A curriculum from high to low noise gives better images than one from low to high noise",
+        "log ratio of the metric with low noise first to that with high noise first, mean over"
+        " sizes and steps",
+        _FIGURE,
+        _order_matters,
+        stage=_EASY,
+    ),
+    Claim(
+        "curriculum-helps-small-sizes-more",
+        _TOPIC,
+        "this project",
+        "A curriculum helps smaller sizes more",
+        "fall of the gain with log parameters: the log ratio of the metric without a curriculum to"
+        " that with it, mean over steps",
+        _FIGURE,
+        _helps_small_sizes_more,
+        stage=_EASY,
+    ),
+]
