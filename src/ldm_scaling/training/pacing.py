@@ -26,7 +26,7 @@ class Pace:
 
     def _restart(self) -> None:
         self._best, self._waited = math.inf, 0
-        self._sum, self._weight = 0.0, 0.0
+        self._sum, self._seen = 0.0, 0
 
     def stage(self, step: int) -> int:
         """The stage that a step is in."""
@@ -37,11 +37,12 @@ class Pace:
         patience = self._own.patience
         if patience is None or len(self.begun) == self._own.clusters:
             return
-        decay = 0.5 ** (1 / (patience.half_life * self._steps))
-        self._sum, self._weight = decay * self._sum + loss, decay * self._weight + 1
-        if self._weight * (1 - decay) < 0.5:  # a lucky first batch would be the best for long
+        half_life = patience.half_life * self._steps
+        decay = 0.5 ** (1 / half_life)
+        self._sum, self._seen = decay * self._sum + loss, self._seen + 1
+        if self._seen < half_life:  # a lucky first batch would be the best for long
             return
-        smoothed = self._sum / self._weight
+        smoothed = self._sum * (1 - decay) / (1 - decay**self._seen)
         self._waited += 1
         if smoothed < (1 - patience.threshold) * self._best:
             self._best, self._waited = smoothed, 0
@@ -56,11 +57,11 @@ class Pace:
             "best": self._best,
             "waited": self._waited,
             "sum": self._sum,
-            "weight": self._weight,
+            "seen": self._seen,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from the state of a checkpoint."""
         self.begun = list(state["begun"])
         self._best, self._waited = state["best"], state["waited"]
-        self._sum, self._weight = state["sum"], state["weight"]
+        self._sum, self._seen = state["sum"], state["seen"]
