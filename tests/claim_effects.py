@@ -107,6 +107,24 @@ def bigger_encoder(r):
     return -0.3 * np.log(r["text_params"]) - 0.02 * np.log(r["unet_params"])
 
 
+def arms(easy, hard=lambda r: 0.0):
+    """A curriculum changes log quality by `easy`, one that begins with low noise by `hard`."""
+    return lambda r: (
+        easy(r) * (r["stage"] == "curriculum_easy_to_hard")
+        + hard(r) * (r["stage"] == "curriculum_hard_to_easy")
+    )
+
+
+def by(change):
+    """The same change at every size."""
+    return lambda r: change
+
+
+def rising(r):
+    """A gain of a tenth at the smallest size, and more at larger ones."""
+    return -0.1 - 0.1 * (r["z"] - r["z"].min())
+
+
 # id: the effects on log quality, and on alignment, for which it holds; then for which it does not
 def pair(holds, fails, of="quality"):
     return {of: holds}, {of: fails}
@@ -239,6 +257,9 @@ WORLDS = BUDGETS | {
     "adaptive-search-reaches-its-aim": pair(lambda r: -0.1, lambda r: 0.3, "searches"),
     "bigger-text-encoder-wins-at-equal-parameters": odd(bigger_encoder, "split"),
     "bigger-text-encoder-wins-at-equal-flops": odd(bigger_encoder, "split"),
+    "curriculum-helps": odd(arms(by(-0.1))),
+    "curriculum-wants-high-noise-first": odd(arms(by(-0.1))),
+    "curriculum-helps-small-sizes-more": odd(arms(lambda r: 0.1 * r["z"])),
     "sizes-compare-alike-with-ddpm": pair(larger_is_better, flipped("ddpm")),
     "sizes-compare-alike-with-dpmpp": pair(larger_is_better, flipped("dpmpp")),
 }
@@ -298,6 +319,12 @@ NEAREST = {
     "dpmpp-is-better-up-to-20-steps": {
         "quality": under("dpmpp", lambda r: np.where(r["steps"] <= 2, -0.5, 0.05))
     },
+    # better than the control alone
+    "curriculum-helps": {"quality": arms(by(0.05), by(0.2))},
+    # better than without a curriculum, and so is the control, by more
+    "curriculum-wants-high-noise-first": {"quality": arms(by(-0.05), by(-0.1))},
+    # small sizes are better with a curriculum, as they are without; large ones gain more
+    "curriculum-helps-small-sizes-more": {"quality": lambda r: 0.5 * r["z"] + arms(rising)(r)},
     # the score follows training; quality follows size, and training a little
     "superres-inception-score-behaves-as-fid": {
         "quality": lambda r: -0.3 * r["z"] - 0.1 * trained(r),

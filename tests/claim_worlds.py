@@ -25,7 +25,8 @@ PERCEPTUAL, INCEPTION_SCORE = "lpips_alex", "inception_score"
 STUDENT_STEPS, GUIDED_SIZES = [1, 2, 4, 8], ["c96", "c192"]
 STUDENTS = {"distill": "lcm", "guided_distill16": "ddim", "guided_distill8": "ddim"}
 """stages and their samplers"""
-OTHERS = STUDENTS | {"superres": "ddim"}
+ARMS = {"curriculum_easy_to_hard": "ddim", "curriculum_hard_to_easy": "ddim"}
+OTHERS = STUDENTS | {"superres": "ddim"} | ARMS
 FIXED = {"sampler": "ddim", "steps": 50, "guidance": 7.5}
 RESAMPLES = 100
 IMAGES = 64
@@ -123,7 +124,8 @@ def _cells(sampler: str, seed: int, stage: str, steps: tuple[int, ...]) -> pd.Da
         table = table[table["size"].isin(GUIDED_SIZES)].reset_index(drop=True)
     table = table.assign(stage=stage, seed=seed, sampler=sampler, n=IMAGES, status="ok")
     table["sampling_cost"] = table["normalized_cost"] * table["steps"]
-    table["guided_cost"] = (2 if stage == "pretrain" else 1) * table["sampling_cost"]
+    guided = stage == "pretrain" or stage in ARMS
+    table["guided_cost"] = (2 if guided else 1) * table["sampling_cost"]
     table["total_cost"] = table["guided_cost"] + 0.05
     table["seconds"] = 0.01 * table["total_cost"]
     table["grid"] = (table["trained"] == 1) & table["guidance"].isin([*SCALES, 1.0])
@@ -166,7 +168,7 @@ def world(
     other way round: models and cells of a seed differ by it, and images make no difference.
     Without an alignment none is measured.
     """
-    generator = np.random.default_rng(seed)
+    generator, of_arms = np.random.default_rng(seed), np.random.default_rng((seed, 1))
     found = {}
     for stage, sampler in [*(("pretrain", sampler) for sampler in samplers), *others.items()]:
         rows = pd.concat([cells(sampler, own, stage) for own in range(seeds)], ignore_index=True)
@@ -180,8 +182,9 @@ def world(
         for metric, (effect, own) in effects.items():
             if effect is None:
                 continue
-            errors = own * generator.standard_normal(shape)
-            of_seeds_or_images(errors, rows, own, values_vary, generator)
+            drawn = of_arms if stage in ARMS else generator  # one more arm changes no other cell
+            errors = own * drawn.standard_normal(shape)
+            of_seeds_or_images(errors, rows, own, values_vary, drawn)
             planted = np.broadcast_to(effect(shown), len(rows))[:, None] + errors
             levels = {QUALITY: 20 * np.exp(planted), PERCEPTUAL: 0.3 * np.exp(planted)}
             values = levels.get(metric, 0.3 + planted)

@@ -39,6 +39,7 @@ def test_every_result_is_there_and_sane(finished):
         assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     table = cells(finished)
     models = {"pretrain": 2, "distill": 2, "guided_distill4": 1, "guided_distill2": 1}
+    models |= {"curriculum_easy_to_hard": 1, "curriculum_hard_to_easy": 1}
     # metrics; steps and scales; and a kept checkpoint of each pretrained size
     expected = {stage: count * 8 * 2 * 2 for stage, count in models.items()}
     # metrics and steps; without guidance, and a kept checkpoint of each
@@ -66,6 +67,9 @@ def test_every_result_is_there_and_sane(finished):
     assert len(stitched) == 8 * 2  # metrics, scales
     assert set(stitched["sizes"] + " " + stitched["allocation"]) == {"c8-c16 2-2"}
     assert (stitched["status"] == "ok").all() and stitched["best"].sum() == 8
+    losses = pd.read_csv(results / "tables/noise_bands.csv")
+    assert len(losses) == (2 + 2) * 2 * 8  # pretrained models and arms, checkpoints, bands
+    assert ((losses["lo"] < losses["value"]) & (losses["value"] < losses["hi"])).all()
     retrieval = pd.read_csv(results / "tables/retrieval.csv").set_index("kind")
     assert list(retrieval.index) == ["held-out", "noto", "twemoji", "fluent"]
     assert retrieval["recall_at_10"].between(0, 1).all()
@@ -115,16 +119,18 @@ LIGHT = {
     "time_components",
     "components_table",
     "param_budget_table",
+    "noise_bands",
 }
 """rules that follow whatever changes the tables"""
 FOLLOWING = {
     **{"pretrain": 2, "distill": 2, "guided_distill": 2, "train_superres": 2},
-    **{"pretrain_pair": 2, "sweep": 12, "sample_stitched": 1, "measure": 13, "collect": 6},
+    **{"pretrain_pair": 2, "pretrain_arm": 2, "noise_losses": 4},
+    **{"sweep": 14, "sample_stitched": 1, "measure": 15, "collect": 8},
     **{"sample_prior": 2, "dreambooth": 4, "score_subjects": 2},
 }
 """jobs that follow the training of two sizes: their students, two of progressive distillation,
 two that enlarge images, two subjects each and one stitched trajectory; not super-resolution from
-scratch. And that of two pairs of the parameter budget, which is like it"""
+scratch. And that of two pairs of the parameter budget and two curricula, which is like it"""
 
 
 @pytest.mark.parametrize(
@@ -144,24 +150,24 @@ scratch. And that of two pairs of the parameter budget, which is like it"""
         ),
         (
             {"sampling": {"guidance": [1, 2, 3]}},
-            {"sweep": 4, "sample_stitched": 1, "measure": 5, "collect": 2},
+            {"sweep": 6, "sample_stitched": 1, "measure": 7, "collect": 4},
         ),
         ({"stitch": {"shares": [0.25]}}, {"sample_stitched": 1, "measure": 1}),
-        ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 4, "measure": 4, "collect": 2}),
+        ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 6, "measure": 6, "collect": 4}),
         (
             {"family": {"sizes": ["c8", "c16", "c24"]}},
             {"family": 1, "pretrain": 1, "distill": 1, "train_superres": 1}
-            | {"sweep": 4, "measure": 4, "collect": 7}
+            | {"noise_losses": 1, "sweep": 4, "measure": 4, "collect": 9}
             | {"sample_prior": 1, "dreambooth": 2, "score_subjects": 1},
         ),
         (
             {"metrics": {"bootstrap": 60}},
-            {"fit_clip_like": 1, "measure": 14, "floors": 1, "collect": 7, "score_subjects": 2}
+            {"fit_clip_like": 1, "measure": 16, "floors": 1, "collect": 9, "score_subjects": 2}
             | {"superres_baselines": 1},
         ),
         (
             {"metrics": {"clip_like": {"lr": 0.01}}},
-            {"fit_clip_like": 1, "measure": 11, "floors": 1, "collect": 5, "score_subjects": 2},
+            {"fit_clip_like": 1, "measure": 13, "floors": 1, "collect": 7, "score_subjects": 2},
         ),
         (
             {"superres": {"lr": 0.001}},
@@ -177,9 +183,13 @@ scratch. And that of two pairs of the parameter budget, which is like it"""
             {"pretrain_pair": 2, "sweep": 2, "measure": 2},
         ),
         ({"param_budget": {"guidance": [1]}}, {"sweep": 2, "measure": 2}),
+        (
+            {"curriculum": {"share": 0.5}},
+            {"pretrain_arm": 2, "noise_losses": 2, "sweep": 2, "measure": 2, "collect": 2},
+        ),
         ({"dreambooth": {"lr": 0.01}}, {"dreambooth": 4, "score_subjects": 2}),
         ({"dreambooth": {"images_per_prompt": 3}}, {"score_subjects": 2}),
-        ({"metrics": {"select_by": "kid"}}, {"collect": 7}),
+        ({"metrics": {"select_by": "kid"}}, {"collect": 9}),
     ],
 )
 def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
@@ -214,6 +224,7 @@ def test_the_plan_bounds_the_disk(finished):
     with contextlib.chdir(finished.folder):
         prices = priced(know(jobs))
     sampled = ["pretrain", "distill", "guided_*", "superres*", "budget_*"]
+    sampled += ["curriculum_*"]
     folders = {
         "prepare_data": ["data/*"],
         "pretrain": ["models/pretrain/**/*", "work/pretrain/**/*"],
@@ -221,6 +232,7 @@ def test_the_plan_bounds_the_disk(finished):
         "dreambooth": ["models/dreambooth/**/*", "work/dreambooth/**/*"],
         "sample_stitched": ["cells/stitch/**/*", "work/sample_stitched/**/*"],
         "pretrain_pair": ["models/budget_*/**/*", "work/pretrain_pair/**/*"],
+        "pretrain_arm": ["models/curriculum_*/**/*", "work/pretrain_arm/**/*"],
         "sweep": [f"cells/{stage}/**/*" for stage in sampled] + ["work/sweep/**/*"],
     }
     for rule, patterns in folders.items():
@@ -256,7 +268,7 @@ def test_another_search_reruns_what_it_touches(finished):
     assert finished.jobs(*changed) == dict.fromkeys(replayed, 1)
     found = finished.jobs(*overlay(finished, search={"method": "adaptive"}))
     # not super-resolution
-    sampled = {"sweep": 8, "measure": 9, "collect": 5, "sample_stitched": 1}
+    sampled = {"sweep": 10, "measure": 11, "collect": 7, "sample_stitched": 1}
     assert {rule: count for rule, count in found.items() if rule not in LIGHT} == sampled
 
 
@@ -286,7 +298,7 @@ def test_one_more_scale_samples_the_new_cells_only(finished):
     finished.snakemake("results/smoke/tables/cells.csv", *changed)
     after = {path: path.stat().st_mtime_ns for path in work.rglob("state-*")}
     assert {path: after[path] for path in before} == before
-    assert len(after) == len(before) + 2 * 2  # sizes, steps
+    assert len(after) == len(before) + (2 + 2) * 2  # pretrained models and arms, steps
     new = cells(finished).query("guidance != 3").reset_index(drop=True)
     ends = "at_boundary"  # another scale is one now
     pd.testing.assert_frame_equal(new.drop(columns=ends), old.drop(columns=ends))
@@ -344,7 +356,7 @@ def test_super_resolution_stands_beside_enlarging_without_a_model(finished):
 
 def test_searches_end_with_cells_of_the_grid_and_as_they_are_replayed(finished):
     """Runs last: it replaces the tables by those of searches over three scales, one of them new."""
-    others = ("distill", "guided_distill", "superres", "param_budget", "dreambooth")
+    others = ("distill", "guided_distill", "superres", "param_budget", "dreambooth", "curriculum")
     scales = {"sampling": {"guidance": [1, 2, 3]}} | dict.fromkeys(others)
     folder = finished.folder / "results/smoke"
     names = [f"tables/{name}.csv" for name in ("cells", "stitch", "search_cost")]

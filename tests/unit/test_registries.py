@@ -5,7 +5,7 @@ import re
 from argparse import ArgumentParser
 
 import pytest
-from studies import put
+from studies import put, whole
 
 from ldm_scaling.jobs.command import add_options
 from ldm_scaling.kinds.figures import FIGURES
@@ -19,9 +19,8 @@ from ldm_scaling.workflow.closure import PACKAGE, closure
 
 @pytest.fixture
 def study(pocket_config):
-    """The pocket study with every guidance scale, so that it has all figures and tables."""
-    put(pocket_config, "search.method", "grid")
-    return load_study(pocket_config)
+    """The pocket study with all figures and tables."""
+    return load_study(whole(pocket_config))
 
 
 def command_of(kind, study):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from studies import put
+from studies import put, whole
 
 from ldm_scaling.claims.decide import metrics_of
 from ldm_scaling.study.fields import Strict, StudyError
@@ -45,6 +45,7 @@ from ldm_scaling.workflow.specs.measuring import (
     MeasureSpec,
 )
 from ldm_scaling.workflow.specs.models import DistillSpec, GuidedDistillSpec, PretrainSpec
+from ldm_scaling.workflow.specs.noise import NoiseLossesSpec
 from ldm_scaling.workflow.specs.superres import DegradeSpec, SuperResSpec
 from ldm_scaling.workflow.specs.tables import ParamBudgetSpec, SearchCostSpec
 
@@ -60,6 +61,7 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         "index": IndexSpec.of(study),
         "encode_part": EncodePartSpec.of(study, 0),
         "pretrain": PretrainSpec.of(study, "c16", 0),
+        "noise": NoiseLossesSpec.of(study),
         "sweep": SweepSpec.of(study, "pretrain", "ddim", "c12"),
         "sweep_leading": SweepSpec.of(study, "pretrain", "ddim/leading", "c12"),
         "distill": DistillSpec.of(study, "c16", 0),
@@ -80,6 +82,7 @@ def all_specs(config: dict[str, Any]) -> dict[str, str]:
         **(enlarging(study) if study.superres else {}),
         **(subjects(study) if study.dreambooth else {}),
         **(pairs(study) if study.param_budget else {}),
+        **(arms(study) if study.curriculum else {}),
     }
     if study.stitch:
         named["stitch"] = SweepSpec.of_stitched(study, "c20-c48")
@@ -122,6 +125,14 @@ def pairs(study: Study) -> dict[str, Strict]:
     }
 
 
+def arms(study: Study) -> dict[str, Strict]:
+    """Those of models that are trained by a curriculum."""
+    return {
+        "arm": PretrainSpec.of_arm(study, "curriculum_easy_to_hard", "c16", 0),
+        "sweep_arm": SweepSpec.of(study, "curriculum_easy_to_hard", "ddim", "c12"),
+    }
+
+
 TAUGHT = "prior dreambooth score_subjects"
 """specs of models that are taught"""
 MEASURED = "measure floors measure_superres baselines"
@@ -132,9 +143,10 @@ SEARCHED = "sweep sweep_leading sweep_lcm stitch"
 """specs of cells whose guidance is searched"""
 REPLAYED = f"{SEARCHED} search_cost"
 DIFFUSED = f"pretrain pair distill guided_distill superres scratch {TAUGHT}"
-DIFFUSED += " sweep sweep_leading sweep_lcm sweep_superres stitch"
+DIFFUSED += " noise sweep sweep_leading sweep_lcm sweep_superres stitch"
 ENCODED = "encode_images encode_part encode_subjects"
 ALL_TAUGHT = f"subjects encode_subjects {TAUGHT}"
+CURRICULUM = {"clusters": 5, "share": 0.1, "order": "easy_to_hard"}
 LPIPS = {"network": "alex", "weights": "alexnet.pth"}
 CHANGES = [
     ("superres.lr", 0.01, "superres scratch"),
@@ -221,6 +233,8 @@ CHANGES = [
     ("training.images", 64000, "pretrain"),
     ("training.caption_dropout", 0.2, "pretrain pair"),
     ("training.seeds", [1], ""),
+    ("training.keep", [0.5], "pretrain noise sweep"),
+    ("training.curriculum", CURRICULUM, "pretrain pair"),
     ("distill.lr", 0.5, "distill"),
     ("distill.teacher_steps", 25, "distill sweep_lcm"),
     ("guided_distill.lr", 0.5, "guided_distill"),
@@ -232,8 +246,8 @@ CHANGES = [
     ("sampling.steps", [2, 4], "sweep sweep_leading illustrate search_cost"),
     ("sampling.most_steps", {"c12": 8}, "sweep sweep_leading illustrate search_cost"),
     ("sampling.most_steps", {"c20": 8}, "search_cost"),
-    ("sampling.seed", 5, f"{SEARCHED} sweep_superres illustrate score_subjects"),
-    ("sampling.n", 256, f"{REPLAYED} measure floors"),
+    ("sampling.seed", 5, f"{SEARCHED} noise sweep_superres illustrate score_subjects"),
+    ("sampling.n", 256, f"{REPLAYED} noise measure floors"),
     ("search.look", 0.5, REPLAYED),
     ("search.method", "grid", f"{SEARCHED} claims"),
     ("metrics.bootstrap", 100, f"clip_like {MEASURED}"),
@@ -262,6 +276,27 @@ def test_a_key_changes_the_specs_that_depend_on_it(pocket_config, key, value, na
     put(pocket_config, key, value)
     after = all_specs(pocket_config)
     assert {name for name in before if before[name] != after.get(name)} == set(names.split())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "names"),
+    [
+        ("curriculum.share", 0.5, "arm"),
+        ("curriculum.clusters", 3, "arm"),
+        ("curriculum.by", "snr", "arm"),
+        ("curriculum.sizes", ["c12"], ""),
+        ("training.lr", 0.5, "pretrain pair arm"),
+        ("training.images", 64000, "pretrain arm"),
+        ("sampling.steps", [2, 4], "sweep sweep_arm sweep_leading illustrate search_cost"),
+        ("training.keep", [0.5], "pretrain arm noise sweep"),
+    ],
+)
+def test_arms_have_the_keys_of_pretraining_and_their_own(pocket_config, key, value, names):
+    config = whole(pocket_config)
+    before = all_specs(config)
+    put(config, key, value)
+    after = all_specs(config)
+    assert {name for name in before if before[name] != after[name]} == set(names.split())
 
 
 def test_claims_know_the_sampler_of_the_figures_and_the_decay(pocket_config):

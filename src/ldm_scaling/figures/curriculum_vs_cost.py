@@ -20,8 +20,8 @@ from .quality_curves import Quality
 _AXIS = "sampling_cost"
 _LINES = {
     PRETRAIN: ("-", "all noise levels from the beginning"),
-    arm(EASY_TO_HARD): ((0, (4, 1.5)), "high noise first"),
-    arm(HARD_TO_EASY): ((0, (1, 1.2)), "low noise first (control)"),
+    arm(EASY_TO_HARD): ("--", "high noise first"),
+    arm(HARD_TO_EASY): (":", "low noise first (control)"),
 }
 """line style and name of each arm"""
 
