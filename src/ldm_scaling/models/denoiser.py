@@ -110,13 +110,15 @@ def load(folder: Path, trained: float | None = None) -> Denoiser:
 def has_seen(folder: Path, levels: int, trained: float | None = None) -> bool:
     """Whether a model, or what it was at a kept fraction, was trained at all of so many levels.
 
-    A curriculum may not have come so far. Raises InputError naming the summary if it is unusable.
+    A curriculum may not have come so far; its summary says so. Raises InputError if that is torn.
     """
     path = folder / "summary.json"
     try:
-        seen = json.loads(path.read_text()).get(LEVELS_SEEN)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({first_line(error)}); run again") from None
+        seen = json.loads(path.read_text()).get(LEVELS_SEEN) if path.exists() else None
+    except ValueError as error:
+        raise InputError(
+            f"{path} cannot be read ({first_line(error)}); delete {folder} and run again"
+        ) from None
     return seen is None or seen[f"{trained or 1:g}"] == [0, levels - 1]
 
 
