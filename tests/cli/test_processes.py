@@ -69,6 +69,10 @@ def study(pocket_config):
     """A tiny one."""
     pocket_config["family"] |= {"sizes": ["c8"], "reference_size": "c8"}
     pocket_config["training"] |= {"images": 96, "batch": 12, "warmup_images": 12, "keep": []}
+    # a cluster enters after one step without progress, by the loss of all processes
+    patience = {"share": 0.1, "threshold": 0.05, "half_life": 0.125}
+    curriculum = {"clusters": 12, "order": "easy_to_hard", "patience": patience}
+    pocket_config["training"]["curriculum"] = curriculum
     length = {"images": 96, "batch": 12, "warmup_images": 12, "ema_images": 24}
     pocket_config["distill"] |= length
     pocket_config["guided_distill"] |= length | {"sizes": ["c8"], "steps": [4]}
@@ -132,8 +136,12 @@ def assert_close(found, expected):
         assert np.sqrt(((found[key] - value) ** 2).mean()) < 2e-5, key
 
 
+def summary(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
 def processes(folder):
-    return json.loads((folder / "summary.json").read_text())["processes"]
+    return summary(folder)["processes"]
 
 
 def test_two_processes_train_as_one_and_hand_over(pretrain, tmp_path):
@@ -146,6 +154,8 @@ def test_two_processes_train_as_one_and_hand_over(pretrain, tmp_path):
     assert "continuing after 24 images" in pretrain("handed", "--micro-batch", "4")
     assert processes(tmp_path / "one") == processes(tmp_path / "handed") == 1
     assert_close(weights(tmp_path / "handed"), weights(tmp_path / "one"))
+    seen = summary(tmp_path / "one")["levels_seen"]
+    assert summary(tmp_path / "handed")["levels_seen"] == seen and 0 < seen["1"][0] < 916
 
 
 def test_processes_with_different_clocks_save_together(study, pretrain, train, tmp_path):

@@ -19,7 +19,7 @@ from .closure import ABOVE, PACKAGE, closure
 STUDIES = {
     "config.yaml": None,
     "studies/paper.yaml": ("data", "latents", "metrics", "superres"),
-    "studies/pocket-curriculum.yaml": ("curriculum",),
+    "studies/smoke.yaml": ("curriculum",),
 }
 """studies whose keys are changed, and the sections that only the later ones use in full"""
 BESIDE = {
