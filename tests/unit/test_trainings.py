@@ -125,7 +125,10 @@ def test_a_verdict_holds_where_all_that_it_compares_has_several_trainings():
     students = with_cells(world(**effects, noise=(0.002, 0.0001), seeds=3), trained_once)
     assert verdict("distill-improves-every-size", students) == HOLDS + HERE
     text = page([find(claim, mixed) for claim in CLAIMS], mixed)
-    assert "3 training seeds (1 of distill, 1 of guided_distill, 1 of superres)" in text
+    assert (
+        "3 training seeds (1 of distill, 1 of guided_distill, 1 of superres, 1 of curriculum)"
+        in text
+    )
 
 
 def test_a_student_is_compared_with_its_own_teacher():
