@@ -155,7 +155,7 @@ def test_two_processes_train_as_one_and_hand_over(pretrain, tmp_path):
     assert processes(tmp_path / "one") == processes(tmp_path / "handed") == 1
     assert_close(weights(tmp_path / "handed"), weights(tmp_path / "one"))
     seen = summary(tmp_path / "one")["levels_seen"]
-    assert summary(tmp_path / "handed")["levels_seen"] == seen and 0 < seen["1"][0] < 916
+    assert summary(tmp_path / "handed")["levels_seen"] == seen
 
 
 def test_processes_with_different_clocks_save_together(study, pretrain, train, tmp_path):
