@@ -10,19 +10,14 @@ from typing import Any
 from pydantic import model_validator
 
 from ..kinds.stages import SECTIONS
-from .checks import (
-    check_adopted,
-    check_param_budget,
-    check_prompts,
-    check_seeds,
-    check_shapes_and_counts,
-    check_students,
-    check_superres,
-    check_training,
-    of_evaluation,
-    with_subjects,
-    with_trajectories,
-)
+from .checks.adopted import check_adopted, of_evaluation
+from .checks.dreambooth import with_subjects
+from .checks.param_budget import check_param_budget
+from .checks.shared import check_prompts, check_shapes_and_counts
+from .checks.stitch import with_trajectories
+from .checks.students import check_students
+from .checks.superres import check_superres
+from .checks.training import check_seeds, check_training
 from .sections import Sections
 
 

@@ -22,7 +22,7 @@ from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are name
     student_steps,
 )
 from ..study.adopted import AdoptedModel
-from ..study.checks import sequences
+from ..study.checks.stitch import sequences
 from ..study.fields import StudyError
 from ..study.sampling import at_most
 from ..study.study import Study
