@@ -145,7 +145,7 @@ def test_lpips_with_a_file_of_torchvision_is_torchmetrics(alexnet_file):
 def test_files_of_no_weights_are_one_line(alexnet_file, tmp_path):
     with pytest.raises(InputError, match=r"nowhere.pth is missing; see superres.lpips.weights"):
         load_distance("lpips_vgg", tmp_path / "nowhere.pth")
-    with pytest.raises(InputError, match=r"alexnet.pth has not the weights of vgg"):
+    with pytest.raises(InputError, match=r"alexnet.pth lacks the weights of vgg"):
         load_distance("lpips_vgg", alexnet_file[1])
     (tmp_path / "torn.pth").write_bytes(b"torn")
     for name in ("lpips_alex", LPIPS_LIKE):

@@ -1,8 +1,8 @@
 """Decide what the paper claims, each sentence by a statistic of the study's cells.
 
 Writes claims.csv, one row a claim, and claims.md to read. Each claim has a statistic that is
-positive where it holds; its interval, from resamples that all cells share, decides. What the study
-has not measured is `not run`, with the reason.
+positive where it holds; its interval, from resamples that all cells share, decides. A claim whose
+data the study lacks is `not run`, with the reason.
 """
 
 from __future__ import annotations

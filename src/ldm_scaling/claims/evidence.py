@@ -40,7 +40,7 @@ class Trainings(NamedTuple):
 
 
 class NotRun(Exception):
-    """A study has not what a claim needs; the message is a phrase."""
+    """The study lacks data that a claim needs; the message is a phrase."""
 
 
 @dataclass(frozen=True, eq=False)

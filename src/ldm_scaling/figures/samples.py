@@ -200,7 +200,7 @@ def read_captions(captions: Annotated[Path, "test.csv"], prompts: Prompts) -> li
 
 
 def steps_label(sampler: Sampler, steps: Steps) -> str:
-    """How images were sampled, for readers, but for the guidance."""
+    """How images were sampled, for readers, without the guidance."""
     return f"{sampler}, {steps} steps"
 
 

@@ -56,7 +56,7 @@ def _load_backbone(model: Network, weights: dict[str, torch.Tensor], path: Path)
         model.net.load_state_dict(state)
     except (RuntimeError, AttributeError):
         raise InputError(
-            f"{path} has not the weights of {model.pnet_type}; name the file that torchvision"
+            f"{path} lacks the weights of {model.pnet_type}; name the file that torchvision"
             " publishes of it"
         ) from None
 

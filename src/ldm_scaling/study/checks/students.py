@@ -40,7 +40,8 @@ def check_students(study: Sections) -> None:
         if study.sampling.schedule == "leading":
             raise ValueError(
                 "guided_distill: a student's levels must be every second one of its teacher's,"
-                " which sampling.schedule leading has not; set null, or take trailing or linspace"
+                " which is not so with sampling.schedule leading; set null, or take trailing or"
+                " linspace"
             )
         check_sizes(study, "guided_distill.sizes", study.guided_distill.sizes or [])
         if 2 * study.guided_distill.steps[0] > levels:
