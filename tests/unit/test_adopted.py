@@ -23,22 +23,27 @@ from project import ROOT
 from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
-from ldm_scaling import kinds
+from ldm_scaling import kinds, plan
 from ldm_scaling.cells import adopted as cells_of_adopted
 from ldm_scaling.cells import sweep
 from ldm_scaling.cells.adopted import PipelineSampler
+from ldm_scaling.cells.illustrate import ALPHAS
 from ldm_scaling.cells.sample import initial_noise
-from ldm_scaling.costs.count_adopted import adopted_costs, check_sampling, known_costs
+from ldm_scaling.costs.check_adopted import check_sampling
+from ldm_scaling.costs.count_adopted import adopted_costs, known_costs, untrained
 from ldm_scaling.jobs.arrays import map_array, write_arrays
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.jobs.seeds import Stream, row_generators
 from ldm_scaling.models import adopt, encode_prompts
+from ldm_scaling.models.architectures.counting import count_params
 from ldm_scaling.models.encode_prompts import as_array
 from ldm_scaling.models.known_pipelines import KNOWN
 from ldm_scaling.plan.adopted import downloaded_bytes
+from ldm_scaling.plan.price import DENOISING
 from ldm_scaling.study.adopted import AdoptedModel
 from ldm_scaling.study.load import load_study
-from ldm_scaling.workflow.specs.cells import CellSpec, SweepSpec
+from ldm_scaling.study.sampling import Setting
+from ldm_scaling.workflow.specs.cells import CellSpec, IllustrateSpec, SweepSpec
 from ldm_scaling.workflow.specs.costs import CountAdoptedSpec
 from ldm_scaling.workflow.specs.data import PrepareSpec
 from ldm_scaling.workflow.specs.latents import EncodePromptsSpec
@@ -99,6 +104,45 @@ def test_a_scale_of_one_takes_one_evaluation_a_step(adopted, name):
     own = adopted(name)
     own.sampler.images(cell(guidance=1.0), [0])
     assert own.sampler.evaluations(cell()) == by_hand.nfe(name, 4, 1)
+
+
+@pytest.mark.parametrize("name", ["stable_diffusion", "consistency", "sana", "heun"])
+def test_a_plan_prices_the_evaluations_of_a_pipelines_own_scheduler(adopted, name):
+    own = adopted("stable_diffusion" if name == "heun" else name)
+    model, steps, scale = own.model, 5, 3.0
+    once = by_hand.nfe(name, steps, scale)
+    if name == "heun":  # every step but the last is evaluated twice
+        model = model.model_copy(update={"scheduler": {"class": "HeunDiscreteScheduler"}})
+        once = 2 * (2 * steps - 1)
+    costs = adopted_costs(model)
+    nothing = SimpleNamespace(flops=lambda *_: {}, width=lambda *_: 0)
+    known: Any = SimpleNamespace(
+        adopted={model.name: (model, costs)},
+        networks=SimpleNamespace(seen=nothing),
+        image_bytes=1,
+        reference=costs.forward,
+    )
+    extractors = [{"name": "effnet_lite0", "input_size": 32}]
+    given = {"sampler": "native", "steps": steps, "guidance": scale, "n": 7, "seed": 0}
+    cells = [CellSpec(**given, extractors=extractors)]
+    job: Any = SimpleNamespace(resources={})
+    swept = plan.adopted.sweep(job, SweepSpec(pipeline=model, side=SIDE, cells=cells), known)
+    assert swept.flops_of[DENOISING] == 7 * once * costs.forward
+    spec = IllustrateSpec(
+        size=model.name,
+        training_seed=0,
+        pipeline=model,
+        side=SIDE,
+        setting=Setting(sampler="native", steps=steps, guidance=scale, schedule="trailing"),
+        seed=0,
+        prompts=[0, 1, 2],
+        budgets=[steps],
+        select_by="fd_x",
+        steps=[steps],
+        guidance=[scale],
+    )
+    shown = plan.adopted.illustrate(job, spec, known)
+    assert shown.flops_of[DENOISING] == (3 + len(ALPHAS)) * once * costs.forward
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -400,6 +444,20 @@ def test_public_pipelines_are_counted_before_they_are_there(name, side, millions
     costs = adopted_costs(AdoptedModel(name="m", pretrained=name, side=side))
     assert costs.params / 1e6 == pytest.approx(millions, abs=0.1)
     assert costs.forward / 1e9 == pytest.approx(gigaflops, abs=0.6)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [  # as their cards say; of SSD-1B as its file of float32 weights says, 5.33 GB
+        ("segmind/SSD-1B", 5330 / 4),
+        ("segmind/Segmind-Vega", 745),
+        ("etri-vilab/koala-1b", 1161),
+        ("etri-vilab/koala-700m", 782),
+    ],
+)
+def test_models_that_were_cut_out_of_sdxl_have_their_published_parameters(name, millions):
+    layout = adopt.read_layout(AdoptedModel(name="m", pretrained=name, side=1024))
+    assert count_params(untrained(layout, "unet")) / 1e6 == pytest.approx(millions, rel=2e-3)
 
 
 def student_of(adopted, **other: Any) -> Any:

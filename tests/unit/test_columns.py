@@ -16,6 +16,14 @@ def test_the_page_is_as_the_code_has_it(root):
     assert shown == {*columns.TABLES, "metrics"}
 
 
+def test_every_place_that_rules_write_to_is_on_the_page(root):
+    rules = "".join(path.read_text() for path in sorted((root / "rules").glob("*.smk")))
+    places = set(re.findall(r"\"(?:<results>|{folder})/([\w.]+)", rules))
+    assert {"answer.txt", "cells", "pipelines"} <= places
+    named = set(re.findall(r"(?:### |`)([\w.]+)", (root / "docs/results.md").read_text()))
+    assert places <= named
+
+
 def test_every_table_has_its_columns():
     written = {name for table in TABLES for name in re.findall(r"/(\w+)\.csv", table.out)}
     assert written | {*WRITTEN_OUT, "latency"} == {*columns.TABLES}

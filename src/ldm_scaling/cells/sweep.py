@@ -23,8 +23,10 @@ import numpy as np
 import torch
 
 from ..jobs.arrays import write_arrays
+from ..jobs.choice import OK
 from ..jobs.cli import Progress, Slice, SliceEnded, add_batch, add_work_dir, parser, run
 from ..jobs.workdir import Busy, WorkDir, fingerprint, write_json
+from ..kinds.cells import DIVERGED, OUT_OF_MEMORY
 from ..kinds.metrics import METRICS
 from ..study.figures import SHEET_IMAGES
 from ..study.metrics import FEATURES
@@ -87,7 +89,7 @@ class Sampled:
     @property
     def status(self) -> str:
         """As it stands in tables."""
-        return "out_of_memory" if self.too_large else "diverged" if self.diverged else "ok"
+        return OUT_OF_MEMORY if self.too_large else DIVERGED if self.diverged else OK
 
     @classmethod
     def read(cls, path: Path) -> Sampled:
@@ -317,7 +319,8 @@ def main() -> None:
     looks = {f"search/{name}": looks_array(seen, sign) for name, (seen, _) in found.items()}
     content = sweep.fingerprint(cells)
     write_arrays(options.out / "features.safetensors", features | looks, content)
-    write_arrays(options.out / "images.safetensors", images, content)
+    failed = {cell.name: state.status for cell, state in states if state.failed}
+    write_arrays(options.out / "images.safetensors", images, content, **failed)
     write_json(options.out / "cells.json", records)
 
 

@@ -1,6 +1,9 @@
-"""Names of cells within a (model, sampler), or within sizes that are stitched."""
+"""Cells: their names within a (model, sampler), or within stitched sizes, and how they fail."""
 
 from __future__ import annotations
+
+DIVERGED, OUT_OF_MEMORY = "diverged", "out_of_memory"
+"""statuses of images that are not there"""
 
 
 def cell_name(

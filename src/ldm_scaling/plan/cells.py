@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..cells.adaptive import searches
 from ..cells.illustrate import ALPHAS, MOST_STEPS
@@ -114,14 +114,21 @@ def illustrate(job: Job, spec: IllustrateSpec, known: Known) -> Price:
     return Price(flops, images * known.image_bytes, memory)
 
 
-def illustrated(spec: IllustrateSpec, cost: float, told: bool = False) -> tuple[int, int]:
-    """Images that only figures show, of a model of this normalized cost, and their NFE in all."""
+def illustrated(
+    spec: IllustrateSpec,
+    cost: float,
+    nfe: Callable[[int, float], int] = network_evaluations,
+) -> tuple[int, int]:
+    """Images that only figures show, of a model of this normalized cost, and their NFE in all.
+
+    `nfe` are those of one image with so many steps and a guidance scale.
+    """
     fixed, prompts = spec.setting, len(spec.prompts)
     most = spec.diffusion.train_timesteps if spec.diffusion else MOST_STEPS
     strongest = max(spec.guidance)  # what the search will choose costs as much, or half
     bought = {steps_bought(budget, cost, most) for budget in spec.budgets} - {0}
-    forwards = prompts * sum(network_evaluations(steps, strongest, told) for steps in bought)
-    forwards += len(ALPHAS) * network_evaluations(fixed.steps, fixed.guidance, told)
+    forwards = prompts * sum(nfe(steps, strongest) for steps in bought)
+    forwards += len(ALPHAS) * nfe(fixed.steps, fixed.guidance)
     return prompts * len(bought) + len(ALPHAS), forwards
 
 
