@@ -24,6 +24,7 @@ from ..kinds.sizes import channels
 from ..latents.encode_images import BATCH as IMAGES
 from ..latents.encode_part import BATCH as IMAGES_OF_SHARDS
 from ..models.students import EMBEDDING
+from ..study.distill import PLAIN
 from ..study.fields import Strict
 from ..study.superres import SCALE
 from ..tables.fits import TRAINING_FORWARDS
@@ -147,8 +148,12 @@ def _superres(job: Job, spec: SuperResSpec, known: Known) -> Price:
 
 
 def _distill(job: Job, spec: DistillSpec, known: Known) -> Price:
-    # a guided prediction of the teacher, and one of the target
-    return _training(job, spec, spec.distill, known, teachers=GUIDED + 1, frozen=2)
+    # a guided prediction of the teacher in each of its steps, and one of the target
+    arm = spec.arm or PLAIN
+    teachers, frozen = GUIDED * arm.substeps + 1, 2
+    if arm.adversary:  # a discriminator sees two latents, and what the student gives once more
+        teachers, frozen = teachers + 3 * TRAINING_FORWARDS, frozen + STATE - 1
+    return _training(job, spec, spec.distill, known, teachers, frozen)
 
 
 def _guided_distill(job: Job, spec: GuidedDistillSpec, known: Known) -> Price:
@@ -219,7 +224,7 @@ PRICES: dict[str, Callable[..., Price]] = {
     "pretrain": _pretrain,
     "pretrain_pair": _pretrain,
     "train_superres": _superres,
-    "distill": _distill,
+    **dict.fromkeys(("distill", "distill_stochastic"), _distill),
     "guided_distill": _guided_distill,
     "sample_prior": cells.prior,
     "dreambooth": _dreambooth,
