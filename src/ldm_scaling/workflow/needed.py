@@ -35,7 +35,7 @@ def distill(study: Study) -> Distill:
 
 def arms(study: Study) -> dict[str, Arm]:
     """The key `distill.stochastic`."""
-    return _given(distill(study).stochastic, "distill.stochastic", "; no student is of an arm")
+    return _given(study.arms, "distill.stochastic", ", or distill is; no student is of an arm")
 
 
 def arm(study: Study, name: str) -> Arm:

@@ -39,7 +39,7 @@ def samplers(study: Study) -> dict[str, list[str]]:
         stages[DISTILL] = [student_sampler(study)]
     if study.distill:
         stages[DISTILL] = [SAMPLER_OF[DISTILL]]
-        stages |= {arm_stage(arm): stages[DISTILL] for arm in study.distill.stochastic or {}}
+        stages |= {arm_stage(arm): stages[DISTILL] for arm in study.arms or {}}
     if study.guided_distill:
         own = [SAMPLER_OF[GUIDED_DISTILL]]
         stages |= {guided_stage(steps): own for steps in needed.guided_distill(study).steps}
