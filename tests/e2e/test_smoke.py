@@ -126,7 +126,8 @@ FOLLOWING = {
 }
 """jobs that follow the training of two sizes: their students, those of two arms and two of
 progressive distillation, two that enlarge images, two subjects each and one stitched trajectory;
-not super-resolution from scratch. And that of two pairs of the parameter budget, which is like it"""
+not super-resolution from scratch. And that of two pairs of the parameter budget, which is like
+it"""
 
 
 @pytest.mark.parametrize(

@@ -264,11 +264,8 @@ def test_another_folder_of_results_is_that_of_every_path(study):
     [
         ("size", "c12 c320", "c c0 c12-c20 d8"),
         ("sizes", "c12-c20 c12-c20-c48", "c12 c12- c1-c2-c3-c4"),
-        (
-            "stage",
-            "pretrain distill_own guided_distill4 superres_scratch budget_t5-11b",
-            "stitch distill_",
-        ),
+        ("stage", "pretrain guided_distill4 superres_scratch budget_t5-11b", "stitch dreambooth"),
+        ("stage", "distill distill_own", "distill_ distill_a-b"),
         ("split", "train test", "superres/train"),
         ("sampler", "ddim ddim/leading", "ddim_ Ddim ddim/grid"),
         ("cell", "steps8_guidance1.5 steps2_guidance3_trained0.5", "steps8 steps8_guidance"),

@@ -121,12 +121,11 @@ def test_a_training_step_is_three_forwards_and_those_of_its_teacher():
     arms = {"noise": noise, "substeps": noise | {"substeps": 4}}
     arms["all"] = arms["substeps"] | {"adversary": {"weight": 0.4, "lr": 0.001}}
     own = changed(distill={"stochastic": arms})
-    (plain,) = (job for job in jobs_of() if job.rule == "distill" and "c20" in job.name)
+    known = Known(jobs_of(), ONES)
+    (plain,) = (job for job in known.jobs if job.rule == "distill" and "c20" in job.name)
     for arm, count in {"noise": 6, "substeps": 6 + 3 * 2, "all": 6 + 3 * 2 + 9}.items():
         spec = DistillSpec.of_arm(own, f"distill_{arm}", "c20", 0).model_dump_json()
-        found = price_of(
-            replace(plain, rule="distill_stochastic", spec=spec), Known(jobs_of(), ONES)
-        )
+        found = price_of(replace(plain, rule="distill_stochastic", spec=spec), known)
         assert found.flops == count * seen(study.distill) * SIZES["c20"], arm
         same = found.gpu_bytes == prices_of("distill")[plain.name].gpu_bytes
         assert same == (arm != "all")

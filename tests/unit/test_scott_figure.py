@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 from drawn import band, line, no_overlap, same_bytes, texts
-from synthetic import METRIC, cells, floors, values
+from synthetic import cells, floors, values
 
 from ldm_scaling.figures import scott_vs_cost
 
@@ -14,7 +14,7 @@ STAGES = {"distill": 1.0, "distill_noise": 0.9, "distill_all": 0.8}
 
 
 def stage(name, factor, **options):
-    """Cells whose distance is a factor of the common one; they cover 30 % at guidance 1, 60 at 2."""
+    """Cells whose distance is a factor of the common one; coverage grows with guidance."""
     own = {"stage": name, "sampler": "lcm", "failed": None} | options
     table = cells(**own)
     distance = table.assign(**{key: table[key] * factor for key in ("value", "lo", "hi")})
