@@ -94,8 +94,8 @@ def judge(unet: Network, rank: int | None) -> Network:
         judge.up_blocks.requires_grad_(True)
         judge.conv_norm_out.requires_grad_(True)
     judge.conv_out = nn.Conv2d(judge.conv_out.in_channels, 1, 3, padding=1)
-    nn.init.zeros_(judge.conv_out.weight)
-    nn.init.zeros_(judge.conv_out.bias)
+    for weight in judge.conv_out.parameters():
+        nn.init.zeros_(weight)
     return judge
 
 
