@@ -100,6 +100,26 @@ rule distill:
         " --micro-batch {resources.micro_batch} {resources.switches}"
 
 
+use rule distill as distill_stochastic with:
+    input:
+        unpack(inputs.arm_training),
+        teacher=inputs.teacher,
+    output:
+        **paths.trained("{stage}/{size}/seed{seed}"),
+    log:
+        "<logs>/distill_stochastic/{stage}_{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/distill_stochastic/{stage}_{size}_seed{seed}.tsv"
+    wildcard_constraints:
+        stage=patterns.ARM,
+    params:
+        spec=options.spec(DistillSpec.of_arm, "stage", "size", "seed"),
+        data=options.arm_training,
+        teacher=options.teacher,
+        out=subpath(output.summary, parent=True),
+        work=options.work("distill_stochastic"),
+
+
 rule guided_distill:
     """Distil one guided model into a student of fewer steps than its teacher's."""
     input:

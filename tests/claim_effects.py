@@ -92,6 +92,16 @@ def guided(gains):
     return lambda r: -r["stage"].str.startswith("guided") * np.where(r["size"] == "c96", *gains)
 
 
+def scott(effect):
+    """The effect on the arm that is the whole method."""
+    return lambda r: effect(r) * (r["stage"] == "distill_adversary")
+
+
+def on_average(r):
+    """A gain at all sizes but one, and a larger one than its loss."""
+    return np.where(r["size"] == "c192", 0.02, -0.1)
+
+
 def tiers(r):
     """Sizes above the paper's 223M keep a subject better, and alike."""
     return 0.1 * (r["z"] > 0.5)
@@ -207,6 +217,11 @@ WORLDS = BUDGETS | {
     "distill-leaves-c96-as-good-as-c320": pair(level_of(1, 1.1), level_of(1.3, 1)),
     "distill-leaves-c96-as-good-as-c320-in-guided-cost": pair(level_of(1, 1.1), level_of(1.3, 1)),
     "guided-distill-gains-are-inconsistent": pair(guided((0.2, -0.2)), guided((0.2, 0.15))),
+    "scott-improves-2-steps-at-every-size": pair(scott(lambda r: -0.1), scott(on_average)),
+    "scott-covers-more": odd(scott(lambda r: 0.1), "covered"),
+    "scott-gain-shrinks-with-steps": odd(scott(lambda r: -0.3 / r["steps"])),
+    "scott-gain-grows-with-size": odd(scott(larger_is_better)),
+    "scott-gain-shrinks-with-size": odd(scott(lambda r: 0.3 * r["z"])),
     "superres-quality-follows-size": pair(larger_is_better, lambda r: -0.3 * trained(r)),
     "superres-large-and-brief-beats-small-and-long": odd(larger_is_better),
     "superres-lpips-follows-compute": pair(
@@ -266,6 +281,17 @@ NEAREST = {
     },
     # gains that differ, and are all gains
     "guided-distill-gains-are-inconsistent": {"quality": guided((0.4, 0.05))},
+    # another arm covers more, and at more steps so does the whole method
+    "scott-covers-more": {
+        "covered": lambda r: (
+            0.1 * (r["stage"] == "distill_noise")
+            + scott(lambda r: np.where(r["steps"] == 2, -0.02, 0.1))(r)
+        )
+    },
+    # the most is gained at 1 step
+    "scott-gain-shrinks-with-steps": {
+        "quality": scott(lambda r: -0.1 - 0.2 * (r["steps"] == 1) + 0.05 * (r["steps"] == 2))
+    },
     # all pairs but one are ranked alike
     "alignment-ranks-sizes-as-fd-does": {
         "quality": larger_is_better,

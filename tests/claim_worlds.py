@@ -16,14 +16,15 @@ from ldm_scaling.tables.values import Values
 from ldm_scaling.workflow.specs.claims import ClaimsSpec
 
 QUALITY, ALIGNMENT = "fid", "clip_score"
-ENDLESS, KID = "fid_infinity", "kid_inception_v3"
+ENDLESS, KID, COVERAGE = "fid_infinity", "kid_inception_v3", "coverage_inception_v3"
 SIZES = ["c64", "c96", "c128", "c192", "c320"]
 SAMPLERS = ["ddim", "ddpm", "dpmpp", "ddim/trailing", "ddim/leading", "ddim/linspace"]
 STEPS, SCALES, KEPT = [2, 4, 20, 50, 100], [1.5, 3, 5, 8], [0.125, 0.25, 0.5]
 SR_STEPS, SR_FIXED, SR_KEPT = [4, 10, 20, 50, 100, 250], 50, [0.125, 0.25, 0.5]
 PERCEPTUAL, INCEPTION_SCORE = "lpips_alex", "inception_score"
 STUDENT_STEPS, GUIDED_SIZES = [1, 2, 4, 8], ["c96", "c192"]
-STUDENTS = {"distill": "lcm", "guided_distill16": "ddim", "guided_distill8": "ddim"}
+CONSISTENCY = dict.fromkeys(("distill", "distill_noise", "distill_adversary"), "lcm")
+STUDENTS = CONSISTENCY | {"guided_distill16": "ddim", "guided_distill8": "ddim"}
 """stages and their samplers"""
 OTHERS = STUDENTS | {"superres": "ddim"}
 FIXED = {"sampler": "ddim", "steps": 50, "guidance": 7.5}
@@ -63,6 +64,7 @@ def spec(**changed) -> ClaimsSpec:
         "fixed": FIXED,
         "quality": QUALITY,
         "alignment": ALIGNMENT,
+        "coverage": COVERAGE,
         "confidence": 0.95,
         "seed": 0,
         "figure_sampler": "ddim",
@@ -142,6 +144,7 @@ def world(
     stitched: Effect | None = nothing,
     searches: Effect = nothing,
     split: Effect | None = nothing,
+    covered: Effect = nothing,
     *,
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
@@ -157,7 +160,8 @@ def world(
     that were taught subjects have a similarity of 0.6 + subjects; None: none were taught. Stitched
     trajectories have an FID of 20 e^stitched; None: there are none. Pairs of a text encoder and a
     U-Net have one of 20 e^split; None: there are none. Pretrained models have a FID-infinity of
-    0.8 e^endless times their FID and a KID of 0.01 e^kid times it, with the same noise. The share
+    0.8 e^endless times their FID and a KID of 0.01 e^kid times it, with the same noise. Students of
+    consistency distillation cover 0.3 + covered of the real images. The share
     of adaptive searches that the aim asks for succeeds, those with a regret of at most 1;
     `searches` adds to it.
 
@@ -173,6 +177,8 @@ def world(
         shown = rows.assign(z=np.log(rows["params"] / 145e6), x=np.log(rows["sampling_cost"]))
         shape = (len(rows), 1 + RESAMPLES)
         effects = {QUALITY: (quality, noise[0]), ALIGNMENT: (alignment, noise[1])}
+        if stage in CONSISTENCY:
+            effects[COVERAGE] = (covered, noise[0] / 10)
         if stage == "superres":
             effects[PERCEPTUAL] = (perceptual, noise[0])
             effects[INCEPTION_SCORE] = (score, 10 * noise[1])

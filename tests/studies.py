@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 MISSING = object()
+
+
+WHOLE: dict[str, Any] = {
+    "search": {"method": "grid"},
+    "distill": {"stochastic": {"noise": {"eta": 0.2, "substeps": 1}}},
+}
+"""what the pocket study lacks of a study with every figure and table"""
+WHOLE_OPTIONS = ("--config", *(f"{name}={json.dumps(own)}" for name, own in WHOLE.items()))
+"""the same as options of Snakemake"""
+
+
+def whole(config: dict[str, Any]) -> dict[str, Any]:
+    """The pocket's configuration with every figure and table."""
+    return config | {name: (config.get(name) or {}) | own for name, own in WHOLE.items()}
 
 
 def put(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def test_every_result_is_there_and_sane(finished):
         assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     table = cells(finished)
     models = {"pretrain": 2, "distill": 2, "guided_distill4": 1, "guided_distill2": 1}
+    models |= {"distill_noise": 2, "distill_adversary": 2}
     # metrics; steps and scales; and a kept checkpoint of each pretrained size
     expected = {stage: count * 8 * 2 * 2 for stage, count in models.items()}
     # metrics and steps; without guidance, and a kept checkpoint of each
@@ -119,12 +120,14 @@ LIGHT = {
 """rules that follow whatever changes the tables"""
 FOLLOWING = {
     **{"pretrain": 2, "distill": 2, "guided_distill": 2, "train_superres": 2},
-    **{"pretrain_pair": 2, "sweep": 12, "sample_stitched": 1, "measure": 13, "collect": 6},
+    **{"pretrain_pair": 2, "sweep": 16, "sample_stitched": 1, "measure": 17, "collect": 8},
+    "distill_stochastic": 4,
     **{"sample_prior": 2, "dreambooth": 4, "score_subjects": 2},
 }
-"""jobs that follow the training of two sizes: their students, two of progressive distillation,
-two that enlarge images, two subjects each and one stitched trajectory; not super-resolution from
-scratch. And that of two pairs of the parameter budget, which is like it"""
+"""jobs that follow the training of two sizes: their students, those of two arms and two of
+progressive distillation, two that enlarge images, two subjects each and one stitched trajectory;
+not super-resolution from scratch. And that of two pairs of the parameter budget, which is like
+it"""
 
 
 @pytest.mark.parametrize(
@@ -133,14 +136,21 @@ scratch. And that of two pairs of the parameter budget, which is like it"""
         ({}, {}),
         ({"training": {"lr": 0.0007}}, FOLLOWING),
         ({"training": {"lr": 0.0007, "keep": [0.25, 0.5]}}, FOLLOWING),
-        ({"distill": {"lr": 0.0007}}, {"distill": 2, "sweep": 2, "measure": 2, "collect": 1}),
+        (
+            {"distill": {"lr": 0.0007}},
+            {"distill": 2, "distill_stochastic": 4, "sweep": 6, "measure": 6, "collect": 3},
+        ),
+        (
+            {"distill": {"stochastic": {"noise": {"eta": 0.3}}}},
+            {"distill_stochastic": 2, "sweep": 2, "measure": 2, "collect": 1},
+        ),
         (
             {"guided_distill": {"lr": 0.0007}},
             {"guided_distill": 2, "sweep": 2, "measure": 2, "collect": 2},
         ),
         (
             {"sampling": {"students": {"guidance": [2]}}},
-            {"sweep": 4, "measure": 4, "collect": 3},
+            {"sweep": 8, "measure": 8, "collect": 5},
         ),
         (
             {"sampling": {"guidance": [1, 2, 3]}},
@@ -151,17 +161,17 @@ scratch. And that of two pairs of the parameter budget, which is like it"""
         (
             {"family": {"sizes": ["c8", "c16", "c24"]}},
             {"family": 1, "pretrain": 1, "distill": 1, "train_superres": 1}
-            | {"sweep": 4, "measure": 4, "collect": 7}
+            | {"distill_stochastic": 2, "sweep": 6, "measure": 6, "collect": 9}
             | {"sample_prior": 1, "dreambooth": 2, "score_subjects": 1},
         ),
         (
             {"metrics": {"bootstrap": 60}},
-            {"fit_clip_like": 1, "measure": 14, "floors": 1, "collect": 7, "score_subjects": 2}
+            {"fit_clip_like": 1, "measure": 18, "floors": 1, "collect": 9, "score_subjects": 2}
             | {"superres_baselines": 1},
         ),
         (
             {"metrics": {"clip_like": {"lr": 0.01}}},
-            {"fit_clip_like": 1, "measure": 11, "floors": 1, "collect": 5, "score_subjects": 2},
+            {"fit_clip_like": 1, "measure": 15, "floors": 1, "collect": 7, "score_subjects": 2},
         ),
         (
             {"superres": {"lr": 0.001}},
@@ -179,7 +189,7 @@ scratch. And that of two pairs of the parameter budget, which is like it"""
         ({"param_budget": {"guidance": [1]}}, {"sweep": 2, "measure": 2}),
         ({"dreambooth": {"lr": 0.01}}, {"dreambooth": 4, "score_subjects": 2}),
         ({"dreambooth": {"images_per_prompt": 3}}, {"score_subjects": 2}),
-        ({"metrics": {"select_by": "kid"}}, {"collect": 7}),
+        ({"metrics": {"select_by": "kid"}}, {"collect": 9}),
     ],
 )
 def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
@@ -213,11 +223,12 @@ def test_the_plan_bounds_the_disk(finished):
     assert not [job for job in jobs if job.due], "every output is there"
     with contextlib.chdir(finished.folder):
         prices = priced(know(jobs))
-    sampled = ["pretrain", "distill", "guided_*", "superres*", "budget_*"]
+    sampled = ["pretrain", "distill*", "guided_*", "superres*", "budget_*"]
     folders = {
         "prepare_data": ["data/*"],
         "pretrain": ["models/pretrain/**/*", "work/pretrain/**/*"],
         "distill": ["models/distill/**/*", "work/distill/**/*"],
+        "distill_stochastic": ["models/distill_*/**/*", "work/distill_stochastic/**/*"],
         "dreambooth": ["models/dreambooth/**/*", "work/dreambooth/**/*"],
         "sample_stitched": ["cells/stitch/**/*", "work/sample_stitched/**/*"],
         "pretrain_pair": ["models/budget_*/**/*", "work/pretrain_pair/**/*"],

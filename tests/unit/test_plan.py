@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from plans import ONES, PAIRS, jobs_in, jobs_of, networks_of, prices_of, study_of
+from plans import ONES, PAIRS, changed, jobs_in, jobs_of, networks_of, prices_of, study_of
 from project import ROOT
 
 from ldm_scaling.cells.search import most_images
@@ -20,6 +20,7 @@ from ldm_scaling.plan.prices import price as price_of
 from ldm_scaling.plan.report import Device, concentration, report, rows
 from ldm_scaling.study.data import Data
 from ldm_scaling.workflow.specs.data import IndexSpec, PrepareSpec
+from ldm_scaling.workflow.specs.models import DistillSpec
 
 IMAGES = EMOJI["drop"]
 SIZES = ONES.own.forward
@@ -115,6 +116,19 @@ def test_a_training_step_is_three_forwards_and_those_of_its_teacher():
         for name, price in prices_of(rule).items():
             size = next(word for word in name.split() if word in SIZES)
             assert price.flops == count * seen(settings) * SIZES[size], name
+    # further steps of the teacher; a discriminator's three passes with their gradients
+    noise = {"eta": 0.2, "substeps": 1}
+    arms = {"noise": noise, "substeps": noise | {"substeps": 4}}
+    arms["all"] = arms["substeps"] | {"adversary": {"weight": 0.4, "lr": 0.001}}
+    own = changed(distill={"stochastic": arms})
+    known = Known(jobs_of(), ONES)
+    (plain,) = (job for job in known.jobs if job.rule == "distill" and "c20" in job.name)
+    for arm, count in {"noise": 6, "substeps": 6 + 3 * 2, "all": 6 + 3 * 2 + 9}.items():
+        spec = DistillSpec.of_arm(own, f"distill_{arm}", "c20", 0).model_dump_json()
+        found = price_of(replace(plain, rule="distill_stochastic", spec=spec), known)
+        assert found.flops == count * seen(study.distill) * SIZES["c20"], arm
+        same = found.gpu_bytes == prices_of("distill")[plain.name].gpu_bytes
+        assert same == (arm != "all")
     # two steps of the teacher: guided with two passes where it is the pretrained model, else told
     guided = prices_of("guided_distill")
     steps = sorted(study.guided_distill.steps, reverse=True)

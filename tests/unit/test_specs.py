@@ -223,6 +223,7 @@ CHANGES = [
     ("training.seeds", [1], ""),
     ("distill.lr", 0.5, "distill"),
     ("distill.teacher_steps", 25, "distill sweep_lcm"),
+    ("distill.stochastic", {"own": {"eta": 0.2, "substeps": 2}}, "search_cost claims"),
     ("guided_distill.lr", 0.5, "guided_distill"),
     ("guided_distill.sizes", ["c48"], ""),
     ("guided_distill.steps", [8, 4], "search_cost"),

@@ -10,13 +10,12 @@ from html import unescape
 
 import pytest
 from project import Project, pretend
+from studies import WHOLE_OPTIONS
 
 from ldm_scaling.workflow import targets
 
 FIGURES = [*targets.FIGURES, "latency_vs_cost"]
 PNGS = [f"results/figures/{name}.png" for name in FIGURES]
-WHOLE = ("--config", "search={method: grid}")
-"""as a study with every figure has it"""
 PAPER = re.compile(r"Answers (Figure|Table)|Figures? \d+ of the paper|paper has no such figure")
 
 
@@ -44,13 +43,13 @@ def is_sound(html):
 def project(tmp_path_factory):
     """The pocket study with empty files for all results."""
     project = Project(tmp_path_factory.mktemp("report") / "project")
-    pretend(project, "all", *PNGS, *WHOLE)
+    pretend(project, "all", *PNGS, *WHOLE_OPTIONS)
     return project
 
 
 @pytest.fixture(scope="module")
 def report(project):
-    return write_report(project, "all", *PNGS, *WHOLE)
+    return write_report(project, "all", *PNGS, *WHOLE_OPTIONS)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -90,7 +89,7 @@ def test_captions_say_what_the_figures_show(project):
         "figures={budgets: [1, 3], prompts: [2, 5, 1]}",
     )
     changes += ("sampling={steps: [2, 4, 8], fixed: {sampler: ddim, steps: 11, guidance: 2}}",)
-    overlay = (*WHOLE, *changes)
+    overlay = (*WHOLE_OPTIONS, *changes)
     pretend(project, *pngs, *overlay)
     results = write_report(project, *pngs, *overlay)["results"]
     captions = [words(results[png]["caption"]) for png in pngs]

@@ -7,20 +7,19 @@ from pathlib import Path
 import pytest
 import yaml
 from project import ROOT, SNAKEMAKE, pretend
+from studies import WHOLE_OPTIONS, whole
 
 from ldm_scaling.kinds.figures import FIGURES
 from ldm_scaling.kinds.tables import TABLES
 from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow import targets
 
-WHOLE = "search={method: grid}"
-"""a study that has every figure and table"""
-RESULTS = ("all", "results/figures/latency_vs_cost.png", "--config", WHOLE)
+RESULTS = ("all", "results/figures/latency_vs_cost.png", *WHOLE_OPTIONS)
 
 
 @pytest.fixture(scope="module")
 def jobs(project):
-    """Inputs, outputs and GPU of every job of the pocket study with every scale."""
+    """Inputs, outputs and GPU of every job of a study with every figure and table."""
     printed = project.snakemake("--dry-run", "--forceall", *RESULTS)
     found = []
     for block in re.split(r"\n(?=(?:local)?rule )", printed)[1:]:
@@ -35,9 +34,7 @@ def jobs(project):
 
 @pytest.fixture(scope="module")
 def study():
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    config["search"]["method"] = "grid"
-    return load_study(config)
+    return load_study(whole(yaml.safe_load((ROOT / "config.yaml").read_text())))
 
 
 @pytest.mark.parametrize("kind", [*FIGURES, *TABLES], ids=lambda kind: kind[0])
@@ -105,9 +102,7 @@ def test_each_rule_runs_its_own_command(project, tmp_path):
         (project.folder / path).unlink()
     path = os.pathsep.join([str(tmp_path), str(Path(SNAKEMAKE).parent), os.environ["PATH"]])
     record = tmp_path / "commands"
-    run = project.start(
-        *("--cores", "1", *targets, "--config", WHOLE), PATH=path, RECORD=str(record)
-    )
+    run = project.start(*("--cores", "1", *targets, *WHOLE_OPTIONS), PATH=path, RECORD=str(record))
     output = run.communicate()[0]
     assert run.returncode == 0, output[-3000:]
     first, second, third = sorted(record.read_text().splitlines())

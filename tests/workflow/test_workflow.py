@@ -8,10 +8,12 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from checkpoints import save_clip
 from collections_on_disk import write_coco, write_shards
 from project import FETCHED
 from servers import Hub, serving
+from studies import WHOLE
 
 from ldm_scaling.data.sources.emoji import ARCHIVE_BYTES, IMAGES, records
 from ldm_scaling.jobs.arrays import map_array
@@ -35,7 +37,7 @@ def test_the_pocket_figure_trains_and_measures_every_size(pocket_jobs, pocket_co
 
 def test_every_target_of_the_pocket_study(project, pocket_config):
     overlay = project.folder / "whole.yaml"
-    overlay.write_text("search: {method: grid}\n")
+    overlay.write_text(yaml.safe_dump(WHOLE))
     whole = f"--configfile={overlay}"
     every = project.jobs(whole)
     assert {name: every.get(name) for name in FIGURES} == dict.fromkeys(FIGURES, 1)

@@ -10,7 +10,7 @@ from ..jobs.cli import InputError
 from ..kinds.cells import cell_name
 from ..kinds.metrics import LABELS, sign
 from ..kinds.samplers import NATIVE
-from ..kinds.stages import DISTILL, PRETRAIN, SAMPLER_OF
+from ..kinds.stages import DISTILL, PRETRAIN, SAMPLER_OF, is_consistency
 from ..study.study import Study
 from ..tables.choose import Choice, described
 from .budget import Budget
@@ -22,8 +22,11 @@ _MOST_TIES = 4
 _WITHIN = 1 + 1e-6
 _HOPELESS = 100
 """times as many images"""
-_SAMPLED_BY = {PRETRAIN: "ddim", DISTILL: SAMPLER_OF[DISTILL]}
-"""the sampler in the pipeline that a model is exported as, by its stage"""
+
+
+def _exported_sampler(stage: str) -> str | None:
+    """The sampler in the pipeline that a model of a stage is exported as, if it can be."""
+    return SAMPLER_OF[DISTILL] if is_consistency(stage) else {PRETRAIN: "ddim"}.get(stage)
 
 
 def overview(question: Question, budgets: Sequence[Budget]) -> str:
@@ -194,7 +197,7 @@ def _sheet(study: Study, row: pd.Series) -> str:
 
 def _pipeline(study: Study, row: pd.Series) -> str | None:
     """The folder of a model as a pipeline of diffusers; None if that does not sample alike."""
-    own = NATIVE if study.adopted else _SAMPLED_BY.get(row["stage"])
+    own = NATIVE if study.adopted else _exported_sampler(row["stage"])
     if row["sampler"] != own or row.get("schedule", own) not in (own, study.sampling.schedule):
         return None
     if study.adopted:

@@ -18,7 +18,7 @@ from ..jobs.cli import InputError
 from ..jobs.command import Option, command, csv
 from ..jobs.tables import FAMILY, to_csv
 from ..jobs.workdir import write_text
-from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
+from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_consistency, is_superres
 from ..tables.arguments import Floors, Out
 from ..tables.dreambooth import of_all, read_scores
 from ..tables.searches import SEARCH_COST
@@ -44,7 +44,8 @@ def metrics_of(stage: str, spec: ClaimsSpec) -> list[str]:
         wanted = [spec.quality, spec.superres.perceptual, spec.superres.score]
     else:
         compared = spec.agreement.distances if stage == PRETRAIN and spec.agreement else []
-        wanted = [spec.quality, spec.alignment, *compared]
+        covered = [spec.coverage] if is_consistency(stage) else []
+        wanted = [spec.quality, spec.alignment, *compared, *covered]
     return [metric for metric in dict.fromkeys(wanted) if metric]
 
 

@@ -11,6 +11,7 @@ from . import (
     param_budget,
     samplers,
     sampling,
+    scott,
     search,
     stitch,
     superres,
@@ -18,5 +19,5 @@ from . import (
 )
 
 TOPICS = [family, training, guidance, search, sampling, samplers]
-TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget]
+TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget, scott]
 CLAIMS = [claim for topic in TOPICS for claim in topic.CLAIMS]

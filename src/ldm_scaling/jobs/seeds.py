@@ -30,6 +30,7 @@ class Stream(IntEnum):
     DREAMBOOTH = 8
     PRIOR = 9
     PRIOR_STEPS = 10
+    SUBSTEPS = 11
 
 
 def order(count: int, seed: int, start: int, length: int) -> np.ndarray:

@@ -98,6 +98,13 @@ FIGURES = (
         needs="has_students",
     ),
     Figure(
+        "scott_vs_cost",
+        STUDENTS,
+        "cells=consistency_cells floors",
+        f"{_COMPARED} coverage=metrics.coverage",
+        needs="arms",
+    ),
+    Figure(
         "guided_distill_gain",
         STUDENTS,
         "cells=guided_student_cells floors",

@@ -7,6 +7,8 @@ SUPERRES, SCRATCH = "superres", "superres_scratch"
 ENLARGING = f"{SUPERRES}|{SCRATCH}"
 """the stages of super-resolution, as a regular expression"""
 DREAMBOOTH = "dreambooth"
+ARM = rf"{DISTILL}_[a-z0-9]+"
+"""the stages of stochastic distillation, as a regular expression: the name of an arm at the end"""
 STITCH = "stitch"
 """of cells that several models sample together"""
 BUDGET = "budget_"
@@ -29,6 +31,21 @@ def guided_stage(steps: int) -> str:
 def student_steps(stage: str) -> int:
     """The steps that a student of progressive distillation takes."""
     return int(stage.removeprefix(GUIDED_DISTILL))
+
+
+def arm_stage(arm: str) -> str:
+    """The stage of an arm of stochastic distillation."""
+    return f"{DISTILL}_{arm}"
+
+
+def arm_of(stage: str) -> str:
+    """The arm of stochastic distillation that a stage is of; empty if it is of none."""
+    return stage.removeprefix(f"{DISTILL}_") if stage.startswith(f"{DISTILL}_") else ""
+
+
+def is_consistency(stage: str) -> bool:
+    """Whether a stage's models are students of consistency distillation, plain or of an arm."""
+    return stage == DISTILL or bool(arm_of(stage))
 
 
 def is_superres(stage: str) -> bool:

@@ -206,6 +206,11 @@ class Metrics(Strict):
         """Name of the metric that compares images with their captions, if there is one."""
         return self.scorers[0].name if self.scorers else self.names.get(CLIP_LIKE)
 
+    @property
+    def coverage(self) -> str | None:
+        """Name of the share of real images that samples come near, if there are real images."""
+        return self.names.get("coverage")
+
 
 class Components(Strict):
     """How the features of an extractor are compared."""

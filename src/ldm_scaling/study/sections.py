@@ -10,7 +10,7 @@ from ..kinds.sizes import channels
 from .adopted import Adopted
 from .data import Data
 from .diffusion import Diffusion
-from .distill import Distill, GuidedDistill
+from .distill import Arm, Distill, GuidedDistill
 from .dreambooth import DreamBooth
 from .family import Family
 from .fields import Seed, Strict, is_none
@@ -112,6 +112,11 @@ class Sections(Strict):
     def has_students(self) -> bool:
         """Whether there are students of few steps beside the models that they learned from."""
         return bool(self.adopted.students if self.adopted else self.distill)
+
+    @property
+    def arms(self) -> dict[str, Arm] | None:
+        """The arms of stochastic distillation, by their names; None if there are none."""
+        return self.distill.stochastic if self.distill else None
 
     @property
     def compares_with_training(self) -> bool:

@@ -30,6 +30,7 @@ from ..jobs.seeds import order
 from ..jobs.workdir import WorkDir, write_json
 from .devices import (
     Switches,
+    as_laid_out,
     device_name,
     divided,
     ignore_settings_of_accelerate,
@@ -39,6 +40,7 @@ from .devices import (
     whole,
 )
 from .network import Network
+from .opponent import Opponent
 
 DEFAULTS = Switches()
 PATIENCE = datetime.timedelta(hours=6)
@@ -51,7 +53,8 @@ class Task(Protocol):
 
     It may have an `order(seed, start, length)` of its own, `announce(indices)`, which is told the
     images of this process's next step while the current one runs, and a `target`: a copy of the
-    module that always has the averaged weights.
+    module that always has the averaged weights. If it has an `opponent`, its losses are those of
+    both networks, and `measured(device)` gives numbers for the log.
     """
 
     module: Network
@@ -165,6 +168,7 @@ class Trainer:
         self._micro = switches.micro_batch or plan.batch
         self._order = getattr(task, "order", functools.partial(order, task.count))
         self._announce = getattr(task, "announce", None)
+        self._opponent: Opponent | None = getattr(task, "opponent", None)
 
     def _placed(self, target: Network | None) -> Network | None:
         if target is None:
@@ -191,11 +195,10 @@ class Trainer:
         self.averaged = {k: divided(v, weights[k]) for k, v in saved["averaged"].items()}
         module = {k: divided(v, weights[k]) for k, v in saved["module"].items()}
         self.accelerator.unwrap_model(self.module).load_state_dict(module)
-        for number, parameter in enumerate(self.module.parameters()):
-            moments = saved["optimizer"]["state"].get(number, {})
-            for name in moments.keys() & {"exp_avg", "exp_avg_sq"}:
-                moments[name] = divided(moments[name], parameter)
+        as_laid_out(saved["optimizer"], self.module.parameters())
         self.optimizer.load_state_dict(saved["optimizer"])
+        if self._opponent:
+            self._opponent.load(saved["opponent"])
         self.state = State(**{name: saved[name] for name in vars(self.state)})
         self._show_target()
         if not self.accelerator.is_main_process:
@@ -208,6 +211,8 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             **vars(self.state),
         }
+        if self._opponent:
+            state["opponent"] = self._opponent.state()
         state = whole(state, self.accelerator.is_main_process)
         if self.accelerator.is_main_process:
             self.work.save(self.state.step, functools.partial(write_state, state))
@@ -239,6 +244,8 @@ class Trainer:
         self.accelerator.clip_grad_norm_(self.module.parameters(), plan.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        if self._opponent:
+            self._opponent.step(self.accelerator)
         self._average()
         self.state.step += 1
         return total
@@ -313,9 +320,9 @@ class Trainer:
                     copies = {k: v.detach().to("cpu", copy=True) for k, v in kept.items()}
                     state.kept[keep_at[state.step]] = copies
             if state.step % log_steps == 0 or state.step == plan.steps:
-                row = {"images": state.step * plan.batch, "loss": loss}
-                state.log.append(row)
-                self.accelerator.log({"loss": loss}, step=row["images"])
+                row = {"loss": loss} | self._measured()
+                state.log.append({"images": state.step * plan.batch} | row)
+                self.accelerator.log(row, step=state.step * plan.batch)
             if self.accelerator.is_main_process:
                 progress.update(images, f"loss {np.mean(running[-50:]):.4f}")
             if ended:
@@ -329,6 +336,13 @@ class Trainer:
         self.averaged = whole(self.averaged, self.accelerator.is_main_process)
         self.accelerator.end_training()  # and no exchange between processes from here on
         return state
+
+    def _measured(self) -> dict[str, float]:
+        if self._opponent is None:
+            return {}
+        with torch.no_grad(), self.accelerator.autocast():
+            task: Any = self.task
+            return task.measured(self.device)
 
     def _check(self, loss: float) -> None:
         if math.isfinite(loss):

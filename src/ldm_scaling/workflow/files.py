@@ -20,6 +20,7 @@ from ..kinds.stages import (
     PRETRAIN,
     STITCH,
     SUPERRES,
+    is_consistency,
     is_superres,
 )
 from ..study.study import Study
@@ -55,7 +56,8 @@ def _cells(study: Study) -> dict[str, list[tuple[str, str]]]:
         "fixed_cells": [fixed],
         "samplers_cells": [(PRETRAIN, sampler) for sampler in study.sampling.samplers],
         "all_sizes_cells": [pair for pair in every if pair[0] in (PRETRAIN, DISTILL)],
-        "student_cells": [fixed, *_of(DISTILL, every)],
+        "student_cells": [fixed, *(pair for pair in every if pair[0] == DISTILL)],
+        "consistency_cells": [pair for pair in every if is_consistency(pair[0])],
         "guided_student_cells": [fixed, *_of(GUIDED_DISTILL, every)],
         "superres_cells": superres,
         "finetuned_cells": superres[:1],

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..kinds.architectures import ARCHITECTURES
 from ..kinds.sizes import SEPARATOR, channels, numbers
 from ..study.study import Study
-from . import pairs, stages
+from . import needed, pairs, stages
 from .specs.cells import SweepSpec
 
 Resource = int | Callable[..., int | str]
@@ -197,8 +197,13 @@ class Hardware:
         return round(LARGE_ENCODERS.get(encoder.pretrained, 0))
 
     def student_memory(self, wildcards: Any, attempt: int = 1) -> int:
-        """MB: each process also has the teacher and the average that it learns from."""
-        networks = 2 * self.gpus(wildcards) * self.parameters(wildcards.size)
+        """MB: each process also has the teacher and the average that it learns from.
+
+        And perhaps a discriminator, with its gradients and moments.
+        """
+        arm = stages.arm_of(wildcards.get("stage", ""))
+        copies = 6 if arm and needed.arm(self.study, arm).adversary else 2
+        networks = copies * self.gpus(wildcards) * self.parameters(wildcards.size)
         return grown(self.training_memory(wildcards) + 4 * networks // 10**6, attempt)
 
     def sampling_memory(self, wildcards: Any, attempt: int = 1) -> int:

@@ -175,6 +175,14 @@ class Inputs:
         }
         return self._index() | encoders
 
+    def arm_training(self, wildcards: Any) -> Named:
+        """What a student of an arm reads; with a discriminator, held-out latents and their text."""
+        if needed.arm(self.study, stages.arm_of(wildcards.stage)).adversary is None:
+            return self.training(wildcards)
+        latents = f"{self.study.results}/latents/validation.safetensors"
+        held_out = [latents, self.text(stages.PRETRAIN, "validation")]
+        return self.training(wildcards) | {"held_out": held_out}
+
     def _packed(self, stage: str) -> Named:
         latents = f"{self.study.results}/latents/train.safetensors"
         return {"latents": latents, "text": self.text(stage, "train")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from ..study.adopted import Adopted
-from ..study.distill import Distill, GuidedDistill
+from ..study.distill import Arm, Distill, GuidedDistill
 from ..study.dreambooth import DreamBooth
 from ..study.fields import StudyError
 from ..study.metrics import ClipLike
@@ -31,6 +31,16 @@ def adopted(study: Study) -> Adopted:
 def distill(study: Study) -> Distill:
     """The section `distill`."""
     return _given(study.distill, "distill", "; nothing is distilled")
+
+
+def arms(study: Study) -> dict[str, Arm]:
+    """The key `distill.stochastic`."""
+    return _given(study.arms, "distill.stochastic", ", or distill is; no student is of an arm")
+
+
+def arm(study: Study, name: str) -> Arm:
+    """An arm of stochastic distillation."""
+    return _given(arms(study).get(name), f"distill.stochastic.{name}", "; add it there")
 
 
 def guided_distill(study: Study) -> GuidedDistill:

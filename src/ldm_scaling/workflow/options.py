@@ -124,6 +124,12 @@ class Options:
             return self.training(wildcards, input)
         return [*each("--index", [input.index]), self._shards]
 
+    def arm_training(self, wildcards: Any, input: Any) -> list[str]:
+        """What a student of an arm reads."""
+        held_out = input.get("held_out", [])
+        own = [f"--held-out {shlex.join(held_out)}"] if held_out else []
+        return [*self.training(wildcards, input), *own]
+
     @property
     def _shards(self) -> str:
         return f"--shards {shlex.quote(paths.shards(self.study))}"

@@ -6,16 +6,16 @@ import re
 
 from ..kinds.schedules import SCHEDULES
 from ..kinds.sizes import SEPARATOR, SIZE
-from ..kinds.stages import DISTILL, ENLARGING, GUIDED_DISTILL, PAIR, PRETRAIN, STITCH
+from ..kinds.stages import ARM, DISTILL, ENLARGING, GUIDED_DISTILL, PAIR, PRETRAIN, STITCH
 from ..study.study import Study
 
-STAGE = rf"{PRETRAIN}|{DISTILL}|{GUIDED_DISTILL}\d+|{ENLARGING}|{PAIR}"
+STAGE = rf"{PRETRAIN}|{DISTILL}|{ARM}|{GUIDED_DISTILL}\d+|{ENLARGING}|{PAIR}"
 """how a model was trained"""
 SIZES = f"{SIZE}({SEPARATOR}{SIZE}){{1,2}}"
 """of a stitched trajectory"""
 MEASURED_STAGE = f"{STAGE}|{STITCH}"
 """of cells: of a model, or of a trajectory"""
-EXPORTED = rf"({PRETRAIN}|{DISTILL})/({SIZE})/seed\d+"
+EXPORTED = rf"({PRETRAIN}|{DISTILL}|{ARM})/({SIZE})/seed\d+"
 """a trained model that can be a pipeline"""
 SPLIT = "train|validation|test"
 IMAGES = r"(superres/(photos_)?)?(train|validation)|test"

@@ -16,8 +16,12 @@ from ..kinds.tables import TABLES
 from . import decided, targets
 from .closure import ABOVE, PACKAGE, closure
 
-STUDIES = {"config.yaml": None, "studies/paper.yaml": ("data", "latents", "metrics", "superres")}
-"""studies whose keys are changed, and the sections that only the second one uses in full"""
+STUDIES = {
+    "config.yaml": None,
+    "studies/paper.yaml": ("data", "latents", "metrics", "superres"),
+    "studies/pocket-scott.yaml": ("distill",),
+}
+"""studies whose keys are changed, and the sections that only the later ones use in full"""
 BESIDE = {
     "collect": "tables.collect",
     "count_components": "costs.component_counts",

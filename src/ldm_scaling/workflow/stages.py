@@ -14,8 +14,11 @@ from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are name
     SCRATCH,
     STITCH,
     SUPERRES,
+    arm_of,
+    arm_stage,
     guided_stage,
     is_budget,
+    is_consistency,
     is_student,
     is_superres,
     section_of,
@@ -36,6 +39,7 @@ def samplers(study: Study) -> dict[str, list[str]]:
         stages[DISTILL] = [student_sampler(study)]
     if study.distill:
         stages[DISTILL] = [SAMPLER_OF[DISTILL]]
+        stages |= {arm_stage(arm): stages[DISTILL] for arm in study.arms or {}}
     if study.guided_distill:
         own = [SAMPLER_OF[GUIDED_DISTILL]]
         stages |= {guided_stage(steps): own for steps in needed.guided_distill(study).steps}
@@ -127,7 +131,7 @@ def teacher(study: Study, stage: str) -> str:
 
     Raises StudyError if the study has no such student.
     """
-    if stage == DISTILL:
+    if is_consistency(stage):
         return PRETRAIN
     steps, known = student_steps(stage), needed.guided_distill(study).steps
     if steps not in known:

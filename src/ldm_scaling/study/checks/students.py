@@ -29,6 +29,12 @@ def check_students(study: Sections) -> None:
             f"distill.teacher_steps: must divide diffusion.train_timesteps ({levels}), so that"
             " students start at pure noise"
         )
+    for name, arm in (study.arms or {}).items():
+        if study.distill and (interval := levels // study.distill.teacher_steps) % arm.substeps:
+            raise ValueError(
+                f"distill.stochastic.{name}.substeps: must divide the {interval} noise levels"
+                " between two of distill.teacher_steps"
+            )
     for name, section in (("distill", study.distill), ("guided_distill", study.guided_distill)):
         untold = set(study.sampling.students.guidance) - set(section.guidance if section else [])
         if section and untold:

@@ -158,7 +158,7 @@ class SweepSpec(Strict):
         other = searches.on_other_schedules(study).get(name)
         if name != sampler and not (other and stage == stages.PRETRAIN):
             raise StudyError(f"stage {stage} has no {name}; its cells stand under {sampler}")
-        own, student = stages.student_sampler(study), stage == stages.DISTILL
+        own, student = stages.student_sampler(study), stages.is_consistency(stage)
         if (student and sampler != own) or (not student and sampler in OF_STUDENTS):
             raise StudyError(
                 f"stage {stage} is not sampled by {sampler}: {own} is for {stages.DISTILL}"
