@@ -13,7 +13,7 @@ from ..study.adopted import AdoptedModel
 from ..study.study import Study
 from ..training.devices import in_precision, own_device, precision
 from ..workflow import paths, stages
-from .sample import model_folders
+from .models import model_folders
 
 
 def maker_of(study: Study, row: pd.Series, prompt: str, images: int) -> ImageMaker:

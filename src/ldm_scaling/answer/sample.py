@@ -16,13 +16,13 @@ from ..cells.sheet import draw_sheet
 from ..jobs.cli import InputError, positive
 from ..jobs.command import Option, Read, command
 from ..jobs.workdir import atomic_path
-from ..kinds.sizes import SEPARATOR
-from ..kinds.stages import PRETRAIN, STITCH
+from ..kinds.stages import STITCH
 from ..study.study import Study
 from ..tables.choose import described
-from ..workflow import paths, stages
+from ..workflow import stages
 from ..workflow.specs.cells import CellSpec, SweepSpec
 from .budget import Budget, budget, passes
+from .models import model_folders
 from .question import Question
 from .source import Source, own_source, sampled_as
 
@@ -43,14 +43,6 @@ def _is_there(study: Study, row: pd.Series) -> bool:
     if study.adopted:
         return stages.adopted(study, row["stage"], row["size"]).folder.is_dir()
     return all(folder.joinpath("summary.json").exists() for folder in model_folders(study, row))
-
-
-def model_folders(study: Study, row: pd.Series) -> list[Path]:
-    """Folders of the trained models of a configuration."""
-    stage, sizes = row["stage"], [row["size"]]
-    if stage == STITCH:
-        stage, sizes = PRETRAIN, row["size"].split(SEPARATOR)
-    return [Path(paths.model(study, stage, size, study.training_seeds[0])) for size in sizes]
 
 
 def cell_of(study: Study, row: pd.Series) -> CellSpec:
