@@ -1,8 +1,8 @@
 """A discriminator of latents, made of a student's teacher, that is trained against the student.
 
 It is told timestep and text, and scores clean latents: those of the data above 0, origins that the
-student gives below (SCott, arXiv 2403.01505; hinge loss, Lim and Ye 2017). Two choices are ours: the
-teacher's last layer is replaced by a new one, whose map is averaged to a score; and the timestep is
+student gives below (SCott, arXiv 2403.01505; hinge loss, Lim and Ye 2017). Two choices are ours. A
+new layer replaces the teacher's last one, and the mean of its map is the score. The timestep is
 that of the latents which the student saw.
 """
 
