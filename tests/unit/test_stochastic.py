@@ -5,6 +5,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from diffusers import DDIMScheduler
@@ -24,6 +25,7 @@ from ldm_scaling.models.train import make_plan
 from ldm_scaling.study.diffusion import Diffusion
 from ldm_scaling.study.distill import Adversary, Arm, Distill
 from ldm_scaling.study.family import Family
+from ldm_scaling.tables.choose import described
 from ldm_scaling.training.loop import Trainer
 from ldm_scaling.workflow.specs.models import DistillSpec
 
@@ -304,3 +306,11 @@ def test_a_copy_is_the_same_for_the_same_seed(teacher):
     torch.manual_seed(5)
     of(1)
     assert torch.rand(1) == expected  # other random numbers stay as they are
+
+
+def test_a_student_of_an_arm_is_named_beside_the_plain_one():
+    cell = {"size": "c12", "sampler": "lcm", "steps": 2, "guidance": 3.0}
+    rows = pd.DataFrame([cell | {"stage": stage} for stage in ("distill", "distill_own")])
+    found = [described(row, rows) for _, row in rows.iterrows()]
+    rest = ", LCM, 2 steps, guidance 3"
+    assert found == [f"student of c12{rest}", f"student of c12 (own){rest}"]
