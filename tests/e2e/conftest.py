@@ -20,9 +20,10 @@ def undisturbed(tmp_path_factory):
         folder = folder.parent  # of all workers
     with (folder / "undisturbed.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = folder / "undisturbed.pickle"
+        done, place = folder / "undisturbed.pickle", folder / "undisturbed"
         if not done.exists():
-            project = Project(folder / "undisturbed")
+            assert not place.exists(), "the smoke study has failed, in the first test that asked"
+            project = Project(place)
             project.snakemake(*SMOKE)
             done.write_bytes(pickle.dumps(project))
         return pickle.loads(done.read_bytes())
