@@ -248,6 +248,41 @@ rule fit_clip_like:
         " --out {output.scorer:q} --retrieval-out {output.retrieval:q}"
 
 
+use rule real_features as judge_features with:
+    input:
+        images="<results>/data/{split}.safetensors",
+        extractor=inputs.judge,
+    output:
+        "<results>/cells/reference/judge/{split}.safetensors",
+    log:
+        "<logs>/judge_features/{split}.log",
+    benchmark:
+        "<benchmarks>/judge_features/{split}.tsv"
+    wildcard_constraints:
+        split=patterns.SPLIT,
+    params:
+        spec=options.spec(FeaturesSpec.of_judge),
+        measuring=options.judge_weights,
+
+
+use rule fit_clip_like as fit_judge with:
+    input:
+        train="<results>/cells/reference/judge/train.safetensors",
+        train_captions="<results>/data/train.csv",
+        validation="<results>/cells/reference/judge/validation.safetensors",
+        validation_captions="<results>/data/validation.csv",
+        test="<results>/cells/reference/judge/test.safetensors",
+        test_captions="<results>/data/test.csv",
+        encoder=inputs.text_encoder,
+    output:
+        scorer="<results>/cells/reference/judge.safetensors",
+        retrieval="<results>/cells/reference/judge_retrieval.csv",
+    log:
+        "<logs>/fit_judge.log",
+    benchmark:
+        "<benchmarks>/fit_judge.tsv"
+
+
 rule measure:
     """Compare every cell of one model and sampler with the held-out images, or with prompts alone."""
     input:

@@ -168,9 +168,10 @@ def reconstruction(job: Job, spec: FeaturesSpec, known: Known) -> Price:
 
 
 def clip_like(job: Job, spec: ClipLikeSpec, known: Known) -> Price:
-    """Price of fitting the CLIP-like score."""
+    """Price of fitting a CLIP-like score: the study's or the judge's, which is counted last."""
     settings, images = spec.clip_like, known.splits
-    of_images = next(iter(known.networks.seen.extractors.values())).width
+    counted = list(known.networks.seen.extractors.values())
+    of_images = counted[-1 if job.rule == "fit_judge" else 0].width
     maps = settings.width * (of_images + spec.text_encoder.width)
     # besides the two maps, every caption of a batch is compared with every image, twice
     forward = 2 * maps + 4 * settings.batch * settings.width

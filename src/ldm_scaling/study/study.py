@@ -31,7 +31,8 @@ class Study(Sections):
         if not (isinstance(merged, dict) and merged.get("adopted")):
             return merged
         metrics = merged.get("metrics")
-        untrained = {"metrics": {**metrics, "clip_like": None}} if isinstance(metrics, dict) else {}
+        fitted = dict.fromkeys(("clip_like", "judge"))
+        untrained = {"metrics": {**metrics, **fitted}} if isinstance(metrics, dict) else {}
         return merged | dict.fromkeys(SECTIONS) | untrained
 
     @model_validator(mode="after")

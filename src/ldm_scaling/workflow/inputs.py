@@ -139,6 +139,15 @@ class Inputs:
         fitted = self.study.metrics.clip_like and not of_superres(wildcards)
         return [f"{self.study.results}/cells/reference/clip_like.safetensors"] if fitted else []
 
+    def judge(self, wildcards: Any) -> Files:
+        """The files of the judge's network."""
+        return list(map(str, needed.judge(self.study).inputs))
+
+    def judge_maps(self, wildcards: Any) -> Files:
+        """The maps of a judge that is fitted."""
+        fitted = needed.judge(self.study).extractor
+        return [f"{self.study.results}/cells/reference/judge.safetensors"] if fitted else []
+
     def dino(self, wildcards: Any) -> Files:
         """The files of the model of metric dino, if it is measured."""
         dino = needed.dreambooth(self.study).dino

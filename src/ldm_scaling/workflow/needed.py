@@ -8,7 +8,7 @@ from ..study.adopted import Adopted
 from ..study.distill import Arm, Distill, GuidedDistill
 from ..study.dreambooth import DreamBooth
 from ..study.fields import StudyError
-from ..study.metrics import ClipLike
+from ..study.metrics import ClipLike, FeatureNetwork, Judge
 from ..study.param_budget import ParamBudget
 from ..study.stitch import Stitch
 from ..study.study import Study
@@ -135,3 +135,13 @@ def has_every_scale(study: Study) -> bool:
 def clip_like(study: Study) -> ClipLike:
     """The section `metrics.clip_like`."""
     return _given(study.metrics.clip_like, "metrics.clip_like", "; nothing is fitted")
+
+
+def judge(study: Study) -> Judge:
+    """The section `metrics.judge`."""
+    return _given(study.metrics.judge, "metrics.judge", "; nothing is judged")
+
+
+def judge_extractor(study: Study) -> FeatureNetwork:
+    """The network whose features a second CLIP-like score is fitted on."""
+    return _given(judge(study).extractor, "metrics.judge.extractor", "; its judge is a scorer")

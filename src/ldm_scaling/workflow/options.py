@@ -191,6 +191,11 @@ class Options:
         file = str(self.study.metrics.weights)
         return each("--weights", [path for path in input.extractor if path == file])
 
+    def judge_weights(self, wildcards: Any, input: Any) -> list[str]:
+        """The file of the judge's extractor, if it has one; the spec names a folder."""
+        own = needed.judge_extractor(self.study)
+        return [] if own.pretrained else each("--weights", input.extractor)
+
     reference = _given("--reference", "reference")
     """the features of real images, where something is compared with them"""
     clip_like = _given("--clip-like", "clip_like")

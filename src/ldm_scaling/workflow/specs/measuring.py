@@ -31,6 +31,11 @@ class FeaturesSpec(SeenBy):
             own["scorers"] = []
         return cls(**own)
 
+    @classmethod
+    def of_judge(cls, study: Study) -> FeaturesSpec:
+        """Spec of rule judge_features: what the judge alone sees."""
+        return cls(extractors=[needed.judge_extractor(study)])
+
 
 class ClipLikeSpec(Strict):
     """Fit the CLIP-like score, and test it."""
@@ -46,7 +51,7 @@ class ClipLikeSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> ClipLikeSpec:
-        """Spec of rule fit_clip_like. Raises StudyError if the study has no such score."""
+        """Spec of rules fit_clip_like and fit_judge. Raises StudyError without such a score."""
         metrics = study.metrics
         by_style = study.data.source == "emoji" and study.data.evaluation is None
         return cls(
