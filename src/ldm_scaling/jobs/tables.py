@@ -21,6 +21,8 @@ CELL = ["steps", "guidance", "trained"]
 MEASURED = [*CELL, "metric", "value", "lo", "hi", "n", "nfe", "seconds", "status"]
 ON_GPU = ["memory_gb", "batch"]
 """columns of cells that a table has only if some of them were sampled on a GPU"""
+CHOSEN = ["method", "candidates", "verified", "spread"]
+"""columns of cells that keep one of several candidates"""
 FAMILY = ["size", "channels", "params", "gflops", "normalized_cost"]
 FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
 """of floors.csv, and of superres_baselines.csv"""
@@ -44,7 +46,7 @@ HALF = "half_"
 on the other half it is twice the value less that"""
 QUANTITIES = frozenset(
     {"seed", "trained", *MEASURED[3:], *ON_GPU, *COSTS, "grid", "at_boundary", "optimism"}
-    | {"cell", "seeds", "best", "share", "sizes", "rising"}
+    | {"cell", "seeds", "best", "share", "sizes", "rising", *CHOSEN[2:]}
 )
 """columns of cells that do not say how images are made, or repeat what others say"""
 _INTEGERS = dict.fromkeys(["seed", "steps", "n", "nfe", "channels", "params"], "Int64")
@@ -110,6 +112,9 @@ def cell_of(settings: Mapping[str, Any]) -> str:
         settings["guidance"],
         settings.get("trained"),
         settings.get("allocation"),
+        candidates=(settings["method"], int(settings["candidates"]))
+        if settings.get("candidates")
+        else None,
     )
 
 

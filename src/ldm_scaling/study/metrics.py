@@ -19,7 +19,7 @@ Selecting = Annotated[str, one_of(SELECTING)]
 InputSize = Annotated[int, Field(ge=32)]
 
 FID = "fid"
-CLIP_SCORE, CLIP_LIKE = "clip_score", "clip_like"
+CLIP_SCORE, CLIP_LIKE, JUDGE = "clip_score", "clip_like", "judge"
 FEATURES = "features"
 """array of the first extractor's features; those of another extractor have its name"""
 FEWEST_CONCEPTS = 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from ..study.adopted import Adopted
+from ..study.candidates import Candidates
 from ..study.distill import Arm, Distill, GuidedDistill
 from ..study.dreambooth import DreamBooth
 from ..study.fields import StudyError
@@ -118,6 +119,11 @@ def stitch(study: Study) -> Stitch:
 def param_budget(study: Study) -> ParamBudget:
     """The section `param_budget`."""
     return _given(study.param_budget, "param_budget", "; no parameters are split")
+
+
+def candidates(study: Study) -> Candidates:
+    """The section `candidates`."""
+    return _given(study.candidates, "candidates", "; each image is kept")
 
 
 def has_every_scale(study: Study) -> bool:
