@@ -11,6 +11,7 @@ parameters of a job that has a new, missing output which nobody asked for.
 from ldm_scaling.workflow import paths, patterns, targets
 from ldm_scaling.workflow.closure import closure
 from ldm_scaling.workflow.options import LAUNCH
+from ldm_scaling.workflow.specs.candidates import CandidatesSpec
 from ldm_scaling.workflow.specs.cells import IllustrateSpec, SweepSpec
 from ldm_scaling.workflow.specs.dreambooth import ScoreSubjectsSpec
 from ldm_scaling.workflow.specs.measuring import (
@@ -96,6 +97,46 @@ rule sample_stitched:
         + LAUNCH
         + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} {params.models}"
         + SAMPLING
+
+
+rule sample_candidates:
+    """Make several images of each prompt with one model, and keep the one that a score likes best."""
+    input:
+        unpack(inputs.model),
+        text=inputs.prompts,
+        metrics=inputs.candidates_metrics,
+        extractor=inputs.extractor,
+        scored=inputs.scored,
+        captions=inputs.captions_of_judge,
+        clip_like=inputs.clip_like,
+        judge=inputs.judge,
+        judge_maps=inputs.judge_maps,
+    output:
+        **paths.sampled("candidates/{stage}/{size}/seed{seed}"),
+    log:
+        "<logs>/sample_candidates/{stage}_{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/sample_candidates/{stage}_{size}_seed{seed}.tsv"
+    priority: hardware.large_first
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=hardware.candidates_memory,
+        runtime=hardware.walltime,
+        gpu=1,
+        batch=hardware.sampling_batch,
+    params:
+        spec=options.spec(CandidatesSpec.of, "stage", "size"),
+        model=options.model,
+        measuring=options.candidates,
+        out=subpath(output.records, parent=True),
+        work=options.work("sample_candidates"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.cells.sample_candidates --spec {params.spec:q} {params.model}"
+        " --text {input.text:q} --metrics {input.metrics:q} {params.measuring}"
+        " --out {params.out:q} --work-dir {params.work:q} --gpus {resources.gpu}"
+        " --batch {resources.batch}"
 
 
 rule contact_sheet:
@@ -319,6 +360,34 @@ rule measure:
         " {params.reference} --cells {input.features:q}"
         " --records {input.records:q} --captions {input.captions:q} {params.clip_like} {params.head}"
         " --out {output.metrics:q} --draws {output.draws:q}"
+
+
+use rule measure as measure_candidates with:
+    input:
+        features="<results>/cells/candidates/{stage}/{size}/seed{seed}/features.safetensors",
+        records="<results>/cells/candidates/{stage}/{size}/seed{seed}/cells.json",
+        reference=inputs.compared_features,
+        captions=inputs.compared("data", "csv"),
+        clip_like=inputs.clip_like,
+        head=inputs.head,
+    output:
+        metrics="<results>/cells/candidates/{stage}/{size}/seed{seed}/metrics.csv",
+        draws="<results>/cells/candidates/{stage}/{size}/seed{seed}/draws.safetensors",
+    log:
+        "<logs>/measure_candidates/{stage}_{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/measure_candidates/{stage}_{size}_seed{seed}.tsv"
+    wildcard_constraints:
+        stage=patterns.STAGE,
+        size=patterns.SIZE,
+    resources:
+        mem_mb=8000,
+        runtime=hardware.measure_candidates_runtime,
+    params:
+        spec=options.spec(MeasureSpec.of_candidates),
+        reference=options.reference,
+        clip_like=options.clip_like,
+        head=options.head,
 
 
 rule score_subjects:

@@ -3,8 +3,8 @@
 Each step count is sampled at the scale that the model's own cells found best. The first images of
 a nested method are those of the same method with fewer candidates, so that one run gives all
 counts. With one candidate it is the model's cell. Writes features, first images and records of what
-is kept, as `sweep` does: a cell for each method and number of candidates. Array {cell}/judge has the
-scores of a judge that chose nothing.
+is kept, as `sweep` does: a cell for each method and number of candidates. Array {cell}/judge has
+the scores of a judge that chose nothing.
 """
 
 from __future__ import annotations

@@ -243,6 +243,7 @@ PRICES: dict[str, Callable[..., Price]] = {
     "dreambooth": _dreambooth,
     "sweep": _sweep,
     "sample_stitched": cells.stitched,
+    "sample_candidates": cells.candidates,
     "illustrate": _illustrate,
     "score_subjects": cells.score_subjects,
     **dict.fromkeys(("real_features", "judge_features"), cells.real_features),

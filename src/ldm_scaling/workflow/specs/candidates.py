@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ...kinds.candidates import METHODS, PARTICLES, resampled_after
 from ...study.candidates import Method
 from ...study.diffusion import Diffusion
-from ...study.fields import Positive, Strict, StudyError
+from ...study.fields import Positive, Strict, StudyError, is_none
 from ...study.metrics import Judge
 from ...study.study import Study
 from .. import needed, stages
 from .cells import CellSpec
+from .seen import SeenBy, seen_by_first
+
+
+class VerifierSpec(SeenBy):
+    """Count what a look of the verifier costs."""
+
+    recipe: Literal[1] = 1
+    verifier: str
+    map_width: Annotated[Positive | None, Field(exclude_if=is_none)] = None
+    """dimensions that a fitted score maps images and captions to; None: the verifier is a scorer"""
+    text_width: Positive
+    """of a caption's embedding"""
+
+    @classmethod
+    def of(cls, study: Study) -> VerifierSpec:
+        """Spec of rule count_verifier."""
+        needed.candidates(study)
+        metrics, fitted = study.metrics, study.metrics.clip_like
+        own = seen_by_first(metrics) if fitted else {"extractors": []}
+        return cls(
+            **own,
+            scorers=metrics.scorers[:1],
+            verifier=str(metrics.alignment),
+            map_width=fitted.width if fitted else None,
+            text_width=study.text_shape[1],
+        )
 
 
 class CandidatesSpec(Strict):

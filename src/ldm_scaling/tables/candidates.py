@@ -1,0 +1,100 @@
+"""Candidates as a tidy table, with what they cost and the draws beside it.
+
+One row for each cell and metric, in the columns `CANDIDATES`: those of cells, and how the image was
+kept. Costs are those of all candidates of an image.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+
+from ..jobs.command import Option, command, csv
+from ..jobs.tables import (
+    CELLS,
+    CHOSEN,
+    MEASURED,
+    MODEL,
+    VERIFIER,
+    read_measured,
+    write_cells,
+)
+from ..kinds.candidates import METHODS
+from ..kinds.stages import is_student
+from ..study.metrics import JUDGE
+from .arguments import FamilyParts, Out, SelectBy, TrainingSd
+from .values import Values, read_values, with_deviation
+
+CANDIDATES = [*CELLS, *CHOSEN]
+
+
+def candidates_table(
+    measured: pd.DataFrame, family: pd.DataFrame, verifier: pd.DataFrame
+) -> pd.DataFrame:
+    """The rows in the columns `CANDIDATES`; `measured` keeps its index.
+
+    The sampling cost is normalized cost x steps x candidates, the guided cost normalized cost x
+    NFE. The total cost is all arithmetic of the image that is kept, in the same unit: of each
+    candidate its evaluations, and the text's keys and values once; each image that is decoded and
+    scored; the text encoder once. What nothing chooses is not scored.
+    """
+    rows = measured.join(family.set_index("size"), on="size", validate="many_to_one")
+    own = verifier.iloc[0]
+    count, nfe = rows["candidates"].astype(float), rows["nfe"].astype(float)
+    looks = rows["verified"].astype(float)
+    texts = 1 + ((rows["guidance"] != 1) & ~rows["stage"].map(is_student))
+    gflops = nfe * (rows["gflops"] - rows["text_gflops"])
+    gflops += count * texts * rows["text_gflops"] + texts * rows["caption_gflops"]
+    gflops += np.maximum(looks, count) * rows["decoder_gflops"]
+    gflops += looks * own["image_gflops"] + (looks > 0) * own["caption_gflops"]
+    rows["sampling_cost"] = rows["normalized_cost"] * rows["steps"] * count
+    rows["guided_cost"] = rows["normalized_cost"] * nfe
+    rows["total_cost"] = gflops / (rows["gflops"] / rows["normalized_cost"])
+    rows = rows.assign(
+        grid=True,
+        at_boundary=False,
+        place=rows["size"].map({size: at for at, size in enumerate(family["size"])}),
+        listed=rows["method"].map({name: at for at, name in enumerate(METHODS)}),
+    )
+    order = ["stage", "place", "seed", "sampler", "steps", "listed", "candidates", "metric"]
+    return rows.sort_values(order, ascending=[False, *[True] * 7])[CANDIDATES]
+
+
+def read_candidates(table: Path, file: Path, metric: str) -> Values:
+    """The cells of a metric, with draws."""
+    return read_values(table, file, metric, CANDIDATES)
+
+
+def over_seeds(values: Values, confidence: float) -> Values:
+    """Means over training seeds; methods and counts tell cells apart."""
+    return values.over_seeds(confidence, also=["method", "candidates"])
+
+
+@command
+def main(
+    metrics: Annotated[
+        list[list[str]],
+        Option(
+            "metrics of the candidates of one model, and their draws; repeat for each",
+            nargs=6,
+            names=("STAGE", "SIZE", "SEED", "SAMPLER", "METRICS", "DRAWS"),
+            repeated=True,
+        ),
+    ],
+    family: FamilyParts,
+    verifier: Annotated[pd.DataFrame, csv("verifier.csv", VERIFIER)],
+    select_by: SelectBy,
+    out: Out,
+    draws_out: Out,
+    training_sd: TrainingSd = None,
+) -> None:
+    """Write candidates.csv and its draws."""
+    measured, draws = read_measured(metrics, MODEL, MEASURED, CHOSEN)
+    draws = with_deviation(measured, draws, select_by, training_sd)
+    table = candidates_table(measured, family, verifier)
+    write_cells(table, draws[table.index], out, draws_out)
+    judged = (table["metric"] == JUDGE).sum()
+    print(f"{judged} cells of {table['size'].nunique()} sizes, {len(table)} rows")
