@@ -20,6 +20,7 @@ from ..jobs.tables import (
     MODEL,
     VERIFIER,
     read_measured,
+    read_whole,
     write_cells,
 )
 from ..kinds.candidates import METHODS
@@ -66,6 +67,28 @@ def candidates_table(
 def read_candidates(table: Path, file: Path, metric: str) -> Values:
     """The cells of a metric, with draws."""
     return read_values(table, file, metric, CANDIDATES)
+
+
+def read_every(table: Path, file: Path) -> dict[str, Values]:
+    """The cells of each metric, with draws."""
+    names = read_whole(table, CANDIDATES)["metric"].unique()
+    return {name: read_candidates(table, file, name) for name in names}
+
+
+def gains(values: Values) -> Values:
+    """What is gained over one candidate, in standard deviations between candidates of an image.
+
+    Of rows of a score, means over training seeds. A score that follows the one that keeps images
+    gains as much as that does. Other methods are compared with the one candidate of best of N.
+    """
+    rows = values.rows
+    by = ["stage", "size", "sampler", "steps"]
+    alone = {tuple(row[by]): at for at, row in rows[rows["candidates"] == 1].iterrows()}
+    more = rows.index[rows["candidates"] > 1]
+    firsts = [alone[tuple(own)] for own in rows.loc[more, by].itertuples(index=False)]
+    own = rows.loc[more].reset_index(drop=True)
+    difference = values.draws[more] - values.draws[firsts]
+    return Values(own, difference / own["spread"].to_numpy(float)[:, None])
 
 
 def over_seeds(values: Values, confidence: float) -> Values:
