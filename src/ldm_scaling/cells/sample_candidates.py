@@ -137,7 +137,7 @@ class Chooser:
         numbers = self._others(found.images, slice(rows.start, rows.stop))
         return {
             "images": found.images,
-            "finite": np.full(len(rows), found.finite),
+            "finite": np.full(len(rows), found.finite, np.uint8),
             self._verifier.array: found.seen,
             JUDGE: self._judge(found.images, rows).astype(np.float32),
             **numbers,

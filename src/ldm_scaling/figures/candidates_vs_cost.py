@@ -121,7 +121,7 @@ def _draw_gains(axes: Axes, looked: Values, judged: Values, confidence: float) -
     end = float(np.nanmax(seen["value"])) if len(seen) else 1.0
     axes.plot([0, end], [0, end], color=style.GREY, linewidth=0.9, linestyle=(0, (4, 2)))
     axes.axhline(0, color=style.GREY, linewidth=0.6)
-    unit = "standard deviations between\ncandidates of an image"
+    unit = "standard deviations"
     axes.set(xlabel=f"Gain under the verifier ({unit})", ylabel=f"Gain under the judge ({unit})")
 
 
