@@ -100,7 +100,7 @@ def test_one_candidate_is_the_cell_and_an_interrupted_run_ends_alike(study, worl
     tries = 0
     while keep(study, world, "slices", "--max-seconds", 1e-6) == EXIT_CONTINUE:
         tries += 1
-    assert tries == 6  # two batches of each method; four particles take twice as many
+    assert tries == 2 + 2 + 8  # batches of 8, and of 2 images with four particles each
     for name in ("features.safetensors", "images.safetensors"):
         one, other = (read_header(world / out / name) for out in ("whole", "slices"))
         assert one.keys() == other.keys()
