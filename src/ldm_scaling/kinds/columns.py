@@ -135,8 +135,8 @@ COLUMNS = {
     "share": "share of the first size, after rounding",
     "best": "whether `guidance` is what the selecting metric chooses",
     # candidates.csv
-    "method": "how candidates are made: `best_of`, `zero_order` or `resample`; elsewhere empty where"
-    " each image is kept",
+    "method": "how candidates are made: `best_of`, `zero_order` or `resample`; empty where each"
+    " image is kept",
     "candidates": "images that are sampled for each one that is kept",
     "verified": "images that were decoded and scored for each one that is kept",
     "spread": "of a score: standard deviation between candidates of the same image",
