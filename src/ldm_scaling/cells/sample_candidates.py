@@ -99,12 +99,11 @@ class Chooser:
         """`scores` are the verifier and the judge."""
         self._spec, self._sampler = spec, sampler
         self._verifier, self._judge = scores
-        others = {
-            name: {key: own for key, own in networks.items() if key != self._verifier.array}
-            for name, networks in vars(measuring).items()
-            if name in ("extractors", "scorers")
-        }
-        self._others = Measuring(**others)
+        seen = self._verifier.array
+        self._others = Measuring(
+            {name: own for name, own in measuring.extractors.items() if name != seen},
+            {name: own for name, own in measuring.scorers.items() if name != seen},
+        )
 
     def kept(self, cell: CellSpec, method: str, rows: range) -> Arrays:
         """What is kept of a batch of prompts, by {count}/{array}; and all scores, [B, candidates].
@@ -139,7 +138,7 @@ class Chooser:
             "images": found.images,
             "finite": np.full(len(rows), found.finite, np.uint8),
             self._verifier.array: found.seen,
-            JUDGE: self._judge(found.images, rows).astype(np.float32),
+            JUDGE: self._judge(found.images, np.array(rows)).astype(np.float32),
             **numbers,
         }
 

@@ -32,7 +32,7 @@ def _small_beats_large(evidence: Evidence) -> Statistic:
     values = _best_of(evidence, JUDGE)
     values = values.where(values.rows["stage"] == PRETRAIN)
     rows = values.rows
-    largest = rows.loc[rows["params"].idxmax(), "size"]
+    largest = rows["size"].iloc[int(rows["params"].to_numpy().argmax())]
     one = (rows["size"] == largest) & (rows["steps"] == FEW_STEPS) & (rows["candidates"] == 1)
     if not one.any():
         raise NotRun(f"{largest} has no candidates at {FEW_STEPS} steps")
@@ -41,7 +41,7 @@ def _small_beats_large(evidence: Evidence) -> Statistic:
     fits &= rows["size"] != largest
     most = rows[fits].groupby(["size", "steps"])["candidates"].idxmax()
     if most.empty:
-        raise NotRun("several images of a smaller size cost more than one of the largest")
+        raise NotRun("one image of the largest size pays for no two of a smaller one")
     return Some([values.draws[at] - values.draws[rival] for at in most])
 
 

@@ -91,11 +91,9 @@ def _draw_costs(axes: Axes, rows: pd.DataFrame, axis: str) -> None:
         for method, kept in own.groupby("method", sort=False):
             shown = kept[kept["candidates"].isin([1, own["candidates"].max()])]
             shown = shown if method == BEST_OF else kept.nlargest(1, "candidates")
-            mark = {"marker": _MARKS[method], "linestyle": "none", "color": color}
-            ends = [shown["value"] - shown["lo"], shown["hi"] - shown["value"]]
-            axes.errorbar(
-                shown[axis], shown["value"], yerr=ends, elinewidth=0.5, markersize=3, **mark
-            )
+            mark: dict[str, Any] = {"marker": _MARKS[method], "linestyle": "none", "color": color}
+            mark |= {"elinewidth": 0.5, "markersize": 3}
+            axes.errorbar(shown[axis], shown["value"], yerr=style.intervals(shown), **mark)
     axes.set(xscale="log", xlabel=AXIS_LABELS[axis], ylabel=_label(rows))
     style.log_ticks(axes.xaxis)
 
@@ -113,11 +111,9 @@ def _draw_gains(axes: Axes, looked: Values, judged: Values, confidence: float) -
         for size, color in colors.items():
             at = (seen["method"] == method) & (seen["size"] == size)
             of = own[at]
-            ends = [of["value"] - of["lo"], of["hi"] - of["value"]]
             look: dict[str, Any] = {"color": color, "marker": _MARKS[method], "markersize": 3}
-            axes.errorbar(
-                seen.loc[at, "value"], of["value"], ends, linestyle="none", elinewidth=0.4, **look
-            )
+            look |= {"linestyle": "none", "elinewidth": 0.4}
+            axes.errorbar(seen.loc[at, "value"], of["value"], style.intervals(of), **look)
     end = float(np.nanmax(seen["value"])) if len(seen) else 1.0
     axes.plot([0, end], [0, end], color=style.GREY, linewidth=0.9, linestyle=(0, (4, 2)))
     axes.axhline(0, color=style.GREY, linewidth=0.6)

@@ -79,7 +79,7 @@ def candidates(job: Job, spec: CandidatesSpec, known: Known) -> Price:
     """
     networks, size = known.networks, job.wildcards["size"]
     told, strongest = stages.is_student(job.wildcards["stage"]), spec.cells[-1].guidance
-    flops_of = dict.fromkeys((UNET, DECODING, "features", "scores"), 0.0)
+    flops_of: dict[str, float] = dict.fromkeys((UNET, DECODING, "features", "scores"), 0.0)
     images = kept = 0
     for steps in spec.steps:
         evaluations = network_evaluations(steps, strongest, told)

@@ -30,6 +30,7 @@ from .arguments import FamilyParts, Out, SelectBy, TrainingSd
 from .values import Values, read_values, with_deviation
 
 CANDIDATES = [*CELLS, *CHOSEN]
+_MODEL_AND_STEPS = ["stage", "size", "sampler", "steps"]
 
 
 def candidates_table(
@@ -65,8 +66,14 @@ def candidates_table(
 
 
 def read_candidates(table: Path, file: Path, metric: str) -> Values:
-    """The cells of a metric, with draws."""
-    return read_values(table, file, metric, CANDIDATES)
+    """The cells of a metric, with draws.
+
+    Models of several training seeds may have found different scales; the mean stands for them, so
+    that they are one cell.
+    """
+    values = read_values(table, file, metric, CANDIDATES)
+    scale = values.rows.groupby(_MODEL_AND_STEPS)["guidance"].transform("mean")
+    return Values(values.rows.assign(guidance=scale), values.draws)
 
 
 def read_every(table: Path, file: Path) -> dict[str, Values]:
@@ -82,13 +89,13 @@ def gains(values: Values) -> Values:
     gains as much as that does. Other methods are compared with the one candidate of best of N.
     """
     rows = values.rows
-    by = ["stage", "size", "sampler", "steps"]
-    alone = {tuple(row[by]): at for at, row in rows[rows["candidates"] == 1].iterrows()}
-    more = rows.index[rows["candidates"] > 1]
-    firsts = [alone[tuple(own)] for own in rows.loc[more, by].itertuples(index=False)]
-    own = rows.loc[more].reset_index(drop=True)
-    difference = values.draws[more] - values.draws[firsts]
-    return Values(own, difference / own["spread"].to_numpy(float)[:, None])
+    keys = list(zip(*(rows[name] for name in _MODEL_AND_STEPS), strict=True))
+    several = rows["candidates"].to_numpy() > 1
+    alone = {keys[at]: at for at in np.flatnonzero(~several)}
+    first = [alone[keys[at]] for at in np.flatnonzero(several)]
+    own = values.where(several)
+    difference = own.draws - values.draws[first]
+    return Values(own.rows, difference / own.rows["spread"].to_numpy(float)[:, None])
 
 
 def over_seeds(values: Values, confidence: float) -> Values:

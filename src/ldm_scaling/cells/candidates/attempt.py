@@ -7,7 +7,7 @@ number of candidates changes it. Candidate 0 is the image of the cell.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +19,8 @@ from ...jobs.seeds import Stream, row_generators
 from ...workflow.specs.cells import CellSpec
 from ..sample import LatentSampler, initial_noise
 
-Rows = Sequence[int] | np.ndarray
+Rows = np.ndarray | slice
+"""numbers of prompts"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Attempt:
 
     def __init__(self, sampler: LatentSampler, cell: CellSpec, rows: range, verifier: Score):
         self.sampler, self.cell, self.rows, self.verifier = sampler, cell, rows, verifier
+        self.numbers = np.array(rows)
+        """of the prompts, [B]"""
         self.text = sampler.text(rows)
         self.sampling = 0.0
         """seconds of sampling and decoding so far"""
@@ -87,7 +90,7 @@ class Attempt:
     def look(self, images: np.ndarray, finite: bool) -> Looked:
         """What the verifier says of a candidate of each prompt."""
         began = time.monotonic()
-        seen = self.verifier.see(images, self.rows)
-        scores = np.asarray(self.verifier.of(seen, self.rows), dtype=np.float64)
+        seen = self.verifier.see(images, self.numbers)
+        scores = np.asarray(self.verifier.of(seen, self.numbers), dtype=np.float64)
         self.verifying += time.monotonic() - began
         return Looked(images, finite, scores, seen)

@@ -99,7 +99,7 @@ class _Steering:
     def _scores(self, origin: torch.Tensor) -> np.ndarray:
         attempt, images = self._attempt, to_uint8(decode(self._attempt.sampler.autoencoder, origin))
         began = time.monotonic()
-        scores = attempt.verifier(images, list(attempt.rows) * self._count)
+        scores = attempt.verifier(images, np.tile(attempt.numbers, self._count))
         took = time.monotonic() - began
         attempt.verifying += took
         attempt.sampling -= took  # in which it lies

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from .attempt import Attempt, Looked
@@ -41,9 +42,8 @@ def candidates(attempt: Attempt, count: int) -> Iterator[Looked]:
         noise = neighbour(pivot, attempt.noise(number))
         found = attempt.look(*attempt.sample(noise, attempt.generators(0)))
         yield found
-        better = found.scores > best
+        better = torch.from_numpy(found.scores > best)
         leader[better] = noise[better]
-        best = best.copy()
-        best[better] = found.scores[better]
+        best = np.maximum(best, found.scores)
         if number % NEIGHBOURS == 0:
             pivot = leader.clone()
