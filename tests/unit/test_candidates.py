@@ -1,5 +1,7 @@
 """Several images of a prompt, of which a verifier keeps one: methods, choice, costs and gains."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,13 +14,14 @@ from ldm_scaling.cells.features import Measuring
 from ldm_scaling.cells.sample import LatentSampler, initial_noise
 from ldm_scaling.cells.sample_candidates import Chooser, chosen_cells, spread
 from ldm_scaling.costs.count_verifier import verifier_cost
-from ldm_scaling.costs.seen import count_seeing
+from ldm_scaling.costs.seen import Features, Seeing, count_seeing
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.jobs.seeds import Stream, row_generators
 from ldm_scaling.jobs.tables import CHOSEN, COSTS, MEASURED
 from ldm_scaling.kinds.candidates import PARTICLES, resampled_after, verified
 from ldm_scaling.latents.autoencoder import build as build_autoencoder
 from ldm_scaling.models.denoiser import build as build_unet
+from ldm_scaling.plan import cells as plan
 from ldm_scaling.study.diffusion import Diffusion
 from ldm_scaling.study.family import Family
 from ldm_scaling.study.fields import StudyError
@@ -337,6 +340,24 @@ def test_a_look_is_the_extractor_and_the_map(config):
     put(config, "metrics.judge", {"scorer": {"name": "pickscore", "pretrained": "other"}})
     spec = VerifierSpec.of(load_study(config))
     assert (spec.verifier, spec.extractors, spec.map_width) == ("hps", [], None)
+
+
+def test_the_plan_prices_every_candidate_and_look(spec, monkeypatch):
+    monkeypatch.setattr(plan, "_sampling_bytes", lambda *_, **__: 7.0)
+    seen = Seeing({"effnet_lite0": Features(30, 8), "squeezenet": Features(5, 4)})
+    networks = SimpleNamespace(decode=50, seen=seen)
+    unets = SimpleNamespace(forward={"c12": 10})
+    known = SimpleNamespace(networks=networks, unets=lambda job: unets)
+    job = SimpleNamespace(wildcards={"stage": "pretrain", "size": "c12"})
+    price = plan.candidates(job, spec, known)
+    made, looks = 512 * (4 + 4 + 4), 512 * (4 + 4 + 16)  # the most of each method
+    assert price.flops_of == {
+        "U-Net": made * 8 * 10,  # four guided steps
+        "decoding": looks * 50,
+        "features": looks * 30,
+        "judge": made * 5,
+    }
+    assert price.bytes == 3 * 512 * (3 + 2 + 1) * 2 * 8  # features of all that is kept
 
 
 # ------------------------------------------------------------ gains
