@@ -251,6 +251,14 @@ WORLDS = BUDGETS | {
     ),
     "stitch-beats-every-size-at-some-budget": pair(one_is_ahead, lambda r: 0.2, "stitched"),
     "stitch-wants-the-small-size-first": odd(lambda r: -0.1 * r["rising"], "stitched"),
+    "candidates-of-a-smaller-size-beat-one-of-the-largest": pair(
+        lambda r: 0.1 * r["doublings"], lambda r: 0.1 * r["z"], "judged"
+    ),
+    "candidates-gain-more-under-the-verifier": (
+        {"looked": lambda r: 0.2 * r["doublings"], "judged": lambda r: 0.05 * r["doublings"]},
+        {"looked": lambda r: 0.1 * r["doublings"], "judged": lambda r: 0.1 * r["doublings"]},
+    ),
+    "candidates-cost-coverage": odd(lambda r: -0.05 * r["doublings"], "varied"),
     "adaptive-search-reaches-its-aim": pair(lambda r: -0.1, lambda r: 0.3, "searches"),
     "bigger-text-encoder-wins-at-equal-parameters": odd(bigger_encoder, "split"),
     "bigger-text-encoder-wins-at-equal-flops": odd(bigger_encoder, "split"),
@@ -307,6 +315,17 @@ NEAREST = {
         )
     },
     "smaller-is-ahead-on-average": {"quality": ahead_for_long},
+    # smaller sizes win with candidates, but only for more than one image of the largest costs
+    "candidates-of-a-smaller-size-beat-one-of-the-largest": {
+        "judged": lambda r: 0.1 * r["z"] + 2 * (r["total_cost"] > 10)
+    },
+    # the verifier gains more in its own unit, and not in what candidates vary by
+    "candidates-gain-more-under-the-verifier": {
+        "looked": lambda r: 0.1 * r["doublings"],
+        "judged": lambda r: 0.08 * r["doublings"],
+    },
+    # it falls for all models but one
+    "candidates-cost-coverage": {"varied": but_one(lambda r: -0.05 * r["doublings"])},
     # better than smaller sizes at that cost, and not than what they were at fewer steps
     "largest-wins-the-highest-budget": {
         "quality": lambda r: -0.05 * r["z"] - 0.3 * ((r["steps"] == 20) & (r["z"] < 0))

@@ -144,6 +144,9 @@ def world(
     stitched: Effect | None = nothing,
     searches: Effect = nothing,
     split: Effect | None = nothing,
+    judged: Effect | None = nothing,
+    looked: Effect = nothing,
+    varied: Effect = nothing,
     covered: Effect = nothing,
     *,
     noise: tuple[float, float] = (0.002, 0.00005),
@@ -167,7 +170,8 @@ def world(
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
-    other way round: models and cells of a seed differ by it, and images make no difference.
+    other way round: models and cells of a seed differ by it, and images make no difference. What is
+    kept of candidates has scores and a coverage as `candidates` says; None: each image is kept.
     Without an alignment none is measured.
     """
     generator = np.random.default_rng(seed)
@@ -211,7 +215,9 @@ def world(
     replayed = searched(searches, samplers, generator)
     pairs = split and planted_in(paired(seeds), split, *how).over_seeds(0.95)
     pairs = pairs and Values(pairs.rows.assign(seeds=seeds), pairs.draws)
-    return Evidence(spec(**changed), family(), found, similarity, beside, replayed, pairs, floors())
+    kept = judged and candidates(judged, looked, varied, seeds, *how)
+    beside = (beside, replayed, pairs, floors(), kept)
+    return Evidence(spec(**changed), family(), found, similarity, *beside)
 
 
 def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:
@@ -276,6 +282,38 @@ def trajectories(seeds: int) -> pd.DataFrame:
     setting = {"stage": "stitch", "sampler": "ddim", "trained": 1.0, "grid": True}
     setting["at_boundary"] = False
     return table.assign(**setting, metric=QUALITY, n=IMAGES, status="ok", seconds=0.1)
+
+
+def candidates(
+    judged: Effect,
+    looked: Effect,
+    varied: Effect,
+    seeds: int,
+    noise: float,
+    values_vary: bool,
+    generator: np.random.Generator,
+) -> dict[str, Values]:
+    """What is kept of candidates, by metric: levels of 0.2, 0.3 and 0.5, plus the effects.
+
+    Effects also see `doublings` of the number of candidates, and a `spread` of theirs is kept.
+    """
+    rows = pd.concat([cells("ddim", seed) for seed in range(seeds)], ignore_index=True)
+    rows = rows[rows["steps"].isin(STEPS[:3]) & (rows["guidance"] == SCALES[0])]
+    counts = pd.DataFrame({"candidates": [1, 2, 4, 8], "doublings": range(4)})
+    rows = rows.merge(counts, how="cross").assign(method="best_of", verified=1)
+    for cost in ("sampling_cost", "guided_cost", "total_cost"):
+        rows[cost] *= rows["candidates"]
+    rows["z"] = np.log(rows["params"] / 145e6)
+    found = {}
+    planted = {"judge": (0.2, 0.04, judged), ALIGNMENT: (0.3, 0.08, looked)}
+    planted["coverage_inception_v3"] = (0.5, np.nan, varied)
+    for metric, (level, spread, effect) in planted.items():
+        own = rows.assign(metric=metric, spread=spread)
+        errors = noise * generator.standard_normal((len(rows), 1 + RESAMPLES))
+        of_seeds_or_images(errors, rows, noise, values_vary, generator)
+        values = level + np.broadcast_to(effect(own), len(rows))[:, None] + errors
+        found[metric] = Values(own, values)
+    return found
 
 
 def paired(seeds: int) -> pd.DataFrame:

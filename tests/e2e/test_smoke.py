@@ -67,6 +67,12 @@ def test_every_result_is_there_and_sane(finished):
     assert len(stitched) == 8 * 2  # metrics, scales
     assert set(stitched["sizes"] + " " + stitched["allocation"]) == {"c8-c16 2-2"}
     assert (stitched["status"] == "ok").all() and stitched["best"].sum() == 8
+    kept = pd.read_csv(results / "tables/candidates.csv").query("metric == 'judge'")
+    assert (kept["status"] == "ok").all() and kept["value"].between(-1, 1).all()
+    assert kept.groupby("stage")["method"].unique().map(list).to_dict() == {
+        "pretrain": ["best_of", "zero_order", "resample"],
+        "distill": ["best_of", "zero_order"],  # one step has nothing to resample
+    }
     retrieval = pd.read_csv(results / "tables/retrieval.csv").set_index("kind")
     assert list(retrieval.index) == ["held-out", "noto", "twemoji", "fluent"]
     assert retrieval["recall_at_10"].between(0, 1).all()
@@ -90,6 +96,9 @@ def test_splits_share_no_concept(finished):
     assert sum(map(len, concepts)) == len(set.union(*concepts))
 
 
+CHOSEN = {"sample_candidates": 2, "measure_candidates": 2}
+"""jobs that make candidates of a size and of its student, and measure what is kept"""
+CHOSEN_ONCE = dict.fromkeys(CHOSEN, 1)
 LIGHT = {
     *FIGURES,
     "all",
@@ -116,6 +125,7 @@ LIGHT = {
     "time_components",
     "components_table",
     "param_budget_table",
+    "candidates_table",
 }
 """rules that follow whatever changes the tables"""
 FOLLOWING = {
@@ -123,11 +133,12 @@ FOLLOWING = {
     **{"pretrain_pair": 2, "sweep": 16, "sample_stitched": 1, "measure": 17, "collect": 8},
     "distill_stochastic": 4,
     **{"sample_prior": 2, "dreambooth": 4, "score_subjects": 2},
+    **CHOSEN,
 }
 """jobs that follow the training of two sizes: their students, those of two arms and two of
-progressive distillation, two that enlarge images, two subjects each and one stitched trajectory;
-not super-resolution from scratch. And that of two pairs of the parameter budget, which is like
-it"""
+progressive distillation, two that enlarge images, two subjects each, one stitched trajectory, and
+candidates of the smaller size and of its student; not super-resolution from scratch. And that of
+two pairs of the parameter budget, which is like it"""
 
 
 @pytest.mark.parametrize(
@@ -138,7 +149,8 @@ it"""
         ({"training": {"lr": 0.0007, "keep": [0.25, 0.5]}}, FOLLOWING),
         (
             {"distill": {"lr": 0.0007}},
-            {"distill": 2, "distill_stochastic": 4, "sweep": 6, "measure": 6, "collect": 3},
+            {"distill": 2, "distill_stochastic": 4, "sweep": 6, "measure": 6, "collect": 3}
+            | CHOSEN_ONCE,
         ),
         (
             {"distill": {"stochastic": {"noise": {"eta": 0.3}}}},
@@ -150,14 +162,18 @@ it"""
         ),
         (
             {"sampling": {"students": {"guidance": [2]}}},
-            {"sweep": 8, "measure": 8, "collect": 5},
+            {"sweep": 8, "measure": 8, "collect": 5} | CHOSEN_ONCE,
         ),
         (
             {"sampling": {"guidance": [1, 2, 3]}},
-            {"sweep": 4, "sample_stitched": 1, "measure": 5, "collect": 2},
+            {"sweep": 4, "sample_stitched": 1, "measure": 5, "collect": 2} | CHOSEN_ONCE,
         ),
         ({"stitch": {"shares": [0.25]}}, {"sample_stitched": 1, "measure": 1}),
-        ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 4, "measure": 4, "collect": 2}),
+        (
+            {"sampling": {"steps": [2, 4, 5]}},
+            {"sweep": 4, "measure": 4, "collect": 2} | CHOSEN_ONCE,
+        ),
+        ({"candidates": {"counts": [1, 2]}}, CHOSEN),
         (
             {"family": {"sizes": ["c8", "c16", "c24"]}},
             {"family": 1, "pretrain": 1, "distill": 1, "train_superres": 1}
@@ -167,11 +183,14 @@ it"""
         (
             {"metrics": {"bootstrap": 60}},
             {"fit_clip_like": 1, "measure": 18, "floors": 1, "collect": 9, "score_subjects": 2}
-            | {"superres_baselines": 1},
+            | {"superres_baselines": 1, "fit_judge": 1}
+            | CHOSEN,
         ),
         (
             {"metrics": {"clip_like": {"lr": 0.01}}},
-            {"fit_clip_like": 1, "measure": 15, "floors": 1, "collect": 7, "score_subjects": 2},
+            {"fit_clip_like": 1, "measure": 15, "floors": 1, "collect": 7, "score_subjects": 2}
+            | {"fit_judge": 1}
+            | CHOSEN,
         ),
         (
             {"superres": {"lr": 0.001}},
@@ -189,7 +208,7 @@ it"""
         ({"param_budget": {"guidance": [1]}}, {"sweep": 2, "measure": 2}),
         ({"dreambooth": {"lr": 0.01}}, {"dreambooth": 4, "score_subjects": 2}),
         ({"dreambooth": {"images_per_prompt": 3}}, {"score_subjects": 2}),
-        ({"metrics": {"select_by": "kid"}}, {"collect": 9}),
+        ({"metrics": {"select_by": "kid"}}, {"collect": 9} | CHOSEN),
     ],
 )
 def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
@@ -270,7 +289,7 @@ def test_another_search_reruns_what_it_touches(finished):
     assert finished.jobs(*changed) == dict.fromkeys(replayed, 1)
     found = finished.jobs(*overlay(finished, search={"method": "adaptive"}))
     # not super-resolution
-    sampled = {"sweep": 8, "measure": 9, "collect": 5, "sample_stitched": 1}
+    sampled = {"sweep": 8, "measure": 9, "collect": 5, "sample_stitched": 1} | CHOSEN
     assert {rule: count for rule, count in found.items() if rule not in LIGHT} == sampled
 
 

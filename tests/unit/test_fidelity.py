@@ -25,7 +25,6 @@ from ldm_scaling.cells.metrics.fidelity import psnr, ssim
 from ldm_scaling.cells.metrics.inception_score import inception_score, read_head
 from ldm_scaling.cells.metrics.perceptual import load_distance
 from ldm_scaling.data.fetch_squeezenet import as_torchvision, read_arrays
-from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.study.superres import LPIPS_LIKE
 
@@ -84,11 +83,7 @@ def test_ssim_is_torchmetrics(side):
 @pytest.fixture(scope="module")
 def squeezenet(tmp_path_factory):
     """A SqueezeNet with random weights, and its file."""
-    torch.manual_seed(0)
-    network = squeezenet1_1(weights=None).eval().requires_grad_(False)
-    path = tmp_path_factory.mktemp("weights") / "squeezenet.safetensors"
-    write_arrays(path, {name: value.numpy() for name, value in network.state_dict().items()}, "abc")
-    return network, path
+    return networks.squeezenet(tmp_path_factory.mktemp("weights"))
 
 
 def by_hand(network, x, y):

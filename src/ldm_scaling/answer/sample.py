@@ -15,6 +15,7 @@ import pandas as pd
 from ..cells.sheet import draw_sheet
 from ..jobs.cli import InputError, positive
 from ..jobs.command import Option, Read, command
+from ..jobs.tables import kept_of
 from ..jobs.workdir import atomic_path
 from ..kinds.stages import STITCH
 from ..study.study import Study
@@ -33,7 +34,8 @@ _ANYTHING = 1e12
 def rows_that_exist(question: Question, study: Study) -> Question:
     """The question to the configurations whose models are on the disk."""
     rows = question.allowed.rows
-    keep = [_is_there(study, row) for _, row in rows.iterrows()]
+    # no score is there that could keep one of several images
+    keep = [kept_of(row) is None and _is_there(study, row) for _, row in rows.iterrows()]
     if not any(keep):
         raise InputError(f"{study.results}/models has none of the models; run: make figure")
     return question.among(np.array(keep))

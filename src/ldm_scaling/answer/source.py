@@ -19,7 +19,7 @@ from ..study.fields import StudyError
 from ..study.load import load_study
 from ..study.study import Study
 from ..tables.choose import read_frontier
-from ..tables.frontier import frontier_of
+from ..tables.frontier import Beside, frontier_of
 
 ROOT = Path(__file__).resolve().parents[3]
 PUBLISHED = ROOT / "reference/pocket/tables"
@@ -77,10 +77,13 @@ class Source:
             )
         found = [(self._schedule(own), own, own.with_name("draws.safetensors")) for own in cells]
         stitched = (self.tables / "stitch.csv", self.tables / "stitch/draws.safetensors")
-        there = stitched if all(own.exists() for own in stitched) else None
+        kept = (self.tables / "candidates.csv", self.tables / "candidates/draws.safetensors")
+        beside = Beside(
+            *(own if all(p.exists() for p in own) else None for own in (stitched, kept))
+        )
         if not metrics:
             raise InputError(f"--metric: {path} is missing, so name the metric that decides")
-        return frontier_of(found, there, list(dict.fromkeys(metrics)), confidence)
+        return frontier_of(found, beside, list(dict.fromkeys(metrics)), confidence)
 
     def reference(self) -> tuple[str, float]:
         """The model whose forward pass costs 1, and its FLOP."""

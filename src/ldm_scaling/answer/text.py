@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..jobs.cli import InputError
+from ..jobs.tables import kept_of
 from ..kinds.cells import cell_name
 from ..kinds.metrics import LABELS, sign
 from ..kinds.samplers import NATIVE
@@ -171,6 +172,11 @@ def _how(question: Question, row: pd.Series) -> Iterator[str]:
         return
     yield ""
     snakemake = question.source.snakemake
+    if kept := kept_of(row):
+        folder = f"candidates/{row['stage']}/{row['size']}/seed{study.training_seeds[0]}"
+        yield f"Its images:  {study.results}/cells/{folder}/images.safetensors"
+        yield f"Each was kept, of {kept[1]}, by {study.metrics.alignment}."
+        return
     yield f"Its images:  {snakemake} {_sheet(study, row)}"
     folder = _pipeline(study, row)
     if folder is None:

@@ -52,7 +52,7 @@ class CaptionScorer:
             ]
         self._texts = torch.cat(parts)
 
-    def __call__(self, images: np.ndarray, rows: slice) -> np.ndarray:
+    def __call__(self, images: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
         """Scores [B], float32, of RGB images [B, 3, S, S], uint8, with the captions `rows`."""
         cosines = (self.embed(images) * self._texts[rows]).sum(dim=1)
         return (self._towers.scale * cosines).float().cpu().numpy()

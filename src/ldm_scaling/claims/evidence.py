@@ -21,6 +21,7 @@ from ..kinds.stages import (
     is_superres,
     section_of,
 )
+from ..tables.candidates import over_seeds
 from ..tables.values import Values, models_of
 from ..workflow.searches import sampler_of
 from ..workflow.specs.claims import ClaimsSpec
@@ -62,6 +63,8 @@ class Evidence:
     """the quality of pairs of a text encoder and a U-Net, as param_budget.csv has it; None: none"""
     floors: pd.DataFrame | None = None
     """floors.csv"""
+    candidates: dict[str, Values] | None = None
+    """what is kept of candidates, by metric; None: each image is kept"""
     asked: set[Trainings] = field(default_factory=set)
     """of all cells that were asked for, since `afresh`"""
     taken: set[tuple[str, str]] = field(default_factory=set)
@@ -235,6 +238,21 @@ class Evidence:
         self._ask(self.stitched.rows.assign(size=models_of(self.stitched.rows)), self._quality)
         means = self.stitched.over_seeds(self.spec.confidence, self.spec.seed)
         return means.at_best_guidance()
+
+    def kept(self, kind: str) -> Values:
+        """A metric of all that is kept of candidates: ALIGNMENT, or what its name begins with.
+
+        Raises NotRun if there is none.
+        """
+        if self.candidates is None:
+            raise NotRun("the study makes one image of each prompt")
+        start = str(self.spec.alignment) if kind == ALIGNMENT else kind
+        found = [name for name in self.candidates if name.startswith(start)]
+        if not found:
+            raise NotRun(f"{start} of candidates was not measured")
+        own = self.candidates[found[0]]
+        self._ask(own.rows, own.metric)
+        return over_seeds(own, self.spec.confidence)
 
     def replayed(self) -> pd.DataFrame:
         """search_cost.csv. Raises NotRun if there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    candidates,
     distill,
     dreambooth,
     family,
@@ -19,5 +20,5 @@ from . import (
 )
 
 TOPICS = [family, training, guidance, search, sampling, samplers]
-TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget, scott]
+TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget, scott, candidates]
 CLAIMS = [claim for topic in TOPICS for claim in topic.CLAIMS]

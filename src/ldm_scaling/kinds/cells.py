@@ -7,9 +7,17 @@ DIVERGED, OUT_OF_MEMORY = "diverged", "out_of_memory"
 
 
 def cell_name(
-    steps: int, guidance: float, trained: float | None = None, allocation: str | None = None
+    steps: int,
+    guidance: float,
+    trained: float | None = None,
+    allocation: str | None = None,
+    candidates: tuple[str, int] | None = None,
 ) -> str:
-    """The name of a cell, such as steps8_guidance3; `trained` is of a kept checkpoint."""
+    """The name of a cell, such as steps8_guidance3; `trained` is of a kept checkpoint.
+
+    `candidates` are a method, and of how many images it keeps one.
+    """
     kept = "" if trained in (None, 1) else f"_trained{trained:g}"
     stitched = f"_stitched{allocation}" if allocation else ""
-    return f"steps{steps}_guidance{guidance:g}{kept}{stitched}"
+    chosen = "_{}{}".format(*candidates) if candidates else ""
+    return f"steps{steps}_guidance{guidance:g}{kept}{stitched}{chosen}"

@@ -200,6 +200,13 @@ FIGURES = (
         "sampler=stitch_sampler",
         needs="stitch",
     ),
+    Figure(
+        "candidates_vs_cost",
+        COST,
+        "candidates=candidates_and_draws",
+        f"{_COMPARED} verifier=metrics.alignment",
+        needs="candidates",
+    ),
     Figure("search_cost", GUIDANCE, "searches=search_cost", needs="has_every_scale"),
     Figure("latency_vs_cost", COST, "latency family", by_default=False),
 )

@@ -17,8 +17,9 @@ PAIR = rf"{BUDGET}[\w.-]+"
 """the stages of the parameter budget, as a regular expression"""
 SAMPLER_OF = {DISTILL: "lcm", GUIDED_DISTILL: "ddim"}
 """the sampler that students learn with and are sampled by, by how they are distilled"""
-SECTIONS = (DISTILL, GUIDED_DISTILL, SUPERRES, DREAMBOOTH, STITCH, "param_budget")
-"""sections of a study that have stages of their own, beside pretraining"""
+PARAM_BUDGET, CANDIDATES = "param_budget", "candidates"
+SECTIONS = (DISTILL, GUIDED_DISTILL, SUPERRES, DREAMBOOTH, STITCH, PARAM_BUDGET, CANDIDATES)
+"""sections of a study that have stages or cells of their own, beside pretraining"""
 OWN = "own"
 """in tables, stands for the study's text encoder"""
 
@@ -63,7 +64,7 @@ def section_of(stage: str) -> str:
     if stage == PRETRAIN:
         return "training"
     if is_budget(stage):
-        return SECTIONS[-1]
+        return PARAM_BUDGET
     return next(name for name in SECTIONS if stage.startswith(name))
 
 

@@ -67,7 +67,7 @@ TABLES = (
         "frontier_table",
         "tables.frontier",
         "out=tables/frontier.csv envelope_out=tables/envelope.csv levers_out=tables/levers.csv",
-        "cells=frontier_cells stitch=stitch_and_draws",
+        "cells=frontier_cells stitch=stitch_and_draws candidates=candidates_and_draws",
         f"metrics=selecting_first {_BY}",
     ),
     Table(
@@ -90,7 +90,8 @@ TABLES = (
         "claims.decide",
         "table_out=tables/claims.csv text_out=claims.md",
         "cells=claimed_cells dreambooth=dreambooth_and_draws stitch=stitch_and_draws"
-        " searches=search_cost_if_searched param_budget=param_budget_and_draws family floors",
+        " searches=search_cost_if_searched param_budget=param_budget_and_draws"
+        " candidates=candidates_and_draws family floors",
         "spec=claims_spec",
     ),
     Table(
@@ -167,6 +168,15 @@ TABLES = (
         "metrics=pair_metrics counts=pair_counts",
         "spec=param_budget_spec",
         needs="param_budget",
+    ),
+    Table(
+        "candidates_table",
+        "tables.candidates",
+        "out=tables/candidates.csv draws_out=tables/candidates/draws.safetensors",
+        "metrics=candidates_metrics family verifier",
+        "select_by=metric training_sd=metrics.training_sd",
+        "alignment=metrics.alignment",
+        needs="candidates",
     ),
 )
 WRITTEN_OUT = {"family": None, "retrieval": "metrics.clip_like", "superres_baselines": "superres"}

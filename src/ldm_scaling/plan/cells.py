@@ -11,9 +11,11 @@ from ..cells.search import most_images
 from ..diffusion.sampling import network_evaluations
 from ..jobs.choice import steps_bought
 from ..kinds import stages
+from ..kinds.candidates import verified
 from ..kinds.sizes import SEPARATOR, channels
 from ..study.figures import SHEET_IMAGES
 from ..tables.fits import TRAINING_FORWARDS
+from ..workflow.specs.candidates import CandidatesSpec
 from ..workflow.specs.cells import CellSpec, IllustrateSpec, SearchSpec, SweepSpec
 from ..workflow.specs.dreambooth import PriorSpec, ScoreSubjectsSpec
 from ..workflow.specs.measuring import BaselinesSpec, ClipLikeSpec, FeaturesSpec
@@ -68,6 +70,33 @@ def _cells(
     memory = _sampling_bytes(job, known, sizes, guided)
     kept = images * 2 * networks.seen.width(first) + shown
     return Price(flops_of, 3 * kept, memory)
+
+
+def candidates(job: Job, spec: CandidatesSpec, known: Known) -> Price:
+    """Candidates of the strongest scale of each step count, what looks at them, and what is kept.
+
+    A judge that is a scorer is not counted.
+    """
+    networks, size = known.networks, job.wildcards["size"]
+    told, strongest = stages.is_student(job.wildcards["stage"]), spec.cells[-1].guidance
+    flops_of: dict[str, float] = dict.fromkeys((UNET, DECODING, "features", "scores"), 0.0)
+    images = kept = 0
+    for steps in spec.steps:
+        evaluations = network_evaluations(steps, strongest, told)
+        for method in spec.methods:
+            for count in spec.counts_of(method, steps)[-1:]:
+                made, looks = spec.n * count, spec.n * max(count, verified(method, count, steps))
+                flops_of[UNET] += made * evaluations * known.unets(job).forward[size]
+                flops_of[DECODING] += looks * networks.decode
+                for name, flops in networks.seen.flops(spec.cells[0], looks, spec.n).items():
+                    flops_of[name] += flops
+                images += made
+            kept += spec.n * len(spec.counts_of(method, steps))
+    if own := spec.judge.extractor:
+        flops_of["judge"] = images * networks.seen.extractors[own.name].flops
+    memory = _sampling_bytes(job, known, [size], guided=not told and strongest != 1)
+    flops_of = {name: flops for name, flops in flops_of.items() if flops}
+    return Price(flops_of, 3 * kept * 2 * networks.seen.width(spec.cells[0]), memory)
 
 
 def sampled(spec: SweepSpec) -> list[tuple[int, CellSpec]]:
@@ -168,9 +197,10 @@ def reconstruction(job: Job, spec: FeaturesSpec, known: Known) -> Price:
 
 
 def clip_like(job: Job, spec: ClipLikeSpec, known: Known) -> Price:
-    """Price of fitting the CLIP-like score."""
+    """Price of fitting a CLIP-like score: the study's or the judge's, which is counted last."""
     settings, images = spec.clip_like, known.splits
-    of_images = next(iter(known.networks.seen.extractors.values())).width
+    counted = list(known.networks.seen.extractors.values())
+    of_images = counted[-1 if job.rule == "fit_judge" else 0].width
     maps = settings.width * (of_images + spec.text_encoder.width)
     # besides the two maps, every caption of a batch is compared with every image, twice
     forward = 2 * maps + 4 * settings.batch * settings.width

@@ -243,11 +243,12 @@ PRICES: dict[str, Callable[..., Price]] = {
     "dreambooth": _dreambooth,
     "sweep": _sweep,
     "sample_stitched": cells.stitched,
+    "sample_candidates": cells.candidates,
     "illustrate": _illustrate,
     "score_subjects": cells.score_subjects,
-    "real_features": cells.real_features,
+    **dict.fromkeys(("real_features", "judge_features"), cells.real_features),
     "reconstruction_features": cells.reconstruction,
-    "fit_clip_like": cells.clip_like,
+    **dict.fromkeys(("fit_clip_like", "fit_judge"), cells.clip_like),
     "superres_baselines": cells.baselines,
 }
 """of each rule that costs something: a function of a job, its spec and what is known"""

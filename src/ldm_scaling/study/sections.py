@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from ..kinds.sizes import channels
 from .adopted import Adopted
+from .candidates import Candidates
 from .data import Data
 from .diffusion import Diffusion
 from .distill import Arm, Distill, GuidedDistill
@@ -66,6 +67,8 @@ class Sections(Strict):
     """trajectories that one size begins and others end; null: none"""
     param_budget: ParamBudget | None = None
     """text encoders of several sizes, each with U-Nets of several sizes; null: none"""
+    candidates: Candidates | None = None
+    """several images of each prompt, of which a score keeps one; null: each image is kept"""
     sampling: Sampling
     search: Search
     metrics: Metrics

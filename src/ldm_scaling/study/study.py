@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from ..kinds.stages import SECTIONS
 from .checks.adopted import check_adopted, of_evaluation
+from .checks.candidates import check_candidates
 from .checks.dreambooth import with_subjects
 from .checks.param_budget import check_param_budget
 from .checks.shared import check_prompts, check_shapes_and_counts
@@ -31,7 +32,8 @@ class Study(Sections):
         if not (isinstance(merged, dict) and merged.get("adopted")):
             return merged
         metrics = merged.get("metrics")
-        untrained = {"metrics": {**metrics, "clip_like": None}} if isinstance(metrics, dict) else {}
+        fitted = dict.fromkeys(("clip_like", "judge"))
+        untrained = {"metrics": {**metrics, **fitted}} if isinstance(metrics, dict) else {}
         return merged | dict.fromkeys(SECTIONS) | untrained
 
     @model_validator(mode="after")
@@ -46,6 +48,7 @@ class Study(Sections):
         check_students(self)
         check_superres(self)
         check_param_budget(self)
+        check_candidates(self)
         check_prompts(self)
         check_seeds(self)
         return with_trajectories(with_subjects(self))

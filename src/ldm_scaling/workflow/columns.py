@@ -27,6 +27,7 @@ TABLES = {
     "metric_agreement": "tables.metric_agreement.AGREEMENT",
     "search_cost": "tables.searches.SEARCH_COST",
     "stitch": "tables.stitch.STITCH",
+    "candidates": "tables.candidates.CANDIDATES",
     "superres": "tables.superres.SUPERRES",
     "superres_baselines": "tables.arguments.FLOOR_COLUMNS",
     "dreambooth": "tables.dreambooth.SCORES",

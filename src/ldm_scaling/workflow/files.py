@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ..kinds.metrics import METRICS
 from ..kinds.stages import (
     BUDGET,
+    CANDIDATES,
     DISTILL,
     DREAMBOOTH,
     GUIDED_DISTILL,
@@ -95,6 +96,7 @@ def _paths(study: Study) -> dict[str, str]:
         "superres_captions": f"{originals}.csv",
         "test_features": "cells/reference/test.safetensors",
         "validation_features": "cells/reference/validation.safetensors",
+        "verifier": "models/verifier.csv",
         "component_counts": "models/components.csv",
         "component_seconds": "models/component_seconds.csv",
         "pair_counts": "models/param_budget.csv",
@@ -184,6 +186,14 @@ def frontier_images(study: Study) -> list[Given]:
     for stage, size, name, schedule in models:
         path = f"{study.results}/cells/{stage}/{size}/seed{seed}/{name}/images.safetensors"
         found.append(Given((stage, size, sampler_of(name), schedule), (path,)))
+    for stage, size, own_seed in stages.with_candidates(study):
+        if own_seed == seed:
+            path = (
+                f"{study.results}/cells/{CANDIDATES}/{stage}/{size}/seed{seed}/images.safetensors"
+            )
+            found.append(
+                Given((stage, size, stages.candidates_sampler(study, stage), own), (path,))
+            )
     return found
 
 
@@ -236,6 +246,16 @@ def stitched_metrics(study: Study) -> list[Given]:
     ]
 
 
+def candidates_metrics(study: Study) -> list[Given]:
+    """The metrics of the candidates of each model."""
+    found = []
+    for stage, size, seed in stages.with_candidates(study):
+        folder = f"{study.results}/cells/{CANDIDATES}/{stage}/{size}/seed{seed}"
+        labels = (stage, size, seed, stages.candidates_sampler(study, stage))
+        found.append(Given(labels, (f"{folder}/metrics.csv", f"{folder}/draws.safetensors")))
+    return found
+
+
 def pair_metrics(study: Study) -> list[Given]:
     """The metrics of each pair of a text encoder and a U-Net, and training seed."""
     sampler = study.sampling.fixed.sampler
@@ -255,6 +275,7 @@ def _and_draws(study: Study, section: str) -> list[Given]:
     return [Given((), paths)] if getattr(study, section) else []
 
 
+candidates_and_draws = partial(_and_draws, section="candidates")
 stitch_and_draws = partial(_and_draws, section="stitch")
 dreambooth_and_draws = partial(_and_draws, section="dreambooth")
 param_budget_and_draws = partial(_and_draws, section="param_budget")

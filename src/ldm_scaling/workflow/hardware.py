@@ -15,6 +15,7 @@ from ..kinds.architectures import ARCHITECTURES
 from ..kinds.sizes import SEPARATOR, channels, numbers
 from ..study.study import Study
 from . import needed, pairs, stages
+from .specs.candidates import CandidatesSpec
 from .specs.cells import SweepSpec
 
 Resource = int | Callable[..., int | str]
@@ -218,6 +219,21 @@ class Hardware:
             weights = 8 * row_of(size).gpus * self.parameters(size)
             needed += REST_MB + (weights + features) // 10**6
         return grown(needed, attempt)
+
+    def candidates_memory(self, wildcards: Any, attempt: int = 1) -> int:
+        """MB for the weights, the networks that look, and twice the features of what is kept."""
+        section = needed.candidates(self.study)
+        kept = len(section.counts) * len(section.methods)
+        features = 8192 * self.study.sampling.n * kept * len(self.study.sampling.steps)
+        weights = 8 * self.parameters(wildcards.size)
+        return grown(2 * REST_MB + (weights + features) // 10**6, attempt)
+
+    def measure_candidates_runtime(self, wildcards: Any, attempt: int, threads: int) -> int:
+        """Minutes, as `measure_runtime` says, of all that is kept."""
+        spec = CandidatesSpec.of(self.study, wildcards.stage, wildcards.size)
+        cells = sum(len(spec.counts_of(own, at)) for own in spec.methods for at in spec.steps)
+        scale = (self.study.sampling.n / 30000) ** 2
+        return attempt * round(60 + 11 * cells * scale / threads)
 
     def measure_threads(self, wildcards: Any) -> int:
         """Threads for the kernel matrices of KID, which grow with the square of n."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TypeVar
 
 from ..study.adopted import Adopted
+from ..study.candidates import Candidates
 from ..study.distill import Arm, Distill, GuidedDistill
 from ..study.dreambooth import DreamBooth
 from ..study.fields import StudyError
-from ..study.metrics import ClipLike
+from ..study.metrics import ClipLike, FeatureNetwork, Judge
 from ..study.param_budget import ParamBudget
 from ..study.stitch import Stitch
 from ..study.study import Study
@@ -120,6 +121,11 @@ def param_budget(study: Study) -> ParamBudget:
     return _given(study.param_budget, "param_budget", "; no parameters are split")
 
 
+def candidates(study: Study) -> Candidates:
+    """The section `candidates`."""
+    return _given(study.candidates, "candidates", "; each image is kept")
+
+
 def has_every_scale(study: Study) -> bool:
     """That guidance is chosen among several scales, all of them sampled whole."""
     if not study.chooses_guidance:
@@ -135,3 +141,13 @@ def has_every_scale(study: Study) -> bool:
 def clip_like(study: Study) -> ClipLike:
     """The section `metrics.clip_like`."""
     return _given(study.metrics.clip_like, "metrics.clip_like", "; nothing is fitted")
+
+
+def judge(study: Study) -> Judge:
+    """The section `metrics.judge`."""
+    return _given(study.metrics.judge, "metrics.judge", "; nothing is judged")
+
+
+def judge_extractor(study: Study) -> FeatureNetwork:
+    """The network whose features a second CLIP-like score is fitted on."""
+    return _given(judge(study).extractor, "metrics.judge.extractor", "; its judge is a scorer")

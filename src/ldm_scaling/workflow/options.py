@@ -191,6 +191,23 @@ class Options:
         file = str(self.study.metrics.weights)
         return each("--weights", [path for path in input.extractor if path == file])
 
+    def judge_weights(self, wildcards: Any, input: Any) -> list[str]:
+        """The file of the judge's extractor, if it has one; the spec names a folder."""
+        own = needed.judge_extractor(self.study)
+        return [] if own.pretrained else each("--weights", input.extractor)
+
+    def candidates(self, wildcards: Any, input: Any) -> list[str]:
+        """What images of candidates are measured with, what chooses them, and what judges them."""
+        own = needed.judge(self.study).extractor
+        weights = input.judge if own and not own.pretrained else []
+        return [
+            *self.weights(wildcards, input),
+            *each("--captions", input.captions),
+            *each("--clip-like", input.clip_like),
+            *each("--judge-weights", weights),
+            *each("--judge-maps", input.judge_maps),
+        ]
+
     reference = _given("--reference", "reference")
     """the features of real images, where something is compared with them"""
     clip_like = _given("--clip-like", "clip_like")

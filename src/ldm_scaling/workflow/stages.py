@@ -6,6 +6,7 @@ from ..kinds.samplers import NATIVE
 from ..kinds.sizes import SEPARATOR, channels
 from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are named through here
     BUDGET,
+    CANDIDATES,
     DISTILL,
     DREAMBOOTH,
     GUIDED_DISTILL,
@@ -163,6 +164,40 @@ def taught(study: Study) -> list[tuple[str, int]]:
 def stitched_sampler(study: Study) -> str:
     """The sampler of stitched trajectories. Raises StudyError if the study has none."""
     return needed.stitch(study).sampler or study.sampling.samplers[0]
+
+
+def candidates_sampler(study: Study, stage: str) -> str:
+    """The sampler of a stage's candidates. Raises StudyError if the study has none."""
+    section = needed.candidates(study)
+    if stage == DISTILL:
+        return student_sampler(study)
+    return section.sampler or study.sampling.samplers[0]
+
+
+def candidates_steps(study: Study, stage: str, size: str = "") -> list[int]:
+    """Step counts, ascending, at which a size of a stage makes candidates; none of other stages."""
+    section = needed.candidates(study)
+    if stage == DISTILL:
+        return sorted(section.student_steps or [])
+    if stage != PRETRAIN:
+        return []
+    own = study.sampling.steps_of(size, candidates_sampler(study, stage))
+    return [steps for steps in own if section.steps is None or steps in section.steps]
+
+
+def with_candidates(study: Study) -> list[tuple[str, str, int]]:
+    """Stage, size and training seed of every model that makes candidates, smallest sizes first."""
+    if study.candidates is None:
+        return []
+    chosen = sorted(study.candidates.sizes or study.family.sizes, key=channels)
+    return [
+        (stage, size, seed)
+        for stage in (PRETRAIN, DISTILL)
+        for size in chosen
+        for seed in seeds(study, CANDIDATES)
+        if candidates_steps(study, stage, size)
+        if stage == PRETRAIN or seed in seeds(study, stage)
+    ]
 
 
 def trajectories(study: Study) -> list[tuple[str, int]]:

@@ -40,9 +40,9 @@ class Scorer(NamedTuple):
     captions: np.ndarray
     """where the n prompts lie, unit vectors [n, W]"""
 
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """Cosines [n] of images with their prompts, from features [n, D]."""
-        return (self.images(features) * self.captions).sum(axis=1)
+    def __call__(self, features: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Cosines [n] of images with their prompts, all or these rows, from features [n, D]."""
+        return (self.images(features) * self.captions[rows]).sum(axis=1)
 
 
 def scorer_arrays(
