@@ -112,6 +112,19 @@ def one_is_ahead(r):
     return -0.2 * (r["size"] == "c128-c320 10-10")
 
 
+def is_made(r):
+    """Noise that was made for a score."""
+    return r["kind"] != "none"
+
+
+def is_climbed(r):
+    return r["kind"] == "ascent"
+
+
+def is_fitted(r):
+    return is_made(r) & ~is_climbed(r)
+
+
 def bigger_encoder(r):
     """Text encoders matter more than U-Nets."""
     return -0.3 * np.log(r["text_params"]) - 0.02 * np.log(r["unet_params"])
@@ -259,6 +272,17 @@ WORLDS = BUDGETS | {
         {"looked": lambda r: 0.1 * r["doublings"], "judged": lambda r: 0.1 * r["doublings"]},
     ),
     "candidates-cost-coverage": odd(lambda r: -0.05 * r["doublings"], "varied"),
+    "inversion-beats-as-many-candidates": pair(
+        lambda r: 0.1 * is_fitted(r), lambda r: 0.1 * is_climbed(r) - 0.02 * is_fitted(r), "made"
+    ),
+    "ascent-beats-as-many-candidates": (
+        {"made": lambda r: 0.5 * is_climbed(r), "judged": lambda r: 0.1 * r["doublings"]},
+        {"made": lambda r: 0.05 * is_climbed(r), "judged": lambda r: 0.1 * r["doublings"]},
+    ),
+    "inversion-gains-more-under-its-own-score": (
+        {"made": lambda r: 0.05 * is_made(r), "own_score": lambda r: 0.2 * is_made(r)},
+        {"made": lambda r: 0.1 * is_made(r), "own_score": lambda r: 0.1 * is_made(r)},
+    ),
     "adaptive-search-reaches-its-aim": pair(lambda r: -0.1, lambda r: 0.3, "searches"),
     "bigger-text-encoder-wins-at-equal-parameters": odd(bigger_encoder, "split"),
     "bigger-text-encoder-wins-at-equal-flops": odd(bigger_encoder, "split"),
@@ -323,6 +347,18 @@ NEAREST = {
     "candidates-gain-more-under-the-verifier": {
         "looked": lambda r: 0.1 * r["doublings"],
         "judged": lambda r: 0.08 * r["doublings"],
+    },
+    # it is better at all sizes but one
+    "inversion-beats-as-many-candidates": {"made": but_one(lambda r: 0.1 * is_fitted(r))},
+    # better than one image, and than as many as it has steps, but not than what these cost
+    "ascent-beats-as-many-candidates": {
+        "made": lambda r: 0.1 * np.log2(1 + r["steps_up"]),
+        "judged": lambda r: 0.1 * r["doublings"],
+    },
+    # it gains more in its own unit, and not in what candidates vary by
+    "inversion-gains-more-under-its-own-score": {
+        "made": lambda r: 0.08 * is_made(r),
+        "own_score": lambda r: 0.1 * is_made(r),
     },
     # it falls for all models but one
     "candidates-cost-coverage": {"varied": but_one(lambda r: -0.05 * r["doublings"])},

@@ -148,6 +148,8 @@ def world(
     looked: Effect = nothing,
     varied: Effect = nothing,
     covered: Effect = nothing,
+    made: Effect | None = nothing,
+    own_score: Effect = nothing,
     *,
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
@@ -172,6 +174,7 @@ def world(
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
     other way round: models and cells of a seed differ by it, and images make no difference. What is
     kept of candidates has scores and a coverage as `candidates` says; None: each image is kept.
+    Students with noise that was made have scores as `inverted` says; None: it was made for none.
     Without an alignment none is measured.
     """
     generator = np.random.default_rng(seed)
@@ -216,7 +219,8 @@ def world(
     pairs = split and planted_in(paired(seeds), split, *how).over_seeds(0.95)
     pairs = pairs and Values(pairs.rows.assign(seeds=seeds), pairs.draws)
     kept = judged and candidates(judged, looked, varied, seeds, *how)
-    beside = (beside, replayed, pairs, floors(), kept)
+    noises = made and inverted(made, own_score, seeds, *how)
+    beside = (beside, replayed, pairs, floors(), kept, noises)
     return Evidence(spec(**changed), family(), found, similarity, *beside)
 
 
@@ -297,8 +301,10 @@ def candidates(
 
     Effects also see `doublings` of the number of candidates, and a `spread` of theirs is kept.
     """
-    rows = pd.concat([cells("ddim", seed) for seed in range(seeds)], ignore_index=True)
-    rows = rows[rows["steps"].isin(STEPS[:3]) & (rows["guidance"] == SCALES[0])]
+    models = (("ddim", "pretrain"), ("lcm", "distill"))
+    rows = [cells(name, seed, stage) for name, stage in models for seed in range(seeds)]
+    rows = pd.concat(rows, ignore_index=True)
+    rows = rows[rows["steps"].isin([1, *STEPS[:3]]) & (rows["guidance"] == SCALES[0])]
     counts = pd.DataFrame({"candidates": [1, 2, 4, 8], "doublings": range(4)})
     rows = rows.merge(counts, how="cross").assign(method="best_of", verified=1)
     for cost in ("sampling_cost", "guided_cost", "total_cost"):
@@ -313,6 +319,34 @@ def candidates(
         of_seeds_or_images(errors, rows, noise, values_vary, generator)
         values = level + np.broadcast_to(effect(own), len(rows))[:, None] + errors
         found[metric] = Values(own, values)
+    return found
+
+
+def inverted(
+    made: Effect,
+    own_score: Effect,
+    seeds: int,
+    noise: float,
+    values_vary: bool,
+    generator: np.random.Generator,
+) -> dict[str, Values]:
+    """Students with each noise, by metric: a judge of 0.2 + made, the own score of 0.3 + own_score.
+
+    Effects also see the `kind` of the noise and its `steps_up`, the gradient steps of ascent.
+    """
+    rows = pd.concat([cells("lcm", seed, "distill") for seed in range(seeds)], ignore_index=True)
+    rows = rows[(rows["steps"] == 1) & (rows["guidance"] == SCALES[0])].assign(stage="inversion")
+    ways = pd.DataFrame({"noise": ["none", "global", "caption", "ascent1", "ascent3"]})
+    ways["kind"], ways["steps_up"] = ways["noise"].str.rstrip("13"), [0, 0, 0, 1, 3]
+    rows = rows.merge(ways, how="cross")
+    rows["total_cost"] *= 1 + 2 * rows["steps_up"]
+    rows["z"] = np.log(rows["params"] / 145e6)
+    found = {}
+    for metric, level, effect in (("judge", 0.2, made), (ALIGNMENT, 0.3, own_score)):
+        errors = noise * generator.standard_normal((len(rows), 1 + RESAMPLES))
+        of_seeds_or_images(errors, rows, noise, values_vary, generator)
+        values = level + np.broadcast_to(effect(rows), len(rows))[:, None] + errors
+        found[metric] = Values(rows.assign(metric=metric), values)
     return found
 
 

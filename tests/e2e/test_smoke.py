@@ -73,6 +73,8 @@ def test_every_result_is_there_and_sane(finished):
         "pretrain": ["best_of", "zero_order", "resample"],
         "distill": ["best_of", "zero_order"],  # one step has nothing to resample
     }
+    made = pd.read_csv(results / "tables/inversion.csv")
+    assert len(made) == 9 * 4 and (made["status"] == "ok").all()  # metrics and judge; noises
     retrieval = pd.read_csv(results / "tables/retrieval.csv").set_index("kind")
     assert list(retrieval.index) == ["held-out", "noto", "twemoji", "fluent"]
     assert retrieval["recall_at_10"].between(0, 1).all()
@@ -119,6 +121,7 @@ LIGHT = {
     "superres",
     "dreambooth_table",
     "stitch",
+    "inversion_table",
     "replay_searches",
     "count_components",
     "count_pairs",
@@ -128,16 +131,20 @@ LIGHT = {
     "candidates_table",
 }
 """rules that follow whatever changes the tables"""
+INVERTED = {"invert": 2, "sample_inverted": 1}
+"""jobs that make the noise of a student"""
 FOLLOWING = {
     **{"pretrain": 2, "distill": 2, "guided_distill": 2, "train_superres": 2},
-    **{"pretrain_pair": 2, "sweep": 16, "sample_stitched": 1, "measure": 17, "collect": 8},
+    **{"pretrain_pair": 2, "sweep": 16, "sample_stitched": 1, "measure": 18, "collect": 8},
     "distill_stochastic": 4,
     **{"sample_prior": 2, "dreambooth": 4, "score_subjects": 2},
     **CHOSEN,
+    **INVERTED,
 }
 """jobs that follow the training of two sizes: their students, those of two arms and two of
-progressive distillation, two that enlarge images, two subjects each, one stitched trajectory, and
-candidates of the smaller size and of its student; not super-resolution from scratch. And that of
+progressive distillation, two that enlarge images, two subjects each, one stitched trajectory,
+candidates of the smaller size and of its student, and this one's noise; not super-resolution from
+scratch. And that of
 two pairs of the parameter budget, which is like it"""
 
 
@@ -149,13 +156,16 @@ two pairs of the parameter budget, which is like it"""
         ({"training": {"lr": 0.0007, "keep": [0.25, 0.5]}}, FOLLOWING),
         (
             {"distill": {"lr": 0.0007}},
-            {"distill": 2, "distill_stochastic": 4, "sweep": 6, "measure": 6, "collect": 3}
-            | CHOSEN_ONCE,
+            {"distill": 2, "distill_stochastic": 4, "sweep": 6, "measure": 7, "collect": 3}
+            | CHOSEN_ONCE
+            | INVERTED,
         ),
         (
             {"distill": {"stochastic": {"noise": {"eta": 0.3}}}},
             {"distill_stochastic": 2, "sweep": 2, "measure": 2, "collect": 1},
         ),
+        ({"inversion": {"lr": 0.02}}, {"measure": 1} | INVERTED),
+        ({"inversion": {"ascent": {"iterations": [1]}}}, {"sample_inverted": 1, "measure": 1}),
         (
             {"guided_distill": {"lr": 0.0007}},
             {"guided_distill": 2, "sweep": 2, "measure": 2, "collect": 2},
@@ -182,15 +192,17 @@ two pairs of the parameter budget, which is like it"""
         ),
         (
             {"metrics": {"bootstrap": 60}},
-            {"fit_clip_like": 1, "measure": 18, "floors": 1, "collect": 9, "score_subjects": 2}
+            {"fit_clip_like": 1, "measure": 19, "floors": 1, "collect": 9, "score_subjects": 2}
             | {"superres_baselines": 1, "fit_judge": 1}
-            | CHOSEN,
+            | CHOSEN
+            | INVERTED,
         ),
         (
             {"metrics": {"clip_like": {"lr": 0.01}}},
-            {"fit_clip_like": 1, "measure": 15, "floors": 1, "collect": 7, "score_subjects": 2}
+            {"fit_clip_like": 1, "measure": 16, "floors": 1, "collect": 7, "score_subjects": 2}
             | {"fit_judge": 1}
-            | CHOSEN,
+            | CHOSEN
+            | INVERTED,
         ),
         (
             {"superres": {"lr": 0.001}},

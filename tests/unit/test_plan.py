@@ -10,6 +10,7 @@ from plans import ONES, PAIRS, changed, jobs_in, jobs_of, networks_of, prices_of
 from project import ROOT
 
 from ldm_scaling.cells.search import most_images
+from ldm_scaling.costs.seen import Features
 from ldm_scaling.data.sources.emoji import IMAGES as EMOJI
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.plan.dag import Job, reruns
@@ -186,6 +187,38 @@ def test_a_stitched_trajectory_weighs_each_size_by_its_steps():
     count = len(study.stitch.shares)
     total = there.flops_of["U-Net"] + back.flops_of["U-Net"]
     assert total == whole * count * sum(steps) * (SIZES["c32"] + SIZES["c48"])
+
+
+def test_noise_is_made_forward_and_backward():
+    seen = replace(ONES.seen, extractors=ONES.seen.extractors | {"squeezenet": Features(0.5, 3)})
+    known = Known(jobs_of("pocket-candidates"), replace(ONES, seen=seen))
+    study, prices = study_of("pocket-candidates"), {}
+    for job in known.jobs:
+        if job.rule in ("invert", "sample_inverted"):
+            prices[job.rule, job.name.split()[0]] = price_of(job, known)
+    own, n = study.inversion, study.sampling.n
+    (fitted,) = {
+        tuple(price.flops_of.items())
+        for (rule, name), price in prices.items()
+        if rule == "invert" and "c32" in name
+    }
+    twice = 2 * own.images  # 20,000 are whole batches
+    assert dict(fitted) == {
+        "U-Net": twice * 100.0,
+        "decoding": twice * 0.25,
+        "score of noise": twice * 0.0625,
+        "captions": known.splits["train"] * 0.125,
+    }
+    sampled = prices["sample_inverted", "c32"].flops_of
+    climbed = sum(1 + 2 * count for count in own.ascent.iterations)
+    cells = 3 + len(own.ascent.iterations)
+    assert sampled == {
+        "U-Net": n * (3 + climbed) * 100.0,
+        "decoding": n * (3 + climbed) * 0.25,
+        "features": n * cells * 0.0625,
+        "score of noise": n * climbed * 0.0625,
+        "judge": n * cells * 0.5,
+    }
 
 
 @pytest.mark.parametrize("sampler", ["dpmpp", "ddim/leading"])

@@ -196,7 +196,9 @@ def _how(question: Question, row: pd.Series) -> Iterator[str]:
 def _sheet(study: Study, row: pd.Series) -> str:
     """The contact sheet of a configuration's cell."""
     sampler, allocation = sampled_as(study, row)
-    cell = cell_name(row["steps"], row["guidance"], allocation=allocation)
+    noise = row.get("noise")
+    made = None if pd.isna(noise) else str(noise)
+    cell = cell_name(row["steps"], row["guidance"], allocation=allocation, noise=made)
     model = f"{row['stage']}/{row['size']}/seed{study.training_seeds[0]}"
     return f"{study.results}/cells/{model}/{sampler}/sheets/{cell}.png"
 

@@ -20,6 +20,7 @@ from ..diffusion.guidance import is_embedded
 from ..diffusion.sampling import (
     AfterStep,
     Trajectory,
+    denoise,
     make_solver,
     network_evaluations,
     sample_latents,
@@ -28,7 +29,14 @@ from ..diffusion.stitched import Stitched
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, add_gpus
 from ..jobs.seeds import Stream, row_generators
-from ..latents.autoencoder import add_autoencoder, decode, load_named, to_uint8, weights_hash
+from ..latents.autoencoder import (
+    add_autoencoder,
+    decode,
+    load_named,
+    pixels_of,
+    to_uint8,
+    weights_hash,
+)
 from ..models import denoiser
 from ..models.denoiser import Denoiser
 from ..study.diffusion import Diffusion
@@ -103,9 +111,21 @@ class LatentSampler:
         config = self.network.config
         return config.out_channels, config.sample_size, config.sample_size
 
-    def text(self, rows: Sequence[int]) -> torch.Tensor:
+    def text(self, rows: Sequence[int] | np.ndarray) -> torch.Tensor:
         """Embeddings [len(rows), L, D] of prompts."""
         return torch.from_numpy(np.array(self._text[list(rows)])).to(self.network.device).float()
+
+    def noise(self, rows: Iterable[int], seed: int) -> torch.Tensor:
+        """The unit noise [len(rows), C, h, w] of prompts."""
+        return initial_noise(seed, rows, self.latent_shape).to(self.network.device)
+
+    def one_step(
+        self, noise: torch.Tensor, text: torch.Tensor, trajectory: Trajectory
+    ) -> torch.Tensor:
+        """Images [B, 3, S, S] in [0, 1] by the one step of a student; gradients reach the noise."""
+        solver = make_solver(trajectory, self.diffusion, self.network.device)
+        latents = denoise(self.network, solver, noise, text, self._empty, trajectory.guidance, [])
+        return pixels_of(self.autoencoder, latents)
 
     def images(self, cell: CellSpec, rows: Sequence[int]) -> tuple[np.ndarray, bool]:
         """Images of prompts, and whether all are finite."""
@@ -135,7 +155,7 @@ class LatentSampler:
         self, text: torch.Tensor, rows: Sequence[int], trajectory: Trajectory, seed: int
     ) -> tuple[np.ndarray, bool]:
         """Images of embeddings [len(rows), L, D], each from the noise of its row; as `images`."""
-        noise = initial_noise(seed, rows, self.latent_shape)
+        noise = self.noise(rows, seed)
         generators = list(row_generators(Stream.SAMPLING_STEPS, seed, rows))
         return self.images_from(noise, generators, text, rows, trajectory)
 

@@ -9,7 +9,6 @@ the scores of a judge that chose nothing.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 from collections.abc import Iterator
 from itertools import islice
@@ -19,13 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..data.captions import read_column
 from ..jobs.arrays import fingerprint_of, write_arrays
 from ..jobs.choice import OK, chosen_rows
 from ..jobs.cli import InputError, Slice, add_batch, add_work_dir, parser, run
 from ..jobs.pieces import Pieces, in_pieces
 from ..jobs.tables import MEASURED, read_table
-from ..jobs.workdir import WorkDir, file_hash, fingerprint, write_json
+from ..jobs.workdir import WorkDir, fingerprint, write_json
 from ..kinds.candidates import METHODS, PARTICLES, verified
 from ..kinds.cells import cell_name
 from ..study.figures import SHEET_IMAGES
@@ -34,10 +32,10 @@ from ..training.devices import own_device
 from ..workflow.specs.candidates import CandidatesSpec
 from ..workflow.specs.cells import CellSpec
 from .candidates.attempt import Attempt, Looked, Score
-from .features import Measuring, add_measuring, load_extractor, load_measuring
+from .features import Measuring, add_measuring, load_measuring
+from .judge import add_judge, load_judge
 from .metrics.clip_like import read_scorer
 from .sample import LatentSampler, add_sampler, load_sampler
-from .scores import CaptionScorer
 from .sweep import BATCH
 
 Arrays = dict[str, np.ndarray]
@@ -52,20 +50,6 @@ def load_verifier(spec: CandidatesSpec, measuring: Measuring, maps: Path | None)
     width = extract(np.zeros((1, 3, 32, 32), np.uint8)).shape[1]
     fitted = read_scorer(maps, spec.n, width)
     return Score(FEATURES, lambda images, rows: extract(images).astype(np.float16), fitted)
-
-
-def load_judge(spec: CandidatesSpec, options: argparse.Namespace, device: Any) -> Score:
-    """The score that chooses nothing. Raises InputError if its files are unusable."""
-    if own := spec.judge.scorer:
-        if options.captions is None:
-            raise InputError("metrics.judge: --captions FILE is needed")
-        captions = read_column(options.captions, "caption")[: spec.n]
-        return Score(JUDGE, CaptionScorer(own, captions, device), lambda scores, rows: scores)
-    assert spec.judge.extractor
-    extract = load_extractor(spec.judge.extractor, device, options.judge_weights)
-    width = extract(np.zeros((1, 3, 32, 32), np.uint8)).shape[1]
-    fitted = read_scorer(options.judge_maps, spec.n, width)
-    return Score(JUDGE, lambda images, rows: extract(images), fitted)
 
 
 def chosen_cells(spec: CandidatesSpec, metrics: pd.DataFrame) -> Iterator[tuple[CellSpec, str]]:
@@ -213,8 +197,7 @@ def main() -> None:
     add_sampler(arguments)
     arguments.add_argument("--metrics", required=True, type=Path, help="metrics.csv of its cells")
     arguments.add_argument("--clip-like", type=Path, help="maps of the verifier, if it is fitted")
-    arguments.add_argument("--judge-weights", type=Path, help="file of the judge's extractor")
-    arguments.add_argument("--judge-maps", type=Path, help="maps of the judge, if it is fitted")
+    add_judge(arguments)
     arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
     add_batch(arguments, BATCH)
     add_measuring(arguments)
@@ -225,12 +208,11 @@ def main() -> None:
     metrics = read_table(options.metrics, MEASURED)
     sampler, decides = load_sampler(options, spec.diffusion, spec.n)
     measuring = load_measuring(spec.cells[0], options, spec.n, device)
-    scores = [load_verifier(spec, measuring, options.clip_like), load_judge(spec, options, device)]
-    chooser = Chooser(spec, sampler, measuring, scores)
-    maps = [path for path in (options.clip_like, options.judge_maps) if path]
-    judge = [*(spec.judge.scorer.files if spec.judge.scorer else []), options.judge_weights]
-    judge = [file_hash(path) for path in (*judge, options.captions) if path]
-    hashes = [*decides, *measuring.files, *map(fingerprint_of, maps), *judge]
+    judge, judges = load_judge(spec.judge, spec.n, options, device)
+    verifier = load_verifier(spec, measuring, options.clip_like)
+    chooser = Chooser(spec, sampler, measuring, [verifier, judge])
+    maps = [options.clip_like] if options.clip_like else []
+    hashes = [*decides, *measuring.files, *map(fingerprint_of, maps), *judges]
     decides = [spec.diffusion, spec.verifier, spec.judge, *hashes]
     found: Found = []
     for cell, status in chosen_cells(spec, metrics):

@@ -22,6 +22,7 @@ from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_consistency, is_superres
 from ..tables.arguments import Floors, Out
 from ..tables.candidates import read_every
 from ..tables.dreambooth import of_all, read_scores
+from ..tables.inversion import read_every as read_inversion
 from ..tables.searches import SEARCH_COST
 from ..tables.splits import read_pairs
 from ..tables.stitch import read_stitched
@@ -60,11 +61,12 @@ def read_evidence(
     pairs: tuple[Path, Path] | None = None,
     floors: pd.DataFrame | None = None,
     candidates: tuple[Path, Path] | None = None,
+    inversion: tuple[Path, Path] | None = None,
 ) -> Evidence:
     """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
 
     And of dreambooth.csv with its draws, if the spec names a metric of it; of stitch.csv,
-    search_cost.csv, param_budget.csv and candidates.csv, if there are such tables.
+    search_cost.csv, param_budget.csv, candidates.csv and inversion.csv, if there are such tables.
 
     Raises InputError if a table lacks one, or if tables have different resamples or n.
     """
@@ -92,6 +94,7 @@ def read_evidence(
         "searches": searches,
         "floors": floors,
         "candidates": read_every(*candidates) if candidates else None,
+        "inverted": read_inversion(*inversion) if inversion else None,
         "pairs": read_pairs(*pairs, spec.quality) if pairs else None,
     }
     if spec.fidelity is None:
@@ -122,12 +125,22 @@ def main(
     stitch: _Beside = None,
     param_budget: _Beside = None,
     candidates: _Beside = None,
+    inversion: _Beside = None,
     searches: Annotated[pd.DataFrame | None, csv("search_cost.csv", SEARCH_COST)] = None,
 ) -> None:
     """Write claims.csv and claims.md."""
     tables = [(stage, sampler, Path(table), Path(draws)) for stage, sampler, table, draws in cells]
     evidence = read_evidence(
-        spec, family, tables, dreambooth, stitch, searches, param_budget, floors, candidates
+        spec,
+        family,
+        tables,
+        dreambooth,
+        stitch,
+        searches,
+        param_budget,
+        floors,
+        candidates,
+        inversion,
     )
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(text_out, page(findings, evidence))

@@ -21,7 +21,7 @@ from ..kinds.stages import (
     is_superres,
     section_of,
 )
-from ..tables.candidates import over_seeds
+from ..tables import candidates, inversion
 from ..tables.values import Values, models_of
 from ..workflow.searches import sampler_of
 from ..workflow.specs.claims import ClaimsSpec
@@ -65,6 +65,8 @@ class Evidence:
     """floors.csv"""
     candidates: dict[str, Values] | None = None
     """what is kept of candidates, by metric; None: each image is kept"""
+    inverted: dict[str, Values] | None = None
+    """students with noise that was made for a score, by metric; None: there is none"""
     asked: set[Trainings] = field(default_factory=set)
     """of all cells that were asked for, since `afresh`"""
     taken: set[tuple[str, str]] = field(default_factory=set)
@@ -246,13 +248,22 @@ class Evidence:
         """
         if self.candidates is None:
             raise NotRun("the study makes one image of each prompt")
+        return candidates.over_seeds(self._named(self.candidates, kind), self.spec.confidence)
+
+    def made(self, kind: str) -> Values:
+        """A metric of students with unit noise and noise that was made for a score; as `kept`."""
+        if self.inverted is None:
+            raise NotRun("the study makes no noise for a score")
+        return inversion.over_seeds(self._named(self.inverted, kind), self.spec.confidence)
+
+    def _named(self, tables: dict[str, Values], kind: str) -> Values:
         start = str(self.spec.alignment) if kind == ALIGNMENT else kind
-        found = [name for name in self.candidates if name.startswith(start)]
+        found = [name for name in tables if name.startswith(start)]
         if not found:
-            raise NotRun(f"{start} of candidates was not measured")
-        own = self.candidates[found[0]]
+            raise NotRun(f"{start} was not measured")
+        own = tables[found[0]]
         self._ask(own.rows, own.metric)
-        return over_seeds(own, self.spec.confidence)
+        return own
 
     def replayed(self) -> pd.DataFrame:
         """search_cost.csv. Raises NotRun if there is none."""

@@ -8,6 +8,7 @@ from . import (
     dreambooth,
     family,
     guidance,
+    inversion,
     metrics,
     param_budget,
     samplers,
@@ -21,4 +22,5 @@ from . import (
 
 TOPICS = [family, training, guidance, search, sampling, samplers]
 TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget, scott, candidates]
+TOPICS += [inversion]
 CLAIMS = [claim for topic in TOPICS for claim in topic.CLAIMS]

@@ -127,8 +127,7 @@ def _remembering(project: Callable[[torch.Tensor], torch.Tensor]):
     return forward
 
 
-@torch.no_grad()
-def sample_latents(
+def denoise(
     unet: Network,
     scheduler: Scheduler,
     noise: torch.Tensor,
@@ -145,6 +144,7 @@ def sample_latents(
     A sampler that draws noise at its steps takes that of an image from the image's own generator.
     A condition [B, C', h, w] stands beside the noisy latents; it allows for no guidance.
     `after_step` may change the latents between steps.
+    Gradients reach the noise; `sample_latents` is the same without them.
     """
     latents = noise * scheduler.init_noise_sigma
     text = guidance_text(text, empty, guidance, is_embedded(unet))
@@ -161,3 +161,6 @@ def sample_latents(
             if after_step is not None:
                 latents = after_step(number, before, prediction, latents)
     return latents
+
+
+sample_latents = torch.no_grad()(denoise)

@@ -32,6 +32,7 @@ class Stream(IntEnum):
     PRIOR_STEPS = 10
     SUBSTEPS = 11
     RESAMPLING = 12
+    INVERSION = 14
 
 
 def order(count: int, seed: int, start: int, length: int) -> np.ndarray:

@@ -48,7 +48,7 @@ HALF = "half_"
 on the other half it is twice the value less that"""
 QUANTITIES = frozenset(
     {"seed", "trained", *MEASURED[3:], *ON_GPU, *COSTS, "grid", "at_boundary", "optimism"}
-    | {"cell", "seeds", "best", "share", "sizes", "rising", *CHOSEN[2:]}
+    | {"cell", "seeds", "best", "share", "sizes", "rising", "fit_cost", *CHOSEN[2:]}
 )
 """columns of cells that do not say how images are made, or repeat what others say"""
 _INTEGERS = dict.fromkeys(["seed", "steps", "n", "nfe", "channels", "params"], "Int64")
@@ -115,6 +115,7 @@ def cell_of(settings: Mapping[str, Any]) -> str:
         settings.get("trained"),
         settings.get("allocation"),
         candidates=kept_of(settings),
+        noise=settings.get("noise"),
     )
 
 

@@ -12,6 +12,7 @@ def cell_name(
     trained: float | None = None,
     allocation: str | None = None,
     candidates: tuple[str, int] | None = None,
+    noise: str | None = None,
 ) -> str:
     """The name of a cell, such as steps8_guidance3; `trained` is of a kept checkpoint.
 
@@ -19,5 +20,6 @@ def cell_name(
     """
     kept = "" if trained in (None, 1) else f"_trained{trained:g}"
     stitched = f"_stitched{allocation}" if allocation else ""
+    made = f"_noise-{noise}" if noise else ""
     chosen = "_{}{}".format(*candidates) if candidates else ""
-    return f"steps{steps}_guidance{guidance:g}{kept}{stitched}{chosen}"
+    return f"steps{steps}_guidance{guidance:g}{kept}{stitched}{made}{chosen}"

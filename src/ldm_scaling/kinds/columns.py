@@ -145,6 +145,11 @@ COLUMNS = {
     "candidates.total_cost": "all arithmetic of an image that is kept: U-Net and decoder for each"
     " candidate, each look of the verifier, the text encoder once",
     "candidates.seconds": "seconds of all candidates of an image: sampled, decoded and scored",
+    # inversion.csv
+    "noise": "where the initial noise comes from: `none` (unit noise), `global` or `caption` (a"
+    " fitted distribution), or `ascent` and its gradient steps, such as `ascent10`",
+    "inversion.nfe": "passes of the student for an image; a backward pass counts as one",
+    "fit_cost": "all arithmetic of fitting the distribution, once, in passes of the reference",
     # superres.csv, dreambooth.csv
     "model": "`superres`, `superres_scratch`, or a `kind` of superres_baselines.csv",
     "subject": "`all`, or the subject's number",

@@ -207,6 +207,13 @@ FIGURES = (
         f"{_COMPARED} verifier=metrics.alignment",
         needs="candidates",
     ),
+    Figure(
+        "inversion",
+        COST,
+        "inversion=inversion_and_draws candidates=candidates_and_draws",
+        f"metrics=inversion_metrics {_BY}",
+        needs="inversion",
+    ),
     Figure("search_cost", GUIDANCE, "searches=search_cost", needs="has_every_scale"),
     Figure("latency_vs_cost", COST, "latency family", by_default=False),
 )

@@ -11,6 +11,8 @@ ARM = rf"{DISTILL}_[a-z0-9]+"
 """the stages of stochastic distillation, as a regular expression: the name of an arm at the end"""
 STITCH = "stitch"
 """of cells that several models sample together"""
+INVERSION = "inversion"
+"""of cells of students whose initial noise was made for a score"""
 BUDGET = "budget_"
 """before the name of the text encoder that a U-Net of the parameter budget is trained with"""
 PAIR = rf"{BUDGET}[\w.-]+"
@@ -19,6 +21,7 @@ SAMPLER_OF = {DISTILL: "lcm", GUIDED_DISTILL: "ddim"}
 """the sampler that students learn with and are sampled by, by how they are distilled"""
 PARAM_BUDGET, CANDIDATES = "param_budget", "candidates"
 SECTIONS = (DISTILL, GUIDED_DISTILL, SUPERRES, DREAMBOOTH, STITCH, PARAM_BUDGET, CANDIDATES)
+SECTIONS += (INVERSION,)
 """sections of a study that have stages or cells of their own, beside pretraining"""
 OWN = "own"
 """in tables, stands for the study's text encoder"""

@@ -67,7 +67,8 @@ TABLES = (
         "frontier_table",
         "tables.frontier",
         "out=tables/frontier.csv envelope_out=tables/envelope.csv levers_out=tables/levers.csv",
-        "cells=frontier_cells stitch=stitch_and_draws candidates=candidates_and_draws",
+        "cells=frontier_cells stitch=stitch_and_draws candidates=candidates_and_draws"
+        " inversion=inversion_and_draws",
         f"metrics=selecting_first {_BY}",
     ),
     Table(
@@ -91,7 +92,7 @@ TABLES = (
         "table_out=tables/claims.csv text_out=claims.md",
         "cells=claimed_cells dreambooth=dreambooth_and_draws stitch=stitch_and_draws"
         " searches=search_cost_if_searched param_budget=param_budget_and_draws"
-        " candidates=candidates_and_draws family floors",
+        " candidates=candidates_and_draws inversion=inversion_and_draws family floors",
         "spec=claims_spec",
     ),
     Table(
@@ -136,6 +137,14 @@ TABLES = (
         "select_by=metric guidance=scales training_sd=metrics.training_sd",
         "sampler=stitch_sampler",
         needs="stitch",
+    ),
+    Table(
+        "inversion_table",
+        "tables.inversion",
+        "out=tables/inversion.csv draws_out=tables/inversion/draws.safetensors",
+        "metrics=inverted_metrics family verifier",
+        "spec=inversion_costs select_by=metric training_sd=metrics.training_sd",
+        needs="inversion",
     ),
     Table(
         "dreambooth_table",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..cells.adaptive import searches
 from ..cells.illustrate import ALPHAS, MOST_STEPS
@@ -12,16 +13,30 @@ from ..diffusion.sampling import network_evaluations
 from ..jobs.choice import steps_bought
 from ..kinds import stages
 from ..kinds.candidates import verified
+from ..kinds.noises import NONE, iterations
 from ..kinds.sizes import SEPARATOR, channels
 from ..study.figures import SHEET_IMAGES
 from ..tables.fits import TRAINING_FORWARDS
 from ..workflow.specs.candidates import CandidatesSpec
 from ..workflow.specs.cells import CellSpec, IllustrateSpec, SearchSpec, SweepSpec
 from ..workflow.specs.dreambooth import PriorSpec, ScoreSubjectsSpec
+from ..workflow.specs.inversion import InvertSpec
 from ..workflow.specs.measuring import BaselinesSpec, ClipLikeSpec, FeaturesSpec
+from ..workflow.specs.seen import ScoreSpec
 from .dag import Job
 from .known import Known
-from .price import CAPTIONS, DECODING, GUIDED, UNET, WEIGHT, Price, decoding_bytes
+from .price import (
+    CAPTIONS,
+    DECODING,
+    GUIDED,
+    SCORE,
+    UNET,
+    WEIGHT,
+    Price,
+    decoding_bytes,
+    state_bytes,
+    whole_batches,
+)
 
 
 def sweep(job: Job, spec: SweepSpec, known: Known) -> Price:
@@ -46,6 +61,56 @@ def stitched(job: Job, spec: SweepSpec, known: Known) -> Price:
         for steps, forward in zip(cell.allocation or (), forwards, strict=True)
     )
     return _cells(job, spec, known, counts, flops, sizes)
+
+
+def inverted(job: Job, spec: SweepSpec, known: Known) -> Price:
+    """Price of sampling a student from each noise; a backward pass of ascent costs a forward pass.
+
+    A judge that is a scorer is not counted.
+    """
+    size, networks = job.wildcards["size"], known.networks
+    forward = known.unets(job).forward[size]
+    passes = sum(cell.n * (1 + 2 * iterations(cell.noise or NONE)) for cell in spec.cells)
+    climbing = [cell for cell in spec.cells if cell.ascent]
+    climbed = sum(cell.n * (1 + 2 * iterations(cell.noise or NONE)) for cell in climbing)
+    counts = [(cell.n, cell) for cell in spec.cells]
+    own = _cells(job, spec, known, counts, passes * forward, [size], told=True)
+    more = climbed - sum(cell.n for cell in climbing)
+    flops = dict(own.flops_of)
+    flops[DECODING] += more * networks.decode
+    if climbing and climbing[0].verifier:
+        flops[SCORE] = climbed * _score(climbing[0].verifier, known)
+    judge = spec.cells[0].judge
+    if judge and judge.extractor:
+        images = sum(cell.n for cell in spec.cells)
+        flops["judge"] = images * networks.seen.extractors[judge.extractor.name].flops
+    return replace(own, flops_of=flops)
+
+
+def invert(job: Job, spec: InvertSpec, known: Known) -> Price:
+    """Price of fitting a distribution of noise, forward and backward; all weights are frozen."""
+    networks, unets, batch = known.networks, known.unets(job), spec.fitting.batch
+    seen = whole_batches(spec.fitting.images, batch)
+    flops = {
+        UNET: 2 * seen * unets.forward[spec.size],
+        DECODING: 2 * seen * networks.decode,
+        SCORE: 2 * seen * _score(spec.verifier, known),
+        CAPTIONS: known.images(job) * unets.caption,
+    }
+    held = batch * (channels(spec.size) * networks.activations.training + networks.decode_bytes)
+    memory = WEIGHT * (unets.params[spec.size] + networks.autoencoder_params) + held
+    numbers = 2 * known.latents * (1 + (spec.width or 0))
+    weights = WEIGHT * numbers
+    return Price(flops, weights + state_bytes(weights), memory, epochs=seen / known.images(job))
+
+
+def _score(verifier: ScoreSpec, known: Known) -> float:
+    """FLOPs of scoring an image."""
+    seen = known.networks.seen
+    if verifier.scorer:
+        return seen.scorers[verifier.scorer.name].image
+    assert verifier.extractor
+    return seen.extractors[verifier.extractor.name].flops
 
 
 def _cells(

@@ -244,6 +244,8 @@ PRICES: dict[str, Callable[..., Price]] = {
     "sweep": _sweep,
     "sample_stitched": cells.stitched,
     "sample_candidates": cells.candidates,
+    "invert": cells.invert,
+    "sample_inverted": cells.inverted,
     "illustrate": _illustrate,
     "score_subjects": cells.score_subjects,
     **dict.fromkeys(("real_features", "judge_features"), cells.real_features),

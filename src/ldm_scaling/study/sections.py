@@ -16,6 +16,7 @@ from .dreambooth import DreamBooth
 from .family import Family
 from .fields import Seed, Strict, is_none
 from .figures import Figures, Latency
+from .inversion import Inversion
 from .latents import Latents
 from .metrics import Metrics
 from .param_budget import ParamBudget
@@ -69,6 +70,8 @@ class Sections(Strict):
     """text encoders of several sizes, each with U-Nets of several sizes; null: none"""
     candidates: Candidates | None = None
     """several images of each prompt, of which a score keeps one; null: each image is kept"""
+    inversion: Annotated[Inversion | None, Field(exclude_if=is_none)] = None
+    """initial noise of one-step students that is made for a score; null: none"""
     sampling: Sampling
     search: Search
     metrics: Metrics

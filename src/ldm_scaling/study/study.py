@@ -13,6 +13,7 @@ from ..kinds.stages import SECTIONS
 from .checks.adopted import check_adopted, of_evaluation
 from .checks.candidates import check_candidates
 from .checks.dreambooth import with_subjects
+from .checks.inversion import check_inversion
 from .checks.param_budget import check_param_budget
 from .checks.shared import check_prompts, check_shapes_and_counts
 from .checks.stitch import with_trajectories
@@ -49,6 +50,7 @@ class Study(Sections):
         check_superres(self)
         check_param_budget(self)
         check_candidates(self)
+        check_inversion(self)
         check_prompts(self)
         check_seeds(self)
         return with_trajectories(with_subjects(self))

@@ -29,7 +29,7 @@ FRONTIER = ["cell", "stage", "size", "sampler", "steps", "guidance", "seeds", "m
 FRONTIER += ["lo", "hi", "n", "nfe", "sampling_cost", "guided_cost", "total_cost", "seconds"]
 FRONTIER += ["status"]
 """columns of frontier.csv; then those of `ON_SOME`, others that cells may have, and halves"""
-ON_SOME = ["schedule", "allocation", "method", "candidates"]
+ON_SOME = ["schedule", "allocation", "method", "candidates", "noise"]
 _SAME = 1 + 1e-6
 """costs closer than this are one"""
 

@@ -24,6 +24,7 @@ from .arguments import Confidence, Metrics, Out
 from .candidates import read_candidates
 from .choose import FRONTIER, Configurations
 from .curves import AXES
+from .inversion import made, read_inverted
 from .stitch import read_stitched
 from .values import Values, interval, read_values, with_intervals
 
@@ -171,6 +172,7 @@ class Beside(NamedTuple):
 
     stitch: tuple[Path, Path] | None = None
     candidates: tuple[Path, Path] | None = None
+    inversion: tuple[Path, Path] | None = None
 
 
 def frontier_of(
@@ -207,6 +209,9 @@ def _read(cells: Sequence[tuple[str, Path, Path]], beside: Beside, metric: str) 
         unknown = pd.array([pd.NA] * len(own.rows), "Int64")
         rows = own.rows.assign(nfe=unknown, schedule=usual)
         found.append(Values(rows, own.draws))
+    if beside.inversion:
+        own = made(read_inverted(*beside.inversion, metric))
+        found.append(Values(own.rows.assign(schedule=usual), own.draws))
     if beside.candidates:  # one candidate is an image of the cells
         found = [Values(own.rows.assign(candidates=1), own.draws) for own in found]
         own = read_candidates(*beside.candidates, metric)
@@ -239,10 +244,14 @@ def main(
         tuple[Path, Path] | None,
         Option("candidates.csv and the draws beside it", Path, nargs=2, names=("TABLE", "DRAWS")),
     ] = None,
+    inversion: Annotated[
+        tuple[Path, Path] | None,
+        Option("inversion.csv and the draws beside it", Path, nargs=2, names=("TABLE", "DRAWS")),
+    ] = None,
 ) -> None:
     """Write frontier.csv, envelope.csv and levers.csv. The first metric is that of the levers."""
     given = [(schedule, Path(table), Path(drawn)) for schedule, table, drawn in cells]
-    parts = _joined(given, Beside(stitch, candidates), metrics, confidence)
+    parts = _joined(given, Beside(stitch, candidates, inversion), metrics, confidence)
     table = _table(parts)
     found = [Configurations.of(table, metric) for metric in metrics]
     best = [row for own in found for row in envelope_table(own, confidence)]

@@ -18,6 +18,7 @@ from ..kinds.stages import (
     DISTILL,
     DREAMBOOTH,
     GUIDED_DISTILL,
+    INVERSION,
     PRETRAIN,
     STITCH,
     SUPERRES,
@@ -182,6 +183,11 @@ def frontier_images(study: Study) -> list[Given]:
         for sizes, first in trajectories(study)
         if first == seed
     ]
+    models += [
+        (INVERSION, size, stages.student_sampler(study), own)
+        for size, first in stages.inverted(study)
+        if first == seed
+    ]
     found = []
     for stage, size, name, schedule in models:
         path = f"{study.results}/cells/{stage}/{size}/seed{seed}/{name}/images.safetensors"
@@ -256,6 +262,15 @@ def candidates_metrics(study: Study) -> list[Given]:
     return found
 
 
+def inverted_metrics(study: Study) -> list[Given]:
+    """The metrics of each student whose noise is made for a score."""
+    sampler = stages.student_sampler(study)
+    return [
+        _measured(study, INVERSION, size, seed, sampler, size, seed, sampler)
+        for size, seed in stages.inverted(study)
+    ]
+
+
 def pair_metrics(study: Study) -> list[Given]:
     """The metrics of each pair of a text encoder and a U-Net, and training seed."""
     sampler = study.sampling.fixed.sampler
@@ -277,6 +292,7 @@ def _and_draws(study: Study, section: str) -> list[Given]:
 
 candidates_and_draws = partial(_and_draws, section="candidates")
 stitch_and_draws = partial(_and_draws, section="stitch")
+inversion_and_draws = partial(_and_draws, section="inversion")
 dreambooth_and_draws = partial(_and_draws, section="dreambooth")
 param_budget_and_draws = partial(_and_draws, section="param_budget")
 

@@ -17,6 +17,7 @@ from ..study.study import Study
 from . import needed, pairs, stages
 from .specs.candidates import CandidatesSpec
 from .specs.cells import SweepSpec
+from .specs.inversion import InvertedSpec
 
 Resource = int | Callable[..., int | str]
 
@@ -243,6 +244,8 @@ class Hardware:
         """Minutes: a cell of n = 30,000 takes a core about 10 for KID and 1 for FD-infinity."""
         if wildcards.stage == stages.STITCH:
             spec = SweepSpec.of_stitched(self.study, wildcards.size)
+        elif wildcards.stage == stages.INVERSION:
+            spec = InvertedSpec.of(self.study)
         else:
             model = (wildcards.stage, wildcards.sampler, wildcards.size)
             spec = SweepSpec.of(self.study, *model)

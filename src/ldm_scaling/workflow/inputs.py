@@ -351,6 +351,10 @@ class Inputs:
 
         return of_job
 
+    def student(self, wildcards: Any) -> Named:
+        """What a student of consistency distillation is sampled with, by name."""
+        return self._model(stages.DISTILL, wildcards)
+
     def stitched(self, name: str) -> Callable[[Any], Files]:
         """A function of wildcards: a file, by its name, of the model of each size in turn."""
 

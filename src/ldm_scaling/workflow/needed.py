@@ -9,6 +9,7 @@ from ..study.candidates import Candidates
 from ..study.distill import Arm, Distill, GuidedDistill
 from ..study.dreambooth import DreamBooth
 from ..study.fields import StudyError
+from ..study.inversion import Inversion
 from ..study.metrics import ClipLike, FeatureNetwork, Judge
 from ..study.param_budget import ParamBudget
 from ..study.stitch import Stitch
@@ -124,6 +125,11 @@ def param_budget(study: Study) -> ParamBudget:
 def candidates(study: Study) -> Candidates:
     """The section `candidates`."""
     return _given(study.candidates, "candidates", "; each image is kept")
+
+
+def inversion(study: Study) -> Inversion:
+    """The section `inversion`."""
+    return _given(study.inversion, "inversion", "; no noise is made for a score")
 
 
 def has_every_scale(study: Study) -> bool:

@@ -165,6 +165,10 @@ class Options:
         """As above, of a pretrained model whatever the job."""
         return self._model(stages.PRETRAIN, wildcards)
 
+    def student(self, wildcards: Any, input: Any) -> list[str]:
+        """A student of consistency distillation, with what its cells are sampled with."""
+        return self._model(stages.DISTILL, wildcards)
+
     def _model(self, stage: str, wildcards: Any) -> list[str]:
         if self.study.adopted:
             return []  # the spec names the pipeline
@@ -212,6 +216,8 @@ class Options:
     """the features of real images, where something is compared with them"""
     clip_like = _given("--clip-like", "clip_like")
     """the maps of the CLIP-like score, if there is one"""
+    noises = _given("--noise", "noises")
+    """the distributions of a student's initial noise"""
     head = _given("--head", "head")
     """the network of the inception score, where it is measured"""
 

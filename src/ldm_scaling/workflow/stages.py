@@ -10,6 +10,7 @@ from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are name
     DISTILL,
     DREAMBOOTH,
     GUIDED_DISTILL,
+    INVERSION,
     PRETRAIN,
     SAMPLER_OF,
     SCRATCH,
@@ -159,6 +160,14 @@ def taught(study: Study) -> list[tuple[str, int]]:
         return []
     chosen = sorted(study.dreambooth.sizes or study.family.sizes, key=channels)
     return [(size, seed) for size in chosen for seed in seeds(study, DREAMBOOTH)]
+
+
+def inverted(study: Study) -> list[tuple[str, int]]:
+    """Size and training seed of every student whose noise is made for a score, smallest first."""
+    if study.inversion is None:
+        return []
+    chosen = sorted(study.inversion.sizes or study.family.sizes, key=channels)
+    return [(size, seed) for size in chosen for seed in seeds(study, INVERSION)]
 
 
 def stitched_sampler(study: Study) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,9 +29,9 @@ class Score:
 
     array: str
     """name of what it sees"""
-    see: Callable[[np.ndarray, Rows], np.ndarray]
+    see: Callable[[np.ndarray, Any], np.ndarray]
     """uint8 images [B, 3, S, S] of prompts, to numbers [B, ...]"""
-    of: Callable[[np.ndarray, Rows], np.ndarray]
+    of: Callable[[np.ndarray, Any], np.ndarray]
     """these numbers, to scores [B]; higher is better"""
 
     def __call__(self, images: np.ndarray, rows: Rows) -> np.ndarray:

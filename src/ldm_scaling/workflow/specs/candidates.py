@@ -30,8 +30,9 @@ class VerifierSpec(SeenBy):
 
     @classmethod
     def of(cls, study: Study) -> VerifierSpec:
-        """Spec of rule count_verifier."""
-        needed.candidates(study)
+        """Spec of rule count_verifier. Raises StudyError if no score chooses anything."""
+        if study.inversion is None:
+            needed.candidates(study)
         metrics, fitted = study.metrics, study.metrics.clip_like
         own = seen_by_first(metrics) if fitted else {"extractors": []}
         return cls(

@@ -98,6 +98,8 @@ class MeasureSpec(Strict):
             n, fidelity = superres.n, [PSNR, SSIM, superres.perceptual]
             alone = {"extractors": metrics.extractors[:1], "scorers": [], "clip_like": None}
             metrics = metrics.model_copy(update=alone)
+        elif stage == stages.INVERSION:
+            fidelity = [JUDGE]
         return cls(seed=study.seed, n=n, metrics=metrics, fidelity=fidelity)
 
     @classmethod
