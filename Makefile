@@ -74,6 +74,7 @@ prefetch: $(READY) ## all downloads of a study: make prefetch STUDY=studies/pape
 	$(WATCHED) --configfile=$(STUDY) prefetch >/dev/null $(BUSY)
 
 test: $(READY) ## the whole test suite
+	@# in the order of tests/conftest.py; pytest-xdist would begin with the files of the most tests
 	python -m pytest --numprocesses auto --no-loadscope-reorder
 
 lint: $(READY) ## ruff, pyright, snakefmt and Snakemake's linter

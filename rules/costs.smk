@@ -1,10 +1,11 @@
 """What the networks of an image cost, of trained and of adopted models.
 
-Needs: of adopted models their pipelines. Gives: components.csv and component_seconds.csv in
-<results>/models.
+Needs: of adopted models their pipelines. Gives: components.csv, component_seconds.csv and
+verifier.csv in <results>/models.
 """
 
 from ldm_scaling.workflow.closure import closure
+from ldm_scaling.workflow.specs.candidates import VerifierSpec
 from ldm_scaling.workflow.specs.costs import CountComponentsSpec, TimeComponentsSpec
 
 
@@ -29,6 +30,28 @@ rule count_components:
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.costs.component_counts --spec {params.spec:q} --out {output:q}"
+
+
+rule count_verifier:
+    """Count what it costs that the score which keeps candidates looks at an image."""
+    input:
+        verifier=inputs.verifier_extractor,
+    output:
+        "<results>/models/verifier.csv",
+    log:
+        "<logs>/count_verifier.log",
+    benchmark:
+        "<benchmarks>/count_verifier.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        spec=options.spec(VerifierSpec.of),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.costs.count_verifier --spec {params.spec:q} --out {output:q}"
 
 
 rule time_components:

@@ -68,20 +68,20 @@ use rule pretrain as pretrain_pair with:
         work=options.work("pretrain_pair"),
 
 
-use rule pretrain as pretrain_arm with:
+use rule pretrain as pretrain_curriculum with:
     output:
         **paths.trained("{stage}/{size}/seed{seed}"),
     log:
-        "<logs>/pretrain_arm/{stage}_{size}_seed{seed}.log",
+        "<logs>/pretrain_curriculum/{stage}_{size}_seed{seed}.log",
     benchmark:
-        "<benchmarks>/pretrain_arm/{stage}_{size}_seed{seed}.tsv"
+        "<benchmarks>/pretrain_curriculum/{stage}_{size}_seed{seed}.tsv"
     wildcard_constraints:
-        stage=patterns.ARM,
+        stage=patterns.CURRICULA,
     params:
-        spec=options.spec(PretrainSpec.of_arm, "stage", "size", "seed"),
+        spec=options.spec(PretrainSpec.of_curriculum, "stage", "size", "seed"),
         data=options.training,
         out=subpath(output.summary, parent=True),
-        work=options.work("pretrain_arm"),
+        work=options.work("pretrain_curriculum"),
 
 
 rule distill:
@@ -115,6 +115,26 @@ rule distill:
         " {params.data} --teacher {params.teacher:q} --out {params.out:q}"
         " --work-dir {params.work:q} --gpus {resources.gpu}"
         " --micro-batch {resources.micro_batch} {resources.switches}"
+
+
+use rule distill as distill_stochastic with:
+    input:
+        unpack(inputs.arm_training),
+        teacher=inputs.teacher,
+    output:
+        **paths.trained("{stage}/{size}/seed{seed}"),
+    log:
+        "<logs>/distill_stochastic/{stage}_{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/distill_stochastic/{stage}_{size}_seed{seed}.tsv"
+    wildcard_constraints:
+        stage=patterns.ARM,
+    params:
+        spec=options.spec(DistillSpec.of_arm, "stage", "size", "seed"),
+        data=options.arm_training,
+        teacher=options.teacher,
+        out=subpath(output.summary, parent=True),
+        work=options.work("distill_stochastic"),
 
 
 rule guided_distill:

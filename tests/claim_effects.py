@@ -92,6 +92,16 @@ def guided(gains):
     return lambda r: -r["stage"].str.startswith("guided") * np.where(r["size"] == "c96", *gains)
 
 
+def scott(effect):
+    """The effect on the arm that is the whole method."""
+    return lambda r: effect(r) * (r["stage"] == "distill_adversary")
+
+
+def on_average(r):
+    """A gain at all sizes but one, and a larger one than its loss."""
+    return np.where(r["size"] == "c192", 0.02, -0.1)
+
+
 def tiers(r):
     """Sizes above the paper's 223M keep a subject better, and alike."""
     return 0.1 * (r["z"] > 0.5)
@@ -100,6 +110,19 @@ def tiers(r):
 def one_is_ahead(r):
     """One stitched trajectory is better than anything else."""
     return -0.2 * (r["size"] == "c128-c320 10-10")
+
+
+def is_made(r):
+    """Noise that was made for a score."""
+    return r["kind"] != "none"
+
+
+def is_climbed(r):
+    return r["kind"] == "ascent"
+
+
+def is_fitted(r):
+    return is_made(r) & ~is_climbed(r)
 
 
 def bigger_encoder(r):
@@ -225,6 +248,11 @@ WORLDS = BUDGETS | {
     "distill-leaves-c96-as-good-as-c320": pair(level_of(1, 1.1), level_of(1.3, 1)),
     "distill-leaves-c96-as-good-as-c320-in-guided-cost": pair(level_of(1, 1.1), level_of(1.3, 1)),
     "guided-distill-gains-are-inconsistent": pair(guided((0.2, -0.2)), guided((0.2, 0.15))),
+    "scott-improves-2-steps-at-every-size": pair(scott(lambda r: -0.1), scott(on_average)),
+    "scott-covers-more": odd(scott(lambda r: 0.1), "covered"),
+    "scott-gain-shrinks-with-steps": odd(scott(lambda r: -0.3 / r["steps"])),
+    "scott-gain-grows-with-size": odd(scott(larger_is_better)),
+    "scott-gain-shrinks-with-size": odd(scott(lambda r: 0.3 * r["z"])),
     "superres-quality-follows-size": pair(larger_is_better, lambda r: -0.3 * trained(r)),
     "superres-large-and-brief-beats-small-and-long": odd(larger_is_better),
     "superres-lpips-follows-compute": pair(
@@ -254,6 +282,25 @@ WORLDS = BUDGETS | {
     ),
     "stitch-beats-every-size-at-some-budget": pair(one_is_ahead, lambda r: 0.2, "stitched"),
     "stitch-wants-the-small-size-first": odd(lambda r: -0.1 * r["rising"], "stitched"),
+    "candidates-of-a-smaller-size-beat-one-of-the-largest": pair(
+        lambda r: 0.1 * r["doublings"], lambda r: 0.1 * r["z"], "judged"
+    ),
+    "candidates-gain-more-under-the-verifier": (
+        {"looked": lambda r: 0.2 * r["doublings"], "judged": lambda r: 0.05 * r["doublings"]},
+        {"looked": lambda r: 0.1 * r["doublings"], "judged": lambda r: 0.1 * r["doublings"]},
+    ),
+    "candidates-cost-coverage": odd(lambda r: -0.05 * r["doublings"], "varied"),
+    "inversion-beats-as-many-candidates": pair(
+        lambda r: 0.1 * is_fitted(r), lambda r: 0.1 * is_climbed(r) - 0.02 * is_fitted(r), "made"
+    ),
+    "ascent-beats-as-many-candidates": (
+        {"made": lambda r: 0.5 * is_climbed(r), "judged": lambda r: 0.1 * r["doublings"]},
+        {"made": lambda r: 0.05 * is_climbed(r), "judged": lambda r: 0.1 * r["doublings"]},
+    ),
+    "inversion-gains-more-under-its-own-score": (
+        {"made": lambda r: 0.05 * is_made(r), "own_score": lambda r: 0.2 * is_made(r)},
+        {"made": lambda r: 0.1 * is_made(r), "own_score": lambda r: 0.1 * is_made(r)},
+    ),
     "adaptive-search-reaches-its-aim": pair(lambda r: -0.1, lambda r: 0.3, "searches"),
     "bigger-text-encoder-wins-at-equal-parameters": odd(bigger_encoder, "split"),
     "bigger-text-encoder-wins-at-equal-flops": odd(bigger_encoder, "split"),
@@ -287,6 +334,17 @@ NEAREST = {
     },
     # gains that differ, and are all gains
     "guided-distill-gains-are-inconsistent": {"quality": guided((0.4, 0.05))},
+    # another arm covers more, and at more steps so does the whole method
+    "scott-covers-more": {
+        "covered": lambda r: (
+            0.1 * (r["stage"] == "distill_noise")
+            + scott(lambda r: np.where(r["steps"] == 2, -0.02, 0.1))(r)
+        )
+    },
+    # the most is gained at 1 step
+    "scott-gain-shrinks-with-steps": {
+        "quality": scott(lambda r: -0.1 - 0.2 * (r["steps"] == 1) + 0.05 * (r["steps"] == 2))
+    },
     # all pairs but one are ranked alike
     "alignment-ranks-sizes-as-fd-does": {
         "quality": larger_is_better,
@@ -302,6 +360,29 @@ NEAREST = {
         )
     },
     "smaller-is-ahead-on-average": {"quality": ahead_for_long},
+    # smaller sizes win with candidates, but only for more than one image of the largest costs
+    "candidates-of-a-smaller-size-beat-one-of-the-largest": {
+        "judged": lambda r: 0.1 * r["z"] + 2 * (r["total_cost"] > 10)
+    },
+    # the verifier gains more in its own unit, and not in what candidates vary by
+    "candidates-gain-more-under-the-verifier": {
+        "looked": lambda r: 0.1 * r["doublings"],
+        "judged": lambda r: 0.08 * r["doublings"],
+    },
+    # it is better at all sizes but one
+    "inversion-beats-as-many-candidates": {"made": but_one(lambda r: 0.1 * is_fitted(r))},
+    # better than one image, and than as many as it has steps, but not than what these cost
+    "ascent-beats-as-many-candidates": {
+        "made": lambda r: 0.1 * np.log2(1 + r["steps_up"]),
+        "judged": lambda r: 0.1 * r["doublings"],
+    },
+    # it gains more in its own unit, and not in what candidates vary by
+    "inversion-gains-more-under-its-own-score": {
+        "made": lambda r: 0.08 * is_made(r),
+        "own_score": lambda r: 0.1 * is_made(r),
+    },
+    # it falls for all models but one
+    "candidates-cost-coverage": {"varied": but_one(lambda r: -0.05 * r["doublings"])},
     # better than smaller sizes at that cost, and not than what they were at fewer steps
     "largest-wins-the-highest-budget": {
         "quality": lambda r: -0.05 * r["z"] - 0.3 * ((r["steps"] == 20) & (r["z"] < 0))

@@ -16,14 +16,15 @@ from ldm_scaling.tables.values import Values
 from ldm_scaling.workflow.specs.claims import ClaimsSpec
 
 QUALITY, ALIGNMENT = "fid", "clip_score"
-ENDLESS, KID = "fid_infinity", "kid_inception_v3"
+ENDLESS, KID, COVERAGE = "fid_infinity", "kid_inception_v3", "coverage_inception_v3"
 SIZES = ["c64", "c96", "c128", "c192", "c320"]
 SAMPLERS = ["ddim", "ddpm", "dpmpp", "ddim/trailing", "ddim/leading", "ddim/linspace"]
 STEPS, SCALES, KEPT = [2, 4, 20, 50, 100], [1.5, 3, 5, 8], [0.125, 0.25, 0.5]
 SR_STEPS, SR_FIXED, SR_KEPT = [4, 10, 20, 50, 100, 250], 50, [0.125, 0.25, 0.5]
 PERCEPTUAL, INCEPTION_SCORE = "lpips_alex", "inception_score"
 STUDENT_STEPS, GUIDED_SIZES = [1, 2, 4, 8], ["c96", "c192"]
-STUDENTS = {"distill": "lcm", "guided_distill16": "ddim", "guided_distill8": "ddim"}
+CONSISTENCY = dict.fromkeys(("distill", "distill_noise", "distill_adversary"), "lcm")
+STUDENTS = CONSISTENCY | {"guided_distill16": "ddim", "guided_distill8": "ddim"}
 """stages and their samplers"""
 ARMS = {"curriculum_easy_to_hard": "ddim", "curriculum_hard_to_easy": "ddim"}
 OTHERS = STUDENTS | {"superres": "ddim"} | ARMS
@@ -64,6 +65,7 @@ def spec(**changed) -> ClaimsSpec:
         "fixed": FIXED,
         "quality": QUALITY,
         "alignment": ALIGNMENT,
+        "coverage": COVERAGE,
         "confidence": 0.95,
         "seed": 0,
         "figure_sampler": "ddim",
@@ -144,6 +146,12 @@ def world(
     stitched: Effect | None = nothing,
     searches: Effect = nothing,
     split: Effect | None = nothing,
+    judged: Effect | None = nothing,
+    looked: Effect = nothing,
+    varied: Effect = nothing,
+    covered: Effect = nothing,
+    made: Effect | None = nothing,
+    own_score: Effect = nothing,
     *,
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
@@ -159,13 +167,16 @@ def world(
     that were taught subjects have a similarity of 0.6 + subjects; None: none were taught. Stitched
     trajectories have an FID of 20 e^stitched; None: there are none. Pairs of a text encoder and a
     U-Net have one of 20 e^split; None: there are none. Pretrained models have a FID-infinity of
-    0.8 e^endless times their FID and a KID of 0.01 e^kid times it, with the same noise. The share
+    0.8 e^endless times their FID and a KID of 0.01 e^kid times it, with the same noise. Students of
+    consistency distillation cover 0.3 + covered of the real images. The share
     of adaptive searches that the aim asks for succeeds, those with a regret of at most 1;
     `searches` adds to it.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
-    other way round: models and cells of a seed differ by it, and images make no difference.
+    other way round: models and cells of a seed differ by it, and images make no difference. What is
+    kept of candidates has scores and a coverage as `candidates` says; None: each image is kept.
+    Students with noise that was made have scores as `inverted` says; None: it was made for none.
     Without an alignment none is measured.
     """
     generator, of_arms = np.random.default_rng(seed), np.random.default_rng((seed, 1))
@@ -175,6 +186,8 @@ def world(
         shown = rows.assign(z=np.log(rows["params"] / 145e6), x=np.log(rows["sampling_cost"]))
         shape = (len(rows), 1 + RESAMPLES)
         effects = {QUALITY: (quality, noise[0]), ALIGNMENT: (alignment, noise[1])}
+        if stage in CONSISTENCY:
+            effects[COVERAGE] = (covered, noise[0] / 10)
         if stage == "superres":
             effects[PERCEPTUAL] = (perceptual, noise[0])
             effects[INCEPTION_SCORE] = (score, 10 * noise[1])
@@ -208,7 +221,10 @@ def world(
     replayed = searched(searches, samplers, generator)
     pairs = split and planted_in(paired(seeds), split, *how).over_seeds(0.95)
     pairs = pairs and Values(pairs.rows.assign(seeds=seeds), pairs.draws)
-    return Evidence(spec(**changed), family(), found, similarity, beside, replayed, pairs, floors())
+    kept = judged and candidates(judged, looked, varied, seeds, *how)
+    noises = made and inverted(made, own_score, seeds, *how)
+    beside = (beside, replayed, pairs, floors(), kept, noises)
+    return Evidence(spec(**changed), family(), found, similarity, *beside)
 
 
 def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:
@@ -273,6 +289,68 @@ def trajectories(seeds: int) -> pd.DataFrame:
     setting = {"stage": "stitch", "sampler": "ddim", "trained": 1.0, "grid": True}
     setting["at_boundary"] = False
     return table.assign(**setting, metric=QUALITY, n=IMAGES, status="ok", seconds=0.1)
+
+
+def candidates(
+    judged: Effect,
+    looked: Effect,
+    varied: Effect,
+    seeds: int,
+    noise: float,
+    values_vary: bool,
+    generator: np.random.Generator,
+) -> dict[str, Values]:
+    """What is kept of candidates, by metric: levels of 0.2, 0.3 and 0.5, plus the effects.
+
+    Effects also see `doublings` of the number of candidates, and a `spread` of theirs is kept.
+    """
+    models = (("ddim", "pretrain"), ("lcm", "distill"))
+    rows = [cells(name, seed, stage) for name, stage in models for seed in range(seeds)]
+    rows = pd.concat(rows, ignore_index=True)
+    rows = rows[rows["steps"].isin([1, *STEPS[:3]]) & (rows["guidance"] == SCALES[0])]
+    counts = pd.DataFrame({"candidates": [1, 2, 4, 8], "doublings": range(4)})
+    rows = rows.merge(counts, how="cross").assign(method="best_of", verified=1)
+    for cost in ("sampling_cost", "guided_cost", "total_cost"):
+        rows[cost] *= rows["candidates"]
+    rows["z"] = np.log(rows["params"] / 145e6)
+    found = {}
+    planted = {"judge": (0.2, 0.04, judged), ALIGNMENT: (0.3, 0.08, looked)}
+    planted["coverage_inception_v3"] = (0.5, np.nan, varied)
+    for metric, (level, spread, effect) in planted.items():
+        own = rows.assign(metric=metric, spread=spread)
+        errors = noise * generator.standard_normal((len(rows), 1 + RESAMPLES))
+        of_seeds_or_images(errors, rows, noise, values_vary, generator)
+        values = level + np.broadcast_to(effect(own), len(rows))[:, None] + errors
+        found[metric] = Values(own, values)
+    return found
+
+
+def inverted(
+    made: Effect,
+    own_score: Effect,
+    seeds: int,
+    noise: float,
+    values_vary: bool,
+    generator: np.random.Generator,
+) -> dict[str, Values]:
+    """Students with each noise, by metric: a judge of 0.2 + made, the own score of 0.3 + own_score.
+
+    Effects also see the `kind` of the noise and its `steps_up`, the gradient steps of ascent.
+    """
+    rows = pd.concat([cells("lcm", seed, "distill") for seed in range(seeds)], ignore_index=True)
+    rows = rows[(rows["steps"] == 1) & (rows["guidance"] == SCALES[0])].assign(stage="inversion")
+    ways = pd.DataFrame({"noise": ["none", "global", "caption", "ascent1", "ascent3"]})
+    ways["kind"], ways["steps_up"] = ways["noise"].str.rstrip("13"), [0, 0, 0, 1, 3]
+    rows = rows.merge(ways, how="cross")
+    rows["total_cost"] *= 1 + 2 * rows["steps_up"]
+    rows["z"] = np.log(rows["params"] / 145e6)
+    found = {}
+    for metric, level, effect in (("judge", 0.2, made), (ALIGNMENT, 0.3, own_score)):
+        errors = noise * generator.standard_normal((len(rows), 1 + RESAMPLES))
+        of_seeds_or_images(errors, rows, noise, values_vary, generator)
+        values = level + np.broadcast_to(effect(rows), len(rows))[:, None] + errors
+        found[metric] = Values(rows.assign(metric=metric), values)
+    return found
 
 
 def paired(seeds: int) -> pd.DataFrame:

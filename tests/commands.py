@@ -5,10 +5,15 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 from unittest import mock
+
+import ready
 
 from ldm_scaling.jobs.cli import run
 
@@ -28,3 +33,16 @@ def run_here(module: str, *options: object, folder: Path | str = ".") -> Complet
         except SystemExit as stopped:
             status = stopped.code
     return CompletedProcess(words, status, out.getvalue(), err.getvalue())
+
+
+def kill_sweep(*options: object, folder: Path | str = ".") -> None:
+    """Sample a sweep in another process, which is killed -9 within a cell; see killed.py."""
+    import torch
+
+    killed = subprocess.run(
+        [ready.python(), Path(__file__).with_name("killed.py"), *map(str, options)],
+        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},  # rounds alike
+        cwd=folder,
+        capture_output=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]

@@ -5,40 +5,41 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadFileScheduling
 
 from ldm_scaling.jobs.cli import run
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("e2e", "slurm", "workflow", "cli", "unit")
-"""folders of tests, the longest first"""
-TOGETHER = ("e2e", "slurm")
-"""folders whose tests share one run of a study"""
+ORDER = ("e2e/test_smoke.py", "slurm", "e2e", "workflow", "cli", "unit")
+"""tests by folder or file, those that take longest first"""
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many tests as processors run at a time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest."""
-    items.sort(key=lambda item: FOLDERS.index(item.path.parent.name))
 
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(ROOT / "tests")
+        return next(i for i, name in enumerate(ORDER) if path.is_relative_to(name))
 
-class _Together(LoadScopeScheduling):
-    """Give one worker all tests that share a run or a file."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = PurePath(nodeid.partition("::")[0])
-        return file.parent.name if file.parent.name in TOGETHER else str(file)
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Together:
-    """Scheduler for pytest-xdist, whose own groups lose their names with pytest 9.2."""
-    return _Together(config, log)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than processors, since tests of Slurm and of make mostly wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """All tests of a file in one worker, as with `--dist loadfile`: they share what takes long."""
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture

@@ -54,6 +54,18 @@ def inception(folder: Path) -> Path:
     return path
 
 
+def squeezenet(folder: Path) -> tuple[nn.Module, Path]:
+    """A SqueezeNet with random weights, and its file."""
+    from safetensors.torch import save_file
+    from torchvision.models import squeezenet1_1
+
+    torch.manual_seed(0)
+    network = squeezenet1_1(weights=None).eval().requires_grad_(False)
+    path = folder / "squeezenet1_1.safetensors"
+    save_file(network.state_dict(), path)
+    return network, path
+
+
 def clip(folder: Path) -> Path:
     """Write a small CLIP model as OpenCLIP does; its folder."""
     import open_clip

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
+import ready
 import yaml
 from project import ROOT
 from ready import jobs_in
@@ -70,7 +70,7 @@ def changed(**sections) -> Study:
 def of_package(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run Python in a copy of the project, with the package that is in it."""
     environment = os.environ | {"PYTHONPATH": str(folder / "src")}
-    command = [sys.executable, *arguments]
+    command = [ready.python(), *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True)
 
 

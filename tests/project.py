@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from ready import dry_run
+from ready import own_environment, snakemake
 
 import ldm_scaling
 
@@ -97,12 +97,12 @@ class Project:
     def start(
         self, *arguments: str, output: IO | int = subprocess.PIPE, **environment: str
     ) -> subprocess.Popen:
-        """Start Snakemake in a process group of its own."""
-        binaries = str(Path(sys.executable).parent)
+        """Start Snakemake as a user does, in a process group of its own."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         return subprocess.Popen(
             [self.program, *arguments],
             cwd=self.folder,
-            env=os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"} | environment,
+            env=own_environment(PATH=path) | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
@@ -111,13 +111,11 @@ class Project:
         )
 
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
-        """Run to the end and return what was printed; asserts the exit status."""
-        if {"-n", "--dry-run"} & {*arguments}:
-            status, output = dry_run(self.folder, *arguments)
-        else:
-            process = self.start(*arguments)
-            output = process.communicate()[0]
-            status = process.returncode
+        """Run to the end, with jobs that start at once; asserts the exit status.
+
+        Returns what was printed.
+        """
+        status, output = snakemake(self.folder, *arguments)
         assert (status != 0) == fails, output[-6000:]
         return output
 

@@ -1,40 +1,100 @@
-"""Processes that have imported Snakemake and torch already, which is half of what short ones take.
+"""Commands without the seconds in which Python imports Snakemake and torch.
 
-A server imports these packages once and forks the processes. Neither the server nor this module
-imports the project, since a test may run a copy of it.
+A server imports them once and forks for each command (see fork_server.py). A command that fetches
+starts by itself: it reads other variables of the environment on import.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
-import multiprocessing
 import os
 import pickle
-import runpy
+import shlex
+import shutil
 import socket
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["snakemake.cli", "snakemake_executor_plugin_slurm", "accelerate"])
 PATIENCE = 300  # seconds after which something is broken
+SCRIPTS = {
+    "python": """#!/bin/sh
+case "$*" in
+"-m ldm_scaling.data.fetch_"*) exec {python} "$@" ;;
+esac
+exec {python} -IS {client} {socket} "$@"
+""",
+    "snakemake": """#!/bin/sh
+exec {python} -IS {client} {socket} -m snakemake "$@"
+""",
+}
 
 
-def dry_run(folder: Path, *arguments: str) -> tuple[int, str]:
-    """Exit status and output of the command snakemake in a folder."""
-    [status], output = _run(folder, _snakemake, *arguments)
-    return status, output
+@cache
+def _server() -> tuple[Path, subprocess.Popen]:
+    """A folder with SCRIPTS, and the server that they ask, which ends with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="ready"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    client, server = (ROOT / f"tests/fork_{name}.py" for name in ("client", "server"))
+    words = {"python": sys.executable, "client": client, "socket": folder / "socket"}
+    for name, text in SCRIPTS.items():
+        script = text.format_map({key: shlex.quote(str(word)) for key, word in words.items()})
+        (folder / name).write_text(script)
+        (folder / name).chmod(0o755)
+    serving = subprocess.Popen(
+        [sys.executable, server, folder / "socket"],
+        env=own_environment(HF_HUB_OFFLINE="1"),  # as the package sets it
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert serving.stdout and serving.stdout.readline() == b"listening\n"
+    return folder, serving
+
+
+def python() -> str:
+    """A Python that starts at once."""
+    return str(_server()[0] / "python")
+
+
+def own_environment(**own: str) -> dict[str, str]:
+    """This process' one, without what hides a copy's package or its bytecode, and with `own`."""
+    hiding = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    return {name: os.environ[name] for name in os.environ if name not in hiding} | own
+
+
+def snakemake(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Exit status and output of the command in a folder; its jobs start at once, too."""
+    binaries = [_server()[0], Path(sys.executable).parent, os.environ["PATH"]]
+    own = own_environment(PATH=os.pathsep.join(map(str, binaries)))
+    return _run(folder, own, "snakemake", *arguments)
+
+
+def _run(folder: Path, environment: Mapping[str, str], *command: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [_server()[0] / command[0], *command[1:]],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
 
 
 def jobs_in(folder: Path, *overlays: str, config: Mapping | None = None) -> list[Any]:
     """Every job of a study in a copy of the project, as its own package plans it."""
     with tempfile.NamedTemporaryFile() as file:
-        words = (json.dumps([overlays, config]), file.name)
-        [status], printed = _run(folder, _build, *words)
+        words = (__file__, file.name, json.dumps([overlays, config]))
+        own = own_environment(PYTHONPATH=str(folder / "src"))
+        status, printed = _run(folder, own, "python", *words)
         assert status == 0, printed[-3000:]
         return pickle.load(file)
 
@@ -47,60 +107,24 @@ def together(count: int, *command: str) -> tuple[list[int], str]:
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": count}
-    each = [shared | {"RANK": rank, "LOCAL_RANK": rank} for rank in range(count)]
-    return _run(ROOT, _command, *command, environments=each)
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
+    words = command if command[0].endswith(".py") else ("-m", *command)
+    with contextlib.ExitStack() as stack, tempfile.TemporaryFile() as output:
+        processes = []
+        for rank in range(count):
+            own = os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+            options = {"cwd": ROOT, "env": own, "stdout": output, "stderr": output}
+            processes.append(stack.enter_context(subprocess.Popen([python(), *words], **options)))
+            stack.callback(processes[-1].kill)  # if it waits for one that has failed
+        statuses = [process.wait(PATIENCE) for process in processes]
+        output.seek(0)
+        return statuses, output.read().decode()
 
 
-def _run(
-    folder: Path, function: Callable, *words: str, environments: Sequence[Mapping] = ({},)
-) -> tuple[list[int], str]:
-    processes = []
-    with tempfile.NamedTemporaryFile() as output:
-        for own in environments:
-            environment = {name: str(value) for name, value in (os.environ | own).items()}
-            given = (folder, environment, output.name, function, words)
-            processes.append(_SERVER.Process(target=_begin, args=given))
-            processes[-1].start()
-        for process in processes:
-            process.join(PATIENCE)
-            process.kill()  # if it waits for one that has failed
-            process.join()
-        return [process.exitcode for process in processes], output.read().decode()
-
-
-def _begin(
-    folder: Path, environment: dict[str, str], output: str, function: Callable, words: tuple
-) -> None:
-    with open(output, "a") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
-    ours = {str(ROOT / "src"), str(ROOT / "tests")}
-    sys.path[:] = [path for path in sys.path if path not in ours]
-    function(*words)
-
-
-def _snakemake(*arguments: str) -> None:
-    from snakemake import cli
-
-    sys.argv = ["snakemake", *arguments]
-    cli.main()
-
-
-def _command(program: str, *options: str) -> None:
-    sys.path.insert(0, str(Path("src").resolve()))
-    sys.argv = [program, *options]
-    run = runpy.run_path if program.endswith(".py") else runpy.run_module
-    run(program, run_name="__main__")
-
-
-def _build(asked: str, out: str) -> None:
-    sys.path.insert(0, str(Path("src").resolve()))
+if __name__ == "__main__":
     from ldm_scaling.plan.dag import build
 
+    out, asked = sys.argv[1:]
     overlays, config = json.loads(asked)
     jobs = build(Path("Snakefile"), [Path(overlay) for overlay in overlays], config)
     Path(out).write_bytes(pickle.dumps(jobs))

@@ -11,6 +11,9 @@ MISSING = object()
 WHOLE: dict[str, Any] = {
     "search": {"method": "grid"},
     "curriculum": {"clusters": 5, "share": 0.25},
+    "distill": {"stochastic": {"noise": {"eta": 0.2, "substeps": 1}}},
+    "candidates": {"methods": ["best_of"], "counts": [1, 2]},
+    "metrics": {"judge": {"extractor": {"name": "squeezenet", "input_size": 64}}},
 }
 """what the pocket study lacks of a study with every figure and table"""
 WHOLE_OPTIONS = ("--config", *(f"{name}={json.dumps(own)}" for name, own in WHOLE.items()))

@@ -6,13 +6,9 @@ that samples a tiny network is nearly all imports.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from unittest import mock
 
@@ -21,11 +17,11 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from commands import run_here
+from commands import kill_sweep, run_here
 from pictures import picture
 from pipelines import MAKERS, WORDS, save
 from project import ROOT
-from ready import dry_run
+from ready import snakemake
 
 from ldm_scaling.models import adopt
 from ldm_scaling.study.adopted import AdoptedModel
@@ -127,7 +123,7 @@ class Run:
     def _commands(self, targets: list[str]) -> list[tuple[str, list[str]]]:
         given = ("--snakefile", str(ROOT / "Snakefile"), "--configfile", "classes.yaml")
         few = ("--set-resources", "sweep:batch=4")
-        status, printed = dry_run(self.folder, "-n", "-p", *given, *few, "--", *targets)
+        status, printed = snakemake(self.folder, "-n", "-p", *given, *few, "--", *targets)
         assert status == 0, printed[-3000:]
         found = re.findall(r"(?: -m ldm_scaling\.(\S+)|; (cp)) (.*)", printed)
         return [(module or copy, shlex.split(words)) for module, copy, words in found]
@@ -198,13 +194,7 @@ def test_a_sweep_killed_within_a_cell_ends_with_the_same_table(study, tmp_path):
     at = {name: words.index(name) + 1 for name in ("--out", "--work-dir")}
     whole = study.folder / words[at["--out"]]
     words[at["--out"]], words[at["--work-dir"]] = str(tmp_path / "out"), str(tmp_path / "work")
-    killed = subprocess.run(
-        [sys.executable, str(ROOT / "tests/killed.py"), *words],
-        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},  # rounds alike
-        cwd=study.folder,
-        capture_output=True,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    kill_sweep(*words, folder=study.folder)
     assert [*tmp_path.rglob("state-*")] and not (tmp_path / "out").exists()
     study.do("cells.sweep", *words)
     for name in ("features.safetensors", "images.safetensors"):

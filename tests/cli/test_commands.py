@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,10 @@ def test_there_are_commands_in_every_room():
 
 @pytest.mark.parametrize("module", COMMANDS)
 def test_help(module, monkeypatch, capsys):
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", ModuleSpec(module, None))
     assert exit_of(module, monkeypatch, "--help") == 0
     text = capsys.readouterr().out
-    assert "usage:" in text
+    assert f"usage: python -m {module.removesuffix('.__main__')} [" in text
     assert importlib.import_module(module).__doc__.splitlines()[0] in text
 
 

@@ -7,6 +7,7 @@ import sys
 
 import by_hand
 import pytest
+import torch
 from gpu import measure
 
 
@@ -24,6 +25,13 @@ def test_every_part_that_measures_a_gpu_runs_on_a_processor(tmp_path, monkeypatc
     for name in ("sampling c12 eager", "training c12 eager"):
         assert found[name]["images_per_second"] > 0 < found[name]["usual_images_per_second"]
     assert "| tiny eager |" in (tmp_path / "gpu.md").read_text()
+
+
+def test_what_is_measured_compiled_is_measured_without_it_too(tmp_path):
+    names = set(measure.parts(torch.device("cpu"), tmp_path))
+    compiled = {name.removesuffix(" compiled") for name in names if name.endswith(" compiled")}
+    assert {name.split()[0] for name in compiled} >= {"sd1", "sampling", "training"}
+    assert {f"{name} eager" for name in compiled} <= names
 
 
 def test_a_part_that_fails_or_comes_too_late_leaves_the_others(tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.latents.autoencoder import save_model
 from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.models.train import WEIGHTS
+from ldm_scaling.study.distill import Adversary, Arm
 from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow.specs.cells import SweepSpec
 from ldm_scaling.workflow.specs.models import DistillSpec, GuidedDistillSpec, PretrainSpec
@@ -115,9 +116,11 @@ def pretrain(study, train):
 
 
 def student_spec(study, module):
-    """The spec of a student, by the name of its command."""
+    """The spec of a student, by the name of its command; one has a discriminator beside it."""
     if module == "distill":
-        return DistillSpec.of(study, "c8", 0)
+        arm = Arm(eta=0.2, substeps=2, adversary=Adversary(weight=0.4, lr=0.001))
+        stage = {"stage": "distill_own", "arm": arm}
+        return DistillSpec.of(study, "c8", 0).model_copy(update=stage)
     return GuidedDistillSpec.of(study, 4, "c8", 0)
 
 
@@ -177,7 +180,9 @@ def test_two_processes_distil_as_one(train, study, tmp_path, module, names):
 
     def distil(name, *options, **launch):
         spec = student_spec(study, module)
-        return train(module, spec, name, "--teacher", tmp_path / "teacher", *options, **launch)
+        held_out = ["--held-out", tmp_path / "latents", tmp_path / "text"]
+        given = ["--teacher", tmp_path / "teacher", *(held_out if module == "distill" else [])]
+        return train(module, spec, name, *given, *options, **launch)
 
     distil("one", "--micro-batch", "5")
     if "copies" in names:

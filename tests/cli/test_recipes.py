@@ -7,13 +7,13 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import ready
 import yaml
-from project import PARTS, ROOT, SNAKEMAKE
+from project import PARTS, ROOT
 
 STEP = re.compile(
     r"^\d\. [^\n]*`(src/[\w/]+\.py)`([^\n]*):\n\n {3}```(?:python)?\n(.*?)\n {3}```", re.M | re.S
@@ -117,10 +117,14 @@ def project(tmp_path_factory) -> Path:
 
 
 def run(project: Path, *command: str) -> str:
-    """What a command prints that runs in the copy."""
+    """What Python prints that runs in the copy."""
     paths = {"PYTHONPATH": str(project / "src"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        command, cwd=project, env=os.environ | paths, capture_output=True, text=True
+        [ready.python(), *command],
+        cwd=project,
+        env=os.environ | paths,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return done.stdout
@@ -138,13 +142,14 @@ def specs_of(printed: str, size: str) -> dict[str, dict]:
 
 
 def test_what_recipes_add_is_trained_sampled_and_measured(project):
-    listed = run(project, SNAKEMAKE, "-n", "-p", "--configfile=studies/recipes.yaml", "all")
+    command = ("-m", "snakemake", "-n", "-p", "--configfile=studies/recipes.yaml", "all")
+    listed = run(project, *command)
     assert "results/recipes/cells/pretrain/d2w32/seed0/ode/features.safetensors" in listed
     assert "shift_pixels" in listed, "it chooses the guidance"
     specs = specs_of(listed, "d2w32")
     assert specs["cells.measure"]["recipes"] == {"shift": 1}
     (project / "specs.json").write_text(json.dumps(specs))
-    run(project, sys.executable, "-c", JOBS)
+    run(project, "-c", JOBS)
     found = json.loads((project / "found.json").read_text())
     assert found["network"] == "DiT" and found["label"] == "Shift of the mean (pixels)"
     assert found["params"] == json.loads((project / "model/summary.json").read_text())["params"]
@@ -175,14 +180,13 @@ for size in sizes:
 
 
 def test_what_recipes_add_asks_for_memory_by_its_own_parameters(project):
-    for line in run(project, sys.executable, "-c", MEMORY).splitlines():
+    for line in run(project, "-c", MEMORY).splitlines():
         counted, asked = map(int, line.split())
         assert asked == pytest.approx(counted, rel=0.2)
 
 
 def test_what_recipes_add_is_priced(project):
-    command = [sys.executable, "-m", "ldm_scaling.plan", "--configfile", "studies/recipes.yaml"]
-    run(project, *command)
+    run(project, "-m", "ldm_scaling.plan", "--configfile", "studies/recipes.yaml")
     with (project / "results/recipes/plan.csv").open() as file:
         rows = {row["rule"]: row for row in csv.DictReader(file)}
     for rule in ("pretrain", "sweep"):
@@ -194,9 +198,5 @@ def test_what_an_architecture_lacks_is_one_line(project):
     study = project / "studies/distilled.yaml"
     left = {key: value for key, value in STUDY.items() if key != "distill"}
     study.write_text(yaml.safe_dump(left | {"name": "distilled"}))
-    command = [SNAKEMAKE, "-n", f"--configfile={study}", "all"]
-    paths = {"PYTHONPATH": str(project / "src")}
-    done = subprocess.run(
-        command, cwd=project, env=os.environ | paths, capture_output=True, text=True
-    )
-    assert done.returncode and "distill: architecture dit has no students" in done.stderr
+    status, printed = ready.snakemake(project, "-n", f"--configfile={study}", "all")
+    assert status and "distill: architecture dit has no students" in printed

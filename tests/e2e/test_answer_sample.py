@@ -10,8 +10,9 @@ import pytest
 from commands import run_here
 from PIL import Image
 
+from ldm_scaling.answer.maker import maker_of
 from ldm_scaling.answer.question import Question
-from ldm_scaling.answer.sample import cell_of, maker_of, rows_that_exist
+from ldm_scaling.answer.sample import cell_of, rows_that_exist
 from ldm_scaling.answer.source import own_source
 from ldm_scaling.jobs.arrays import map_array
 

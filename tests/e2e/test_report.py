@@ -27,7 +27,7 @@ class Reader:
         self.browser, self.page = browser, page
         # the page is drawn anew at any moment: what was found may be gone, or below something else
         gone = [StaleElementReferenceException, ElementClickInterceptedException]
-        self.wait = WebDriverWait(browser, PATIENCE, ignored_exceptions=gone)
+        self.wait = WebDriverWait(browser, PATIENCE, 0.05, ignored_exceptions=gone)
         self.open()
 
     def open(self) -> None:

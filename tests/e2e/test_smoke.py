@@ -40,6 +40,7 @@ def test_every_result_is_there_and_sane(finished):
     table = cells(finished)
     models = {"pretrain": 2, "distill": 2, "guided_distill4": 1, "guided_distill2": 1}
     models |= {"curriculum_easy_to_hard": 1, "curriculum_hard_to_easy": 1}
+    models |= {"distill_noise": 2, "distill_adversary": 2}
     # metrics; steps and scales; and a kept checkpoint of each pretrained size
     expected = {stage: count * 8 * 2 * 2 for stage, count in models.items()}
     # metrics and steps; without guidance, and a kept checkpoint of each
@@ -70,6 +71,14 @@ def test_every_result_is_there_and_sane(finished):
     losses = pd.read_csv(results / "tables/noise_bands.csv")
     assert len(losses) == (2 + 2) * 2 * 8  # pretrained models and arms, checkpoints, bands
     assert ((losses["lo"] < losses["value"]) & (losses["value"] < losses["hi"])).all()
+    kept = pd.read_csv(results / "tables/candidates.csv").query("metric == 'judge'")
+    assert (kept["status"] == "ok").all() and kept["value"].between(-1, 1).all()
+    assert kept.groupby("stage")["method"].unique().map(list).to_dict() == {
+        "pretrain": ["best_of", "zero_order", "resample"],
+        "distill": ["best_of", "zero_order"],  # one step has nothing to resample
+    }
+    made = pd.read_csv(results / "tables/inversion.csv")
+    assert len(made) == 9 * 4 and (made["status"] == "ok").all()  # metrics and judge; noises
     retrieval = pd.read_csv(results / "tables/retrieval.csv").set_index("kind")
     assert list(retrieval.index) == ["held-out", "noto", "twemoji", "fluent"]
     assert retrieval["recall_at_10"].between(0, 1).all()
@@ -93,6 +102,9 @@ def test_splits_share_no_concept(finished):
     assert sum(map(len, concepts)) == len(set.union(*concepts))
 
 
+CHOSEN = {"sample_candidates": 2, "measure_candidates": 2}
+"""jobs that make candidates of a size and of its student, and measure what is kept"""
+CHOSEN_ONCE = dict.fromkeys(CHOSEN, 1)
 LIGHT = {
     *FIGURES,
     "all",
@@ -113,6 +125,7 @@ LIGHT = {
     "superres",
     "dreambooth_table",
     "stitch",
+    "inversion_table",
     "replay_searches",
     "count_components",
     "count_pairs",
@@ -120,17 +133,24 @@ LIGHT = {
     "components_table",
     "param_budget_table",
     "noise_bands",
+    "candidates_table",
 }
 """rules that follow whatever changes the tables"""
+INVERTED = {"invert": 2, "sample_inverted": 1}
+"""jobs that make the noise of a student"""
 FOLLOWING = {
     **{"pretrain": 2, "distill": 2, "guided_distill": 2, "train_superres": 2},
-    **{"pretrain_pair": 2, "pretrain_arm": 2, "noise_losses": 4},
-    **{"sweep": 14, "sample_stitched": 1, "measure": 15, "collect": 8},
+    **{"pretrain_pair": 2, "pretrain_curriculum": 2, "noise_losses": 4},
+    **{"sweep": 18, "sample_stitched": 1, "measure": 20, "collect": 10},
+    "distill_stochastic": 4,
     **{"sample_prior": 2, "dreambooth": 4, "score_subjects": 2},
+    **CHOSEN,
+    **INVERTED,
 }
-"""jobs that follow the training of two sizes: their students, two of progressive distillation,
-two that enlarge images, two subjects each and one stitched trajectory; not super-resolution from
-scratch. And that of two pairs of the parameter budget and two curricula, which is like it"""
+"""jobs that follow the training of two sizes: their students, those of two arms and two of
+progressive distillation, two that enlarge images, two subjects each, one stitched trajectory,
+candidates of the smaller size and of its student, and this one's noise; not super-resolution from
+scratch. And that of two pairs of the parameter budget and of two curricula, which is like it"""
 
 
 @pytest.mark.parametrize(
@@ -139,35 +159,56 @@ scratch. And that of two pairs of the parameter budget and two curricula, which 
         ({}, {}),
         ({"training": {"lr": 0.0007}}, FOLLOWING),
         ({"training": {"lr": 0.0007, "keep": [0.25, 0.5]}}, FOLLOWING),
-        ({"distill": {"lr": 0.0007}}, {"distill": 2, "sweep": 2, "measure": 2, "collect": 1}),
+        (
+            {"distill": {"lr": 0.0007}},
+            {"distill": 2, "distill_stochastic": 4, "sweep": 6, "measure": 7, "collect": 3}
+            | CHOSEN_ONCE
+            | INVERTED,
+        ),
+        (
+            {"distill": {"stochastic": {"noise": {"eta": 0.3}}}},
+            {"distill_stochastic": 2, "sweep": 2, "measure": 2, "collect": 1},
+        ),
+        ({"inversion": {"lr": 0.02}}, {"measure": 1} | INVERTED),
+        ({"inversion": {"ascent": {"iterations": [1]}}}, {"sample_inverted": 1, "measure": 1}),
         (
             {"guided_distill": {"lr": 0.0007}},
             {"guided_distill": 2, "sweep": 2, "measure": 2, "collect": 2},
         ),
         (
             {"sampling": {"students": {"guidance": [2]}}},
-            {"sweep": 4, "measure": 4, "collect": 3},
+            {"sweep": 8, "measure": 8, "collect": 5} | CHOSEN_ONCE,
         ),
         (
             {"sampling": {"guidance": [1, 2, 3]}},
-            {"sweep": 6, "sample_stitched": 1, "measure": 7, "collect": 4},
+            {"sweep": 6, "sample_stitched": 1, "measure": 7, "collect": 4} | CHOSEN_ONCE,
         ),
         ({"stitch": {"shares": [0.25]}}, {"sample_stitched": 1, "measure": 1}),
-        ({"sampling": {"steps": [2, 4, 5]}}, {"sweep": 6, "measure": 6, "collect": 4}),
+        (
+            {"sampling": {"steps": [2, 4, 5]}},
+            {"sweep": 6, "measure": 6, "collect": 4} | CHOSEN_ONCE,
+        ),
+        ({"candidates": {"counts": [1, 2]}}, CHOSEN),
         (
             {"family": {"sizes": ["c8", "c16", "c24"]}},
             {"family": 1, "pretrain": 1, "distill": 1, "train_superres": 1}
-            | {"noise_losses": 1, "sweep": 4, "measure": 4, "collect": 9}
+            | {"distill_stochastic": 2, "sweep": 6, "measure": 6, "collect": 11}
+            | {"noise_losses": 1}
             | {"sample_prior": 1, "dreambooth": 2, "score_subjects": 1},
         ),
         (
             {"metrics": {"bootstrap": 60}},
-            {"fit_clip_like": 1, "measure": 16, "floors": 1, "collect": 9, "score_subjects": 2}
-            | {"superres_baselines": 1},
+            {"fit_clip_like": 1, "measure": 21, "floors": 1, "collect": 11, "score_subjects": 2}
+            | {"superres_baselines": 1, "fit_judge": 1}
+            | CHOSEN
+            | INVERTED,
         ),
         (
             {"metrics": {"clip_like": {"lr": 0.01}}},
-            {"fit_clip_like": 1, "measure": 13, "floors": 1, "collect": 7, "score_subjects": 2},
+            {"fit_clip_like": 1, "measure": 18, "floors": 1, "collect": 9, "score_subjects": 2}
+            | {"fit_judge": 1}
+            | CHOSEN
+            | INVERTED,
         ),
         (
             {"superres": {"lr": 0.001}},
@@ -185,11 +226,11 @@ scratch. And that of two pairs of the parameter budget and two curricula, which 
         ({"param_budget": {"guidance": [1]}}, {"sweep": 2, "measure": 2}),
         (
             {"curriculum": {"share": 0.5}},
-            {"pretrain_arm": 2, "noise_losses": 2, "sweep": 2, "measure": 2, "collect": 2},
+            {"pretrain_curriculum": 2, "noise_losses": 2, "sweep": 2, "measure": 2, "collect": 2},
         ),
         ({"dreambooth": {"lr": 0.01}}, {"dreambooth": 4, "score_subjects": 2}),
         ({"dreambooth": {"images_per_prompt": 3}}, {"score_subjects": 2}),
-        ({"metrics": {"select_by": "kid"}}, {"collect": 9}),
+        ({"metrics": {"select_by": "kid"}}, {"collect": 11} | CHOSEN),
     ],
 )
 def test_a_changed_key_reruns_what_depends_on_it(finished, changes, jobs):
@@ -211,7 +252,10 @@ def test_tables_and_figures_come_from_the_cells_without_torch(finished, tmp_path
     source = {"PYTHONPATH": str(finished.folder / "src")}
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | source)
     tables = [path.relative_to(moved) for path in moved.rglob("*.csv")]
-    finished.snakemake(*(f"results/smoke/tables/{name}" for name in tables), *SMOKE)
+    # in processes of their own, which order sets and dictionaries of hashes in another way
+    run = finished.start(*(f"results/smoke/tables/{name}" for name in tables), *SMOKE)
+    output = run.communicate()[0]
+    assert run.returncode == 0, output[-6000:]
     for name in tables:
         assert (results / "tables" / name).read_bytes() == (moved / name).read_bytes(), name
     shutil.rmtree(results / "tables")
@@ -223,16 +267,16 @@ def test_the_plan_bounds_the_disk(finished):
     assert not [job for job in jobs if job.due], "every output is there"
     with contextlib.chdir(finished.folder):
         prices = priced(know(jobs))
-    sampled = ["pretrain", "distill", "guided_*", "superres*", "budget_*"]
-    sampled += ["curriculum_*"]
+    sampled = ["pretrain", "distill*", "guided_*", "superres*", "budget_*", "curriculum_*"]
     folders = {
         "prepare_data": ["data/*"],
         "pretrain": ["models/pretrain/**/*", "work/pretrain/**/*"],
         "distill": ["models/distill/**/*", "work/distill/**/*"],
+        "distill_stochastic": ["models/distill_*/**/*", "work/distill_stochastic/**/*"],
         "dreambooth": ["models/dreambooth/**/*", "work/dreambooth/**/*"],
         "sample_stitched": ["cells/stitch/**/*", "work/sample_stitched/**/*"],
         "pretrain_pair": ["models/budget_*/**/*", "work/pretrain_pair/**/*"],
-        "pretrain_arm": ["models/curriculum_*/**/*", "work/pretrain_arm/**/*"],
+        "pretrain_curriculum": ["models/curriculum_*/**/*", "work/pretrain_curriculum/**/*"],
         "sweep": [f"cells/{stage}/**/*" for stage in sampled] + ["work/sweep/**/*"],
     }
     for rule, patterns in folders.items():
@@ -268,7 +312,7 @@ def test_another_search_reruns_what_it_touches(finished):
     assert finished.jobs(*changed) == dict.fromkeys(replayed, 1)
     found = finished.jobs(*overlay(finished, search={"method": "adaptive"}))
     # not super-resolution
-    sampled = {"sweep": 10, "measure": 11, "collect": 7, "sample_stitched": 1}
+    sampled = {"sweep": 10, "measure": 11, "collect": 7, "sample_stitched": 1} | CHOSEN
     assert {rule: count for rule, count in found.items() if rule not in LIGHT} == sampled
 
 

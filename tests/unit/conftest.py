@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pictures import picture
@@ -20,3 +23,16 @@ def folder(tmp_path: Path) -> Path:
         lines.append(f'{name},"caption, number {number}",concept{number // 3}')
     (path / "metadata.csv").write_text("\n".join(lines))
     return path
+
+
+@pytest.fixture(scope="session")
+def adopted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """A function of a pipeline's name; each is made once."""
+    from adopting import Adopted
+    from pipelines import save
+
+    @cache
+    def made(name: str) -> Adopted:
+        return Adopted(name, save(name, tmp_path_factory.mktemp(name)))
+
+    return made

@@ -1,14 +1,12 @@
 """Adaptive sweeps: the same cells as the grid's, from the same state, and after a kill."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from commands import kill_sweep
 from project import ROOT
 from studies import put
 
@@ -210,12 +208,7 @@ def kill_and_go_on(spec, run_sweep, words, tmp_path, *then):
     whole, all_images = run_sweep(spec, "whole", "a", *then)
     options = [*words, *then, "--spec", spec.model_dump_json(), "--batch=16"]
     options += [f"--out={tmp_path / 'resumed'}", f"--work-dir={tmp_path / 'b'}"]
-    killed = subprocess.run(
-        [sys.executable, str(ROOT / "tests/killed.py"), *options],
-        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},  # rounds alike
-        capture_output=True,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    kill_sweep(*options)
     assert not (tmp_path / "resumed").exists()
     resumed, rest = run_sweep(spec, "resumed", "b", *then)
     assert 0 < rest < all_images

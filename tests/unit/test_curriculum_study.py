@@ -37,13 +37,13 @@ def test_an_arm_is_trained_as_the_pretrained_model_except_for_its_curriculum(poc
     study = load_study(whole(pocket_config))
     plain = json.loads(PretrainSpec.of(study, "c12", 0).model_dump_json())
     for stage, order in ((EASY, "easy_to_hard"), (HARD, "hard_to_easy")):
-        arm = json.loads(PretrainSpec.of_arm(study, stage, "c12", 0).model_dump_json())
+        arm = json.loads(PretrainSpec.of_curriculum(study, stage, "c12", 0).model_dump_json())
         own = arm["training"].pop("curriculum")
         assert own["order"] == order and (own["clusters"], own["share"]) == (5, 0.25)
         assert arm.pop("stage") == stage
         assert arm | {"stage": "pretrain"} == plain
         assert PretrainSpec.model_validate_json(
-            PretrainSpec.of_arm(study, stage, "c12", 0).model_dump_json()
+            PretrainSpec.of_curriculum(study, stage, "c12", 0).model_dump_json()
         )  # though a checkpoint is kept before all levels are in
 
 
@@ -75,7 +75,7 @@ def test_arms_are_sampled_on_the_grid_of_pretrained_models_and_their_checkpoints
 
 def test_a_study_without_the_section_says_so(pocket_config):
     study = load_study(pocket_config)
-    assert stages.arms(study) == []
+    assert stages.curricula(study) == []
     with pytest.raises(StudyError, match="config key curriculum: is null; no curricula"):
         needed.curriculum(study)
 

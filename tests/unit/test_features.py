@@ -12,7 +12,7 @@ from cleanfid.resize import make_resizer
 from ldm_scaling.cells.features import BATCH, Extractor, load_extractor, main
 from ldm_scaling.cells.scores import CaptionScorer
 from ldm_scaling.jobs.arrays import fingerprint_of, map_array, write_arrays
-from ldm_scaling.jobs.cli import run
+from ldm_scaling.jobs.cli import InputError, run
 from ldm_scaling.latents.autoencoder import build, load, reconstruct, save_model
 from ldm_scaling.study.latents import Autoencoder
 from ldm_scaling.study.metrics import FeatureNetwork, Scorer
@@ -73,6 +73,20 @@ def test_effnet_features_are_its_pooled_last_layer(extractor):
         features = torch.from_numpy(extractor(images))
         torch.testing.assert_close(network._fc(features), logits, rtol=1e-3, atol=1e-3)
     assert features.shape == (2, 1280) and features.dtype == torch.float32
+
+
+def test_squeezenet_features_are_what_its_classifier_sees(tmp_path):
+    network, path = networks.squeezenet(tmp_path)
+    own = FeatureNetwork(name="squeezenet", input_size=64)
+    images = random_images(2, size=64)  # as large as the input: no resizing
+    seen = []
+    network.classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    mean = torch.tensor([103.939, 116.779, 123.68])[:, None, None]
+    network(torch.from_numpy(images[:, ::-1].astype(np.float32).copy()) - mean)
+    features = load_extractor(own, file=path)(images)
+    np.testing.assert_allclose(features, seen[0].mean(dim=(2, 3)), rtol=1e-4, atol=1e-4)
+    with pytest.raises(InputError, match=r"none is missing; run: snakemake --cores 1 prefetch"):
+        load_extractor(own, file=tmp_path / "none")
 
 
 def test_features_do_not_depend_on_the_batch(extractor):

@@ -25,7 +25,6 @@ from ldm_scaling.cells.metrics.fidelity import psnr, ssim
 from ldm_scaling.cells.metrics.inception_score import inception_score, read_head
 from ldm_scaling.cells.metrics.perceptual import load_distance
 from ldm_scaling.data.fetch_squeezenet import as_torchvision, read_arrays
-from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.jobs.cli import InputError
 from ldm_scaling.study.superres import LPIPS_LIKE
 
@@ -84,11 +83,7 @@ def test_ssim_is_torchmetrics(side):
 @pytest.fixture(scope="module")
 def squeezenet(tmp_path_factory):
     """A SqueezeNet with random weights, and its file."""
-    torch.manual_seed(0)
-    network = squeezenet1_1(weights=None).eval().requires_grad_(False)
-    path = tmp_path_factory.mktemp("weights") / "squeezenet.safetensors"
-    write_arrays(path, {name: value.numpy() for name, value in network.state_dict().items()}, "abc")
-    return network, path
+    return networks.squeezenet(tmp_path_factory.mktemp("weights"))
 
 
 def by_hand(network, x, y):
@@ -145,7 +140,7 @@ def test_lpips_with_a_file_of_torchvision_is_torchmetrics(alexnet_file):
 def test_files_of_no_weights_are_one_line(alexnet_file, tmp_path):
     with pytest.raises(InputError, match=r"nowhere.pth is missing; see superres.lpips.weights"):
         load_distance("lpips_vgg", tmp_path / "nowhere.pth")
-    with pytest.raises(InputError, match=r"alexnet.pth has not the weights of vgg"):
+    with pytest.raises(InputError, match=r"alexnet.pth lacks the weights of vgg"):
         load_distance("lpips_vgg", alexnet_file[1])
     (tmp_path / "torn.pth").write_bytes(b"torn")
     for name in ("lpips_alex", LPIPS_LIKE):

@@ -1,13 +1,12 @@
 """Figures: the artists that must be there, and the files."""
 
-import subprocess
-import sys
 from functools import cache
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from commands import run_here
 from drawn import band, line, no_overlap, same_bytes, texts
 from matplotlib.colors import to_rgb
 from synthetic import GUIDANCE, METRIC, STEPS, cells, floors, values
@@ -251,8 +250,7 @@ def test_command_writes_both_files(tmp_path):
     (tmp_path / "floors.csv").write_text(to_csv(floors()))
     command = ["--cells", "cells.csv", "draws", "--floors", "floors.csv", "--metric", METRIC]
     command += ["--confidence", "0.95", "--pdf", "out/a.pdf", "--png", "out/a.png"]
-    command = [sys.executable, "-m", "ldm_scaling.figures", "guidance_sweep", *command]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = run_here("figures.__main__", "guidance_sweep", *command, folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.pdf", "a.png"]
 

@@ -8,9 +8,10 @@ import pytest
 from planted import METRIC, study
 
 from ldm_scaling.jobs.choice import OK
-from ldm_scaling.tables.choose import Configurations
+from ldm_scaling.jobs.tables import cell_of
+from ldm_scaling.tables.choose import Configurations, described
 from ldm_scaling.tables.curves import AXES
-from ldm_scaling.tables.frontier import envelope_table, frontier_of, joined, lever_table
+from ldm_scaling.tables.frontier import Beside, envelope_table, frontier_of, joined, lever_table
 from ldm_scaling.tables.values import read_values
 
 CONFIDENCE = 0.95
@@ -24,7 +25,7 @@ def files(folder, stage="pretrain", sampler="ddim"):
 
 def configurations(folder, *names) -> Configurations:
     table = frontier_of(
-        [files(folder, *name) for name in names or [()]], None, [METRIC], CONFIDENCE
+        [files(folder, *name) for name in names or [()]], Beside(), [METRIC], CONFIDENCE
     )
     return Configurations.of(table, METRIC)
 
@@ -105,7 +106,7 @@ def test_nothing_is_paid_for_a_lead_of_luck(tmp_path):
 def test_of_a_score_the_highest_is_chosen(tmp_path):
     cells = [{"value": 0.3, "metric": "clip_score"}, {"value": 0.2, "metric": "clip_score"}]
     table = frontier_of(
-        [files(study(tmp_path, cells, noise=0.001))], None, ["clip_score"], CONFIDENCE
+        [files(study(tmp_path, cells, noise=0.001))], Beside(), ["clip_score"], CONFIDENCE
     )
     found = Configurations.of(table, "clip_score")
     choice = chosen(found)
@@ -142,7 +143,7 @@ def test_the_envelope_has_the_choice_within_each_cost(tmp_path):
 
 def levers(folder, *names):
     table = frontier_of(
-        [files(folder, *name) for name in names or [()]], None, [METRIC], CONFIDENCE
+        [files(folder, *name) for name in names or [()]], Beside(), [METRIC], CONFIDENCE
     )
     assert len(table)
     parts = [read_values(*files(folder, *name)[1:], METRIC) for name in names or [()]]
@@ -185,11 +186,30 @@ def test_a_column_that_tables_have_one_day_is_a_setting_and_a_lever(tmp_path):
     cells = grid(lambda cost: 100 / cost**0.1, guide="unconditional")
     cells += grid(lambda cost: 95 / cost**0.1, guide="smaller model")
     folder = study(tmp_path, cells, noise=0.1)
-    table = frontier_of([files(folder)], None, [METRIC], CONFIDENCE)
+    table = frontier_of([files(folder)], Beside(), [METRIC], CONFIDENCE)
     assert set(table["guide"]) == {"unconditional", "smaller model"}
     assert table["cell"].nunique() == 8
     gain = levers(folder).loc[("guide", "smaller model"), "gain"]
     assert gain == pytest.approx(np.log(100 / 95), abs=0.005)
+
+
+def test_candidates_are_configurations_beside_single_images(tmp_path):
+    folder = study(tmp_path / "single", grid(lambda cost: 100 / cost**0.1), noise=0.1)
+    kept = [
+        row
+        for count in (1, 4)
+        for row in grid(
+            lambda cost: 95 / cost**0.1, method="best_of", candidates=count, verified=4, spread=1.0
+        )
+    ]
+    beside = Beside(candidates=files(study(tmp_path / "kept", kept, noise=0.1))[1:])
+    table = frontier_of([files(folder)], beside, [METRIC], CONFIDENCE)
+    assert table["candidates"].tolist() == [1] * 4 + [4] * 4  # one candidate is a single image
+    assert table["method"].isna().tolist() == [True] * 4 + [False] * 4
+    assert table["cell"].nunique() == 8 and not {"verified", "spread"} & set(table)
+    last = table.iloc[-1]
+    assert described(last, table).endswith("method best_of, candidates 4")
+    assert cell_of(last) == f"steps8_guidance{last['guidance']:g}_best_of4"
 
 
 def test_trajectories_of_the_same_sizes_and_steps_stay_apart(tmp_path):
@@ -206,7 +226,7 @@ def test_trajectories_of_the_same_sizes_and_steps_stay_apart(tmp_path):
 
 def test_a_setting_that_some_cells_lack_drops_none(tmp_path):
     cells = [{"value": 100, "size": "c8", "guide": "smaller model"}, {"value": 90, "size": "c16"}]
-    table = frontier_of([files(study(tmp_path, cells))], None, [METRIC], CONFIDENCE)
+    table = frontier_of([files(study(tmp_path, cells))], Beside(), [METRIC], CONFIDENCE)
     assert set(table["size"]) == {"c8", "c16"} and (table["status"] == OK).all()
 
 

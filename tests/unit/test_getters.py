@@ -117,6 +117,27 @@ def test_students_wait_for_their_teachers(study):
         inputs.teacher(job(steps="2", **model))
 
 
+def test_a_student_with_a_discriminator_has_held_out_images_too(study):
+    arms = {"noise": {"eta": 0.2, "substeps": 1}}
+    arms["all"] = arms["noise"] | {"adversary": {"weight": 0.4, "lr": 0.001}}
+    own = study(distill__stochastic=arms)
+    inputs, options = Inputs(own), Options(own)
+    model = {"size": "c12", "seed": "0"}
+    both = [job(stage=f"distill_{arm}", **model) for arm in arms]
+    plain, judged = map(inputs.arm_training, both)
+    assert plain == inputs.training(both[0]) == {k: v for k, v in judged.items() if k != "held_out"}
+    folder = "results/latents"
+    files = [f"{folder}/validation.safetensors", f"{folder}/text_validation.safetensors"]
+    assert judged["held_out"] == files
+    without, told = (
+        options.arm_training(*given) for given in zip(both, (plain, judged), strict=True)
+    )
+    assert told == [*without, f"--held-out {' '.join(files)}"]
+    assert inputs.teacher(both[1]) == inputs.teacher(job(**model))
+    with pytest.raises(StudyError, match=r"config key distill.stochastic.other: is null"):
+        inputs.arm_training(job(stage="distill_other", **model))
+
+
 def test_super_resolution_compares_with_its_own_images(study, tmp_path):
     inputs = Inputs(study())
     captions = inputs.compared("data", "csv")
@@ -244,6 +265,7 @@ def test_another_folder_of_results_is_that_of_every_path(study):
         ("size", "c12 c320", "c c0 c12-c20 d8"),
         ("sizes", "c12-c20 c12-c20-c48", "c12 c12- c1-c2-c3-c4"),
         ("stage", "pretrain guided_distill4 superres_scratch budget_t5-11b", "stitch dreambooth"),
+        ("stage", "distill distill_own", "distill_ distill_a-b"),
         ("split", "train test", "superres/train"),
         ("sampler", "ddim ddim/leading", "ddim_ Ddim ddim/grid"),
         ("cell", "steps8_guidance1.5 steps2_guidance3_trained0.5", "steps8 steps8_guidance"),

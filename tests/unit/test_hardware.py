@@ -16,17 +16,23 @@ from ldm_scaling.workflow.hardware import TRAINING, Hardware
 
 @pytest.fixture
 def hardware(pocket_config):
-    """Hardware of the pocket study: 16 cells of 1,000 images, and no kept checkpoints."""
+    """Hardware of the pocket study: 16 cells of 1,000 images, and no kept checkpoints.
+
+    Students of an arm have a discriminator.
+    """
     put(pocket_config, "sampling.n", 500)
     put(pocket_config, "sampling.steps", [1, 2, 4, 8])
     put(pocket_config, "sampling.guidance", [1, 2, 3, 4])
     put(pocket_config, "training.keep", [])
+    adversary = {"weight": 0.4, "lr": 0.001}
+    arm = {"eta": 0, "substeps": 1, "adversary": adversary}
+    put(pocket_config, "distill.stochastic", {"own": arm})
     return Hardware(load_study(pocket_config))
 
 
-def model(size: str) -> Wildcards:
+def model(size: str, stage: str = "pretrain") -> Wildcards:
     """The wildcards of a model."""
-    return Wildcards(fromdict={"stage": "pretrain", "size": size, "seed": "0", "sampler": "ddim"})
+    return Wildcards(fromdict={"stage": stage, "size": size, "seed": "0", "sampler": "ddim"})
 
 
 def trajectory(sizes: str) -> Wildcards:
@@ -64,6 +70,9 @@ def test_memory_counts_weights_and_features(hardware):
     assert hardware.training_memory(model("c320")) == pytest.approx(4000 + 16 * weights, abs=20)
     students = hardware.student_memory(model("c320"))
     assert students - hardware.training_memory(model("c320")) == pytest.approx(16 * weights, abs=20)
+    # in each process a discriminator, its gradients and two moments
+    judged = hardware.student_memory(model("c320", "distill_own")) - students
+    assert judged == pytest.approx(4 * 8 * weights, abs=20)
     features = 2 * 16 * 500 * 2048 * 2 / 10**6
     assert hardware.sampling_memory(model("c12")) == pytest.approx(4000 + features, abs=20)
 

@@ -9,9 +9,18 @@ import pytest
 import torch
 
 from ldm_scaling.cells import illustrate, sweep
-from ldm_scaling.cells.illustrate import ALPHAS, at_equal_cost, between_prompts, settings_bought
+from ldm_scaling.cells.adopted import TooLarge
+from ldm_scaling.cells.illustrate import (
+    ALPHAS,
+    at_equal_cost,
+    between_prompts,
+    searched,
+    settings_bought,
+)
 from ldm_scaling.cells.sample import LatentSampler
-from ldm_scaling.jobs.arrays import map_array, write_arrays
+from ldm_scaling.figures import equal_cost_samples, prompt_interpolation
+from ldm_scaling.figures.equal_cost_samples import NOTHING
+from ldm_scaling.jobs.arrays import map_array, read_header, write_arrays
 from ldm_scaling.jobs.cli import run
 from ldm_scaling.jobs.tables import FAMILY, MEASURED
 from ldm_scaling.latents.autoencoder import build, load, save_model
@@ -103,7 +112,7 @@ def illustrated(spec, inputs, monkeypatch, out, *words):
 
 
 def test_settings_are_those_found_by_hand():
-    bought = settings_bought(SPEC, metrics(), family())
+    bought = settings_bought(SPEC, searched(SPEC, metrics()), family())
     assert bought[0][0] == 0 and math.isnan(bought[0][1])
     assert bought[1:] == BOUGHT[1:]
 
@@ -147,9 +156,9 @@ def test_the_file_says_what_it_holds(inputs, tmp_path, monkeypatch):
 
 
 def test_prompts_keep_their_own_noise_in_any_order(sampler):
-    images = at_equal_cost(sampler, SPEC, BOUGHT)["budget1"]
+    images = at_equal_cost(sampler, SPEC, BOUGHT, "")["budget1"]
     turned = SPEC.model_copy(update={"prompts": [1, 0, 2]})
-    others = at_equal_cost(sampler, turned, BOUGHT)["budget1"]
+    others = at_equal_cost(sampler, turned, BOUGHT, "")["budget1"]
     assert np.abs(images.astype(int) - others[[1, 2, 0]]).max() <= 1
 
 
@@ -173,15 +182,71 @@ def test_embeddings_between_are_weighted_sums_from_one_noise(sampler, monkeypatc
 def test_images_that_are_not_finite_are_left_out(sampler):
     for parameter in sampler.autoencoder.parameters():
         parameter.mul_(torch.nan)
-    assert len(between_prompts(sampler, SPEC)) == 0
-    assert {len(images) for images in at_equal_cost(sampler, SPEC, BOUGHT).values()} == {0}
+    assert between_prompts(sampler, SPEC) == "diverged"
+    assert_failed(at_equal_cost(sampler, SPEC, BOUGHT, ""), "diverged")
+
+
+def assert_failed(images, status):
+    """Only the budget that does not buy a step has an array, an empty one."""
+    assert len(images.pop("budget0.1")) == 0
+    assert images == dict.fromkeys(("budget1", "budget5", "budget100"), status)
 
 
 def test_where_no_guidance_was_chosen_nothing_is_sampled(sampler, monkeypatch):
-    failed = settings_bought(SPEC, metrics().assign(status="diverged"), family())
+    rows = searched(SPEC, metrics().assign(status="diverged"))
+    failed = settings_bought(SPEC, rows, family())
     assert [steps for steps, _ in failed] == [0, 4, 20, 20]
     monkeypatch.setattr(sampler, "images_of", None)
-    assert {len(images) for images in at_equal_cost(sampler, SPEC, failed).values()} == {0}
+    assert_failed(at_equal_cost(sampler, SPEC, failed, "out_of_memory"), "out_of_memory")
+
+
+def limited(make, most):
+    """What makes images, on a device that has room for so many of them."""
+
+    def images_of(text, rows, *rest):
+        if len(rows) > most:
+            raise torch.OutOfMemoryError
+        return make(text, rows, *rest)
+
+    return images_of
+
+
+def test_fewer_images_are_made_at_a_time_where_memory_does_not_suffice(sampler, monkeypatch):
+    whole = at_equal_cost(sampler, SPEC, BOUGHT, "") | {"between": between_prompts(sampler, SPEC)}
+    monkeypatch.setattr(sampler, "images_of", limited(sampler.images_of, 1))
+    single = at_equal_cost(sampler, SPEC, BOUGHT, "") | {"between": between_prompts(sampler, SPEC)}
+    for name, images in whole.items():
+        assert images.shape == single[name].shape
+        if len(images):  # but for rounding in another batch
+            assert np.abs(images.astype(int) - single[name]).max() <= 1
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_what_takes_more_memory_than_there_is_is_noted_in_the_file(
+    loaded, inputs, tmp_path, monkeypatch
+):
+    """The pipeline does not fit, or not one of its images; `TooLarge` samples any model."""
+    if loaded:
+        monkeypatch.setattr(LatentSampler, "images_of", limited(None, 0))
+    else:
+        monkeypatch.setattr(illustrate, "load_sampler", lambda *_: (TooLarge(), ["abc"]))
+    file = illustrated(SPEC, inputs, monkeypatch, tmp_path / "images")
+    notes = read_header(file)["__metadata__"]
+    del notes["fingerprint"]
+    failed = ("budget1", "budget5", "budget100", "interpolation")
+    assert notes == dict.fromkeys(failed, "out_of_memory")
+    assert {len(map_array(file, name)) for name in ("budget0.1", *failed)} == {0}
+    for name in ("equal_cost_samples", "prompt_interpolation"):
+        (word,) = {tile for tile in drawn(name, file) if tile != NOTHING}
+        assert word == "out of memory"
+
+
+def drawn(name, file):
+    """What stands in the tiles of a figure's column or row of one size."""
+    if name == "prompt_interpolation":
+        return prompt_interpolation.read_between({"c8": file})["c8"]
+    purchases = equal_cost_samples.read_purchases(file, len(SPEC.prompts))
+    return [purchase.images for purchase in purchases.values()]
 
 
 @pytest.mark.parametrize(

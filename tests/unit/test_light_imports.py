@@ -1,6 +1,7 @@
 """What jobs import: quickly, and so that all of diffusers still works in the same process."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -32,6 +33,29 @@ def test_jobs_import_nothing_that_costs_seconds_for_nothing(modules, unneeded):
     names = ", ".join(f"ldm_scaling.{name}" for name in modules.split())
     loaded = run(f"import sys, {names}; print(*sys.modules)")
     assert not unneeded & set(loaded)
+
+
+def test_sampling_looks_for_models_before_it_imports_what_samples_them(tmp_path):
+    tables = tmp_path / "results/tables"
+    tables.mkdir(parents=True)
+    for name in ("frontier.csv", "family.csv"):
+        shutil.copy(ROOT / "reference/pocket/tables" / name, tables)
+    loaded = run(
+        f"""if True:
+        import os, sys
+        os.chdir({str(tmp_path)!r})
+        sys.argv = ["sample", "--prompt", "a red heart"]
+        from ldm_scaling.answer.sample import main
+        from ldm_scaling.jobs.cli import InputError
+        try:
+            main()
+        except InputError as error:
+            assert "results/models has none of the models; run: make figure" in str(error), error
+            print(*sys.modules)
+    """
+    )
+    assert "ldm_scaling.answer.sample" in loaded
+    assert not {"torch", "diffusers", "transformers"} & set(loaded)
 
 
 def test_all_of_diffusers_works_beside_it():

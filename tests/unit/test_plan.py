@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from plans import ONES, PAIRS, jobs_in, jobs_of, networks_of, prices_of, study_of
+from plans import ONES, PAIRS, changed, jobs_in, jobs_of, networks_of, prices_of, study_of
 from project import ROOT
 
 from ldm_scaling.cells.search import most_images
+from ldm_scaling.costs.seen import Features
 from ldm_scaling.data.sources.emoji import IMAGES as EMOJI
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.plan.dag import Job, reruns
@@ -20,6 +21,7 @@ from ldm_scaling.plan.prices import price as price_of
 from ldm_scaling.plan.report import Device, concentration, report, rows
 from ldm_scaling.study.data import Data
 from ldm_scaling.workflow.specs.data import IndexSpec, PrepareSpec
+from ldm_scaling.workflow.specs.models import DistillSpec
 
 IMAGES = EMOJI["drop"]
 SIZES = ONES.own.forward
@@ -115,6 +117,19 @@ def test_a_training_step_is_three_forwards_and_those_of_its_teacher():
         for name, price in prices_of(rule).items():
             size = next(word for word in name.split() if word in SIZES)
             assert price.flops == count * seen(settings) * SIZES[size], name
+    # further steps of the teacher; a discriminator's three passes with their gradients
+    noise = {"eta": 0.2, "substeps": 1}
+    arms = {"noise": noise, "substeps": noise | {"substeps": 4}}
+    arms["all"] = arms["substeps"] | {"adversary": {"weight": 0.4, "lr": 0.001}}
+    own = changed(distill={"stochastic": arms})
+    known = Known(jobs_of(), ONES)
+    (plain,) = (job for job in known.jobs if job.rule == "distill" and "c20" in job.name)
+    for arm, count in {"noise": 6, "substeps": 6 + 3 * 2, "all": 6 + 3 * 2 + 9}.items():
+        spec = DistillSpec.of_arm(own, f"distill_{arm}", "c20", 0).model_dump_json()
+        found = price_of(replace(plain, rule="distill_stochastic", spec=spec), known)
+        assert found.flops == count * seen(study.distill) * SIZES["c20"], arm
+        same = found.gpu_bytes == prices_of("distill")[plain.name].gpu_bytes
+        assert same == (arm != "all")
     # two steps of the teacher: guided with two passes where it is the pretrained model, else told
     guided = prices_of("guided_distill")
     steps = sorted(study.guided_distill.steps, reverse=True)
@@ -172,6 +187,38 @@ def test_a_stitched_trajectory_weighs_each_size_by_its_steps():
     count = len(study.stitch.shares)
     total = there.flops_of["U-Net"] + back.flops_of["U-Net"]
     assert total == whole * count * sum(steps) * (SIZES["c32"] + SIZES["c48"])
+
+
+def test_noise_is_made_forward_and_backward():
+    seen = replace(ONES.seen, extractors=ONES.seen.extractors | {"squeezenet": Features(0.5, 3)})
+    known = Known(jobs_of("pocket-candidates"), replace(ONES, seen=seen))
+    study, prices = study_of("pocket-candidates"), {}
+    for job in known.jobs:
+        if job.rule in ("invert", "sample_inverted"):
+            prices[job.rule, job.name.split()[0]] = price_of(job, known)
+    own, n = study.inversion, study.sampling.n
+    (fitted,) = {
+        tuple(price.flops_of.items())
+        for (rule, name), price in prices.items()
+        if rule == "invert" and "c32" in name
+    }
+    twice = 2 * own.images  # 20,000 are whole batches
+    assert dict(fitted) == {
+        "U-Net": twice * 100.0,
+        "decoding": twice * 0.25,
+        "score of noise": twice * 0.0625,
+        "captions": known.splits["train"] * 0.125,
+    }
+    sampled = prices["sample_inverted", "c32"].flops_of
+    climbed = sum(1 + 2 * count for count in own.ascent.iterations)
+    cells = 3 + len(own.ascent.iterations)
+    assert sampled == {
+        "U-Net": n * (3 + climbed) * 100.0,
+        "decoding": n * (3 + climbed) * 0.25,
+        "features": n * cells * 0.0625,
+        "score of noise": n * climbed * 0.0625,
+        "judge": n * cells * 0.5,
+    }
 
 
 @pytest.mark.parametrize("sampler", ["dpmpp", "ddim/leading"])

@@ -9,7 +9,7 @@ from studies import put, whole
 
 from ldm_scaling.jobs.command import add_options
 from ldm_scaling.kinds.figures import FIGURES
-from ldm_scaling.kinds.stages import SAMPLER_OF, is_student
+from ldm_scaling.kinds.stages import SAMPLER_OF, is_student, section_of
 from ldm_scaling.kinds.tables import TABLES
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
@@ -64,7 +64,7 @@ def test_the_sampler_of_students_is_written_once(study, monkeypatch):
         monkeypatch.setitem(SAMPLER_OF, stage, f"of{stage}")
     for stage, samplers in stages.samplers(study).items():
         if is_student(stage):
-            assert samplers == [f"of{stage.rstrip('0123456789')}"]
+            assert samplers == [f"of{section_of(stage)}"]
     for word in ("student_cells", "student_images", "student_best", "guided_student_cells"):
         *_, last = files.named(study, word)
         assert "/ofdistill/" in last.paths[0] or "/ofguided_distill/" in last.paths[0]

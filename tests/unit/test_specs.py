@@ -128,7 +128,7 @@ def pairs(study: Study) -> dict[str, Strict]:
 def arms(study: Study) -> dict[str, Strict]:
     """Those of models that are trained by a curriculum."""
     return {
-        "arm": PretrainSpec.of_arm(study, "curriculum_easy_to_hard", "c16", 0),
+        "arm": PretrainSpec.of_curriculum(study, "curriculum_easy_to_hard", "c16", 0),
         "sweep_arm": SweepSpec.of(study, "curriculum_easy_to_hard", "ddim", "c12"),
     }
 
@@ -237,6 +237,7 @@ CHANGES = [
     ("training.curriculum", CURRICULUM, "pretrain pair"),
     ("distill.lr", 0.5, "distill"),
     ("distill.teacher_steps", 25, "distill sweep_lcm"),
+    ("distill.stochastic", {"own": {"eta": 0.2, "substeps": 2}}, "search_cost claims"),
     ("guided_distill.lr", 0.5, "guided_distill"),
     ("guided_distill.sizes", ["c48"], ""),
     ("guided_distill.steps", [8, 4], "search_cost"),

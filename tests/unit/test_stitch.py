@@ -2,15 +2,11 @@
 
 import copy
 import json
-import os
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 import torch
-from commands import run_here
+from commands import kill_sweep, run_here
 from project import ROOT
 from solvers import solver
 from studies import put
@@ -249,13 +245,7 @@ def test_a_killed_run_ends_with_the_same_cells_and_a_new_share_samples_only_itse
 ):
     cells = [{"allocation": [1, 3]}, {"allocation": [2, 2]}]
     sample(cells, "whole")
-    line = [sys.executable, "-m", "ldm_scaling.cells.sweep", *options(cells, "killed")]
-    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # rounds alike
-    process = subprocess.Popen(line, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
-    while not list((tmp_path / "work-killed").rglob("state-*")) and process.poll() is None:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    kill_sweep(*options(cells, "killed"), folder=tmp_path)
     assert not (tmp_path / "killed/cells.json").exists()
     sample(cells, "killed")
     for name in ("features.safetensors", "images.safetensors"):

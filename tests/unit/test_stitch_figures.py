@@ -1,12 +1,11 @@
 """Stitched trajectories: costs by hand, the table, what they are compared with, and the figure."""
 
-import subprocess
-import sys
 from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
+from commands import run_here
 from drawn import line, no_overlap, same_bytes
 from synthetic import METRIC, cells, floors, paper, values
 
@@ -122,15 +121,15 @@ def write_inputs(folder, sizes):
 
 
 def test_the_command_writes_rows_and_their_draws(tmp_path):
-    command = [sys.executable, "-m", "ldm_scaling.tables.stitch", "--select-by", METRIC]
-    command += ["--guidance", "1", "2"]
+    command = ["--select-by", METRIC, "--guidance", "1", "2"]
     for sizes in ("c8-c16", "c16-c8"):
         write_inputs(tmp_path, sizes)
         files = (f"{sizes}.csv", f"{sizes}.safetensors")
         command += ["--metrics", sizes, "0", "ddim", *files]
     (tmp_path / "family.csv").write_text(to_csv(FAMILY_TABLE))
     command += ["--family", "family.csv", "--out", "stitch.csv", "--draws-out", "draws.safetensors"]
-    subprocess.run(command, cwd=tmp_path, check=True)
+    done = run_here("tables.stitch", *command, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert pd.read_csv(tmp_path / "stitch.csv").columns.tolist() == STITCH
     found = read_stitched(tmp_path / "stitch.csv", tmp_path / "draws.safetensors", METRIC)
     assert len(found.rows) == 12 and found.draws.shape == (12, 8)

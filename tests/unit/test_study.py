@@ -19,6 +19,9 @@ from ldm_scaling.workflow.specs.measuring import ClipLikeSpec
 
 EFFNET = {"name": "effnet_lite0", "input_size": 64, "components": 64}
 CLIP = {"name": "clip_score", "pretrained": "folder"}
+SQUEEZE = {"name": "squeezenet", "input_size": 64}
+SEEN = {"name": "effnet_lite0", "input_size": 128}
+BOTH = {"extractor": SQUEEZE, "scorer": CLIP}
 
 
 def test_pocket_is_valid(pocket_config):
@@ -185,6 +188,14 @@ WRONG = [
     ("metrics.select_by", "cmmd", "metrics.select_by", "cmmd is no metric of effnet_lite0"),
     ("metrics.scorers", [CLIP], "metrics.clip_like", "set null"),
     ("metrics.scorers", [CLIP, CLIP], "metrics.scorers", "clip_score is listed twice"),
+    ("metrics.judge", {}, "metrics.judge.extractor", "name one"),
+    (
+        "metrics.judge",
+        {"extractor": SQUEEZE, "scorer": CLIP},
+        "metrics.judge.extractor",
+        "name one",
+    ),
+    ("metrics.judge", {"extractor": SEEN}, "metrics.judge.extractor", "also in metrics.extractors"),
     ("metrics.clip_like.width", 0, "metrics.clip_like.width", "greater than 0"),
     ("metrics.clip_like.dropout", 1, "metrics.clip_like.dropout", "less than 1"),
     ("metrics.clip_like.layers", 1, "metrics.clip_like.layers", "known here: width"),
@@ -212,6 +223,19 @@ WRONG = [
         "do not learn 6; add it to guided_distill.",
     ),
     ("distill.teacher_steps", 4, "distill.teacher_steps", "at least 8, the largest of"),
+    (
+        "distill.stochastic",
+        {"own": {"eta": 0.2, "substeps": 3}},
+        "distill.stochastic.own.substeps",
+        "must divide the 20 noise levels",
+    ),
+    (
+        "distill.stochastic",
+        {"own": {"eta": 2, "substeps": 1}},
+        "distill.stochastic.own.eta",
+        "or equal to 1",
+    ),
+    ("distill.stochastic", {}, "distill.stochastic", "at least 1"),
     ("distill.teacher_steps", 300, "distill.teacher_steps", "must divide diffusion.train_timest"),
     ("sampling.students.steps", [1, 2], "sampling.students.steps", "add 4"),
     ("figures.prompts", [0, 32], "figures.prompts.1", "less than 32"),
@@ -287,6 +311,22 @@ def test_only_all_dimensions_are_fid(pocket_config):
     named = {"fd": "fid", "fd_infinity": "fid_infinity", "kid": "kid_inception_v3"}
     assert {name: metrics.names[name] for name in named} == named
     assert str(metrics.weights) == "resources/inception-2015-12-05.pt"
+
+
+def test_a_judge_is_fitted_or_a_scorer(pocket_config):
+    pocket_config["metrics"] |= {"judge": {"extractor": SQUEEZE}}
+    assert [str(path) for path in load_study(pocket_config).metrics.judge.inputs] == [
+        "resources/squeezenet1_1.safetensors"
+    ]
+    pocket_config["metrics"] |= {"clip_like": None}
+    with pytest.raises(StudyError, match=r"^config key metrics\.judge\.extractor: .* judge.scorer"):
+        load_study(pocket_config)
+    judge = {"name": "hps", "pretrained": "folder"}
+    pocket_config["metrics"] |= {"scorers": [judge], "judge": {"scorer": judge}}
+    with pytest.raises(StudyError, match=r"^config key metrics\.judge\.scorer: hps is also in"):
+        load_study(pocket_config)
+    pocket_config["metrics"] |= {"scorers": [CLIP]}
+    assert load_study(pocket_config).metrics.judge.scorer.name == "hps"
 
 
 def test_a_clip_model_is_not_the_text_encoder(pocket_config):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
@@ -11,33 +10,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from project import SNAKEMAKE, Project
-from ready import dry_run
+import ready
+from project import Project
 
 AUTOENCODER = "pretrained/autoencoder-emoji32"
 FIGURE = "results/figures/fid_vs_cost.pdf"
 
 
 def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
-    """Run in a folder, without a PYTHONPATH that would help; asserts the exit status."""
-    arguments = ("--cores", "1", *arguments)
-    if "-n" in arguments:
-        status, printed = dry_run(folder, *arguments)
-        assert (status != 0) == fails, printed[-6000:]
-        return printed
-    environment = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
-    binaries = str(Path(sys.executable).parent)
-    done = subprocess.run(
-        [SNAKEMAKE, *arguments],
-        cwd=folder,
-        env=environment | {"PATH": os.pathsep.join([binaries, os.environ["PATH"]])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode != 0) == fails, done.stdout[-6000:]
-    return done.stdout
+    """Run in a folder; asserts the exit status."""
+    status, printed = ready.snakemake(folder, "--cores", "1", *arguments)
+    assert (status != 0) == fails, printed[-6000:]
+    return printed
 
 
 def commands(printed: str) -> set[str]:

@@ -7,6 +7,7 @@ def test_students_stand_beside_undistilled_models_of_the_fixed_sampler(project):
     overlay = project.folder / "students.yaml"
     overlay.write_text(
         "training: {seeds: [7, 1]}\n"
+        "distill: {stochastic: {all: {eta: 0.2, substeps: 2, adversary: {weight: 1, lr: 0.1}}}}\n"
         "search: {method: grid}\n"
         "sampling: {fixed: {sampler: dpmpp, steps: 10, guidance: 2.5}, steps: [2, 3, 8, 16]}\n"
     )
@@ -22,6 +23,15 @@ def test_students_stand_beside_undistilled_models_of_the_fixed_sampler(project):
     ]
     for name in ("distill_gain", "distill_vs_cost", "tables.acceleration"):
         assert " ".join(tables) in commands[name]
+        assert "distill_all" not in commands[name]
+    both = [
+        f"--cells {folder}/{stage}/lcm/cells.csv {folder}/{stage}/lcm/draws.safetensors"
+        for stage in ("distill", "distill_all")
+    ]
+    assert " ".join(both) in commands["scott_vs_cost"]
+    for name in ("claims.decide", "tables.frontier", "tables.concatenate"):
+        assert "distill_all/lcm/cells.csv" in commands[name]  # they enter by themselves
+    assert "--held-out results/latents/validation.safetensors" in printed
     stages = [f"{folder}/guided_distill{steps}/ddim/cells.csv" for steps in (16, 8, 4)]
     guided = commands["guided_distill_gain"]
     assert tables[0] in guided and all(f"--cells {path}" in guided for path in stages)
@@ -37,6 +47,7 @@ def test_a_study_without_students_has_no_figures_and_tables_of_them(project):
         overlay.write_text(f"{key}: null\n")
         jobs = project.jobs("all", f"--configfile={overlay}")
         needs = {"acceleration"} | {name for name in FIGURES if "distill" in name}
+        assert "scott_vs_cost" not in jobs
         left_out = {name for name in needs if ("guided" in name) == (key == "guided_distill")}
         assert needs - set(jobs) == left_out
         assert key not in jobs and jobs["claims"] == 1

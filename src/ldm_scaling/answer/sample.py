@@ -12,23 +12,18 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 
-from ..cells.sample import ImageMaker, LatentSampler, StitchedSampler
 from ..cells.sheet import draw_sheet
 from ..jobs.cli import InputError, positive
 from ..jobs.command import Option, Read, command
+from ..jobs.tables import kept_of
 from ..jobs.workdir import atomic_path
-from ..kinds.sizes import SEPARATOR
-from ..kinds.stages import PRETRAIN, STITCH
-from ..latents import autoencoder
-from ..latents.text_encoder import CaptionEncoder
-from ..models import denoiser
-from ..study.adopted import AdoptedModel
+from ..kinds.stages import STITCH
 from ..study.study import Study
 from ..tables.choose import described
-from ..training.devices import in_precision, own_device, precision
-from ..workflow import paths, stages
+from ..workflow import stages
 from ..workflow.specs.cells import CellSpec, SweepSpec
 from .budget import Budget, budget, passes
+from .models import model_folders
 from .question import Question
 from .source import Source, own_source, sampled_as
 
@@ -39,27 +34,17 @@ _ANYTHING = 1e12
 def rows_that_exist(question: Question, study: Study) -> Question:
     """The question to the configurations whose models are on the disk."""
     rows = question.allowed.rows
-    keep = [_is_there(study, row) for _, row in rows.iterrows()]
+    # no score is there that could keep one of several images
+    keep = [kept_of(row) is None and _is_there(study, row) for _, row in rows.iterrows()]
     if not any(keep):
         raise InputError(f"{study.results}/models has none of the models; run: make figure")
     return question.among(np.array(keep))
 
 
-def _models(row: pd.Series) -> list[tuple[str, str]]:
-    """Stage and size of each model of a configuration."""
-    if row["stage"] == STITCH:
-        return [(PRETRAIN, size) for size in row["size"].split(SEPARATOR)]
-    return [(row["stage"], row["size"])]
-
-
 def _is_there(study: Study, row: pd.Series) -> bool:
     if study.adopted:
         return stages.adopted(study, row["stage"], row["size"]).folder.is_dir()
-    return all(_folder(study, *model).joinpath("summary.json").exists() for model in _models(row))
-
-
-def _folder(study: Study, stage: str, size: str) -> Path:
-    return Path(paths.model(study, stage, size, study.training_seeds[0]))
+    return all(folder.joinpath("summary.json").exists() for folder in model_folders(study, row))
 
 
 def cell_of(study: Study, row: pd.Series) -> CellSpec:
@@ -75,47 +60,6 @@ def cell_of(study: Study, row: pd.Series) -> CellSpec:
         if own == wanted and cell.trained is None:
             return cell
     raise InputError(f"{study.results}/tables are of other settings than the study has; run again")
-
-
-def maker_of(study: Study, row: pd.Series, prompt: str, images: int) -> ImageMaker:
-    """What samples a prompt, on this process's device: each image from the noise of its row."""
-    if study.adopted:
-        return _adopted(stages.adopted(study, row["stage"], row["size"]), prompt, images)
-    device = own_device()
-    encoder = CaptionEncoder(study.latents.text_encoder, device)
-    text, empty = encoder([prompt, ""]).cpu().numpy()
-    text = np.broadcast_to(text, (images, *text.shape))
-    decoder = autoencoder.load(paths.autoencoder(study), study.latents.autoencoder.revision).to(
-        device
-    )
-    samplers = [
-        LatentSampler(
-            in_precision(denoiser.load(_folder(study, *model)).to(device), precision()),
-            decoder,
-            study.diffusion,
-            text,
-            empty,
-        )
-        for model in _models(row)
-    ]
-    return StitchedSampler(samplers) if len(samplers) > 1 else samplers[0]
-
-
-def _adopted(model: AdoptedModel, prompt: str, images: int) -> ImageMaker:
-    from ..cells.adopted import (
-        PipelineSampler,  # seconds of import that trained models need not pay
-    )
-    from ..models.adopt import encode, load, read_layout
-    from ..models.encode_prompts import as_array
-
-    layout = read_layout(model)
-    found = encode(load(model, text=True).to(own_device()), layout, model, [prompt])
-    prompts = {
-        name: np.broadcast_to(own := as_array(name, values), (images, *own.shape[1:]))
-        for name, values in found.items()
-    }
-    pipeline = load(model, text=False).to(own_device())
-    return PipelineSampler(pipeline, layout, prompts, model.side, model.side)
 
 
 @command
@@ -139,7 +83,10 @@ def main(
     if choice is None:
         raise InputError(f"--budget {budget.text}: no model that exists is so cheap")
     row = question.row(choice.row)
-    maker, cell = maker_of(study, row, prompt, count), cell_of(study, row)
+    cell = cell_of(study, row)
+    from .maker import maker_of  # seconds of import, once there is something to sample
+
+    maker = maker_of(study, row, prompt, count)
     began = time.monotonic()
     made, finite = maker.images(cell, range(count))
     seconds = (time.monotonic() - began) / count

@@ -19,7 +19,7 @@ from ..study.fields import StudyError
 from ..study.load import load_study
 from ..study.study import Study
 from ..tables.choose import read_frontier
-from ..tables.frontier import frontier_of
+from ..tables.frontier import Beside, frontier_of
 
 ROOT = Path(__file__).resolve().parents[3]
 PUBLISHED = ROOT / "reference/pocket/tables"
@@ -76,11 +76,15 @@ class Source:
                 " their draws, so it has no answer"
             )
         found = [(self._schedule(own), own, own.with_name("draws.safetensors")) for own in cells]
-        stitched = (self.tables / "stitch.csv", self.tables / "stitch/draws.safetensors")
-        there = stitched if all(own.exists() for own in stitched) else None
+        beside = Beside(*map(self._beside, Beside._fields))
         if not metrics:
             raise InputError(f"--metric: {path} is missing, so name the metric that decides")
-        return frontier_of(found, there, list(dict.fromkeys(metrics)), confidence)
+        return frontier_of(found, beside, list(dict.fromkeys(metrics)), confidence)
+
+    def _beside(self, name: str) -> tuple[Path, Path] | None:
+        """A table that is no stage's cells with its draws, if it is there."""
+        files = (self.tables / f"{name}.csv", self.tables / name / "draws.safetensors")
+        return files if all(own.exists() for own in files) else None
 
     def reference(self) -> tuple[str, float]:
         """The model whose forward pass costs 1, and its FLOP."""

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..jobs.cli import InputError
+from ..jobs.tables import kept_of
 from ..kinds.cells import cell_name
 from ..kinds.metrics import LABELS, sign
 from ..kinds.samplers import NATIVE
-from ..kinds.stages import CURRICULUM_ORDERS, DISTILL, PRETRAIN, SAMPLER_OF, arm
+from ..kinds.stages import DISTILL, SAMPLER_OF, is_consistency, is_pretrained
 from ..study.study import Study
 from ..tables.choose import Choice, described
 from .budget import Budget
@@ -22,9 +23,13 @@ _MOST_TIES = 4
 _WITHIN = 1 + 1e-6
 _HOPELESS = 100
 """times as many images"""
-_SAMPLED_BY = dict.fromkeys([PRETRAIN, *map(arm, CURRICULUM_ORDERS)], "ddim")
-_SAMPLED_BY[DISTILL] = SAMPLER_OF[DISTILL]
-"""the sampler in the pipeline that a model is exported as, by its stage"""
+
+
+def _exported_sampler(stage: str) -> str | None:
+    """The sampler in the pipeline that a model of a stage is exported as, if it can be."""
+    if is_consistency(stage):
+        return SAMPLER_OF[DISTILL]
+    return "ddim" if is_pretrained(stage) else None
 
 
 def overview(question: Question, budgets: Sequence[Budget]) -> str:
@@ -169,6 +174,11 @@ def _how(question: Question, row: pd.Series) -> Iterator[str]:
         return
     yield ""
     snakemake = question.source.snakemake
+    if kept := kept_of(row):
+        folder = f"candidates/{row['stage']}/{row['size']}/seed{study.training_seeds[0]}"
+        yield f"Its images:  {study.results}/cells/{folder}/images.safetensors"
+        yield f"Each was kept, of {kept[1]}, by {study.metrics.alignment}."
+        return
     yield f"Its images:  {snakemake} {_sheet(study, row)}"
     folder = _pipeline(study, row)
     if folder is None:
@@ -188,14 +198,16 @@ def _how(question: Question, row: pd.Series) -> Iterator[str]:
 def _sheet(study: Study, row: pd.Series) -> str:
     """The contact sheet of a configuration's cell."""
     sampler, allocation = sampled_as(study, row)
-    cell = cell_name(row["steps"], row["guidance"], allocation=allocation)
+    noise = row.get("noise")
+    made = None if pd.isna(noise) else str(noise)
+    cell = cell_name(row["steps"], row["guidance"], allocation=allocation, noise=made)
     model = f"{row['stage']}/{row['size']}/seed{study.training_seeds[0]}"
     return f"{study.results}/cells/{model}/{sampler}/sheets/{cell}.png"
 
 
 def _pipeline(study: Study, row: pd.Series) -> str | None:
     """The folder of a model as a pipeline of diffusers; None if that does not sample alike."""
-    own = NATIVE if study.adopted else _SAMPLED_BY.get(row["stage"])
+    own = NATIVE if study.adopted else _exported_sampler(row["stage"])
     if row["sampler"] != own or row.get("schedule", own) not in (own, study.sampling.schedule):
         return None
     if study.adopted:

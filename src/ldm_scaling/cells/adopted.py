@@ -27,8 +27,6 @@ from ..training.devices import own_device
 from ..workflow.specs.cells import CellSpec, IllustrateSpec, SweepSpec
 from .sample import initial_noise
 
-_NOTHING = np.empty((0, 3, 1, 1), dtype=np.uint8)
-
 
 class PipelineSampler:
     """The components of a pipeline that generate images, with encoded prompts."""
@@ -153,14 +151,14 @@ class TooLarge:
     def images_at(
         self, rows: Sequence[int], trajectory: Trajectory, seed: int
     ) -> tuple[np.ndarray, bool]:
-        """Returns no images."""
-        return _NOTHING, False
+        """Raises torch.OutOfMemoryError."""
+        raise torch.OutOfMemoryError
 
     def between(
         self, rows: Sequence[int], shares: Sequence[float], trajectory: Trajectory, seed: int
     ) -> tuple[np.ndarray, bool]:
-        """Returns no images."""
-        return _NOTHING, False
+        """Raises torch.OutOfMemoryError."""
+        raise torch.OutOfMemoryError
 
     def evaluations(self, cell: CellSpec) -> int:
         """Returns 0."""

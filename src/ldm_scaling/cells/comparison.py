@@ -85,7 +85,7 @@ def prepare(
 ) -> Reference:
     """The reference of features [M, D], resampled with the concepts [M] of prompts.
 
-    Raises InputError if they have not so many principal components, or not so many concepts.
+    Raises InputError if they have fewer principal components, or another number of concepts.
     """
     concepts, counts = (prompts.concepts, prompts.counts) if prompts else (None, None)
     if prompts and len(prompts.concepts) != len(features):

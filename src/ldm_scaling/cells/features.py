@@ -98,7 +98,9 @@ class Measuring:
     extractors: Mapping[str, Callable[[np.ndarray], np.ndarray]]
     """by the names of their arrays; the first one's is `FEATURES`. None where images are not
     compared with real ones"""
-    scorers: Mapping[str, Callable[[np.ndarray, slice], np.ndarray]] = field(default_factory=dict)
+    scorers: Mapping[str, Callable[[np.ndarray, np.ndarray | slice], np.ndarray]] = field(
+        default_factory=dict
+    )
     """by the names of theirs"""
     files: tuple[str, ...] = ()
     """hashes of the files behind them"""

@@ -2,7 +2,7 @@
 
 Where there are prompts alone, cells have no features, and the scores of images are the metrics.
 Writes one row for each cell and metric, in the columns `COLUMNS`. `allocation` has the steps of
-each model of a stitched trajectory. Columns `ON_GPU` are there too if some cell has them.
+each model of a stitched trajectory. Columns `ON_SOME` are there too if some cell has them.
 Writes the bootstrap replicates of each value, {cell}/{metric}, float64 [resamples].
 `fd_<extractor>` is the Frechet distance on the leading principal components of the reference, `fid`
 on all dimensions of clean-fid's Inception-v3. A diverged cell has no value.
@@ -16,14 +16,14 @@ from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from ..data.captions import read_column
 from ..jobs.arrays import fingerprint_of, map_array, write_arrays
 from ..jobs.choice import OK
 from ..jobs.cli import InputError, Progress
 from ..jobs.command import command
-from ..jobs.tables import MEASURED, ON_GPU, to_csv, without_empty
+from ..jobs.tables import CHOSEN, MEASURED, ON_GPU, to_csv, without_empty
 from ..jobs.workdir import fingerprint, write_text
 from ..study.fields import Strict
 from ..study.metrics import CLIP_LIKE, FEATURES
@@ -36,6 +36,8 @@ from .metrics.divisions import Divisions
 from .metrics.inception_score import inception_score, read_head
 
 COLUMNS = (*MEASURED, "allocation")
+ON_SOME = [*ON_GPU, "noise", *CHOSEN]
+"""further columns, that a table has if some cell has them"""
 
 
 FEW = "n is too small"
@@ -59,10 +61,20 @@ class CellRecord(Strict):
     status: Literal["ok", "diverged", "out_of_memory", "levels_unseen"]
     allocation: str | None = None
     """of a stitched trajectory: the steps that each of its models takes, such as 2-6"""
+    noise: str | None = None
+    """of inversion: where the initial noise comes from, such as global or ascent10"""
     memory_gb: float | None = None
     """of a GPU, at the peak of sampling, in 10⁹ bytes"""
     batch: int | None = None
     """most images that the GPU sampled at a time"""
+    method: str | None = None
+    """of a cell that keeps one of several candidates: how they are made"""
+    candidates: int | None = None
+    """of how many; nfe and seconds are of all of them"""
+    verified: int | None = None
+    """images that were decoded and scored for each one that is kept"""
+    spread: dict[str, float] = Field(default_factory=dict)
+    """by metric: standard deviation of scores between candidates of the same image"""
 
 
 def means(path: Path, cell: str, spec: MeasureSpec, prompts: Prompts) -> dict[str, Interval]:
@@ -227,7 +239,9 @@ def measure(
             status = FEW if interval is None and record.status == OK else record.status
             tail = (record.n, record.nfe, record.seconds, status, record.allocation)
             cell = (record.steps, record.guidance, record.trained)
-            rows.append([*cell, metric, *values, *tail, record.memory_gb, record.batch])
+            some = (record.memory_gb, record.batch, record.noise)
+            chosen = (record.method, record.candidates, record.verified, record.spread.get(metric))
+            rows.append([*cell, metric, *values, *tail, *some, *chosen])
         progress.update(number)
     return rows, draws
 
@@ -255,5 +269,5 @@ def main(
     classes = read_head(head) if INCEPTION_SCORE in spec.names else None
     rows, drawn = measure(sampled, cells, real, spec, prompts, scorer, classes)
     write_arrays(draws, drawn, fingerprint(spec, fingerprint_of(cells)))
-    table = pd.DataFrame(rows, columns=[*COLUMNS, *ON_GPU])
-    write_text(out, to_csv(without_empty(table, ON_GPU)))
+    table = pd.DataFrame(rows, columns=[*COLUMNS, *ON_SOME])
+    write_text(out, to_csv(without_empty(table, ON_SOME)))

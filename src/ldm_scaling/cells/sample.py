@@ -17,12 +17,26 @@ import numpy as np
 import torch
 
 from ..diffusion.guidance import is_embedded
-from ..diffusion.sampling import Trajectory, make_solver, network_evaluations, sample_latents
+from ..diffusion.sampling import (
+    AfterStep,
+    Trajectory,
+    denoise,
+    make_solver,
+    network_evaluations,
+    sample_latents,
+)
 from ..diffusion.stitched import Stitched
 from ..jobs.arrays import fingerprint_of, map_array
 from ..jobs.cli import InputError, add_gpus
 from ..jobs.seeds import Stream, row_generators
-from ..latents.autoencoder import add_autoencoder, decode, load_named, to_uint8, weights_hash
+from ..latents.autoencoder import (
+    add_autoencoder,
+    decode,
+    load_named,
+    pixels_of,
+    to_uint8,
+    weights_hash,
+)
 from ..models import denoiser
 from ..models.denoiser import Denoiser
 from ..study.diffusion import Diffusion
@@ -31,11 +45,12 @@ from ..training.network import Network
 from ..workflow.specs.cells import CellSpec
 
 
-def initial_noise(seed: int, rows: Iterable[int], shape: tuple[int, ...]) -> torch.Tensor:
-    """Unit noise [len(rows), *shape]; a row depends on the seed and its number only."""
-    return torch.stack(
-        [torch.randn(shape, generator=g) for g in row_generators(Stream.SAMPLING, seed, rows)]
-    )
+def initial_noise(
+    seed: int, rows: Iterable[int], shape: tuple[int, ...], candidate: int = 0
+) -> torch.Tensor:
+    """Unit noise [len(rows), *shape]; a row depends on the seed, its number and candidate only."""
+    generators = row_generators(Stream.SAMPLING, seed, rows, candidate)
+    return torch.stack([torch.randn(shape, generator=generator) for generator in generators])
 
 
 class ImageMaker(Protocol):
@@ -90,9 +105,27 @@ class LatentSampler:
         self._empty = torch.from_numpy(np.array(empty)).to(network.device).float()
         self._condition = condition
 
-    def text(self, rows: Sequence[int]) -> torch.Tensor:
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image's latents."""
+        config = self.network.config
+        return config.out_channels, config.sample_size, config.sample_size
+
+    def text(self, rows: Sequence[int] | np.ndarray) -> torch.Tensor:
         """Embeddings [len(rows), L, D] of prompts."""
         return torch.from_numpy(np.array(self._text[list(rows)])).to(self.network.device).float()
+
+    def noise(self, rows: Iterable[int], seed: int) -> torch.Tensor:
+        """The unit noise [len(rows), C, h, w] of prompts."""
+        return initial_noise(seed, rows, self.latent_shape).to(self.network.device)
+
+    def one_step(
+        self, noise: torch.Tensor, text: torch.Tensor, trajectory: Trajectory
+    ) -> torch.Tensor:
+        """Images [B, 3, S, S] in [0, 1] by the one step of a student; gradients reach the noise."""
+        solver = make_solver(trajectory, self.diffusion, self.network.device)
+        latents = denoise(self.network, solver, noise, text, self._empty, trajectory.guidance, [])
+        return pixels_of(self.autoencoder, latents)
 
     def images(self, cell: CellSpec, rows: Sequence[int]) -> tuple[np.ndarray, bool]:
         """Images of prompts, and whether all are finite."""
@@ -122,8 +155,23 @@ class LatentSampler:
         self, text: torch.Tensor, rows: Sequence[int], trajectory: Trajectory, seed: int
     ) -> tuple[np.ndarray, bool]:
         """Images of embeddings [len(rows), L, D], each from the noise of its row; as `images`."""
-        config = self.network.config
-        shape = (config.out_channels, config.sample_size, config.sample_size)
+        noise = self.noise(rows, seed)
+        generators = list(row_generators(Stream.SAMPLING_STEPS, seed, rows))
+        return self.images_from(noise, generators, text, rows, trajectory)
+
+    def images_from(
+        self,
+        noise: torch.Tensor,
+        generators: list[torch.Generator],
+        text: torch.Tensor,
+        rows: Sequence[int],
+        trajectory: Trajectory,
+        after_step: AfterStep | None = None,
+    ) -> tuple[np.ndarray, bool]:
+        """Images of embeddings [B, L, D] from noise [B, ...]; as `images`.
+
+        Noise at steps is from the image's generator. `after_step` is that of `sample_latents`.
+        """
         condition = None
         if self._condition is not None:
             low = torch.from_numpy(np.array(self._condition[list(rows)]))
@@ -131,12 +179,13 @@ class LatentSampler:
         latents = sample_latents(
             self.network,
             make_solver(trajectory, self.diffusion, self.network.device),
-            initial_noise(seed, rows, shape).to(self.network.device),
+            noise.to(self.network.device),
             text,
             self._empty,
             trajectory.guidance,
-            list(row_generators(Stream.SAMPLING_STEPS, seed, rows)),
+            generators,
             condition,
+            after_step,
         )
         pixels = decode(self.autoencoder, latents)
         finite = latents.isfinite().all() and pixels.isfinite().all()

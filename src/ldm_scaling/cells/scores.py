@@ -35,24 +35,15 @@ class CaptionScorer:
     """Scores of images; that of an image depends on it and its caption alone."""
 
     def __init__(self, scorer: Scorer, captions: Sequence[str], device: torch.device | str = "cpu"):
-        """Load the model and embed the captions.
-
-        Raises InputError if the model's folder lacks its files or they are unusable.
-        """
-        key = f"metrics.scorers: {scorer.name}"
-        folder = find(key, scorer.pretrained, scorer.revision, files=scorer.files)
-        try:
-            self._towers: Towers = scorer_module(scorer.name).load(folder, device)
-        except Exception as error:  # whatever a wrong configuration or torn weights lead to
-            raise InputError(f"{key}: {folder} cannot be loaded ({first_line(error)})") from None
-        self._device = device
+        """Load the model and embed the captions. Raises InputError as `load_towers`."""
+        self._towers, self._device = load_towers(scorer, device), device
         with torch.inference_mode():
             parts = [
                 self._towers.texts(list(captions[rows])) for rows in batches(len(captions), BATCH)
             ]
         self._texts = torch.cat(parts)
 
-    def __call__(self, images: np.ndarray, rows: slice) -> np.ndarray:
+    def __call__(self, images: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
         """Scores [B], float32, of RGB images [B, 3, S, S], uint8, with the captions `rows`."""
         cosines = (self.embed(images) * self._texts[rows]).sum(dim=1)
         return (self._towers.scale * cosines).float().cpu().numpy()
@@ -66,6 +57,19 @@ class CaptionScorer:
             pixels = torch.stack([self._towers.preprocess(image) for image in shown])
             parts.append(self._towers.images(pixels.to(self._device)))
         return torch.cat(parts)
+
+
+def load_towers(scorer: Scorer, device: torch.device | str) -> Towers:
+    """The networks of a scorer on a device.
+
+    Raises InputError if the model's folder lacks its files or they are unusable.
+    """
+    key = f"metrics.scorers: {scorer.name}"
+    folder = find(key, scorer.pretrained, scorer.revision, files=scorer.files)
+    try:
+        return scorer_module(scorer.name).load(folder, device)
+    except Exception as error:  # whatever a wrong configuration or torn weights lead to
+        raise InputError(f"{key}: {folder} cannot be loaded ({first_line(error)})") from None
 
 
 def scorer_module(name: str) -> ModuleType:

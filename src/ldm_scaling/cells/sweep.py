@@ -26,6 +26,7 @@ from ..jobs.arrays import write_arrays
 from ..jobs.choice import OK
 from ..jobs.cli import Progress, Slice, SliceEnded, add_batch, add_work_dir, parser, run
 from ..jobs.workdir import Busy, WorkDir, fingerprint, write_json
+from ..kinds.cells import DIVERGED, LEVELS_UNSEEN, OUT_OF_MEMORY
 from ..kinds.metrics import METRICS
 from ..models.denoiser import has_seen
 from ..study.figures import SHEET_IMAGES
@@ -41,6 +42,8 @@ from ..training.devices import (
 from ..workflow.specs.cells import CellSpec, SweepSpec
 from .adaptive import different, find_guidance, load_metric, looks_array, searches
 from .features import Measuring, add_measuring, load_measuring
+from .inverted import load_inverted
+from .judge import add_judge, judged
 from .sample import ImageMaker, add_sampler, load_image_maker
 from .search import Found
 
@@ -91,8 +94,8 @@ class Sampled:
     @property
     def status(self) -> str:
         """As it stands in tables."""
-        failures = {"out_of_memory": self.too_large, "diverged": self.diverged}
-        failures["levels_unseen"] = self.untrained
+        failures = {OUT_OF_MEMORY: self.too_large, DIVERGED: self.diverged}
+        failures[LEVELS_UNSEEN] = self.untrained
         return next((name for name, failed in failures.items() if failed), OK)
 
     @classmethod
@@ -167,7 +170,7 @@ def sample_cell(
 def record(cell: CellSpec, state: Sampled) -> dict:
     """A cell's entry in cells.json; with memory and batch if it was sampled on a GPU."""
     measured = {"memory_gb": float(f"{state.memory_gb:.4g}"), "batch": state.batch}
-    allocated = {"allocation": cell.allocated}
+    settings = {"allocation": cell.allocated, "noise": cell.noise}
     return {
         "name": cell.name,
         "steps": cell.steps,
@@ -177,7 +180,7 @@ def record(cell: CellSpec, state: Sampled) -> dict:
         "seconds": float(f"{state.seconds / max(state.sampled, 1):.4g}"),
         "trained": cell.trained or 1.0,
         "status": state.status,
-        **(allocated if cell.allocation else {}),
+        **{name: value for name, value in settings.items() if value is not None},
         **(measured if state.batch else {}),
     }
 
@@ -218,7 +221,8 @@ class Sweep:
             from .adopted import load_pipeline  # seconds of import that trained models need not pay
 
             return load_pipeline(self.spec, options.text, self._prompts)
-        return load_image_maker(options, diffusion, self._prompts, trained)
+        load = load_inverted if options.noise else load_image_maker
+        return load(options, diffusion, self._prompts, trained)
 
     def _has_seen_all_levels(self, trained: float | None) -> bool:
         """Whether the models were trained at every noise level; pipelines of others were."""
@@ -234,9 +238,11 @@ class Sweep:
         Raises Busy if another process is at it and this one is not to wait.
         """
         options = self._options
-        key = (*map(str, (*cell.extractors, *cell.scorers)), cell.perceptual, cell.n)
+        key = (*map(str, (*cell.extractors, *cell.scorers, cell.judge)), cell.perceptual, cell.n)
         if key not in self._measuring:
-            self._measuring[key] = load_measuring(cell, options, cell.n, own_device())
+            device = own_device()
+            own = load_measuring(cell, options, cell.n, device)
+            self._measuring[key] = judged(own, cell.judge, cell.n, options, device)
         measuring = self._measuring[key]
         maker, decides = self._maker_of(cell.trained)
         if not self._has_seen_all_levels(cell.trained):
@@ -304,11 +310,15 @@ def main() -> None:
     """Command line."""
     arguments = parser(__doc__, SweepSpec)
     add_sampler(arguments, required=False)  # of a trained model
+    made = "distribution of the initial noise of a student; repeat for a second"
     takes_over = "folder of the model that takes over in stitched trajectories; repeat for a third"
     arguments.add_argument("--then", default=[], action="append", type=Path, help=takes_over)
+    arguments.add_argument("--noise", default=[], action="append", type=Path, help=made)
+    arguments.add_argument("--clip-like", type=Path, help="maps of the score that noise climbs")
     arguments.add_argument("--reference", type=Path, help="features of real images, for a search")
     arguments.add_argument("--out", required=True, type=Path, help="folder to write to")
     add_batch(arguments, BATCH)
+    add_judge(arguments)
     add_measuring(arguments)
     add_work_dir(arguments)
     options = arguments.parse_args()
@@ -333,7 +343,8 @@ def main() -> None:
     looks = {f"search/{name}": looks_array(seen, sign) for name, (seen, _) in found.items()}
     content = sweep.fingerprint(cells)
     write_arrays(options.out / "features.safetensors", features | looks, content)
-    write_arrays(options.out / "images.safetensors", images, content)
+    failed = {cell.name: state.status for cell, state in states if state.failed}
+    write_arrays(options.out / "images.safetensors", images, content, **failed)
     write_json(options.out / "cells.json", records)
 
 

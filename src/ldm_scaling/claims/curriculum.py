@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kinds.stages import EASY_TO_HARD, HARD_TO_EASY, PRETRAIN, arm
+from ..kinds.stages import EASY_TO_HARD, HARD_TO_EASY, PRETRAIN, curriculum_stage
 from ..tables.values import Values
 from .evidence import Evidence, NotRun, grid, log, slope
 from .statement import Claim, Statistic
 
 _TOPIC, _SOURCE, _FIGURE = "Curriculum", "arXiv 2403.10348", "curriculum_vs_cost"
-_EASY, _HARD = arm(EASY_TO_HARD), arm(HARD_TO_EASY)
+_EASY, _HARD = curriculum_stage(EASY_TO_HARD), curriculum_stage(HARD_TO_EASY)
 
 
 def _alike(values: Values, like: Values) -> Values:

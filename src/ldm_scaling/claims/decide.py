@@ -1,8 +1,8 @@
 """Decide what the paper claims, each sentence by a statistic of the study's cells.
 
 Writes claims.csv, one row a claim, and claims.md to read. Each claim has a statistic that is
-positive where it holds; its interval, from resamples that all cells share, decides. What the study
-has not measured is `not run`, with the reason.
+positive where it holds; its interval, from resamples that all cells share, decides. A claim whose
+data the study lacks is `not run`, with the reason.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from ..jobs.cli import InputError
 from ..jobs.command import Option, command, csv
 from ..jobs.tables import FAMILY, to_csv
 from ..jobs.workdir import write_text
-from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_superres
+from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_consistency, is_superres
 from ..tables.arguments import Floors, Out
+from ..tables.candidates import read_every
 from ..tables.dreambooth import of_all, read_scores
+from ..tables.inversion import read_every as read_inversion
 from ..tables.searches import SEARCH_COST
 from ..tables.splits import read_pairs
 from ..tables.stitch import read_stitched
@@ -44,7 +46,8 @@ def metrics_of(stage: str, spec: ClaimsSpec) -> list[str]:
         wanted = [spec.quality, spec.superres.perceptual, spec.superres.score]
     else:
         compared = spec.agreement.distances if stage == PRETRAIN and spec.agreement else []
-        wanted = [spec.quality, spec.alignment, *compared]
+        covered = [spec.coverage] if is_consistency(stage) else []
+        wanted = [spec.quality, spec.alignment, *compared, *covered]
     return [metric for metric in dict.fromkeys(wanted) if metric]
 
 
@@ -57,11 +60,13 @@ def read_evidence(
     searches: pd.DataFrame | None = None,
     pairs: tuple[Path, Path] | None = None,
     floors: pd.DataFrame | None = None,
+    candidates: tuple[Path, Path] | None = None,
+    inversion: tuple[Path, Path] | None = None,
 ) -> Evidence:
     """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
 
     And of dreambooth.csv with its draws, if the spec names a metric of it; of stitch.csv,
-    search_cost.csv and param_budget.csv, if there are such tables.
+    search_cost.csv, param_budget.csv, candidates.csv and inversion.csv, if there are such tables.
 
     Raises InputError if a table lacks one, or if tables have different resamples or n.
     """
@@ -88,6 +93,8 @@ def read_evidence(
         "stitched": read_stitched(*stitch, spec.quality) if stitch else None,
         "searches": searches,
         "floors": floors,
+        "candidates": read_every(*candidates) if candidates else None,
+        "inverted": read_inversion(*inversion) if inversion else None,
         "pairs": read_pairs(*pairs, spec.quality) if pairs else None,
     }
     if spec.fidelity is None:
@@ -117,12 +124,23 @@ def main(
     dreambooth: _Beside = None,
     stitch: _Beside = None,
     param_budget: _Beside = None,
+    candidates: _Beside = None,
+    inversion: _Beside = None,
     searches: Annotated[pd.DataFrame | None, csv("search_cost.csv", SEARCH_COST)] = None,
 ) -> None:
     """Write claims.csv and claims.md."""
     tables = [(stage, sampler, Path(table), Path(draws)) for stage, sampler, table, draws in cells]
     evidence = read_evidence(
-        spec, family, tables, dreambooth, stitch, searches, param_budget, floors
+        spec,
+        family,
+        tables,
+        dreambooth,
+        stitch,
+        searches,
+        param_budget,
+        floors,
+        candidates,
+        inversion,
     )
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(text_out, page(findings, evidence))

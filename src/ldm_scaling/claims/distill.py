@@ -24,7 +24,7 @@ _GAIN, _COST, _GUIDED = "distill_gain", "distill_vs_cost", "guided_distill_gain"
 _AS_GOOD = np.log(1.05)
 """what two values that are called equally good may differ by"""
 _ALIKE = 1.5
-"""the same of accelerations, as a factor"""
+"""what two accelerations that are called equal may differ by, as a factor"""
 _PAPERS_ACCELERATION = 5
 _PAPERS_COST = 8
 """at which undistilled 83M is said to be as good as distilled 866M: the higher of its 7 and 8"""
@@ -77,7 +77,7 @@ def _steps_worth(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray
     undistilled = evidence.best(evidence.spec.fixed.sampler, beside=DISTILL)
     curves = [curve_of(undistilled, size, "steps") for size in students.rows["size"]]
     if any(len(curve.costs) < 2 for curve in curves):
-        raise NotRun("an undistilled size has not two step counts with a value")
+        raise NotRun("an undistilled size has fewer than two step counts with a value")
     if not np.isfinite(students.draws).all():
         raise NotRun("a student failed")
     pairs = zip(curves, students.draws, strict=True)

@@ -21,6 +21,7 @@ from ..kinds.stages import (
     is_superres,
     section_of,
 )
+from ..tables import candidates, inversion
 from ..tables.values import Values, models_of
 from ..workflow.searches import sampler_of
 from ..workflow.specs.claims import ClaimsSpec
@@ -40,7 +41,7 @@ class Trainings(NamedTuple):
 
 
 class NotRun(Exception):
-    """A study has not what a claim needs; the message is a phrase."""
+    """The study lacks data that a claim needs; the message is a phrase."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,10 @@ class Evidence:
     """the quality of pairs of a text encoder and a U-Net, as param_budget.csv has it; None: none"""
     floors: pd.DataFrame | None = None
     """floors.csv"""
+    candidates: dict[str, Values] | None = None
+    """what is kept of candidates, by metric; None: each image is kept"""
+    inverted: dict[str, Values] | None = None
+    """students with noise that was made for a score, by metric; None: there is none"""
     asked: set[Trainings] = field(default_factory=set)
     """of all cells that were asked for, since `afresh`"""
     taken: set[tuple[str, str]] = field(default_factory=set)
@@ -235,6 +240,30 @@ class Evidence:
         self._ask(self.stitched.rows.assign(size=models_of(self.stitched.rows)), self._quality)
         means = self.stitched.over_seeds(self.spec.confidence, self.spec.seed)
         return means.at_best_guidance()
+
+    def kept(self, kind: str) -> Values:
+        """A metric of all that is kept of candidates: ALIGNMENT, or what its name begins with.
+
+        Raises NotRun if there is none.
+        """
+        if self.candidates is None:
+            raise NotRun("the study makes one image of each prompt")
+        return candidates.over_seeds(self._named(self.candidates, kind), self.spec.confidence)
+
+    def made(self, kind: str) -> Values:
+        """A metric of students with unit noise and noise that was made for a score; as `kept`."""
+        if self.inverted is None:
+            raise NotRun("the study makes no noise for a score")
+        return inversion.over_seeds(self._named(self.inverted, kind), self.spec.confidence)
+
+    def _named(self, tables: dict[str, Values], kind: str) -> Values:
+        start = str(self.spec.alignment) if kind == ALIGNMENT else kind
+        found = [name for name in tables if name.startswith(start)]
+        if not found:
+            raise NotRun(f"{start} was not measured")
+        own = tables[found[0]]
+        self._ask(own.rows, own.metric)
+        return own
 
     def replayed(self) -> pd.DataFrame:
         """search_cost.csv. Raises NotRun if there is none."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from . import (
+    candidates,
     curriculum,
     distill,
     dreambooth,
     family,
     guidance,
+    inversion,
     metrics,
     param_budget,
     samplers,
     sampling,
+    scott,
     search,
     stitch,
     superres,
@@ -19,5 +22,6 @@ from . import (
 )
 
 TOPICS = [family, training, guidance, search, sampling, samplers]
-TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget, curriculum]
+TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget, curriculum, scott]
+TOPICS += [candidates, inversion]
 CLAIMS = [claim for topic in TOPICS for claim in topic.CLAIMS]

@@ -48,7 +48,7 @@ def _with_largest(
     """
     *smaller, largest = size_curves(evidence, sampler, cost, fewest)
     if largest.size != sizes_of(evidence.best(sampler))[-1]:
-        raise NotRun("the largest size has not two step counts with a value")
+        raise NotRun("the largest size has fewer than two step counts with a value")
     return smaller, largest
 
 

@@ -66,7 +66,7 @@ def _adopted(encoder: str, spec: AdoptedSpec, native_steps: int | None) -> list[
     if native_steps:
         for row in rows:
             model, known = models[row["size"]], not math.isnan(row["unet_params"])
-            row[EVALUATIONS] = native_evaluations(model, native_steps) if known else math.nan
+            row[EVALUATIONS] = native_evaluations(model)(native_steps) if known else math.nan
     return rows
 
 

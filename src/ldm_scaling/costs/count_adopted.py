@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -20,18 +20,15 @@ from typing import Annotated, Any
 import torch
 from transformers import PreTrainedModel
 
-from ..diffusion.pipeline_solvers import adopted_solver
-from ..jobs.cli import InputError, first_line
+from ..jobs.cli import first_line
 from ..jobs.command import command
 from ..jobs.tables import OF_ADOPTED
 from ..jobs.workdir import write_text
 from ..kinds.pipelines import WRITTEN
-from ..kinds.samplers import NATIVE
 from ..latents.text_encoder import is_clip
 from ..models.adopt import (
     Layout,
     Missing,
-    check_setting,
     component_class,
     pipeline_class,
     read_layout,
@@ -40,9 +37,9 @@ from ..models.adopt import (
 )
 from ..models.architectures.counting import count_flops, count_params
 from ..study.adopted import AdoptedModel
-from ..study.sampling import Setting
 from ..training.network import Network
 from ..workflow.specs.costs import AdoptedSpec, CountAdoptedSpec
+from .check_adopted import check_sampling, check_side
 from .count_family import to_csv
 from .memory import peak_bytes
 from .networks import embedding_params
@@ -252,34 +249,26 @@ def record_call(
     networks = {"vae": untrained(layout, "vae"), layout.kind.denoiser: denoiser}
     pipeline = assemble(layout, on_processor, networks)
     pipeline.scheduler = scheduler_of(model, layout)
-    _check_side(model, pipeline, denoiser.config)
+    check_side(model, pipeline, denoiser.config)
     vars(denoiser)["forward"] = forward
     try:
         pipeline(**_call(layout, model, pipeline, denoiser.config, images, steps))
-    except ValueError as error:
+    except (ValueError, IndexError) as error:  # the latter of PixArt-alpha in one step
         raise refusal(model, f"{layout.kind.name} refuses: {first_line(error)}") from None
     finally:
         del vars(denoiser)["forward"]
     return Recorded(seen[0], model.side // pipeline.vae_scale_factor, len(seen))
 
 
-def native_evaluations(model: AdoptedModel, steps: int) -> int:
-    """Evaluations of a prompt in so many steps of the pipeline's own scheduler, such as PNDM's.
+def native_evaluations(model: AdoptedModel) -> Callable[[int], int]:
+    """Count the evaluations of a prompt in a number of steps of the pipeline's own scheduler.
 
-    Raises InputError if its configurations are unusable.
+    PNDM takes one more than there are steps, Heun nearly two a step. Raises InputError if the
+    configurations are unusable, and so does the function that it returns.
     """
     layout = read_layout(model)
     denoiser = untrained(layout, layout.kind.denoiser)
-    return record_call(layout, model, denoiser, images=1, steps=steps).evaluations
-
-
-def _check_side(model: AdoptedModel, pipeline: Any, config: Any) -> None:
-    """Raise InputError if images do not have as many pixels a side as latents stand for."""
-    # FLUX rounds other sides, by what it has told its image processor
-    packed = pipeline.image_processor.config.vae_scale_factor
-    unit = math.lcm(packed, pipeline.vae_scale_factor * config.get("patch_size", 1))
-    if model.side % unit:
-        raise refusal(model, f"side: {model.side} is no multiple of {unit}; change it")
+    return lambda steps: record_call(layout, model, denoiser, images=1, steps=steps).evaluations
 
 
 def _call(
@@ -374,24 +363,6 @@ def family_table(spec: AdoptedSpec) -> list[dict[str, Any]]:
         | dict(zip(OF_ADOPTED, (own.weights(text=True) / 1e9, own.told), strict=True))
         for name, own in costs.items()
     ]
-
-
-def check_sampling(spec: CountAdoptedSpec) -> None:
-    """Check that each model can be sampled as the study asks.
-
-    Raises InputError for a sampler, schedule or scale that is not for its class or its scheduler.
-    """
-    for model in spec.students.values() or spec.models:
-        layout = read_layout(model)
-        own = scheduler_of(model, layout)
-        try:
-            for sampler in spec.samplers:
-                check_setting(layout, sampler, spec.strongest[model.name])
-                for schedule in spec.schedules if sampler != NATIVE else []:
-                    setting = Setting(sampler=sampler, steps=1, guidance=1, schedule=schedule)
-                    adopted_solver(setting, own, layout.flow)
-        except InputError as error:
-            raise refusal(model, error) from None
 
 
 @command

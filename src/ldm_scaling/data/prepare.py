@@ -1,8 +1,8 @@
 """Split a data source by concept and pack every split's images and captions.
 
 A split is `{split}.safetensors` (images: uint8, [N, 3, S, S], in the order of the prompts) and
-`{split}.csv` (index, concept, caption, name). Order and choice depend on the seed alone. Of prompts
-alone there is test.csv, in their order; each is its own concept.
+`{split}.csv` (index, concept, caption, name). Order and choice depend on the seed alone. A source
+of prompts alone gives only test.csv, in their order; each prompt is its own concept.
 """
 
 from __future__ import annotations

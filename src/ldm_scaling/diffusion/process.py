@@ -122,10 +122,19 @@ class Ddpm:
         output: torch.Tensor,
         levels: torch.Tensor,
         reached: torch.Tensor,
+        eta: float = 0,
+        fresh: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """x at the levels `reached`, without new noise (Song et al. 2021, eq. 12, eta = 0)."""
+        """x at the levels `reached` (Song et al. 2021, eq. 12 and 16).
+
+        `eta` is how much of the noise is new, from `fresh` unit noise: 0 solves the flow's ODE, 1
+        takes as much as DDPM's ancestral steps. All have the same marginals as steps get small.
+        """
         origin, noise = self.origin_and_noise(noisy, output, levels)
-        return self.noised(origin, noise, reached)
+        alpha, after = (column(self._alpha(at), noisy) for at in (levels, reached))
+        spread = eta * ((1 - after) / (1 - alpha) * (1 - alpha / after)).sqrt()
+        further = after.sqrt() * origin + (1 - after - spread**2).sqrt() * noise
+        return further if fresh is None else further + spread * fresh
 
     def one_step_origin(
         self,

@@ -26,6 +26,11 @@ SPACING = {"timestep_spacing": "trailing", "steps_offset": 1}
 """what diffusers' pipelines take from the folder of a model; samplers here take `levels`"""
 
 
+AfterStep = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""the number of a step from 1 on, latents before it, the guided prediction and latents after it, to
+the latents with which the next step begins; all [B, C, h, w]"""
+
+
 class Scheduler(Protocol):
     """What diffusers' schedulers have in common, which their base class does not say."""
 
@@ -122,8 +127,7 @@ def _remembering(project: Callable[[torch.Tensor], torch.Tensor]):
     return forward
 
 
-@torch.no_grad()
-def sample_latents(
+def denoise(
     unet: Network,
     scheduler: Scheduler,
     noise: torch.Tensor,
@@ -132,22 +136,31 @@ def sample_latents(
     guidance: float,
     generators: list[torch.Generator],
     condition: torch.Tensor | None = None,
+    after_step: AfterStep | None = None,
 ) -> torch.Tensor:
     """Latents [B, C, h, w] from unit noise of that shape and captions' embeddings [B, L, D].
 
     The scheduler is fresh from `make_solver`: it remembers its steps.
     A sampler that draws noise at its steps takes that of an image from the image's own generator.
     A condition [B, C', h, w] stands beside the noisy latents; it allows for no guidance.
+    `after_step` may change the latents between steps.
+    Gradients reach the noise; `sample_latents` is the same without them.
     """
     latents = noise * scheduler.init_noise_sigma
     text = guidance_text(text, empty, guidance, is_embedded(unet))
     with _text_projected_once(unet):
-        for timestep in scheduler.timesteps:
+        for number, timestep in enumerate(scheduler.timesteps, start=1):
             scaled = scheduler.scale_model_input(latents, timestep)
             if condition is not None:
                 scaled = torch.cat([scaled, condition], dim=1)
             prediction = guided_prediction(unet, scaled, timestep, text, guidance)
+            before = latents
             latents = scheduler.step(
                 prediction, timestep, latents, generator=generators, return_dict=False
             )[0]
+            if after_step is not None:
+                latents = after_step(number, before, prediction, latents)
     return latents
+
+
+sample_latents = torch.no_grad()(denoise)

@@ -50,9 +50,7 @@ def thumbnails(
     found = {cell["cell"]: _place(cell["settings"], files) for cell in cells}
     shared = Counter(found.values())
     arrays = {
-        number: map_array(*place)
-        for number, place in found.items()
-        if place and shared[place] == 1 and place[1] in read_header(place[0])
+        number: map_array(*place) for number, place in found.items() if place and shared[place] == 1
     }
     count = min([_MOST, len(captions), *(len(array) for array in arrays.values() if len(array))])
     shown: dict[int, list[str]] = {number: [] for number, array in arrays.items() if len(array)}
@@ -71,8 +69,9 @@ def thumbnails(
 def _place(settings: Mapping[str, Any], files: Sequence[Sampled]) -> tuple[Path, str] | None:
     """The file and the array with a cell's images."""
     for own in files:
-        if own.settings.items() <= settings.items():
-            return Path(own.file), cell_of(settings)
+        path, name = Path(own.file), cell_of(settings)
+        if own.settings.items() <= settings.items() and name in read_header(path):
+            return path, name
     return None
 
 

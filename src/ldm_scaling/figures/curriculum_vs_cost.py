@@ -11,7 +11,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 
 from ..jobs.command import csv
-from ..kinds.stages import EASY_TO_HARD, HARD_TO_EASY, PRETRAIN, arm
+from ..kinds.stages import EASY_TO_HARD, HARD_TO_EASY, PRETRAIN, curriculum_stage
 from ..tables.arguments import Confidence, Floors, SeveralCells
 from ..tables.noise_bands import NOISE_BANDS
 from . import quality_curves, style
@@ -20,8 +20,8 @@ from .quality_curves import Quality
 _AXIS = "sampling_cost"
 _LINES = {
     PRETRAIN: ("-", "all noise levels from the beginning"),
-    arm(EASY_TO_HARD): ("--", "high noise first"),
-    arm(HARD_TO_EASY): (":", "low noise first (control)"),
+    curriculum_stage(EASY_TO_HARD): ("--", "high noise first"),
+    curriculum_stage(HARD_TO_EASY): (":", "low noise first (control)"),
 }
 """line style and name of each arm"""
 

@@ -46,7 +46,7 @@ def read_shown(
         raise InputError(f"{steps} steps of {model[0]} {model[1]} are not in the table")
     chosen = rows[rows["steps"] == steps].iloc[0]
     if chosen["status"] != OK:
-        return Shown([samples.FAILED] * len(prompts), "")
+        return Shown([samples.worded(chosen["status"])] * len(prompts), "")
     images = samples.read_images(path, cell_name(steps, chosen["guidance"]), prompts)
     return Shown(images, f"s = {chosen['guidance']:g}{'*' if chosen['at_boundary'] else ''}")
 

@@ -18,7 +18,7 @@ _ALPHA = "\N{GREEK SMALL LETTER ALPHA}"
 
 
 def read_alphas(images: FilesBySize) -> list[float]:
-    """The shares of the first caption, the same of every size."""
+    """The shares of the first caption, which all sizes have in common."""
     return [float(alpha) for alpha in map_array(next(iter(images.values())), "alphas")]
 
 

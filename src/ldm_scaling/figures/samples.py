@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
 from ..data.captions import read_column
-from ..jobs.arrays import map_array
+from ..jobs.arrays import map_array, read_header
 from ..jobs.cli import InputError
 from ..jobs.command import Option, Read
 from ..jobs.letters import families, spelled
@@ -108,7 +108,8 @@ def _draw_block(
 
 def _draw_tile(axes: Axes, tile: np.ndarray | str, left: float, top: float, side: float) -> None:
     if isinstance(tile, str):
-        _write(axes, left + side / 2, top + side / 2, tile, ha="center", va="center")
+        word = wrapped(tile, side)
+        _write(axes, left + side / 2, top + side / 2, word, ha="center", va="center")
         return
     edges = (left, left + side, top + side, top)
     axes.imshow(tile.transpose(1, 2, 0), extent=edges, aspect="auto")
@@ -166,9 +167,15 @@ def mosaic(images: Sequence[np.ndarray | str]) -> np.ndarray | str:
 
 
 def read_images(path: Path, name: str, rows: Sequence[int]) -> list[np.ndarray | str]:
-    """Rows of an array of images; a word for those of a cell that failed, which are not there."""
+    """Rows of an array of images; a word for those that are not there, which failed."""
     array = map_array(path, name)
-    return [array[row] if row < len(array) else FAILED for row in rows]
+    status = read_header(path).get("__metadata__", {}).get(name, FAILED)
+    return [array[row] if row < len(array) else worded(status) for row in rows]
+
+
+def worded(status: str) -> str:
+    """The status of what failed, for readers."""
+    return status.replace("_", " ")
 
 
 def files_by_size(pairs: Sequence[tuple[str, str]]) -> dict[str, Path]:
@@ -200,7 +207,7 @@ def read_captions(captions: Annotated[Path, "test.csv"], prompts: Prompts) -> li
 
 
 def steps_label(sampler: Sampler, steps: Steps) -> str:
-    """How images were sampled, for readers, but for the guidance."""
+    """How images were sampled, for readers, without the guidance."""
     return f"{sampler}, {steps} steps"
 
 

@@ -53,7 +53,8 @@ class _Parser(argparse.ArgumentParser):
 
 def parser(description: str | None, spec: type[Strict] | None = None) -> argparse.ArgumentParser:
     """An argument parser; with `spec`, it has the argument `--spec`."""
-    result = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    raw = argparse.RawDescriptionHelpFormatter
+    result = _Parser(prog=_program(), description=description, formatter_class=raw)
     if spec is not None:
         result.add_argument(
             "--spec",
@@ -62,6 +63,12 @@ def parser(description: str | None, spec: type[Strict] | None = None) -> argpars
             help=f"JSON of {spec.__name__}, or @FILE: everything that decides the result",
         )
     return result
+
+
+def _program() -> str | None:
+    """How a user started this module, as Python 3.14 has it; argparse would say __main__.py."""
+    module = sys.modules["__main__"].__spec__
+    return module and f"python -m {module.name.removesuffix('.__main__')}"
 
 
 def add_work_dir(to: argparse.ArgumentParser) -> None:

@@ -49,6 +49,11 @@ class Pieces:
         self._paths.append(path)
         self.done = stop
 
+    def names(self, prefix: str = "") -> list[str]:
+        """The names of arrays that begin so."""
+        header = read_header(self._paths[0]) if self._paths else {}
+        return [name for name in header if name.startswith(prefix) and name != "__metadata__"]
+
     def rows(self, name: str) -> np.ndarray:
         """All rows of an array, in memory."""
         return np.concatenate([map_array(path, name) for path in self._paths])

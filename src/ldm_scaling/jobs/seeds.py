@@ -30,7 +30,10 @@ class Stream(IntEnum):
     DREAMBOOTH = 8
     PRIOR = 9
     PRIOR_STEPS = 10
-    NOISE_LOSSES = 11
+    SUBSTEPS = 11
+    RESAMPLING = 12
+    INVERSION = 14
+    NOISE_LOSSES = 15
 
 
 def order(count: int, seed: int, start: int, length: int) -> np.ndarray:
@@ -49,13 +52,15 @@ def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def row_generators(
-    stream: Stream, seed: int, positions: Iterable[int]
+    stream: Stream, seed: int, positions: Iterable[int], candidate: int = 0
 ) -> Iterator[torch.Generator]:
-    """A CPU generator for each position, so that no batch size changes the draws."""
+    """A CPU generator for each position, so that no batch size changes the draws.
+
+    Each candidate of a position has numbers of its own.
+    """
     import torch  # most users of this module draw with numpy
 
     for position in positions:
-        mixed = np.random.SeedSequence((seed, int(position), stream)).generate_state(1, np.uint64)[
-            0
-        ]
+        entropy = (seed, int(position), stream, *([candidate] if candidate else []))
+        mixed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
         yield torch.Generator().manual_seed(int(mixed))

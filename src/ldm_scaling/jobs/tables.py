@@ -21,6 +21,10 @@ CELL = ["steps", "guidance", "trained"]
 MEASURED = [*CELL, "metric", "value", "lo", "hi", "n", "nfe", "seconds", "status"]
 ON_GPU = ["memory_gb", "batch"]
 """columns of cells that a table has only if some of them were sampled on a GPU"""
+CHOSEN = ["method", "candidates", "verified", "spread"]
+"""columns of cells that keep one of several candidates"""
+VERIFIER = ["verifier", "image_gflops", "caption_gflops"]
+"""columns of verifier.csv: what it costs that a score looks at an image, and at a prompt"""
 FAMILY = ["size", "channels", "params", "gflops", "normalized_cost"]
 FLOOR_COLUMNS = ["kind", "metric", "value", "lo", "hi", "n"]
 """of floors.csv, and of superres_baselines.csv"""
@@ -44,7 +48,7 @@ HALF = "half_"
 on the other half it is twice the value less that"""
 QUANTITIES = frozenset(
     {"seed", "trained", *MEASURED[3:], *ON_GPU, *COSTS, "grid", "at_boundary", "optimism"}
-    | {"cell", "seeds", "best", "share", "sizes", "rising"}
+    | {"cell", "seeds", "best", "share", "sizes", "rising", "fit_cost", *CHOSEN[2:]}
 )
 """columns of cells that do not say how images are made, or repeat what others say"""
 _INTEGERS = dict.fromkeys(["seed", "steps", "n", "nfe", "channels", "params"], "Int64")
@@ -110,7 +114,15 @@ def cell_of(settings: Mapping[str, Any]) -> str:
         settings["guidance"],
         settings.get("trained"),
         settings.get("allocation"),
+        candidates=kept_of(settings),
+        noise=settings.get("noise"),
     )
+
+
+def kept_of(settings: Mapping[str, Any]) -> tuple[str, int] | None:
+    """The method of a cell that keeps one of several images, and of how many; None of others."""
+    method = settings.get("method")
+    return (method, int(settings["candidates"])) if isinstance(method, str) else None
 
 
 def draws_of(measured: pd.DataFrame, path: Path) -> np.ndarray:

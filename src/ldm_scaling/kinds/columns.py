@@ -83,7 +83,8 @@ COLUMNS = {
     "floors.kind": "`real` (validation against test images) or `reconstruction` (of test images)",
     "superres_baselines.kind": "`bicubic` (enlarged images) or `reconstruction` (of originals)",
     "retrieval.kind": "`held-out`: all images; for emoji also one row for each style",
-    "candidates": "captions to choose from: one for each concept, in the image's own style",
+    "retrieval.candidates": "captions to choose from: one for each concept, in the image's own"
+    " style",
     "recall_at_1": "share of images whose own caption is the nearest",
     "recall_at_10": "share of images whose own caption is among the ten nearest",
     "matched": "mean cosine with the own caption",
@@ -134,6 +135,22 @@ COLUMNS = {
     "allocation": "steps of each size, such as `2-6`",
     "share": "share of the first size, after rounding",
     "best": "whether `guidance` is what the selecting metric chooses",
+    # candidates.csv
+    "method": "how candidates are made: `best_of`, `zero_order` or `resample`; empty where each"
+    " image is kept",
+    "candidates": "images that are sampled for each one that is kept",
+    "verified": "images that were decoded and scored for each one that is kept",
+    "spread": "of a score: standard deviation between candidates of the same image",
+    "candidates.nfe": "network evaluations of all candidates of an image",
+    "candidates.sampling_cost": "`normalized_cost` times `steps` times `candidates`",
+    "candidates.total_cost": "all arithmetic of an image that is kept: U-Net and decoder for each"
+    " candidate, each look of the verifier, the text encoder once",
+    "candidates.seconds": "seconds of all candidates of an image: sampled, decoded and scored",
+    # inversion.csv
+    "noise": "where the initial noise comes from: `none` (unit noise), `global` or `caption` (a"
+    " fitted distribution), or `ascent` and its gradient steps, such as `ascent10`",
+    "inversion.nfe": "passes of the student for an image; a backward pass counts as one",
+    "fit_cost": "all arithmetic of fitting the distribution, once, in passes of the reference",
     # superres.csv, dreambooth.csv
     "model": "`superres`, `superres_scratch`, or a `kind` of superres_baselines.csv",
     "subject": "`all`, or the subject's number",

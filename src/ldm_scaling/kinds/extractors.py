@@ -32,5 +32,6 @@ EXTRACTORS = {
         Extractor("inception_v3", "Inception-v3", 299, "inception-2015-12-05.pt", is_fid=True),
         Extractor("dinov2", "DINOv2", 224, files=_TRANSFORMERS),
         Extractor("clip", "CLIP", files=_TRANSFORMERS),
+        Extractor("squeezenet", "SqueezeNet 1.1", weights="squeezenet1_1.safetensors"),
     )
 }

@@ -77,6 +77,7 @@ METRICS = {
         Metric(
             "clip_like", "CLIP-like score (fitted to the training split)", Of.CAPTIONS, higher=True
         ),
+        Metric("judge", "Judge's score (chose no image)", Of.CAPTIONS, higher=True),
         Metric("psnr", "PSNR (dB)", Of.ORIGINALS, higher=True),
         Metric("ssim", "SSIM", Of.ORIGINALS, higher=True),
         Metric(

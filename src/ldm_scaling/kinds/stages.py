@@ -7,8 +7,12 @@ SUPERRES, SCRATCH = "superres", "superres_scratch"
 ENLARGING = f"{SUPERRES}|{SCRATCH}"
 """the stages of super-resolution, as a regular expression"""
 DREAMBOOTH = "dreambooth"
+ARM = rf"{DISTILL}_[a-z0-9]+"
+"""the stages of stochastic distillation, as a regular expression: the name of an arm at the end"""
 STITCH = "stitch"
 """of cells that several models sample together"""
+INVERSION = "inversion"
+"""of cells of students whose initial noise was made for a score"""
 BUDGET = "budget_"
 """before the name of the text encoder that a U-Net of the parameter budget is trained with"""
 PAIR = rf"{BUDGET}[\w.-]+"
@@ -17,13 +21,14 @@ CURRICULUM = "curriculum"
 EASY_TO_HARD, HARD_TO_EASY = "easy_to_hard", "hard_to_easy"
 CURRICULUM_ORDERS = (EASY_TO_HARD, HARD_TO_EASY)
 """which noise levels a curriculum begins with: the noisiest, or as a control the least noisy"""
-ARM = f"{CURRICULUM}_({'|'.join(CURRICULUM_ORDERS)})"
+CURRICULA = f"{CURRICULUM}_({'|'.join(CURRICULUM_ORDERS)})"
 """the stages of models that are trained by a curriculum, as a regular expression"""
 SAMPLER_OF = {DISTILL: "lcm", GUIDED_DISTILL: "ddim"}
 """the sampler that students learn with and are sampled by, by how they are distilled"""
-PARAM_BUDGET = "param_budget"
+PARAM_BUDGET, CANDIDATES = "param_budget", "candidates"
 SECTIONS = (DISTILL, GUIDED_DISTILL, SUPERRES, DREAMBOOTH, STITCH, PARAM_BUDGET, CURRICULUM)
-"""sections of a study that have stages of their own, beside pretraining"""
+SECTIONS += (CANDIDATES, INVERSION)
+"""sections of a study that have stages or cells of their own, beside pretraining"""
 OWN = "own"
 """in tables, stands for the study's text encoder"""
 
@@ -38,6 +43,21 @@ def student_steps(stage: str) -> int:
     return int(stage.removeprefix(GUIDED_DISTILL))
 
 
+def arm_stage(arm: str) -> str:
+    """The stage of an arm of stochastic distillation."""
+    return f"{DISTILL}_{arm}"
+
+
+def arm_of(stage: str) -> str:
+    """The arm of stochastic distillation that a stage is of; empty if it is of none."""
+    return stage.removeprefix(f"{DISTILL}_") if stage.startswith(f"{DISTILL}_") else ""
+
+
+def is_consistency(stage: str) -> bool:
+    """Whether a stage's models are students of consistency distillation, plain or of an arm."""
+    return stage == DISTILL or bool(arm_of(stage))
+
+
 def is_superres(stage: str) -> bool:
     """Whether a stage's models enlarge images; they see low-resolution latents and no caption."""
     return stage in (SUPERRES, SCRATCH)
@@ -48,14 +68,14 @@ def is_budget(stage: str) -> bool:
     return stage.startswith(BUDGET)
 
 
-def is_arm(stage: str) -> bool:
+def is_curriculum(stage: str) -> bool:
     """Whether a stage's models are trained by a curriculum, to be compared with pretrained ones."""
     return stage.startswith(CURRICULUM)
 
 
 def is_pretrained(stage: str) -> bool:
     """Whether a stage's models are trained on captions from scratch and sampled as pretrained."""
-    return stage == PRETRAIN or is_arm(stage)
+    return stage == PRETRAIN or is_curriculum(stage)
 
 
 def order_of(stage: str) -> str:
@@ -63,7 +83,7 @@ def order_of(stage: str) -> str:
     return stage.removeprefix(f"{CURRICULUM}_")
 
 
-def arm(order: str) -> str:
+def curriculum_stage(order: str) -> str:
     """The stage of models whose clusters enter in an order."""
     return f"{CURRICULUM}_{order}"
 

@@ -67,7 +67,8 @@ TABLES = (
         "frontier_table",
         "tables.frontier",
         "out=tables/frontier.csv envelope_out=tables/envelope.csv levers_out=tables/levers.csv",
-        "cells=frontier_cells stitch=stitch_and_draws",
+        "cells=frontier_cells stitch=stitch_and_draws candidates=candidates_and_draws"
+        " inversion=inversion_and_draws",
         f"metrics=selecting_first {_BY}",
     ),
     Table(
@@ -90,7 +91,8 @@ TABLES = (
         "claims.decide",
         "table_out=tables/claims.csv text_out=claims.md",
         "cells=claimed_cells dreambooth=dreambooth_and_draws stitch=stitch_and_draws"
-        " searches=search_cost_if_searched param_budget=param_budget_and_draws family floors",
+        " searches=search_cost_if_searched param_budget=param_budget_and_draws"
+        " candidates=candidates_and_draws inversion=inversion_and_draws family floors",
         "spec=claims_spec",
     ),
     Table(
@@ -137,6 +139,14 @@ TABLES = (
         needs="stitch",
     ),
     Table(
+        "inversion_table",
+        "tables.inversion",
+        "out=tables/inversion.csv draws_out=tables/inversion/draws.safetensors",
+        "metrics=inverted_metrics family verifier",
+        "spec=inversion_costs select_by=metric training_sd=metrics.training_sd",
+        needs="inversion",
+    ),
+    Table(
         "dreambooth_table",
         "tables.dreambooth",
         "table_out=tables/dreambooth.csv draws_out=tables/dreambooth/draws.safetensors",
@@ -175,6 +185,15 @@ TABLES = (
         "losses=noise_losses captions=validation_captions",
         f"{_BY} images=training.images bootstrap=metrics.bootstrap seed",
         needs="trains",
+    ),
+    Table(
+        "candidates_table",
+        "tables.candidates",
+        "out=tables/candidates.csv draws_out=tables/candidates/draws.safetensors",
+        "metrics=candidates_metrics family verifier",
+        "select_by=metric training_sd=metrics.training_sd",
+        "alignment=metrics.alignment",
+        needs="candidates",
     ),
 )
 WRITTEN_OUT = {"family": None, "retrieval": "metrics.clip_like", "superres_baselines": "superres"}

@@ -22,8 +22,9 @@ from ..jobs.seeds import Stream, row_generators
 from ..jobs.workdir import WorkDir, atomic_path, fingerprint, write_json, write_text
 from ..kinds.architectures import WEIGHTS
 from ..study.latents import AutoencoderNetwork
-from ..training.loop import Plan, Trainer, jsonl, training_summary, warmup_then
+from ..training.loop import Plan, Trainer, warmup_then
 from ..training.network import Network
+from ..training.summary import jsonl, training_summary
 from ..workflow.specs.latents import AutoencoderSpec
 from .pretrained import find
 
@@ -117,15 +118,18 @@ def encode(autoencoder: Network, images: np.ndarray) -> torch.Tensor:
     return torch.cat(parts) * autoencoder.config.scaling_factor
 
 
-@torch.no_grad()
-def decode(autoencoder: Network, latents: torch.Tensor) -> torch.Tensor:
-    """Images [B, 3, S, S] in [0, 1] of scaled latents."""
+def pixels_of(autoencoder: Network, latents: torch.Tensor) -> torch.Tensor:
+    """Images [B, 3, S, S] in [0, 1] of scaled latents, which gradients reach."""
     latents = latents / autoencoder.config.scaling_factor
     parts = [
         autoencoder.decode(latents[rows]).sample.float()
         for rows in batches(len(latents), max(1, DECODED // latents[0, 0].numel()))
     ]
     return (torch.cat(parts) / 2 + 0.5).clamp(0, 1)
+
+
+decode = torch.no_grad()(pixels_of)
+"""the same without gradients"""
 
 
 def to_uint8(images: torch.Tensor) -> np.ndarray:

@@ -64,6 +64,11 @@ def told(network: Denoiser, width: int) -> Denoiser:
     return _module_of(type(network).__name__).told(network, width).train()
 
 
+def judge(network: Denoiser, rank: int | None) -> Denoiser:
+    """A copy that scores latents, of which half, or LoRA of that rank in this half, is to train."""
+    return _module_of(type(network).__name__).judge(network, rank).train()
+
+
 def conditioned(network: Denoiser) -> Denoiser:
     """A copy, to train, with as many input channels again, which at first change nothing."""
     return _module_of(type(network).__name__).conditioned(network).train()

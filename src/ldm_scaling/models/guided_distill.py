@@ -19,7 +19,7 @@ from ..jobs.seeds import Stream, row_generators
 from ..latents.pairs import Pairs
 from ..workflow.specs.models import GuidedDistillSpec
 from .denoiser import Denoiser
-from .students import EMBEDDING, Teacher, distil, drawn, make_student
+from .students import EMBEDDING, Teacher, distil, drawn, make_student, student_parser
 
 
 class ProgressiveDistillation:
@@ -62,7 +62,8 @@ class ProgressiveDistillation:
 
 def main() -> None:
     """Command line."""
-    distil(__doc__, GuidedDistillSpec, ProgressiveDistillation, "guided_distill")
+    options = student_parser(__doc__, GuidedDistillSpec).parse_args()
+    distil(options, ProgressiveDistillation, "guided_distill")
 
 
 if __name__ == "__main__":

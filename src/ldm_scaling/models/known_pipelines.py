@@ -24,17 +24,15 @@ def _unet(**config: Any) -> Components:
     return {"unet": Component("diffusers", "UNet2DConditionModel", config)}
 
 
-_SCHEDULER = {
-    "scheduler": Component(
-        "diffusers",
-        "EulerDiscreteScheduler",
-        {
-            "beta_start": 0.00085,
-            "beta_end": 0.012,
-            "beta_schedule": "scaled_linear",
-            "steps_offset": 1,
-        },
-    )
+_BETAS: dict[str, Any] = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "steps_offset": 1,
+}
+_EULER = {"scheduler": Component("diffusers", "EulerDiscreteScheduler", _BETAS)}
+_PNDM = {  # n steps are n + 1 evaluations
+    "scheduler": Component("diffusers", "PNDMScheduler", _BETAS | {"skip_prk_steps": True})
 }
 _KL = {  # Rombach et al. 2022, https://arxiv.org/abs/2112.10752
     "vae": Component(
@@ -69,7 +67,8 @@ def _clip(number: str, width: int, layers: int, heads: int, projection: bool) ->
 
 _CLIP_L = _clip("", 768, 12, 12, False)  # of OpenAI
 _BIG_G = _clip("_2", 1280, 32, 20, True)  # of OpenCLIP
-_AROUND = _SCHEDULER | _KL | _CLIP_L
+_AROUND_SD1 = _PNDM | _KL | _CLIP_L
+_AROUND_SDXL = _EULER | _KL | _CLIP_L | _BIG_G
 _SD1: dict[str, Any] = {"sample_size": 64, "cross_attention_dim": 768}
 # BK-SDM, https://arxiv.org/abs/2305.15798: one residual block a level, then no middle block, then
 # three levels
@@ -93,6 +92,18 @@ _SDXL: dict[str, Any] = {  # https://arxiv.org/abs/2307.01952
     "addition_time_embed_dim": 256,
     "projection_class_embeddings_input_dim": 2816,
 }
+# of the next four as ComfyUI tells their weights apart, which counts transformer blocks layer by
+# layer: comfy/model_detection.py in 006dd0a of https://github.com/comfyanonymous/ComfyUI
+_ONE_BLOCK = {"mid_block_type": "UNetMidBlock2D"}  # a residual block alone is in the middle
+_SSD_1B = _SDXL | {  # https://arxiv.org/abs/2401.02677
+    **_ONE_BLOCK,
+    "transformer_layers_per_block": (1, (2, 2), (4, 4)),
+    "reverse_transformer_layers_per_block": ((4, 4, 10), (2, 1, 1), 1),
+}
+_VEGA = _SDXL | _ONE_BLOCK | {"transformer_layers_per_block": (1, 1, 2)}  # the same
+# https://arxiv.org/abs/2312.04005
+_KOALA_1B = _SDXL | {"layers_per_block": 1, "transformer_layers_per_block": (1, 2, 6)}
+_KOALA_700M = _KOALA_1B | {"transformer_layers_per_block": (1, 2, 5), "mid_block_type": None}
 _GEMMA = {  # of Google, https://arxiv.org/abs/2408.00118
     "text_encoder": Component(
         "transformers",
@@ -138,18 +149,20 @@ _SANA_600M: dict[str, Any] = {
 _NORMED = {"qk_norm": "rms_norm_across_heads"}
 _SANA_4800M: dict[str, Any] = {"num_layers": 60} | _NORMED
 _SPRINT: dict[str, Any] = {"guidance_embeds": True, "sample_size": 32} | _NORMED
-_SD, _SANA, _SANA_SPRINT = "StableDiffusionPipeline", "SanaPipeline", "SanaSprintPipeline"
+_SD, _XL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
+_SANA, _SANA_SPRINT = "SanaPipeline", "SanaSprintPipeline"
 _OF_SANA = "Efficient-Large-Model"
 
 KNOWN: dict[str, tuple[str, Components]] = {
-    "CompVis/stable-diffusion-v1-4": (_SD, _unet(**_SD1) | _AROUND),
-    "nota-ai/bk-sdm-base": (_SD, _unet(**_BASE) | _AROUND),
-    "nota-ai/bk-sdm-small": (_SD, _unet(**_SMALL) | _AROUND),
-    "nota-ai/bk-sdm-tiny": (_SD, _unet(**_TINY) | _AROUND),
-    "stabilityai/stable-diffusion-xl-base-1.0": (
-        "StableDiffusionXLPipeline",
-        _unet(**_SDXL) | _AROUND | _BIG_G,
-    ),
+    "CompVis/stable-diffusion-v1-4": (_SD, _unet(**_SD1) | _AROUND_SD1),
+    "nota-ai/bk-sdm-base": (_SD, _unet(**_BASE) | _AROUND_SD1),
+    "nota-ai/bk-sdm-small": (_SD, _unet(**_SMALL) | _AROUND_SD1),
+    "nota-ai/bk-sdm-tiny": (_SD, _unet(**_TINY) | _AROUND_SD1),
+    "stabilityai/stable-diffusion-xl-base-1.0": (_XL, _unet(**_SDXL) | _AROUND_SDXL),
+    "segmind/SSD-1B": (_XL, _unet(**_SSD_1B) | _AROUND_SDXL),
+    "segmind/Segmind-Vega": (_XL, _unet(**_VEGA) | _AROUND_SDXL),
+    "etri-vilab/koala-1b": (_XL, _unet(**_KOALA_1B) | _AROUND_SDXL),
+    "etri-vilab/koala-700m": (_XL, _unet(**_KOALA_700M) | _AROUND_SDXL),
     f"{_OF_SANA}/Sana_600M_512px_diffusers": (_SANA, _sana(sample_size=16, **_SANA_600M)),
     f"{_OF_SANA}/Sana_600M_1024px_diffusers": (_SANA, _sana(sample_size=32, **_SANA_600M)),
     f"{_OF_SANA}/Sana_1600M_512px_diffusers": (_SANA, _sana(sample_size=16)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,19 +63,26 @@ class Teacher:
         return guided_prediction(self._network, noisy, steps, captions, scale)
 
 
-def distil(
-    description: str | None,
-    kind: type[Strict],
-    task: Callable[[Any, Pairs, Denoiser], DenoiserTask],
-    section: str,
-) -> None:
-    """The command of a distillation: its spec, its task and its section of the study."""
+def student_parser(description: str | None, kind: type[Strict]) -> ArgumentParser:
+    """The options of a distillation with a spec of this kind."""
     arguments = parser(description, kind)
     add_training(arguments)
     arguments.add_argument("--teacher", required=True, type=Path, help="folder of the teacher")
-    options = arguments.parse_args()
+    return arguments
+
+
+def distil(
+    options: Namespace,
+    task: Callable[[Any, Pairs, Denoiser], DenoiserTask],
+    section: str,
+    *depends_on: str,
+) -> None:
+    """The command of a distillation: its task and its section of the study.
+
+    `depends_on` are hashes of what decides the result beside spec, data and teacher.
+    """
     spec, teacher = options.spec, load(options.teacher)
     plan = make_plan(getattr(spec, section), spec.seed, f"{section}.lr")
-    depends_on = (weights_hash(teacher),)
+    decided = (weights_hash(teacher), *depends_on)
     sampler = SAMPLER_OF[section]
-    train(options, lambda pairs: task(spec, pairs, teacher), plan, sampler, depends_on)
+    train(options, lambda pairs: task(spec, pairs, teacher), plan, sampler, decided)

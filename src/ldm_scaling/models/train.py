@@ -18,7 +18,8 @@ from ..latents.autoencoder import save_model, weights_hash
 from ..latents.pairs import Pairs, open_pairs
 from ..study.fields import Optimisation
 from ..training.devices import Switches, check_gpus, precision, process_index
-from ..training.loop import Plan, Task, Trainer, jsonl, training_summary, warmup_then
+from ..training.loop import Plan, Task, Trainer, warmup_then
+from ..training.summary import jsonl, training_summary
 from .denoiser import Denoiser, alike, blocks
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
 
-from ..costs.count_adopted import BYTES, AdoptedCosts, known_costs
+from ..costs.count_adopted import BYTES, AdoptedCosts, known_costs, native_evaluations
 from ..diffusion.sampling import network_evaluations
+from ..kinds.samplers import NATIVE
 from ..study.adopted import AdoptedModel
 from ..study.figures import SHEET_IMAGES
 from ..study.hub import hub_id, marker
@@ -76,12 +78,13 @@ def encode_prompts(job: Job, spec: EncodePromptsSpec, known: Known) -> Price:
 
 
 def sweep(job: Job, spec: SweepSpec, known: Known) -> Price:
-    """One evaluation a step, or two with guidance, of a solver that takes no more."""
+    """The evaluations of each cell, and what measures its images."""
     assert spec.pipeline
-    _, own = known.adopted[spec.pipeline.name]
+    model, own = known.adopted[spec.pipeline.name]
     counts = sampled(spec)
     evaluations = sum(
-        count * network_evaluations(cell.steps, cell.guidance, own.told) for count, cell in counts
+        count * _evaluations(model, own, cell.sampler, cell.steps, cell.guidance)
+        for count, cell in counts
     )
     images = sum(count for count, _ in counts)
     first, seen = spec.possible[0], known.networks.seen
@@ -94,12 +97,28 @@ def sweep(job: Job, spec: SweepSpec, known: Known) -> Price:
 
 def illustrate(job: Job, spec: IllustrateSpec, known: Known) -> Price:
     """The images that only figures show."""
-    _, own = known.adopted[spec.size]
+    model, own = known.adopted[spec.size]
     images = evaluations = math.nan
     if not math.isnan(own.forward / known.reference):
-        images, evaluations = illustrated(spec, own.forward / known.reference, own.told)
+        nfe = partial(_evaluations, model, own, spec.setting.sampler)
+        images, evaluations = illustrated(spec, own.forward / known.reference, nfe)
     memory = _memory(own, at_a_time(spec), max(spec.guidance) > 1)
     return Price(_sampling(own, evaluations, images), images * known.image_bytes, memory)
+
+
+def _evaluations(
+    model: AdoptedModel, own: AdoptedCosts, sampler: str, steps: int, guidance: float
+) -> int:
+    """Evaluations of an image; a pipeline's own scheduler may take more than one a step."""
+    if sampler == NATIVE and not math.isnan(own.forward):
+        steps = _native(model.model_dump_json())(steps)
+    return network_evaluations(steps, guidance, own.told)
+
+
+@cache
+def _native(model: str) -> Callable[[int], int]:
+    """Counts evaluations of a model, given as JSON, whose network is built once."""
+    return cache(native_evaluations(AdoptedModel.model_validate_json(model)))
 
 
 def _sampling(own: AdoptedCosts, evaluations: float, images: float) -> dict[str, float]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..cells.adaptive import searches
 from ..cells.illustrate import ALPHAS, MOST_STEPS
@@ -11,16 +12,32 @@ from ..cells.search import most_images
 from ..diffusion.sampling import network_evaluations
 from ..jobs.choice import steps_bought
 from ..kinds import stages
+from ..kinds.candidates import verified
+from ..kinds.noises import NONE, iterations
 from ..kinds.sizes import SEPARATOR, channels
 from ..study.figures import SHEET_IMAGES
 from ..tables.fits import TRAINING_FORWARDS
+from ..workflow.specs.candidates import CandidatesSpec
 from ..workflow.specs.cells import CellSpec, IllustrateSpec, SearchSpec, SweepSpec
 from ..workflow.specs.dreambooth import PriorSpec, ScoreSubjectsSpec
+from ..workflow.specs.inversion import InvertSpec
 from ..workflow.specs.measuring import BaselinesSpec, ClipLikeSpec, FeaturesSpec
 from ..workflow.specs.noise import NoiseLossesSpec
+from ..workflow.specs.seen import ScoreSpec
 from .dag import Job
 from .known import Known
-from .price import CAPTIONS, DECODING, GUIDED, UNET, WEIGHT, Price, decoding_bytes
+from .price import (
+    CAPTIONS,
+    DECODING,
+    GUIDED,
+    SCORE,
+    UNET,
+    WEIGHT,
+    Price,
+    decoding_bytes,
+    state_bytes,
+    whole_batches,
+)
 
 
 def sweep(job: Job, spec: SweepSpec, known: Known) -> Price:
@@ -47,6 +64,56 @@ def stitched(job: Job, spec: SweepSpec, known: Known) -> Price:
     return _cells(job, spec, known, counts, flops, sizes)
 
 
+def inverted(job: Job, spec: SweepSpec, known: Known) -> Price:
+    """Price of sampling a student from each noise; a backward pass of ascent costs a forward pass.
+
+    A judge that is a scorer is not counted.
+    """
+    size, networks = job.wildcards["size"], known.networks
+    forward = known.unets(job).forward[size]
+    passes = sum(cell.n * (1 + 2 * iterations(cell.noise or NONE)) for cell in spec.cells)
+    climbing = [cell for cell in spec.cells if cell.ascent]
+    climbed = sum(cell.n * (1 + 2 * iterations(cell.noise or NONE)) for cell in climbing)
+    counts = [(cell.n, cell) for cell in spec.cells]
+    own = _cells(job, spec, known, counts, passes * forward, [size], told=True)
+    more = climbed - sum(cell.n for cell in climbing)
+    flops = dict(own.flops_of)
+    flops[DECODING] += more * networks.decode
+    if climbing and climbing[0].verifier:
+        flops[SCORE] = climbed * _score(climbing[0].verifier, known)
+    judge = spec.cells[0].judge
+    if judge and judge.extractor:
+        images = sum(cell.n for cell in spec.cells)
+        flops["judge"] = images * networks.seen.extractors[judge.extractor.name].flops
+    return replace(own, flops_of=flops)
+
+
+def invert(job: Job, spec: InvertSpec, known: Known) -> Price:
+    """Price of fitting a distribution of noise, forward and backward; all weights are frozen."""
+    networks, unets, batch = known.networks, known.unets(job), spec.fitting.batch
+    seen = whole_batches(spec.fitting.images, batch)
+    flops = {
+        UNET: 2 * seen * unets.forward[spec.size],
+        DECODING: 2 * seen * networks.decode,
+        SCORE: 2 * seen * _score(spec.verifier, known),
+        CAPTIONS: known.images(job) * unets.caption,
+    }
+    held = batch * (channels(spec.size) * networks.activations.training + networks.decode_bytes)
+    memory = WEIGHT * (unets.params[spec.size] + networks.autoencoder_params) + held
+    numbers = 2 * known.latents * (1 + (spec.width or 0))
+    weights = WEIGHT * numbers
+    return Price(flops, weights + state_bytes(weights), memory, epochs=seen / known.images(job))
+
+
+def _score(verifier: ScoreSpec, known: Known) -> float:
+    """FLOPs of scoring an image."""
+    seen = known.networks.seen
+    if verifier.scorer:
+        return seen.scorers[verifier.scorer.name].image
+    assert verifier.extractor
+    return seen.extractors[verifier.extractor.name].flops
+
+
 def _cells(
     job: Job,
     spec: SweepSpec,
@@ -69,6 +136,33 @@ def _cells(
     memory = _sampling_bytes(job, known, sizes, guided)
     kept = images * 2 * networks.seen.width(first) + shown
     return Price(flops_of, 3 * kept, memory)
+
+
+def candidates(job: Job, spec: CandidatesSpec, known: Known) -> Price:
+    """Candidates of the strongest scale of each step count, what looks at them, and what is kept.
+
+    A judge that is a scorer is not counted.
+    """
+    networks, size = known.networks, job.wildcards["size"]
+    told, strongest = stages.is_student(job.wildcards["stage"]), spec.cells[-1].guidance
+    flops_of: dict[str, float] = dict.fromkeys((UNET, DECODING, "features", "scores"), 0.0)
+    images = kept = 0
+    for steps in spec.steps:
+        evaluations = network_evaluations(steps, strongest, told)
+        for method in spec.methods:
+            for count in spec.counts_of(method, steps)[-1:]:
+                made, looks = spec.n * count, spec.n * max(count, verified(method, count, steps))
+                flops_of[UNET] += made * evaluations * known.unets(job).forward[size]
+                flops_of[DECODING] += looks * networks.decode
+                for name, flops in networks.seen.flops(spec.cells[0], looks, spec.n).items():
+                    flops_of[name] += flops
+                images += made
+            kept += spec.n * len(spec.counts_of(method, steps))
+    if own := spec.judge.extractor:
+        flops_of["judge"] = images * networks.seen.extractors[own.name].flops
+    memory = _sampling_bytes(job, known, [size], guided=not told and strongest != 1)
+    flops_of = {name: flops for name, flops in flops_of.items() if flops}
+    return Price(flops_of, 3 * kept * 2 * networks.seen.width(spec.cells[0]), memory)
 
 
 def sampled(spec: SweepSpec) -> list[tuple[int, CellSpec]]:
@@ -115,14 +209,21 @@ def illustrate(job: Job, spec: IllustrateSpec, known: Known) -> Price:
     return Price(flops, images * known.image_bytes, memory)
 
 
-def illustrated(spec: IllustrateSpec, cost: float, told: bool = False) -> tuple[int, int]:
-    """Images that only figures show, of a model of this normalized cost, and their NFE in all."""
+def illustrated(
+    spec: IllustrateSpec,
+    cost: float,
+    nfe: Callable[[int, float], int] = network_evaluations,
+) -> tuple[int, int]:
+    """Images that only figures show, of a model of this normalized cost, and their NFE in all.
+
+    `nfe` are those of one image with so many steps and a guidance scale.
+    """
     fixed, prompts = spec.setting, len(spec.prompts)
     most = spec.diffusion.train_timesteps if spec.diffusion else MOST_STEPS
     strongest = max(spec.guidance)  # what the search will choose costs as much, or half
     bought = {steps_bought(budget, cost, most) for budget in spec.budgets} - {0}
-    forwards = prompts * sum(network_evaluations(steps, strongest, told) for steps in bought)
-    forwards += len(ALPHAS) * network_evaluations(fixed.steps, fixed.guidance, told)
+    forwards = prompts * sum(nfe(steps, strongest) for steps in bought)
+    forwards += len(ALPHAS) * nfe(fixed.steps, fixed.guidance)
     return prompts * len(bought) + len(ALPHAS), forwards
 
 
@@ -162,9 +263,10 @@ def reconstruction(job: Job, spec: FeaturesSpec, known: Known) -> Price:
 
 
 def clip_like(job: Job, spec: ClipLikeSpec, known: Known) -> Price:
-    """Price of fitting the CLIP-like score."""
+    """Price of fitting a CLIP-like score: the study's or the judge's, which is counted last."""
     settings, images = spec.clip_like, known.splits
-    of_images = next(iter(known.networks.seen.extractors.values())).width
+    counted = list(known.networks.seen.extractors.values())
+    of_images = counted[-1 if job.rule == "fit_judge" else 0].width
     maps = settings.width * (of_images + spec.text_encoder.width)
     # besides the two maps, every caption of a batch is compared with every image, twice
     forward = 2 * maps + 4 * settings.batch * settings.width

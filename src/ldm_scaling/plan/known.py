@@ -40,7 +40,7 @@ def counted(
     return (
         _only(jobs, "count_family", FamilySpec),
         {name: own for name, own in encoders.items() if isinstance(own, FamilySpec)},
-        _only(jobs, "reconstruction_features", FeaturesSpec),
+        _seen(jobs, _only(jobs, "reconstruction_features", FeaturesSpec)),
         baselines.perceptual if baselines else None,
     )
 
@@ -48,6 +48,13 @@ def counted(
 def measured(jobs: Sequence[Job]) -> FeaturesSpec:
     """What the images of cells are measured with."""
     return FeaturesSpec.part_of(_only(jobs, "sweep", SweepSpec).possible[0])
+
+
+def _seen(jobs: Sequence[Job], features: FeaturesSpec) -> FeaturesSpec:
+    """What images are seen by: the networks of metrics, then the judge's if it is an extractor."""
+    judge = _spec(jobs, "judge_features", FeaturesSpec)
+    extractors = [*features.extractors, *(judge.extractors if judge else [])]
+    return features.model_copy(update={"extractors": extractors})
 
 
 def results(jobs: Sequence[Job]) -> Path:

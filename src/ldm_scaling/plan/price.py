@@ -19,6 +19,7 @@ STATE = 5
 """numbers of each weight in a training: itself, its gradient, AdamW's two moments, its average"""
 UNET, ENCODING, TEXT_ENCODER = "U-Net", "encoding", "text encoder"
 DECODING, HALF_DECODING = "decoding", "decoding in 16 bits"
+SCORE = "score of noise"
 DENOISING, CAPTIONS = "denoising in float32", "captions"
 ARITHMETIC: dict[str, str] = {
     **dict.fromkeys((UNET, ENCODING, TEXT_ENCODER, HALF_DECODING), BFLOAT16),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -24,6 +25,7 @@ from ..kinds.sizes import channels
 from ..latents.encode_images import BATCH as IMAGES
 from ..latents.encode_part import BATCH as IMAGES_OF_SHARDS
 from ..models.students import EMBEDDING
+from ..study.distill import PLAIN
 from ..study.fields import Strict
 from ..study.superres import SCALE
 from ..tables.fits import TRAINING_FORWARDS
@@ -147,8 +149,19 @@ def _superres(job: Job, spec: SuperResSpec, known: Known) -> Price:
 
 
 def _distill(job: Job, spec: DistillSpec, known: Known) -> Price:
-    # a guided prediction of the teacher, and one of the target
-    return _training(job, spec, spec.distill, known, teachers=GUIDED + 1, frozen=2)
+    # a guided prediction of the teacher in each of its steps, and one of the target
+    arm, settings = spec.arm or PLAIN, spec.distill
+    teachers = GUIDED * arm.substeps + 1
+    if arm.adversary is None:
+        return _training(job, spec, settings, known, teachers, frozen=2)
+    # the discriminator sees latents of both kinds, and for the student its own once more; half of
+    # it is trained, so that less than this is kept of the former, and saved
+    found = _training(job, spec, settings, known, teachers + 3 * TRAINING_FORWARDS, frozen=2)
+    weights = WEIGHT * known.unets(job).params[spec.size]
+    images = 2 * _images_at_a_time(job, settings.batch)
+    activations = images * channels(spec.size) * known.networks.activations.training
+    memory = found.gpu_bytes + (STATE - 1) * weights + activations
+    return replace(found, bytes=found.bytes + 2 * 3 * weights, gpu_bytes=memory)
 
 
 def _guided_distill(job: Job, spec: GuidedDistillSpec, known: Known) -> Price:
@@ -177,12 +190,17 @@ def _training(
 
 
 def _training_bytes(job: Job, known: Known, size: str, batch: int) -> float:
-    switches, gpus = str(job.resources.get("switches", "")), max(1, job.gpus)
+    switches = str(job.resources.get("switches", ""))
     weights, activations = WEIGHT * known.unets(job).params[size], known.networks.activations
-    shared = gpus if "--sharded" in switches else 1
+    shared = max(1, job.gpus) if "--sharded" in switches else 1
     image = activations.checkpointing if "--checkpointing" in switches else activations.training
-    images = min(math.ceil(batch / gpus), int(job.resources.get("micro_batch", batch)))
+    images = _images_at_a_time(job, batch)
     return STATE * weights / shared + images * channels(size) * image
+
+
+def _images_at_a_time(job: Job, batch: int) -> int:
+    """Images of a batch that one GPU takes through the network at a time."""
+    return min(math.ceil(batch / max(1, job.gpus)), int(job.resources.get("micro_batch", batch)))
 
 
 def _dreambooth(job: Job, spec: DreamBoothSpec, known: Known) -> Price:
@@ -218,20 +236,23 @@ PRICES: dict[str, Callable[..., Price]] = {
     "encode_prompts": adopted.encode_prompts,
     "pretrain": _pretrain,
     "pretrain_pair": _pretrain,
-    "pretrain_arm": _pretrain,
+    "pretrain_curriculum": _pretrain,
     "noise_losses": cells.noise_losses,
     "train_superres": _superres,
-    "distill": _distill,
+    **dict.fromkeys(("distill", "distill_stochastic"), _distill),
     "guided_distill": _guided_distill,
     "sample_prior": cells.prior,
     "dreambooth": _dreambooth,
     "sweep": _sweep,
     "sample_stitched": cells.stitched,
+    "sample_candidates": cells.candidates,
+    "invert": cells.invert,
+    "sample_inverted": cells.inverted,
     "illustrate": _illustrate,
     "score_subjects": cells.score_subjects,
-    "real_features": cells.real_features,
+    **dict.fromkeys(("real_features", "judge_features"), cells.real_features),
     "reconstruction_features": cells.reconstruction,
-    "fit_clip_like": cells.clip_like,
+    **dict.fromkeys(("fit_clip_like", "fit_judge"), cells.clip_like),
     "superres_baselines": cells.baselines,
 }
 """of each rule that costs something: a function of a job, its spec and what is known"""

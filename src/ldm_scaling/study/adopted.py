@@ -106,7 +106,7 @@ class AdoptedModel(Strict):
 
     @property
     def off_grid(self) -> AdoptedModel:
-        """It without the keys that say where it is sampled, and the same of its teacher."""
+        """A copy, also of its teacher, without the keys that say where it is sampled."""
         unread = dict.fromkeys(("steps", "guidance", "few_step_of"))
         return self.model_copy(update={**unread, "base": self.base and self.base.off_grid})
 

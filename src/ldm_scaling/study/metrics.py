@@ -19,7 +19,7 @@ Selecting = Annotated[str, one_of(SELECTING)]
 InputSize = Annotated[int, Field(ge=32)]
 
 FID = "fid"
-CLIP_SCORE, CLIP_LIKE = "clip_score", "clip_like"
+CLIP_SCORE, CLIP_LIKE, JUDGE = "clip_score", "clip_like", "judge"
 FEATURES = "features"
 """array of the first extractor's features; those of another extractor have its name"""
 FEWEST_CONCEPTS = 8
@@ -120,6 +120,30 @@ class ClipLike(Strict):
     """share of features left out at random while fitting"""
 
 
+class Judge(Strict):
+    """A score of images against their captions that chooses no image: it judges what others chose.
+
+    An extractor's features are fitted to the training split as `clip_like` says.
+    """
+
+    extractor: FeatureNetwork | None = None
+    """network of a second CLIP-like score, none of metrics.extractors; null: a scorer judges"""
+    scorer: Scorer | None = None
+    """model that scores images, none of metrics.scorers; null: an extractor's features judge"""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Judge:
+        if (self.extractor is None) == (self.scorer is None):
+            raise ValueError("extractor: a judge has either an extractor or a scorer; name one")
+        return self
+
+    @property
+    def inputs(self) -> list[Path]:
+        """Files that must exist before it judges."""
+        own = self.extractor or self.scorer
+        return own.inputs if own else []
+
+
 class Metrics(Strict):
     """How samples are compared with the held-out images, and with their prompts."""
 
@@ -140,6 +164,8 @@ class Metrics(Strict):
     """models that score images against their captions; claims and figures take the first one's"""
     clip_like: Annotated[ClipLike | None, Field(exclude_if=is_none)] = None
     """how a substitute for the CLIP score is fitted; null: none is fitted"""
+    judge: Annotated[Judge | None, Field(exclude_if=is_none)] = None
+    """what judges images that were chosen by the study's own score; null: nothing is chosen"""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Metrics:
@@ -147,6 +173,9 @@ class Metrics(Strict):
             names = [own.name for own in listed]
             if twice := [name for name in names if names.count(name) > 1]:
                 raise ValueError(f"{key}: {twice[0]} is listed twice; remove one")
+        filed = [own.name for own in self.extractors if EXTRACTORS[own.name].weights]
+        if len(filed) > 1:
+            raise ValueError(f"extractors: only one can be a file of weights; remove {filed[1]}")
         return self
 
     @model_validator(mode="after")
@@ -154,6 +183,25 @@ class Metrics(Strict):
         if self.scorers and self.clip_like:
             raise ValueError(
                 "clip_like: metrics.scorers names a model, so no substitute is needed; set null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _judge_is_independent(self) -> Metrics:
+        if self.judge is None:
+            return self
+        own, others, key = self.judge.extractor, self.extractors, "extractor"
+        if self.judge.scorer:
+            own, others, key = self.judge.scorer, self.scorers, "scorer"
+        if own and own.name in {other.name for other in others}:
+            raise ValueError(
+                f"judge.{key}: {own.name} is also in metrics.{key}s, and a judge must be"
+                " independent of what chooses and compares images; name another"
+            )
+        if self.judge.extractor and not self.clip_like:
+            raise ValueError(
+                "judge.extractor: its score is fitted as metrics.clip_like says, which is null;"
+                " name a judge.scorer instead"
             )
         return self
 
@@ -187,6 +235,18 @@ class Metrics(Strict):
         return found[0] if found else None
 
     @property
+    def every_extractor(self) -> list[FeatureNetwork]:
+        """Those of `extractors`, and the judge's."""
+        judge = self.judge.extractor if self.judge else None
+        return [*self.extractors, *([judge] if judge else [])]
+
+    @property
+    def every_scorer(self) -> list[Scorer]:
+        """Those of `scorers`, and the judge."""
+        judge = self.judge.scorer if self.judge else None
+        return [*self.scorers, *([judge] if judge else [])]
+
+    @property
     def clip(self) -> Scorer | None:
         """The model of the CLIP score, if it is measured."""
         return next((own for own in self.scorers if own.name == CLIP_SCORE), None)
@@ -205,6 +265,11 @@ class Metrics(Strict):
     def alignment(self) -> str | None:
         """Name of the metric that compares images with their captions, if there is one."""
         return self.scorers[0].name if self.scorers else self.names.get(CLIP_LIKE)
+
+    @property
+    def coverage(self) -> str | None:
+        """Name of the share of real images that samples come near, if there are real images."""
+        return self.names.get("coverage")
 
 
 class Components(Strict):

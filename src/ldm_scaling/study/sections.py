@@ -8,14 +8,16 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from ..kinds.sizes import channels
 from .adopted import Adopted
+from .candidates import Candidates
 from .curriculum import CurriculumArms
 from .data import Data
 from .diffusion import Diffusion
-from .distill import Distill, GuidedDistill
+from .distill import Arm, Distill, GuidedDistill
 from .dreambooth import DreamBooth
 from .family import Family
 from .fields import Seed, Strict, is_none
 from .figures import Figures, Latency
+from .inversion import Inversion
 from .latents import Latents
 from .metrics import Metrics
 from .param_budget import ParamBudget
@@ -69,6 +71,10 @@ class Sections(Strict):
     """text encoders of several sizes, each with U-Nets of several sizes; null: none"""
     curriculum: Annotated[CurriculumArms | None, Field(exclude_if=is_none)] = None
     """sizes that are trained by a curriculum too, in both orders; null: none"""
+    candidates: Candidates | None = None
+    """several images of each prompt, of which a score keeps one; null: each image is kept"""
+    inversion: Annotated[Inversion | None, Field(exclude_if=is_none)] = None
+    """initial noise of one-step students that is made for a score; null: none"""
     sampling: Sampling
     search: Search
     metrics: Metrics
@@ -115,6 +121,11 @@ class Sections(Strict):
     def has_students(self) -> bool:
         """Whether there are students of few steps beside the models that they learned from."""
         return bool(self.adopted.students if self.adopted else self.distill)
+
+    @property
+    def arms(self) -> dict[str, Arm] | None:
+        """The arms of stochastic distillation, by their names; None if there are none."""
+        return self.distill.stochastic if self.distill else None
 
     @property
     def compares_with_training(self) -> bool:

@@ -10,20 +10,17 @@ from typing import Any
 from pydantic import model_validator
 
 from ..kinds.stages import SECTIONS
-from .check_curriculum import check_curriculum
-from .checks import (
-    check_adopted,
-    check_param_budget,
-    check_prompts,
-    check_seeds,
-    check_shapes_and_counts,
-    check_students,
-    check_superres,
-    check_training,
-    of_evaluation,
-    with_subjects,
-    with_trajectories,
-)
+from .checks.adopted import check_adopted, of_evaluation
+from .checks.candidates import check_candidates
+from .checks.curriculum import check_curriculum
+from .checks.dreambooth import with_subjects
+from .checks.inversion import check_inversion
+from .checks.param_budget import check_param_budget
+from .checks.shared import check_prompts, check_shapes_and_counts
+from .checks.stitch import with_trajectories
+from .checks.students import check_students
+from .checks.superres import check_superres
+from .checks.training import check_seeds, check_training
 from .sections import Sections
 
 
@@ -37,7 +34,8 @@ class Study(Sections):
         if not (isinstance(merged, dict) and merged.get("adopted")):
             return merged
         metrics = merged.get("metrics")
-        untrained = {"metrics": {**metrics, "clip_like": None}} if isinstance(metrics, dict) else {}
+        fitted = dict.fromkeys(("clip_like", "judge"))
+        untrained = {"metrics": {**metrics, **fitted}} if isinstance(metrics, dict) else {}
         return merged | dict.fromkeys(SECTIONS) | untrained
 
     @model_validator(mode="after")
@@ -53,6 +51,8 @@ class Study(Sections):
         check_superres(self)
         check_param_budget(self)
         check_curriculum(self)
+        check_candidates(self)
+        check_inversion(self)
         check_prompts(self)
         check_seeds(self)
         return with_trajectories(with_subjects(self))

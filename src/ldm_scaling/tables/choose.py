@@ -23,13 +23,13 @@ from ..jobs.cli import InputError
 from ..jobs.tables import HALF, read_whole, settings_of
 from ..kinds.metrics import sign
 from ..kinds.samplers import SAMPLERS
-from ..kinds.stages import DISTILL, PRETRAIN
+from ..kinds.stages import DISTILL, PRETRAIN, arm_of
 
 FRONTIER = ["cell", "stage", "size", "sampler", "steps", "guidance", "seeds", "metric", "value"]
 FRONTIER += ["lo", "hi", "n", "nfe", "sampling_cost", "guided_cost", "total_cost", "seconds"]
 FRONTIER += ["status"]
 """columns of frontier.csv; then those of `ON_SOME`, others that cells may have, and halves"""
-ON_SOME = ["schedule", "allocation"]
+ON_SOME = ["schedule", "allocation", "method", "candidates", "noise"]
 _SAME = 1 + 1e-6
 """costs closer than this are one"""
 
@@ -160,7 +160,9 @@ def described(row: pd.Series, rows: pd.DataFrame) -> str:
     """
     said = ["stage", "size", "sampler", "steps", "guidance"]
     stage, size, sampler, steps, guidance = (row[name] for name in said)
-    words = [{PRETRAIN: size, DISTILL: f"student of {size}"}.get(stage, f"{size} {stage}")]
+    names = {PRETRAIN: size, DISTILL: f"student of {size}"}
+    arm = arm_of(stage)
+    words = [f"student of {size} ({arm})" if arm else names.get(stage, f"{size} {stage}")]
     words.append(SAMPLERS[sampler].label if sampler in SAMPLERS else sampler)
     words.append(f"{steps} step" if steps == 1 else f"{steps} steps")
     words.append(f"guidance {guidance:g}" if guidance > 1 else "no guidance")

@@ -18,6 +18,7 @@ from ..jobs.arrays import map_array, read_header
 from ..jobs.cli import InputError, positive
 from ..jobs.command import Option, command, csv
 from ..jobs.tables import OK, records, write_cells
+from ..kinds.cells import DIVERGED
 from .arguments import Confidence, Family, Guidance, Out, Sampler, Steps
 from .values import Values, interval, read_values, student_over_normal
 
@@ -26,7 +27,6 @@ ALL = "all"
 SUBJECTS = ["subject", "name", "class", "images"]
 SCORES = ["stage", "size", "seed", "subject", "name", "class", "metric", "value", "lo", "hi", "n"]
 SCORES += ["params", "sampler", "steps", "guidance", "seconds", "status"]
-DIVERGED = "diverged"
 NOT_METRICS = {"seconds", "images"}
 
 

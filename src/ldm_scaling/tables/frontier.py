@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,10 @@ from ..jobs.tables import CELLS, HALF, OK, ON_GPU, settings_of, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.metrics import sign
 from .arguments import Confidence, Metrics, Out
+from .candidates import read_candidates
 from .choose import FRONTIER, Configurations
 from .curves import AXES
+from .inversion import made, read_inverted
 from .stitch import read_stitched
 from .values import Values, interval, read_values, with_intervals
 
@@ -165,14 +167,22 @@ def _loss(
     return np.concatenate([[mean[1:].mean()], mean[1:]]), (low, high)
 
 
+class Beside(NamedTuple):
+    """Tables of other cells than those of single models, each with its draws, where they exist."""
+
+    stitch: tuple[Path, Path] | None = None
+    candidates: tuple[Path, Path] | None = None
+    inversion: tuple[Path, Path] | None = None
+
+
 def frontier_of(
     cells: Sequence[tuple[str, Path, Path]],
-    stitch: tuple[Path, Path] | None,
+    beside: Beside,
     metrics: list[str],
     confidence: float,
 ) -> pd.DataFrame:
-    """The rows of frontier.csv: of cells with their schedule and draws, and of trajectories."""
-    return _table(_joined(cells, stitch, metrics, confidence))
+    """The rows of frontier.csv: of cells with their schedule and draws, and of others."""
+    return _table(_joined(cells, beside, metrics, confidence))
 
 
 def _table(parts: Sequence[Values]) -> pd.DataFrame:
@@ -182,25 +192,31 @@ def _table(parts: Sequence[Values]) -> pd.DataFrame:
 
 def _joined(
     cells: Sequence[tuple[str, Path, Path]],
-    stitch: tuple[Path, Path] | None,
+    beside: Beside,
     metrics: list[str],
     confidence: float,
 ) -> list[Values]:
-    return [joined(_read(cells, stitch, metric), confidence) for metric in metrics]
+    return [joined(_read(cells, beside, metric), confidence) for metric in metrics]
 
 
-def _read(
-    cells: Sequence[tuple[str, Path, Path]], stitch: tuple[Path, Path] | None, metric: str
-) -> list[Values]:
-    found = []
+def _read(cells: Sequence[tuple[str, Path, Path]], beside: Beside, metric: str) -> list[Values]:
+    found, usual = [], cells[0][0]
     for schedule, table, draws in cells:
         own = read_values(table, draws, metric, CELLS)
         found.append(Values(own.rows.assign(schedule=schedule), own.draws))
-    if stitch:
-        own = read_stitched(*stitch, metric)
+    if beside.stitch:
+        own = read_stitched(*beside.stitch, metric)
         unknown = pd.array([pd.NA] * len(own.rows), "Int64")
-        rows = own.rows.assign(nfe=unknown, schedule=cells[0][0])
+        rows = own.rows.assign(nfe=unknown, schedule=usual)
         found.append(Values(rows, own.draws))
+    if beside.inversion:
+        own = made(read_inverted(*beside.inversion, metric))
+        found.append(Values(own.rows.assign(schedule=usual), own.draws))
+    if beside.candidates:  # one candidate is an image of the cells
+        found = [Values(own.rows.assign(candidates=1), own.draws) for own in found]
+        own = read_candidates(*beside.candidates, metric)
+        own = own.where(own.rows["candidates"] > 1)
+        found.append(Values(own.rows.assign(schedule=usual), own.draws))
     return found
 
 
@@ -224,10 +240,18 @@ def main(
         tuple[Path, Path] | None,
         Option("stitch.csv and the draws beside it", Path, nargs=2, names=("STITCH", "DRAWS")),
     ] = None,
+    candidates: Annotated[
+        tuple[Path, Path] | None,
+        Option("candidates.csv and the draws beside it", Path, nargs=2, names=("TABLE", "DRAWS")),
+    ] = None,
+    inversion: Annotated[
+        tuple[Path, Path] | None,
+        Option("inversion.csv and the draws beside it", Path, nargs=2, names=("TABLE", "DRAWS")),
+    ] = None,
 ) -> None:
     """Write frontier.csv, envelope.csv and levers.csv. The first metric is that of the levers."""
     given = [(schedule, Path(table), Path(drawn)) for schedule, table, drawn in cells]
-    parts = _joined(given, stitch, metrics, confidence)
+    parts = _joined(given, Beside(stitch, candidates, inversion), metrics, confidence)
     table = _table(parts)
     found = [Configurations.of(table, metric) for metric in metrics]
     best = [row for own in found for row in envelope_table(own, confidence)]

@@ -63,7 +63,7 @@ class Values:
         An interval at this confidence, of one cell or of a statistic of several, covers what other
         seeds would have given. How seeds spread is pooled over models, as `_of_other_seeds` says;
         where all values of the table are above 0 it is the spread of their logarithms. A cell that
-        failed for one seed has no mean. Of the rows, `seconds` is the mean too. Columns of `also`
+        failed for one seed has no mean. In the rows, `seconds` is a mean too. Columns of `also`
         tell cells apart beside those that all tables have. Without `widened`, draws spread by one
         standard deviation of seeds, and not by as much as Student's quantiles need.
         """

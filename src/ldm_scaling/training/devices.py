@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -189,3 +190,11 @@ def divided(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     mesh = like.device_mesh
     value = value.to(mesh.device_type).contiguous()
     return distribute_tensor(value, mesh, like.placements, src_data_rank=None)
+
+
+def as_laid_out(optimizer: dict[str, Any], parameters: Iterable[torch.Tensor]) -> None:
+    """Put the moments of a saved state of AdamW where its parameters are, in their layout."""
+    for number, parameter in enumerate(parameters):
+        moments = optimizer["state"].get(number, {})
+        for name in moments.keys() & {"exp_avg", "exp_avg_sq"}:
+            moments[name] = divided(moments[name], parameter)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-import json
 import math
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -30,7 +28,7 @@ from ..jobs.seeds import order
 from ..jobs.workdir import WorkDir, write_json
 from .devices import (
     Switches,
-    device_name,
+    as_laid_out,
     divided,
     ignore_settings_of_accelerate,
     in_precision,
@@ -39,6 +37,7 @@ from .devices import (
     whole,
 )
 from .network import Network
+from .opponent import Opponent
 from .pacing import Pace
 
 DEFAULTS = Switches()
@@ -53,6 +52,8 @@ class Task(Protocol):
     It may have an `order(seed, start, length)` of its own, `announce(indices)`, which is told the
     images of this process's next step while the current one runs, a `target`: a copy of the
     module that always has the averaged weights, and a `pace`, which takes the loss of every step.
+    If it has an `opponent`, its losses are those of both networks, and `measured(device)` gives
+    numbers for the log.
     """
 
     module: Network
@@ -173,6 +174,7 @@ class Trainer:
         self._announce = getattr(task, "announce", None)
         self._pace: Pace | None = getattr(task, "pace", None)
         self._losses = torch.zeros(plan.batch, device=self.device)
+        self._opponent: Opponent | None = getattr(task, "opponent", None)
 
     def _placed(self, target: Network | None) -> Network | None:
         if target is None:
@@ -199,11 +201,10 @@ class Trainer:
         self.averaged = {k: divided(v, weights[k]) for k, v in saved["averaged"].items()}
         module = {k: divided(v, weights[k]) for k, v in saved["module"].items()}
         self.accelerator.unwrap_model(self.module).load_state_dict(module)
-        for number, parameter in enumerate(self.module.parameters()):
-            moments = saved["optimizer"]["state"].get(number, {})
-            for name in moments.keys() & {"exp_avg", "exp_avg_sq"}:
-                moments[name] = divided(moments[name], parameter)
+        as_laid_out(saved["optimizer"], self.module.parameters())
         self.optimizer.load_state_dict(saved["optimizer"])
+        if self._opponent:
+            self._opponent.load(saved["opponent"])
         self.state = State(**{name: saved[name] for name in vars(self.state)})
         if self._pace:
             self._pace.restore(saved["pace"])
@@ -219,6 +220,8 @@ class Trainer:
             **vars(self.state),
             **({"pace": self._pace.state()} if self._pace else {}),
         }
+        if self._opponent:
+            state["opponent"] = self._opponent.state()
         state = whole(state, self.accelerator.is_main_process)
         if self.accelerator.is_main_process:
             self.work.save(self.state.step, functools.partial(write_state, state))
@@ -251,6 +254,8 @@ class Trainer:
         self.accelerator.clip_grad_norm_(self.module.parameters(), plan.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        if self._opponent:
+            self._opponent.step(self.accelerator)
         self._average()
         self.state.step += 1
         return total
@@ -335,9 +340,9 @@ class Trainer:
                     copies = {k: v.detach().to("cpu", copy=True) for k, v in kept.items()}
                     state.kept[keep_at[state.step]] = copies
             if state.step % log_steps == 0 or state.step == plan.steps:
-                row = {"images": state.step * plan.batch, "loss": loss}
-                state.log.append(row)
-                self.accelerator.log({"loss": loss}, step=row["images"])
+                row = {"loss": loss} | self._measured()
+                state.log.append({"images": state.step * plan.batch} | row)
+                self.accelerator.log(row, step=state.step * plan.batch)
             if self.accelerator.is_main_process:
                 progress.update(images, f"loss {np.mean(running[-50:]):.4f}")
             if ended:
@@ -352,6 +357,13 @@ class Trainer:
         self.accelerator.end_training()  # and no exchange between processes from here on
         return state
 
+    def _measured(self) -> dict[str, float]:
+        if self._opponent is None:
+            return {}
+        with torch.no_grad(), self.accelerator.autocast():
+            task: Any = self.task
+            return task.measured(self.device)
+
     def _check(self, loss: float) -> None:
         if math.isfinite(loss):
             return
@@ -364,37 +376,3 @@ class Trainer:
             f"{self.label}: the loss is {loss} after {images} images; no model is saved "
             f"(status in {self.work.path}/status.json). Lower {self.plan.lr_key}"
         )
-
-
-def training_summary(trainer: Trainer, **more: Any) -> dict[str, Any]:
-    """What a trained network's summary.json says in any case."""
-    plan, state = trainer.plan, trainer.state
-    parameters = trainer.accelerator.unwrap_model(trainer.module).parameters()
-    return {
-        "status": "ok",
-        "params": sum(p.numel() for p in parameters),
-        "images": state.step * plan.batch,
-        "steps": state.step,
-        "seconds": round(state.seconds, 1),
-        "device": device_name(trainer.device),
-        "processes": trainer.accelerator.num_processes,
-        "precision": trainer.accelerator.mixed_precision,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "revision": git_revision(),
-        **more,
-    }
-
-
-def git_revision() -> str:
-    """The revision of this code, with `-dirty` if it was changed; empty outside of git."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def jsonl(rows: list[dict]) -> str:
-    """Rows as JSON lines."""
-    return "".join(json.dumps(row) + "\n" for row in rows)

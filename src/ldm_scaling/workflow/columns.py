@@ -27,6 +27,8 @@ TABLES = {
     "metric_agreement": "tables.metric_agreement.AGREEMENT",
     "search_cost": "tables.searches.SEARCH_COST",
     "stitch": "tables.stitch.STITCH",
+    "candidates": "tables.candidates.CANDIDATES",
+    "inversion": "tables.inversion.INVERSION",
     "superres": "tables.superres.SUPERRES",
     "superres_baselines": "tables.arguments.FLOOR_COLUMNS",
     "dreambooth": "tables.dreambooth.SCORES",

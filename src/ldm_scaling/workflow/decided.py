@@ -18,6 +18,7 @@ from operator import getitem
 from typing import Any
 
 from ..kinds.figures import FIGURES
+from ..kinds.noises import FITTED
 from ..kinds.stages import SAMPLER_OF, is_pretrained
 from ..kinds.tables import TABLES
 from ..study.fields import Strict, StudyError
@@ -118,6 +119,7 @@ def _values(study: Study) -> dict[str, list]:
         "split": ["train", "validation", "test"],
         "part": [0],
         "subject": [0],
+        "noise": list(FITTED),
         "steps": study.guided_distill.steps if study.guided_distill else [],
         "sizes": list(dict.fromkeys(sizes for sizes, _ in stages.trajectories(study))),
         "name": list(dict.fromkeys(samplers)),

@@ -28,8 +28,8 @@ class Archive:
     bytes: int
 
 
-SQUEEZENET = RESOURCES / "squeezenet1_1.safetensors"
-"""of the perceptual distance of super-resolution, where LPIPS is not set up"""
+SQUEEZENET = RESOURCES / str(EXTRACTORS["squeezenet"].weights)
+"""of the perceptual distance of super-resolution, where LPIPS is not set up, and of a judge"""
 SQUEEZENET_BYTES = 4_947_032
 WORD_VECTORS_BYTES = 31_182_491
 COCO = ("coco/annotations_trainval2014.zip", "coco/val2014.zip", "coco/train2014.zip")
@@ -125,12 +125,12 @@ def _networks(study: Study) -> list[HubDownload]:
 def hub_downloads(study: Study) -> list[HubDownload]:
     """What the study downloads from the hub, of all that have a commit."""
     found = _networks(study)
-    for scorer in study.metrics.scorers:
+    for scorer in study.metrics.every_scorer:
         if scorer.revision:
             known = SCORERS[scorer.name]
             files = (*known.others, *known.files)
             found.append(HubDownload(scorer.pretrained, scorer.revision, include=files))
-    for extractor in study.metrics.extractors:
+    for extractor in study.metrics.every_extractor:
         if extractor.pretrained and extractor.revision:
             files = EXTRACTORS[extractor.name].files
             found.append(HubDownload(extractor.pretrained, extractor.revision, include=files))
@@ -156,8 +156,9 @@ def downloads(study: Study) -> list[Path]:
         if model.lacks_revision:
             raise StudyError(f"config key adopted.models: {model.unnamed_commit}")
     files = [download.marker for download in hub_downloads(study)]
-    if study.metrics.weights:
-        files.append(study.metrics.weights)
+    for extractor in study.metrics.every_extractor:
+        if extractor.weights and not extractor.pretrained:
+            files.append(extractor.weights)
     encoders = [study.latents.text_encoder] if study.trains else []
     if study.param_budget:
         encoders += study.param_budget.text_encoders
@@ -170,4 +171,4 @@ def downloads(study: Study) -> list[Path]:
     sources = [study.data, *([study.data.evaluation] if study.data.evaluation else [])]
     if any(source.source == "coco" and source.folder == COCO_FOLDER for source in sources):
         files += [RESOURCES / name for name in COCO]
-    return files
+    return list(dict.fromkeys(files))

@@ -14,13 +14,16 @@ from typing import NamedTuple
 from ..kinds.metrics import METRICS
 from ..kinds.stages import (
     BUDGET,
+    CANDIDATES,
     CURRICULUM,
     DISTILL,
     DREAMBOOTH,
     GUIDED_DISTILL,
+    INVERSION,
     PRETRAIN,
     STITCH,
     SUPERRES,
+    is_consistency,
     is_pretrained,
     is_superres,
 )
@@ -57,7 +60,8 @@ def _cells(study: Study) -> dict[str, list[tuple[str, str]]]:
         "fixed_cells": [fixed],
         "samplers_cells": [(PRETRAIN, sampler) for sampler in study.sampling.samplers],
         "all_sizes_cells": [pair for pair in every if pair[0] in (PRETRAIN, DISTILL)],
-        "student_cells": [fixed, *_of(DISTILL, every)],
+        "student_cells": [fixed, *(pair for pair in every if pair[0] == DISTILL)],
+        "consistency_cells": [pair for pair in every if is_consistency(pair[0])],
         "guided_student_cells": [fixed, *_of(GUIDED_DISTILL, every)],
         "superres_cells": superres,
         "finetuned_cells": superres[:1],
@@ -96,6 +100,7 @@ def _paths(study: Study) -> dict[str, str]:
         "superres_captions": f"{originals}.csv",
         "test_features": "cells/reference/test.safetensors",
         "validation_features": "cells/reference/validation.safetensors",
+        "verifier": "models/verifier.csv",
         "component_counts": "models/components.csv",
         "component_seconds": "models/component_seconds.csv",
         "pair_counts": "models/param_budget.csv",
@@ -181,10 +186,23 @@ def frontier_images(study: Study) -> list[Given]:
         for sizes, first in trajectories(study)
         if first == seed
     ]
+    models += [
+        (INVERSION, size, stages.student_sampler(study), own)
+        for size, first in stages.inverted(study)
+        if first == seed
+    ]
     found = []
     for stage, size, name, schedule in models:
         path = f"{study.results}/cells/{stage}/{size}/seed{seed}/{name}/images.safetensors"
         found.append(Given((stage, size, sampler_of(name), schedule), (path,)))
+    for stage, size, own_seed in stages.with_candidates(study):
+        if own_seed == seed:
+            path = (
+                f"{study.results}/cells/{CANDIDATES}/{stage}/{size}/seed{seed}/images.safetensors"
+            )
+            found.append(
+                Given((stage, size, stages.candidates_sampler(study, stage), own), (path,))
+            )
     return found
 
 
@@ -237,6 +255,25 @@ def stitched_metrics(study: Study) -> list[Given]:
     ]
 
 
+def candidates_metrics(study: Study) -> list[Given]:
+    """The metrics of the candidates of each model."""
+    found = []
+    for stage, size, seed in stages.with_candidates(study):
+        folder = f"{study.results}/cells/{CANDIDATES}/{stage}/{size}/seed{seed}"
+        labels = (stage, size, seed, stages.candidates_sampler(study, stage))
+        found.append(Given(labels, (f"{folder}/metrics.csv", f"{folder}/draws.safetensors")))
+    return found
+
+
+def inverted_metrics(study: Study) -> list[Given]:
+    """The metrics of each student whose noise is made for a score."""
+    sampler = stages.student_sampler(study)
+    return [
+        _measured(study, INVERSION, size, seed, sampler, size, seed, sampler)
+        for size, seed in stages.inverted(study)
+    ]
+
+
 def pair_metrics(study: Study) -> list[Given]:
     """The metrics of each pair of a text encoder and a U-Net, and training seed."""
     sampler = study.sampling.fixed.sampler
@@ -268,7 +305,9 @@ def _and_draws(study: Study, section: str) -> list[Given]:
     return [Given((), paths)] if getattr(study, section) else []
 
 
+candidates_and_draws = partial(_and_draws, section="candidates")
 stitch_and_draws = partial(_and_draws, section="stitch")
+inversion_and_draws = partial(_and_draws, section="inversion")
 dreambooth_and_draws = partial(_and_draws, section="dreambooth")
 param_budget_and_draws = partial(_and_draws, section="param_budget")
 

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 from ..kinds.architectures import ARCHITECTURES
 from ..kinds.sizes import SEPARATOR, channels, numbers
 from ..study.study import Study
-from . import pairs, stages
+from . import needed, pairs, stages
+from .specs.candidates import CandidatesSpec
 from .specs.cells import SweepSpec
+from .specs.inversion import InvertedSpec
 
 Resource = int | Callable[..., int | str]
 
@@ -197,8 +199,13 @@ class Hardware:
         return round(LARGE_ENCODERS.get(encoder.pretrained, 0))
 
     def student_memory(self, wildcards: Any, attempt: int = 1) -> int:
-        """MB: each process also has the teacher and the average that it learns from."""
-        networks = 2 * self.gpus(wildcards) * self.parameters(wildcards.size)
+        """MB: each process also has the teacher and the average that it learns from.
+
+        And perhaps a discriminator, with its gradients and moments.
+        """
+        arm = stages.arm_of(wildcards.get("stage", ""))
+        copies = 6 if arm and needed.arm(self.study, arm).adversary else 2
+        networks = copies * self.gpus(wildcards) * self.parameters(wildcards.size)
         return grown(self.training_memory(wildcards) + 4 * networks // 10**6, attempt)
 
     def sampling_memory(self, wildcards: Any, attempt: int = 1) -> int:
@@ -214,6 +221,21 @@ class Hardware:
             needed += REST_MB + (weights + features) // 10**6
         return grown(needed, attempt)
 
+    def candidates_memory(self, wildcards: Any, attempt: int = 1) -> int:
+        """MB for the weights, the networks that look, and twice the features of what is kept."""
+        section = needed.candidates(self.study)
+        kept = len(section.counts) * len(section.methods)
+        features = 8192 * self.study.sampling.n * kept * len(self.study.sampling.steps)
+        weights = 8 * self.parameters(wildcards.size)
+        return grown(2 * REST_MB + (weights + features) // 10**6, attempt)
+
+    def measure_candidates_runtime(self, wildcards: Any, attempt: int, threads: int) -> int:
+        """Minutes, as `measure_runtime` says, of all that is kept."""
+        spec = CandidatesSpec.of(self.study, wildcards.stage, wildcards.size)
+        cells = sum(len(spec.counts_of(own, at)) for own in spec.methods for at in spec.steps)
+        scale = (self.study.sampling.n / 30000) ** 2
+        return attempt * round(60 + 11 * cells * scale / threads)
+
     def measure_threads(self, wildcards: Any) -> int:
         """Threads for the kernel matrices of KID, which grow with the square of n."""
         return max(1, self.study.sampling.n // 4000)
@@ -222,6 +244,8 @@ class Hardware:
         """Minutes: a cell of n = 30,000 takes a core about 10 for KID and 1 for FD-infinity."""
         if wildcards.stage == stages.STITCH:
             spec = SweepSpec.of_stitched(self.study, wildcards.size)
+        elif wildcards.stage == stages.INVERSION:
+            spec = InvertedSpec.of(self.study)
         else:
             model = (wildcards.stage, wildcards.sampler, wildcards.size)
             spec = SweepSpec.of(self.study, *model)

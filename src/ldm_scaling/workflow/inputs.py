@@ -139,6 +139,21 @@ class Inputs:
         fitted = self.study.metrics.clip_like and not of_superres(wildcards)
         return [f"{self.study.results}/cells/reference/clip_like.safetensors"] if fitted else []
 
+    def verifier_extractor(self, wildcards: Any) -> Files:
+        """The files of the first extractor or of the first scorer, by which images are scored."""
+        metrics = self.study.metrics
+        own = metrics.scorers[:1] or metrics.extractors[:1]
+        return [str(path) for network in own for path in network.inputs]
+
+    def judge(self, wildcards: Any) -> Files:
+        """The files of the judge's network."""
+        return list(map(str, needed.judge(self.study).inputs))
+
+    def judge_maps(self, wildcards: Any) -> Files:
+        """The maps of a judge that is fitted."""
+        fitted = needed.judge(self.study).extractor
+        return [f"{self.study.results}/cells/reference/judge.safetensors"] if fitted else []
+
     def dino(self, wildcards: Any) -> Files:
         """The files of the model of metric dino, if it is measured."""
         dino = needed.dreambooth(self.study).dino
@@ -174,6 +189,14 @@ class Inputs:
             "encoder": self.pair_text_encoder(wildcards),
         }
         return self._index() | encoders
+
+    def arm_training(self, wildcards: Any) -> Named:
+        """What a student of an arm reads; with a discriminator, held-out latents and their text."""
+        if needed.arm(self.study, stages.arm_of(wildcards.stage)).adversary is None:
+            return self.training(wildcards)
+        latents = f"{self.study.results}/latents/validation.safetensors"
+        held_out = [latents, self.text(stages.PRETRAIN, "validation")]
+        return self.training(wildcards) | {"held_out": held_out}
 
     def _packed(self, stage: str) -> Named:
         latents = f"{self.study.results}/latents/train.safetensors"
@@ -247,6 +270,17 @@ class Inputs:
         network: Named = {name: f"{folder}/{paths.TRAINED[name]}" for name in names}
         return network | {"autoencoder": self.autoencoder(wildcards)}
 
+    def candidates_metrics(self, wildcards: Any) -> str:
+        """The metrics of a model's cells, which found the guidance of its candidates."""
+        sampler = stages.candidates_sampler(self.study, wildcards.stage)
+        model = f"{wildcards.stage}/{wildcards.size}/seed{wildcards.seed}"
+        return f"{self.study.results}/cells/{model}/{sampler}/metrics.csv"
+
+    def captions_of_judge(self, wildcards: Any) -> Files:
+        """The captions of images that a scorer judges."""
+        scored = self.scored(wildcards) or not needed.judge(self.study).extractor
+        return [f"{self.study.results}/data/test.csv"] if scored else []
+
     def pipeline(self, wildcards: Any) -> Files:
         """The files of an adopted pipeline: a download, one that a study exports, or a folder's."""
         model = stages.adopted(self.study, wildcards.stage, wildcards.size)
@@ -316,6 +350,10 @@ class Inputs:
             return f"{self.study.results}/{folder}/{name}.{suffix}"
 
         return of_job
+
+    def student(self, wildcards: Any) -> Named:
+        """What a student of consistency distillation is sampled with, by name."""
+        return self._model(stages.DISTILL, wildcards)
 
     def stitched(self, name: str) -> Callable[[Any], Files]:
         """A function of wildcards: a file, by its name, of the model of each size in turn."""

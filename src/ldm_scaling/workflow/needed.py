@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TypeVar
 
 from ..study.adopted import Adopted
+from ..study.candidates import Candidates
 from ..study.curriculum import CurriculumArms
-from ..study.distill import Distill, GuidedDistill
+from ..study.distill import Arm, Distill, GuidedDistill
 from ..study.dreambooth import DreamBooth
 from ..study.fields import StudyError
-from ..study.metrics import ClipLike
+from ..study.inversion import Inversion
+from ..study.metrics import ClipLike, FeatureNetwork, Judge
 from ..study.param_budget import ParamBudget
 from ..study.stitch import Stitch
 from ..study.study import Study
@@ -32,6 +34,16 @@ def adopted(study: Study) -> Adopted:
 def distill(study: Study) -> Distill:
     """The section `distill`."""
     return _given(study.distill, "distill", "; nothing is distilled")
+
+
+def arms(study: Study) -> dict[str, Arm]:
+    """The key `distill.stochastic`."""
+    return _given(study.arms, "distill.stochastic", ", or distill is; no student is of an arm")
+
+
+def arm(study: Study, name: str) -> Arm:
+    """An arm of stochastic distillation."""
+    return _given(arms(study).get(name), f"distill.stochastic.{name}", "; add it there")
 
 
 def guided_distill(study: Study) -> GuidedDistill:
@@ -116,6 +128,16 @@ def curriculum(study: Study) -> CurriculumArms:
     return _given(study.curriculum, "curriculum", "; no curricula are compared")
 
 
+def candidates(study: Study) -> Candidates:
+    """The section `candidates`."""
+    return _given(study.candidates, "candidates", "; each image is kept")
+
+
+def inversion(study: Study) -> Inversion:
+    """The section `inversion`."""
+    return _given(study.inversion, "inversion", "; no noise is made for a score")
+
+
 def has_every_scale(study: Study) -> bool:
     """That guidance is chosen among several scales, all of them sampled whole."""
     if not study.chooses_guidance:
@@ -131,3 +153,13 @@ def has_every_scale(study: Study) -> bool:
 def clip_like(study: Study) -> ClipLike:
     """The section `metrics.clip_like`."""
     return _given(study.metrics.clip_like, "metrics.clip_like", "; nothing is fitted")
+
+
+def judge(study: Study) -> Judge:
+    """The section `metrics.judge`."""
+    return _given(study.metrics.judge, "metrics.judge", "; nothing is judged")
+
+
+def judge_extractor(study: Study) -> FeatureNetwork:
+    """The network whose features a second CLIP-like score is fitted on."""
+    return _given(judge(study).extractor, "metrics.judge.extractor", "; its judge is a scorer")

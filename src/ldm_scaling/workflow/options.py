@@ -124,6 +124,12 @@ class Options:
             return self.training(wildcards, input)
         return [*each("--index", [input.index]), self._shards]
 
+    def arm_training(self, wildcards: Any, input: Any) -> list[str]:
+        """What a student of an arm reads."""
+        held_out = input.get("held_out", [])
+        own = [f"--held-out {shlex.join(held_out)}"] if held_out else []
+        return [*self.training(wildcards, input), *own]
+
     @property
     def _shards(self) -> str:
         return f"--shards {shlex.quote(paths.shards(self.study))}"
@@ -159,6 +165,10 @@ class Options:
         """As above, of a pretrained model whatever the job."""
         return self._model(stages.PRETRAIN, wildcards)
 
+    def student(self, wildcards: Any, input: Any) -> list[str]:
+        """A student of consistency distillation, with what its cells are sampled with."""
+        return self._model(stages.DISTILL, wildcards)
+
     def _model(self, stage: str, wildcards: Any) -> list[str]:
         if self.study.adopted:
             return []  # the spec names the pipeline
@@ -185,10 +195,29 @@ class Options:
         file = str(self.study.metrics.weights)
         return each("--weights", [path for path in input.extractor if path == file])
 
+    def judge_weights(self, wildcards: Any, input: Any) -> list[str]:
+        """The file of the judge's extractor, if it has one; the spec names a folder."""
+        own = needed.judge_extractor(self.study)
+        return [] if own.pretrained else each("--weights", input.extractor)
+
+    def candidates(self, wildcards: Any, input: Any) -> list[str]:
+        """What images of candidates are measured with, what chooses them, and what judges them."""
+        own = needed.judge(self.study).extractor
+        weights = input.judge if own and not own.pretrained else []
+        return [
+            *self.weights(wildcards, input),
+            *each("--captions", input.captions),
+            *each("--clip-like", input.clip_like),
+            *each("--judge-weights", weights),
+            *each("--judge-maps", input.judge_maps),
+        ]
+
     reference = _given("--reference", "reference")
     """the features of real images, where something is compared with them"""
     clip_like = _given("--clip-like", "clip_like")
     """the maps of the CLIP-like score, if there is one"""
+    noises = _given("--noise", "noises")
+    """the distributions of a student's initial noise"""
     head = _given("--head", "head")
     """the network of the inception score, where it is measured"""
 

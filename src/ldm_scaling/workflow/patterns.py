@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import re
 
+from ..kinds.noises import FITTED, NAME
 from ..kinds.schedules import SCHEDULES
 from ..kinds.sizes import SEPARATOR, SIZE
-from ..kinds.stages import ARM, DISTILL, ENLARGING, GUIDED_DISTILL, PAIR, PRETRAIN, STITCH
+from ..kinds.stages import (
+    ARM,
+    CURRICULA,
+    DISTILL,
+    ENLARGING,
+    GUIDED_DISTILL,
+    INVERSION,
+    PAIR,
+    PRETRAIN,
+    STITCH,
+)
 from ..study.study import Study
 
-STAGE = rf"{PRETRAIN}|{DISTILL}|{GUIDED_DISTILL}\d+|{ENLARGING}|{PAIR}|{ARM}"
+STAGE = rf"{PRETRAIN}|{CURRICULA}|{DISTILL}|{ARM}|{GUIDED_DISTILL}\d+|{ENLARGING}|{PAIR}"
 """how a model was trained"""
-PRETRAINED = f"{PRETRAIN}|{ARM}"
+PRETRAINED = f"{PRETRAIN}|{CURRICULA}"
 """of models that are trained on captions from scratch, with the study's text encoder"""
 SIZES = f"{SIZE}({SEPARATOR}{SIZE}){{1,2}}"
 """of a stitched trajectory"""
-MEASURED_STAGE = f"{STAGE}|{STITCH}"
-"""of cells: of a model, or of a trajectory"""
-EXPORTED = rf"({PRETRAIN}|{DISTILL}|{ARM})/({SIZE})/seed\d+"
+MEASURED_STAGE = f"{STAGE}|{STITCH}|{INVERSION}"
+"""of cells: of a model, of a trajectory, or of a student with other noise"""
+EXPORTED = rf"({PRETRAIN}|{CURRICULA}|{DISTILL}|{ARM})/({SIZE})/seed\d+"
 """a trained model that can be a pipeline"""
 SPLIT = "train|validation|test"
 IMAGES = r"(superres/(photos_)?)?(train|validation)|test"
 """a split's images, and those of super-resolution"""
-CELL = rf"steps\d+_guidance[\d.]+(_trained[\d.]+|_stitched\d+({SEPARATOR}\d+)+)?"
+CELL = rf"steps\d+_guidance[\d.]+(_trained[\d.]+|_stitched\d+({SEPARATOR}\d+)+|_noise-({NAME}))?"
 
 _WILDCARDS = {
     "split": SPLIT,
@@ -32,6 +43,7 @@ _WILDCARDS = {
     "seed": r"\d+",
     "steps": r"\d+",
     "sampler": f"[a-z]+(/({'|'.join(SCHEDULES)}))?",
+    "noise": "|".join(FITTED),
     "kind": "models|datasets",
     "revision": "[0-9a-f]{40}",
     "part": r"\d+",

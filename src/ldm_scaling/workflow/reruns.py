@@ -20,6 +20,8 @@ STUDIES = {
     "config.yaml": None,
     "studies/paper.yaml": ("data", "latents", "metrics", "superres"),
     "studies/smoke.yaml": ("curriculum",),
+    "studies/pocket-scott.yaml": ("distill",),
+    "studies/pocket-candidates.yaml": ("candidates", "inversion"),
 }
 """studies whose keys are changed, and the sections that only the later ones use in full"""
 BESIDE = {

@@ -7,10 +7,12 @@ from typing import Any
 
 from ..kinds.stages import SUPERRES
 from ..study.distill import FEW_STEPS
+from ..study.metrics import JUDGE
 from ..study.study import Study
 from . import stages
 from .specs.claims import ClaimsSpec
 from .specs.costs import CostSpec
+from .specs.inversion import InversionCosts
 from .specs.measuring import MeasureSpec
 from .specs.tables import ParamBudgetSpec, SearchCostSpec
 
@@ -20,6 +22,7 @@ SPECS = {
     "claims_spec": ClaimsSpec,
     "search_cost_spec": SearchCostSpec,
     "param_budget_spec": ParamBudgetSpec,
+    "inversion_costs": InversionCosts,
 }
 """words of specs"""
 
@@ -101,6 +104,11 @@ def few_and_most_steps(study: Study) -> list[int]:
     """Steps of every size with a student, nearly as few as a student's, and the most."""
     grid = _of_all(study, stages.sizes(study, stages.DISTILL))[0]
     return [_steps_up_to(grid, FEW_STEPS), grid[-1]]
+
+
+def inversion_metrics(study: Study) -> list[str]:
+    """What is drawn of made noise: the judge, its own score, and the choosing metric."""
+    return [JUDGE, *(name for name in (study.metrics.alignment, metric(study)) if name)]
 
 
 stitch_sampler = stages.stitched_sampler

@@ -6,20 +6,24 @@ from ..kinds.samplers import NATIVE
 from ..kinds.sizes import SEPARATOR, channels
 from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are named through here
     BUDGET,
-    CURRICULUM,
+    CANDIDATES,
     CURRICULUM_ORDERS,
     DISTILL,
     DREAMBOOTH,
     GUIDED_DISTILL,
+    INVERSION,
     PRETRAIN,
     SAMPLER_OF,
     SCRATCH,
     STITCH,
     SUPERRES,
-    arm,
+    arm_of,
+    arm_stage,
+    curriculum_stage,
     guided_stage,
-    is_arm,
     is_budget,
+    is_consistency,
+    is_curriculum,
     is_pretrained,
     is_student,
     is_superres,
@@ -27,7 +31,7 @@ from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are name
     student_steps,
 )
 from ..study.adopted import AdoptedModel
-from ..study.checks import sequences
+from ..study.checks.stitch import sequences
 from ..study.fields import StudyError
 from ..study.sampling import at_most
 from ..study.study import Study
@@ -41,6 +45,7 @@ def samplers(study: Study) -> dict[str, list[str]]:
         stages[DISTILL] = [student_sampler(study)]
     if study.distill:
         stages[DISTILL] = [SAMPLER_OF[DISTILL]]
+        stages |= {arm_stage(arm): stages[DISTILL] for arm in study.arms or {}}
     if study.guided_distill:
         own = [SAMPLER_OF[GUIDED_DISTILL]]
         stages |= {guided_stage(steps): own for steps in needed.guided_distill(study).steps}
@@ -48,12 +53,12 @@ def samplers(study: Study) -> dict[str, list[str]]:
         stages[SUPERRES] = [study.sampling.fixed.sampler]
         if sizes(study, SCRATCH):
             stages[SCRATCH] = stages[SUPERRES]
-    return stages | {stage: [study.sampling.fixed.sampler] for stage in arms(study)}
+    return stages | {stage: [study.sampling.fixed.sampler] for stage in curricula(study)}
 
 
-def arms(study: Study) -> list[str]:
+def curricula(study: Study) -> list[str]:
     """The stages of models that are trained by a curriculum, beside pretrained ones."""
-    return [arm(order) for order in CURRICULUM_ORDERS] if study.curriculum else []
+    return [curriculum_stage(order) for order in CURRICULUM_ORDERS] if study.curriculum else []
 
 
 def student_sampler(study: Study) -> str:
@@ -78,7 +83,7 @@ def sizes(study: Study, stage: str) -> list[str]:
     if stage == SCRATCH:
         chosen = needed.superres(study).scratch
         return [min(study.family.sizes, key=channels)] if chosen is None else chosen
-    if is_arm(stage):
+    if is_curriculum(stage):
         return needed.curriculum(study).sizes or study.sizes
     if not stage.startswith(GUIDED_DISTILL):
         return study.sizes
@@ -139,7 +144,7 @@ def teacher(study: Study, stage: str) -> str:
 
     Raises StudyError if the study has no such student.
     """
-    if stage == DISTILL:
+    if is_consistency(stage):
         return PRETRAIN
     steps, known = student_steps(stage), needed.guided_distill(study).steps
     if steps not in known:
@@ -168,9 +173,51 @@ def taught(study: Study) -> list[tuple[str, int]]:
     return [(size, seed) for size in chosen for seed in seeds(study, DREAMBOOTH)]
 
 
+def inverted(study: Study) -> list[tuple[str, int]]:
+    """Size and training seed of every student whose noise is made for a score, smallest first."""
+    if study.inversion is None:
+        return []
+    chosen = sorted(study.inversion.sizes or study.family.sizes, key=channels)
+    return [(size, seed) for size in chosen for seed in seeds(study, INVERSION)]
+
+
 def stitched_sampler(study: Study) -> str:
     """The sampler of stitched trajectories. Raises StudyError if the study has none."""
     return needed.stitch(study).sampler or study.sampling.samplers[0]
+
+
+def candidates_sampler(study: Study, stage: str) -> str:
+    """The sampler of a stage's candidates. Raises StudyError if the study has none."""
+    section = needed.candidates(study)
+    if stage == DISTILL:
+        return student_sampler(study)
+    return section.sampler or study.sampling.samplers[0]
+
+
+def candidates_steps(study: Study, stage: str, size: str = "") -> list[int]:
+    """Step counts, ascending, at which a size of a stage makes candidates; none of other stages."""
+    section = needed.candidates(study)
+    if stage == DISTILL:
+        return sorted(section.student_steps or [])
+    if stage != PRETRAIN:
+        return []
+    own = study.sampling.steps_of(size, candidates_sampler(study, stage))
+    return [steps for steps in own if section.steps is None or steps in section.steps]
+
+
+def with_candidates(study: Study) -> list[tuple[str, str, int]]:
+    """Stage, size and training seed of every model that makes candidates, smallest sizes first."""
+    if study.candidates is None:
+        return []
+    chosen = sorted(study.candidates.sizes or study.family.sizes, key=channels)
+    return [
+        (stage, size, seed)
+        for stage in (PRETRAIN, DISTILL)
+        for size in chosen
+        for seed in seeds(study, CANDIDATES)
+        if candidates_steps(study, stage, size)
+        if stage == PRETRAIN or seed in seeds(study, stage)
+    ]
 
 
 def trajectories(study: Study) -> list[tuple[str, int]]:

@@ -8,6 +8,7 @@ another study. Scoring, which is here, needs no torch.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,9 +41,9 @@ class Scorer(NamedTuple):
     captions: np.ndarray
     """where the n prompts lie, unit vectors [n, W]"""
 
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """Cosines [n] of images with their prompts, from features [n, D]."""
-        return (self.images(features) * self.captions).sum(axis=1)
+    def __call__(self, features: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Cosines [n] of images with their prompts, all or these rows, from features [n, D]."""
+        return (self.images(features) * self.captions[rows]).sum(axis=1)
 
 
 def scorer_arrays(
@@ -58,6 +59,19 @@ def scorer_arrays(
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
+def read_map(path: Path, side: str) -> Map:
+    """The map of a side, `image` or `text`, of clip_like.safetensors."""
+    return Map(*(np.asarray(map_array(path, f"{side}_{part}")) for part in Map._fields))
+
+
+def maps_hash(path: Path) -> str:
+    """A hash of the fitted maps alone, which what else decides the file does not change."""
+    digest = hashlib.sha256()
+    for part in (*read_map(path, "image"), *read_map(path, "text")):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()[:24]
+
+
 def read_scorer(path: Path | None, n: int, width: int) -> Scorer:
     """The scorer of the first n prompts for features of a width, from clip_like.safetensors.
 
@@ -65,7 +79,7 @@ def read_scorer(path: Path | None, n: int, width: int) -> Scorer:
     """
     if path is None:
         raise InputError("metrics.clip_like: --clip-like FILE is needed")
-    images = Map(*(np.asarray(map_array(path, f"image_{part}")) for part in Map._fields))
+    images = read_map(path, "image")
     captions = map_array(path, "captions")[:n]
     if len(captions) < n:
         raise InputError(f"{path} has {len(captions)} captions, fewer than sampling.n = {n}")

@@ -26,7 +26,8 @@ from ...training.network import Network
 
 LEAST_SIDE = 64
 """pixels, for which these networks' layers are not all border"""
-_BGR_MEAN = (103.939, 116.779, 123.68)  # of ImageNet, as networks of Caffe have it
+BGR_MEAN = (103.939, 116.779, 123.68)
+"""of ImageNet, as networks of Caffe have it"""
 
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """uint8 images and originals [B, 3, S, S], to float32 [B]; 0 where they agree"""
@@ -39,7 +40,7 @@ class CaffePixels(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("mean", torch.tensor(_BGR_MEAN)[:, None, None])
+        self.register_buffer("mean", torch.tensor(BGR_MEAN)[:, None, None])
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels [B, 3, S, S]."""
@@ -56,7 +57,7 @@ def _load_backbone(model: Network, weights: dict[str, torch.Tensor], path: Path)
         model.net.load_state_dict(state)
     except (RuntimeError, AttributeError):
         raise InputError(
-            f"{path} has not the weights of {model.pnet_type}; name the file that torchvision"
+            f"{path} lacks the weights of {model.pnet_type}; name the file that torchvision"
             " publishes of it"
         ) from None
 

@@ -9,6 +9,7 @@ of arXiv 2404.01367, Table 1.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -74,6 +75,28 @@ def conditioned(unet: Network) -> Network:
     weights["conv_in.weight"] = torch.cat([first, torch.zeros_like(first)], dim=1)
     result.load_state_dict(weights)
     return result
+
+
+def judge(unet: Network, rank: int | None) -> Network:
+    """A copy that gives a map of scores [B, 1, h, w], at first 0, with its decoder half to train.
+
+    With a rank, LoRA (Hu et al. 2021) of every linear layer there is trained instead. The last
+    layer is new, and trained in any case.
+    """
+    judge = copy.deepcopy(unet).requires_grad_(False)
+    if rank:
+        from peft import LoraConfig  # a second that others need not pay
+
+        half = judge.up_blocks.named_modules(prefix="up_blocks")
+        linear = [name for name, layer in half if isinstance(layer, nn.Linear)]
+        judge.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=linear))
+    else:
+        judge.up_blocks.requires_grad_(True)
+        judge.conv_norm_out.requires_grad_(True)
+    judge.conv_out = nn.Conv2d(judge.conv_out.in_channels, 1, 3, padding=1)
+    for weight in judge.conv_out.parameters():
+        nn.init.zeros_(weight)
+    return judge
 
 
 def count(

@@ -9,17 +9,19 @@ from pydantic import Field, model_validator
 
 from ...kinds.cells import cell_name
 from ...kinds.metrics import METRICS
+from ...kinds.noises import NAME
 from ...kinds.samplers import NATIVE, OF_STUDENTS
 from ...kinds.sizes import SEPARATOR
 from ...study.adopted import AdoptedModel
 from ...study.diffusion import Diffusion
 from ...study.fields import Fraction, Guidance, Positive, Seed, Strict, StudyError, is_none
-from ...study.metrics import Selecting
+from ...study.inversion import Ascent
+from ...study.metrics import Judge, Selecting
 from ...study.sampling import AnySampler, Schedule, Setting
 from ...study.stitch import allocations
 from ...study.study import Study
 from .. import needed, searches, stages
-from .seen import SeenBy, seen_by, seen_by_first
+from .seen import ScoreSpec, SeenBy, seen_by, seen_by_first
 
 
 class CellSpec(SeenBy):
@@ -41,6 +43,14 @@ class CellSpec(SeenBy):
     """of super-resolution: the perceptual distance of each image to its original"""
     allocation: Annotated[list[Positive] | None, Field(exclude_if=is_none)] = None
     """of a stitched trajectory: the steps that each of its models takes"""
+    noise: Annotated[str | None, Field(pattern=f"^({NAME})$", exclude_if=is_none)] = None
+    """of inversion: where the initial noise comes from"""
+    ascent: Annotated[Ascent | None, Field(exclude_if=is_none)] = None
+    """how its noise is made for each image"""
+    verifier: Annotated[ScoreSpec | None, Field(exclude_if=is_none)] = None
+    """the score that it is made for"""
+    judge: Annotated[Judge | None, Field(exclude_if=is_none)] = None
+    """the score that judges its images"""
 
     @model_validator(mode="after")
     def _every_step_has_a_model(self) -> CellSpec:
@@ -56,7 +66,7 @@ class CellSpec(SeenBy):
     @property
     def name(self) -> str:
         """Name of this cell within its (model, sampler), or within its stitched sizes."""
-        return cell_name(self.steps, self.guidance, self.trained, self.allocated)
+        return cell_name(self.steps, self.guidance, self.trained, self.allocated, noise=self.noise)
 
     @property
     def searched(self) -> str:
@@ -158,7 +168,7 @@ class SweepSpec(Strict):
         other = searches.on_other_schedules(study).get(name)
         if name != sampler and not (other and stage == stages.PRETRAIN):
             raise StudyError(f"stage {stage} has no {name}; its cells stand under {sampler}")
-        own, student = stages.student_sampler(study), stage == stages.DISTILL
+        own, student = stages.student_sampler(study), stages.is_consistency(stage)
         if (student and sampler != own) or (not student and sampler in OF_STUDENTS):
             raise StudyError(
                 f"stage {stage} is not sampled by {sampler}: {own} is for {stages.DISTILL}"

@@ -66,6 +66,8 @@ class ClaimsSpec(CostSpec):
     """the metric that chooses the guidance"""
     alignment: str | None
     """the metric of images against their captions; null: none is measured"""
+    coverage: Annotated[str | None, Field(exclude_if=is_none)] = None
+    """the metric of diversity that claims on stochastic distillation take; null: there is none"""
     confidence: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
     """of what training seeds add to draws"""
@@ -97,6 +99,7 @@ class ClaimsSpec(CostSpec):
             fixed=study.sampling.fixed,
             quality=study.metrics.selecting,
             alignment=study.metrics.alignment,
+            coverage=study.metrics.coverage if study.arms else None,
             confidence=study.metrics.confidence,
             seed=study.seed,
             training_sd=study.metrics.training_sd,

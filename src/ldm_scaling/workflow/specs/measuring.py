@@ -11,7 +11,7 @@ from ...kinds.extractors import EXTRACTORS
 from ...kinds.metrics import RECIPES
 from ...study.fields import Positive, Seed, Strict, is_none
 from ...study.latents import TextEncoder
-from ...study.metrics import ClipLike, Compared
+from ...study.metrics import JUDGE, ClipLike, Compared
 from ...study.study import Study
 from ...study.superres import INCEPTION_SCORE, PSNR, SSIM
 from .. import needed, stages
@@ -31,6 +31,11 @@ class FeaturesSpec(SeenBy):
             own["scorers"] = []
         return cls(**own)
 
+    @classmethod
+    def of_judge(cls, study: Study) -> FeaturesSpec:
+        """Spec of rule judge_features: what the judge alone sees."""
+        return cls(extractors=[needed.judge_extractor(study)])
+
 
 class ClipLikeSpec(Strict):
     """Fit the CLIP-like score, and test it."""
@@ -46,7 +51,7 @@ class ClipLikeSpec(Strict):
 
     @classmethod
     def of(cls, study: Study) -> ClipLikeSpec:
-        """Spec of rule fit_clip_like. Raises StudyError if the study has no such score."""
+        """Spec of rules fit_clip_like and fit_judge. Raises StudyError without such a score."""
         metrics = study.metrics
         by_style = study.data.source == "emoji" and study.data.evaluation is None
         return cls(
@@ -67,7 +72,7 @@ class MeasureSpec(Strict):
     n: Positive
     metrics: Compared
     fidelity: Annotated[list[str] | None, Field(exclude_if=is_none)] = None
-    """of super-resolution: metrics of each image and its original"""
+    """of super-resolution: metrics of each image and its original; of candidates: the judge's"""
     recipes: Annotated[dict[str, int], Field(exclude_if=operator.not_)] = RECIPES
     """of metrics that have one in their registry"""
 
@@ -75,7 +80,7 @@ class MeasureSpec(Strict):
     def names(self) -> list[str]:
         """Every metric of a cell, by its name."""
         own, extractors = self.fidelity or [], self.metrics.extractors
-        has_classes = own and extractors and EXTRACTORS[extractors[0].name].is_fid
+        has_classes = PSNR in own and extractors and EXTRACTORS[extractors[0].name].is_fid
         score = [INCEPTION_SCORE] if has_classes else []
         return [*self.metrics.names.values(), *own, *score]
 
@@ -93,7 +98,15 @@ class MeasureSpec(Strict):
             n, fidelity = superres.n, [PSNR, SSIM, superres.perceptual]
             alone = {"extractors": metrics.extractors[:1], "scorers": [], "clip_like": None}
             metrics = metrics.model_copy(update=alone)
+        elif stage == stages.INVERSION:
+            fidelity = [JUDGE]
         return cls(seed=study.seed, n=n, metrics=metrics, fidelity=fidelity)
+
+    @classmethod
+    def of_candidates(cls, study: Study) -> MeasureSpec:
+        """Spec of rule measure_candidates: the judge's scores are there too."""
+        needed.candidates(study)
+        return cls.of(study).model_copy(update={"fidelity": [JUDGE]})
 
 
 class BaselinesSpec(FeaturesSpec):

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...kinds.stages import ARM, PAIR, PRETRAIN, order_of
+from ...kinds.stages import ARM, CURRICULA, DISTILL, PAIR, PRETRAIN, order_of
 from ...study.diffusion import Diffusion
-from ...study.distill import Distill, GuidedDistill
+from ...study.distill import Arm, Distill, GuidedDistill
 from ...study.family import Family, Size
 from ...study.fields import Positive, Seed, Strict, is_none
 from ...study.sampling import Schedule
 from ...study.study import Study
 from ...study.training import Training
-from .. import needed
+from .. import needed, stages
 from .latents import EncodingSpec
 
 Encoding = Annotated[EncodingSpec | None, Field(exclude_if=is_none)]
@@ -32,7 +32,7 @@ class PretrainSpec(Strict):
     """Train one model."""
 
     recipe: Literal[1] = 1
-    stage: Annotated[str, Field(pattern=f"^({PRETRAIN}|{PAIR}|{ARM})$")] = PRETRAIN
+    stage: Annotated[str, Field(pattern=f"^({PRETRAIN}|{PAIR}|{CURRICULA})$")] = PRETRAIN
     size: Size
     seed: Seed
     family: Family
@@ -73,8 +73,8 @@ class PretrainSpec(Strict):
         return spec.model_copy(update=changed)
 
     @classmethod
-    def of_arm(cls, study: Study, stage: str, size: str, seed: int) -> PretrainSpec:
-        """Spec of rule pretrain_arm: as pretraining, by a curriculum."""
+    def of_curriculum(cls, study: Study, stage: str, size: str, seed: int) -> PretrainSpec:
+        """Spec of rule pretrain_curriculum: as pretraining, by a curriculum."""
         spec, curriculum = cls.of(study, size, seed), needed.curriculum(study)
         own = {"curriculum": curriculum.of_order(order_of(stage))}
         changed = {"stage": stage, "training": spec.training.model_copy(update=own)}
@@ -85,11 +85,13 @@ class DistillSpec(Strict):
     """Distil one model into a student of few steps."""
 
     recipe: Literal[1] = 1
-    stage: Literal["distill"] = "distill"
+    stage: Annotated[str, Field(pattern=f"^({DISTILL}|{ARM})$")] = DISTILL
     size: Size
     seed: Seed
     diffusion: Diffusion
     distill: Distill
+    arm: Annotated[Arm | None, Field(exclude_if=is_none)] = None
+    """of stochastic distillation; null: the plain student"""
     encoding: Encoding = None
     """given if images and captions are encoded while training"""
 
@@ -105,9 +107,15 @@ class DistillSpec(Strict):
             size=size,
             seed=seed,
             diffusion=study.diffusion,
-            distill=needed.distill(study).model_copy(update={"seeds": None}),
+            distill=needed.distill(study).model_copy(update={"seeds": None, "stochastic": None}),
             encoding=EncodingSpec.while_training(study),
         )
+
+    @classmethod
+    def of_arm(cls, study: Study, stage: str, size: str, seed: int) -> DistillSpec:
+        """Spec of rule distill_stochastic. Raises StudyError if the study has no such arm."""
+        arm = needed.arm(study, stages.arm_of(stage))
+        return cls.of(study, size, seed).model_copy(update={"stage": stage, "arm": arm})
 
 
 class GuidedDistillSpec(Strict):

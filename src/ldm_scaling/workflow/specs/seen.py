@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from ...study.fields import Strict
+from ...study.fields import Strict, is_none
+from ...study.latents import TextEncoder
 from ...study.metrics import FeatureNetwork, Metrics, Scorer
+from ...study.study import Study
 
 
 class SeenBy(Strict):
@@ -17,6 +19,22 @@ class SeenBy(Strict):
     """none where there are prompts alone"""
     scorers: list[Scorer] = Field(default_factory=list)
     """what scores images against their captions"""
+
+
+class ScoreSpec(Strict):
+    """The study's score of images against their captions: of a scorer, or the CLIP-like one."""
+
+    scorer: Annotated[Scorer | None, Field(exclude_if=is_none)] = None
+    extractor: Annotated[FeatureNetwork | None, Field(exclude_if=is_none)] = None
+    text_encoder: Annotated[TextEncoder | None, Field(exclude_if=is_none)] = None
+
+    @classmethod
+    def of(cls, study: Study) -> ScoreSpec:
+        """The one that `metrics.alignment` names."""
+        if study.metrics.scorers:
+            return cls(scorer=study.metrics.scorers[0])
+        extractor = FeatureNetwork.part_of(study.metrics.extractors[0])
+        return cls(extractor=extractor, text_encoder=study.latents.text_encoder)
 
 
 def seen_by(metrics: Metrics) -> dict[str, Any]:

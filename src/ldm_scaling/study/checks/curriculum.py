@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from .curriculum import Clusters
-from .sections import Sections
+from ..curriculum import Clusters
+from ..sections import Sections
+from .shared import check_sizes
 
 
 def check_curriculum(study: Sections) -> None:
@@ -33,10 +34,7 @@ def check_curriculum(study: Sections) -> None:
             "curriculum: compares with models that are trained on all noise levels from the"
             " beginning; set training.curriculum to null"
         )
-    if unknown := set(arms.sizes or []) - set(study.family.sizes):
-        raise ValueError(
-            f"curriculum.sizes: {min(unknown)} is not in family.sizes; add it there, or remove it"
-        )
+    check_sizes(study, "curriculum.sizes", arms.sizes or [])
 
 
 def _check_clusters(study: Sections, key: str, own: Clusters | None) -> None:

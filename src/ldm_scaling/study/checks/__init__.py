@@ -1,0 +1,1 @@
+"""Checks across the sections of a study, one module a section; a ValueError names the key."""
