@@ -208,7 +208,7 @@ def test_candidates_are_configurations_beside_single_images(tmp_path):
     assert table["method"].isna().tolist() == [True] * 4 + [False] * 4
     assert table["cell"].nunique() == 8 and not {"verified", "spread"} & set(table)
     last = table.iloc[-1]
-    assert described(last, table).endswith("method best_of, candidates 4")
+    assert described(last, table).endswith("candidates 4, method best_of")
     assert cell_of(last) == f"steps8_guidance{last['guidance']:g}_best_of4"
 
 

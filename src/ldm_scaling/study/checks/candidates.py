@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...kinds.candidates import FIRST_ORDER
-from ...kinds.samplers import SAMPLERS
+from ...kinds.samplers import UNDISTILLED
 from ..sections import Sections
 from .shared import check_sizes
 
@@ -31,7 +31,7 @@ def check_candidates(study: Sections) -> None:
         raise ValueError(
             f"candidates.methods: {sampler} remembers earlier steps, so its trajectories cannot be"
             f" copied; remove resample, or set candidates.sampler to one of"
-            f" {', '.join(sorted(FIRST_ORDER & set(SAMPLERS)))}"
+            f" {', '.join(sorted(FIRST_ORDER & set(UNDISTILLED)))}"
         )
     if section.student_steps and not study.distill:
         raise ValueError("candidates.student_steps: distill is null; set null")
