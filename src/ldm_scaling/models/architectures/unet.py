@@ -93,9 +93,10 @@ def judge(unet: Network, rank: int | None) -> Network:
     else:
         judge.up_blocks.requires_grad_(True)
         judge.conv_norm_out.requires_grad_(True)
-    judge.conv_out = nn.Conv2d(judge.conv_out.in_channels, 1, 3, padding=1)
-    for weight in judge.conv_out.parameters():
-        nn.init.zeros_(weight)
+    # the gradients of a bias would cancel between real and generated latents, and Adam would make
+    # large steps of their rounding errors
+    judge.conv_out = nn.Conv2d(judge.conv_out.in_channels, 1, 3, padding=1, bias=False)
+    nn.init.zeros_(judge.conv_out.weight)
     return judge
 
 
