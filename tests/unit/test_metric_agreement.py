@@ -158,8 +158,24 @@ def seeds_figure():
     return figure_of(seeds=(0, 1, 2))
 
 
+def figure_of_many_metrics():
+    """With precision, recall, density and coverage, which every study of images has."""
+    every = metrics(paper(), np.positive)
+    more = [f"{name}_effnet_lite0" for name in ("precision", "recall", "density", "coverage")]
+    every[3:3] = [named(every[0], name, lambda draws: 1 / draws) for name in more]
+    return figure_module.draw(*compared(every, METRIC, BUDGETS, CONFIDENCE), "ddim")
+
+
 @pytest.mark.parametrize(
-    "make", [figure, lambda: figure(np.positive), figure_of, one_size_figure, seeds_figure]
+    "make",
+    [
+        figure,
+        lambda: figure(np.positive),
+        figure_of,
+        one_size_figure,
+        seeds_figure,
+        figure_of_many_metrics,
+    ],
 )
 def test_nothing_overlaps(make):
     no_overlap(make())

@@ -42,16 +42,17 @@ def draw(
     metrics, sizes = list(ranking["metric"].unique()), style.in_order(ranking["size"])
     compared = agreement[agreement["metric"] == metrics[0]]
     with style.theme():
-        heights = (2.6 + 0.17 * -(-len(_legend(ranking)) // _COLUMNS), 2.2)
+        lines = style.rows_of_panels(len(metrics))
+        above_all = 0.3 + 2.3 * lines + 0.17 * -(-len(_legend(ranking)) // _COLUMNS)
+        heights = (above_all, max(2.2, 0.3 * (len(metrics) + 1)))
         figure = Figure(figsize=(style.WIDTH, sum(heights)), layout="constrained")
         above, below = figure.subfigures(2, 1, height_ratios=heights, squeeze=False).flat
-        panels = above.subplots(1, len(metrics), sharex=True, sharey=True, squeeze=False)[0]
+        ylabel = f"Rank of the size\n{ranking['sampler'].iloc[0]}, n = {n}"
+        panels = style.panels_on(above, len(metrics), xlabel="Sampling cost", ylabel=ylabel)
         for axes, metric in zip(panels, metrics, strict=True):
             _draw_ranks(axes, ranking[ranking["metric"] == metric], sizes)
             axes.set_title(_in_lines(style.metric_label(metric)))
             _budgets(axes, sorted(set(ranking["budget"])))
-            axes.set_xlabel("Sampling cost")
-        panels[0].set_ylabel(f"Rank of the size\n{ranking['sampler'].iloc[0]}, n = {n}")
         panels[0].set_yticks(range(1, len(sizes) + 1, 1 if len(sizes) < _MANY else 2))
         panels[0].set_ylim(len(sizes) + 0.5, 0.5)
         _draw_taus(below.subplots(), compared, metrics)

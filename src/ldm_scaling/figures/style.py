@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
@@ -236,9 +236,19 @@ def size_panels(count: int, row: float, rest: float, **labels: str) -> tuple[Fig
 
     `labels`, xlabel and ylabel, stand at its edges.
     """
+    figure = Figure(figsize=(WIDTH, rest + row * rows_of_panels(count)), layout="constrained")
+    return figure, panels_on(figure, count, **labels)
+
+
+def rows_of_panels(count: int) -> int:
+    """How many rows so many panels need."""
+    return -(-count // _PANELS)
+
+
+def panels_on(figure: FigureBase, count: int, **labels: str) -> list[Axes]:
+    """Panels that share their axes, in rows, with `labels` at the edges."""
     columns = min(count, _PANELS)
-    lines = -(-count // columns)
-    figure = Figure(figsize=(WIDTH, rest + row * lines), layout="constrained")
+    lines = rows_of_panels(count)
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     panels = list(grid.flat)
     for axes in panels[count:]:
@@ -248,7 +258,7 @@ def size_panels(count: int, row: float, rest: float, **labels: str) -> tuple[Fig
     for axes in panels[max(0, count - columns) : count]:  # nothing below
         axes.set_xlabel(labels["xlabel"])
         axes.tick_params(labelbottom=True)
-    return figure, panels[:count]
+    return panels[:count]
 
 
 def band_handles(seeds: int, over: str = "images") -> list[Patch]:
