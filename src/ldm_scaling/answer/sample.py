@@ -35,7 +35,7 @@ def rows_that_exist(question: Question, study: Study) -> Question:
     """The question to the configurations whose models are on the disk."""
     rows = question.allowed.rows
     # no score is there that could keep one of several images
-    keep = [kept_of(row) is None and _is_there(study, row) for _, row in rows.iterrows()]
+    keep = [kept_of(row.to_dict()) is None and _is_there(study, row) for _, row in rows.iterrows()]
     if not any(keep):
         raise InputError(f"{study.results}/models has none of the models; run: make figure")
     return question.among(np.array(keep))

@@ -174,7 +174,7 @@ def _how(question: Question, row: pd.Series) -> Iterator[str]:
         return
     yield ""
     snakemake = question.source.snakemake
-    if kept := kept_of(row):
+    if kept := kept_of(row.to_dict()):
         folder = f"candidates/{row['stage']}/{row['size']}/seed{study.training_seeds[0]}"
         yield f"Its images:  {study.results}/cells/{folder}/images.safetensors"
         yield f"Each was kept, of {kept[1]}, by {study.metrics.alignment}."

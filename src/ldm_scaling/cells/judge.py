@@ -60,7 +60,7 @@ def judged(
     score, hashes = load_judge(judge, n, options, device)
 
     def of(images: np.ndarray, rows: slice) -> np.ndarray:
-        return score(images, list(range(n)[rows])).astype(np.float32)
+        return score(images, np.arange(n)[rows]).astype(np.float32)
 
     scorers = {**measuring.scorers, JUDGE: of}
     return replace(measuring, scorers=scorers, files=(*measuring.files, *hashes))

@@ -65,7 +65,7 @@ def draw(
         _draw_costs(whole, judge, "total_cost")
         _draw_costs(evaluations, judge, "guided_cost")
         _draw_costs(below, distance, "total_cost")
-        _draw_gains(beside, *(gains(own) for own in (means[2], means[0])), confidence)
+        _draw_gains(beside, gains(means[2]), gains(means[0]), confidence)
         figure.legend(handles=_handles(judge), loc="outside lower center", ncols=3)
     return figure
 
@@ -83,7 +83,7 @@ def _draw_costs(axes: Axes, rows: pd.DataFrame, axis: str) -> None:
         x, y = [*best["cost"], end], [*best["value"], best["value"].iloc[-1]]
         axes.plot(x, y, drawstyle="steps-post", zorder=1.5, **look)
     for (stage, size, _), own in rows.groupby(["stage", "size", "steps"], sort=False):
-        color, nested = colors[size], own[own["method"] == BEST_OF].sort_values("candidates")
+        color, nested = colors[str(size)], own[own["method"] == BEST_OF].sort_values("candidates")
         line = "-" if stage == PRETRAIN else _STUDENT
         axes.plot(
             nested[axis], nested["value"], color=color, linestyle=line, linewidth=0.9, alpha=0.8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ from . import quality_curves, style
 from .quality_curves import Quality
 
 _AXIS = "sampling_cost"
-_LINES = {
+_LINES: dict[str, tuple[Any, str]] = {
     PRETRAIN: ("-", "all noise levels from the beginning"),
     curriculum_stage(EASY_TO_HARD): ("--", "high noise first"),
     curriculum_stage(HARD_TO_EASY): (":", "low noise first (control)"),
