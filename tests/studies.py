@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 MISSING = object()
 
+_CANDIDATES = yaml.safe_load(
+    (Path(__file__).parents[1] / "studies/pocket-candidates.yaml").read_text()
+)
 
 WHOLE: dict[str, Any] = {
     "search": {"method": "grid"},
     "curriculum": {"clusters": 5, "share": 0.25},
     "distill": {"stochastic": {"noise": {"eta": 0.2, "substeps": 1}}},
     "candidates": {"methods": ["best_of"], "counts": [1, 2]},
+    "inversion": _CANDIDATES["inversion"],
     "metrics": {"judge": {"extractor": {"name": "squeezenet", "input_size": 64}}},
 }
 """what the pocket study lacks of a study with every figure and table"""
