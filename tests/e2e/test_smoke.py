@@ -312,7 +312,7 @@ def test_another_search_reruns_what_it_touches(finished):
     assert finished.jobs(*changed) == dict.fromkeys(replayed, 1)
     found = finished.jobs(*overlay(finished, search={"method": "adaptive"}))
     # not super-resolution
-    sampled = {"sweep": 10, "measure": 11, "collect": 7, "sample_stitched": 1} | CHOSEN
+    sampled = {"sweep": 14, "measure": 15, "collect": 9, "sample_stitched": 1} | CHOSEN
     assert {rule: count for rule, count in found.items() if rule not in LIGHT} == sampled
 
 
@@ -401,6 +401,7 @@ def test_super_resolution_stands_beside_enlarging_without_a_model(finished):
 def test_searches_end_with_cells_of_the_grid_and_as_they_are_replayed(finished):
     """Runs last: it replaces the tables by those of searches over three scales, one of them new."""
     others = ("distill", "guided_distill", "superres", "param_budget", "dreambooth", "curriculum")
+    others += ("candidates", "inversion")
     scales = {"sampling": {"guidance": [1, 2, 3]}} | dict.fromkeys(others)
     folder = finished.folder / "results/smoke"
     names = [f"tables/{name}.csv" for name in ("cells", "stitch", "search_cost")]
