@@ -48,6 +48,8 @@ def folder(tmp_path, evidence):
     searches.to_csv(tmp_path / "searches.csv", index=False)
     write(tmp_path, "param_budget", [evidence.pairs])
     write(tmp_path, "candidates", list(evidence.candidates.values()))
+    made = evidence.inverted.values()
+    write(tmp_path, "inversion", [Values(v.rows.assign(fit_cost=0), v.draws) for v in made])
     family().to_csv(tmp_path / "family.csv", index=False)
     floors().assign(n=64).to_csv(tmp_path / "floors.csv", index=False)
     (tmp_path / "spec.json").write_text(evidence.spec.model_dump_json())
@@ -64,6 +66,7 @@ def claims(folder, evidence):
         command += ["--searches", "searches.csv"]
         command += ["--param-budget", "param_budget.csv", "param_budget.safetensors"]
         command += ["--candidates", "candidates.csv", "candidates.safetensors"]
+        command += ["--inversion", "inversion.csv", "inversion.safetensors"]
         command += [*dreambooth, "--table-out", "out/claims.csv", "--text-out", "out/claims.md"]
         return run_here("claims.decide", *command, *changed, folder=folder)
 
