@@ -302,7 +302,6 @@ def test_a_checkpoint_that_lacks_levels_is_a_row_and_is_not_sampled(tmp_path, po
     options = Namespace(model=tmp_path, then=[], max_seconds=None, work_dir=tmp_path)
     sweep = sweeping.Sweep(spec, options)
     sweep._maker_of = lambda trained: (SimpleNamespace(evaluations=lambda cell: 7), [])
-    sweep._measuring = dict.fromkeys(measured_keys(spec))
     cell = next(cell for cell in spec.cells if cell.trained == 0.25)
     record = sweeping.record(cell, sweep.sample(cell))
     assert record["status"] == "levels_unseen" and record["nfe"] == 7
@@ -312,13 +311,6 @@ def test_a_checkpoint_that_lacks_levels_is_a_row_and_is_not_sampled(tmp_path, po
     (tmp_path / "summary.json").write_text('{"levels_')
     with pytest.raises(InputError, match=r"summary.json cannot be read .*; delete"):
         has_seen(tmp_path, 1000)
-
-
-def measured_keys(spec):
-    return {
-        (*map(str, (*cell.extractors, *cell.scorers)), cell.perceptual, cell.n)
-        for cell in spec.cells
-    }
 
 
 # ------------------------------------------------------------ studies

@@ -237,6 +237,9 @@ class Sweep:
 
         Raises Busy if another process is at it and this one is not to wait.
         """
+        maker, decides = self._maker_of(cell.trained)
+        if not self._has_seen_all_levels(cell.trained):
+            return Sampled(untrained=True, nfe=maker.evaluations(cell))
         options = self._options
         key = (*map(str, (*cell.extractors, *cell.scorers, cell.judge)), cell.perceptual, cell.n)
         if key not in self._measuring:
@@ -244,9 +247,6 @@ class Sweep:
             own = load_measuring(cell, options, cell.n, device)
             self._measuring[key] = judged(own, cell.judge, cell.n, options, device)
         measuring = self._measuring[key]
-        maker, decides = self._maker_of(cell.trained)
-        if not self._has_seen_all_levels(cell.trained):
-            return Sampled(untrained=True, nfe=maker.evaluations(cell))
         made = self.spec.diffusion or self.spec.side
         content = fingerprint(cell, made, *decides, *measuring.files)
         with WorkDir(options.work_dir, content, wait=wait) as work:
