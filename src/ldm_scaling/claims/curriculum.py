@@ -10,29 +10,34 @@ import numpy as np
 
 from ..kinds.stages import EASY_TO_HARD, HARD_TO_EASY, PRETRAIN, curriculum_stage
 from ..tables.values import Values
-from .evidence import Evidence, NotRun, grid, log, slope
+from .evidence import Evidence, NotRun, log, slope
 from .statement import Claim, Statistic
 
 _TOPIC, _SOURCE, _FIGURE = "Curriculum", "arXiv 2403.10348", "curriculum_vs_cost"
 _EASY, _HARD = curriculum_stage(EASY_TO_HARD), curriculum_stage(HARD_TO_EASY)
 
 
-def _alike(values: Values, like: Values) -> Values:
-    """The cells of the sizes and step counts of others, in their order."""
+def _at(values: Values, keys: list[tuple[str, int]]) -> Values:
+    """The cells of these sizes and step counts, in this order."""
     places = values.rows.reset_index().set_index(["size", "steps"])["index"]
-    wanted = list(zip(like.rows["size"], like.rows["steps"], strict=True))
-    if missing := [key for key in wanted if key not in places.index]:
-        raise NotRun(f"{missing[0][0]} was not sampled at {missing[0][1]} steps")
-    rows = places.loc[wanted].to_numpy()
+    rows = places.loc[keys].to_numpy()
     return Values(values.rows.loc[rows].reset_index(drop=True), values.draws[rows])
 
 
 def _gains(evidence: Evidence, against: str = PRETRAIN) -> Values:
-    """Log ratios of a stage's metric to that of easy to hard, for each size and step count."""
+    """Log ratios of a stage's metric to that of easy to hard, for each size and step count of both.
+
+    Raises NotRun if a size has no step count in both.
+    """
     sampler = evidence.spec.fixed.sampler
     own = evidence.best(sampler, _EASY)
     others = evidence.best(sampler, against, beside=_EASY)
-    return Values(own.rows, log(_alike(others, own).draws) - log(own.draws))
+    known = set(zip(others.rows["size"], others.rows["steps"], strict=True))
+    keys = [key for key in zip(own.rows["size"], own.rows["steps"], strict=True) if key in known]
+    if alone := set(own.rows["size"]) - {size for size, _ in keys}:
+        raise NotRun(f"{min(alone)} shares no step count with itself trained otherwise")
+    own, others = (_at(values, keys) for values in (own, others))
+    return Values(own.rows, log(others.draws) - log(own.draws))
 
 
 def _helps(evidence: Evidence) -> Statistic:
@@ -45,8 +50,7 @@ def _order_matters(evidence: Evidence) -> Statistic:
 
 def _helps_small_sizes_more(evidence: Evidence) -> Statistic:
     gains = _gains(evidence)
-    steps = gains.rows["steps"].unique()
-    (params,), _ = grid(gains.where(gains.rows["steps"] == steps[0]), ["params"])
+    params = np.sort(gains.rows["params"].unique())
     of_size = [gains.draws[(gains.rows["params"] == own).to_numpy()].mean(axis=0) for own in params]
     return -slope(np.log(params), np.stack(of_size))
 
