@@ -42,7 +42,6 @@ from ..training.devices import (
 from ..workflow.specs.cells import CellSpec, SweepSpec
 from .adaptive import different, find_guidance, load_metric, looks_array, searches
 from .features import Measuring, add_measuring, load_measuring
-from .inverted import load_inverted
 from .judge import add_judge, judged
 from .sample import ImageMaker, add_sampler, load_image_maker
 from .search import Found
@@ -221,8 +220,11 @@ class Sweep:
             from .adopted import load_pipeline  # seconds of import that trained models need not pay
 
             return load_pipeline(self.spec, options.text, self._prompts)
-        load = load_inverted if options.noise else load_image_maker
-        return load(options, diffusion, self._prompts, trained)
+        if options.noise:
+            from .inverted import load_inverted  # as much for the networks of the score
+
+            return load_inverted(options, diffusion, self._prompts, trained)
+        return load_image_maker(options, diffusion, self._prompts, trained)
 
     def _has_seen_all_levels(self, trained: float | None) -> bool:
         """Whether the models were trained at every noise level; pipelines of others were."""
