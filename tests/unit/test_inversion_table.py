@@ -14,7 +14,8 @@ from ldm_scaling.kinds.noises import LABELS, iterations, kind
 from ldm_scaling.study.load import load_study
 from ldm_scaling.tables.candidates import CANDIDATES
 from ldm_scaling.tables.frontier import Beside, frontier_of
-from ldm_scaling.tables.inversion import INVERSION, inversion_table, read_inverted
+from ldm_scaling.tables.inversion import inversion_table
+from ldm_scaling.tables.inverted import INVERSION, read_inverted
 from ldm_scaling.workflow.specs.inversion import InversionCosts
 
 SHAPE = [

@@ -243,6 +243,7 @@ def test_every_image_and_caption_is_encoded_once():
     encoded = {name: price.flops for name, price in prices_of("encode_images").items()}
     assert encoded == {
         "train": (total - held_out) * 0.5,
+        "validation": study.data.splits.validation * 0.5,  # for losses by noise level
         "superres/train": (total - held_out) * 0.5,
         "superres/validation": study.superres.n * 0.5,
     }

@@ -22,7 +22,7 @@ from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_consistency, is_superres
 from ..tables.arguments import Floors, Out
 from ..tables.candidates import read_every
 from ..tables.dreambooth import of_all, read_scores
-from ..tables.inversion import read_every as read_inversion
+from ..tables.inverted import read_every as read_inversion
 from ..tables.searches import SEARCH_COST
 from ..tables.splits import read_pairs
 from ..tables.stitch import read_stitched

@@ -21,7 +21,7 @@ from ..kinds.stages import (
     is_superres,
     section_of,
 )
-from ..tables import candidates, inversion
+from ..tables import candidates, inverted
 from ..tables.values import Values, models_of
 from ..workflow.searches import sampler_of
 from ..workflow.specs.claims import ClaimsSpec
@@ -254,7 +254,7 @@ class Evidence:
         """A metric of students with unit noise and noise that was made for a score; as `kept`."""
         if self.inverted is None:
             raise NotRun("the study makes no noise for a score")
-        return inversion.over_seeds(self._named(self.inverted, kind), self.spec.confidence)
+        return inverted.over_seeds(self._named(self.inverted, kind), self.spec.confidence)
 
     def _named(self, tables: dict[str, Values], kind: str) -> Values:
         start = str(self.spec.alignment) if kind == ALIGNMENT else kind

@@ -20,7 +20,7 @@ from ..kinds.noises import ASCENT, LABELS, NONE, kind
 from ..kinds.stages import DISTILL
 from ..tables import candidates as kept
 from ..tables.arguments import Confidence
-from ..tables.inversion import over_seeds, read_inverted
+from ..tables.inverted import over_seeds, read_inverted
 from ..tables.values import Values, with_intervals
 from . import quality_curves, style
 

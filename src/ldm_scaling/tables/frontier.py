@@ -24,7 +24,7 @@ from .arguments import Confidence, Metrics, Out
 from .candidates import read_candidates
 from .choose import FRONTIER, Configurations
 from .curves import AXES
-from .inversion import made, read_inverted
+from .inverted import made, read_inverted
 from .stitch import read_stitched
 from .values import Values, interval, read_values, with_intervals
 

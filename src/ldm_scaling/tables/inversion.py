@@ -8,23 +8,19 @@ what a distribution costs once.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 
 from ..jobs.cli import InputError
 from ..jobs.command import Option, command, csv
-from ..jobs.tables import MEASURED, VERIFIER, read_measured, read_whole, write_cells
+from ..jobs.tables import MEASURED, VERIFIER, read_measured, write_cells
 from ..kinds import stages
-from ..kinds.noises import CAPTION, FITTED, NONE, iterations
+from ..kinds.noises import CAPTION, FITTED, iterations
 from ..workflow.specs.inversion import InversionCosts
 from .arguments import FamilyParts, Out, SelectBy, TrainingSd
-from .values import Values, read_values, with_deviation
-
-INVERSION = ["stage", "size", "noise", "seed", "sampler", "steps", "guidance", "metric", "value"]
-INVERSION += ["lo", "hi", "n", "nfe", "sampling_cost", "guided_cost", "total_cost", "fit_cost"]
-INVERSION += ["seconds", "status"]
+from .inverted import INVERSION
+from .values import with_deviation
 
 
 def inversion_table(
@@ -59,29 +55,6 @@ def inversion_table(
     place = {size: at for at, size in enumerate(family["size"])}
     order = ["place", "seed", "total_cost", "noise", "metric"]
     return found.assign(place=found["size"].map(place)).sort_values(order)[INVERSION]
-
-
-def read_inverted(table: Path, file: Path, metric: str) -> Values:
-    """The cells of a metric, with draws, as tables of values have them."""
-    values = read_values(table, file, metric, INVERSION)
-    rows = values.rows.assign(trained=1.0, grid=True, at_boundary=False)
-    return Values(rows, values.draws)
-
-
-def read_every(table: Path, file: Path) -> dict[str, Values]:
-    """The cells of each metric, with draws."""
-    names = read_whole(table, INVERSION)["metric"].unique()
-    return {name: read_inverted(table, file, name) for name in names}
-
-
-def over_seeds(values: Values, confidence: float) -> Values:
-    """Means over training seeds; noises tell cells apart."""
-    return values.over_seeds(confidence, also=["noise"])
-
-
-def made(values: Values) -> Values:
-    """Without unit noise, whose cells the stage of the students has too."""
-    return values.where(values.rows["noise"] != NONE)
 
 
 @command

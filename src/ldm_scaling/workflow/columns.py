@@ -28,7 +28,7 @@ TABLES = {
     "search_cost": "tables.searches.SEARCH_COST",
     "stitch": "tables.stitch.STITCH",
     "candidates": "tables.candidates.CANDIDATES",
-    "inversion": "tables.inversion.INVERSION",
+    "inversion": "tables.inverted.INVERSION",
     "superres": "tables.superres.SUPERRES",
     "superres_baselines": "tables.arguments.FLOOR_COLUMNS",
     "dreambooth": "tables.dreambooth.SCORES",
