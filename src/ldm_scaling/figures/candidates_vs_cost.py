@@ -91,7 +91,11 @@ def _draw_costs(axes: Axes, rows: pd.DataFrame, axis: str) -> None:
         for method, kept in own.groupby("method", sort=False):
             shown = kept[kept["candidates"].isin([1, own["candidates"].max()])]
             shown = shown if method == BEST_OF else kept.nlargest(1, "candidates")
-            mark: dict[str, Any] = {"marker": _MARKS[method], "linestyle": "none", "color": color}
+            mark: dict[str, Any] = {
+                "marker": _MARKS[str(method)],
+                "linestyle": "none",
+                "color": color,
+            }
             mark |= {"elinewidth": 0.5, "markersize": 3}
             axes.errorbar(shown[axis], shown["value"], yerr=style.intervals(shown), **mark)
     axes.set(xscale="log", xlabel=AXIS_LABELS[axis], ylabel=_label(rows))

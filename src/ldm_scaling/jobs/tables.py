@@ -119,7 +119,7 @@ def cell_of(settings: Mapping[str, Any]) -> str:
     )
 
 
-def kept_of(settings: Mapping[str, Any]) -> tuple[str, int] | None:
+def kept_of(settings: Mapping[Any, Any]) -> tuple[str, int] | None:
     """The method of a cell that keeps one of several images, and of how many; None of others."""
     method = settings.get("method")
     return (method, int(settings["candidates"])) if isinstance(method, str) else None
