@@ -90,5 +90,5 @@ rule sample_inverted:
     shell:
         "exec &> >(tee {log:q}); "
         + LAUNCH
-        + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} {params.model}"
-        " {params.noises}" + SAMPLING
+        + "$launch -m ldm_scaling.cells.sweep --spec {params.spec:q} {params.model} {params.noises}"
+        + SAMPLING
