@@ -1,4 +1,4 @@
-"""Candidates: several images of a prompt, of which a score keeps one, and the judge of what is kept.
+"""Candidates: several images of a prompt; a score keeps one, and the judge of what is kept.
 
 Needs: <results>/models, <results>/data, and of each model its cells, which found its guidance.
 Gives: what is kept in <results>/cells/candidates, the judge in <results>/cells/reference.

@@ -1,6 +1,6 @@
 """What the networks of an image cost, of trained and of adopted models.
 
-Needs: of adopted models their pipelines. Gives: components.csv, component_seconds.csv and
+Needs: the pipelines of adopted models. Gives: components.csv, component_seconds.csv and
 verifier.csv in <results>/models.
 """
 

@@ -1,4 +1,4 @@
-"""Several images of a prompt, of which a verifier keeps one: methods, choice, costs and gains."""
+"""Several images of a prompt; a verifier keeps one: methods, choice, costs and gains."""
 
 from types import SimpleNamespace
 
@@ -47,7 +47,7 @@ def config(pocket_config):
 
 @pytest.fixture
 def spec(config):
-    """Of a pretrained model's candidates."""
+    """The spec of a pretrained model's candidates."""
     return CandidatesSpec.of(load_study(config), "pretrain", "c12")
 
 

@@ -217,7 +217,7 @@ def test_fewer_images_are_made_at_a_time_where_memory_does_not_suffice(sampler, 
     single = at_equal_cost(sampler, SPEC, BOUGHT, "") | {"between": between_prompts(sampler, SPEC)}
     for name, images in whole.items():
         assert images.shape == single[name].shape
-        if len(images):  # but for rounding in another batch
+        if len(images):  # except for rounding in another batch
             assert np.abs(images.astype(int) - single[name]).max() <= 1
 
 

@@ -1,4 +1,4 @@
-"""Claims on candidates: several images of a prompt, of which a verifier keeps one.
+"""Claims on candidates: several images of a prompt; a verifier keeps one.
 
 Ma et al., arXiv 2501.09732, who count network evaluations. Here an image costs all arithmetic of
 all its candidates, and a judge that chose nothing says what it is worth.

@@ -41,7 +41,7 @@ def read_panels(
     metrics: Annotated[list[str], "metrics to draw, one a panel"],
     candidates: _Beside = None,
 ) -> Panels:
-    """Of each metric the cells of made noise, and the best of several images of such students."""
+    """The cells of made noise by metric, and the best of several images of such students."""
     return [
         (read_inverted(*inversion, metric), candidates and _students(candidates, metric))
         for metric in metrics

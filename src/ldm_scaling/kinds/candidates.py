@@ -1,4 +1,4 @@
-"""Methods that make several images of a prompt, of which a verifier keeps one; one line each.
+"""Methods that make several images of a prompt; a verifier keeps one; one line each.
 
 cells/candidates/NAME.py does what NAME is.
 """

@@ -49,7 +49,7 @@ def arm_stage(arm: str) -> str:
 
 
 def arm_of(stage: str) -> str:
-    """The arm of stochastic distillation that a stage is of; empty if it is of none."""
+    """The arm of stochastic distillation that a stage belongs to; empty if it has no arm."""
     return stage.removeprefix(f"{DISTILL}_") if stage.startswith(f"{DISTILL}_") else ""
 
 

@@ -65,7 +65,7 @@ def told(network: Denoiser, width: int) -> Denoiser:
 
 
 def judge(network: Denoiser, rank: int | None) -> Denoiser:
-    """A copy that scores latents, of which half, or LoRA of that rank in this half, is to train."""
+    """A copy that scores latents; its decoder half, or LoRA of that rank there, is to train."""
     return _module_of(type(network).__name__).judge(network, rank).train()
 
 

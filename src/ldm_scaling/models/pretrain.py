@@ -57,7 +57,7 @@ class Denoising:
         return self._stages[self.pace.stage(step) if self.pace else 0]
 
     def noted(self, plan: Plan) -> dict[str, Any]:
-        """Of a curriculum, the first and last noise level that each checkpoint was trained at.
+        """The first and last noise level of a curriculum that each checkpoint was trained at.
 
         By the fraction of the run, 1 being its end. One that lacks levels is not sampled.
         """

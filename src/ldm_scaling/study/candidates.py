@@ -1,4 +1,4 @@
-"""The section `candidates` of a study: several images of each prompt, of which one is kept.
+"""The section `candidates` of a study: several images of each prompt; one is kept.
 
 Inference-time search (Ma et al., arXiv 2501.09732): a verifier, the study's score of images against
 their captions, keeps the best one. A judge that chooses nothing says what that is worth.

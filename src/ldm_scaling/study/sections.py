@@ -72,7 +72,7 @@ class Sections(Strict):
     curriculum: Annotated[CurriculumArms | None, Field(exclude_if=is_none)] = None
     """sizes that are trained by a curriculum too, in both orders; null: none"""
     candidates: Candidates | None = None
-    """several images of each prompt, of which a score keeps one; null: each image is kept"""
+    """several images of each prompt; a score keeps one; null: each image is kept"""
     inversion: Annotated[Inversion | None, Field(exclude_if=is_none)] = None
     """initial noise of one-step students that is made for a score; null: none"""
     sampling: Sampling

@@ -181,7 +181,7 @@ def frontier_of(
     metrics: list[str],
     confidence: float,
 ) -> pd.DataFrame:
-    """The rows of frontier.csv: of cells with their schedule and draws, and of others."""
+    """The rows of frontier.csv: those of cells with their schedule and draws, and others."""
     return _table(_joined(cells, beside, metrics, confidence))
 
 

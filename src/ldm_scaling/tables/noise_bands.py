@@ -27,7 +27,7 @@ from .values import Values, interval, with_intervals
 NOISE_BANDS = ["stage", "size", "trained", "images", "band", "first_level", "last_level", "value"]
 NOISE_BANDS += ["lo", "hi", "to_come", "to_come_lo", "to_come_hi", "n", "seeds"]
 _CELL = {"sampler": "", "steps": 0, "guidance": 1.0, "seconds": 0.0, "metric": "loss"}
-"""what rows of `Values` have and losses have not"""
+"""columns of `Values` that losses lack"""
 
 
 def read_losses(models: list[list[str]], weights: np.ndarray, confidence: float) -> Values:
@@ -72,7 +72,7 @@ def noise_bands(losses: Values, images: int, confidence: float) -> pd.DataFrame:
 
 
 def last_bands(table: pd.DataFrame) -> pd.DataFrame:
-    """Of each pretrained size the band with most to come at the last kept checkpoint."""
+    """The band with most to come at the last kept checkpoint, by pretrained size."""
     kept = table[(table["stage"] == PRETRAIN) & (table["trained"] < 1)]
     kept = kept[kept["trained"] == kept["trained"].max()]
     return kept.loc[kept.groupby("size", sort=False)["to_come"].idxmax()]

@@ -52,7 +52,7 @@ class Looked(NamedTuple):
 
 
 class Attempt:
-    """A batch of prompts of a cell, of which a method makes candidates."""
+    """A batch of prompts of a cell, for which a method makes candidates."""
 
     def __init__(self, sampler: LatentSampler, cell: CellSpec, rows: range, verifier: Score):
         self.sampler, self.cell, self.rows, self.verifier = sampler, cell, rows, verifier

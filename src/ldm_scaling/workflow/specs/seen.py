@@ -22,7 +22,7 @@ class SeenBy(Strict):
 
 
 class ScoreSpec(Strict):
-    """The study's score of images against their captions: of a scorer, or the CLIP-like one."""
+    """The study's score of images against their captions: a scorer's, or the CLIP-like one."""
 
     scorer: Annotated[Scorer | None, Field(exclude_if=is_none)] = None
     extractor: Annotated[FeatureNetwork | None, Field(exclude_if=is_none)] = None
