@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from slices import StopsAfter
 from studies import put
 
 from ldm_scaling.cells import sweep as sweeping
@@ -209,18 +210,6 @@ def test_patience_by_a_plain_loop():
 
 
 # ------------------------------------------------------------ training
-
-
-class StopsAfter(Slice):
-    """A slice that ends after so many steps."""
-
-    def __init__(self, steps):
-        super().__init__(None)
-        self._left = steps
-
-    def ended(self):
-        self._left -= 1
-        return self._left <= 0
 
 
 def train(path, spec, micro_batch=None, time_slice=None):

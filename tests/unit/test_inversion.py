@@ -8,6 +8,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from cleanfid.resize import make_resizer
+from slices import StopsAfter
 from studies import put
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -122,18 +123,6 @@ def test_each_captions_distribution_is_the_best_for_its_own_target(tmp_path):
     torch.testing.assert_close(ours[0], means, atol=0.15, rtol=0)
     torch.testing.assert_close(ours[1], deviation.expand(3, 4), atol=0.08, rtol=0)
     assert (means - means.mean(dim=0)).abs().max() > 0.5  # which one distribution cannot be
-
-
-class StopsAfter(Slice):
-    """A slice that ends after so many steps."""
-
-    def __init__(self, steps):
-        super().__init__(None)
-        self._left = steps
-
-    def ended(self):
-        self._left -= 1
-        return self._left <= 0
 
 
 @pytest.mark.parametrize("kind", FITTED)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from slices import StopsAfter
 
 from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded, run
 from ldm_scaling.jobs.seeds import Stream, order, row_generators
@@ -72,18 +73,6 @@ def assert_same(first, second, exact=True):
             assert torch.equal(value, second[name]), name
         else:
             torch.testing.assert_close(value, second[name], rtol=1e-4, atol=1e-6)
-
-
-class StopsAfter(Slice):
-    """A slice that ends after so many questions."""
-
-    def __init__(self, steps):
-        super().__init__(None)
-        self._left = steps
-
-    def ended(self):
-        self._left -= 1
-        return self._left <= 0
 
 
 @pytest.mark.parametrize("stop", [1, 5, 11])

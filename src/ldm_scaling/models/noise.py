@@ -7,6 +7,7 @@ of an image is mu + sigma * its unit noise, so that noises remain common to all 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ FILE = "noise.safetensors"
 """of a distribution, in its folder"""
 
 
-class NoiseDistribution(Network):
+class NoiseDistribution(Network, ABC):
     """A diagonal Gaussian of noise [C, h, w]; unit noise until it is trained."""
 
     kind: str
@@ -33,9 +34,9 @@ class NoiseDistribution(Network):
         super().__init__()
         self.shape = shape
 
+    @abstractmethod
     def numbers(self, text: torch.Tensor) -> torch.Tensor:
         """Means and log standard deviations [B, 2 C h w] for captions [B, L, D]."""
-        raise NotImplementedError
 
     def forward(self, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Means and log standard deviations [B, C, h, w] for embeddings of captions [B, L, D]."""
