@@ -7,11 +7,12 @@ import pytest
 import torch
 from collections_on_disk import jpeg, sample, write_shards, write_tar
 from safetensors.numpy import load_file
+from slices import StopsAfter
 
 from ldm_scaling.data import index_shards
 from ldm_scaling.data.sources.webdataset import Index, Samples, WindowedOrder
 from ldm_scaling.jobs.arrays import map_array
-from ldm_scaling.jobs.cli import InputError, Slice, SliceEnded, run
+from ldm_scaling.jobs.cli import InputError, SliceEnded, run
 from ldm_scaling.latents import encode_part, text_encoder
 from ldm_scaling.latents.autoencoder import build, encode, save_model
 from ldm_scaling.latents.pairs import ShardedPairs, StreamedPairs, open_pairs
@@ -27,18 +28,6 @@ from ldm_scaling.workflow.specs.models import PretrainSpec
 PARTS = 3
 ROUNDING = 2e-3
 """of latents and embeddings of about unit size in float16, encoded in other batches"""
-
-
-class StopsAfter(Slice):
-    """A slice that ends after so many questions."""
-
-    def __init__(self, questions: int):
-        super().__init__(None)
-        self._left = questions
-
-    def ended(self) -> bool:
-        self._left -= 1
-        return self._left <= 0
 
 
 @pytest.fixture(scope="module")

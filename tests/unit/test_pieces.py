@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from slices import StopsAfter
 
 from ldm_scaling.jobs import pieces
 from ldm_scaling.jobs.arrays import fingerprint_of, map_array, read_header
 from ldm_scaling.jobs.cli import Slice, SliceEnded
 from ldm_scaling.jobs.pieces import in_pieces
 from ldm_scaling.jobs.workdir import WorkDir
-
-
-class StopsAfter(Slice):
-    """A slice that ends after so many questions."""
-
-    def __init__(self, batches):
-        super().__init__(None)
-        self._left = batches
-
-    def ended(self):
-        self._left -= 1
-        return self._left <= 0
 
 
 class Squares:
