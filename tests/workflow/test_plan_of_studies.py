@@ -143,7 +143,7 @@ def touched(project):
     "change",
     [
         {"training": {"lr": 0.0002}},  # everything after the models
-        {"sampling": {"steps": [2, 8]}},  # also the size of a table, not the models
+        {"sampling": {"steps": [2, 4, 8]}},  # also the size of a table, not the models
         {"metrics": {"bootstrap": 60}},
         {"figures": {"prompts": [3, 1]}},  # what a figure shows
         {"family": {"reference_size": "c8"}},
