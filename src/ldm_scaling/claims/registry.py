@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    bias,
     candidates,
     distill,
     dreambooth,
@@ -21,6 +22,6 @@ from . import (
 )
 
 TOPICS = [family, training, guidance, search, sampling, samplers]
-TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget, scott, candidates]
-TOPICS += [inversion]
+TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget, scott, bias]
+TOPICS += [candidates, inversion]
 CLAIMS = [claim for topic in TOPICS for claim in topic.CLAIMS]

@@ -17,11 +17,14 @@ BUDGET = "budget_"
 """before the name of the text encoder that a U-Net of the parameter budget is trained with"""
 PAIR = rf"{BUDGET}[\w.-]+"
 """the stages of the parameter budget, as a regular expression"""
+BIAS, BALANCED = "bias", "bias_balanced"
+"""of cells of prompts without a tone: of pretrained models, and of models whose training images
+have as many light tones as dark ones"""
 SAMPLER_OF = {DISTILL: "lcm", GUIDED_DISTILL: "ddim"}
 """the sampler that students learn with and are sampled by, by how they are distilled"""
 PARAM_BUDGET, CANDIDATES = "param_budget", "candidates"
 SECTIONS = (DISTILL, GUIDED_DISTILL, SUPERRES, DREAMBOOTH, STITCH, PARAM_BUDGET, CANDIDATES)
-SECTIONS += (INVERSION,)
+SECTIONS += (INVERSION, BIAS)
 """sections of a study that have stages or cells of their own, beside pretraining"""
 OWN = "own"
 """in tables, stands for the study's text encoder"""

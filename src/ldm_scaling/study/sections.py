@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from ..kinds.sizes import channels
 from .adopted import Adopted
+from .bias import Bias
 from .candidates import Candidates
 from .data import Data
 from .diffusion import Diffusion
@@ -68,6 +69,8 @@ class Sections(Strict):
     """trajectories that one size begins and others end; null: none"""
     param_budget: ParamBudget | None = None
     """text encoders of several sizes, each with U-Nets of several sizes; null: none"""
+    bias: Bias | None = None
+    """shares of tones in images of captions that name none; null: none are measured"""
     candidates: Candidates | None = None
     """several images of each prompt, of which a score keeps one; null: each image is kept"""
     inversion: Annotated[Inversion | None, Field(exclude_if=is_none)] = None

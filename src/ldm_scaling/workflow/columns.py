@@ -35,6 +35,8 @@ TABLES = {
     "components": "tables.components.COMPONENTS",
     "param_budget": "tables.splits.PARAM_BUDGET",
     "param_budget_splits": "tables.splits.SPLITS",
+    "bias": "tables.bias.BIAS",
+    "tone_judge": "cells.judge_tones.JUDGE",
     "claims": "claims.render.COLUMNS",
     "latency": "costs.latency.COLUMNS",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from ..study.adopted import Adopted
+from ..study.bias import Bias
 from ..study.candidates import Candidates
 from ..study.distill import Arm, Distill, GuidedDistill
 from ..study.dreambooth import DreamBooth
@@ -120,6 +121,11 @@ def stitch(study: Study) -> Stitch:
 def param_budget(study: Study) -> ParamBudget:
     """The section `param_budget`."""
     return _given(study.param_budget, "param_budget", "; no parameters are split")
+
+
+def bias(study: Study) -> Bias:
+    """The section `bias`."""
+    return _given(study.bias, "bias", "; no shares of tones are measured")
 
 
 def candidates(study: Study) -> Candidates:
