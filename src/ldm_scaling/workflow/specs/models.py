@@ -58,6 +58,7 @@ class PretrainSpec(Strict):
     @classmethod
     def of_balanced(cls, study: Study, size: str, seed: int) -> PretrainSpec:
         """Spec of rule pretrain_balanced: as pretraining, on the images with balanced tones."""
+        needed.bias(study)
         return cls.of(study, size, seed).model_copy(update={"stage": BALANCED})
 
     @classmethod
