@@ -68,7 +68,8 @@ def read_evidence(
     """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
 
     And of dreambooth.csv with its draws, if the spec names a metric of it; of stitch.csv,
-    search_cost.csv, param_budget.csv, bias.csv, candidates.csv and inversion.csv, if there are such tables.
+    search_cost.csv, param_budget.csv, bias.csv, candidates.csv and inversion.csv, if there are
+    such tables.
 
     Raises InputError if a table lacks one, or if tables have different resamples or n.
     """
