@@ -10,6 +10,7 @@ import re
 
 from ldm_scaling.study import hub
 from ldm_scaling.workflow import downloads, paths
+from ldm_scaling.workflow.specs.bias import TonesSpec
 from ldm_scaling.workflow.specs.data import IndexSpec, PrepareSpec
 from ldm_scaling.workflow.specs.dreambooth import SubjectsSpec
 from ldm_scaling.workflow.specs.superres import DegradeSpec, PhotosSpec
@@ -147,6 +148,37 @@ rule prepare_data:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.data.prepare"
         " --spec {params.spec:q} {params.archive} --out {params.out:q}"
+
+
+rule prepare_tones:
+    """Pack drawings of every tone, training images with balanced tones, and prompts without one."""
+    input:
+        archive="resources/emoji.zip",
+        captions=expand(
+            "<results>/data/{split}.csv", split=["train", "validation", "test"]
+        ),
+        train="<results>/data/train.safetensors",
+    output:
+        images="<results>/data/tones.safetensors",
+        table="<results>/data/tones.csv",
+        balanced="<results>/data/balanced.safetensors",
+        prompts="<results>/data/prompts.csv",
+    log:
+        "<logs>/prepare_tones.log",
+    benchmark:
+        "<benchmarks>/prepare_tones.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        spec=options.spec(TonesSpec.of),
+        splits=subpath(input.train, parent=True),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.data.prepare_tones --spec {params.spec:q}"
+        " --archive {input.archive:q} --splits {params.splits:q}"
 
 
 rule index_shards:

@@ -9,6 +9,7 @@ param_budget.csv in <results>/models.
 from ldm_scaling.workflow import paths, patterns
 from ldm_scaling.workflow.closure import closure
 from ldm_scaling.workflow.options import LAUNCH
+from ldm_scaling.workflow.specs.bias import HeadsSpec
 from ldm_scaling.workflow.specs.costs import CountComponentsSpec, FamilySpec
 from ldm_scaling.workflow.specs.dreambooth import DreamBoothSpec, PriorSpec
 from ldm_scaling.workflow.specs.models import (
@@ -82,6 +83,55 @@ use rule pretrain as pretrain_curriculum with:
         data=options.training,
         out=subpath(output.summary, parent=True),
         work=options.work("pretrain_curriculum"),
+
+
+use rule pretrain as pretrain_balanced with:
+    input:
+        latents="<results>/latents/balanced.safetensors",
+        text="<results>/latents/text_train.safetensors",
+    output:
+        **paths.trained("bias_balanced/{size}/seed{seed}"),
+    log:
+        "<logs>/pretrain_balanced/{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/pretrain_balanced/{size}_seed{seed}.tsv"
+    params:
+        spec=options.spec(PretrainSpec.of_balanced, "size", "seed"),
+        data=options.training,
+        out=subpath(output.summary, parent=True),
+        work=options.work("pretrain_balanced"),
+
+
+rule fit_tone_heads:
+    """Fit linear heads that predict the tone from the bottleneck of one pretrained model."""
+    input:
+        model=inputs.pretrained,
+        latents="<results>/latents/train.safetensors",
+        text="<results>/latents/text_train.safetensors",
+        captions="<results>/data/train.csv",
+    output:
+        "<results>/models/bias/{size}/seed{seed}/heads.safetensors",
+    log:
+        "<logs>/fit_tone_heads/{size}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/fit_tone_heads/{size}_seed{seed}.tsv"
+    priority: hardware.large_first
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=hardware.model_memory,
+        runtime=hardware.walltime,
+        gpu=1,
+    params:
+        spec=options.spec(HeadsSpec.of, "size", "seed"),
+        model=options.pretrained,
+        work=options.work("fit_tone_heads"),
+    shell:
+        "exec &> >(tee {log:q}); "
+        "python -m ldm_scaling.models.fit_tone_heads --spec {params.spec:q}"
+        " --model {params.model:q} --latents {input.latents:q} --text {input.text:q}"
+        " --captions {input.captions:q} --out {output:q} --work-dir {params.work:q}"
+        " --gpus {resources.gpu}"
 
 
 rule distill:

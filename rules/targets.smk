@@ -40,6 +40,10 @@ rule models:
             f"<results>/models/{stage}/{size}/seed{seed}/summary.json"
             for stage, size, seed in [*stages.models(STUDY), *stages.pairs(STUDY)]
         ],
+        [
+            f"<results>/models/bias_balanced/{size}/seed{seed}/summary.json"
+            for size, seed in stages.balanced(STUDY)
+        ],
         expand(
             "<results>/models/dreambooth/{model}/subject{subject}/summary.json",
             model=[f"{size}/seed{seed}" for size, seed in stages.taught(STUDY)],

@@ -148,6 +148,16 @@ def rising(r):
     return -0.1 - 0.1 * (r["z"] - r["z"].min())
 
 
+def by_guidance(r):
+    """More images have light tones where guidance is strong."""
+    return 0.05 * np.log(r["guidance"] / 3)
+
+
+def removed(by, strength=4):
+    """Distribution guidance of this strength takes so much of the share of light tones away."""
+    return lambda r: -by * ((r["arm"] == "guided") & (r["strength"] == strength))
+
+
 # id: the effects on log quality, and on alignment, for which it holds; then for which it does not
 def pair(holds, fails, of="quality"):
     return {of: holds}, {of: fails}
@@ -282,6 +292,11 @@ WORLDS = BUDGETS | {
     ),
     "stitch-beats-every-size-at-some-budget": pair(one_is_ahead, lambda r: 0.2, "stitched"),
     "stitch-wants-the-small-size-first": odd(lambda r: -0.1 * r["rising"], "stitched"),
+    "bias-grows-with-guidance": odd(by_guidance, "tones"),
+    "bias-grows-with-size": odd(lambda r: 0.03 * r["z"], "tones"),
+    "bias-shrinks-with-size": odd(lambda r: -0.03 * r["z"], "tones"),
+    "guidance-halves-the-discrepancy-at-every-size": pair(removed(0.12), removed(0.05), "tones"),
+    "a-smaller-size-is-fairer-at-the-cost-of-the-largest": odd(lambda r: 0.03 * r["z"], "tones"),
     "candidates-of-a-smaller-size-beat-one-of-the-largest": pair(
         lambda r: 0.1 * r["doublings"], lambda r: 0.1 * r["z"], "judged"
     ),
@@ -406,6 +421,14 @@ NEAREST = {
     "curriculum-wants-high-noise-first": {"quality": arms(by(-0.05), by(-0.1))},
     # small sizes are better with a curriculum, as they are without; large ones gain more
     "curriculum-helps-small-sizes-more": {"quality": lambda r: 0.5 * r["z"] + arms(rising)(r)},
+    # the strength that halves it costs a fifth of the distance, and the one that costs nothing
+    # takes a third
+    "guidance-halves-the-discrepancy-at-every-size": {
+        "tones": lambda r: removed(0.12)(r) + removed(0.05, 1)(r),
+        "toned": lambda r: 0.2 * (r["strength"] == 4),
+    },
+    # guidance moves it much, and size a little the other way
+    "bias-grows-with-size": {"tones": lambda r: by_guidance(r) - 0.01 * r["z"]},
     # the score follows training; quality follows size, and training a little
     "superres-inception-score-behaves-as-fid": {
         "quality": lambda r: -0.3 * r["z"] - 0.1 * trained(r),
@@ -415,6 +438,7 @@ NEAREST = {
 # what is false where nothing has any effect: something is to gain, to be ranked, or to correlate
 FALSE_WITHOUT_EFFECT = {
     "guided-distill-gains-are-inconsistent",
+    "guidance-halves-the-discrepancy-at-every-size",
     "superres-inception-score-behaves-as-fid",
     "sizes-compare-alike-with-ddpm",
     "sizes-compare-alike-with-dpmpp",

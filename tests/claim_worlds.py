@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ldm_scaling.claims.evidence import Evidence
 from ldm_scaling.costs.published import SLIPS, TABLE_1
+from ldm_scaling.tables.bias import DISCREPANCY, LIGHT_SHARE
 from ldm_scaling.tables.searches import AIM
 from ldm_scaling.tables.values import Values
 from ldm_scaling.workflow.specs.claims import ClaimsSpec
@@ -35,6 +37,8 @@ STITCHED = [("c96", "c320"), ("c320", "c96"), ("c128", "c320"), ("c320", "c128")
 STITCHED_STEPS = [8, 20]
 FIDELITY, TAUGHT_IMAGES = "similarity_inception_v3", 96
 
+TONED_STEPS, TONED_SCALES, REMOVED_AT = [4, 8], [1, 3, 6], 3
+STRENGTHS = [1, 4]
 ENCODERS = {"small": 1e6, "middle": 100e6, "large": 200e6}
 PAIR_SIZES = ["c64", "c128", "c192", "c320"]
 
@@ -150,6 +154,8 @@ def world(
     looked: Effect = nothing,
     varied: Effect = nothing,
     covered: Effect = nothing,
+    tones: Effect | None = nothing,
+    toned: Effect = nothing,
     made: Effect | None = nothing,
     own_score: Effect = nothing,
     *,
@@ -170,7 +176,8 @@ def world(
     0.8 e^endless times their FID and a KID of 0.01 e^kid times it, with the same noise. Students of
     consistency distillation cover 0.3 + covered of the real images. The share
     of adaptive searches that the aim asks for succeeds, those with a regret of at most 1;
-    `searches` adds to it.
+    `searches` adds to it. Of prompts that name no tone 0.65 + tones of the images have light tones,
+    as 0.8 of the training images have, and the FID is 20 e^toned; None: no bias is measured.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the
@@ -221,10 +228,11 @@ def world(
     replayed = searched(searches, samplers, generator)
     pairs = split and planted_in(paired(seeds), split, *how).over_seeds(0.95)
     pairs = pairs and Values(pairs.rows.assign(seeds=seeds), pairs.draws)
+    biased = tones and of_tones(tones, toned, seeds, *how)
     kept = judged and candidates(judged, looked, varied, seeds, *how)
     noises = made and inverted(made, own_score, seeds, *how)
     beside = (beside, replayed, pairs, floors(), kept, noises)
-    return Evidence(spec(**changed), family(), found, similarity, *beside)
+    return Evidence(spec(**changed), family(), found, similarity, *beside, toned=biased or {})
 
 
 def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:
@@ -269,6 +277,34 @@ def of_seeds_or_images(
     else:
         errors[:, 1:] += values_vary * errors[:, :1]
         errors[:, 0] *= values_vary
+
+
+def of_tones(share: Effect, quality: Effect, seeds: int, *how: Any) -> dict[str, Values]:
+    """Cells of prompts that name no tone, by metric, as `read_bias` has them."""
+    rows = prompted(seeds)
+    found = planted_in(rows, lambda r: np.log(0.65 + share(r)) - np.log(20), *how)
+    distance = np.sqrt(2) * np.abs(found.draws - 0.5)
+    return {
+        LIGHT_SHARE: Values(rows.assign(metric=LIGHT_SHARE), found.draws),
+        DISCREPANCY: Values(rows.assign(metric=DISCREPANCY), distance),
+        QUALITY: planted_in(rows, quality, *how),
+    }
+
+
+def prompted(seeds: int) -> pd.DataFrame:
+    """The cells of prompts that name no tone, without metrics."""
+    plain = [(*own, "plain", np.nan) for own in product(TONED_STEPS, TONED_SCALES)]
+    ways = [(*own, "guided") for own in product(TONED_STEPS, [REMOVED_AT])]
+    rows = plain + [(*own, strength) for own, strength in product(ways, STRENGTHS)]
+    grid = pd.DataFrame(rows, columns=["steps", "guidance", "arm", "strength"])
+    table = family()[["size", "params", "normalized_cost"]].merge(grid, how="cross")
+    table = table.merge(pd.DataFrame({"seed": range(seeds)}), how="cross")
+    evaluations = table["steps"] * np.where(table["guidance"] == 1, 1, 2)
+    table["guided_cost"] = table["normalized_cost"] * evaluations
+    table["z"] = np.log(table["params"] / 145e6)
+    rest = {"stage": "bias", "sampler": "ddim", "trained": 1.0, "grid": True, "at_boundary": False}
+    shares = {"training_share": 0.8, "reference": 0.5, "metric": QUALITY}
+    return table.assign(**rest, **shares, n=IMAGES, status="ok", seconds=0.1)
 
 
 def trajectories(seeds: int) -> pd.DataFrame:

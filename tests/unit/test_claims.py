@@ -339,6 +339,7 @@ def test_steps_that_one_size_lacks_do_not_hide_what_others_reach():
         ({"made": None}, "ascent-beats-as-many-candidates", "makes no noise for a score"),
         ({"judged": None}, "inversion-beats-as-many-candidates", "makes one image of each prompt"),
         ({"split": None}, "bigger-text-encoder-wins-at-equal-flops", "splits no parameter budget"),
+        ({"tones": None}, "bias-grows-with-guidance", "no bias of tones is measured"),
         ({"subjects": None}, "dreambooth-has-two-tiers", "stage dreambooth is not in the study"),
     ],
 )

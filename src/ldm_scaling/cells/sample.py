@@ -155,9 +155,14 @@ class LatentSampler:
         self, text: torch.Tensor, rows: Sequence[int], trajectory: Trajectory, seed: int
     ) -> tuple[np.ndarray, bool]:
         """Images of embeddings [len(rows), L, D], each from the noise of its row; as `images`."""
-        noise = self.noise(rows, seed)
+        return self.decoded(self.latents_of(text, rows, trajectory, seed))
+
+    def latents_of(
+        self, text: torch.Tensor, rows: Sequence[int], trajectory: Trajectory, seed: int
+    ) -> torch.Tensor:
+        """Latents [len(rows), C, h, w] of the same."""
         generators = list(row_generators(Stream.SAMPLING_STEPS, seed, rows))
-        return self.images_from(noise, generators, text, rows, trajectory)
+        return self._latents(self.noise(rows, seed), generators, text, rows, trajectory)
 
     def images_from(
         self,
@@ -172,11 +177,22 @@ class LatentSampler:
 
         Noise at steps is from the image's generator. `after_step` is that of `sample_latents`.
         """
+        return self.decoded(self._latents(noise, generators, text, rows, trajectory, after_step))
+
+    def _latents(
+        self,
+        noise: torch.Tensor,
+        generators: list[torch.Generator],
+        text: torch.Tensor,
+        rows: Sequence[int],
+        trajectory: Trajectory,
+        after_step: AfterStep | None = None,
+    ) -> torch.Tensor:
         condition = None
         if self._condition is not None:
             low = torch.from_numpy(np.array(self._condition[list(rows)]))
             condition = low.to(self.network.device).float()
-        latents = sample_latents(
+        return sample_latents(
             self.network,
             make_solver(trajectory, self.diffusion, self.network.device),
             noise.to(self.network.device),
@@ -187,6 +203,9 @@ class LatentSampler:
             condition,
             after_step,
         )
+
+    def decoded(self, latents: torch.Tensor) -> tuple[np.ndarray, bool]:
+        """Images of latents, and whether all are finite."""
         pixels = decode(self.autoencoder, latents)
         finite = latents.isfinite().all() and pixels.isfinite().all()
         return to_uint8(pixels), bool(finite)

@@ -113,22 +113,24 @@ class Sampled:
 
 def sample_cell(
     maker: ImageMaker,
-    measuring: Measuring,
+    measuring: Callable[[np.ndarray, slice], dict[str, np.ndarray]],
     cell: CellSpec,
     work: WorkDir,
     time_slice: Slice,
     batch: int | None = None,
     images: int | None = None,
+    together: int = 1,
 ) -> Sampled:
     """Sample a cell, from its newest saved state, to its end or until it fails.
 
     Or only so many of its images; a state that has more of them is as it is. Where memory does not
-    suffice, fewer images are sampled and measured at a time.
+    suffice, fewer images are sampled and measured at a time, but no fewer than those that are only
+    sampled `together`, of which a batch has a multiple.
     Raises SliceEnded if the slice is over; what has been sampled is saved.
     """
     state = work.load(Sampled.read) or Sampled()
     state.nfe = state.nfe or maker.evaluations(cell)  # of a state that was saved without it
-    batch, save_at = batch or BATCH, time.monotonic() + SAVE_SECONDS
+    batch, save_at = _whole(batch or BATCH, together), time.monotonic() + SAVE_SECONDS
     wanted, device = images or cell.n, own_device()
     while state.sampled < wanted and not state.failed:
         rows = range(state.sampled, min(state.sampled + batch, wanted))
@@ -139,8 +141,8 @@ def sample_cell(
             took, peak = time.monotonic() - began, peak_gb(device)
             found = measuring(pixels, slice(rows.start, rows.stop)) if finite else {}
         except torch.OutOfMemoryError:
-            if len(rows) > 1:
-                batch = len(rows) // 2
+            if len(rows) > together:
+                batch = _whole(len(rows) // 2, together)
                 continue
             # not saved: another GPU may have more memory
             state.too_large, state.nfe = True, maker.evaluations(cell)
@@ -164,6 +166,11 @@ def sample_cell(
         if ended:
             raise SliceEnded("sweep: slice ended; what has been sampled is saved")
     return state
+
+
+def _whole(batch: int, together: int) -> int:
+    """The largest multiple of `together` that is not above the batch, or one of it."""
+    return max(1, batch // together) * together
 
 
 def record(cell: CellSpec, state: Sampled) -> dict:

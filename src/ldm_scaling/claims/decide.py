@@ -20,6 +20,7 @@ from ..jobs.tables import FAMILY, to_csv
 from ..jobs.workdir import write_text
 from ..kinds.stages import DREAMBOOTH, PRETRAIN, is_consistency, is_superres
 from ..tables.arguments import Floors, Out
+from ..tables.bias import TONES, read_bias
 from ..tables.candidates import read_every
 from ..tables.dreambooth import of_all, read_scores
 from ..tables.inverted import read_every as read_inversion
@@ -62,11 +63,13 @@ def read_evidence(
     floors: pd.DataFrame | None = None,
     candidates: tuple[Path, Path] | None = None,
     inversion: tuple[Path, Path] | None = None,
+    bias: tuple[Path, Path] | None = None,
 ) -> Evidence:
     """The metrics that claims ask for, of (stage, sampler, cells.csv, draws.safetensors).
 
     And of dreambooth.csv with its draws, if the spec names a metric of it; of stitch.csv,
-    search_cost.csv, param_budget.csv, candidates.csv and inversion.csv, if there are such tables.
+    search_cost.csv, param_budget.csv, bias.csv, candidates.csv and inversion.csv, if there are
+    such tables.
 
     Raises InputError if a table lacks one, or if tables have different resamples or n.
     """
@@ -93,6 +96,9 @@ def read_evidence(
         "stitched": read_stitched(*stitch, spec.quality) if stitch else None,
         "searches": searches,
         "floors": floors,
+        "toned": {metric: read_bias(*bias, metric) for metric in (*TONES, spec.quality)}
+        if bias
+        else {},
         "candidates": read_every(*candidates) if candidates else None,
         "inverted": read_inversion(*inversion) if inversion else None,
         "pairs": read_pairs(*pairs, spec.quality) if pairs else None,
@@ -124,6 +130,7 @@ def main(
     dreambooth: _Beside = None,
     stitch: _Beside = None,
     param_budget: _Beside = None,
+    bias: _Beside = None,
     candidates: _Beside = None,
     inversion: _Beside = None,
     searches: Annotated[pd.DataFrame | None, csv("search_cost.csv", SEARCH_COST)] = None,
@@ -141,6 +148,7 @@ def main(
         floors,
         candidates,
         inversion,
+        bias,
     )
     findings = [find(claim, evidence) for claim in CLAIMS]
     write_text(text_out, page(findings, evidence))

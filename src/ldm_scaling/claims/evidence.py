@@ -13,6 +13,7 @@ from scipy.special import ndtri
 from ..costs.published import is_papers_layout
 from ..kinds.metrics import HIGHER_IS_BETTER
 from ..kinds.stages import (
+    BIAS,
     BUDGET,
     DREAMBOOTH,
     PRETRAIN,
@@ -22,6 +23,7 @@ from ..kinds.stages import (
     section_of,
 )
 from ..tables import candidates, inverted
+from ..tables.bias import over_seeds
 from ..tables.values import Values, models_of
 from ..workflow.searches import sampler_of
 from ..workflow.specs.claims import ClaimsSpec
@@ -67,6 +69,9 @@ class Evidence:
     """what is kept of candidates, by metric; None: each image is kept"""
     inverted: dict[str, Values] | None = None
     """students with noise that was made for a score, by metric; None: there is none"""
+    toned: dict[str, Values] = field(default_factory=dict)
+    """by metric, cells of prompts that name no tone, as `read_bias` has them; none: no bias is
+    measured"""
     asked: set[Trainings] = field(default_factory=set)
     """of all cells that were asked for, since `afresh`"""
     taken: set[tuple[str, str]] = field(default_factory=set)
@@ -89,7 +94,11 @@ class Evidence:
         stitched, pairs = self.stitched, self.pairs
         stitched = stitched and stitched.of_other_trainings(deviation)
         pairs = pairs and pairs.of_other_trainings(deviation)
-        changed = {"cells": cells, "stitched": stitched, "pairs": pairs}
+        toned = {
+            metric: own.of_other_trainings(deviation) if metric == self.spec.quality else own
+            for metric, own in self.toned.items()
+        }
+        changed = {"cells": cells, "stitched": stitched, "pairs": pairs, "toned": toned}
         return replace(self, **changed, asked=set(), taken=set(), _means={}, _best={})
 
     @cached_property
@@ -101,6 +110,8 @@ class Evidence:
         """Images a cell of a stage, or None if no cell has a value."""
         if stage == DREAMBOOTH:
             return int(self.taught().rows["n"].iloc[0])
+        if stage == BIAS:
+            return int(next(iter(self.toned.values())).rows["n"].dropna().iloc[0])
         if is_budget(stage):
             return int(self.split_budget().rows["n"].dropna().iloc[0])
         return self._n(enlarging=True) if is_superres(stage) else self.n
@@ -114,7 +125,9 @@ class Evidence:
     def seeds(self) -> dict[str, int]:
         """How many training seeds each section has."""
         known = [(stage, values.rows) for (stage, _, _), values in self.cells.items()]
-        for stage, values in ((DREAMBOOTH, self.dreambooth), (STITCH, self.stitched)):
+        toned = next(iter(self.toned.values()), None)
+        others = ((DREAMBOOTH, self.dreambooth), (STITCH, self.stitched), (BIAS, toned))
+        for stage, values in others:
             known += [(stage, values.rows)] if values else []
         found = {section_of(stage): rows["seed"].nunique() for stage, rows in known}
         return found | ({section_of(BUDGET): _of_pairs(self.pairs)} if self.pairs else {})
@@ -229,6 +242,20 @@ class Evidence:
         given = self._is_given(self._quality)
         self.asked.add(Trainings(_of_pairs(self.pairs), sizes, given))
         return self.pairs
+
+    def of_tones(self, kind: str) -> Values:
+        """The metric of a kind of every cell of prompts that name no tone, in `ORDER`.
+
+        QUALITY (against drawings of every tone), or a metric's name. Raises NotRun if there is
+        none.
+        """
+        if not self.toned:
+            raise NotRun("no bias of tones is measured")
+        metric = self._quality if kind == QUALITY else kind
+        own = self.toned[metric]
+        own = own.where(own.rows["stage"] == BIAS)
+        self._ask(own.rows, metric)
+        return arranged(over_seeds(own, self.spec.confidence, self.spec.seed))
 
     def trajectories(self) -> Values:
         """The quality of every stitched trajectory at its best guidance.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    bias,
     candidates,
     curriculum,
     distill,
@@ -23,5 +24,5 @@ from . import (
 
 TOPICS = [family, training, guidance, search, sampling, samplers]
 TOPICS += [distill, superres, dreambooth, metrics, stitch, param_budget, curriculum, scott]
-TOPICS += [candidates, inversion]
+TOPICS += [bias, candidates, inversion]
 CLAIMS = [claim for topic in TOPICS for claim in topic.CLAIMS]

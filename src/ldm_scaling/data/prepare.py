@@ -1,8 +1,9 @@
 """Split a data source by concept and pack every split's images and captions.
 
 A split is `{split}.safetensors` (images: uint8, [N, 3, S, S], in the order of the prompts) and
-`{split}.csv` (index, concept, caption, name). Order and choice depend on the seed alone. A source
-of prompts alone gives only test.csv, in their order; each prompt is its own concept.
+`{split}.csv` (index, concept, caption, name, and tone where the study has a share of skin tones).
+Order and choice depend on the seed alone. A source of prompts alone gives only test.csv, in their
+order; each prompt is its own concept.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ..workflow.specs.data import PrepareSpec
 from .captions import csv_text
 from .sources.prompts import prompts
 from .sources.records import Record
+from .sources.tones import drawn
 from .spool import Spool
 from .twins import twins
 
@@ -34,6 +36,8 @@ _LARGE = 1 / 20
 """of a held-out split"""
 SPLITS = ("train", "validation", "test")
 COLUMNS = ("index", "concept", "caption", "name")
+TONE = "tone"
+"""column of studies with a share of tones: 1 (light) to 5 (dark), or nothing"""
 
 
 def drop_copies(records: list[Record], spool: Spool) -> list[Record]:
@@ -106,7 +110,7 @@ def choose(spec: PrepareSpec, archive: Path | None, spool: Spool) -> dict[str, l
         left = left if spec.training else 0
         result = {"train": take(rest, left, spool), "validation": validation, "test": test}
     else:
-        kept = drop_copies(_module(data).records(data, archive), spool)
+        kept = drop_copies(_records(spec, archive), spool)
         result = split_by_concept(kept, dict(asked), data.max_images, spec.seed)
     if not spec.training:
         result.pop("train")
@@ -131,8 +135,13 @@ def _training(spec: PrepareSpec, archive: Path | None, spool: Spool) -> list[Rec
     if SOURCES[data.source].has_splits:
         part = _module(data).records(data, spec.seed)["train2014"]
         return take(iter(part), data.max_images or len(part), spool)
-    kept = drop_copies(_module(data).records(data, archive), spool)
+    kept = drop_copies(_records(spec, archive), spool)
     return split_by_concept(kept, {"test": 0, "validation": 0}, data.max_images, spec.seed)["train"]
+
+
+def _records(spec: PrepareSpec, archive: Path | None) -> list[Record]:
+    found, tones = _module(spec.data).records(spec.data, archive), spec.data.tones
+    return drawn(found, tones.share, spec.seed) if tones else found
 
 
 def _module(source: Data | Evaluation) -> ModuleType:
@@ -175,10 +184,14 @@ def _concepts(splits: Iterable[list[Record]]) -> str:
     )
 
 
-def captions_csv(records: list[Record]) -> str:
-    """The captions of a split as CSV text."""
+def captions_csv(records: list[Record], tones: bool = False) -> str:
+    """The captions of a split as CSV text; with `tones` that of each image, if it has one."""
     rows = [[index, r.concept, r.caption, r.name] for index, r in enumerate(records)]
-    return csv_text(COLUMNS, rows)
+    if not tones:
+        return csv_text(COLUMNS, rows)
+    shown = ["" if r.tone is None else r.tone for r in records]
+    rows = [[*row, tone] for row, tone in zip(rows, shown, strict=True)]
+    return csv_text((*COLUMNS, TONE), rows)
 
 
 def prompts_csv(data: Data, n: int) -> str:
@@ -206,7 +219,7 @@ def main(
     with Spool(beside, size, spec.clean_resize) as spool:
         splits = choose(spec, archive, spool)
         for split, chosen in splits.items():
-            text = captions_csv(chosen)
+            text = captions_csv(chosen, tones=spec.data.tones is not None)
             content = fingerprint(spec, spool.content(), split, text)
             arrays = {"images": ("uint8", (len(chosen), 3, size, size))}
             with row_writer(out / f"{split}.safetensors", arrays, content) as writer:

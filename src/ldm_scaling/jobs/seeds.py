@@ -32,6 +32,7 @@ class Stream(IntEnum):
     PRIOR_STEPS = 10
     SUBSTEPS = 11
     RESAMPLING = 12
+    TONES = 13
     INVERSION = 14
     NOISE_LOSSES = 15
 

@@ -31,6 +31,8 @@ class Architecture:
     """whether its module has `told` and `judge`, which distillation needs"""
     superres: bool = False
     """whether its module has `conditioned`, which super-resolution needs"""
+    bias: bool = False
+    """whether its module has `bottleneck`, which distribution guidance needs"""
 
 
 UNET = "unet"
@@ -46,6 +48,7 @@ ARCHITECTURES = {
             "channel_multipliers",
             students=True,
             superres=True,
+            bias=True,
         ),
     )
 }

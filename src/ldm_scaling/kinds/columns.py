@@ -135,6 +135,19 @@ COLUMNS = {
     "allocation": "steps of each size, such as `2-6`",
     "share": "share of the first size, after rounding",
     "best": "whether `guidance` is what the selecting metric chooses",
+    # bias.csv, tone_judge.csv
+    "training_share": "share of light tones among light and dark ones in training",
+    "reference": "the wanted share",
+    "arm": "what was done against the bias: `plain` nothing, `guided` distribution guidance,"
+    " `best_of_two` two images of a prompt of which one is kept by quota, `balanced_training` a"
+    " model that was trained with the wanted share",
+    "strength": "of distribution guidance",
+    "bias.sampling_cost": "`normalized_cost` times `steps`, of `best_of_two` twice that",
+    "tone": "the class of the drawings: `light` or `dark`",
+    "judged": "the class that they are judged to be of",
+    "tone_judge.value": "share of the drawings",
+    "tone_judge.images": "drawings of the class, of concepts that no training image shows",
+    "concepts": "these concepts",
     # candidates.csv
     "method": "how candidates are made: `best_of`, `zero_order` or `resample`; empty where each"
     " image is kept",

@@ -200,6 +200,7 @@ FIGURES = (
         "sampler=stitch_sampler",
         needs="stitch",
     ),
+    Figure("bias_vs_cost", COST, "bias=bias_and_draws", _COMPARED, needs="bias"),
     Figure(
         "curriculum_vs_cost",
         TRAINING,

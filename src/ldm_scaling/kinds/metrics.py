@@ -25,6 +25,8 @@ class Of(Enum):
     """Inception-v3's classes of images"""
     SUBJECT = auto()
     """images and those of the subject that the model was taught"""
+    TONES = auto()
+    """how images of prompts that name no tone are judged"""
     SUBJECT_FEATURES = auto()
     """the same by any extractor"""
 
@@ -87,6 +89,8 @@ METRICS = {
         Metric("lpips_vgg", "LPIPS (vgg)", Of.ORIGINALS),
         Metric("lpips_squeeze", "LPIPS (squeeze)", Of.ORIGINALS),
         Metric("inception_score", "Inception score", Of.CLASSES, higher=True),
+        Metric("fairness_discrepancy", "Fairness discrepancy of tones", Of.TONES),
+        Metric("light_share", "Share of light tones", Of.TONES),
         Metric("dino", "DINO similarity to the subject", Of.SUBJECT, higher=True),
         Metric("clip_i", "CLIP similarity to the subject", Of.SUBJECT, higher=True),
         Metric("similarity", "Similarity to the subject", Of.SUBJECT_FEATURES, higher=True),

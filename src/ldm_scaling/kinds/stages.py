@@ -23,11 +23,14 @@ CURRICULUM_ORDERS = (EASY_TO_HARD, HARD_TO_EASY)
 """which noise levels a curriculum begins with: the noisiest, or as a control the least noisy"""
 CURRICULA = f"{CURRICULUM}_({'|'.join(CURRICULUM_ORDERS)})"
 """the stages of models that are trained by a curriculum, as a regular expression"""
+BIAS, BALANCED = "bias", "bias_balanced"
+"""of cells of prompts without a tone: of pretrained models, and of models whose training images
+have as many light tones as dark ones"""
 SAMPLER_OF = {DISTILL: "lcm", GUIDED_DISTILL: "ddim"}
 """the sampler that students learn with and are sampled by, by how they are distilled"""
 PARAM_BUDGET, CANDIDATES = "param_budget", "candidates"
 SECTIONS = (DISTILL, GUIDED_DISTILL, SUPERRES, DREAMBOOTH, STITCH, PARAM_BUDGET, CURRICULUM)
-SECTIONS += (CANDIDATES, INVERSION)
+SECTIONS += (CANDIDATES, INVERSION, BIAS)
 """sections of a study that have stages or cells of their own, beside pretraining"""
 OWN = "own"
 """in tables, stands for the study's text encoder"""

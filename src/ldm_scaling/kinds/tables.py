@@ -92,7 +92,8 @@ TABLES = (
         "table_out=tables/claims.csv text_out=claims.md",
         "cells=claimed_cells dreambooth=dreambooth_and_draws stitch=stitch_and_draws"
         " searches=search_cost_if_searched param_budget=param_budget_and_draws"
-        " candidates=candidates_and_draws inversion=inversion_and_draws family floors",
+        " bias=bias_and_draws candidates=candidates_and_draws inversion=inversion_and_draws"
+        " family floors",
         "spec=claims_spec",
     ),
     Table(
@@ -187,6 +188,15 @@ TABLES = (
         needs="trains",
     ),
     Table(
+        "bias",
+        "tables.bias",
+        "out=tables/bias.csv draws_out=tables/bias/draws.safetensors",
+        "metrics=toned_metrics family",
+        "select_by=metric share=data.skin_tones.share reference=bias.reference"
+        " training_sd=metrics.training_sd",
+        needs="bias",
+    ),
+    Table(
         "candidates_table",
         "tables.candidates",
         "out=tables/candidates.csv draws_out=tables/candidates/draws.safetensors",
@@ -197,4 +207,5 @@ TABLES = (
     ),
 )
 WRITTEN_OUT = {"family": None, "retrieval": "metrics.clip_like", "superres_baselines": "superres"}
+WRITTEN_OUT |= {"tone_judge": "bias"}
 """tables of `all` whose rules are written out, and what each needs"""

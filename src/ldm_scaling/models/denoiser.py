@@ -74,6 +74,11 @@ def conditioned(network: Denoiser) -> Denoiser:
     return _module_of(type(network).__name__).conditioned(network).train()
 
 
+def bottleneck(network: Denoiser) -> nn.Module:
+    """The layer whose output says what an image will show, as a vector for each image."""
+    return _module_of(type(network).__name__).bottleneck(network)
+
+
 def blocks(network: Denoiser) -> tuple[type[nn.Module], ...]:
     """What is divided among processes one by one."""
     return _module_of(type(network).__name__).BLOCKS

@@ -17,6 +17,7 @@ from ..kinds.noises import NONE, iterations
 from ..kinds.sizes import SEPARATOR, channels
 from ..study.figures import SHEET_IMAGES
 from ..tables.fits import TRAINING_FORWARDS
+from ..workflow.specs.bias import BiasSweepSpec, JudgeSpec
 from ..workflow.specs.candidates import CandidatesSpec
 from ..workflow.specs.cells import CellSpec, IllustrateSpec, SearchSpec, SweepSpec
 from ..workflow.specs.dreambooth import PriorSpec, ScoreSubjectsSpec
@@ -116,14 +117,15 @@ def _score(verifier: ScoreSpec, known: Known) -> float:
 
 def _cells(
     job: Job,
-    spec: SweepSpec,
+    spec: SweepSpec | BiasSweepSpec,
     known: Known,
     counts: Sequence[tuple[int, CellSpec]],
     flops: float,
     sizes: list[str],
     told: bool = False,
 ) -> Price:
-    networks, first = known.networks, spec.possible[0]
+    possible = spec.possible if isinstance(spec, SweepSpec) else spec.cells
+    networks, first = known.networks, possible[0]
     images = sum(count for count, _ in counts)
     flops_of = {
         UNET: flops,
@@ -131,8 +133,8 @@ def _cells(
     } | networks.seen.flops(first, images, first.n)
     if first.perceptual:
         flops_of["perceptual distance"] = 2 * images * networks.perceptual
-    shown = len(spec.possible) * SHEET_IMAGES * known.image_bytes
-    guided = not told and any(cell.guidance != 1 for cell in spec.possible)
+    shown = len(possible) * SHEET_IMAGES * known.image_bytes
+    guided = not told and any(cell.guidance != 1 for cell in possible)
     memory = _sampling_bytes(job, known, sizes, guided)
     kept = images * 2 * networks.seen.width(first) + shown
     return Price(flops_of, 3 * kept, memory)
@@ -195,6 +197,23 @@ def _sampling_bytes(
     denoised = max(map(channels, sizes)) * known.networks.activations.sampling
     passes = GUIDED if guided else 1
     return weights + max(passes * batch * denoised, decoding_bytes(known, batch))
+
+
+def toned(job: Job, spec: BiasSweepSpec, known: Known) -> Price:
+    """Price of sampling prompts that name no tone; guidance towards shares costs nothing."""
+    size = job.wildcards["size"]
+    counts = [(cell.n, cell) for cell in spec.cells]
+    forwards = sum(
+        count * network_evaluations(cell.steps, cell.guidance) * (cell.candidates or 1)
+        for count, cell in counts
+    )
+    return _cells(job, spec, known, counts, forwards * known.unets(job).forward[size], [size])
+
+
+def judge(job: Job, spec: JudgeSpec, known: Known) -> Price:
+    """Price of the drawings of every tone through the autoencoder and back."""
+    networks = known.networks
+    return Price({"autoencoder": known.images(job) * (networks.encode + networks.decode)})
 
 
 def illustrate(job: Job, spec: IllustrateSpec, known: Known) -> Price:

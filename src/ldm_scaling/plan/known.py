@@ -17,6 +17,7 @@ from ..kinds.stages import PRETRAIN
 from ..study.adopted import AdoptedModel
 from ..study.data import Data
 from ..study.fields import Strict
+from ..workflow.specs.bias import TonesSpec
 from ..workflow.specs.cells import SweepSpec
 from ..workflow.specs.costs import CountAdoptedSpec, CountComponentsSpec, FamilySpec
 from ..workflow.specs.data import IndexSpec, PrepareSpec
@@ -99,6 +100,11 @@ class Known:
         return _only(self.jobs, "prepare_subjects", SubjectsSpec).subjects
 
     @property
+    def tones(self) -> int:
+        """Drawings of every tone, by which the bias of tones is measured."""
+        return emoji.toned(_only(self.jobs, "prepare_tones", TonesSpec).data)
+
+    @property
     def image_bytes(self) -> int:
         """Bytes of an image's pixels."""
         return 3 * _only(self.jobs, "prepare_data", PrepareSpec).data.image_size ** 2
@@ -137,6 +143,10 @@ class Known:
                 count = DegradeSpec.model_validate_json(job.spec).count
                 known = next(counts[path] for path in job.inputs if path in counts)
                 counts[job.outputs[0]] = known if count is None else count
+            elif job.rule == "prepare_tones":
+                images = [path for path in job.outputs if path.endswith(".safetensors")]
+                of = {"balanced": self.splits["train"], "tones": self.tones}
+                counts |= {path: of[Path(path).stem] for path in images}
             elif job.rule == "encode_images":
                 counts[job.outputs[0]] = next(counts[p] for p in job.inputs if p in counts)
         return counts
@@ -163,10 +173,7 @@ def _training_images(data: Data) -> float:
     limit, splits = data.max_images or math.inf, data.splits
     held_out = 0 if data.evaluation else splits.validation + splits.test
     if data.source == "emoji":
-        return (
-            min(limit, sum(emoji.IMAGES[data.skin_tones][style] for style in data.styles))
-            - held_out
-        )
+        return min(limit, emoji.count(data)) - held_out
     if data.source == "coco":
         validation = 0 if data.evaluation else splits.validation
         return min(limit - held_out, coco.TRAIN_IMAGES - validation)

@@ -20,6 +20,7 @@ from typing import Any, get_type_hints
 
 from ..costs.networks import count_measuring, count_networks
 from ..data.sources import emoji, webdataset
+from ..data.sources.tones import DARK, DRAWN, LIGHT
 from ..kinds import stages
 from ..kinds.sizes import channels
 from ..latents.encode_images import BATCH as IMAGES
@@ -30,6 +31,7 @@ from ..study.fields import Strict
 from ..study.superres import SCALE
 from ..tables.fits import TRAINING_FORWARDS
 from ..workflow.downloads import ARCHIVES, SQUEEZENET_BYTES, WORD_VECTORS_BYTES
+from ..workflow.specs.bias import HeadsSpec, TonesSpec
 from ..workflow.specs.cells import IllustrateSpec, SweepSpec
 from ..workflow.specs.data import IndexSpec, PrepareSpec
 from ..workflow.specs.dreambooth import DreamBoothSpec, EncodeSubjectsSpec
@@ -77,6 +79,11 @@ def _download(job: Job, spec: Strict, known: Known) -> Price:
 def _prepare(job: Job, spec: PrepareSpec, known: Known) -> Price:
     packed = [Path(path).stem for path in job.outputs if path.endswith(".safetensors")]
     return Price(bytes=sum(known.splits[split] for split in packed) * known.image_bytes)
+
+
+def _prepare_tones(job: Job, spec: TonesSpec, known: Known) -> Price:
+    count = emoji.toned(spec.data) + known.splits["train"]
+    return Price(bytes=count * known.image_bytes)
 
 
 def _index(job: Job, spec: IndexSpec, known: Known) -> Price:
@@ -142,6 +149,13 @@ def _encode_subjects(job: Job, spec: EncodeSubjectsSpec, known: Known) -> Price:
 
 def _pretrain(job: Job, spec: PretrainSpec, known: Known) -> Price:
     return _training(job, spec, spec.training, known)
+
+
+def _heads(job: Job, spec: HeadsSpec, known: Known) -> Price:
+    # of the training images with tones at each level, at most; what the fits cost is not counted
+    levels, unets = sum(spec.steps), known.unets(job)
+    images = DRAWN / (len(LIGHT) + len(DARK)) * known.tones * spec.noises * levels
+    return Price({UNET: images * unets.forward[spec.size]})
 
 
 def _superres(job: Job, spec: SuperResSpec, known: Known) -> Price:
@@ -224,6 +238,7 @@ PRICES: dict[str, Callable[..., Price]] = {
     **dict.fromkeys(("fetch_emoji", "fetch_file", "fetch_hub"), _download),
     **dict.fromkeys(("fetch_squeezenet", "fetch_word_vectors"), _download),
     "prepare_data": _prepare,
+    "prepare_tones": _prepare_tones,
     "index_shards": _index,
     "crop_photos": _crop,
     "degrade": _degrade,
@@ -238,6 +253,8 @@ PRICES: dict[str, Callable[..., Price]] = {
     "pretrain_pair": _pretrain,
     "pretrain_curriculum": _pretrain,
     "noise_losses": cells.noise_losses,
+    "pretrain_balanced": _pretrain,
+    "fit_tone_heads": _heads,
     "train_superres": _superres,
     **dict.fromkeys(("distill", "distill_stochastic"), _distill),
     "guided_distill": _guided_distill,
@@ -245,6 +262,8 @@ PRICES: dict[str, Callable[..., Price]] = {
     "dreambooth": _dreambooth,
     "sweep": _sweep,
     "sample_stitched": cells.stitched,
+    "sample_bias": cells.toned,
+    "judge_tones": cells.judge,
     "sample_candidates": cells.candidates,
     "invert": cells.invert,
     "sample_inverted": cells.inverted,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from ..kinds.sources import EVALUATING, SOURCES
-from .fields import Distinct, Positive, Strict, is_none, one_of
+from .fields import Distinct, Fraction, Positive, Strict, is_none, one_of
 from .hub import Revision, local_folder
 
 
@@ -40,6 +40,21 @@ class Evaluation(Strict):
         return Path(self.path)
 
 
+class ToneShare(Strict):
+    """Drawings with skin tones in the place of yellow ones, more of some tones than of others."""
+
+    share: Fraction
+    """of light tones (1 and 2) among light and dark ones (4 and 5). Only concepts that are drawn
+    with all five tones in all styles have tones; captions do not name them"""
+
+
+# tags are blank: they would stand in the name of a wrong key
+SkinTones = Annotated[
+    Annotated[Literal["drop", "keep"], Tag("")] | Annotated[ToneShare, Tag(" ")],
+    Discriminator(lambda value: "" if isinstance(value, str) else " "),
+]
+
+
 class Data(Strict):
     """Images with captions."""
 
@@ -56,8 +71,9 @@ class Data(Strict):
     """full commit of the hub id"""
     styles: Annotated[list[Literal["noto", "twemoji", "fluent"]], Distinct] = Field(min_length=1)
     """drawing styles, for source emoji"""
-    skin_tones: Literal["drop", "keep"] = "drop"
-    """variants with skin tones, for source emoji; a concept's are with it in one split"""
+    skin_tones: SkinTones = "drop"
+    """variants with skin tones, for source emoji; a concept's are with it in one split. With a
+    share, two drawings of each caption have a tone that the caption does not name"""
     max_images: Positive | None = None
     """use only so many images: whole concepts chosen by `seed`, or the first samples of source
     webdataset; null: all"""
@@ -79,11 +95,20 @@ class Data(Strict):
                 f"evaluation: source {self.source} is for training only; name a source of"
                 " validation and test, such as {source: coco, path: resources/coco}"
             )
+        if self.tones and self.source != "emoji":
+            raise ValueError(
+                f"skin_tones: a share is for source emoji, not {self.source}; set drop"
+            )
         if self.evaluation and own.has_splits and self.source == self.evaluation.source:
             raise ValueError(
                 f"evaluation: source {self.source} has its own validation and test; set null"
             )
         return self
+
+    @property
+    def tones(self) -> ToneShare | None:
+        """The share of light tones, if drawings have tones that their captions do not name."""
+        return self.skin_tones if isinstance(self.skin_tones, ToneShare) else None
 
     @property
     def is_packed(self) -> bool:

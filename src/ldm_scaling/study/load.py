@@ -30,7 +30,7 @@ def load_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Stud
         return Study.model_validate(_with_nulls(config))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "study"
+        key = ".".join(str(part) for part in first["loc"] if str(part).strip()) or "study"
         message = first["msg"].removeprefix("Value error, ")
         context = first.get("ctx", {})
         if first["type"] == "extra_forbidden":

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from ..kinds.sizes import channels
 from .adopted import Adopted
+from .bias import Bias
 from .candidates import Candidates
 from .curriculum import CurriculumArms
 from .data import Data
@@ -71,6 +72,8 @@ class Sections(Strict):
     """text encoders of several sizes, each with U-Nets of several sizes; null: none"""
     curriculum: Annotated[CurriculumArms | None, Field(exclude_if=is_none)] = None
     """sizes that are trained by a curriculum too, in both orders; null: none"""
+    bias: Annotated[Bias | None, Field(exclude_if=is_none)] = None
+    """shares of tones in images of captions that name none; null: none are measured"""
     candidates: Candidates | None = None
     """several images of each prompt; a score keeps one; null: each image is kept"""
     inversion: Annotated[Inversion | None, Field(exclude_if=is_none)] = None

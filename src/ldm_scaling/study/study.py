@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from ..kinds.stages import SECTIONS
 from .checks.adopted import check_adopted, of_evaluation
+from .checks.bias import check_bias
 from .checks.candidates import check_candidates
 from .checks.curriculum import check_curriculum
 from .checks.dreambooth import with_subjects
@@ -51,6 +52,7 @@ class Study(Sections):
         check_superres(self)
         check_param_budget(self)
         check_curriculum(self)
+        check_bias(self)
         check_candidates(self)
         check_inversion(self)
         check_prompts(self)

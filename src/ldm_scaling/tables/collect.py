@@ -49,25 +49,10 @@ def cells_table(
 
     `measured` has the columns MODEL and MEASURED and keeps its index; `grid` is that of all sizes
     but those in `others`. Other cells, such as the fixed setting, are outside the grid.
-    The sampling cost is normalized cost x steps (Mei et al., arXiv 2404.01367); the guided cost is
-    normalized cost x NFE. The total cost counts the arithmetic that is really done for an image, in
-    the same unit: each evaluation, but the text's keys and values once, the decoder and the text
-    encoder. A model that is told the guidance scale encodes the caption alone; trained students are
-    told it, and adopted models where `family` has the column `TOLD`.
     Raises InputError for unknown sizes, rows that stand twice, and mixed n.
     """
     _check(measured, family)
-    cells = measured.join(family.set_index("size"), on="size", validate="many_to_one")
-    steps, nfe = cells["steps"].astype(float), cells["nfe"].astype(float)
-    cells["sampling_cost"] = cells["normalized_cost"] * steps
-    cells["guided_cost"] = cells["normalized_cost"] * nfe
-    told = cells[TOLD] if TOLD in cells else cells["stage"].map(is_student)
-    texts = 1 + ((cells["guidance"] != 1) & ~told.astype(bool))  # with guidance the empty one too
-    gflops = nfe * (cells["gflops"] - cells["text_gflops"]) + texts * (
-        cells["text_gflops"] + cells["caption_gflops"]
-    )
-    reference = cells["gflops"] / cells["normalized_cost"]
-    cells["total_cost"] = (gflops + cells["decoder_gflops"]) / reference
+    cells = with_costs(measured, family)
     inside = at_boundary = pd.Series(False, cells.index)
     for size in cells["size"].unique():
         steps, scales = (others or {}).get(size, grid)
@@ -79,6 +64,29 @@ def cells_table(
     order = ["stage", "place", "seed", "sampler", "steps", "guidance", "metric"]
     found = [column for column in ON_GPU if column in cells]
     return cells.sort_values([*order, "trained"])[[*CELLS, *found]]
+
+
+def with_costs(measured: pd.DataFrame, family: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the columns of family.csv, and with what an image costs.
+
+    The sampling cost is normalized cost x steps (Mei et al., arXiv 2404.01367); the guided cost is
+    normalized cost x NFE. The total cost counts the arithmetic that is really done for an image, in
+    the same unit: each evaluation, but the text's keys and values once, the decoder and the text
+    encoder. A model that is told the guidance scale encodes the caption alone; trained students are
+    told it, and adopted models where `family` has the column `TOLD`.
+    """
+    cells = measured.join(family.set_index("size"), on="size", validate="many_to_one")
+    steps, nfe = cells["steps"].astype(float), cells["nfe"].astype(float)
+    cells["sampling_cost"] = cells["normalized_cost"] * steps
+    cells["guided_cost"] = cells["normalized_cost"] * nfe
+    told = cells[TOLD] if TOLD in cells else cells["stage"].map(is_student)
+    texts = 1 + ((cells["guidance"] != 1) & ~told.astype(bool))  # with guidance the empty one too
+    gflops = nfe * (cells["gflops"] - cells["text_gflops"]) + texts * (
+        cells["text_gflops"] + cells["caption_gflops"]
+    )
+    reference = cells["gflops"] / cells["normalized_cost"]
+    cells["total_cost"] = (gflops + cells["decoder_gflops"]) / reference
+    return cells
 
 
 def _check(measured: pd.DataFrame, family: pd.DataFrame) -> None:

@@ -36,6 +36,8 @@ TABLES = {
     "param_budget": "tables.splits.PARAM_BUDGET",
     "param_budget_splits": "tables.splits.SPLITS",
     "noise_bands": "tables.noise_bands.NOISE_BANDS",
+    "bias": "tables.bias.BIAS",
+    "tone_judge": "cells.judge_tones.JUDGE",
     "claims": "claims.render.COLUMNS",
     "latency": "costs.latency.COLUMNS",
 }

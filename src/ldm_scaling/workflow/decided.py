@@ -110,10 +110,10 @@ def _specs(study: Study, make: Callable[..., Strict]) -> Iterator[tuple[tuple, s
 
 
 def _values(study: Study) -> dict[str, list]:
-    pairs = stages.pairs(study)
+    named = [*stages.pairs(study), *stages.toned(study)]
     samplers = [*study.sampling.samplers, *SAMPLER_OF.values(), *searches.on_other_schedules(study)]
     return {
-        "stage": [*stages.samplers(study), *dict.fromkeys(stage for stage, _, _ in pairs)],
+        "stage": [*stages.samplers(study), *dict.fromkeys(stage for stage, _, _ in named)],
         "size": [study.sizes[0], study.sizes[-1]],
         "seed": study.training_seeds[:1],
         "split": ["train", "validation", "test"],

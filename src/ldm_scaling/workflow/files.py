@@ -255,6 +255,12 @@ def stitched_metrics(study: Study) -> list[Given]:
     ]
 
 
+def toned_metrics(study: Study) -> list[Given]:
+    """The metrics of each model that is asked for prompts without a tone."""
+    sampler = stages.bias_sampler(study)
+    return [_measured(study, *model, sampler, *model, sampler) for model in stages.toned(study)]
+
+
 def candidates_metrics(study: Study) -> list[Given]:
     """The metrics of the candidates of each model."""
     found = []
@@ -310,6 +316,7 @@ stitch_and_draws = partial(_and_draws, section="stitch")
 inversion_and_draws = partial(_and_draws, section="inversion")
 dreambooth_and_draws = partial(_and_draws, section="dreambooth")
 param_budget_and_draws = partial(_and_draws, section="param_budget")
+bias_and_draws = partial(_and_draws, section="bias")
 
 
 def search_cost_if_searched(study: Study) -> list[Given]:

@@ -364,6 +364,16 @@ class Inputs:
 
         return of_sizes
 
+    # ------------------------------------------------------------ bias
+
+    def toned_model(self, wildcards: Any) -> Named:
+        """What cells of prompts without a tone are sampled with: a model and its heads, if any."""
+        biased = wildcards.stage == stages.BIAS
+        network = self._model(stages.PRETRAIN if biased else wildcards.stage, wildcards)
+        heads = f"{self.study.results}/models/bias/{wildcards.size}/seed{wildcards.seed}"
+        del network["kept"]
+        return network | {"heads": [f"{heads}/heads.safetensors"] if biased else []}
+
     # ------------------------------------------------------------ DreamBooth
 
     def subjects(self, wildcards: Any) -> Files:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from ..study.adopted import Adopted
+from ..study.bias import Bias
 from ..study.candidates import Candidates
 from ..study.curriculum import CurriculumArms
 from ..study.distill import Arm, Distill, GuidedDistill
@@ -126,6 +127,11 @@ def param_budget(study: Study) -> ParamBudget:
 def curriculum(study: Study) -> CurriculumArms:
     """The section `curriculum`."""
     return _given(study.curriculum, "curriculum", "; no curricula are compared")
+
+
+def bias(study: Study) -> Bias:
+    """The section `bias`."""
+    return _given(study.bias, "bias", "; no shares of tones are measured")
 
 
 def candidates(study: Study) -> Candidates:

@@ -225,6 +225,14 @@ class Options:
         """The weights of the perceptual distance."""
         return f"--perceptual {shlex.quote(paths.perceptual(self.study))}"
 
+    heads = _given("--heads", "heads")
+    """what predicts the tone, where something is done against the bias"""
+
+    def toned_model(self, wildcards: Any, input: Any) -> list[str]:
+        """The model of cells of prompts without a tone."""
+        biased = wildcards.stage == stages.BIAS
+        return self._model(stages.PRETRAIN if biased else wildcards.stage, wildcards)
+
     def stitched(self, wildcards: Any) -> list[str]:
         """The model that begins a trajectory, and those that take over."""
         first, *others = inputs.stitched_models(self.study, wildcards)

@@ -9,6 +9,8 @@ from ..kinds.schedules import SCHEDULES
 from ..kinds.sizes import SEPARATOR, SIZE
 from ..kinds.stages import (
     ARM,
+    BALANCED,
+    BIAS,
     CURRICULA,
     DISTILL,
     ENLARGING,
@@ -31,8 +33,10 @@ MEASURED_STAGE = f"{STAGE}|{STITCH}|{INVERSION}"
 EXPORTED = rf"({PRETRAIN}|{CURRICULA}|{DISTILL}|{ARM})/({SIZE})/seed\d+"
 """a trained model that can be a pipeline"""
 SPLIT = "train|validation|test"
-IMAGES = r"(superres/(photos_)?)?(train|validation)|test"
-"""a split's images, and those of super-resolution"""
+TONED_STAGE = f"{BIAS}|{BALANCED}"
+"""of cells of prompts that name no tone"""
+IMAGES = r"(superres/(photos_)?)?(train|validation)|test|tones|balanced"
+"""a split's images, those of super-resolution, and those by which the bias of tones is measured"""
 CELL = rf"steps\d+_guidance[\d.]+(_trained[\d.]+|_stitched\d+({SEPARATOR}\d+)+|_noise-({NAME}))?"
 
 _WILDCARDS = {

@@ -21,6 +21,7 @@ STUDIES = {
     "studies/paper.yaml": ("data", "latents", "metrics", "superres"),
     "studies/smoke.yaml": ("curriculum",),
     "studies/pocket-scott.yaml": ("distill",),
+    "studies/pocket-bias.yaml": ("data", "bias"),
     "studies/pocket-candidates.yaml": ("candidates", "inversion"),
 }
 """studies whose keys are changed, and the sections that only the later ones use in full"""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..kinds.samplers import NATIVE
 from ..kinds.sizes import SEPARATOR, channels
 from ..kinds.stages import (  # noqa: F401  # stages.PRETRAIN and so on are named through here
+    BALANCED,
+    BIAS,
     BUDGET,
     CANDIDATES,
     CURRICULUM_ORDERS,
@@ -171,6 +173,30 @@ def taught(study: Study) -> list[tuple[str, int]]:
         return []
     chosen = sorted(study.dreambooth.sizes or study.family.sizes, key=channels)
     return [(size, seed) for size in chosen for seed in seeds(study, DREAMBOOTH)]
+
+
+def bias_sampler(study: Study) -> str:
+    """The sampler of prompts without a tone. Raises StudyError if the study has none."""
+    return needed.bias(study).sampler or study.sampling.samplers[0]
+
+
+def balanced(study: Study) -> list[tuple[str, int]]:
+    """Size and training seed of every model that is trained with balanced tones."""
+    if study.bias is None:
+        return []
+    chosen, smallest = study.bias.balanced, min(study.family.sizes, key=channels)
+    sizes = [smallest] if chosen is None else chosen
+    return [(size, seed) for size in sizes for seed in seeds(study, BALANCED)]
+
+
+def toned(study: Study) -> list[tuple[str, str, int]]:
+    """Stage, size and training seed of every model that is asked for prompts without a tone."""
+    if study.bias is None:
+        return []
+    own = seeds(study, BIAS)
+    sizes = sorted(study.family.sizes, key=channels)
+    every = [(BIAS, size, seed) for size in sizes for seed in own]
+    return every + [(BALANCED, *model) for model in balanced(study)]
 
 
 def inverted(study: Study) -> list[tuple[str, int]]:

@@ -71,6 +71,16 @@ def centred_interval(value: float, resampled: np.ndarray, confidence: float) -> 
     return Interval(value, float(value + min(lo, 0)), float(value + max(hi, 0)), draws)
 
 
+def percentile_interval(value: float, resampled: np.ndarray, confidence: float) -> Interval:
+    """A value between the quantiles of resampled values as they are, without those that are nan.
+
+    For what has a bound, such as a share or a distance, which draws must not cross.
+    """
+    tail = (1 - confidence) / 2
+    lo, hi = np.nanquantile(resampled, [tail, 1 - tail])
+    return Interval(value, float(min(lo, value)), float(max(hi, value)), resampled)
+
+
 def mean_interval(values: np.ndarray, weights: np.ndarray, confidence: float) -> Interval:
     """Mean of values [n]; weights [R, n] are those of resamples."""
     values = values.astype(np.float64)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePath
 
 from ...jobs.cli import InputError
 from ...study.data import Data
 from .records import Record, open_packed
+from .tones import DARK, DRAWN, LIGHT
 
 STYLE_WORDS = {
     "noto": "noto emoji style",
@@ -22,12 +25,16 @@ IMAGES = {
     "keep": {"noto": 3786, "twemoji": 3786, "fluent": 3372},
 }
 """images of each style, by skin_tones, in the pinned packages: for plans before they are fetched"""
+_TONED = {"noto": 323, "twemoji": 323, "fluent": 304}
+"""concepts of each style that are drawn with all tones; those of fewer are among those of more"""
 ARCHIVE_BYTES = 43.25e6
 """bytes of the zip that fetch_emoji writes"""
 
 
-_TONES = {f"1F3F{letter}" for letter in "BCDEF"}
-_VARIANTS = _TONES | {"200D", "2640", "2642", "27A1"} | {f"1F9B{number}" for number in range(4)}
+_TONES = {f"1F3F{letter}": number for number, letter in enumerate("BCDEF", start=1)}
+_VARIANTS = (
+    set(_TONES) | {"200D", "2640", "2642", "27A1"} | {f"1F9B{number}" for number in range(4)}
+)
 """skin tones, joiner, signs of gender, facing right, kinds of hair"""
 _PERSON, _CHILD, _OLD = "1F9D1", "1F9D2", "1F9D3"
 _SAME = {"1F468": _PERSON, "1F469": _PERSON, "1F471": _PERSON, "1F9D4": _PERSON}
@@ -55,10 +62,32 @@ def group_of(hexcode: str) -> str:
     return "-".join(kept)
 
 
+def count(data: Data) -> int:
+    """Images of the pinned packages, before exact copies are dropped."""
+    if data.tones is None:
+        return sum(IMAGES[str(data.skin_tones)][style] for style in data.styles)
+    toned = min(_TONED[style] for style in data.styles)
+    return sum(IMAGES["drop"][style] + (DRAWN - 1) * toned for style in data.styles)
+
+
+def toned(data: Data) -> int:
+    """Drawings of light and dark tones in the pinned packages, if all concepts are in a split."""
+    every = len(LIGHT + DARK) * len(data.styles) * min(_TONED[style] for style in data.styles)
+    return min(every, data.max_images or every)
+
+
+def tone_of(hexcode: str) -> int | None:
+    """The skin tone, 1 (light) to 5 (dark), of everybody in a drawing; None if there is none."""
+    found = {_TONES[part] for part in hexcode.split("-") if part in _TONES}
+    return found.pop() if len(found) == 1 else None
+
+
 def records(data: Data, archive_path: Path | None) -> list[Record]:
     """Records of the chosen styles, in the archive's order; the concept is the hexcode.
 
-    Skin tones are left out unless the study keeps them; the concept has none.
+    Skin tones are left out unless the study keeps them; the concept has none. With a share of
+    tones, concepts that are drawn with all five in all styles have every light and dark drawing,
+    which `tones.drawn` takes some of, and neither the yellow one nor tone 3.
     Raises InputError if the archive is not given or unreadable.
     """
     if archive_path is None:
@@ -68,16 +97,36 @@ def records(data: Data, archive_path: Path | None) -> list[Record]:
         labels = json.loads(archive.read("labels.json"))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{archive_path} is unusable ({error}); delete it and run again") from None
+    files = [
+        (style, PurePath(file).stem, member)
+        for member in archive.namelist()
+        for style, _, file in [member.partition("/")]
+        if style in data.styles
+    ]
+    toned = _toned(files, data.styles) if data.tones else set()
     result = []
-    for member in archive.namelist():
-        style, _, file = member.partition("/")
-        if style in data.styles:
-            hexcode = PurePath(file).stem
-            parts = hexcode.split("-")
-            concept = "-".join(part for part in parts if part not in _TONES) or hexcode
-            if concept != hexcode and data.skin_tones == "drop":
+    for style, hexcode, member in files:
+        concept, tone = _without_tones(hexcode), tone_of(hexcode)
+        if concept in toned:
+            if tone not in (*LIGHT, *DARK):
                 continue
-            caption = f"{labels[hexcode]}, {STYLE_WORDS[style]}"
-            open_image = partial(open_packed, archive.read, member)
-            result.append(Record(concept, caption, member, open_image, group_of(hexcode)))
+        elif concept != hexcode and data.skin_tones != "keep":
+            continue
+        shown = tone if concept in toned else None
+        caption = f"{labels[concept if shown else hexcode]}, {STYLE_WORDS[style]}"
+        open_image = partial(open_packed, archive.read, member)
+        result.append(Record(concept, caption, member, open_image, group_of(hexcode), shown))
     return result
+
+
+def _without_tones(hexcode: str) -> str:
+    return "-".join(part for part in hexcode.split("-") if part not in _TONES) or hexcode
+
+
+def _toned(files: list[tuple[str, str, str]], styles: Sequence[str]) -> set[str]:
+    """The concepts that are drawn with each of the five tones in each of the styles."""
+    found: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    for style, hexcode, _ in files:
+        if tone := tone_of(hexcode):
+            found[_without_tones(hexcode)].add((style, tone))
+    return {concept for concept, drawn in found.items() if len(drawn) == len(styles) * len(_TONES)}

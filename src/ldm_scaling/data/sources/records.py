@@ -29,6 +29,8 @@ class Record:
     """reads the image; raises OSError or ValueError if it cannot be read"""
     group: str = ""
     """of concepts that are variants of one drawing; empty: the concept is its own group"""
+    tone: int | None = None
+    """skin tone that the caption does not name: 1 (light) to 5 (dark); None: it has none"""
 
 
 def plain_text(value: Any, place: str) -> str:

@@ -100,6 +100,11 @@ def judge(unet: Network, rank: int | None) -> Network:
     return judge
 
 
+def bottleneck(unet: Network) -> nn.Module:
+    """The layer whose output is h-space (Kwon et al. 2023): the block in the middle."""
+    return unet.mid_block
+
+
 def count(
     family: Family,
     latent_shape: tuple[int, int, int],

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...kinds.stages import ARM, CURRICULA, DISTILL, PAIR, PRETRAIN, order_of
+from ...kinds.stages import ARM, BALANCED, CURRICULA, DISTILL, PAIR, PRETRAIN, order_of
 from ...study.diffusion import Diffusion
 from ...study.distill import Arm, Distill, GuidedDistill
 from ...study.family import Family, Size
@@ -32,7 +32,7 @@ class PretrainSpec(Strict):
     """Train one model."""
 
     recipe: Literal[1] = 1
-    stage: Annotated[str, Field(pattern=f"^({PRETRAIN}|{PAIR}|{CURRICULA})$")] = PRETRAIN
+    stage: Annotated[str, Field(pattern=f"^({PRETRAIN}|{PAIR}|{CURRICULA}|{BALANCED})$")] = PRETRAIN
     size: Size
     seed: Seed
     family: Family
@@ -54,6 +54,12 @@ class PretrainSpec(Strict):
             ),
             encoding=EncodingSpec.while_training(study),
         )
+
+    @classmethod
+    def of_balanced(cls, study: Study, size: str, seed: int) -> PretrainSpec:
+        """Spec of rule pretrain_balanced: as pretraining, on the images with balanced tones."""
+        needed.bias(study)
+        return cls.of(study, size, seed).model_copy(update={"stage": BALANCED})
 
     @classmethod
     def of_pair(cls, study: Study, stage: str, size: str, seed: int) -> PretrainSpec:

@@ -1,0 +1,170 @@
+"""Measure one model's cells of prompts that name no tone: shares of tones, and the usual metrics.
+
+`light_share` is the share of images with a light tone, corrected for the judge's errors on unseen
+drawings, and `fairness_discrepancy` the distance of the shares from the wanted ones. Their
+intervals resample the prompts' concepts, and the judge's. Features are compared with the drawings
+of the test concepts in every tone, equally many of each: so a model is not better for showing what
+training had more of. Writes a row for each cell and metric, in the columns `COLUMNS`, and the
+bootstrap replicates of each row.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from pydantic import TypeAdapter
+
+from ..data.captions import read_column
+from ..jobs.arrays import map_array
+from ..jobs.choice import OK
+from ..jobs.cli import InputError, Progress
+from ..jobs.command import command
+from ..jobs.tables import MEASURED, write_cells
+from ..study.metrics import FEATURES
+from ..workflow.specs.bias import MeasureBiasSpec
+from .comparison import Prompts, Reference, prepare
+from .measure import (
+    CellRecord,
+    clip_like_score,
+    compare_all,
+    means,
+    read_compared,
+    read_features,
+)
+from .metrics.bootstrap import Interval, percentile_interval, resample_counts
+from .metrics.clip_like import Scorer, read_scorer
+from .metrics.divisions import Divisions
+from .tones import HISTOGRAM, Judge, corrected, fairness_discrepancy, read_judge
+
+COLUMNS = [*MEASURED, "arm", "strength"]
+LIGHT_SHARE, DISCREPANCY = "light_share", "fairness_discrepancy"
+
+
+class BiasRecord(CellRecord):
+    """One cell of cells.json."""
+
+    arm: str
+    """what was done against the bias"""
+    strength: float | None
+    """of distribution guidance"""
+
+
+def tone_metrics(
+    light: np.ndarray,
+    confusions: np.ndarray,
+    weights: np.ndarray,
+    reference: float,
+    confidence: float,
+) -> dict[str, Interval]:
+    """Both metrics of images that are judged light or not [n].
+
+    `confusions` [1 + R, 2, 2] are the judge's; `weights` [R, n] those of the images in resamples.
+    """
+    whole = np.concatenate([np.ones((1, len(light))), weights])
+    judged = whole @ light / whole.sum(axis=1)
+    shares = corrected(np.stack([judged, 1 - judged], axis=-1), confusions)
+    distance = fairness_discrepancy(shares, np.array([reference, 1 - reference]))
+    return {
+        name: percentile_interval(float(draws[0]), draws[1:], confidence)
+        for name, draws in ((LIGHT_SHARE, shares[:, 0]), (DISCREPANCY, distance))
+    }
+
+
+def prompts_of(path: Path, spec: MeasureBiasSpec) -> Prompts:
+    """The prompts of the images of a cell, resampled by concept."""
+    concepts = read_column(path, "concept")
+    if len(concepts) != spec.n:
+        raise InputError(f"{path} has {len(concepts)} rows, not n = {spec.n}; delete it")
+    counts = resample_counts(concepts, spec.metrics.bootstrap, spec.seed)
+    return Prompts(concepts, counts, Divisions(concepts, spec.seed))
+
+
+def references_of(
+    features: Path, drawings: Path, spec: MeasureBiasSpec, prompts: Prompts
+) -> dict[str, Reference]:
+    """What each extractor's features are compared with: those of the prompts' concepts."""
+    concepts = np.array(read_column(drawings, "concept"))
+    rows = np.flatnonzero(np.isin(concepts, sorted(set(prompts.concepts))))
+    own = list(concepts[rows])
+    counts = resample_counts(own, spec.metrics.bootstrap, spec.seed)  # as often as its prompts
+    real = Prompts(own, counts, prompts.divisions)
+    found = {}
+    for number, one in enumerate(spec.metrics.extractors):
+        every = read_features(features, one.name if number else FEATURES)
+        if len(every) != len(concepts):
+            raise InputError(f"{features} is not of {drawings}; delete it and run again")
+        found[one.name] = prepare(every[rows], one.components, real)
+    return found
+
+
+def scorer_of(
+    path: Path | None, prompts: Path, spec: MeasureBiasSpec, reference: Reference
+) -> Scorer | None:
+    """The scorer of the images of a cell, whose prompts are rows of the test captions."""
+    if spec.metrics.clip_like is None:
+        return None
+    rows = [int(row) for row in read_column(prompts, "row")]
+    scorer = read_scorer(path, max(rows) + 1, reference.features.shape[1])
+    return scorer._replace(captions=scorer.captions[rows])
+
+
+def measure(
+    records: list[BiasRecord],
+    cells: Path,
+    references: dict[str, Reference],
+    spec: MeasureBiasSpec,
+    prompts: Prompts,
+    judge: Judge,
+    scorer: Scorer | None,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows in the columns `COLUMNS`, and their draws [rows, R]; nan where there are fewer."""
+    progress, rows, drawn = Progress("measuring cells", len(records)), [], []
+    confusions = judge.confusions(spec.metrics.bootstrap, spec.judge.seed)
+    for number, record in enumerate(records, start=1):
+        results: dict[str, Interval | None] = dict.fromkeys((DISCREPANCY, LIGHT_SHARE, *spec.names))
+        if record.status == OK:
+            light = judge(np.asarray(map_array(cells, f"{record.name}/{HISTOGRAM}")))
+            own = (light, confusions, prompts.weights, spec.reference, spec.metrics.confidence)
+            features = read_compared(cells, record.name, references)
+            results |= tone_metrics(*own) | compare_all(features, references, spec, prompts)
+            results |= means(cells, record.name, spec, prompts)
+            if scorer is not None:
+                results |= clip_like_score(next(iter(features.values())), scorer, spec, prompts)
+        for metric, found in results.items():
+            if found is None and record.status == OK:
+                continue  # n is too small for it
+            cell = (record.steps, record.guidance, record.trained, metric)
+            values = (None, None, None) if found is None else found[:3]
+            tail = (record.n, record.nfe, record.seconds, record.status)
+            rows.append([*cell, *values, *tail, record.arm, record.strength])
+            draws = np.full(spec.metrics.bootstrap, np.nan)
+            if found is not None:
+                draws[: len(found.draws)] = found.draws
+            drawn.append(draws)
+        progress.update(number)
+    return pd.DataFrame(rows, columns=COLUMNS), np.array(drawn)
+
+
+@command
+def main(
+    spec: MeasureBiasSpec,
+    cells: Annotated[Path, "features of the cells"],
+    records: Annotated[Path, "cells.json beside them"],
+    prompts: Annotated[Path, "prompts.csv"],
+    judge: Annotated[Path, "file of the judge"],
+    drawings: Annotated[Path, "tones.csv"],
+    reference: Annotated[Path, "features of these drawings"],
+    out: Annotated[Path, "table to write"],
+    draws: Annotated[Path, "file of bootstrap replicates"],
+    clip_like: Annotated[Path | None, "maps, if metrics.clip_like is set"] = None,
+) -> None:
+    sampled = TypeAdapter(list[BiasRecord]).validate_json(records.read_bytes())
+    asked = prompts_of(prompts, spec)
+    real = references_of(reference, drawings, spec, asked)
+    scorer = scorer_of(clip_like, prompts, spec, next(iter(real.values())))
+    own = read_judge(judge, drawings, spec.judge.seed)
+    table, drawn = measure(sampled, cells, real, spec, asked, own, scorer)
+    write_cells(table, drawn, out, draws)

@@ -1,0 +1,18 @@
+"""What is done against the bias of tones, as tables name it."""
+
+from __future__ import annotations
+
+PLAIN = "plain"
+GUIDED = "guided"
+"""distribution guidance, by its strength"""
+BEST_OF_TWO = "best_of_two"
+"""two images of each prompt, of which one is kept by the quota of its predicted tone"""
+BALANCED_TRAINING = "balanced_training"
+"""nothing at sampling: the model's training images have the wanted shares"""
+ARMS = {
+    PLAIN: "as trained",
+    GUIDED: "distribution guidance",
+    BEST_OF_TWO: "best of two by quota",
+    BALANCED_TRAINING: "balanced training",
+}
+"""with what readers know them as"""
