@@ -338,17 +338,19 @@ rule noise_losses:
         ENVIRONMENT
     resources:
         mem_mb=hardware.model_memory,
-        runtime=120,
+        runtime=hardware.walltime,
         gpu=1,
         batch=hardware.sampling_batch,
     params:
         spec=options.spec(NoiseLossesSpec.of),
         model=subpath(input.summary, parent=True),
+        work=options.work("noise_losses"),
     shell:
         "exec &> >(tee {log:q}); "
         "python -m ldm_scaling.models.noise_losses --spec {params.spec:q}"
         " --model {params.model:q} --latents {input.latents:q} --text {input.text:q}"
-        " --out {output:q} --gpus {resources.gpu} --batch {resources.batch}"
+        " --out {output:q} --work-dir {params.work:q} --gpus {resources.gpu}"
+        " --batch {resources.batch}"
 
 
 rule count_family:

@@ -10,16 +10,21 @@ import yaml
 
 MISSING = object()
 
-_CANDIDATES = yaml.safe_load(
-    (Path(__file__).parents[1] / "studies/pocket-candidates.yaml").read_text()
-)
+
+def _section(study: str, name: str) -> dict[str, Any]:
+    """A section of one of the project's studies."""
+    path = Path(__file__).parents[1] / f"studies/{study}.yaml"
+    return yaml.safe_load(path.read_text())[name]
+
 
 WHOLE: dict[str, Any] = {
     "search": {"method": "grid"},
+    "data": {"skin_tones": {"share": 0.8}},
     "curriculum": {"clusters": 5, "share": 0.25},
     "distill": {"stochastic": {"noise": {"eta": 0.2, "substeps": 1}}},
+    "bias": _section("pocket-bias", "bias"),
     "candidates": {"methods": ["best_of"], "counts": [1, 2]},
-    "inversion": _CANDIDATES["inversion"],
+    "inversion": _section("pocket-candidates", "inversion"),
     "metrics": {"judge": {"extractor": {"name": "squeezenet", "input_size": 64}}},
 }
 """what the pocket study lacks of a study with every figure and table"""

@@ -51,6 +51,8 @@ def _order_matters(evidence: Evidence) -> Statistic:
 def _helps_small_sizes_more(evidence: Evidence) -> Statistic:
     gains = _gains(evidence)
     params = np.sort(gains.rows["params"].unique())
+    if len(params) < 2:
+        raise NotRun("there is one size only")
     of_size = [gains.draws[(gains.rows["params"] == own).to_numpy()].mean(axis=0) for own in params]
     return -slope(np.log(params), np.stack(of_size))
 

@@ -170,8 +170,9 @@ class Evidence:
     ) -> Values:
         """Each cell's metric of a kind, in `ORDER`.
 
-        With `beside`, a stage that starts from these models, only of the training seeds that it
-        has: the luck of a training is in both, and must not look like a difference.
+        With `beside`, a stage that these models are compared with, only of its training seeds and
+        sizes: the luck of a training is in both, and must not look like a difference. Stitched
+        trajectories are compared with every size.
         QUALITY (lower is better), ALIGNMENT, PERCEPTUAL (of super-resolution) or a metric's name.
         Raises NotRun if there are no such cells, or no metric of that kind.
         """
@@ -191,7 +192,12 @@ class Evidence:
         key = (stage, sampler, metric)
         if key not in self.cells:
             raise NotRun(f"{metric} was not measured")
-        own = self.cells[key].of_seeds(self._seeds_of(beside)) if beside else self.cells[key]
+        own = self.cells[key]
+        if beside:
+            own = own.of_seeds(self._seeds_of(beside))
+            if beside != STITCH:
+                theirs = [values.rows for (known, _, _), values in self.cells.items() if known == beside]
+                own = own.where(own.rows["size"].isin(pd.concat(theirs)["size"]))
         self._ask(own.rows, metric)
         if (*key, beside) not in self._means:
             self._means[*key, beside] = arranged(own.over_seeds(spec.confidence, spec.seed))

@@ -116,7 +116,8 @@ CLAIMS = [
         _SOURCE,
         f"At {_FEW} steps its students cover more of the real images on average over sizes",
         f"log ratio of the whole method's coverage to the plain student's at {_FEW} steps, each at"
-        " its best guidance by the metric, mean over sizes",
+        " its best guidance by the metric, mean over sizes; its interval is over real images, which"
+        " samples were drawn is not in it",
         _FIGURE,
         _covers,
     ),

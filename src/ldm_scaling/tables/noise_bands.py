@@ -56,7 +56,15 @@ def read_losses(models: list[list[str]], weights: np.ndarray, confidence: float)
 
 def noise_bands(losses: Values, images: int, confidence: float) -> pd.DataFrame:
     """The table, of what `read_losses` gives; `images` are those of a whole training."""
-    means = losses.over_seeds(confidence, also=["band"])
+    # stages may be trained from different numbers of seeds
+    parts = [
+        losses.where(losses.rows["stage"] == own).over_seeds(confidence, also=["band"])
+        for own in losses.rows["stage"].unique()
+    ]
+    means = Values(
+        pd.concat([own.rows for own in parts], ignore_index=True),
+        np.concatenate([own.draws for own in parts]),
+    )
     key = ["stage", "size", "band"]
     ends = means.where(means.rows["trained"] == 1)
     end_of = dict(zip(ends.rows[key].itertuples(index=False, name=None), ends.draws, strict=True))

@@ -29,6 +29,10 @@ def check_students(study: Sections) -> None:
             f"distill.teacher_steps: must divide diffusion.train_timesteps ({levels}), so that"
             " students start at pure noise"
         )
+    if "plain" in (study.arms or {}):
+        raise ValueError(
+            "distill.stochastic.plain: the student of `distill` itself has this name; take another"
+        )
     for name, arm in (study.arms or {}).items():
         if study.distill and (interval := levels // study.distill.teacher_steps) % arm.substeps:
             raise ValueError(
