@@ -196,8 +196,10 @@ class Evidence:
         if beside:
             own = own.of_seeds(self._seeds_of(beside))
             if beside != STITCH:
-                theirs = [values.rows for (known, _, _), values in self.cells.items() if known == beside]
-                own = own.where(own.rows["size"].isin(pd.concat(theirs)["size"]))
+                theirs = pd.concat(
+                    [cells.rows for known, cells in self.cells.items() if known[0] == beside]
+                )
+                own = own.where(own.rows["size"].isin(theirs["size"]))
         self._ask(own.rows, metric)
         if (*key, beside) not in self._means:
             self._means[*key, beside] = arranged(own.over_seeds(spec.confidence, spec.seed))

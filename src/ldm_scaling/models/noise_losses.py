@@ -3,7 +3,7 @@
 Writes `losses`, float32 [checkpoints, bands, n]: the squared error of the prediction, with its
 caption and without a weight. An image has the same noise, and in a band the same level, for every
 checkpoint and model. `trained` [checkpoints] are fractions of the training, the last of them 1, and
-`borders` [bands + 1] the noise levels at which bands begin. What is done is kept in the work folder.
+`borders` [bands + 1] the noise levels at which bands begin. The work folder keeps what is done.
 """
 
 from __future__ import annotations
