@@ -310,7 +310,11 @@ WORLDS = BUDGETS | {
     ),
     "ascent-beats-as-many-candidates": (
         {"made": lambda r: 0.5 * is_climbed(r), "judged": lambda r: 0.1 * r["doublings"]},
-        {"made": lambda r: 0.05 * is_climbed(r), "judged": lambda r: 0.1 * r["doublings"]},
+        # ten gradient steps are better than the most candidates, and cost more
+        {
+            "made": lambda r: 0.05 * is_climbed(r) + 0.5 * (r["steps_up"] == 10),
+            "judged": lambda r: 0.1 * r["doublings"],
+        },
     ),
     "inversion-gains-more-under-its-own-score": (
         {"made": lambda r: 0.05 * is_made(r), "own_score": lambda r: 0.2 * is_made(r)},

@@ -375,8 +375,11 @@ def inverted(
     """
     rows = pd.concat([cells("lcm", seed, "distill") for seed in range(seeds)], ignore_index=True)
     rows = rows[(rows["steps"] == 1) & (rows["guidance"] == SCALES[0])].assign(stage="inversion")
-    ways = pd.DataFrame({"noise": ["none", "global", "caption", "ascent1", "ascent3"]})
-    ways["kind"], ways["steps_up"] = ways["noise"].str.rstrip("13"), [0, 0, 0, 1, 3]
+    steps_up = [0, 0, 0, 1, 3, 10]  # ten cost more than the most candidates
+    ways = pd.DataFrame(
+        {"noise": ["none", "global", "caption", *(f"ascent{n}" for n in steps_up[3:])]}
+    )
+    ways["kind"], ways["steps_up"] = ways["noise"].str.rstrip("013"), steps_up
     rows = rows.merge(ways, how="cross")
     rows["total_cost"] *= 1 + 2 * rows["steps_up"]
     rows["z"] = np.log(rows["params"] / 145e6)

@@ -102,7 +102,7 @@ class Noise:
 
     def images_from(self, noise, generators, text, rows, trajectory, after_step=None):
         assert len(noise) == len(generators) == len(text) == len(rows)
-        return (noise * 32 + 128).clamp(0, 255).round().byte().numpy(), True
+        return (noise * 32 + 128).clamp(0, 255).round().byte().numpy(), np.full(len(noise), True)
 
     def evaluations(self, cell):
         return 8

@@ -95,6 +95,8 @@ class InvertedSampler:
         """Images of prompts, and whether all are finite."""
         if cell.noise is None:
             raise InputError(f"--noise: {cell.name} has no noise that was made for a score")
+        if cell.noise in noises.FITTED and cell.noise not in self._distributions:
+            raise InputError(f"--noise: {cell.name} needs the distribution of {cell.noise}")
         sampler = self._sampler
         text, noise = sampler.text(rows), sampler.noise(rows, cell.seed)
         if cell.ascent and cell.verifier:

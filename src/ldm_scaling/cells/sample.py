@@ -131,6 +131,8 @@ class LatentSampler:
         """Images of prompts, and whether all are finite."""
         if cell.allocation:
             raise InputError(f"--then: {cell.name} is not a cell of 1 models")
+        if cell.noise:
+            raise InputError(f"--noise: {cell.name} needs its distribution")
         return self.images_of(self.text(rows), rows, cell, cell.seed)
 
     def evaluations(self, cell: CellSpec) -> int:
@@ -172,12 +174,13 @@ class LatentSampler:
         rows: Sequence[int],
         trajectory: Trajectory,
         after_step: AfterStep | None = None,
-    ) -> tuple[np.ndarray, bool]:
-        """Images of embeddings [B, L, D] from noise [B, ...]; as `images`.
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Images of embeddings [B, L, D] from noise [B, ...], and whether each is finite, [B].
 
         Noise at steps is from the image's generator. `after_step` is that of `sample_latents`.
         """
-        return self.decoded(self._latents(noise, generators, text, rows, trajectory, after_step))
+        latents = self._latents(noise, generators, text, rows, trajectory, after_step)
+        return self._decoded_each(latents)
 
     def _latents(
         self,
@@ -206,9 +209,13 @@ class LatentSampler:
 
     def decoded(self, latents: torch.Tensor) -> tuple[np.ndarray, bool]:
         """Images of latents, and whether all are finite."""
+        images, finite = self._decoded_each(latents)
+        return images, bool(finite.all())
+
+    def _decoded_each(self, latents: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         pixels = decode(self.autoencoder, latents)
-        finite = latents.isfinite().all() and pixels.isfinite().all()
-        return to_uint8(pixels), bool(finite)
+        finite = [own.flatten(1).isfinite().all(dim=1) for own in (latents, pixels)]
+        return to_uint8(pixels), (finite[0] & finite[1]).cpu().numpy()
 
 
 class StitchedSampler:

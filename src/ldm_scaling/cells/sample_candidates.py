@@ -120,7 +120,7 @@ class Chooser:
         numbers = self._others(found.images, slice(rows.start, rows.stop))
         return {
             "images": found.images,
-            "finite": np.full(len(rows), found.finite, np.uint8),
+            "finite": found.finite.astype(np.uint8),
             self._verifier.array: found.seen,
             JUDGE: self._judge(found.images, np.array(rows)).astype(np.float32),
             **numbers,

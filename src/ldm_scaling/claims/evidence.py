@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -276,14 +277,21 @@ class Evidence:
         means = self.stitched.over_seeds(self.spec.confidence, self.spec.seed)
         return means.at_best_guidance()
 
-    def kept(self, kind: str) -> Values:
+    def kept(self, kind: str, seeds: Iterable[int] | None = None) -> Values:
         """A metric of all that is kept of candidates: ALIGNMENT, or what its name begins with.
 
-        Raises NotRun if there is none.
+        With `seeds`, of these training seeds only. Raises NotRun if there is none.
         """
         if self.candidates is None:
             raise NotRun("the study makes one image of each prompt")
-        return candidates.over_seeds(self._named(self.candidates, kind), self.spec.confidence)
+        own = self._named(self.candidates, kind)
+        own = own if seeds is None else own.of_seeds(seeds)
+        return candidates.over_seeds(own, self.spec.confidence)
+
+    @property
+    def seeds_of_made(self) -> set[int]:
+        """The training seeds of students with noise that was made for a score."""
+        return {seed for own in (self.inverted or {}).values() for seed in own.rows["seed"]}
 
     def made(self, kind: str) -> Values:
         """A metric of students with unit noise and noise that was made for a score; as `kept`."""

@@ -24,16 +24,24 @@ from .statement import Claim, Every, Some, Statistic
 
 _TOPIC, _SOURCE = "Inverted noise", "Preference inversion (arXiv 2404.00879)"
 _FIGURE, _AXIS = "inversion", "total_cost"
+_SAME = 1 + 1e-9
+"""costs closer than this are one"""
 
 
-def _candidates(evidence: Evidence, metric: str, size: str) -> Values:
-    """The best of several images of a student of one step, few first."""
-    values = evidence.kept(metric)
+def _candidates(evidence: Evidence, metric: str, made: Values, size: str) -> Values:
+    """The best of several images of a student of one step, few first, of the seeds of made noise.
+
+    Raises NotRun if they are at another guidance scale than its images of made noise.
+    """
+    values = evidence.kept(metric, evidence.seeds_of_made)
     rows = values.rows
     own = (rows["stage"] == DISTILL) & (rows["method"] == BEST_OF)
     own = values.where(own & (rows["size"] == size) & (rows["steps"] == 1))
     if own.rows.empty:
         raise NotRun(f"the student of {size} makes no candidates at 1 step")
+    scale = made.rows.loc[made.rows["size"] == size, "guidance"].iloc[0]
+    if set(own.rows["guidance"]) != {scale}:
+        raise NotRun(f"candidates of {size} are not at guidance {scale:g}, as its made noise is")
     return own
 
 
@@ -41,11 +49,14 @@ def _beat_candidates(evidence: Evidence, noises: Collection[str]) -> Statistic:
     values = evidence.made(JUDGE)
     rows, every = values.rows, []
     for size in rows["size"].unique():
-        rivals = _candidates(evidence, JUDGE, size)
+        rivals = _candidates(evidence, JUDGE, values, size)
         curve = Curve(size, rivals.rows[_AXIS].to_numpy(float), rivals.draws)
         own = values.where((rows["size"] == size) & rows["noise"].map(kind).isin(noises))
         if own.rows.empty:
             raise NotRun("no such noise was made")
+        own = own.where(own.rows[_AXIS] <= curve.end * _SAME)
+        if own.rows.empty:
+            raise NotRun(f"no candidates of {size} cost as much")
         costs = [max(row.total_cost, curve.start) for row in records(own.rows)]
         pairs = zip(costs, own.draws, strict=True)
         every.append(Some([draws - curve.within(cost) for cost, draws in pairs]))
@@ -59,9 +70,8 @@ def _gains(evidence: Evidence, metric: str) -> tuple[pd.DataFrame, np.ndarray]:
     for size in rows["size"].unique():
         own = (rows["size"] == size).to_numpy()
         unit = values.draws[own & (rows["noise"] == NONE).to_numpy()][0]
-        found[own] = (values.draws[own] - unit) / _candidates(evidence, metric, size).rows[
-            "spread"
-        ].iloc[0]
+        spread = _candidates(evidence, metric, values, size).rows["spread"].iloc[0]
+        found[own] = (values.draws[own] - unit) / spread
     return rows, found
 
 
@@ -78,7 +88,8 @@ CLAIMS = [
         _TOPIC,
         _SOURCE,
         "A fitted distribution of the initial noise is worth more than as many candidates: at every"
-        " size it is better than the best of several images at the same total cost",
+        " size it is better than the best of several images at the same total cost, though the cost"
+        " of fitting it is not counted",
         "judge's score of the better distribution, of all captions or for each, less that of the"
         " best of as many images as its cost pays for, each size",
         _FIGURE,
@@ -90,8 +101,8 @@ CLAIMS = [
         "ReNO (arXiv 2406.04312)",
         "Gradient ascent on the noise of each image is worth more than as many candidates, at every"
         " size",
-        "judge's score after the best number of gradient steps less that of the best of as many"
-        " images as these cost, each size",
+        "judge's score after the best number of gradient steps that cost no more than the most"
+        " candidates, less that of the best of as many images as these cost, each size",
         _FIGURE,
         partial(_beat_candidates, noises=(ASCENT,)),
     ),

@@ -44,7 +44,8 @@ class Looked(NamedTuple):
 
     images: np.ndarray
     """uint8 [B, 3, S, S]"""
-    finite: bool
+    finite: np.ndarray
+    """whether an image is, [B]"""
     scores: np.ndarray
     """of the verifier, [B]; higher is better"""
     seen: np.ndarray
@@ -78,8 +79,10 @@ class Attempt:
         generators: list[torch.Generator],
         copies: int = 1,
         after_step: AfterStep | None = None,
-    ) -> tuple[np.ndarray, bool]:
-        """Images of the prompts, `copies` times over, from noise [copies B, ...], and if finite."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Images of the prompts, `copies` times over, from noise [copies B, ...], and which are
+        finite, [copies B].
+        """
         began = time.monotonic()
         text = self.text.repeat(copies, 1, 1)
         rows = list(self.rows) * copies
@@ -87,7 +90,7 @@ class Attempt:
         self.sampling += time.monotonic() - began
         return found
 
-    def look(self, images: np.ndarray, finite: bool) -> Looked:
+    def look(self, images: np.ndarray, finite: np.ndarray) -> Looked:
         """What the verifier says of a candidate of each prompt."""
         began = time.monotonic()
         seen = self.verifier.see(images, self.numbers)

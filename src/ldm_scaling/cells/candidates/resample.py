@@ -111,5 +111,5 @@ def candidates(attempt: Attempt, count: int) -> Iterator[Looked]:
     noise = torch.cat([attempt.noise(number) for number in range(count)])
     generators = [own for number in range(count) for own in attempt.generators(number)]
     images, finite = attempt.sample(noise, generators, count, _Steering(attempt, count))
-    for own in np.split(images, count):
-        yield attempt.look(own, finite)
+    for own in zip(np.split(images, count), np.split(finite, count), strict=True):
+        yield attempt.look(*own)
