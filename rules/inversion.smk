@@ -28,7 +28,7 @@ rule invert:
         "<logs>/invert/{noise}_{size}_seed{seed}.log",
     benchmark:
         "<benchmarks>/invert/{noise}_{size}_seed{seed}.tsv"
-    priority: hardware.large_first
+    priority: hardware.training_first
     conda:
         ENVIRONMENT
     resources:

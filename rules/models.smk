@@ -31,7 +31,7 @@ rule pretrain:
         "<logs>/pretrain/{size}_seed{seed}.log",
     benchmark:
         "<benchmarks>/pretrain/{size}_seed{seed}.tsv"
-    priority: hardware.large_first
+    priority: hardware.training_first
     conda:
         ENVIRONMENT
     threads: hardware.training_threads
@@ -115,7 +115,7 @@ rule fit_tone_heads:
         "<logs>/fit_tone_heads/{size}_seed{seed}.log",
     benchmark:
         "<benchmarks>/fit_tone_heads/{size}_seed{seed}.tsv"
-    priority: hardware.large_first
+    priority: hardware.training_first
     conda:
         ENVIRONMENT
     resources:
@@ -145,7 +145,7 @@ rule distill:
         "<logs>/distill/{size}_seed{seed}.log",
     benchmark:
         "<benchmarks>/distill/{size}_seed{seed}.tsv"
-    priority: hardware.large_first
+    priority: hardware.training_first
     conda:
         ENVIRONMENT
     threads: hardware.training_threads
@@ -198,7 +198,7 @@ rule guided_distill:
         "<logs>/guided_distill/{steps}_{size}_seed{seed}.log",
     benchmark:
         "<benchmarks>/guided_distill/{steps}_{size}_seed{seed}.tsv"
-    priority: hardware.large_first
+    priority: hardware.training_first
     conda:
         ENVIRONMENT
     threads: hardware.training_threads
@@ -235,7 +235,7 @@ rule train_superres:
         "<benchmarks>/{stage}/{size}_seed{seed}.tsv"
     wildcard_constraints:
         stage=patterns.ENLARGING,
-    priority: hardware.large_first
+    priority: hardware.training_first
     conda:
         ENVIRONMENT
     threads: hardware.training_threads
@@ -267,7 +267,7 @@ rule sample_prior:
         "<logs>/sample_prior/{size}_seed{seed}.log",
     benchmark:
         "<benchmarks>/sample_prior/{size}_seed{seed}.tsv"
-    priority: hardware.large_first
+    priority: hardware.training_first
     conda:
         ENVIRONMENT
     resources:
@@ -298,7 +298,7 @@ rule dreambooth:
         "<logs>/dreambooth/{size}_seed{seed}_subject{subject}.log",
     benchmark:
         "<benchmarks>/dreambooth/{size}_seed{seed}_subject{subject}.tsv"
-    priority: hardware.large_first
+    priority: hardware.training_first
     conda:
         ENVIRONMENT
     resources:

@@ -63,6 +63,11 @@ def test_a_trajectory_asks_for_what_its_largest_size_does_and_the_memory_of_all(
     assert hardware.sampling_memory(trajectory("c64-c320")) == sum(single)
 
 
+def test_the_smallest_training_comes_before_the_largest_sampling(hardware):
+    first, largest = hardware.training_first, model("c768")
+    assert first(largest) > first(model("c64")) > hardware.large_first(largest)
+
+
 def test_memory_counts_weights_and_features(hardware):
     weights = 4 * hardware.parameters("c320") // 10**6  # MB of one copy
     assert hardware.parameters("c320") == pytest.approx(866e6, rel=0.01)  # the paper's

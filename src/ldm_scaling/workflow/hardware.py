@@ -59,6 +59,10 @@ def grown(megabytes: int, attempt: int) -> int:
     return megabytes * min(attempt + 1, 4) // 2
 
 
+TRAINING_FIRST = 10_000
+"""added to a training's priority; more than any size has"""
+
+
 def sizes_of(wildcards: Any) -> list[str]:
     """The size of a job's model, or those of its trajectory, the largest first."""
     named = wildcards.get("sizes") or wildcards.size
@@ -132,10 +136,14 @@ class Hardware:
         return grown(PIPELINE_MB, attempt)
 
     def large_first(self, wildcards: Any) -> int:
-        """Priority: the longest jobs first, so that none is left alone at the end."""
+        """Priority: the largest sizes first, so that no long job is left alone at the end."""
         if self.study.adopted:  # in the order of the list, if nothing is known of them
             return len(self.study.sizes) - self.study.sizes.index(wildcards.size)
         return channels(sizes_of(wildcards)[0])
+
+    def training_first(self, wildcards: Any) -> int:
+        """Priority of trainings: all of them before any sampling, which waits for them."""
+        return TRAINING_FIRST + self.large_first(wildcards)
 
     def sampling_threads(self, wildcards: Any) -> int:
         """Threads: they resize images for the extractor; one for a small model."""
