@@ -18,6 +18,7 @@ from ldm_scaling.models.denoiser import build as build_unet
 from ldm_scaling.models.train import WEIGHTS
 from ldm_scaling.study.diffusion import Diffusion
 from ldm_scaling.workflow.specs.bias import BiasCellSpec, BiasSweepSpec, HeadsSpec
+from ldm_scaling.workflow.specs.noise import NoiseLossesSpec
 
 PAIRS, N, GROUP = 40, 8, 4
 DIFFUSION = Diffusion(prediction="v_prediction")
@@ -83,6 +84,23 @@ def assert_same_arrays(one, other):
     assert names[0] == names[1]
     for name in names[0]:
         assert np.array_equal(map_array(one, name), map_array(other, name)), name
+
+
+LOSSES = NoiseLossesSpec(diffusion=DIFFUSION, keep=[], bands=4, n=24, seed=0)
+
+
+def test_losses_by_noise_bands_end_alike_after_interruptions(world):
+    words = ["--spec", LOSSES.model_dump_json(), "--model", "model", "--latents", "latents"]
+    words += ["--text", "text", "--out"]
+    done = run_here(
+        "models.noise_losses", *words, "losses", "--work-dir", "work-losses", folder=world
+    )
+    assert done.returncode == 0, done.stderr
+    assert map_array(world / "losses", "losses").shape == (1, 4, 24)
+    again = (*words, "again-losses", "--batch", 24 // 3)
+    assert run_to_the_end(world, "models.noise_losses", "work-again-losses", *again) == 3
+    whole, parts = (np.array(map_array(world / own, "losses")) for own in ("losses", again[-3]))
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
 
 
 def heads_words(out):

@@ -99,6 +99,30 @@ def test_trajectories_of_the_same_models_have_one_luck():
         np.testing.assert_allclose(other, moves[0], atol=1e-3)
 
 
+def test_arms_of_fewer_sizes_share_the_luck_of_their_own_models_alone():
+    """What seeds bring to a model and its arm cancels, whatever other models there are."""
+
+    def of_seeds(r):
+        luck = np.where(r["seed"] == 0, 0.2, -0.2) * np.where(r["size"] < "c190", 1, -0.5)
+        return luck - 0.02 * r["stage"].isin(list(claim_worlds.ARMS))
+
+    def others(r):
+        return r["stage"].isin(list(claim_worlds.ARMS)) & ~r["size"].isin(["c64", "c128"])
+
+    part = without(world(of_seeds, seeds=2, noise=(1e-4, 1e-4)), others)
+    found = find(BY_ID["curriculum-helps"], part)
+    assert found.verdict == HOLDS
+    assert found.estimate == pytest.approx(0.02, abs=0.002) and found.hi - found.lo < 0.01
+
+
+def test_a_curriculum_at_one_size_says_nothing_of_sizes():
+    def others(r):
+        return r["stage"].isin(list(claim_worlds.ARMS)) & (r["size"] != "c64")
+
+    found = reasons(without(world(), others))
+    assert "one size only" in found["curriculum-helps-small-sizes-more"]
+
+
 def test_one_training_decides_for_itself_only():
     claim = BY_ID["quality-improves-with-size"]
     assert find(claim, world(larger_is_better)).verdict == HOLDS + HERE

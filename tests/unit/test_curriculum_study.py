@@ -146,12 +146,12 @@ def planted(stage, size, seed, later=3):
     return level[:, :, None] * images * shift
 
 
-def models(folder, seeds=(0, 1)):
+def models(folder, seeds=(0, 1), of_arms=None):
     """Files of models, as the command of the table is given them."""
     found = []
     for stage in ("pretrain", EASY, HARD):
         for size in BASE:
-            for seed in seeds:
+            for seed in of_arms if of_arms and stage != "pretrain" else seeds:
                 path = folder / f"{stage}_{size}_{seed}.safetensors"
                 arrays = {"losses": planted(stage, size, seed).astype(np.float32)}
                 arrays |= {"trained": np.array(KEPT), "borders": np.arange(0, 1001, 125)}
@@ -177,6 +177,13 @@ def test_the_table_has_means_over_seeds_with_intervals_and_what_is_to_come(tmp_p
     assert np.allclose(ends[["to_come", "to_come_lo", "to_come_hi"]], 0)
     last = last_bands(table)
     assert list(last["size"]) == list(BASE) and (last["band"] == 3).all()
+
+
+def test_arms_may_have_fewer_seeds(tmp_path):
+    losses = read_losses(models(tmp_path, of_arms=(1,)), WEIGHTS, CONFIDENCE)
+    table = noise_bands(losses, 4000, CONFIDENCE)
+    assert table["value"].notna().all() and table["to_come"].notna().all()
+    assert table.groupby("stage")["seeds"].max().to_dict() == {"pretrain": 2, EASY: 1, HARD: 1}
 
 
 def test_losses_of_another_number_of_images_are_refused(tmp_path):

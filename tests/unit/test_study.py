@@ -236,6 +236,12 @@ WRONG = [
         "or equal to 1",
     ),
     ("distill.stochastic", {}, "distill.stochastic", "at least 1"),
+    (
+        "distill.stochastic",
+        {"plain": {"eta": 0.2, "substeps": 1}},
+        "distill.stochastic.plain",
+        "take another",
+    ),
     ("distill.teacher_steps", 300, "distill.teacher_steps", "must divide diffusion.train_timest"),
     ("sampling.students.steps", [1, 2], "sampling.students.steps", "add 4"),
     ("figures.prompts", [0, 32], "figures.prompts.1", "less than 32"),

@@ -201,6 +201,8 @@ class Evidence:
                     [cells.rows for known, cells in self.cells.items() if known[0] == beside]
                 )
                 own = own.where(own.rows["size"].isin(theirs["size"]))
+        if own.rows.empty:
+            raise NotRun(f"stages {stage} and {beside} share no size and training seed")
         self._ask(own.rows, metric)
         if (*key, beside) not in self._means:
             self._means[*key, beside] = arranged(own.over_seeds(spec.confidence, spec.seed))
