@@ -143,6 +143,8 @@ COLUMNS = {
     " model that was trained with the wanted share",
     "strength": "of distribution guidance",
     "bias.sampling_cost": "`normalized_cost` times `steps`, of `best_of_two` twice that",
+    "bias.total_cost": "all arithmetic of an image that is kept, in the same unit: U-Net, of"
+    " `best_of_two` for both images, decoder, text encoder",
     "tone": "the class of the drawings: `light` (tones 1 and 2), `dark` (4 and 5) or `other`"
     " (yellow and tone 3)",
     "judged": "the class that they are judged to be of",
