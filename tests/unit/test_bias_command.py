@@ -163,6 +163,18 @@ def test_a_killed_run_ends_with_the_same_files_and_another_strength_samples_only
     assert len({path.parent for path in more}) == len(cells)
 
 
+def test_what_is_not_guided_needs_no_heads(world, heads, whole):
+    sweep = SWEEP.model_copy(update={"cells": SWEEP.cells[:1]})
+    words = sample_words(heads, "plain", sweep)
+    at = words.index("--heads")
+    words = [*words[:at], *words[at + 2 :], "--work-dir", "work-plain"]
+    done = run_here("cells.sample_bias", *words, folder=world)
+    assert done.returncode == 0, done.stderr
+    name = SWEEP.cells[0].name
+    one, other = (map_array(out / "features.safetensors", name) for out in (world / "plain", whole))
+    assert np.array_equal(one, other)
+
+
 def test_an_interrupted_run_ends_alike_and_counts_both_candidates(world, heads, whole):
     again = sample_words(heads, "slices")
     tries = run_to_the_end(world, "cells.sample_bias", "work-slices", *again)
