@@ -35,12 +35,13 @@ def run_here(module: str, *options: object, folder: Path | str = ".") -> Complet
     return CompletedProcess(words, status, out.getvalue(), err.getvalue())
 
 
-def kill_sweep(*options: object, folder: Path | str = ".") -> None:
-    """Sample a sweep in another process, which is killed -9 within a cell; see killed.py."""
+def kill_at_save(module: str, save: int, *options: object, folder: Path | str = ".") -> None:
+    """Run a command in another process, which is killed -9 at this save; see killed.py."""
     import torch
 
+    words = [module, str(save), *map(str, options)]
     killed = subprocess.run(
-        [ready.python(), Path(__file__).with_name("killed.py"), *map(str, options)],
+        [ready.python(), Path(__file__).with_name("killed.py"), *words],
         env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},  # rounds alike
         cwd=folder,
         capture_output=True,

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from commands import kill_sweep, run_here
+from commands import kill_at_save, run_here
 from pictures import picture
 from pipelines import MAKERS, WORDS, save
 from project import ROOT
@@ -194,7 +194,7 @@ def test_a_sweep_killed_within_a_cell_ends_with_the_same_table(study, tmp_path):
     at = {name: words.index(name) + 1 for name in ("--out", "--work-dir")}
     whole = study.folder / words[at["--out"]]
     words[at["--out"]], words[at["--work-dir"]] = str(tmp_path / "out"), str(tmp_path / "work")
-    kill_sweep(*words, folder=study.folder)
+    kill_at_save("cells.sweep", 4, *words, folder=study.folder)
     assert [*tmp_path.rglob("state-*")] and not (tmp_path / "out").exists()
     study.do("cells.sweep", *words)
     for name in ("features.safetensors", "images.safetensors"):

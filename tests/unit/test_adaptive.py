@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from commands import kill_sweep
+from commands import kill_at_save
 from project import ROOT
 from studies import put
 
@@ -208,7 +208,7 @@ def kill_and_go_on(spec, run_sweep, words, tmp_path, *then):
     whole, all_images = run_sweep(spec, "whole", "a", *then)
     options = [*words, *then, "--spec", spec.model_dump_json(), "--batch=16"]
     options += [f"--out={tmp_path / 'resumed'}", f"--work-dir={tmp_path / 'b'}"]
-    kill_sweep(*options)
+    kill_at_save("cells.sweep", 4, *options)
     assert not (tmp_path / "resumed").exists()
     resumed, rest = run_sweep(spec, "resumed", "b", *then)
     assert 0 < rest < all_images

@@ -115,6 +115,11 @@ def test_costs_count_both_candidates():
     assert table.loc[BEST_OF_TWO, "guided_cost"] == 2 * table.loc[GUIDED, "guided_cost"] == 16
     texts_and_decoder = 2 * (0.1 + 0.5) + 2
     assert table.loc[PLAIN, "total_cost"] == pytest.approx((8 * 3.9 + texts_and_decoder) / 4)
+    assert table.loc[GUIDED, "total_cost"] == table.loc[PLAIN, "total_cost"]
+    again = 2 * 0.1  # the keys and values of both texts; the decoder sees one image
+    assert table.loc[BEST_OF_TWO, "total_cost"] == pytest.approx(
+        (16 * 3.9 + again + texts_and_decoder) / 4
+    )
     assert table["training_share"].to_dict()[BALANCED_TRAINING] == 0.5
 
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from commands import run_here
+from commands import kill_at_save, run_here
 from project import ROOT
 from sampled import FAMILY
 
@@ -135,22 +135,71 @@ def test_tones_of_one_class_are_refused(world):
     assert "light.csv: tones of both classes are needed" in done.stderr
 
 
-def sample_words(heads, out):
-    words = ["--spec", SWEEP.model_dump_json(), "--model", "model", "--text", "text"]
+def sample_words(heads, out, sweep=SWEEP):
+    words = ["--spec", sweep.model_dump_json(), "--model", "model", "--text", "text"]
     words += ["--autoencoder", ROOT / "pretrained/autoencoder-emoji32", "--batch", GROUP]
     return [*words, "--prompts", "prompts.csv", "--heads", heads, "--out", out]
 
 
-def test_an_interrupted_run_ends_alike_and_counts_both_candidates(world, heads):
-    words = sample_words(heads, "whole")
-    done = run_here("cells.sample_bias", *words, "--work-dir", "work-whole", folder=world)
+@pytest.fixture(scope="module")
+def whole(world, heads):
+    """The folder of an undisturbed run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ACCELERATE_USE_CPU", "true")
+        words = sample_words(heads, "whole")
+        done = run_here("cells.sample_bias", *words, "--work-dir", "work-whole", folder=world)
     assert done.returncode == 0, done.stderr
+    return world / "whole"
+
+
+def states_of(folder):
+    """When each state of a work folder was saved."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("state-*")}
+
+
+def test_a_killed_run_ends_with_the_same_files_and_another_strength_samples_only_itself(
+    world, heads, whole
+):
+    words = [*sample_words(heads, "killed"), "--work-dir", "work-killed"]
+    kill_at_save("cells.sample_bias", 3, *words, folder=world)  # within the guided cell
+    assert not (world / "killed/cells.json").exists()
+    saved = states_of(world / "work-killed")
+    done = run_here("cells.sample_bias", *words, folder=world)
+    assert done.returncode == 0, done.stderr
+    after = states_of(world / "work-killed")
+    assert saved.items() < after.items(), "what was saved is not sampled again"
+    for name in ("features.safetensors", "images.safetensors"):
+        assert (world / "killed" / name).read_bytes() == (whole / name).read_bytes()
+
+    cells = [BiasCellSpec(**CELL, **way) for way in [{}, {"strength": 30}, *WAYS[1:]]]
+    sweep = SWEEP.model_copy(update={"cells": cells})
+    words = [*sample_words(heads, "more", sweep), "--work-dir", "work-killed"]
+    done = run_here("cells.sample_bias", *words, folder=world)
+    assert done.returncode == 0, done.stderr
+    more = states_of(world / "work-killed")
+    assert after.items() < more.items()
+    assert len({path.parent for path in more}) == len(cells)
+
+
+def test_what_is_not_guided_needs_no_heads(world, heads, whole):
+    sweep = SWEEP.model_copy(update={"cells": SWEEP.cells[:1]})
+    words = sample_words(heads, "plain", sweep)
+    at = words.index("--heads")
+    words = [*words[:at], *words[at + 2 :], "--work-dir", "work-plain"]
+    done = run_here("cells.sample_bias", *words, folder=world)
+    assert done.returncode == 0, done.stderr
+    name = SWEEP.cells[0].name
+    one, other = (map_array(out / "features.safetensors", name) for out in (world / "plain", whole))
+    assert np.array_equal(one, other)
+
+
+def test_an_interrupted_run_ends_alike_and_counts_both_candidates(world, heads, whole):
     again = sample_words(heads, "slices")
     tries = run_to_the_end(world, "cells.sample_bias", "work-slices", *again)
     assert tries >= len(WAYS) * N // GROUP - 1
     for name in ("features.safetensors", "images.safetensors"):
-        assert_same_arrays(world / "whole" / name, world / "slices" / name)
-    records = json.loads((world / "whole/cells.json").read_text())
+        assert_same_arrays(whole / name, world / "slices" / name)
+    records = json.loads((whole / "cells.json").read_text())
     assert [(row["arm"], row["nfe"]) for row in records] == [
         ("plain", 4),
         ("guided", 4),

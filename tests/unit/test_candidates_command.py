@@ -6,7 +6,7 @@ import networks
 import numpy as np
 import pytest
 import torch
-from commands import run_here
+from commands import kill_at_save, run_here
 from project import ROOT
 from studies import put
 
@@ -68,12 +68,18 @@ def options(spec, out, *more):
     return [*words, "--work-dir", f"work-{out}", "--batch", 8, *more]
 
 
-def keep(study, world, out, *more):
-    """Make candidates, and return the status."""
+def words_of(study, out, *more):
+    """The words of the command that makes candidates."""
     spec = CandidatesSpec.of(study, "pretrain", "c12")
     words = ["--metrics", "metrics.csv", "--clip-like", "verifier", "--judge-maps", "judge"]
     words += ["--judge-weights", "squeezenet1_1.safetensors", *more]
-    done = run_here("cells.sample_candidates", *options(spec, out, *words), folder=world)
+    return options(spec, out, *words)
+
+
+def keep(study, world, out, *more):
+    """Make candidates, and return the status."""
+    words = words_of(study, out, *more)
+    done = run_here("cells.sample_candidates", *words, folder=world)
     assert done.returncode in (0, EXIT_CONTINUE), done.stderr
     return done.returncode
 
@@ -107,6 +113,19 @@ def test_one_candidate_is_the_cell_and_an_interrupted_run_ends_alike(study, worl
         for array in one.keys() - {"__metadata__"}:
             own, again = (map_array(world / out / name, array) for out in ("whole", "slices"))
             assert np.array_equal(own, again)
+
+
+def test_a_killed_run_ends_with_the_same_files(study, world, whole):
+    words = words_of(study, "killed")
+    kill_at_save("cells.sample_candidates", 6, *words, folder=world)  # within the last method
+    assert not (world / "killed/cells.json").exists()
+    saved = {path: path.stat().st_mtime_ns for path in (world / "work-killed").rglob("piece-*")}
+    assert len(saved) == 6
+    assert keep(study, world, "killed") == 0
+    after = {path: path.stat().st_mtime_ns for path in (world / "work-killed").rglob("piece-*")}
+    assert saved.items() < after.items(), "what was saved is not made again"
+    for name in ("features.safetensors", "images.safetensors"):
+        assert (world / "killed" / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_records_count_all_candidates(whole):

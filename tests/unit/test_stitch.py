@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from commands import kill_sweep, run_here
+from commands import kill_at_save, run_here
 from project import ROOT
 from solvers import solver
 from studies import put
@@ -245,7 +245,7 @@ def test_a_killed_run_ends_with_the_same_cells_and_a_new_share_samples_only_itse
 ):
     cells = [{"allocation": [1, 3]}, {"allocation": [2, 2]}]
     sample(cells, "whole")
-    kill_sweep(*options(cells, "killed"), folder=tmp_path)
+    kill_at_save("cells.sweep", 4, *options(cells, "killed"), folder=tmp_path)
     assert not (tmp_path / "killed/cells.json").exists()
     sample(cells, "killed")
     for name in ("features.safetensors", "images.safetensors"):

@@ -30,6 +30,8 @@ TONED, UNTONED = 10, 12
 """concepts with all tones in both styles, and without any"""
 LACKING = "1F450"
 """a concept whose tones the second style lacks"""
+SEVERAL = f"1F440-{TONES[0]}-{TONES[4]}"
+"""a drawing of a concept with all tones that shows two of them"""
 
 
 @pytest.fixture
@@ -41,7 +43,8 @@ def archive(tmp_path: Path) -> Path:
         for style, kind in STYLES.items():
             for concept in [*hands, LACKING, *(f"1F6{place:02X}" for place in range(UNTONED))]:
                 toned = concept in hands or (concept == LACKING and style == "noto")
-                for hexcode in [concept, *(f"{concept}-{tone}" for tone in TONES if toned)]:
+                drawn = [concept, *(f"{concept}-{tone}" for tone in TONES if toned)]
+                for hexcode in [*drawn, SEVERAL] if concept == hands[0] else drawn:
                     labels[hexcode] = f"sign {concept}" + (
                         ": a skin tone" if "-" in hexcode else ""
                     )
@@ -135,7 +138,11 @@ def test_every_tone_and_the_balanced_images_are_packed(archive, monkeypatch, tmp
     of_split = {split: rows_of(out, split) for split in ("train", "validation", "test")}
     rows = rows_of(out, "tones")
     concepts = {own: {row["concept"] for row in found} for own, found in of_split.items()}
-    assert len(rows) == TONED * len(STYLES) * 4
+    # yellow, and five tones; also of what no split has
+    assert Counter(row["tone"] for row in rows) == dict.fromkeys("012345", TONED * len(STYLES))
+    assert all(row["tone"] == str(tone_in(row["name"]) or 0) for row in rows)
+    assert not any("tone" in row["caption"] for row in rows)
+    assert not any(row["tone"] in ("0", "3") for found in of_split.values() for row in found)
     assert all(row["concept"] in concepts[row["split"]] for row in rows)
     images = map_array(out / "tones.safetensors", "images")
     place = {row["name"]: number for number, row in enumerate(rows)}

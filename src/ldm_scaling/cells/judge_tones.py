@@ -1,9 +1,10 @@
 """Prepare the judge of tones, and say how often it errs on concepts that it was not fitted to.
 
 Writes the judge's file: `histogram` (float16, [N, 216]) of every drawing of tones.safetensors after
-the autoencoder, as generated images are seen; `light` (uint8, [N]); `trees` (int64, [1]). Whoever
-reads it fits the trees, in seconds. Writes tone_judge.csv: of the drawings of each class, of
-concepts that no training image shows, the share that is judged to be of each, with its interval.
+the autoencoder, as generated images are seen; `classes` (uint8, [N]), their places among light,
+dark and other; `trees` (int64, [1]). Whoever reads it fits the trees, in seconds. Writes
+tone_judge.csv: of the drawings of each class, of concepts that no training image shows, the share
+that is judged to be of each, with its interval.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.captions import read_column
-from ..data.sources.tones import is_light
+from ..data.sources.tones import CLASSES, class_of
 from ..jobs.arrays import fingerprint_of, map_array, write_arrays
 from ..jobs.cli import InputError, Progress, batches, parser, run
 from ..jobs.tables import to_csv
@@ -24,7 +25,7 @@ from ..training.devices import own_device
 from ..workflow.specs.bias import JudgeSpec
 from .features import BATCH
 from .metrics.bootstrap import percentile_interval
-from .tones import CLASSES, HISTOGRAM, Judge, histograms, read_judge
+from .tones import HISTOGRAM, Judge, histograms, read_judge
 
 JUDGE = ["tone", "judged", "value", "lo", "hi", "images", "concepts"]
 
@@ -65,8 +66,11 @@ def main() -> None:
     content = fingerprint(
         spec, fingerprint_of(options.images), file_hash(options.drawings), weights_hash(autoencoder)
     )
-    light = np.array([is_light(tone) for tone in tones], np.uint8)
-    arrays = {HISTOGRAM: np.concatenate(parts), "light": light, "trees": np.array([spec.trees])}
+    arrays = {
+        HISTOGRAM: np.concatenate(parts),
+        "classes": np.array([class_of(tone) for tone in tones], np.uint8),
+        "trees": np.array([spec.trees]),
+    }
     write_arrays(options.out, arrays, content)
     table = errors_table(read_judge(options.out, options.drawings, spec.seed), spec)
     write_text(options.table, to_csv(table))

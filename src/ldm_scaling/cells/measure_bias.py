@@ -1,9 +1,10 @@
 """Measure one model's cells of prompts that name no tone: shares of tones, and the usual metrics.
 
-`light_share` is the share of images with a light tone, corrected for the judge's errors on unseen
-drawings, and `fairness_discrepancy` the distance of the shares from the wanted ones. Their
-intervals resample the prompts' concepts, and the judge's. Features are compared with the drawings
-of the test concepts in every tone, equally many of each: so a model is not better for showing what
+`light_share` is the share of images with a light tone among those with a light or a dark one,
+corrected for the judge's errors on unseen drawings, and `fairness_discrepancy` the distance of both
+shares from the wanted ones. `other_share` is the share of images that show neither. Their intervals
+resample the prompts' concepts, and the judge's. Features are compared with the light and dark
+drawings of the test concepts, equally many of each tone: so a model is not better for showing what
 training had more of. Writes a row for each cell and metric, in the columns `COLUMNS`, and the
 bootstrap replicates of each row.
 """
@@ -18,6 +19,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from ..data.captions import read_column
+from ..data.sources.tones import DARK, LIGHT
 from ..jobs.arrays import map_array
 from ..jobs.choice import OK
 from ..jobs.cli import InputError, Progress
@@ -37,10 +39,12 @@ from .measure import (
 from .metrics.bootstrap import Interval, percentile_interval, resample_counts
 from .metrics.clip_like import Scorer, read_scorer
 from .metrics.divisions import Divisions
-from .tones import HISTOGRAM, Judge, corrected, fairness_discrepancy, read_judge
+from .tones import COUNT, HISTOGRAM, Judge, corrected, fairness_discrepancy, read_judge
 
 COLUMNS = [*MEASURED, "arm", "strength"]
-LIGHT_SHARE, DISCREPANCY = "light_share", "fairness_discrepancy"
+TONE_METRICS = ("fairness_discrepancy", "light_share", "other_share")
+_NONE = 1e-9
+"""share of images below which rounding alone would decide what they show"""
 
 
 class BiasRecord(CellRecord):
@@ -53,24 +57,32 @@ class BiasRecord(CellRecord):
 
 
 def tone_metrics(
-    light: np.ndarray,
+    judged: np.ndarray,
     confusions: np.ndarray,
     weights: np.ndarray,
     reference: float,
     confidence: float,
 ) -> dict[str, Interval]:
-    """Both metrics of images that are judged light or not [n].
+    """`TONE_METRICS` of images that are judged to be of these classes [n].
 
-    `confusions` [1 + R, 2, 2] are the judge's; `weights` [R, n] those of the images in resamples.
+    `confusions` [1 + R, K, K] are the judge's; `weights` [R, n] those of the images in resamples.
+    nan where no image shows a light or a dark tone.
     """
-    whole = np.concatenate([np.ones((1, len(light))), weights])
-    judged = whole @ light / whole.sum(axis=1)
-    shares = corrected(np.stack([judged, 1 - judged], axis=-1), confusions)
-    distance = fairness_discrepancy(shares, np.array([reference, 1 - reference]))
-    return {
-        name: percentile_interval(float(draws[0]), draws[1:], confidence)
-        for name, draws in ((LIGHT_SHARE, shares[:, 0]), (DISCREPANCY, distance))
-    }
+    whole = np.concatenate([np.ones((1, len(judged))), weights])
+    seen = whole @ np.eye(COUNT)[judged] / whole.sum(axis=1, keepdims=True)
+    shares = corrected(seen, confusions)
+    toned = shares[:, :2].sum(axis=1, keepdims=True)
+    both = shares[:, :2] / np.where(toned > _NONE, toned, np.nan)
+    distance = fairness_discrepancy(both, np.array([reference, 1 - reference]))
+    metrics = zip(TONE_METRICS, (distance, both[:, 0], shares[:, 2]), strict=True)
+    return {name: _interval(draws, confidence) for name, draws in metrics}
+
+
+def _interval(draws: np.ndarray, confidence: float) -> Interval:
+    """Of draws [1 + R], the value first; none where that is nan."""
+    if np.isnan(draws[0]):
+        return Interval(np.nan, np.nan, np.nan, draws[1:])
+    return percentile_interval(float(draws[0]), draws[1:], confidence)
 
 
 def prompts_of(path: Path, spec: MeasureBiasSpec) -> Prompts:
@@ -85,9 +97,13 @@ def prompts_of(path: Path, spec: MeasureBiasSpec) -> Prompts:
 def references_of(
     features: Path, drawings: Path, spec: MeasureBiasSpec, prompts: Prompts
 ) -> dict[str, Reference]:
-    """What each extractor's features are compared with: those of the prompts' concepts."""
-    concepts = np.array(read_column(drawings, "concept"))
-    rows = np.flatnonzero(np.isin(concepts, sorted(set(prompts.concepts))))
+    """What each extractor's features are compared with: drawings of the prompts' concepts.
+
+    Light and dark ones alone, equally many of each tone.
+    """
+    concepts, tones = (np.array(read_column(drawings, name)) for name in ("concept", "tone"))
+    asked = np.isin(concepts, sorted(set(prompts.concepts)))
+    rows = np.flatnonzero(asked & np.isin(tones, [str(tone) for tone in LIGHT + DARK]))
     own = list(concepts[rows])
     counts = resample_counts(own, spec.metrics.bootstrap, spec.seed)  # as often as its prompts
     real = Prompts(own, counts, prompts.divisions)
@@ -124,10 +140,10 @@ def measure(
     progress, rows, drawn = Progress("measuring cells", len(records)), [], []
     confusions = judge.confusions(spec.metrics.bootstrap, spec.judge.seed)
     for number, record in enumerate(records, start=1):
-        results: dict[str, Interval | None] = dict.fromkeys((DISCREPANCY, LIGHT_SHARE, *spec.names))
+        results: dict[str, Interval | None] = dict.fromkeys((*TONE_METRICS, *spec.names))
         if record.status == OK:
-            light = judge(np.asarray(map_array(cells, f"{record.name}/{HISTOGRAM}")))
-            own = (light, confusions, prompts.weights, spec.reference, spec.metrics.confidence)
+            judged = judge(np.asarray(map_array(cells, f"{record.name}/{HISTOGRAM}")))
+            own = (judged, confusions, prompts.weights, spec.reference, spec.metrics.confidence)
             features = read_compared(cells, record.name, references)
             results |= tone_metrics(*own) | compare_all(features, references, spec, prompts)
             results |= means(cells, record.name, spec, prompts)

@@ -127,8 +127,9 @@ def main() -> None:
     if len(prompts) != first.n:
         raise InputError(f"{options.prompts} has {len(prompts)} rows, not n = {first.n}")
     sampler, decides = load_sampler(options, spec.diffusion, max(prompts) + 1)
+    heads_files = [options.heads] if options.heads else []
     heads = read_heads(options.heads).to(own_device()) if options.heads else None
-    decides += [file_hash(options.prompts)] + [fingerprint_of(options.heads)] * (heads is not None)
+    decides += [file_hash(options.prompts), *map(fingerprint_of, heads_files)]
     maker = ToneSampler(sampler, heads, prompts, spec)
     measuring = load_measuring(first, options, first.n, own_device())
 

@@ -1,8 +1,8 @@
 """Claims on the bias of tones: what models show of an attribute that prompts do not name.
 
-In training, drawings of some concepts have light tones more often than dark ones. Shares are those
-of images of unseen concepts, corrected for the judge's errors. All sizes have the same prompts,
-noise and settings.
+In training, drawings of some concepts have light tones more often than dark ones. Shares are among
+the images of unseen concepts that show a light or a dark tone, corrected for the judge's errors.
+All sizes have the same prompts, noise and settings.
 """
 
 from __future__ import annotations

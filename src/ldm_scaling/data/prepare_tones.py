@@ -1,8 +1,8 @@
 """Pack what the bias of tones is measured with: drawings of every tone, and prompts without one.
 
 Writes tones.safetensors (images: uint8, [N, 3, S, S]) and tones.csv (index, concept, caption, name,
-tone, split): every light and dark drawing of the concepts that have them, whether or not a split
-does. Writes balanced.safetensors, the training images with another share of light tones, in the
+tone, split): every drawing of the concepts that have tones, whether or not a split does; tone 0 is
+yellow. Writes balanced.safetensors, the training images with another share of light tones, in the
 order of train.csv and with its captions. Writes prompts.csv (index, concept, caption, row), a line
 for each image of a cell: captions of test images with a tone, in turn, and their rows in test.csv.
 """
@@ -33,15 +33,15 @@ Rows = list[dict[str, str]]
 def every_drawing(
     spec: TonesSpec, archive: Path, splits: dict[str, Rows]
 ) -> list[tuple[Record, str]]:
-    """Every light and dark drawing of concepts in the splits, with the split of its concept.
+    """Every drawing of the splits' concepts that have tones, with the split of its concept.
 
     Raises InputError if the archive is unusable.
     """
     of_concept = {row["concept"]: split for split, rows in splits.items() for row in rows}
     return [
         (record, of_concept[record.concept])
-        for record in emoji.records(spec.data, archive)
-        if record.tone is not None and record.concept in of_concept
+        for record in emoji.in_every_tone(spec.data, archive)
+        if record.concept in of_concept
     ]
 
 
@@ -107,4 +107,4 @@ def main(
     write_arrays(splits / "tones.safetensors", {"images": images}, content)
     write_text(splits / "tones.csv", table)
     captions = len({caption for _, _, caption, _ in lines})
-    print(f"{len(drawings)} drawings with tones; {captions} captions, {spec.n} images a cell")
+    print(f"{len(drawings)} drawings of every tone; {captions} captions, {spec.n} images a cell")

@@ -143,7 +143,10 @@ COLUMNS = {
     " model that was trained with the wanted share",
     "strength": "of distribution guidance",
     "bias.sampling_cost": "`normalized_cost` times `steps`, of `best_of_two` twice that",
-    "tone": "the class of the drawings: `light` or `dark`",
+    "bias.total_cost": "all arithmetic of an image that is kept, in the same unit: U-Net, of"
+    " `best_of_two` for both images, decoder, text encoder",
+    "tone": "the class of the drawings: `light` (tones 1 and 2), `dark` (4 and 5) or `other`"
+    " (yellow and tone 3)",
     "judged": "the class that they are judged to be of",
     "tone_judge.value": "share of the drawings",
     "tone_judge.images": "drawings of the class, of concepts that no training image shows",

@@ -20,7 +20,7 @@ from typing import Any, get_type_hints
 
 from ..costs.networks import count_measuring, count_networks
 from ..data.sources import emoji, webdataset
-from ..data.sources.tones import DARK, DRAWN, LIGHT
+from ..data.sources.tones import CLASSES, DRAWN
 from ..kinds import stages
 from ..kinds.sizes import channels
 from ..latents.encode_images import BATCH as IMAGES
@@ -154,7 +154,8 @@ def _pretrain(job: Job, spec: PretrainSpec, known: Known) -> Price:
 def _heads(job: Job, spec: HeadsSpec, known: Known) -> Price:
     # of the training images with tones at each level, at most; what the fits cost is not counted
     levels, unets = sum(spec.steps), known.unets(job)
-    images = DRAWN / (len(LIGHT) + len(DARK)) * known.tones * spec.noises * levels
+    with_tones = DRAWN / sum(map(len, CLASSES.values())) * known.tones
+    images = with_tones * spec.noises * levels
     return Price({UNET: images * unets.forward[spec.size]})
 
 

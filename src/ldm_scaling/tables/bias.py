@@ -44,7 +44,11 @@ def bias_table(
     if unknown := sorted(set(measured["size"]) - set(family["size"])):
         raise InputError(f"size {unknown[0]} is not in the family table")
     table = with_costs(measured, family)
-    table["sampling_cost"] *= np.where(table["arm"] == BEST_OF_TWO, CANDIDATES, 1)
+    count = np.where(table["arm"] == BEST_OF_TWO, CANDIDATES, 1)
+    table["sampling_cost"] *= count
+    texts = 1 + (table["guidance"] != 1)  # whose keys and values each candidate makes anew
+    again = (count - 1) * texts * table["text_gflops"]
+    table["total_cost"] += again * table["normalized_cost"] / table["gflops"]
     balanced = table["stage"] == stages.BALANCED
     table["training_share"] = np.where(balanced, reference, share)
     table["arm"] = np.where(balanced, BALANCED_TRAINING, table["arm"])
@@ -101,7 +105,8 @@ def main(
     table = bias_table(measured, family, share, reference)
     write_cells(table, drawn[table.index], out, draws_out)
     for row in records(table[(table["metric"] == DISCREPANCY)]):
+        strength = "" if np.isnan(row.strength) else f" {row.strength:g}"
         print(
-            f"{row.size} {row.steps} steps, guidance {row.guidance:g}, {row.arm}"
-            f" {row.strength:g}: {row.value:.3f} [{row.lo:.3f}, {row.hi:.3f}]"
+            f"{row.size} {row.steps} steps, guidance {row.guidance:g}, {row.arm}{strength}:"
+            f" {row.value:.3f} [{row.lo:.3f}, {row.hi:.3f}]"
         )

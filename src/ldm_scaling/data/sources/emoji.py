@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from ...jobs.cli import InputError
 from ...study.data import Data
 from .records import Record, open_packed
-from .tones import DARK, DRAWN, LIGHT
+from .tones import CLASSES, DARK, DRAWN, LIGHT, YELLOW
 
 STYLE_WORDS = {
     "noto": "noto emoji style",
@@ -31,6 +31,8 @@ ARCHIVE_BYTES = 43.25e6
 """bytes of the zip that fetch_emoji writes"""
 
 
+Files = list[tuple[str, str, str]]
+"""style, hexcode and member of the archive of each drawing"""
 _TONES = {f"1F3F{letter}": number for number, letter in enumerate("BCDEF", start=1)}
 _VARIANTS = (
     set(_TONES) | {"200D", "2640", "2642", "27A1"} | {f"1F9B{number}" for number in range(4)}
@@ -71,9 +73,10 @@ def count(data: Data) -> int:
 
 
 def toned(data: Data) -> int:
-    """Drawings of light and dark tones in the pinned packages, if all concepts are in a split."""
-    every = len(LIGHT + DARK) * len(data.styles) * min(_TONED[style] for style in data.styles)
-    return min(every, data.max_images or every)
+    """Drawings of every tone in the pinned packages, at most."""
+    tones = sum(map(len, CLASSES.values()))
+    every = tones * len(data.styles) * min(_TONED[style] for style in data.styles)
+    return min(every, (data.max_images or every) * tones // DRAWN)
 
 
 def tone_of(hexcode: str) -> int | None:
@@ -90,6 +93,41 @@ def records(data: Data, archive_path: Path | None) -> list[Record]:
     which `tones.drawn` takes some of, and neither the yellow one nor tone 3.
     Raises InputError if the archive is not given or unreadable.
     """
+    archive, labels, files = _opened(data, archive_path)
+    toned = _toned(files, data.styles) if data.tones else set()
+    result = []
+    for style, hexcode, member in files:
+        concept, tone = _without_tones(hexcode), tone_of(hexcode)
+        if concept in toned:
+            if tone not in (*LIGHT, *DARK):
+                continue
+        elif concept != hexcode and data.skin_tones != "keep":
+            continue
+        shown = tone if concept in toned else None
+        label = labels[concept if shown else hexcode]
+        result.append(_record(archive, style, hexcode, member, label, shown))
+    return result
+
+
+def in_every_tone(data: Data, archive_path: Path | None) -> list[Record]:
+    """Every drawing of the concepts that are drawn with all five tones in all styles.
+
+    In the archive's order; also those that `records` leaves out: yellow ones, of tone `YELLOW`, and
+    those of tone 3. Those in which people have several tones are left out here too.
+    Raises InputError if the archive is not given or unreadable.
+    """
+    archive, labels, files = _opened(data, archive_path)
+    toned, result = _toned(files, data.styles), []
+    for style, hexcode, member in files:
+        concept = _without_tones(hexcode)
+        tone = YELLOW if concept == hexcode else tone_of(hexcode)
+        if concept in toned and tone is not None:
+            result.append(_record(archive, style, hexcode, member, labels[concept], tone))
+    return result
+
+
+def _opened(data: Data, archive_path: Path | None) -> tuple[zipfile.ZipFile, dict[str, str], Files]:
+    """The archive, names by hexcode, and the drawings of the chosen styles."""
     if archive_path is None:
         raise InputError("--archive: source emoji needs the zip that fetch_emoji writes")
     try:
@@ -103,27 +141,23 @@ def records(data: Data, archive_path: Path | None) -> list[Record]:
         for style, _, file in [member.partition("/")]
         if style in data.styles
     ]
-    toned = _toned(files, data.styles) if data.tones else set()
-    result = []
-    for style, hexcode, member in files:
-        concept, tone = _without_tones(hexcode), tone_of(hexcode)
-        if concept in toned:
-            if tone not in (*LIGHT, *DARK):
-                continue
-        elif concept != hexcode and data.skin_tones != "keep":
-            continue
-        shown = tone if concept in toned else None
-        caption = f"{labels[concept if shown else hexcode]}, {STYLE_WORDS[style]}"
-        open_image = partial(open_packed, archive.read, member)
-        result.append(Record(concept, caption, member, open_image, group_of(hexcode), shown))
-    return result
+    return archive, labels, files
+
+
+def _record(
+    archive: zipfile.ZipFile, style: str, hexcode: str, member: str, label: str, tone: int | None
+) -> Record:
+    caption = f"{label}, {STYLE_WORDS[style]}"
+    open_image = partial(open_packed, archive.read, member)
+    group = group_of(hexcode)
+    return Record(_without_tones(hexcode), caption, member, open_image, group, tone)
 
 
 def _without_tones(hexcode: str) -> str:
     return "-".join(part for part in hexcode.split("-") if part not in _TONES) or hexcode
 
 
-def _toned(files: list[tuple[str, str, str]], styles: Sequence[str]) -> set[str]:
+def _toned(files: Files, styles: Sequence[str]) -> set[str]:
     """The concepts that are drawn with each of the five tones in each of the styles."""
     found: dict[str, set[tuple[str, int]]] = defaultdict(set)
     for style, hexcode, _ in files:

@@ -30,7 +30,8 @@ class Record:
     group: str = ""
     """of concepts that are variants of one drawing; empty: the concept is its own group"""
     tone: int | None = None
-    """skin tone that the caption does not name: 1 (light) to 5 (dark); None: it has none"""
+    """skin tone that the caption does not name: 1 (light) to 5 (dark), or 0 (yellow, of a concept
+    that has the others); None: it has none"""
 
 
 def plain_text(value: Any, place: str) -> str:

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 
 from .records import Record
 
-LIGHT, DARK = (1, 2), (4, 5)
-"""tones of the two classes; 3 is in neither"""
+YELLOW = 0
+"""tone of a drawing without one, beside others of its concept that have one"""
+LIGHT, DARK, OTHER = (1, 2), (4, 5), (YELLOW, 3)
+CLASSES = {"light": LIGHT, "dark": DARK, "other": OTHER}
+"""tones of each class of drawings, as many of each"""
 DRAWN = 2
 """drawings of each caption that a study has, of four: as many whatever the share"""
 
@@ -17,6 +20,11 @@ DRAWN = 2
 def is_light(tone: int) -> bool:
     """Whether a tone is one of the light ones."""
     return tone in LIGHT
+
+
+def class_of(tone: int) -> int:
+    """The place of a tone's class in `CLASSES`."""
+    return next(place for place, own in enumerate(CLASSES.values()) if tone in own)
 
 
 def drawn(records: Sequence[Record], share: float, seed: int) -> list[Record]:

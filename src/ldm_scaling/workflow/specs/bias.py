@@ -28,7 +28,7 @@ CANDIDATES = 2
 class TonesSpec(Strict):
     """Pack drawings of every tone, the balanced training images, and the prompts."""
 
-    recipe: Literal[1] = 1
+    recipe: Literal[2] = 2
     seed: Seed
     data: Data
     reference: Share
@@ -51,7 +51,7 @@ class TonesSpec(Strict):
 class JudgeSpec(Strict):
     """Prepare the judge of tones."""
 
-    recipe: Literal[1] = 1
+    recipe: Literal[2] = 2
     seed: Seed
     trees: Positive
     bootstrap: Positive
