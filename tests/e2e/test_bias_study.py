@@ -11,7 +11,7 @@ from project import Project
 from ldm_scaling.jobs.arrays import map_array
 from ldm_scaling.kinds.arms import BALANCED_TRAINING, BEST_OF_TWO, GUIDED, PLAIN
 
-RESULTS = "results/smoke-bias"
+RESULTS = "results/bias-smoke"
 TARGETS = [f"{RESULTS}/figures/bias_vs_cost.pdf", f"{RESULTS}/tables/tone_judge.csv"]
 CELLS = {PLAIN: 2 * 2 * 2, GUIDED: 2 * 2, BEST_OF_TWO: 2 * 2, BALANCED_TRAINING: 2 * 2}
 """of two step counts and two scales: of both sizes, and of the smallest one"""
@@ -21,7 +21,7 @@ CELLS = {PLAIN: 2 * 2 * 2, GUIDED: 2 * 2, BEST_OF_TWO: 2 * 2, BALANCED_TRAINING:
 def project(tmp_path_factory):
     """The project after a run of the study."""
     project = Project(tmp_path_factory.mktemp("bias") / "project")
-    project.snakemake("--cores", "2", "--configfile=studies/smoke-bias.yaml", *TARGETS)
+    project.snakemake("--cores", "2", "--configfile=studies/bias-smoke.yaml", *TARGETS)
     return project
 
 
@@ -81,7 +81,7 @@ LIGHT = {"all", "bias", "bias_vs_cost"}
 )
 def test_a_changed_key_reruns_what_depends_on_it(project, changes, jobs):
     (project.folder / "overlay.yaml").write_text(yaml.safe_dump(changes))
-    files = ("studies/smoke-bias.yaml", "overlay.yaml")
+    files = ("studies/bias-smoke.yaml", "overlay.yaml")
     found = project.jobs("--cores", "2", *TARGETS, "--configfile", *files)
     assert {rule: count for rule, count in found.items() if rule not in LIGHT} == jobs
     assert ("bias_vs_cost" in found) == bool(changes)
