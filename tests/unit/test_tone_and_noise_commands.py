@@ -1,4 +1,4 @@
-"""The commands that fit heads and sample what they guide: interruption, and what it costs."""
+"""The commands that run a trained model on pairs and on prompts that name no tone."""
 
 from __future__ import annotations
 
