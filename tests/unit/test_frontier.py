@@ -209,6 +209,9 @@ def test_candidates_are_configurations_beside_single_images(tmp_path):
     assert table["cell"].nunique() == 8 and not {"verified", "spread"} & set(table)
     last = table.iloc[-1]
     assert described(last, table).endswith("candidates 4, method best_of")
+    # one candidate is not named, even where most configurations have more
+    mostly = pd.concat([table.iloc[:1], table.iloc[4:]])
+    assert "candidates" not in described(table.iloc[0], mostly)
     assert cell_of(last) == f"steps8_guidance{last['guidance']:g}_best_of4"
 
 

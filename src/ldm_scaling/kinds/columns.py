@@ -158,6 +158,7 @@ COLUMNS = {
     "verified": "images that were decoded and scored for each one that is kept",
     "spread": "of a score: standard deviation between candidates of the same image",
     "candidates.nfe": "network evaluations of all candidates of an image",
+    "inversion.sampling_cost": "`normalized_cost` times `nfe`",
     "candidates.sampling_cost": "`normalized_cost` times `steps` times `candidates`",
     "candidates.total_cost": "all arithmetic of an image that is kept: U-Net and decoder for each"
     " candidate, each look of the verifier, the text encoder once",

@@ -23,7 +23,7 @@ from ..jobs.cli import InputError
 from ..jobs.tables import HALF, read_whole, settings_of
 from ..kinds.metrics import sign
 from ..kinds.samplers import SAMPLERS
-from ..kinds.stages import DISTILL, PRETRAIN, arm_of
+from ..kinds.stages import DISTILL, INVERSION, PRETRAIN, arm_of
 
 FRONTIER = ["cell", "stage", "size", "sampler", "steps", "guidance", "seeds", "metric", "value"]
 FRONTIER += ["lo", "hi", "n", "nfe", "sampling_cost", "guided_cost", "total_cost", "seconds"]
@@ -160,14 +160,14 @@ def described(row: pd.Series, rows: pd.DataFrame) -> str:
     """
     said = ["stage", "size", "sampler", "steps", "guidance"]
     stage, size, sampler, steps, guidance = (row[name] for name in said)
-    names = {PRETRAIN: size, DISTILL: f"student of {size}"}
+    names = {PRETRAIN: size} | dict.fromkeys((DISTILL, INVERSION), f"student of {size}")
     arm = arm_of(stage)
     words = [f"student of {size} ({arm})" if arm else names.get(stage, f"{size} {stage}")]
     words.append(SAMPLERS[sampler].label if sampler in SAMPLERS else sampler)
     words.append(f"{steps} step" if steps == 1 else f"{steps} steps")
     words.append(f"guidance {guidance:g}" if guidance > 1 else "no guidance")
     for name in settings_of(rows):
-        usual = rows[name].value_counts(dropna=False).index[0]
+        usual = 1 if name == "candidates" else rows[name].value_counts(dropna=False).index[0]
         if name not in said and pd.notna(row[name]) and row[name] != usual:
             words.append(f"{name} {row[name]}")
     return ", ".join(words)

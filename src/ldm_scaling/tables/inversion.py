@@ -47,7 +47,8 @@ def inversion_table(
     fitted = cells["noise"].isin(list(FITTED)) * costs.images * once
     found = cells.assign(
         stage=stages.INVERSION,
-        sampling_cost=cells["normalized_cost"] * cells["steps"],
+        # students are told the guidance scale, so that every pass is one of sampling
+        sampling_cost=cells["normalized_cost"] * cells["nfe"],
         guided_cost=cells["normalized_cost"] * cells["nfe"],
         total_cost=total / reference,
         fit_cost=fitted / reference,
