@@ -76,7 +76,8 @@ def answer(connection: socket.socket) -> list[str]:
 def kill_with(client: socket.socket, child: int) -> None:
     """Kill -9 a command whose client is."""
     if not client.recv(1):
-        os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(child, signal.SIGKILL)
 
 
 def start(words: list[str]) -> None:

@@ -48,6 +48,9 @@ def folder(tmp_path, evidence):
     searches.to_csv(tmp_path / "searches.csv", index=False)
     write(tmp_path, "param_budget", [evidence.pairs])
     write(tmp_path, "candidates", list(evidence.candidates.values()))
+    costs = {"gflops": 1, "sampling_cost": 1, "total_cost": 1}
+    toned = [Values(v.rows.assign(**costs), v.draws) for v in evidence.toned.values()]
+    write(tmp_path, "bias", toned)
     made = evidence.inverted.values()
     write(tmp_path, "inversion", [Values(v.rows.assign(fit_cost=0), v.draws) for v in made])
     family().to_csv(tmp_path / "family.csv", index=False)
@@ -67,6 +70,7 @@ def claims(folder, evidence):
         command += ["--param-budget", "param_budget.csv", "param_budget.safetensors"]
         command += ["--candidates", "candidates.csv", "candidates.safetensors"]
         command += ["--inversion", "inversion.csv", "inversion.safetensors"]
+        command += ["--bias", "bias.csv", "bias.safetensors"]
         command += [*dreambooth, "--table-out", "out/claims.csv", "--text-out", "out/claims.md"]
         return run_here("claims.decide", *command, *changed, folder=folder)
 
