@@ -32,7 +32,8 @@ def _small_beats_large(evidence: Evidence) -> Statistic:
     values = _best_of(evidence, JUDGE)
     values = values.where(values.rows["stage"] == PRETRAIN)
     rows = values.rows
-    largest = evidence.family.set_index("size")["params"].idxmax()
+    family = evidence.family
+    largest = family["size"].iloc[int(family["params"].to_numpy().argmax())]
     one = (rows["size"] == largest) & (rows["steps"] == FEW_STEPS) & (rows["candidates"] == 1)
     if not one.any():
         raise NotRun(f"{largest} has no candidates at {FEW_STEPS} steps")
