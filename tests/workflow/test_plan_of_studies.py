@@ -51,6 +51,11 @@ def test_a_study_that_cannot_be_planned_is_one_line(project):
         assert len(message.splitlines()) == 1 and "lr" in message
     (project.folder / "prose.yaml").write_text("a study\n")
     assert "prose.yaml" in plan(project, "--configfile", "prose.yaml", fails=True)
+    study = yaml.safe_load((project.folder / "studies/adopted.yaml").read_text())
+    study["adopted"]["models"][0]["pretrained"] = "results/pipelines/pretrain/c13/seed0"
+    (project.folder / "mistyped.yaml").write_text(yaml.safe_dump(study))
+    message = plan(project, "--configfile", "mistyped.yaml", fails=True)
+    assert len(message.splitlines()) == 1 and "results/models/pretrain/c13" in message
 
 
 REVISION = "3f2a9c51d07be648a1b3c95e7d2046f8e19ab7c4"

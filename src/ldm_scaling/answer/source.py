@@ -70,7 +70,8 @@ class Source:
             return read_frontier(path)
         if not cells:
             raise InputError(
-                f"{path} is missing; make it with: {self.snakemake} {path}"
+                f"{path} is missing; make it with: {self.snakemake} {path} (`make plan` says how"
+                " long that takes)"
                 if self.study
                 else f"{self.tables} has neither {_FILE} nor the cells of a stage and sampler with"
                 " their draws, so it has no answer"

@@ -149,7 +149,7 @@ def model_lines(models: Models) -> Iterator[str]:
         columns = ("unknown", "unknown", "unknown")
         if not math.isnan(own.params):
             weights = size(own.weights(text=True) / 1e9)
-            columns = (f"{own.params / 1e6:,.0f} M", f"{own.forward / 1e9:,.0f}", weights)
+            columns = (f"{_digits(own.params / 1e6)} M", _digits(own.forward / 1e9), weights)
         yield _line(name, *columns, _download(model, own))
     yield "Weights are in the study's dtype, those of text encoders too."
     if unnamed := [name for name, (model, _) in models.items() if model.lacks_revision]:
@@ -157,6 +157,11 @@ def model_lines(models: Models) -> Iterator[str]:
             f"No commit is named of {', '.join(unnamed)}: give each its revision. Until then their"
             " downloads are not in the table above."
         )
+
+
+def _digits(value: float) -> str:
+    """A number with two digits at least."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _line(name: str, params: str, forward: str, weights: str, download: str) -> str:

@@ -79,6 +79,7 @@ def build(snakefile: Path, configfiles: Sequence[Path], config: Mapping | None =
     Raises InputError with Snakemake's reason if there is no DAG, such as a missing input.
     """
     from snakemake.api import SnakemakeApi
+    from snakemake.exceptions import RuleException
     from snakemake.settings.types import (
         ConfigSettings,
         DAGSettings,
@@ -100,7 +101,7 @@ def build(snakefile: Path, configfiles: Sequence[Path], config: Mapping | None =
             dag.execute_workflow(
                 executor="dryrun", execution_settings=ExecutionSettings(lock=False)
             )
-        except (ApiError, WorkflowError) as error:
+        except (ApiError, WorkflowError, RuleException) as error:
             reason = " ".join(str(error).split())
             files = " ".join(map(str, configfiles)) or "config.yaml"
             raise InputError(f"{files}: Snakemake finds no jobs ({reason})") from None

@@ -205,7 +205,8 @@ def _memory_lines(left: Priced) -> list[str]:
     return [
         f"Most memory of a GPU: {size(price.gpu_bytes / 1e9)}, {job.rule} {job.name} (estimate:"
         f" {what}). Most memory of a host:"
-        f" {size(host.host_bytes / 1e9)}, {host.rule} {host.name}."
+        f" {size(host.host_bytes / 1e9)}, {host.rule} {host.name}".rstrip()
+        + "."
     ]
 
 

@@ -120,9 +120,9 @@ class AdoptedModel(Strict):
     def unnamed_commit(self) -> str:
         """The error message for it."""
         return (
-            f"{self.name} has no revision; give it the full commit of {self.pretrained} that is to"
-            " be sampled, as its page of files and versions shows it (there is no folder of this"
-            " name)"
+            f"{self.name} has no revision; give it the full commit of {self.pretrained} on the hub,"
+            " as its page of files and versions shows it, or correct the name: there is no such"
+            " folder"
         )
 
 
