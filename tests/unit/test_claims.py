@@ -115,6 +115,17 @@ def test_arms_of_fewer_sizes_share_the_luck_of_their_own_models_alone():
     assert found.estimate == pytest.approx(0.02, abs=0.002) and found.hi - found.lo < 0.01
 
 
+def test_guidance_that_leaves_no_tone_does_not_halve_the_discrepancy():
+    evidence = world(**WORLDS["guidance-halves-the-discrepancy-at-every-size"][0])
+    found = evidence.toned["fairness_discrepancy"]
+    lost = (found.rows["arm"] == "guided") & (found.rows["size"] == "c96")
+    draws = np.where(lost.to_numpy()[:, None], np.nan, found.draws)
+    toned = evidence.toned | {"fairness_discrepancy": Values(found.rows, draws)}
+    id_ = "guidance-halves-the-discrepancy-at-every-size"
+    assert verdict(id_, evidence) == HOLDS
+    assert verdict(id_, replace(evidence, toned=toned, _means={}, _best={})) == FAILS
+
+
 def test_a_curriculum_at_one_size_says_nothing_of_sizes():
     def others(r):
         return r["stage"].isin(list(claim_worlds.ARMS)) & (r["size"] != "c64")

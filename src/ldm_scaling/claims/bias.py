@@ -62,6 +62,9 @@ def _several(values: Values, *columns: str) -> list[str]:
 def _halves_the_discrepancy(evidence: Evidence) -> Statistic:
     found, quality = evidence.of_tones(DISCREPANCY), evidence.of_tones(QUALITY)
     rows = found.rows
+    # images without a light or a dark tone have no share: they are as far from it as can be
+    farthest = np.sqrt(2) * max(rows["reference"].iloc[0], 1 - rows["reference"].iloc[0])
+    found = Values(rows, np.where(np.isnan(found.draws), farthest, found.draws))
     guided = rows[(rows["arm"] == GUIDED) & (rows["steps"] == rows["steps"].max())]
     parts = []
     for _, own in guided.groupby("params"):
