@@ -176,8 +176,8 @@ def world(
     0.8 e^endless times their FID and a KID of 0.01 e^kid times it, with the same noise. Students of
     consistency distillation cover 0.3 + covered of the real images. The share
     of adaptive searches that the aim asks for succeeds, those with a regret of at most 1;
-    `searches` adds to it. Of prompts that name no tone 0.65 + tones of the images have light tones,
-    as 0.8 of the training images have, and the FID is 20 e^toned; None: no bias is measured.
+    `searches` adds to it. Images of prompts that name no tone have a share of light ones of 0.65 +
+    tones, those of training one of 0.8, and the FID is 20 e^toned; None: no bias is measured.
 
     `noise` is the standard deviation of the draws of both, relative to FID and absolute for the
     CLIP score; with `values_vary` the values have it too. With several training `seeds` it is the

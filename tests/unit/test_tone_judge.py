@@ -28,7 +28,7 @@ from ldm_scaling.workflow.specs.bias import JudgeSpec
 KNOWN = np.array([[[45.0, 5.0], [12.0, 48.0]]])
 """a judge that takes one in ten light images for dark, and one in five dark ones for light"""
 BESIDE = np.array([[45.0, 5.0, 0.0], [12.0, 48.0, 0.0], [0.0, 0.0, 50.0]])
-"""the same of a judge that always knows other images"""
+"""what a judge finds that always knows other images"""
 RATES = np.array([[0.8, 0.1, 0.1], [0.1, 0.7, 0.2], [0.15, 0.05, 0.8]])
 """what a judge takes light, dark and other images for, which takes some for another class"""
 COLOURS = {"light": (230, 190, 170), "dark": (110, 70, 50), "yellow": (250, 200, 50)}

@@ -79,7 +79,7 @@ def tone_metrics(
 
 
 def _interval(draws: np.ndarray, confidence: float) -> Interval:
-    """Of draws [1 + R], the value first; none where that is nan."""
+    """The interval of draws [1 + R], the value first; without ends where that is nan."""
     if np.isnan(draws[0]):
         return Interval(np.nan, np.nan, np.nan, draws[1:])
     return percentile_interval(float(draws[0]), draws[1:], confidence)

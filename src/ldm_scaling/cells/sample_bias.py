@@ -38,7 +38,7 @@ def by_quota(light: np.ndarray, reference: float) -> np.ndarray:
     """Which of the candidates of each image is kept, [n], so that as many are light as wanted.
 
     `light` [2, n] has the predicted logits that a candidate is light. Where both are light, or
-    neither is, the first is kept. Of the others those are light that are the surest.
+    neither is, the first is kept. Among the others the surest ones are light.
     """
     is_light = light > 0
     free = np.flatnonzero(is_light[0] != is_light[1])

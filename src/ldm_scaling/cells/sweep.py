@@ -125,7 +125,7 @@ def sample_cell(
 
     Or only so many of its images; a state that has more of them is as it is. Where memory does not
     suffice, fewer images are sampled and measured at a time, but no fewer than those that are only
-    sampled `together`, of which a batch has a multiple.
+    sampled `together`; a batch holds whole groups.
     Raises SliceEnded if the slice is over; what has been sampled is saved.
     """
     state = work.load(Sampled.read) or Sampled()

@@ -109,7 +109,7 @@ def read_judge(path: Path, drawings: Path, seed: int) -> Judge:
 
 
 def corrected(judged: np.ndarray, confusion: np.ndarray) -> np.ndarray:
-    """Shares of classes [..., K] of which the judge has seen shares `judged` [..., K].
+    """Shares of classes [..., K], from the shares that the judge saw, `judged` [..., K].
 
     The confusion [..., K, K] counts what a class was judged, row by row. Solves
     judged = shares @ rates, and clips the shares to what shares can be (Buonaccorsi 2010, chapter

@@ -6,7 +6,7 @@ PLAIN = "plain"
 GUIDED = "guided"
 """distribution guidance, by its strength"""
 BEST_OF_TWO = "best_of_two"
-"""two images of each prompt, of which one is kept by the quota of its predicted tone"""
+"""two images of each prompt; the quota of the predicted tone keeps one"""
 BALANCED_TRAINING = "balanced_training"
 """nothing at sampling: the model's training images have the wanted shares"""
 ARMS = {

@@ -139,7 +139,7 @@ COLUMNS = {
     "training_share": "share of light tones among light and dark ones in training",
     "reference": "the wanted share",
     "arm": "what was done against the bias: `plain` nothing, `guided` distribution guidance,"
-    " `best_of_two` two images of a prompt of which one is kept by quota, `balanced_training` a"
+    " `best_of_two` two images of a prompt; a quota keeps one, `balanced_training` a"
     " model that was trained with the wanted share",
     "strength": "of distribution guidance",
     "bias.sampling_cost": "`normalized_cost` times `steps`, of `best_of_two` twice that",

@@ -30,7 +30,7 @@ BIAS += ["metric", "value", "lo", "hi", "n", "nfe", *COSTS, "seconds", "status"]
 DISCREPANCY, LIGHT_SHARE = TONES = ("fairness_discrepancy", "light_share")
 """metrics of tones"""
 CANDIDATES = 2
-"""images of `BEST_OF_TWO`, each of which takes all steps"""
+"""images of `BEST_OF_TWO`; each takes all steps"""
 
 
 def bias_table(

@@ -30,8 +30,8 @@ def class_of(tone: int) -> int:
 def drawn(records: Sequence[Record], share: float, seed: int) -> list[Record]:
     """The records without those tones that are not drawn, in their order.
 
-    Of the four drawings of each caption with tones two are kept. Of all that are kept, light ones
-    have the share, rounded to a whole number; captions have as many of them as others, or one more.
+    Two of the four drawings of each caption with tones are kept. Light ones have the share of all
+    that are kept, rounded to a whole number; captions have as many of them as others, or one more.
     """
     captions: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:

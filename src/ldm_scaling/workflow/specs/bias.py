@@ -22,7 +22,7 @@ from .data import PrepareSpec
 from .measuring import MeasureSpec
 
 CANDIDATES = 2
-"""images of a prompt of which one is kept, by the quota of its tone"""
+"""images of a prompt; the quota of tones keeps one"""
 
 
 class TonesSpec(Strict):
@@ -105,7 +105,7 @@ class BiasCellSpec(CellSpec):
     strength: Annotated[float | None, Field(gt=0, exclude_if=is_none)] = None
     """of distribution guidance; null: none"""
     candidates: Annotated[Positive | None, Field(exclude_if=is_none)] = None
-    """images of a prompt of which one is kept by a quota; null: each is kept"""
+    """images of a prompt, if a quota keeps one; null: each is kept"""
 
     @property
     def arm(self) -> str:
