@@ -49,6 +49,13 @@ def test_a_study_that_adopts_models_trains_none(adopted_config):
     assert stages.samplers(study) == {"pretrain": ["dpmpp", "native"], "distill": ["native"]}
 
 
+def test_a_mistyped_key_is_named_rather_than_the_one_that_is_missing(adopted_config):
+    models, reference = ADOPTED.values()
+    adopted_config["adopted"] = {"models": models, "referense": reference}
+    with pytest.raises(StudyError, match=r"config key adopted\.referense: unknown key; known here"):
+        load_study(adopted_config)
+
+
 def test_an_adopted_model_may_have_its_own_grid(adopted_config):
     adopted_config["adopted"] = ADOPTED | {
         "models": [

@@ -53,9 +53,7 @@ class StudyError(ValueError):
 class Strict(BaseModel):
     """A section in which an unknown key is an error."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @classmethod
     def part_of(cls, whole: BaseModel) -> Self:

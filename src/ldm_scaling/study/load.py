@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import inspect
 import json
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
 
-from .fields import StudyError
+from .fields import Strict, StudyError
 from .study import Study
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one, where it was compiled
@@ -29,7 +33,8 @@ def load_study(config: dict[str, Any], files: Iterable[str | Path] = ()) -> Stud
     try:
         return Study.model_validate(_with_nulls(config))
     except ValidationError as error:
-        first = error.errors()[0]
+        # a mistyped key is also a missing one: name what is there
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"] if str(part).strip()) or "study"
         message = first["msg"].removeprefix("Value error, ")
         context = first.get("ctx", {})
@@ -93,10 +98,41 @@ def schema_text() -> str:
     No key is required, since an overlay has only a few. `load_study` checks the merged study.
     """
     schema = Study.model_json_schema()
-    for section in (schema, *schema["$defs"].values()):
+    models = {model.__name__: model for model in _models(Strict)}
+    for name, section in {"Study": schema, **schema["$defs"]}.items():
         section.pop("required", None)
+        described = _docstrings(models[name]) if name in models else {}
+        for key, entry in section.get("properties", {}).items():
+            if key in described:
+                section["properties"][key] = {"description": described[key], **entry}
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return json.dumps(schema, indent=2) + "\n"
+
+
+def _models(above: type[Strict]) -> Iterator[type[Strict]]:
+    for model in above.__subclasses__():
+        yield model
+        yield from _models(model)
+
+
+def _docstrings(model: type[Strict]) -> dict[str, str]:
+    """The string below each key of a section.
+
+    pydantic would read them too, but at every start of every command.
+    """
+    found = {}
+    for part in reversed(model.__mro__):
+        if issubclass(part, Strict) and part is not Strict:
+            body = ast.parse(textwrap.dedent(inspect.getsource(part))).body[0]
+            assert isinstance(body, ast.ClassDef)
+            for key, after in pairwise(body.body):
+                match key, after:
+                    case (
+                        ast.AnnAssign(target=ast.Name(id=name)),
+                        ast.Expr(value=ast.Constant(value=str(text))),
+                    ):
+                        found[name] = inspect.cleandoc(text)
+    return found
 
 
 def main() -> None:
