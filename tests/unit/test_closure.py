@@ -13,8 +13,8 @@ PLANTED = {
     "draw/__init__": '"""Figures."""',
     "draw/first": "from ..tables import near\nimport pandas",
     "draw/second": "from . import first as other",
-    "draw/apart": '"""Draw by itself.\n\nMore.\n"""\nfrom typing import TYPE_CHECKING\n'
-    "if TYPE_CHECKING:\n    from ..tables import far\n",
+    "draw/apart": '"""Draw by itself.\n\nMore:\nimport is a word, too.\n"""\n'
+    "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..tables import far\n",
     "tables/__init__": "",
     "tables/near": "def command():\n    import planted.tables.further\n",
     "tables/further": "from planted.tables.far import fact",
