@@ -96,6 +96,16 @@ WRONG = [
     ("colour", 1, "colour", "unknown key"),
     ("training.learning_rate", 1e-4, "training.learning_rate", "unknown key; known here: images"),
     ("latents.autoencoder.depth", 3, "latents.autoencoder.depth", "unknown key"),
+    (
+        *("distill.stochastic", {"eta": {"eta": 0.2, "steps": 1}}, "distill.stochastic.eta.steps"),
+        "unknown key; known here: eta, substeps, adversary",
+    ),
+    (
+        "data.skin_tones",
+        {"shares": 0.8},
+        "data.skin_tones.shares",
+        "unknown key; known here: share",
+    ),
     ("data.splits.val", 9, "data.splits.val", "known here: validation, test"),
     ("name", "My Study", "name", "match"),
     ("seed", -1, "seed", "greater than or equal to 0"),

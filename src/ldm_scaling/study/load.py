@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -83,13 +83,22 @@ def _with_nulls(value: Any) -> Any:
 
 
 def _known_keys(location: tuple) -> str:
-    model: Any = Study
+    kinds: list[Any] = [Study]
     for part in location[:-1]:
-        if isinstance(part, str):  # not a place in a list
-            model = model.model_fields[part].annotation
-            while inner := get_args(model):  # of a list, or of a section that may be null
-                model = inner[0]
-    return f"known here: {', '.join(model.model_fields)}"
+        sections = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Strict)]
+        if any(get_origin(kind) is dict for kind in kinds):  # the part is a name in it
+            kinds = sections
+        elif fields := [kind.model_fields[part] for kind in sections if part in kind.model_fields]:
+            kinds = [inner for field in fields for inner in _all_within(field.annotation)]
+    known = dict.fromkeys(name for kind in kinds for name in getattr(kind, "model_fields", []))
+    return f"known here: {', '.join(known)}"
+
+
+def _all_within(kind: Any) -> Iterator[Any]:
+    """A type, and all that it is made of."""
+    yield kind
+    for inner in get_args(kind):
+        yield from _all_within(inner)
 
 
 def schema_text() -> str:
