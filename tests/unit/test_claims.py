@@ -13,9 +13,11 @@ from claim_effects import (
     FALSE_WITHOUT_EFFECT,
     NEAREST,
     WORLDS,
+    arms,
     distilled,
     larger_is_better,
     negative,
+    scott,
 )
 from claim_worlds import family, nothing, world
 
@@ -126,6 +128,29 @@ def test_guidance_that_leaves_no_tone_does_not_halve_the_discrepancy():
     assert verdict(id_, replace(evidence, toned=toned, _means={}, _best={})) == FAILS
 
 
+def test_a_discrepancy_that_is_unknown_without_guidance_is_not_halved():
+    evidence = world(**WORLDS["guidance-halves-the-discrepancy-at-every-size"][0])
+    found = evidence.toned["fairness_discrepancy"]
+    lost = (found.rows["arm"] == "plain") & (found.rows["size"] == "c96")
+    draws = np.where(lost.to_numpy()[:, None], np.nan, found.draws)
+    toned = evidence.toned | {"fairness_discrepancy": Values(found.rows, draws)}
+    id_ = "guidance-halves-the-discrepancy-at-every-size"
+    assert verdict(id_, replace(evidence, toned=toned, _means={}, _best={})) == NOT_RUN
+
+
+@pytest.mark.parametrize(
+    ("id_", "effect"),
+    [
+        ("scott-gain-shrinks-with-steps", scott(lambda r: 0.02 * r["steps"])),
+        ("scott-gain-grows-with-size", scott(lambda r: 0.5 - 0.1 * r["z"])),
+        ("scott-gain-shrinks-with-size", scott(lambda r: 0.5 + 0.1 * r["z"])),
+        ("curriculum-helps-small-sizes-more", arms(lambda r: 0.5 + 0.1 * r["z"])),
+    ],
+)
+def test_what_is_worse_everywhere_gains_nowhere_more(id_, effect):
+    assert verdict(id_, world(quality=effect)) == FAILS
+
+
 def test_a_curriculum_at_one_size_says_nothing_of_sizes():
     def others(r):
         return r["stage"].isin(list(claim_worlds.ARMS)) & (r["size"] != "c64")
@@ -144,8 +169,9 @@ def test_one_training_decides_for_itself_only():
     assert exact.verdict == HOLDS and exact.p is None  # a count needs no training
 
 
-def test_a_cosine_leaves_nothing_to_say_along_training():
-    evidence = world(larger_is_better, decay="cosine")
+@pytest.mark.parametrize("changed", [{"decay": "cosine"}, {"curriculum": True}])
+def test_checkpoints_of_another_schedule_leave_nothing_to_say_along_training(changed):
+    evidence = world(larger_is_better, **changed)
     along = [claim.id for claim in CLAIMS if claim.topic == "Training"]
     assert all("trained for so long" in reasons(evidence)[id_] for id_ in along)
     assert not set(along) & set(reasons(world(larger_is_better)))

@@ -319,6 +319,15 @@ OWN = {"clusters": 5, "share": 0.2, "order": "easy_to_hard"}
         ({"curriculum": {"clusters": 5, "share": 0.2, "seeds": [1]}}, "curriculum.seeds: 1 is not"),
         (
             {
+                "curriculum": {
+                    "clusters": 20,
+                    "patience": {"share": 0.05, "threshold": 0.01, "half_life": 0.01},
+                }
+            },
+            "curriculum.patience.share: 19 stages that each last 0.06 of the run at least",
+        ),
+        (
+            {
                 "curriculum": {"clusters": 5, "share": 0.2},
                 "training.curriculum": OWN | {"share": 0.1},
             },

@@ -234,7 +234,7 @@ CHANGES = [
     ("training.caption_dropout", 0.2, "pretrain pair"),
     ("training.seeds", [1], ""),
     ("training.keep", [0.5], "pretrain noise sweep"),
-    ("training.curriculum", CURRICULUM, "pretrain pair"),
+    ("training.curriculum", CURRICULUM, "pretrain pair claims"),
     ("distill.lr", 0.5, "distill"),
     ("distill.teacher_steps", 25, "distill sweep_lcm"),
     ("distill.stochastic", {"own": {"eta": 0.2, "substeps": 2}}, "search_cost claims"),
@@ -298,6 +298,17 @@ def test_arms_have_the_keys_of_pretraining_and_their_own(pocket_config, key, val
     put(config, key, value)
     after = all_specs(config)
     assert {name for name in before if before[name] != after[name]} == set(names.split())
+
+
+@pytest.mark.parametrize("guidance", [6, 7.5])
+def test_a_search_of_arms_has_what_that_of_pretrained_models_has(pocket_config, guidance):
+    put(pocket_config, "curriculum", {"clusters": 5, "share": 0.25})
+    put(pocket_config, "sampling.fixed.guidance", guidance)
+    study = load_study(pocket_config)
+    stages = ("pretrain", "curriculum_easy_to_hard")
+    one, arm = (SweepSpec.of(study, stage, "ddim", "c12") for stage in stages)
+    assert one.search and arm.search
+    assert [cell for cell in one.cells if cell.trained is None] == arm.cells != []
 
 
 def test_claims_know_the_sampler_of_the_figures_and_the_decay(pocket_config):

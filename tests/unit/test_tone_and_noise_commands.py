@@ -193,6 +193,23 @@ def test_what_is_not_guided_needs_no_heads(world, heads, whole):
     assert np.array_equal(one, other)
 
 
+def test_a_model_that_lacks_noise_levels_is_not_sampled(world, heads):
+    summary = world / "model/summary.json"
+    summary.write_text(json.dumps({"levels_seen": {"1": [200, 999]}}))
+    words = [*sample_words(heads, "unseen"), "--work-dir", "work-unseen"]
+    try:
+        done = run_here("cells.sample_bias", *words, folder=world)
+    finally:
+        summary.unlink()
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((world / "unseen/cells.json").read_text())
+    assert [(row["status"], row["nfe"]) for row in rows] == [
+        ("levels_unseen", 4),
+        ("levels_unseen", 4),
+        ("levels_unseen", 8),
+    ]
+
+
 def test_an_interrupted_run_ends_alike_and_counts_both_candidates(world, heads, whole):
     again = sample_words(heads, "slices")
     tries = run_to_the_end(world, "cells.sample_bias", "work-slices", *again)

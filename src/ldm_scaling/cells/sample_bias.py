@@ -23,7 +23,7 @@ from ..jobs.arrays import fingerprint_of, write_arrays
 from ..jobs.cli import InputError, Progress, Slice, add_batch, add_work_dir, parser, run
 from ..jobs.workdir import WorkDir, file_hash, fingerprint, write_json
 from ..kinds.arms import PLAIN
-from ..models.denoiser import bottleneck
+from ..models.denoiser import bottleneck, has_seen
 from ..models.fit_tone_heads import read_heads
 from ..training.devices import own_device, process_count, process_index
 from ..workflow.specs.bias import BiasCellSpec, BiasSweepSpec
@@ -137,6 +137,8 @@ def main() -> None:
         return measuring(images, rows) | {HISTOGRAM: histograms(images)}
 
     def sample(cell: BiasCellSpec, wait: bool = True) -> Sampled:
+        if not has_seen(options.model, spec.diffusion.train_timesteps):
+            return Sampled(untrained=True, nfe=maker.evaluations(cell))
         keys = {"reference": spec.reference, "tau": spec.tau, "group": spec.group}
         content = fingerprint(cell, keys, spec.diffusion, *decides, *measuring.files)
         with WorkDir(options.work_dir, content, wait=wait) as work:

@@ -37,6 +37,10 @@ _NO_CHECKPOINTS = (
     "the learning rate decays along a cosine, so a checkpoint is not a model that was trained for"
     " so long; train with decay: constant"
 )
+_OTHER_CURRICULUM = (
+    "clusters of noise levels enter at shares of the whole training, so a checkpoint is not a model"
+    " that was trained for so long; set training.curriculum to null"
+)
 
 
 def is_of_one_training(verdict: str) -> bool:
@@ -112,8 +116,8 @@ class Finding:
 
 def find(claim: Claim, evidence: Evidence) -> Finding:
     """Decide a claim."""
-    if claim.along_training and _decay(claim, evidence.spec) == COSINE:
-        return Finding(claim, NOT_RUN, reason=_NO_CHECKPOINTS)
+    if claim.along_training and (reason := _why_checkpoints_mislead(claim, evidence.spec)):
+        return Finding(claim, NOT_RUN, reason=reason)
     asking = evidence.afresh()
     try:
         statistic = claim.of(asking)
@@ -167,8 +171,12 @@ def _note(claim: Claim, spec: ClaimsSpec) -> str:
     return "; ".join(notes)
 
 
-def _decay(claim: Claim, spec: ClaimsSpec) -> str:
-    return spec.superres.decay if is_superres(claim.stage) and spec.superres else spec.decay
+def _why_checkpoints_mislead(claim: Claim, spec: ClaimsSpec) -> str:
+    """Why a checkpoint is not a model that was trained for so long; empty if it is."""
+    superres = spec.superres if is_superres(claim.stage) else None
+    if (superres or spec).decay == COSINE:
+        return _NO_CHECKPOINTS
+    return _OTHER_CURRICULUM if spec.curriculum and not superres else ""
 
 
 def _is_finite(statistic: Statistic) -> bool:

@@ -44,3 +44,11 @@ def _check_clusters(study: Sections, key: str, own: Clusters | None) -> None:
             f"{key}.clusters: {own.clusters} are more than diffusion.train_timesteps ({levels});"
             " lower them"
         )
+    if own is None or own.patience is None:
+        return
+    least = own.patience.share + own.patience.half_life
+    if (own.clusters - 1) * least >= 1:
+        raise ValueError(
+            f"{key}.patience.share: {own.clusters - 1} stages that each last {least:g} of the run"
+            " at least leave nothing of it for the last cluster; lower it, or have fewer clusters"
+        )

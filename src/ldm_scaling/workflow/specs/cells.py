@@ -162,7 +162,8 @@ class SweepSpec(Strict):
 
         The name of its cells on another schedule gives these cells and no others. With the fixed
         setting's sampler, pretrained models also have the fixed setting, if it is not in the grid,
-        and that setting at every kept checkpoint. Super-resolution does so with its own setting.
+        and that setting at every kept checkpoint. Those of a curriculum have no checkpoints.
+        Super-resolution does so with its own setting.
         """
         sampler = searches.sampler_of(name)
         other = searches.on_other_schedules(study).get(name)
@@ -183,10 +184,9 @@ class SweepSpec(Strict):
         if stages.is_superres(stage):
             own = needed.superres(study)
             setting, kept = (own.fixed_steps, 1.0), own.keep
-        elif (stage, sampler) == (stages.PRETRAIN, fixed.sampler):
+        elif stages.is_pretrained(stage) and sampler == fixed.sampler:
             setting = (fixed.steps, stages.fixed_guidance(study, size))
-            kept = study.training.keep
-            kept = kept if study.trains else []
+            kept = study.training.keep if study.trains and stage == stages.PRETRAIN else []
         if setting:
             times = [*([] if setting in grid else [None]), *sorted(kept)]
             cells += [CellSpec.of(study, stage, sampler, *setting, trained=at) for at in times]
@@ -257,7 +257,7 @@ def _sampled_with(study: Study, stage: str, size: str) -> dict[str, Any]:
 def _is_fixed(study: Study, stage: str, size: str, cell: CellSpec) -> bool:
     fixed = study.sampling.fixed
     setting = (fixed.sampler, fixed.steps, stages.fixed_guidance(study, size))
-    return stage == stages.PRETRAIN and cell == CellSpec.of(study, stage, *setting)
+    return stages.is_pretrained(stage) and cell == CellSpec.of(study, stage, *setting)
 
 
 class IllustrateSpec(Strict):

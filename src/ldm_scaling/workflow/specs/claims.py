@@ -77,6 +77,8 @@ class ClaimsSpec(CostSpec):
     """what figures of one sampler show"""
     decay: Literal["cosine", "constant"]
     """of the learning rate"""
+    curriculum: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """whether pretraining follows training.curriculum"""
     agreement: Annotated[AgreementClaims | None, Field(exclude_if=is_none)] = None
     """null: metrics are not compared"""
     superres: Annotated[SuperResClaims | None, Field(exclude_if=is_none)] = None
@@ -105,6 +107,7 @@ class ClaimsSpec(CostSpec):
             training_sd=study.metrics.training_sd,
             figure_sampler=study.sampling.samplers[0],
             decay=study.training.decay if study.trains else "constant",  # there is no checkpoint
+            curriculum=study.trains and study.training.curriculum is not None,
             agreement=AgreementClaims.of(study),
             superres=study.superres and SuperResClaims.of(study),
             fidelity=study.dreambooth and study.dreambooth.fidelity(study.metrics),
