@@ -1,8 +1,10 @@
 """Losses of held-out images by bands of noise levels, along the training of every model.
 
 One row for each stage, size, checkpoint and band, in the columns `NOISE_BANDS`: means over training
-seeds, with intervals over images and seeds. `to_come` is how far the band's loss is above that at
-the end of the training, as a log ratio: the band that converges last has the most of it.
+seeds, with intervals over images and seeds. Where a size is also trained by a curriculum, its
+pretrained models are those of the curriculum's seeds, with which they are compared. `to_come` is
+how far the band's loss is above that at the end of the training, as a log ratio: the band that
+converges last has the most of it.
 """
 
 from __future__ import annotations
@@ -56,10 +58,15 @@ def read_losses(models: list[list[str]], weights: np.ndarray, confidence: float)
 
 def noise_bands(losses: Values, images: int, confidence: float) -> pd.DataFrame:
     """The table, of what `read_losses` gives; `images` are those of a whole training."""
-    # stages may be trained from different numbers of seeds
+    losses = losses.where(_compared(losses.rows))
+    model = ["stage", "size"]
+    counts = losses.rows.groupby(model)["seed"].transform("nunique")
+    # stages, and sizes with and without a curriculum, may be trained from unlike numbers of seeds
     parts = [
-        losses.where(losses.rows["stage"] == own).over_seeds(confidence, also=["band"])
-        for own in losses.rows["stage"].unique()
+        losses.where((losses.rows["stage"] == stage) & (counts == count)).over_seeds(
+            confidence, also=["band"]
+        )
+        for stage, count in dict.fromkeys(zip(losses.rows["stage"], counts, strict=True))
     ]
     means = Values(
         pd.concat([own.rows for own in parts], ignore_index=True),
@@ -75,8 +82,16 @@ def noise_bands(losses: Values, images: int, confidence: float) -> pd.DataFrame:
     table = with_intervals(means, confidence)
     table[["to_come", "to_come_lo", "to_come_hi"]] = to_come
     table["images"] = (table["trained"] * images).round().astype(int)
-    seeds = losses.rows.groupby("stage")["seed"].nunique()
-    return table.assign(seeds=table["stage"].map(seeds))[NOISE_BANDS]
+    seeds = losses.rows.groupby(model)["seed"].nunique().rename("seeds")
+    return table.join(seeds, on=model)[NOISE_BANDS]
+
+
+def _compared(rows: pd.DataFrame) -> pd.Series:
+    """Whether a model is shown: of sizes that have a curriculum, only its seeds."""
+    arms = rows[rows["stage"] != PRETRAIN]
+    seeds = set(zip(arms["size"], arms["seed"], strict=True))
+    own = pd.Series(list(zip(rows["size"], rows["seed"], strict=True)), index=rows.index)
+    return ~rows["size"].isin(arms["size"]) | own.isin(seeds)
 
 
 def last_bands(table: pd.DataFrame) -> pd.DataFrame:
