@@ -1,12 +1,13 @@
 """The source files of a command, on a planted package and against what Python imports."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ldm_scaling.workflow.closure import ABOVE, closure, docstring
+from ldm_scaling.workflow.closure import _FOR_TYPES, ABOVE, _statements, closure, docstring
 
 PLANTED = {
     "__init__": "",
@@ -18,7 +19,7 @@ PLANTED = {
     "tables/__init__": "",
     "tables/near": "def command():\n    import planted.tables.further\n",
     "tables/further": "from planted.tables.far import fact",
-    "tables/far": "from .near import command\nfact = 1",
+    "tables/far": "from .near import (  # (once)\n    command,\n)\nfact = 1",
     "find": "import importlib\n\ndef find(name):\n"
     "    return importlib.import_module(f'{__package__}.shapes.{name}')\n",
     "shapes/__init__": "",
@@ -73,6 +74,21 @@ def test_paths_are_relative_where_the_package_is_below(planted, monkeypatch):
     monkeypatch.chdir(planted)
     relative = closure("planted.draw.apart", above=planted)
     assert [f"{planted}/{path}" for path in relative] == absolute
+
+
+def imported(path):
+    """What a module imports, by its whole syntax tree; what only a type checker sees too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield ast.unparse(node)
+
+
+def test_no_import_of_the_package_is_overlooked():
+    for path in (ABOVE / "ldm_scaling").rglob("*.py"):
+        text = _FOR_TYPES.sub("", path.read_text())
+        found = {ast.unparse(node) for node in _statements(text)}
+        hidden = set(imported(path)) - found
+        assert not hidden or "TYPE_CHECKING" in path.read_text(), (path, hidden)
 
 
 @pytest.mark.parametrize("module", ["claims.decide", "figures.stitch_vs_cost", "cells.floors"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -77,11 +78,7 @@ def _imports(name: str, above: Path) -> list[str]:
     """Modules that one imports of its own package, with the packages that they lie in."""
     package = name if _file(name, above).name == "__init__.py" else name.rpartition(".")[0]
     found = {name.rpartition(".")[0]}
-    for statement in _IMPORT.findall(_FOR_TYPES.sub("", _text(name, above))):
-        try:
-            [node] = ast.parse(textwrap.dedent(statement)).body
-        except SyntaxError:  # a line of prose
-            continue
+    for node in _statements(_FOR_TYPES.sub("", _text(name, above))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -94,3 +91,14 @@ def _imports(name: str, above: Path) -> list[str]:
         found |= {f"{package}.{folder}.{file.stem}" for file in files}
     top = name.partition(".")[0]
     return [own for own in found if own.partition(".")[0] == top and _is_module(own, above)]
+
+
+def _statements(text: str) -> Iterator[ast.AST]:
+    """The import statements of a text, within functions too, and perhaps some others."""
+    for found in _IMPORT.findall(text):
+        try:
+            yield from ast.parse(textwrap.dedent(found)).body
+        except SyntaxError:
+            if found.lstrip().startswith("from"):  # with a bracket in a comment, or prose
+                yield from ast.walk(ast.parse(text))
+                return
