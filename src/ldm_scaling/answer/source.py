@@ -46,9 +46,13 @@ class Source:
     @property
     def snakemake(self) -> str:
         """The command that a target is appended to."""
-        named = self.configfile and self.configfile.name != "config.yaml"
-        overlay = f" --configfile={shlex.quote(str(self.configfile))}" if named else ""
-        return f"snakemake --cores all{overlay} --"
+        return f"snakemake --cores all{self._overlay(' --configfile=')} --"
+
+    def _overlay(self, option: str) -> str:
+        """What names the study's file to a command, if it is not config.yaml."""
+        if self.configfile is None or self.configfile.name == "config.yaml":
+            return ""
+        return option + shlex.quote(str(self.configfile))
 
     @property
     def confidence(self) -> float | None:
@@ -70,8 +74,8 @@ class Source:
             return read_frontier(path)
         if not cells:
             raise InputError(
-                f"{path} is missing; make it with: {self.snakemake} {path} (`make plan` says how"
-                " long that takes)"
+                f"{path} is missing; make it with: {self.snakemake} {path} (`make plan"
+                f"{self._overlay(' STUDY=')}` says how long that takes)"
                 if self.study
                 else f"{self.tables} has neither {_FILE} nor the cells of a stage and sampler with"
                 " their draws, so it has no answer"

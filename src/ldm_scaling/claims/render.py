@@ -56,7 +56,7 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
         ", ".join(f"**{counts[verdict]} {verdict}**" for verdict in shown(counts)) + ".",
         "",
         f"- {', '.join(evidence.family['size'])}; {', '.join(evidence.samplers)}; n = {evidence.n}"
-        f" images a cell; {_trainings(evidence)}.",
+        f" images a cell{_other_n(findings, evidence.n)}; {_trainings(evidence)}.",
         f"- Quality is `{spec.quality}` ({better} is better), alignment is {alignment}."
         f" The fixed setting is {fixed.sampler}, {fixed.steps} steps, guidance {fixed.guidance:g}."
         f" Elsewhere each size has its best guidance at each number of steps, {choice}.",
@@ -72,6 +72,18 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
         " parts.",
     ]
     return lines
+
+
+def _other_n(findings: list[Finding], n: int) -> str:
+    """The images a cell of topics that have other numbers of them."""
+    others: dict[str, set[int]] = {}
+    for finding in findings:
+        if finding.n is not None and finding.n != n:
+            others.setdefault(finding.claim.topic, set()).add(finding.n)
+    each = [
+        f"{topic.lower()} {' and '.join(map(str, sorted(own)))}" for topic, own in others.items()
+    ]
+    return f" ({', '.join(each)})" if each else ""
 
 
 def shown(counts: Counter) -> list[str]:

@@ -7,6 +7,8 @@ GUIDED = "guided"
 """distribution guidance, by its strength"""
 BEST_OF_TWO = "best_of_two"
 """two images of each prompt; the quota of the predicted tone keeps one"""
+CANDIDATES = 2
+"""images of a prompt of `BEST_OF_TWO`; each takes all steps"""
 BALANCED_TRAINING = "balanced_training"
 """nothing at sampling: the model's training images have the wanted shares"""
 ARMS = {

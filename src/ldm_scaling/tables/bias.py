@@ -18,7 +18,7 @@ from ..jobs.command import Option, command
 from ..jobs.tables import COSTS, MEASURED, MODEL, read_table, records, write_cells
 from ..jobs.workdir import file_hash
 from ..kinds import stages
-from ..kinds.arms import BALANCED_TRAINING, BEST_OF_TWO
+from ..kinds.arms import BALANCED_TRAINING, BEST_OF_TWO, CANDIDATES
 from .arguments import FamilyParts, Out, SelectBy, TrainingSd
 from .collect import with_costs
 from .values import Values, read_values, with_deviation
@@ -29,8 +29,6 @@ BIAS = [*MODEL, "training_share", "reference", "steps", "guidance", *ARM]
 BIAS += ["metric", "value", "lo", "hi", "n", "nfe", *COSTS, "seconds", "status"]
 DISCREPANCY, LIGHT_SHARE = TONES = ("fairness_discrepancy", "light_share")
 """metrics of tones"""
-CANDIDATES = 2
-"""images of `BEST_OF_TWO`; each takes all steps"""
 
 
 def bias_table(

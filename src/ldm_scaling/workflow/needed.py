@@ -39,7 +39,11 @@ def distill(study: Study) -> Distill:
 
 def arms(study: Study) -> dict[str, Arm]:
     """The key `distill.stochastic`."""
-    return _given(study.arms, "distill.stochastic", ", or distill is; no student is of an arm")
+    return _given(
+        study.arms,
+        "distill.stochastic",
+        "; no student is of an arm. studies/pocket-scott.yaml has some",
+    )
 
 
 def arm(study: Study, name: str) -> Arm:
@@ -126,7 +130,11 @@ def param_budget(study: Study) -> ParamBudget:
 
 def curriculum(study: Study) -> CurriculumArms:
     """The section `curriculum`."""
-    return _given(study.curriculum, "curriculum", "; no curricula are compared")
+    return _given(
+        study.curriculum,
+        "curriculum",
+        "; no curricula are compared. studies/pocket-curriculum.yaml compares some",
+    )
 
 
 def bias(study: Study) -> Bias:

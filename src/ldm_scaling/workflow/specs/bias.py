@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ...kinds.arms import BEST_OF_TWO, GUIDED, PLAIN
+from ...kinds.arms import BEST_OF_TWO, CANDIDATES, GUIDED, PLAIN
 from ...kinds.stages import BIAS
 from ...study.bias import Share
 from ...study.data import Data
@@ -20,9 +20,6 @@ from .. import needed, stages
 from .cells import CellSpec
 from .data import PrepareSpec
 from .measuring import MeasureSpec
-
-CANDIDATES = 2
-"""images of a prompt; the quota of tones keeps one"""
 
 
 class TonesSpec(Strict):
