@@ -28,7 +28,7 @@ class Architecture:
     levels: str | None = None
     """key of `family` with an entry a level, if each level after the first halves the latents"""
     students: bool = False
-    """whether its module has `told` and `judge`, which distillation needs"""
+    """whether its module has `told` and `discriminator`, which distillation needs"""
     superres: bool = False
     """whether its module has `conditioned`, which super-resolution needs"""
     bias: bool = False

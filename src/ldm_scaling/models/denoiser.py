@@ -64,9 +64,9 @@ def told(network: Denoiser, width: int) -> Denoiser:
     return _module_of(type(network).__name__).told(network, width).train()
 
 
-def judge(network: Denoiser, rank: int | None) -> Denoiser:
+def discriminator(network: Denoiser, rank: int | None) -> Denoiser:
     """A copy that scores latents; its decoder half, or LoRA of that rank there, is to train."""
-    return _module_of(type(network).__name__).judge(network, rank).train()
+    return _module_of(type(network).__name__).discriminator(network, rank).train()
 
 
 def conditioned(network: Denoiser) -> Denoiser:

@@ -15,7 +15,7 @@ from torch.nn.functional import relu
 from ..study.distill import Adversary
 from ..training.devices import own_device
 from ..training.opponent import Opponent
-from .denoiser import Denoiser, judge
+from .denoiser import Denoiser, discriminator
 
 
 class Discriminator:
@@ -32,7 +32,7 @@ class Discriminator:
         self._weight = adversary.weight
         with torch.random.fork_rng(devices=[]):  # LoRA begins with random numbers
             torch.manual_seed(seed)
-            network = judge(teacher, adversary.lora_rank)
+            network = discriminator(teacher, adversary.lora_rank)
         network = network.to(own_device(), memory_format=torch.channels_last)
         self.opponent = Opponent(network, adversary.lr, weight_decay, clip_norm)
 

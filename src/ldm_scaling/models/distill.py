@@ -48,12 +48,12 @@ class ConsistencyDistillation:
         self._process = process_of(spec.diffusion)
         self._levels = levels(spec.diffusion.train_timesteps, spec.teacher_steps)
         self._arm = spec.arm or PLAIN
-        self._judge = self.opponent = None
+        self._discriminator = self.opponent = None
         if adversary := self._arm.adversary:
             own = spec.distill
             rest = (spec.seed, own.weight_decay, own.clip_norm)
-            self._judge = Discriminator(adversary, teacher, *rest)
-            self.opponent = self._judge.opponent
+            self._discriminator = Discriminator(adversary, teacher, *rest)
+            self.opponent = self._discriminator.opponent
         self._teacher = Teacher(teacher, pairs)
 
     def losses(
@@ -78,9 +78,9 @@ class ConsistencyDistillation:
         output = told_prediction(module, noisy, here, captions, scale, EMBEDDING).float()
         origin = consistency(process, noisy, output, level)
         losses = distance(spec.distill.loss, origin - goal)
-        if self._judge is None:
+        if self._discriminator is None:
             return losses
-        return losses + self._judge.losses(origin, clean, here, captions)
+        return losses + self._discriminator.losses(origin, clean, here, captions)
 
     def _drawn(
         self, positions: np.ndarray, device: torch.device
@@ -124,7 +124,7 @@ class ConsistencyDistillation:
         origins, and of held-out images. Real ones that it tells better than held-out ones it knows
         by heart.
         """
-        assert self._judge and self._held_out
+        assert self._discriminator and self._held_out
         found: dict[str, list[torch.Tensor]] = {"real": [], "held_out": [], "generated": []}
         first = np.arange(min(_JUDGED, self._held_out.count))
         indices = self._pairs.order(self._spec.seed, 0, len(first))
@@ -136,10 +136,10 @@ class ConsistencyDistillation:
             noisy = self._process.noised(clean, noise, level)
             output = told_prediction(self.target, noisy, here, text, scale, EMBEDDING)
             origin = consistency(self._process, noisy, output.float(), level)
-            found["real"].append(self._judge.scores(clean, here, text) > 0)
-            found["generated"].append(self._judge.scores(origin, here, text) < 0)
+            found["real"].append(self._discriminator.scores(clean, here, text) > 0)
+            found["generated"].append(self._discriminator.scores(origin, here, text) < 0)
             unseen, of_unseen = self._held_out.read(first[rows], device)
-            found["held_out"].append(self._judge.scores(unseen, here, of_unseen) > 0)
+            found["held_out"].append(self._discriminator.scores(unseen, here, of_unseen) > 0)
         return {
             f"discriminator_{name}": float(torch.cat(own).float().mean())
             for name, own in found.items()

@@ -77,27 +77,27 @@ def conditioned(unet: Network) -> Network:
     return result
 
 
-def judge(unet: Network, rank: int | None) -> Network:
+def discriminator(unet: Network, rank: int | None) -> Network:
     """A copy that gives a map of scores [B, 1, h, w], at first 0, with its decoder half to train.
 
     With a rank, LoRA (Hu et al. 2021) of every linear layer there is trained instead. The last
     layer is new, and trained in any case.
     """
-    judge = copy.deepcopy(unet).requires_grad_(False)
+    network = copy.deepcopy(unet).requires_grad_(False)
     if rank:
         from peft import LoraConfig  # a second that others need not pay
 
-        half = judge.up_blocks.named_modules(prefix="up_blocks")
+        half = network.up_blocks.named_modules(prefix="up_blocks")
         linear = [name for name, layer in half if isinstance(layer, nn.Linear)]
-        judge.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=linear))
+        network.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=linear))
     else:
-        judge.up_blocks.requires_grad_(True)
-        judge.conv_norm_out.requires_grad_(True)
+        network.up_blocks.requires_grad_(True)
+        network.conv_norm_out.requires_grad_(True)
     # the gradients of a bias would cancel between real and generated latents, and Adam would make
     # large steps of their rounding errors
-    judge.conv_out = nn.Conv2d(judge.conv_out.in_channels, 1, 3, padding=1, bias=False)
-    nn.init.zeros_(judge.conv_out.weight)
-    return judge
+    network.conv_out = nn.Conv2d(network.conv_out.in_channels, 1, 3, padding=1, bias=False)
+    nn.init.zeros_(network.conv_out.weight)
+    return network
 
 
 def bottleneck(unet: Network) -> nn.Module:
