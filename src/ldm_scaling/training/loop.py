@@ -372,7 +372,8 @@ class Trainer:
             status = {"status": "diverged", "images": images, "loss": repr(loss)}
             write_json(self.work.path / "status.json", status)
         self.accelerator.wait_for_everyone()
+        other = ", or lr of the arm's adversary" if self._opponent else ""
         raise InputError(
             f"{self.label}: the loss is {loss} after {images} images; no model is saved "
-            f"(status in {self.work.path}/status.json). Lower {self.plan.lr_key}"
+            f"(status in {self.work.path}/status.json). Lower {self.plan.lr_key}{other}"
         )
