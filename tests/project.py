@@ -167,8 +167,8 @@ def counts(printed: str) -> dict[str, int]:
     return {name: int(count) for name, count in rows if name != "total"}
 
 
-def pretend(project: Project, *arguments: str) -> None:
-    """Make an empty file of each output of all jobs."""
+def pretend(project: Project, *arguments: str) -> str:
+    """Make an empty file of each output of all jobs; what a dry run of them all prints."""
     printed = project.snakemake("--dry-run", "--forceall", *arguments)
     outputs = re.findall(r"^    output: (.*)$", printed, re.MULTILINE)
     for path in ", ".join(outputs).split(", "):
@@ -176,3 +176,4 @@ def pretend(project: Project, *arguments: str) -> None:
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
+    return printed
