@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ready
 import yaml
 from xdist.scheduler import LoadFileScheduling
 
@@ -20,6 +21,12 @@ ORDER = ("e2e/test_smoke.py", "slurm", "e2e", "workflow", "cli", "unit")
 TOGETHER = {"tests/unit/test_networks.py": "tests/unit/test_plan.py"}
 """files, and those whose worker runs them: both have the same jobs and networks (plans.py)"""
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many tests as processors run at a time
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let workers, which begin after this, share the server of commands."""
+    if config.getoption("numprocesses", None):
+        ready.share()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
