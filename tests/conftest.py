@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ready
 import yaml
 from xdist.scheduler import LoadFileScheduling
 
@@ -17,7 +18,15 @@ from ldm_scaling.jobs.cli import run
 ROOT = Path(__file__).parents[1]
 ORDER = ("e2e/test_smoke.py", "slurm", "e2e", "workflow", "cli", "unit")
 """tests by folder or file, those that take longest first"""
+TOGETHER = {"tests/unit/test_networks.py": "tests/unit/test_plan.py"}
+"""files, and those whose worker runs them: both have the same jobs and networks (plans.py)"""
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many tests as processors run at a time
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let workers, which begin after this, share the server of commands."""
+    if config.getoption("numprocesses", None):
+        ready.share()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,7 +48,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     """All tests of a file in one worker, as with `--dist loadfile`: they share what takes long."""
-    return LoadFileScheduling(config, log)
+    return _Scheduling(config, log)
+
+
+class _Scheduling(LoadFileScheduling):
+    """Files that share what takes long are in one worker, too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return TOGETHER.get(file, file)
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
     python fork_server.py SOCKET        until stdin is closed
 
-Packages of this project are not imported: a test may run a copy of them. Nor is diffusers, which
-the project imports in part.
+Of this project nothing is imported but Snakemake's plugin, which imports nothing else of it: a test
+may run a copy. Nor is diffusers, which the project imports in part.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import threading
 from pathlib import Path
 
 PACKAGES = [
-    *("snakemake.cli", "snakemake_executor_plugin_slurm", "accelerate", "torchvision"),
+    *("snakemake.cli", "snakemake_executor_plugin_slurm", "smart_open", "yte", "jinja2"),
+    *("accelerate", "torchvision"),
     *("transformers.modeling_utils", "pandas", "scipy.stats", "matplotlib.figure", "pydantic"),
 ]
 
@@ -35,6 +36,7 @@ def serve(path: str) -> list[str]:
         print("listening", flush=True)
         for name in PACKAGES:
             importlib.import_module(name)
+        sys.modules["snakemake.cli"].get_argument_parser()  # collects the plugins
         gc.freeze()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for forks
         while True:

@@ -142,13 +142,7 @@ class Project:
 
     def jobs(self, *arguments: str) -> dict[str, int]:
         """Rule names and numbers of jobs of a dry run."""
-        output = self.snakemake("--dry-run", *arguments)
-        table = re.search(r"Job stats:\njob\s+count\n[- ]+\n((?:\w+\s+\d+\n)+)", output)
-        if table is None:
-            assert "Nothing to be done" in output, output[-3000:]
-            return {}
-        rows = [line.split() for line in table[1].splitlines()]
-        return {name: int(count) for name, count in rows if name != "total"}
+        return counts(self.snakemake("--dry-run", *arguments))
 
     def running(self, module: str) -> bool:
         """Whether a command of this project's is running."""
@@ -163,8 +157,18 @@ class Project:
         return False
 
 
-def pretend(project: Project, *arguments: str) -> None:
-    """Make an empty file of each output of all jobs."""
+def counts(printed: str) -> dict[str, int]:
+    """Rule names and numbers of jobs of a dry run that printed this."""
+    table = re.search(r"Job stats:\njob\s+count\n[- ]+\n((?:\w+\s+\d+\n)+)", printed)
+    if table is None:
+        assert "Nothing to be done" in printed, printed[-3000:]
+        return {}
+    rows = [line.split() for line in table[1].splitlines()]
+    return {name: int(count) for name, count in rows if name != "total"}
+
+
+def pretend(project: Project, *arguments: str) -> str:
+    """Make an empty file of each output of all jobs; what a dry run of them all prints."""
     printed = project.snakemake("--dry-run", "--forceall", *arguments)
     outputs = re.findall(r"^    output: (.*)$", printed, re.MULTILINE)
     for path in ", ".join(outputs).split(", "):
@@ -172,3 +176,4 @@ def pretend(project: Project, *arguments: str) -> None:
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
+    return printed

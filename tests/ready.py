@@ -1,7 +1,8 @@
 """Commands without the seconds in which Python imports Snakemake and torch.
 
-A server imports them once and forks for each command (see fork_server.py). A command that fetches
-starts by itself: it reads other variables of the environment on import.
+A server imports them once and forks for each command (see fork_server.py). Workers of pytest-xdist
+have one together. A command that fetches starts by itself: it reads other variables of the
+environment on import.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+SHARED = "READY_FOLDER"
+"""variable of the environment: the folder of a server that workers share"""
 PATIENCE = 300  # seconds after which something is broken
 SCRIPTS = {
     "python": """#!/bin/sh
@@ -35,6 +38,16 @@ exec {python} -IS {client} {socket} "$@"
 exec {python} -IS {client} {socket} -m snakemake "$@"
 """,
 }
+
+
+def share() -> None:
+    """Start the server that the processes of this one ask, too."""
+    os.environ[SHARED] = str(_server()[0])
+
+
+def _scripts() -> Path:
+    """The folder with SCRIPTS of the shared server, or of this process' own."""
+    return Path(os.environ[SHARED]) if SHARED in os.environ else _server()[0]
 
 
 @cache
@@ -60,7 +73,7 @@ def _server() -> tuple[Path, subprocess.Popen]:
 
 def python() -> str:
     """A Python that starts at once."""
-    return str(_server()[0] / "python")
+    return str(_scripts() / "python")
 
 
 def own_environment(**own: str) -> dict[str, str]:
@@ -71,14 +84,14 @@ def own_environment(**own: str) -> dict[str, str]:
 
 def snakemake(folder: Path, *arguments: str) -> tuple[int, str]:
     """Exit status and output of the command in a folder; its jobs start at once, too."""
-    binaries = [_server()[0], Path(sys.executable).parent, os.environ["PATH"]]
+    binaries = [_scripts(), Path(sys.executable).parent, os.environ["PATH"]]
     own = own_environment(PATH=os.pathsep.join(map(str, binaries)))
     return _run(folder, own, "snakemake", *arguments)
 
 
 def _run(folder: Path, environment: Mapping[str, str], *command: str) -> tuple[int, str]:
     done = subprocess.run(
-        [_server()[0] / command[0], *command[1:]],
+        [_scripts() / command[0], *command[1:]],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,

@@ -13,6 +13,7 @@ from ldm_scaling.kinds.stages import SAMPLER_OF, is_student, section_of
 from ldm_scaling.kinds.tables import TABLES
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
+from ldm_scaling.study.study import Study
 from ldm_scaling.workflow import files, stages, targets
 from ldm_scaling.workflow.closure import PACKAGE, closure
 
@@ -113,6 +114,23 @@ def test_a_study_lacks_what_it_has_no_section_for(pocket_config):
         "superres_baselines",
     }
     assert "latency_vs_cost" not in targets.figures(whole)
+
+
+KEYS = {"has_students": "distill", "arms": "distill.stochastic"}
+"""those of what a figure or a table needs, where they are others"""
+NEEDING = [
+    pytest.param(kind, key, id=kind.name)
+    for kind in (*FIGURES, *TABLES)
+    if (key := KEYS.get(kind.needs, kind.needs or "")).partition(".")[0] in Study.model_fields
+]
+
+
+@pytest.mark.parametrize(("kind", "key"), NEEDING)
+def test_what_a_study_has_no_section_for_names_it(kind, key, pocket_config):
+    put(pocket_config, key, None)
+    study = load_study(pocket_config)
+    with pytest.raises(StudyError, match=f"config key {key}: is null"):
+        targets.parts(kind, study).inputs["missing"](None)
 
 
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)

@@ -19,8 +19,11 @@ RESULTS = ("all", "results/figures/latency_vs_cost.png", *WHOLE_OPTIONS)
 
 @pytest.fixture(scope="module")
 def jobs(project):
-    """Inputs, outputs and GPU of every job of a study with every figure and table."""
-    printed = project.snakemake("--dry-run", "--forceall", *RESULTS)
+    """Inputs, outputs and GPU of every job of a study with every figure and table.
+
+    The outputs are there.
+    """
+    printed = pretend(project, *RESULTS)
     found = []
     for block in re.split(r"\n(?=(?:local)?rule )", printed)[1:]:
         name = re.match(r"(?:local)?rule (\w+):", block)[1]
@@ -68,15 +71,17 @@ def test_an_edited_source_reruns_nothing_that_takes_long(jobs):
     }
 
 
+@pytest.mark.usefixtures("jobs")
 def test_a_helper_three_imports_deep_redraws_the_figures_above_it(project):
     source = project.folder / "src/ldm_scaling"
     planted = {"third": "", "second": "from . import third", "first": "from .second import third"}
-    for name, text in planted.items():
-        (source / f"tables/{name}.py").write_text(f"{text}\n")
+    texts = {source / f"tables/{name}.py": f"{text}\n" for name, text in planted.items()}
     for name in ("fid_vs_seconds", "sr_vs_cost"):
         module = source / f"figures/{name}.py"
-        module.write_text(f"{module.read_text()}\nfrom ..tables import first  # planted\n")
-    pretend(project, *RESULTS)
+        texts[module] = f"{module.read_text()}\nfrom ..tables import first  # planted\n"
+    for file, text in texts.items():
+        file.write_text(text)
+        os.utime(file, (1, 1))  # before any output
     assert project.jobs(*RESULTS) == {}
     (source / "tables/third.py").write_text("CHANGED = 1\n")
     assert project.jobs(*RESULTS) == {"fid_vs_seconds": 1, "sr_vs_cost": 1, "all": 1}
@@ -91,9 +96,9 @@ done
 """
 
 
+@pytest.mark.usefixtures("jobs")
 def test_each_rule_runs_its_own_command(project, tmp_path):
     """What a dry run prints is no proof: the text of a shell command is made when its job runs."""
-    pretend(project, *RESULTS)
     (tmp_path / "python").write_text(RECORDER)
     (tmp_path / "python").chmod(0o755)
     figures = [f"results/figures/{name}.png" for name in ("fid_vs_cost", "model_family")]

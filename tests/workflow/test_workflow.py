@@ -11,12 +11,14 @@ import pytest
 import yaml
 from checkpoints import save_clip
 from collections_on_disk import write_coco, write_shards
-from project import FETCHED
+from project import FETCHED, counts
 from servers import Hub, serving
 from studies import WHOLE
 
 from ldm_scaling.data.sources.emoji import ARCHIVE_BYTES, IMAGES, records
 from ldm_scaling.jobs.arrays import map_array
+from ldm_scaling.study.fields import StudyError
+from ldm_scaling.study.load import load_study
 from ldm_scaling.workflow.targets import FIGURES
 
 REVISION = "3f2a9c51d07be648a1b3c95e7d2046f8e19ab7c4"
@@ -45,7 +47,6 @@ def test_every_target_of_the_pocket_study(project, pocket_config):
     assert every["pretrain"] == every["distill"] == every["illustrate"] == sizes
     assert every["dreambooth"] == sizes * subjects
     assert {*FIGURES, "figures"} <= set(project.jobs("figures", whole)) <= {*every, "figures"}
-    assert project.jobs("models")["pretrain"] == sizes
     # of images that are there, no more than they are made for
     samples = project.jobs("results/figures/guidance_samples.png", whole)
     assert samples["pretrain"] == sizes and "illustrate" not in samples
@@ -86,7 +87,7 @@ def test_slurm_and_a_study_of_public_pipelines(project):
     printed = project.snakemake("--profile", "slurm", "-n", figure, overlay)
     assert printed.count("warning: config key adopted.models:") == 6
     assert "sdxl has no revision; give it the full commit" in printed
-    jobs = project.jobs("--profile", "slurm", figure, overlay)
+    jobs = counts(printed)
     assert jobs == project.jobs(figure, overlay)
     assert jobs["sweep"] == jobs["measure"] == jobs["encode_prompts"] == 5
     assert not {"pretrain", "fetch_hub", "encode_images"} & set(jobs)
@@ -159,10 +160,10 @@ def test_prefetch_is_all_that_a_study_downloads(project):
     assert project.jobs("prefetch") == {}
     resources, elsewhere = project.folder / "resources", project.folder / "elsewhere"
     resources.rename(elsewhere)
-    assert project.jobs("prefetch") == dict.fromkeys(FETCHED.values(), 1) | {"prefetch": 1}
-    elsewhere.rename(resources)
     coco = [f"resources/coco/{name}2014.zip" for name in ("annotations_trainval", "train", "val")]
-    assert project.jobs(*coco, "resources/inception-2015-12-05.pt") == {"fetch_file": 4}
+    asked = project.jobs("prefetch", *coco, "resources/inception-2015-12-05.pt")
+    elsewhere.rename(resources)
+    assert asked == dict.fromkeys(FETCHED.values(), 1) | {"prefetch": 1, "fetch_file": 4}
 
 
 def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
@@ -199,16 +200,17 @@ def test_jobs_have_the_downloads_that_they_read_as_inputs(project):
 @pytest.mark.parametrize(
     ("module", "set_by_user", "offline"),
     [
-        ("latents.encode_text", None, "True"),
-        ("latents.encode_text", "0", "True"),
+        ("data.prepare", None, "True"),
+        ("data.prepare", "0", "True"),
         ("data.fetch_hub", "0", "False"),
         ("data.fetch_hub", None, "False"),
     ],
 )
 def test_only_jobs_that_fetch_use_the_network(tmp_path, module, set_by_user, offline):
     (tmp_path / "sitecustomize.py").write_text(
-        "import atexit, sys\n"
-        "atexit.register(lambda: print(sys.modules['huggingface_hub'].constants.HF_HUB_OFFLINE))\n"
+        "import atexit, importlib\n"
+        "hub = lambda: importlib.import_module('huggingface_hub.constants')\n"
+        "atexit.register(lambda: print(hub().HF_HUB_OFFLINE))\n"
     )
     clean = {name: os.environ[name] for name in os.environ if not name.endswith("_OFFLINE")}
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
@@ -285,21 +287,21 @@ def test_only_the_index_and_the_held_out_images_are_made_from_files(project):
     write_coco(project.folder / "resources/held_out")
     path = project.folder / "shards.yaml"
     path.write_text(f"name: shards\n{SHARDS}\nlatents: {{parts: 2}}\n")
-    target = "results/shards/models/pretrain/c12/seed0/summary.json"
-    output = project.snakemake("-n", target, f"--configfile={path}")
+    model, test = "models/pretrain/c12/seed0/summary.json", "data/test.csv"
+    targets = (f"results/shards/{model}", f"results/shards/{test}")
+    output = project.snakemake("-n", *targets, f"--configfile={path}")
     inputs = re.findall(r"rule (\w+):\n    input: (.*)", output)
     assert {rule for rule, files in inputs if ".tar" in files} == {"index_shards"}
-    output = project.snakemake("-n", "results/shards/data/test.csv", f"--configfile={path}")
     assert "resources/held_out/annotations/captions_val2014.json" in output
 
 
 def test_a_study_of_shards_says_where_its_images_belong(project):
     path = project.folder / "nowhere.yaml"
     path.write_text(f"name: nowhere\n{SHARDS.replace('resources/', 'resources/no_')}")
-    overlay = ("--cores", "1", f"--configfile={path}")
-    output = project.snakemake("results/nowhere/data/index.safetensors", *overlay, fails=True)
+    made = [f"results/nowhere/data/{name}" for name in ("index.safetensors", "test.csv")]
+    options = ("--cores", "1", "--keep-going", f"--configfile={path}")
+    output = project.snakemake(*made, *options, fails=True)
     assert "error: data.path: resources/no_shards is not a folder" in output
-    output = project.snakemake("results/nowhere/data/test.csv", *overlay, fails=True)
     assert "error: data.evaluation.path: resources/no_held_out is not a folder" in output
 
 
@@ -307,10 +309,7 @@ def test_a_study_of_shards_says_where_its_images_belong(project):
     ("config", "expected"),
     [
         ("trainning={lr: 1}", "config key trainning: unknown key"),
-        ("sampling={guidance: [abc]}", "config key sampling.guidance.0"),
-        ("sampling={n: 5000}", "config key sampling.n: 5000 is larger than data.splits.test"),
         ("family={sizes: [c8, k16]}", "config key family.sizes.1"),
-        ("data={source: imagefolder}", "config key data.path"),
     ],
 )
 def test_wrong_configuration_is_one_clear_line(project, config, expected):
@@ -319,6 +318,21 @@ def test_wrong_configuration_is_one_clear_line(project, config, expected):
     assert len(errors) == 1
     assert expected in errors[0]
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("section", "changed", "expected"),
+    [
+        ("sampling", {"guidance": ["abc"]}, "config key sampling.guidance.0"),
+        ("sampling", {"n": 5000}, "config key sampling.n: 5000 is larger than data.splits.test"),
+        ("data", {"source": "imagefolder"}, "config key data.path"),
+    ],
+)
+def test_wrong_values_name_their_key_in_one_line(pocket_config, section, changed, expected):
+    pocket_config[section] |= changed
+    with pytest.raises(StudyError) as refused:
+        load_study(pocket_config)
+    assert str(refused.value).startswith(expected) and "\n" not in str(refused.value)
 
 
 def test_a_missing_image_folder_is_named(project):

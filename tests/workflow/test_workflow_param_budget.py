@@ -91,5 +91,3 @@ def test_a_study_without_a_budget_has_components_and_no_pairs(project):
     jobs = project.jobs("all", f"--configfile={overlay}")
     assert not {name for name in jobs if "pair" in name or "param_budget" in name}
     assert jobs["components"] == jobs["components_table"] == 1
-    target = ("results/figures/param_budget.pdf", f"--configfile={overlay}")
-    assert "config key param_budget: is null" in project.snakemake("-n", *target, fails=True)

@@ -61,6 +61,3 @@ def test_a_study_without_super_resolution_has_nothing_of_it(project):
     assert not {name for name in jobs if "superres" in name or name.startswith("sr_")}
     assert "degrade" not in jobs and jobs["claims"] == 1
     assert jobs["encode_images"] == 2  # of training, and of validation for losses by noise level
-    for name in ("figures/sr_compute.pdf", "figures/sr_samples.pdf", "tables/superres.csv"):
-        target = (f"results/{name}", f"--configfile={overlay}")
-        assert "config key superres: is null" in project.snakemake("-n", *target, fails=True)

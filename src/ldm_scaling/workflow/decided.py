@@ -56,8 +56,9 @@ def _has_others(jobs: dict, before: dict) -> bool:
 def jobs_of(study: Study) -> dict[str, dict]:
     """What decides the jobs of each rule, by what tells them apart."""
     jobs: dict[str, dict] = {"collect": {}}
+    wildcards = _values(study)
     for rule, make in makers():
-        own = {(make.__qualname__, *values): text for values, text in _specs(study, make)}
+        own = {(make.__qualname__, *one): text for one, text in _specs(study, make, wildcards)}
         jobs[rule] = jobs.get(rule, {}) | own
     for stage in stages.samplers(study):
         jobs["collect"][stage] = (
@@ -98,10 +99,11 @@ def rules_of(doc: str) -> list[str]:
     return [rule for names in named for rule in names.split(" and ")]
 
 
-def _specs(study: Study, make: Callable[..., Strict]) -> Iterator[tuple[tuple, str]]:
+def _specs(
+    study: Study, make: Callable[..., Strict], values: dict[str, list]
+) -> Iterator[tuple[tuple, str]]:
     """The specs that a study has, by the values of wildcards."""
     names = list(inspect.signature(make).parameters)[1:]
-    values = _values(study)
     for chosen in product(*(values[name] for name in names)):
         try:
             yield chosen, make(study, *chosen).model_dump_json()
@@ -110,6 +112,7 @@ def _specs(study: Study, make: Callable[..., Strict]) -> Iterator[tuple[tuple, s
 
 
 def _values(study: Study) -> dict[str, list]:
+    """The values of each wildcard."""
     named = [*stages.pairs(study), *stages.toned(study)]
     samplers = [*study.sampling.samplers, *SAMPLER_OF.values(), *searches.on_other_schedules(study)]
     return {

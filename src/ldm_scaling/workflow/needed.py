@@ -152,6 +152,12 @@ def inversion(study: Study) -> Inversion:
     return _given(study.inversion, "inversion", "; no noise is made for a score")
 
 
+def other_schedules(study: Study) -> list[str]:
+    """The key `sampling.other_schedules`."""
+    why = "; no schedules are compared"
+    return _given(study.sampling.other_schedules, "sampling.other_schedules", why)
+
+
 def has_every_scale(study: Study) -> bool:
     """That guidance is chosen among several scales, all of them sampled whole."""
     if not study.chooses_guidance:

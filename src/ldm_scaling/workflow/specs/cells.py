@@ -210,14 +210,13 @@ class SweepSpec(Strict):
         sampled = _sampled_with(study, stage, size)
         if not study.searches or len(scales) == 1 or stages.is_budget(stage):
             return cls(**sampled, cells=cells)
-        candidates = [
-            cell
-            for cell in cells
-            if cell.trained is None and cell.steps in steps and cell.guidance in scales
-        ]
-        whole = [
-            cell for cell in cells if cell not in candidates or _is_fixed(study, stage, size, cell)
-        ]
+
+        def is_candidate(cell: CellSpec) -> bool:
+            return cell.trained is None and cell.steps in steps and cell.guidance in scales
+
+        candidates = [cell for cell in cells if is_candidate(cell)]
+        fixed = _fixed(study, stage, size)
+        whole = [cell for cell in cells if not is_candidate(cell) or cell == fixed]
         search = SearchSpec.of(study, candidates)
         return cls(**sampled, cells=whole, search=search)
 
@@ -254,10 +253,12 @@ def _sampled_with(study: Study, stage: str, size: str) -> dict[str, Any]:
     return {"pipeline": pipeline, "side": study.data.image_size}
 
 
-def _is_fixed(study: Study, stage: str, size: str, cell: CellSpec) -> bool:
+def _fixed(study: Study, stage: str, size: str) -> CellSpec | None:
+    """The cell of the fixed setting, of a pretrained model."""
+    if not stages.is_pretrained(stage):
+        return None
     fixed = study.sampling.fixed
-    setting = (fixed.sampler, fixed.steps, stages.fixed_guidance(study, size))
-    return stages.is_pretrained(stage) and cell == CellSpec.of(study, stage, *setting)
+    return CellSpec.of(study, stage, fixed.sampler, fixed.steps, stages.fixed_guidance(study, size))
 
 
 class IllustrateSpec(Strict):
