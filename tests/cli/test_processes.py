@@ -72,7 +72,7 @@ def study(pocket_config):
     pocket_config["training"] |= {"images": 96, "batch": 12, "warmup_images": 12, "keep": []}
     # a cluster enters after one step without progress, by the loss of all processes
     patience = {"share": 0.1, "threshold": 0.05, "half_life": 0.125}
-    curriculum = {"clusters": 12, "order": "easy_to_hard", "patience": patience}
+    curriculum = {"clusters": 5, "order": "easy_to_hard", "patience": patience}
     pocket_config["training"]["curriculum"] = curriculum
     length = {"images": 96, "batch": 12, "warmup_images": 12, "ema_images": 24}
     pocket_config["distill"] |= length

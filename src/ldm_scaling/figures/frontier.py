@@ -48,15 +48,14 @@ def draw(
         figure = Figure(figsize=(style.WIDTH, 7), layout="constrained")
         (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(4.6, 2.2))
         heights = (max(1, len(listed)), 2 + min(_MOST_LEVERS, (levers["axis"] == _MAIN).sum()))
-        panels = above.subplot_mosaic(
-            [["main", "names"], ["main", "levers"]], width_ratios=(3, 2), height_ratios=heights
-        )
-        _draw_axis(panels["main"], rows, best, _MAIN, looks, numbered=True)
-        panels["main"].set_ylabel(
-            f"{style.metric_label(metric)}\nn = {style.only_n(rows)} images a cell"
-        )
-        _name(panels["names"], listed, rows)
-        _draw_levers(panels["levers"], levers[levers["axis"] == _MAIN])
+        left, right = above.subfigures(1, 2, width_ratios=(3, 2))
+        # figures of their own: long names of settings would push those of configurations aside
+        names, gains = right.subfigures(2, 1, height_ratios=heights)
+        main = left.subplots()
+        _draw_axis(main, rows, best, _MAIN, looks, numbered=True)
+        main.set_ylabel(f"{style.metric_label(metric)}\nn = {style.only_n(rows)} images a cell")
+        _name(names.subplots(), listed, rows)
+        _draw_levers(gains.subplots(), levers[levers["axis"] == _MAIN])
         others = [axis for axis in AXES if axis != _MAIN]
         for axes, axis in zip(below.subplots(1, len(others), sharey=True), others, strict=True):
             _draw_axis(axes, rows, best, axis, looks, numbered=False)
@@ -119,6 +118,7 @@ def _name(axes: Axes, listed: pd.DataFrame, rows: pd.DataFrame) -> None:
     """The configurations of the envelope by their numbers."""
     names = rows.set_index("cell")
     axes.set_axis_off()
+    axes.set(xticks=[], yticks=[])
     for number, row in enumerate(records(listed), start=1):
         place = (0, 1 - (number - 0.5) / len(listed))
         text = f"{number}  {described(names.loc[row.cell], rows)}"
@@ -144,7 +144,7 @@ def _draw_levers(axes: Axes, levers: pd.DataFrame) -> None:
     axes.axvline(0, color="0.6", linewidth=0.7)
     axes.set_yticks(range(len(own)), names, fontsize=6)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.set_xlabel("Loss of the envelope without it (log ratio)")
+    axes.set_xlabel("Loss of the envelope\nwithout it (log ratio)")
 
 
 def _legend(rows: pd.DataFrame, looks: dict[str, dict[str, Any]]) -> list[Line2D]:
