@@ -74,7 +74,7 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
     return lines
 
 
-def _other_n(findings: list[Finding], n: int) -> str:
+def _other_n(findings: list[Finding], n: int | None) -> str:
     """The images a cell of topics that have other numbers of them."""
     others: dict[str, set[int]] = {}
     for finding in findings:
