@@ -1,5 +1,6 @@
 """Prices of jobs against published numbers and counts by hand, and what the plan says of them."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,11 @@ from plans import ONES, PAIRS, changed, jobs_in, jobs_of, networks_of, prices_of
 from project import ROOT
 
 from ldm_scaling.cells.search import most_images
-from ldm_scaling.costs.seen import Features
+from ldm_scaling.costs.seen import Features, Scores
 from ldm_scaling.data.sources.emoji import IMAGES as EMOJI
 from ldm_scaling.jobs.arrays import write_arrays
 from ldm_scaling.plan.dag import Job, reruns
-from ldm_scaling.plan.known import Known, split_images
+from ldm_scaling.plan.known import Known, counted, split_images
 from ldm_scaling.plan.price import Price
 from ldm_scaling.plan.prices import FREE, PRICES
 from ldm_scaling.plan.prices import price as price_of
@@ -219,6 +220,20 @@ def test_noise_is_made_forward_and_backward():
         "score of noise": n * climbed * 0.0625,
         "judge": n * cells * 0.5,
     }
+
+
+def test_a_judge_that_is_a_scorer_embeds_each_caption_once():
+    judge = {"scorer": {"name": "pickscore", "pretrained": "folders/pickscore"}}
+    jobs, n = jobs_of("pocket-candidates"), study_of("pocket-candidates").sampling.n
+    own = next(job for job in jobs if job.rule == "sample_candidates")
+    other = replace(own, spec=json.dumps(json.loads(own.spec) | {"judge": judge}))
+    extractors = ONES.seen.extractors | {"squeezenet": Features(0.5, 3)}
+    seen = replace(ONES.seen, extractors=extractors, scorers={"pickscore": Scores(2.0, 8.0)})
+    known = Known(jobs, replace(ONES, seen=seen))
+    images = price_of(own, known).flops_of["judge"] / 0.5
+    assert price_of(other, known).flops_of["judge"] == images * 2.0 + n * 8.0
+    rest = [job for job in jobs if job.rule != "sample_candidates"]
+    assert [scorer.name for scorer in counted([*rest, other])[2].scorers] == ["pickscore"]
 
 
 @pytest.mark.parametrize("sampler", ["dpmpp", "ddim/leading"])

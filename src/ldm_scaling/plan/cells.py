@@ -16,6 +16,7 @@ from ..kinds.candidates import verified
 from ..kinds.noises import NONE, iterations
 from ..kinds.sizes import SEPARATOR, channels
 from ..study.figures import SHEET_IMAGES
+from ..study.metrics import Judge
 from ..tables.fits import TRAINING_FORWARDS
 from ..workflow.specs.bias import BiasSweepSpec, JudgeSpec
 from ..workflow.specs.candidates import CandidatesSpec
@@ -66,11 +67,8 @@ def stitched(job: Job, spec: SweepSpec, known: Known) -> Price:
 
 
 def inverted(job: Job, spec: SweepSpec, known: Known) -> Price:
-    """Price of sampling a student from each noise; a backward pass of ascent costs a forward pass.
-
-    A judge that is a scorer is not counted.
-    """
-    size, networks = job.wildcards["size"], known.networks
+    """Sampling a student from each noise; a backward pass of ascent costs a forward pass."""
+    size, networks, first = job.wildcards["size"], known.networks, spec.cells[0]
     forward = known.unets(job).forward[size]
     passes = sum(cell.n * (1 + 2 * iterations(cell.noise or NONE)) for cell in spec.cells)
     climbing = [cell for cell in spec.cells if cell.ascent]
@@ -82,10 +80,8 @@ def inverted(job: Job, spec: SweepSpec, known: Known) -> Price:
     flops[DECODING] += more * networks.decode
     if climbing and climbing[0].verifier:
         flops[SCORE] = climbed * _score(climbing[0].verifier, known)
-    judge = spec.cells[0].judge
-    if judge and judge.extractor:
-        images = sum(cell.n for cell in spec.cells)
-        flops["judge"] = images * networks.seen.extractors[judge.extractor.name].flops
+    if first.judge:
+        flops["judge"] = _judging(first.judge, sum(cell.n for cell in spec.cells), first.n, known)
     return replace(own, flops_of=flops)
 
 
@@ -115,6 +111,16 @@ def _score(verifier: ScoreSpec, known: Known) -> float:
     return seen.extractors[verifier.extractor.name].flops
 
 
+def _judging(judge: Judge, images: float, captions: int, known: Known) -> float:
+    """FLOPs of judging images; a scorer embeds each caption once."""
+    seen = known.networks.seen
+    if judge.scorer:
+        own = seen.scorers[judge.scorer.name]
+        return images * own.image + captions * own.caption
+    assert judge.extractor
+    return images * seen.extractors[judge.extractor.name].flops
+
+
 def _cells(
     job: Job,
     spec: SweepSpec | BiasSweepSpec,
@@ -141,10 +147,7 @@ def _cells(
 
 
 def candidates(job: Job, spec: CandidatesSpec, known: Known) -> Price:
-    """Candidates of the strongest scale of each step count, what looks at them, and what is kept.
-
-    A judge that is a scorer is not counted.
-    """
+    """Candidates of the strongest scale of each step count, what looks at them, what is kept."""
     networks, size = known.networks, job.wildcards["size"]
     told, strongest = stages.is_student(job.wildcards["stage"]), spec.cells[-1].guidance
     flops_of: dict[str, float] = dict.fromkeys((UNET, DECODING, "features", "scores"), 0.0)
@@ -160,8 +163,7 @@ def candidates(job: Job, spec: CandidatesSpec, known: Known) -> Price:
                     flops_of[name] += flops
                 images += made
             kept += spec.n * len(spec.counts_of(method, steps))
-    if own := spec.judge.extractor:
-        flops_of["judge"] = images * networks.seen.extractors[own.name].flops
+    flops_of["judge"] = _judging(spec.judge, images, spec.n, known)
     memory = _sampling_bytes(job, known, [size], guided=not told and strongest != 1)
     flops_of = {name: flops for name, flops in flops_of.items() if flops}
     return Price(flops_of, 3 * kept * 2 * networks.seen.width(spec.cells[0]), memory)

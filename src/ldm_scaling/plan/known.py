@@ -18,6 +18,7 @@ from ..study.adopted import AdoptedModel
 from ..study.data import Data
 from ..study.fields import Strict
 from ..workflow.specs.bias import TonesSpec
+from ..workflow.specs.candidates import CandidatesSpec
 from ..workflow.specs.cells import SweepSpec
 from ..workflow.specs.costs import CountAdoptedSpec, CountComponentsSpec, FamilySpec
 from ..workflow.specs.data import IndexSpec, PrepareSpec
@@ -52,10 +53,14 @@ def measured(jobs: Sequence[Job]) -> FeaturesSpec:
 
 
 def _seen(jobs: Sequence[Job], features: FeaturesSpec) -> FeaturesSpec:
-    """What images are seen by: the networks of metrics, then the judge's if it is an extractor."""
-    judge = _spec(jobs, "judge_features", FeaturesSpec)
-    extractors = [*features.extractors, *(judge.extractors if judge else [])]
-    return features.model_copy(update={"extractors": extractors})
+    """What images are seen by: the networks of metrics, then the judge's."""
+    judged = _spec(jobs, "judge_features", FeaturesSpec)
+    candidates = _spec(jobs, "sample_candidates", CandidatesSpec)
+    inverted = _spec(jobs, "sample_inverted", SweepSpec)
+    judge = candidates.judge if candidates else inverted.cells[0].judge if inverted else None
+    extractors = [*features.extractors, *(judged.extractors if judged else [])]
+    scorers = [*features.scorers, *([judge.scorer] if judge and judge.scorer else [])]
+    return features.model_copy(update={"extractors": extractors, "scorers": scorers})
 
 
 def results(jobs: Sequence[Job]) -> Path:
