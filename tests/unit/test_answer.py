@@ -140,6 +140,14 @@ def test_without_results_the_published_tables_answer(root, tmp_path, words):
     assert f"{row['value'] + own.iloc[-1]['luck']:.4g} [" in line
 
 
+def test_what_is_missing_is_made_and_planned_of_the_study_that_was_named(root, tmp_path):
+    study = root / "studies/pocket-seeds.yaml"
+    done = run_here("answer.__main__", "--configfile", study, "--budget", "1", folder=tmp_path)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert f"--configfile={study} -- results/pocket-seeds/tables/frontier.csv" in done.stderr
+    assert f"`make plan STUDY={study}`" in done.stderr
+
+
 def test_a_column_that_tables_have_one_day_is_in_the_answer(tmp_path):
     cells = [
         {"value": 100, "size": "c8", "guide": "unconditional"},

@@ -62,7 +62,7 @@ def test_the_table_has_a_row_for_each_claim_and_the_page_the_same_verdicts():
         assert f"**{count} {name}**" in text
     for part in (
         "ddim, ddpm, dpmpp",
-        f"n = {IMAGES} images a cell (DreamBooth {TAUGHT_IMAGES})",
+        f"n = {IMAGES} images a cell ({TAUGHT_IMAGES} for DreamBooth)",
         "95%",
         "one training seed",
         QUALITY,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ldm_scaling.workflow.closure import _FOR_TYPES, ABOVE, _statements, closure, docstring
+from ldm_scaling.workflow.closure import ABOVE, _statements, _within, closure, docstring
 
+IMPORTS = (ast.Import, ast.ImportFrom)
 PLANTED = {
     "__init__": "",
     "draw/__init__": '"""Figures."""',
@@ -76,19 +77,12 @@ def test_paths_are_relative_where_the_package_is_below(planted, monkeypatch):
     assert [f"{planted}/{path}" for path in relative] == absolute
 
 
-def imported(path):
-    """What a module imports, by its whole syntax tree; what only a type checker sees too."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield ast.unparse(node)
-
-
 def test_no_import_of_the_package_is_overlooked():
     for path in (ABOVE / "ldm_scaling").rglob("*.py"):
-        text = _FOR_TYPES.sub("", path.read_text())
+        text = path.read_text()
+        whole = [node for node in _within(ast.parse(text)) if isinstance(node, IMPORTS)]
         found = {ast.unparse(node) for node in _statements(text)}
-        hidden = set(imported(path)) - found
-        assert not hidden or "TYPE_CHECKING" in path.read_text(), (path, hidden)
+        assert {ast.unparse(node) for node in whole} <= found, path
 
 
 @pytest.mark.parametrize("module", ["claims.decide", "figures.stitch_vs_cost", "cells.floors"])

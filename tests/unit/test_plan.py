@@ -222,17 +222,21 @@ def test_noise_is_made_forward_and_backward():
     }
 
 
-def test_a_judge_that_is_a_scorer_embeds_each_caption_once():
+@pytest.mark.parametrize("rule", ["sample_candidates", "sample_inverted"])
+def test_a_judge_that_is_a_scorer_embeds_each_caption_once(rule):
     judge = {"scorer": {"name": "pickscore", "pretrained": "folders/pickscore"}}
     jobs, n = jobs_of("pocket-candidates"), study_of("pocket-candidates").sampling.n
-    own = next(job for job in jobs if job.rule == "sample_candidates")
-    other = replace(own, spec=json.dumps(json.loads(own.spec) | {"judge": judge}))
+    own = next(job for job in jobs if job.rule == rule)
+    spec = json.loads(own.spec)
+    if rule == "sample_inverted":
+        spec["cells"] = [cell | {"judge": judge} for cell in spec["cells"]]
+    other = replace(own, spec=json.dumps(spec | ({"judge": judge} if "judge" in spec else {})))
     extractors = ONES.seen.extractors | {"squeezenet": Features(0.5, 3)}
     seen = replace(ONES.seen, extractors=extractors, scorers={"pickscore": Scores(2.0, 8.0)})
     known = Known(jobs, replace(ONES, seen=seen))
     images = price_of(own, known).flops_of["judge"] / 0.5
     assert price_of(other, known).flops_of["judge"] == images * 2.0 + n * 8.0
-    rest = [job for job in jobs if job.rule != "sample_candidates"]
+    rest = [job for job in jobs if job.rule not in ("sample_candidates", "sample_inverted")]
     assert [scorer.name for scorer in counted([*rest, other])[2].scorers] == ["pickscore"]
 
 

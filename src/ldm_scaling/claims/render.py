@@ -80,7 +80,7 @@ def _other_n(findings: list[Finding], n: int | None) -> str:
     for finding in findings:
         if finding.n is not None and finding.n != n:
             others.setdefault(finding.claim.topic, set()).add(finding.n)
-    each = [f"{topic} {' and '.join(map(str, sorted(own)))}" for topic, own in others.items()]
+    each = [f"{' and '.join(map(str, sorted(own)))} for {topic}" for topic, own in others.items()]
     return f" ({', '.join(each)})" if each else ""
 
 

@@ -131,8 +131,8 @@ CLAIMS = [
         _SOURCE,
         f"Stochastic distillation gains more at {_FEW} steps than at {_MANY}, on average over"
         " sizes",
-        f"log ratio of the plain student's metric to the whole method's at {_FEW} steps, and what"
-        f" it is more than at {_MANY}, each of the two; mean over sizes",
+        f"log ratio of the plain student's metric to the whole method's at {_FEW} steps, and that"
+        f" ratio less the one at {_MANY} steps, each of the two; mean over sizes",
         _FIGURE,
         _shrinks,
     ),

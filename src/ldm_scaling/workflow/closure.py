@@ -78,7 +78,7 @@ def _imports(name: str, above: Path) -> list[str]:
     """Modules that one imports of its own package, with the packages that they lie in."""
     package = name if _file(name, above).name == "__init__.py" else name.rpartition(".")[0]
     found = {name.rpartition(".")[0]}
-    for node in _statements(_FOR_TYPES.sub("", _text(name, above))):
+    for node in _statements(_text(name, above)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -95,10 +95,20 @@ def _imports(name: str, above: Path) -> list[str]:
 
 def _statements(text: str) -> Iterator[ast.AST]:
     """The import statements of a text, within functions too, and perhaps some others."""
-    for found in _IMPORT.findall(text):
+    for found in _IMPORT.findall(_FOR_TYPES.sub("", text)):
         try:
             yield from ast.parse(textwrap.dedent(found)).body
         except SyntaxError:
-            if found.lstrip().startswith("from"):  # with a bracket in a comment, or prose
-                yield from ast.walk(ast.parse(text))
+            # a bracket in a comment, a line that goes on, or prose
+            if found.lstrip().startswith("from") or found.endswith("\\"):
+                yield from _within(ast.parse(text))
                 return
+
+
+def _within(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements within a node, but those that only a type checker sees."""
+    for block in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for inner in getattr(node, block, []):
+            yield inner
+            if not (isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.unparse(inner.test)):
+                yield from _within(inner)
