@@ -7,6 +7,7 @@ of the training data are in the parts <results>/latents/train/part{part}.safeten
 """
 
 from ldm_scaling.workflow import paths, patterns
+from ldm_scaling.workflow.hardware import ENCODING_FIRST
 from ldm_scaling.workflow.specs.dreambooth import EncodeSubjectsSpec
 from ldm_scaling.workflow.specs.latents import (
     AutoencoderSpec,
@@ -61,6 +62,7 @@ rule encode_images:
         "<benchmarks>/encode_images/{split}.tsv"
     wildcard_constraints:
         split=patterns.IMAGES,
+    priority: ENCODING_FIRST
     conda:
         ENVIRONMENT
     resources:
@@ -87,6 +89,7 @@ rule encode_text:
         "<logs>/encode_text/{split}.log",
     benchmark:
         "<benchmarks>/encode_text/{split}.tsv"
+    priority: ENCODING_FIRST
     conda:
         ENVIRONMENT
     resources:

@@ -11,7 +11,7 @@ from ldm_scaling.costs.networks import untrained_text_encoder
 from ldm_scaling.models.architectures.counting import count_params
 from ldm_scaling.study.latents import TextEncoder
 from ldm_scaling.study.load import load_study
-from ldm_scaling.workflow.hardware import TRAINING, Hardware
+from ldm_scaling.workflow.hardware import ENCODING_FIRST, TRAINING, Hardware
 
 
 @pytest.fixture
@@ -63,9 +63,12 @@ def test_a_trajectory_asks_for_what_its_largest_size_does_and_the_memory_of_all(
     assert hardware.sampling_memory(trajectory("c64-c320")) == sum(single)
 
 
-def test_the_smallest_training_comes_before_the_largest_sampling(hardware):
+def test_encoding_comes_before_training_and_the_smallest_training_before_the_largest_sampling(
+    hardware,
+):
     first, largest = hardware.training_first, model("c768")
     assert first(largest) > first(model("c64")) > hardware.large_first(largest)
+    assert first(largest) < ENCODING_FIRST
 
 
 def test_memory_counts_weights_and_features(hardware):

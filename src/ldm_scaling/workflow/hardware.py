@@ -61,6 +61,8 @@ def grown(megabytes: int, attempt: int) -> int:
 
 TRAINING_FIRST = 10_000
 """added to a training's priority; more than any size has"""
+ENCODING_FIRST = 2 * TRAINING_FIRST
+"""priority of latents and text, which trainings wait for"""
 
 
 def sizes_of(wildcards: Any) -> list[str]:
