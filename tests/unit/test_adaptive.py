@@ -149,7 +149,7 @@ def test_the_grid_and_adaptive_searches_share_what_they_sample(config, run_sweep
         assert len(set(looks[:, 0])) >= 3 and looks[-1, 1] == N
         assert f"steps{steps}_guidance{looks[-1, 0]:g}" in names
     assert not any("search" in name for name in read_header(whole / "features.safetensors"))
-    # sampled whole from the start, where batches lie elsewhere: equal but for rounding
+    # sampled whole from the start, where batches lie elsewhere: equal up to rounding
     undisturbed, _ = run_sweep(grid, "undisturbed", "other")
     for cell in names:
         np.testing.assert_allclose(

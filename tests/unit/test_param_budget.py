@@ -98,7 +98,7 @@ def test_every_pair_has_its_best_guidance_and_what_it_costs(tmp_path):
         assert row.value == pytest.approx(planted(row.encoder, row.size))
         assert row.lo < row.value < row.hi
         assert row.params == text + AUTOENCODER + unet
-        # 8 forward passes but for the text in them, whose keys and values two captions have once
+        # 8 passes without the text's part, which is counted once for each of two captions
         image = 8 * (unet / 1e7 - unet / 1e8) + 2 * unet / 1e8
         assert row.image_unet_gflops == pytest.approx(image)
         assert row.image_caption_gflops == pytest.approx(2 * text / 1e8)

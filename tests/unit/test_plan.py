@@ -137,7 +137,7 @@ def test_a_training_step_is_three_forwards_and_those_of_its_teacher():
     for number, own in enumerate(steps):
         forward = guided[f"steps{own} c20 seed0"].flops / seen(study.guided_distill)
         assert forward == SIZES["c20"] * (3 + 2 * (1 if number else 2))
-    # as pretraining, but for its length
+    # as pretraining, with another length
     images = math.ceil(study.param_budget.images / study.training.batch) * study.training.batch
     assert prices_of("pretrain_pair")["budget_minilm-l6 c48 seed0"].flops == 3 * images * 1000
 

@@ -25,7 +25,7 @@ N, LOOK = 512, 0.17
 def curve(best, scales=SCALES, noise=0.0, seed=0, bias=200.0, floor=50.0):
     """A metric that falls with the images, as a Frechet distance does, lowest at a scale.
 
-    Its noise is that of a mean, and an image's is the same at every scale but for a tenth.
+    Its noise is that of a mean. Nine tenths of an image's noise are the same at every scale.
     """
     generator = np.random.default_rng(seed)
     shared = generator.standard_normal(N)

@@ -38,8 +38,8 @@ def by_quota(light: np.ndarray, reference: float) -> np.ndarray:
     """Which of the candidates of each image is kept, [n], so that as many are light as wanted.
 
     `light` [2, n] has the predicted logits that a candidate is light. Where both are light, or
-    neither is, the first is kept. Of the images with a light and a dark candidate, those with the
-    largest sum of logits keep the light one, until enough are light.
+    neither is, the first is kept. Where one is light, images with the largest sum of logits keep
+    the light one, until enough are light.
     """
     is_light = light > 0
     free = np.flatnonzero(is_light[0] != is_light[1])

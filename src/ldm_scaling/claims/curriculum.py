@@ -27,8 +27,8 @@ def _at(values: Values, keys: list[tuple[str, int]]) -> Values:
 def _gains(evidence: Evidence, against: str = PRETRAIN) -> Values:
     """Log ratios of another stage's metric to that of high noise first, by size and step count.
 
-    Of the sizes that have a curriculum, at the step counts of both stages. Raises NotRun if a size
-    has none.
+    They are those of sizes with a curriculum, at the step counts of both stages. Raises NotRun if a
+    size shares none.
     """
     sampler = evidence.spec.fixed.sampler
     own = evidence.best(sampler, _EASY)

@@ -42,7 +42,7 @@ def arms(study: Study) -> dict[str, Arm]:
     return _given(
         study.arms,
         "distill.stochastic",
-        "; no student is of an arm. studies/pocket-scott.yaml has some",
+        "; there are no arms to compare. studies/pocket-scott.yaml has some",
     )
 
 
