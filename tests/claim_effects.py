@@ -433,6 +433,8 @@ NEAREST = {
     },
     # guidance moves it much, and size a little the other way
     "bias-grows-with-size": {"tones": lambda r: by_guidance(r) - 0.01 * r["z"]},
+    # the smallest size shows most, and the others more with size
+    "bias-shrinks-with-size": {"tones": lambda r: 0.03 * r["z"] + 0.2 * (r["z"] == r["z"].min())},
     # the score follows training; quality follows size, and training a little
     "superres-inception-score-behaves-as-fid": {
         "quality": lambda r: -0.3 * r["z"] - 0.1 * trained(r),

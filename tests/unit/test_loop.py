@@ -193,3 +193,9 @@ def test_accelerates_own_variables_change_no_weights(tmp_path, monkeypatch):
     assert own.state.log == plain.state.log
     for name, weight in plain.averaged.items():
         assert torch.equal(own.averaged[name], weight)
+
+
+def test_states_are_saved_more_rarely_as_the_run_gets_longer():
+    own = plan(save_seconds=5)
+    assert [own.save_after(seconds, 0.1) for seconds in (0, 40, 80, 300, 3000)] == [5, 5, 8, 30, 60]
+    assert own.save_after(0, 2) == 40 and own.save_after(3000, 4) == 80

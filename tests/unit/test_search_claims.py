@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from claim_worlds import world
 from scipy.stats import beta
 
 from ldm_scaling.claims.evidence import Evidence
 from ldm_scaling.claims.registry import CLAIMS
-from ldm_scaling.claims.statement import FAILS, find
+from ldm_scaling.claims.statement import FAILS, HERE, UNDECIDED, find
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
 AIM = BY_ID["adaptive-search-reaches-its-aim"]
@@ -29,8 +30,14 @@ def test_the_interval_is_jeffreys():
 
 
 def test_more_images_than_the_aim_fail_whatever_is_found():
-    finding = find(AIM, changed(world(), images=36, success=True))
-    assert finding.verdict == FAILS and finding.estimate == pytest.approx(-0.01)
+    evidence = changed(world(), images=36, success=True)
+    finding = find(AIM, evidence)
+    assert finding.verdict == FAILS + HERE and finding.estimate == pytest.approx(-0.01)
+    # one model that takes many decides nothing, since another draw of models may lack it
+    one = evidence.searches["size"] == evidence.searches["size"].iloc[0]
+    images = np.where(one, 300, 1)
+    finding = find(AIM, changed(evidence, images=images))
+    assert finding.verdict == UNDECIDED and finding.estimate < 0 < finding.hi
 
 
 def test_a_study_without_replayed_searches_says_so():

@@ -51,7 +51,10 @@ def _with_size(evidence: Evidence, sign: int) -> Statistic:
     shares = Values(values.rows, _majority(values))
     levels, draws = grid(shares, ["params", *_several(values, "guidance", "steps")])
     means = draws.reshape(len(levels[0]), -1, draws.shape[-1]).mean(axis=1)
-    return sign * slope(np.log(levels[0]), means)
+    params = np.log(levels[0])
+    # one size that stands apart makes a slope, and the smallest one moves it most
+    firsts = [0, 1] if len(params) > 2 else [0]
+    return Every([sign * slope(params[first:], means[first:]) for first in firsts])
 
 
 def _several(values: Values, *columns: str) -> list[str]:
@@ -121,7 +124,8 @@ CLAIMS = [
             source,
             f"The share of what training had more of {word}s with size, on average over guidance"
             " and steps",
-            f"{what} of the share of these tones with log parameters, mean over guidance and steps",
+            f"{what} of the share of these tones with log parameters, mean over guidance and steps;"
+            " with and without the smallest size, if there are more than two",
             _FIGURE,
             partial(_with_size, sign=sign),
             stage=BIAS,

@@ -75,9 +75,9 @@ CLAIMS = [
         _TOPIC,
         _SOURCE,
         f"At the total cost of one image of the largest size at {FEW_STEPS} steps, the best of"
-        " several images of a smaller size is better, by a judge that chose nothing",
+        " several images of a smaller pretrained model is better, by a judge that chose nothing",
         "judge's score of the best of as many as that cost pays for, less that of the one image,"
-        " the best smaller size and step count",
+        " the best smaller size and step count; no students",
         _FIGURE,
         _small_beats_large,
     ),

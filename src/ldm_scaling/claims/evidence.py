@@ -212,7 +212,8 @@ class Evidence:
         """The metric of a kind of real images: draws [count], the first of them the value.
 
         Those of a normal distribution as wide as its interval, as if cells had no prompts and no
-        reference in common with it: floors.csv has no draws. Raises NotRun if it is not there.
+        reference in common with it: floors.csv has no draws. Metrics have the same deviates, as if
+        one's luck were the other's. Raises NotRun if it is not there.
         """
         metric = self._quality if kind == QUALITY else self.spec.alignment
         if self.floors is not None:

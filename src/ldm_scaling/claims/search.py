@@ -18,15 +18,18 @@ def _adaptive_search_reaches_its_aim(evidence: Evidence) -> Statistic:
     count, successes, share = totals(searches)
     if not count:
         raise NotRun("no search found anything")
-    if share > AIM.images:
-        return AIM.images - share
-    # Searches of a model are alike: a Bayesian bootstrap of models (Rubin 1981). With one search a
-    # model, and half a success and half a miss more, it is the Jeffreys interval of a share (Brown,
-    # Cai and DasGupta 2001, section 3.1), which has a width where nothing was missed.
-    found = searches[searches["status"] == OK].groupby(["stage", "size"])["success"]
-    outcomes = np.stack([found.sum(), found.count() - found.sum()])
+    # searches of a model are alike: a Bayesian bootstrap of models (Rubin 1981)
+    of_models = searches[searches["status"] == OK].groupby(["stage", "size"])
     generator = np.random.default_rng(evidence.spec.seed)
-    weights = generator.exponential(size=(_DRAWS, outcomes.shape[1]))
+    weights = generator.exponential(size=(_DRAWS, of_models.ngroups))
+    if share > AIM.images:
+        drawn = weights @ of_models[["images", "grid_images"]].sum().to_numpy(float)
+        return AIM.images - np.array([share, *drawn[:, 0] / drawn[:, 1]])
+    # With one search a model, and half a success and half a miss more, it is the Jeffreys interval
+    # of a share (Brown, Cai and DasGupta 2001, section 3.1), which has a width where nothing was
+    # missed.
+    found = of_models["success"]
+    outcomes = np.stack([found.sum(), found.count() - found.sum()])
     drawn = weights @ outcomes.T + generator.gamma(0.5, size=(_DRAWS, 2))
     return np.array([successes / count, *drawn[:, 0] / drawn.sum(axis=1)]) - AIM.success
 

@@ -84,7 +84,7 @@ class Plan:
     keep: tuple[float, ...] = ()
     log_images: int = 4096
     save_seconds: float = 5
-    """state is saved so often, or less often where saving itself takes over a twentieth of it"""
+    """state is saved so often at first; see `save_after`"""
 
     @property
     def steps(self) -> int:
@@ -95,6 +95,15 @@ class Plan:
     def keep_at(self) -> dict[int, str]:
         """The steps after which a checkpoint is kept, and its name: the fraction of the run."""
         return {max(1, round(part * self.steps)): f"{part:g}" for part in self.keep}
+
+    def save_after(self, seconds: float, took: float) -> float:
+        """Seconds from one saved state to the next, of a run that has taken so many seconds.
+
+        A tenth of the run may be lost, but no more than twelve times `save_seconds`, a minute. It
+        is more where saving itself takes over a twentieth of it.
+        """
+        often = self.save_seconds
+        return max(often, min(seconds / 10, 12 * often), 20 * took)
 
 
 def warmup_then(decay: str, peak: float, warmup: float) -> Callable[[float], float]:
@@ -166,7 +175,10 @@ class Trainer:
                 self.module.parameters(), lr=0.0, weight_decay=plan.weight_decay, fused=True
             )
         )
+        # looked up once: looking through all layers takes long beside a step of a small network
+        self._parameters = list(self.module.parameters())
         self.averaged = {k: v.detach().clone() for k, v in self._weights().items()}
+        self._changing = self._averaged_and_own()
         self._target = self._placed(getattr(task, "target", None))
         self.state = State()
         self._micro = switches.micro_batch or plan.batch
@@ -199,6 +211,7 @@ class Trainer:
             return
         weights = self._weights()
         self.averaged = {k: divided(v, weights[k]) for k, v in saved["averaged"].items()}
+        self._changing = self._averaged_and_own()
         module = {k: divided(v, weights[k]) for k, v in saved["module"].items()}
         self.accelerator.unwrap_model(self.module).load_state_dict(module)
         as_laid_out(saved["optimizer"], self.module.parameters())
@@ -251,7 +264,7 @@ class Trainer:
                 self.accelerator.backward(losses.sum() * (ranks / plan.batch))
             total += losses.detach().sum() * (ranks / plan.batch)
             self._losses[rows] = losses.detach()
-        self.accelerator.clip_grad_norm_(self.module.parameters(), plan.clip_norm)
+        self.accelerator.clip_grad_norm_(self._parameters, plan.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self._opponent:
@@ -289,17 +302,20 @@ class Trainer:
             with nullcontext() if now else self.accelerator.no_sync(self.module):
                 yield
 
+    def _averaged_and_own(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """This process's part of the averaged weights and of the network's, changed in place."""
+        weights = self._weights()
+        floats = [name for name, value in weights.items() if value.is_floating_point()]
+        return [local(self.averaged[n]) for n in floats], [local(weights[n]) for n in floats]
+
     @torch.no_grad()
     def _average(self) -> None:
         # a half-life of ema_images, but never longer than a tenth of what has been seen (EDM2)
         seen = (self.state.step + 1) * self.plan.batch
         decay = 0.5 ** (self.plan.batch / min(self.plan.ema_images, 0.1 * seen))
-        weights = self._weights()
-        floats = [name for name, value in weights.items() if value.is_floating_point()]
+        averaged, weights = self._changing
         torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]  # as its optimizers
-            [local(self.averaged[n]) for n in floats],
-            [local(weights[n]) for n in floats],
-            1 - decay,
+            averaged, weights, 1 - decay
         )
         self._show_target()
 
@@ -352,7 +368,7 @@ class Trainer:
             if due or state.step == plan.steps:
                 self._save()
                 took = time.monotonic() - now
-                save_at = now + max(plan.save_seconds, 20 * took)
+                save_at = now + plan.save_after(state.seconds, took)
         self.averaged = whole(self.averaged, self.accelerator.is_main_process)
         self.accelerator.end_training()  # and no exchange between processes from here on
         return state
