@@ -1,11 +1,12 @@
 """Claims as a table and as a page, and what is noted beside them."""
 
 import numpy as np
+import pytest
 from claim_worlds import ALIGNMENT, IMAGES, QUALITY, TAUGHT_IMAGES, world
 
 from ldm_scaling.claims.registry import CLAIMS
 from ldm_scaling.claims.render import COLUMNS, page, table
-from ldm_scaling.claims.statement import NOT_RUN, find
+from ldm_scaling.claims.statement import FAILS, HOLDS, NOT_RUN, UNDECIDED, Finding, find
 from ldm_scaling.kinds.stages import DREAMBOOTH
 
 
@@ -32,6 +33,10 @@ def test_a_statistic_of_another_sampler_than_the_figures_says_so():
         found["smaller-wins-at-the-cost-of-4-steps-with-ddpm"] == ""
     )  # the figure has all samplers
     assert found["quality-improves-with-size"] == ""  # the figure is of the fixed setting
+    # cells on another schedule are those of the first sampler
+    claim = next(own for own in CLAIMS if own.id == "smaller-wins-at-the-cost-of-2-steps-on-leading")
+    assert find(claim, world()).verdict != NOT_RUN
+    assert "dpmpp/leading" in find(claim, world(figure_sampler="dpmpp")).reason
     fixed = {"sampler": "ddpm", "steps": 50, "guidance": 8}
     found = notes(fixed=fixed)
     assert found["few-steps-want-weaker-guidance"] == "of ddpm; the figure shows ddim"
@@ -69,3 +74,22 @@ def test_the_table_has_a_row_for_each_claim_and_the_page_the_same_verdicts():
         ALIGNMENT,
     ):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("chances", "verdicts", "line"),
+    [
+        # Benjamini and Yekutieli at 10 %: the k-th of five at most 0.1 k / (5 x 137 / 60)
+        (
+            (1e-6, 0.008, 0.02, 0.03, 0.04),
+            (HOLDS, FAILS, UNDECIDED, HOLDS, UNDECIDED),
+            "3 of the 3",
+        ),
+        ((0.049, 0.9, 0.9), (HOLDS, UNDECIDED, UNDECIDED), "0 of the 1"),
+        ((0.07,), (UNDECIDED,), "0 of the 0"),
+    ],
+)
+def test_of_decided_claims_those_remain_that_a_false_discovery_rate_leaves(chances, verdicts, line):
+    decided = zip(CLAIMS, verdicts, chances, strict=False)
+    findings = [Finding(claim, verdict, 1, 0.5, 1.5, chance) for claim, verdict, chance in decided]
+    assert f" {line} that were decided remain" in page(findings, world())

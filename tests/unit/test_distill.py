@@ -216,14 +216,14 @@ def consistency_task(teacher, teacher_steps=10, loss="l2", **changes):
     return ConsistencyDistillation(spec, GaussianPairs(), teacher), settings
 
 
-def progressive_task(teacher, **changes):
-    """A task of progressive distillation to four steps, and its settings."""
-    settings = GuidedDistill(**TRAINING | changes, sizes=["c8"], steps=[4])
+def progressive_task(teacher, steps=4, **changes):
+    """A task of progressive distillation to some steps, and its settings."""
+    settings = GuidedDistill(**TRAINING | changes, sizes=["c8"], steps=[steps])
     spec = GuidedDistillSpec(
         size="c8",
         seed=0,
         diffusion=DIFFUSION,
-        steps=4,
+        steps=steps,
         schedule="trailing",
         guided_distill=settings,
     )
@@ -292,15 +292,24 @@ def test_consistency_distillation_finds_the_consistency_function_of_gaussian_dat
         torch.testing.assert_close(found, ddim, atol=0.01, rtol=0)
 
 
-def test_progressive_distillation_takes_two_steps_in_one(gaussian, tmp_path):
+@pytest.mark.parametrize(
+    "fine",
+    [
+        [999, 874, 749, 624, 499, 374, 249, 124],
+        [999, 832, 666, 499, 332, 166],  # 1,000 is no multiple of 6
+    ],
+)
+def test_progressive_distillation_takes_two_steps_in_one(gaussian, tmp_path, fine):
     teacher, alphas = gaussian
-    task, settings = progressive_task(teacher, images=20_000, lr=0.01, guidance=[1, 3])
+    length = {"images": 20_000, "lr": 0.01, "guidance": [1, 3]}
+    task, settings = progressive_task(teacher, len(fine) // 2, **length)
     weights = trained(task, settings, tmp_path)
-    steps, ends = torch.tensor([999, 749, 499, 249]), torch.cat([alphas, torch.ones(1)])
+    steps, ends = torch.tensor(fine[::2]), torch.cat([alphas, torch.ones(1)])
+    places = [*fine, -1]  # the last step ends clean
     for scale in (1, 3):
         slopes, offsets = origins(weights, alphas, steps, scale)
-        for step, slope, offset in zip(steps.tolist(), slopes, offsets, strict=True):
-            middle, end = step - 125, step - 250  # the last is -1: clean
+        for number, (slope, offset) in enumerate(zip(slopes, offsets, strict=True)):
+            step, middle, end = places[2 * number : 2 * number + 3]
             noise, signal = ddim_weights(ends, step, end)
             found = float(noise + signal * slope), float(signal * offset)
             expected = solve(ends, [step, middle, end], scale * MEAN)

@@ -141,6 +141,12 @@ def test_the_envelope_has_the_choice_within_each_cost(tmp_path):
         assert found.rows["cell"][choice.row] == row.cell and choice.luck == row.luck
 
 
+def test_a_metric_that_no_cell_has_has_no_envelope(tmp_path):
+    """Such as FD-infinity of too few images, beside the metric that chooses."""
+    found = configurations(study(tmp_path, [{"value": np.nan, "status": "n is too small"}] * 2))
+    assert list(envelope_table(found, CONFIDENCE)) == []
+
+
 def levers(folder, *names):
     table = frontier_of(
         [files(folder, *name) for name in names or [()]], Beside(), [METRIC], CONFIDENCE

@@ -2,10 +2,22 @@
 
 import numpy as np
 import pytest
+from claim_worlds import world
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from ldm_scaling.claims.statement import Every, Some, debiased, estimated, monte_carlo_error
+from ldm_scaling.claims.statement import (
+    HERE,
+    HOLDS,
+    UNDECIDED,
+    Claim,
+    Every,
+    Some,
+    debiased,
+    estimated,
+    find,
+    monte_carlo_error,
+)
 
 
 def test_the_weakest_and_the_strongest_part_decide():
@@ -80,3 +92,11 @@ def test_parts_of_few_seeds_are_widened_by_students_quantiles():
         wider = distribution.ppf(1 - 0.05 / 4) / distribution.ppf(0.95)
         hi = estimated(Every(draws), 0.9, degrees).hi
         assert hi == pytest.approx(-9 + 1.645 * wider, rel=0.02)
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(2.05, UNDECIDED), (2.5, HOLDS + HERE)])
+def test_a_bound_within_its_monte_carlo_error_of_0_decides_nothing(value, verdict):
+    draws = np.append(value, value + np.random.default_rng(3).standard_normal(1000))
+    claim = Claim("planted", "", "", "", "", "", lambda evidence: draws)
+    found = find(claim, world())
+    assert found.lo > 0 and found.verdict == verdict

@@ -40,11 +40,12 @@ def page(findings: list[Finding], evidence: Evidence) -> str:
 def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
     counts = Counter(finding.verdict for finding in findings)
     spec, fixed = evidence.spec, evidence.spec.fixed
-    tested = [finding.p for finding in findings if finding.p is not None]
+    tested = [finding for finding in findings if finding.p is not None]
+    chances = [finding.p for finding in tested]
     rate = 1 - spec.confidence
-    adjusted = false_discovery_control(tested, method="by") if tested else np.empty(0)
-    remaining = int((adjusted <= _FALSE).sum())
-    decided = sum(f.verdict in DECIDED for f in findings if f.p is not None)
+    decided = np.array([finding.verdict in DECIDED for finding in tested], bool)
+    adjusted = false_discovery_control(chances, method="by") if tested else np.empty(0)
+    remaining = int((decided & (adjusted <= _FALSE)).sum())
     alignment = f"`{spec.alignment}` (higher is better)" if spec.alignment else "not measured"
     better = "higher" if spec.quality in HIGHER_IS_BETTER else "lower"
     choice = (
@@ -66,7 +67,7 @@ def _heading(findings: list[Finding], evidence: Evidence) -> list[str]:
         f"- Intervals are not widened for the number of claims. If all {len(tested)} statistics"
         f" were truly 0, {len(tested) * rate:.0f} would be decided by chance. Claims share images"
         f" and models, so such errors come together. At a false discovery rate of {_FALSE:.0%}"
-        f" (Benjamini and Yekutieli), {remaining} of the {decided} that were decided remain.",
+        f" (Benjamini and Yekutieli), {remaining} of the {decided.sum()} that were decided remain.",
         "- Where a statistic says `every` or `each`, the weakest part decides; where `the best of`,"
         " the strongest. These intervals are widened for the number of"
         " parts.",

@@ -27,7 +27,11 @@ def _leading(steps: int, count: int) -> np.ndarray:
 
 
 def _linspace(steps: int, count: int) -> np.ndarray:
-    """From the noisiest level towards level 0, evenly; level 0 itself only where all are taken."""
+    """From the noisiest level towards level 0, evenly; level 0 itself only where all are taken.
+
+    As diffusers' DPM-Solver++ has it, which differs from `trailing` by one level at most. Its DDIM,
+    and the table, put the last step at level 0, where there is next to no noise to take away.
+    """
     return np.linspace(count - 1, 0, min(steps + 1, count))[:steps].round()
 
 

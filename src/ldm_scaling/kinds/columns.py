@@ -214,10 +214,11 @@ COLUMNS = {
     "sentence": "the claim in our words",
     "statistic": "what is computed, in words; it is positive where the claim holds",
     "estimate": "value of the statistic",
-    "p": "two-sided p-value of the statistic against 0, by a normal approximation of its interval",
+    "p": "two-sided p-value of the statistic against 0, by a normal approximation of its"
+    " interval, or Student's with several seeds or subjects",
     "claims.n": "images of a cell; empty if the claim is not about images",
-    "verdict": "`holds`, `does not hold`, `undecided` or `not run`; `for this training` or `given a"
-    " training deviation` may follow the first two",
+    "verdict": "`holds`, `does not hold`, `undecided` or `not run`; `for this training`, `given a"
+    " training deviation` or `for these models` may follow the first two",
     "reason": "why it was not run",
     "note": "what to mind, such as another sampler than the figure's",
     "figure": "the figure that shows it, or `cells.csv`",

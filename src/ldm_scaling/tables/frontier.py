@@ -78,6 +78,8 @@ def envelope_table(found: Configurations, confidence: float) -> Iterator[dict[st
     """The rows of one metric in the columns `ENVELOPE`, along each axis of costs."""
     for axis in AXES:
         steps = list(found.envelope(axis, confidence))
+        if not steps:  # a metric that no cell has, such as FD-infinity of too few images
+            continue
         ends = [cost for cost, _ in steps[1:]] + [np.nan]
         for (cost, choice), until in zip(steps, ends, strict=True):
             row = found.rows.loc[choice.row]
