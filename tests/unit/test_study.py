@@ -10,6 +10,7 @@ import pytest
 import yaml
 from studies import MISSING, put
 
+from ldm_scaling.diffusion.schedules import levels
 from ldm_scaling.kinds.architectures import ARCHITECTURES, UNET
 from ldm_scaling.kinds.metrics import METRICS
 from ldm_scaling.study.fields import StudyError
@@ -281,6 +282,18 @@ def test_wrong_input_is_one_line_that_names_the_key(pocket_config, key, value, n
     assert says in message
     assert "\n" not in message
     assert len(message) < 300
+
+
+@pytest.mark.parametrize(("schedule", "most"), [("trailing", 500), ("linspace", 499)])
+def test_every_second_level_of_a_teacher_is_its_students(pocket_config, schedule, most):
+    put(pocket_config, "sampling.schedule", schedule)
+    put(pocket_config, "sampling.other_schedules", None)
+    put(pocket_config, "guided_distill.steps", [most])
+    load_study(pocket_config)
+    assert levels(schedule, 2 * most, 1000)[::2] == levels(schedule, most, 1000)
+    put(pocket_config, "guided_distill.steps", [most + 1])
+    with pytest.raises(StudyError, match=f"guided_distill.steps: {most + 1} is more than {most};"):
+        load_study(pocket_config)
 
 
 def test_prompts_of_figures_are_sampled(pocket_config):

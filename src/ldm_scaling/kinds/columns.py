@@ -111,7 +111,7 @@ COLUMNS = {
     # metric_ranking.csv, metric_agreement.csv
     "budget": "the sampling cost that a size may use",
     "rank": "1 is the best",
-    "metric_ranking.status": "`ok`, or `diverged`: all cells that the budget buys failed",
+    "metric_ranking.status": "`ok`, or `diverged`: no cell that the budget buys has a value",
     "other": "the metric that `metric` is compared with",
     "tau": "Kendall's tau: 1 if all pairs of sizes have the same order, -1 if the opposite one",
     "metric_agreement.sizes": "how many sizes both metrics rank",
