@@ -71,6 +71,14 @@ def test_a_score_has_the_other_sign(results):
     assert [metrics[name]["sign"] for name in (synthetic.METRIC, SCORE)] == [1, -1]
 
 
+def test_a_metric_that_no_cell_has_is_not_offered(tmp_path):
+    frontier = write_tables(tmp_path)
+    frontier.loc[frontier["metric"] == SCORE, ["value", "lo", "hi"]] = np.nan
+    frontier.to_csv(tmp_path / "tables/frontier.csv", index=False)
+    content = contents(tmp_path / "tables", None)
+    assert list(content["metrics"]) == list(content["measured"]) == [synthetic.METRIC]
+
+
 def test_times_of_jobs_are_summed_by_rule(results):
     cost = contents(results / "tables", None)["cost"]
     assert cost["rows"] == [["sweep", 1, 1234, 512]]

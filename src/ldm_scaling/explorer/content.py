@@ -54,6 +54,9 @@ _LABELS = {name: own.label for name, own in SAMPLERS.items()}
 def contents(tables: Path, study: Study | None) -> dict[str, Any]:
     """All that the page shows but images. Raises InputError without a frontier.csv."""
     frontier = read_frontier(tables / "frontier.csv")
+    # not a metric that no cell has, such as FD-infinity of too few images
+    known = frontier.groupby("metric")["value"].transform("count") > 0
+    frontier = frontier[known] if known.any() else frontier
     confidence = study.metrics.confidence if study else _CONFIDENCE
     names = settings_of(frontier)
     return {
