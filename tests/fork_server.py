@@ -2,7 +2,7 @@
 
     python fork_server.py SOCKET        until stdin is closed
 
-Of this project nothing is imported but Snakemake's plugin, which imports nothing else of it: a test
+Nothing of this project is imported but Snakemake's plugin, which imports nothing else of it: a test
 may run a copy. Nor is diffusers, which the project imports in part.
 """
 

@@ -80,7 +80,7 @@ def test_concepts_with_all_tones_have_light_and_dark_drawings_whose_captions_do_
 
 @pytest.mark.parametrize(("share", "light"), [(0.8, 32), (0.5, 20), (1, 40), (0.31, 12)])
 def test_light_tones_have_their_share(archive, share, light):
-    # 10 concepts in 2 styles are 20 captions, of which each keeps 2 drawings: 40
+    # 10 concepts in 2 styles are 20 captions; each keeps 2 drawings: 40
     kept = [record for record in drawn(emoji.records(data(), archive), share, 0) if record.tone]
     assert len(kept) == 40
     assert sum(record.tone < 3 for record in kept) == light
