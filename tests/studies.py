@@ -9,6 +9,9 @@ from typing import Any
 import yaml
 
 MISSING = object()
+EFFNET = {"name": "effnet_lite0", "input_size": 64, "components": 64}
+CLIP = {"name": "clip_score", "pretrained": "folder"}
+SQUEEZE = {"name": "squeezenet", "input_size": 64}
 
 
 def _section(study: str, name: str) -> dict[str, Any]:
