@@ -18,7 +18,9 @@ from ldm_scaling.jobs.cli import run
 ROOT = Path(__file__).parents[1]
 ORDER = ("e2e/test_smoke.py", "slurm", "e2e", "workflow", "cli", "unit")
 """tests by folder or file, those that take longest first"""
-TOGETHER = {"tests/unit/test_networks.py": "tests/unit/test_plan.py"}
+TOGETHER = dict.fromkeys(
+    ("tests/unit/test_networks.py", "tests/unit/test_plan_report.py"), "tests/unit/test_plan.py"
+)
 """files, and those whose worker runs them: both have the same jobs and networks (plans.py)"""
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many tests as processors run at a time
 
