@@ -1,11 +1,12 @@
 """Schedules and solvers against diffusers' lists, solvers by hand, and closed forms."""
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers import DDIMScheduler, DDPMScheduler
 from solvers import solver
 
 from ldm_scaling.diffusion.process import Ddpm
@@ -40,12 +41,12 @@ def test_every_number_of_steps_has_so_many_falling_levels(schedule):
     [
         ("trailing", DDPMScheduler(timestep_spacing="trailing")),
         ("leading", DDIMScheduler(timestep_spacing="leading", steps_offset=1)),
-        ("linspace", DPMSolverMultistepScheduler(timestep_spacing="linspace")),
+        ("linspace", DDIMScheduler(timestep_spacing="linspace")),
     ],
 )
 def test_levels_are_diffusers(schedule, theirs):
     compared = 0
-    for steps in range(1, 1000):
+    for steps in range(2, 1000):  # their "linspace" has level 0 alone for one step
         theirs.set_timesteps(steps)
         expected = theirs.timesteps.tolist()
         if len(expected) == steps:  # their "trailing" may have a level -1 more
@@ -56,10 +57,25 @@ def test_levels_are_diffusers(schedule, theirs):
 
 
 def test_a_teachers_levels_contain_its_students():
-    for schedule in ("trailing", "linspace"):
-        for steps in range(1, 500):
-            fine = levels(schedule, 2 * steps, 1000)
-            assert fine[::2] == levels(schedule, steps, 1000)
+    for steps in range(1, 500):
+        assert levels("trailing", 2 * steps, 1000)[::2] == levels("trailing", steps, 1000)
+
+
+def test_no_two_schedules_are_nearly_one():
+    # the samples of a study on several schedules are worth what the schedules differ by
+    for one, other in itertools.combinations(SCHEDULES, 2):
+        for steps in (2, 4, 8, 16):
+            apart = np.abs(np.subtract(levels(one, steps, 1000), levels(other, steps, 1000)))
+            assert apart.max() >= 1000 // (2 * steps) - 1
+
+
+def test_changed_levels_are_sampled_again(pocket_config):
+    of = {
+        name: SweepSpec.of(load_study(pocket_config), "pretrain", f"ddim/{name}").possible
+        for name in ("leading", "linspace")
+    }
+    assert {cell.model_dump().get("schedule_recipe") for cell in of["linspace"]} == {1}
+    assert not any("schedule_recipe" in cell.model_dump() for cell in of["leading"])
 
 
 class Curved(torch.nn.Module):
@@ -200,7 +216,8 @@ def test_a_schedule_is_not_its_own_other(pocket_config):
         load_study(pocket_config)
 
 
-def test_students_of_two_steps_for_one_need_nested_levels(pocket_config):
-    pocket_config["sampling"] |= {"schedule": "leading", "other_schedules": None}
+@pytest.mark.parametrize("schedule", ["leading", "linspace"])
+def test_students_of_two_steps_for_one_need_nested_levels(pocket_config, schedule):
+    pocket_config["sampling"] |= {"schedule": schedule, "other_schedules": None}
     with pytest.raises(StudyError, match=r"guided_distill: .* set null"):
         load_study(pocket_config)

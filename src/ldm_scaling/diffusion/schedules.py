@@ -2,7 +2,8 @@
 
 Levels are 0 (almost clean) to T - 1 (almost noise). The names are those of diffusers'
 `timestep_spacing` (Lin et al. 2023, table 2). diffusers' own lists differ between its schedulers,
-and rounding makes some of them one level too long; these are the same for every solver.
+and rounding makes some of them one level too long; these are the same for every solver. When the
+levels of a schedule change, raise its number in kinds/schedules.py.
 """
 
 from __future__ import annotations
@@ -27,12 +28,8 @@ def _leading(steps: int, count: int) -> np.ndarray:
 
 
 def _linspace(steps: int, count: int) -> np.ndarray:
-    """From the noisiest level towards level 0, evenly; level 0 itself only where all are taken.
-
-    As diffusers' DPM-Solver++ has it, which differs from `trailing` by one level at most. Its DDIM,
-    and the table, put the last step at level 0, where there is next to no noise to take away.
-    """
-    return np.linspace(count - 1, 0, min(steps + 1, count))[:steps].round()
+    """From the noisiest level down to level 0, evenly; the last step has next to nothing to do."""
+    return np.linspace(count - 1, 0, steps).round()
 
 
 _MADE: dict[str, Callable[[int, int], np.ndarray]] = {

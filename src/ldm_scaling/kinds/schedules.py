@@ -4,3 +4,5 @@ from __future__ import annotations
 
 SCHEDULES = ("trailing", "leading", "linspace")
 """names as diffusers has them for `timestep_spacing`"""
+RECIPES = {"linspace": 1}
+"""of schedules whose levels are not what they were; raise it when they change again"""

@@ -47,17 +47,14 @@ def check_students(study: Sections) -> None:
                 f" {name}.guidance, or remove it here"
             )
     if study.guided_distill:
-        if study.sampling.schedule == "leading":
+        if (schedule := study.sampling.schedule) != "trailing":
             raise ValueError(
                 "guided_distill: a student's levels must be every second one of its teacher's,"
-                " which is not so with sampling.schedule leading; set null, or take trailing or"
-                " linspace"
+                f" which is not so with sampling.schedule {schedule}; set null, or take trailing"
             )
         check_sizes(study, "guided_distill.sizes", study.guided_distill.sizes or [])
-        # at half of all levels a teacher on linspace has each of them, and its student not
-        limit = (levels - (study.sampling.schedule == "linspace")) // 2
-        if study.guided_distill.steps[0] > limit:
+        if (most := levels // 2) < study.guided_distill.steps[0]:
             raise ValueError(
-                f"guided_distill.steps: {study.guided_distill.steps[0]} is more than {limit}; the"
+                f"guided_distill.steps: {study.guided_distill.steps[0]} is more than {most}; the"
                 f" teacher takes twice as many of diffusion.train_timesteps ({levels})"
             )
