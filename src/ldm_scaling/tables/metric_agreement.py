@@ -1,8 +1,9 @@
 """Do the metrics rank the sizes alike, at each sampling budget?
 
 metric_ranking.csv ranks the sizes by each metric. metric_agreement.csv compares the rankings of
-each two metrics by Kendall's tau. Equally good sizes change places from draw to draw, which pulls
-tau towards 0. So the table also counts the pairs of sizes whose order both metrics decide.
+each two metrics by Kendall's tau. Intervals of ranks and of tau are those that the differences of
+pairs of sizes leave (Mogstad et al. 2024): a quantile of ranks over draws is wrong for sizes that
+are almost as good as each other.
 """
 
 from __future__ import annotations
@@ -77,13 +78,13 @@ def kendall(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 def ranking_rows(values: Values, budget: float, confidence: float) -> list[dict]:
     """Rows of metric_ranking.csv of one sampler, metric and budget, in the columns `RANKING`."""
     there = ranked(values)
-    found = dict(zip(there.rows["size"], ranks(there), strict=True))
+    found = dict(zip(there.rows["size"], _rank_bounds(there, confidence), strict=True))
     rows = []
     for row, draws in zip(values.rows.to_dict("records"), values.draws, strict=True):
         own = {"value": np.nan, "lo": np.nan, "hi": np.nan, "status": "diverged"}
         if row["size"] in found:
             own = dict(zip(["value", "lo", "hi"], interval(draws, confidence), strict=True))
-            rank = interval(found[row["size"]], confidence)
+            rank = found[row["size"]]
             own |= dict(zip(["rank", "rank_lo", "rank_hi"], rank, strict=True), status=OK)
         rows.append(row | {"budget": budget} | own)
     return rows
@@ -101,11 +102,12 @@ def agreement_row(ours: Values, theirs: Values, budget: float, confidence: float
     found["sizes"] = len(a.rows)
     if len(a.rows) < 2:
         return found | {"status": TOO_FEW}
-    pairs = as_many(gaps(a), gaps(b))
-    tau, lo, hi = interval(kendall(*pairs), confidence)
-    orders = np.prod([[_order(draws, confidence) for draws in own] for own in pairs], axis=0)
-    decided = {"agreeing": int((orders > 0).sum()), "contradicting": int((orders < 0).sum())}
-    return found | {"tau": tau, "lo": lo, "hi": hi, "status": OK} | decided
+    pairs = np.stack(as_many(gaps(a), gaps(b)))
+    orders = np.prod(_orders(pairs.reshape(-1, pairs.shape[-1]), confidence).reshape(2, -1), axis=0)
+    agreeing, contradicting = int((orders > 0).sum()), int((orders < 0).sum())
+    found |= {"tau": kendall(*pairs)[0], "status": OK}
+    found |= {"lo": 2 * agreeing / len(orders) - 1, "hi": 1 - 2 * contradicting / len(orders)}
+    return found | {"agreeing": agreeing, "contradicting": contradicting}
 
 
 def as_many(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -114,10 +116,29 @@ def as_many(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return ours[..., :count], theirs[..., :count]
 
 
-def _order(draws: np.ndarray, confidence: float) -> int:
-    """1 or -1 where the interval of a difference [1 + R] is above or below 0, else 0."""
-    _, lo, hi = interval(draws, confidence)
-    return int(lo > 0) - int(hi < 0)
+def _orders(differences: np.ndarray, confidence: float) -> np.ndarray:
+    """1 or -1 where a difference [P, 1 + R] and its interval are above or below 0, else 0: [P].
+
+    Intervals are widened for their number, so that all hold together.
+    """
+    each = 1 - (1 - confidence) / max(1, len(differences))
+    found = [interval(draws, each) for draws in differences]
+    return np.array([int(min(own) > 0) - int(max(own) < 0) for own in found], dtype=int)
+
+
+def _rank_bounds(values: Values, confidence: float) -> list[tuple[int, int, int]]:
+    """The rank of each size, and its first and last one that no difference excludes."""
+    count = len(values.rows)
+    if not count:
+        return []
+    orders = _orders(gaps(values), confidence)
+    better, worse = [0] * count, [0] * count
+    for (first, second), order in zip(combinations(range(count), 2), orders, strict=True):
+        ahead, behind = (second, first) if order > 0 else (first, second)
+        better[behind] += abs(order)
+        worse[ahead] += abs(order)
+    own = ranks(values)[:, 0]
+    return [(int(a), 1 + b, count - w) for a, b, w in zip(own, better, worse, strict=True)]
 
 
 def compared(
