@@ -12,8 +12,10 @@ from claim_effects import (
     FALSE_WITHOUT_EFFECT,
     WORLDS,
     arms,
+    by_both,
     distilled,
     gain_after,
+    is_made,
     larger_is_better,
     negative,
     scott,
@@ -140,16 +142,28 @@ def test_a_discrepancy_that_is_unknown_without_guidance_is_not_halved():
 
 
 @pytest.mark.parametrize(
-    ("id_", "effect"),
+    ("id_", "planted"),
     [
-        ("scott-gain-shrinks-with-steps", scott(lambda r: 0.02 * r["steps"])),
-        ("scott-gain-grows-with-size", scott(lambda r: 0.5 - 0.1 * r["z"])),
-        ("scott-gain-shrinks-with-size", scott(lambda r: 0.5 + 0.1 * r["z"])),
-        ("curriculum-helps-small-sizes-more", arms(lambda r: 0.5 + 0.1 * r["z"])),
+        ("scott-gain-shrinks-with-steps", {"quality": scott(lambda r: 0.02 * r["steps"])}),
+        ("scott-gain-grows-with-size", {"quality": scott(lambda r: 0.5 - 0.1 * r["z"])}),
+        ("scott-gain-shrinks-with-size", {"quality": scott(lambda r: 0.5 + 0.1 * r["z"])}),
+        ("curriculum-helps-small-sizes-more", {"quality": arms(lambda r: 0.5 + 0.1 * r["z"])}),
+        (
+            "guidance-moves-quality-more-than-alignment",
+            {"quality": by_both(-0.3, 0.1), "alignment": by_both(0.01, -0.01)},
+        ),
+        (
+            "alignment-gains-less-than-quality-with-size",
+            {"quality": lambda r: 0.01 * r["z"], "alignment": lambda r: -0.02 * r["z"]},
+        ),
+        (
+            "inversion-gains-more-under-its-own-score",
+            {"made": lambda r: -0.1 * is_made(r), "own_score": lambda r: -0.05 * is_made(r)},
+        ),
     ],
 )
-def test_what_is_worse_everywhere_gains_nowhere_more(id_, effect):
-    assert verdict(id_, world(quality=effect)) == FAILS
+def test_what_is_worse_everywhere_gains_nowhere_more(id_, planted):
+    assert verdict(id_, world(**planted)) == FAILS
 
 
 def test_a_curriculum_at_one_size_says_nothing_of_sizes():
