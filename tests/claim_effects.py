@@ -9,13 +9,21 @@ def larger_is_better(r):
     return -0.3 * r["z"]
 
 
-def but_one(effect, size="c192"):
-    """The effect, reversed for one size."""
-    return lambda r: effect(r) * np.where(r["size"] == size, -1, 1)
+def but_one(effect, size="c192", times=-1):
+    """The effect, reversed for one size, or so many times as large."""
+    return lambda r: effect(r) * np.where(r["size"] == size, times, 1)
 
 
 def trained(r):
     return np.log(r["trained"])
+
+
+def gain_after(share):
+    """Each doubling up to half of the training gains as much, those after it a share of that."""
+    return lambda r: (
+        -0.3
+        * (np.log(np.minimum(r["trained"], 0.5)) + share * np.log(np.maximum(r["trained"], 0.5)))
+    )
 
 
 def crossing(at):
@@ -331,116 +339,6 @@ WORLDS = BUDGETS | {
 }
 
 
-def ahead_for_long(r):
-    """The smaller size is a little ahead over most log costs, and far behind over the rest."""
-    return r["z"] * np.where(r["x"] < np.log(20), 0.01, -0.3)
-
-
-def worst_pair(effect, size="c320"):
-    """The effect, except that one size stands between the two before it."""
-    return lambda r: np.where(r["size"] == size, effect(r.assign(z=0.17)), effect(r))
-
-
-# false worlds that a statistic would pass which does not test its sentence
-NEAREST = {
-    # it rises more slowly, and does not stop
-    "alignment-saturates-with-size": {
-        "alignment": lambda r: 0.01 * np.where(r["z"] < 0, r["z"], 0.6 * r["z"])
-    },
-    # compute contains size: here size does 2.5 times as much
-    "training-compute-matters-more-than-size": {
-        "quality": lambda r: -0.25 * r["z"] - 0.1 * trained(r)
-    },
-    # gains that differ, and are all gains
-    "guided-distill-gains-are-inconsistent": {"quality": guided((0.4, 0.05))},
-    # another arm covers more, and at more steps so does the whole method
-    "scott-covers-more": {
-        "covered": lambda r: (
-            0.1 * (r["stage"] == "distill_noise")
-            + scott(lambda r: np.where(r["steps"] == 2, -0.02, 0.1))(r)
-        )
-    },
-    # the most is gained at 1 step
-    "scott-gain-shrinks-with-steps": {
-        "quality": scott(lambda r: -0.1 - 0.2 * (r["steps"] == 1) + 0.05 * (r["steps"] == 2))
-    },
-    # all pairs but one are ranked alike
-    "alignment-ranks-sizes-as-fd-does": {
-        "quality": larger_is_better,
-        "alignment": worst_pair(lambda r: 0.01 * r["z"]),
-    },
-    "distances-rank-sizes-alike": {
-        "quality": larger_is_better,
-        "kid": lambda r: 0.5 * (r["size"] == "c320"),
-    },
-    "sizes-compare-alike-with-ddpm": {
-        "quality": lambda r: np.where(
-            r["sampler"] == "ddpm", worst_pair(larger_is_better)(r), larger_is_better(r)
-        )
-    },
-    "smaller-is-ahead-on-average": {"quality": ahead_for_long},
-    # smaller sizes win with candidates, but only for more than one image of the largest costs
-    "candidates-of-a-smaller-size-beat-one-of-the-largest": {
-        "judged": lambda r: 0.1 * r["z"] + 2 * (r["total_cost"] > 10)
-    },
-    # the verifier gains more in its own unit, and not in what candidates vary by
-    "candidates-gain-more-under-the-verifier": {
-        "looked": lambda r: 0.1 * r["doublings"],
-        "judged": lambda r: 0.08 * r["doublings"],
-    },
-    # it is better at all sizes but one
-    "inversion-beats-as-many-candidates": {"made": but_one(lambda r: 0.1 * is_fitted(r))},
-    # better than one image, and than as many as it has steps, but not than what these cost
-    "ascent-beats-as-many-candidates": {
-        "made": lambda r: 0.1 * np.log2(1 + r["steps_up"]),
-        "judged": lambda r: 0.1 * r["doublings"],
-    },
-    # it gains more in its own unit, and not in what candidates vary by
-    "inversion-gains-more-under-its-own-score": {
-        "made": lambda r: 0.08 * is_made(r),
-        "own_score": lambda r: 0.1 * is_made(r),
-    },
-    # it falls for all models but one
-    "candidates-cost-coverage": {"varied": but_one(lambda r: -0.05 * r["doublings"])},
-    # better than smaller sizes at that cost, and not than what they were at fewer steps
-    "largest-wins-the-highest-budget": {
-        "quality": lambda r: -0.05 * r["z"] - 0.3 * ((r["steps"] == 20) & (r["z"] < 0))
-    },
-    # sizes differ, and the larger ones are worse
-    "retuning-guidance-beats-size": {"quality": negative(larger_is_better)},
-    # almost even steps from size to size
-    "dreambooth-has-two-tiers": {
-        "subjects": lambda r: 0.1 * (r["params"].rank(method="dense") + 0.2 * (r["z"] > 0))
-    },
-    "superres-small-is-efficient-to-20-steps": {
-        "quality": lambda r: r["z"] * np.where(r["steps"] < 20, 0.01, -0.3)
-    },
-    # better at the step counts at which both samplers are one algorithm, and not beyond
-    "dpmpp-is-better-up-to-20-steps": {
-        "quality": under("dpmpp", lambda r: np.where(r["steps"] <= 2, -0.5, 0.05))
-    },
-    # better than the control alone
-    "curriculum-helps": {"quality": arms(by(0.05), by(0.2))},
-    # better than without a curriculum, and so is the control, by more
-    "curriculum-wants-high-noise-first": {"quality": arms(by(-0.05), by(-0.1))},
-    # small sizes are better with a curriculum, as they are without; large ones gain more
-    "curriculum-helps-small-sizes-more": {"quality": lambda r: 0.5 * r["z"] + arms(rising)(r)},
-    # the strength that halves it costs a fifth of the distance, and the one that costs nothing
-    # takes a third
-    "guidance-halves-the-discrepancy-at-every-size": {
-        "tones": lambda r: removed(0.12)(r) + removed(0.05, 1)(r),
-        "toned": lambda r: 0.2 * (r["strength"] == 4),
-    },
-    # guidance moves it much, and size a little the other way
-    "bias-grows-with-size": {"tones": lambda r: by_guidance(r) - 0.01 * r["z"]},
-    # the smallest size shows most, and the others more with size
-    "bias-shrinks-with-size": {"tones": lambda r: 0.03 * r["z"] + 0.2 * (r["z"] == r["z"].min())},
-    # the score follows training; quality follows size, and training a little
-    "superres-inception-score-behaves-as-fid": {
-        "quality": lambda r: -0.3 * r["z"] - 0.1 * trained(r),
-        "score": lambda r: 0.3 * trained(r),
-    },
-}
 # what is false where nothing has any effect: something is to gain, to be ranked, or to correlate
 FALSE_WITHOUT_EFFECT = {
     "guided-distill-gains-are-inconsistent",

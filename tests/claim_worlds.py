@@ -159,6 +159,8 @@ def world(
     made: Effect | None = nothing,
     own_score: Effect = nothing,
     *,
+    costlier: dict[str, Effect] | None = None,
+    search_images: int = 30,
     noise: tuple[float, float] = (0.002, 0.00005),
     values_vary: bool = False,
     seed: int = 0,
@@ -185,12 +187,17 @@ def world(
     kept of candidates has scores and a coverage as `candidates` says; None: each image is kept.
     Students with noise that was made have scores as `inverted` says; None: it was made for none.
     Without an alignment none is measured.
+
+    `costlier` has the logarithms of factors on columns of costs of models' cells. Each search takes
+    `search_images` images, a grid 100.
     """
     generator, of_arms = np.random.default_rng(seed), np.random.default_rng((seed, 1))
     found = {}
     for stage, sampler in [*(("pretrain", sampler) for sampler in samplers), *others.items()]:
         rows = pd.concat([cells(sampler, own, stage) for own in range(seeds)], ignore_index=True)
         shown = rows.assign(z=np.log(rows["params"] / 145e6), x=np.log(rows["sampling_cost"]))
+        for cost, effect in (costlier or {}).items():
+            rows[cost] *= np.exp(effect(shown))
         shape = (len(rows), 1 + RESAMPLES)
         effects = {QUALITY: (quality, noise[0]), ALIGNMENT: (alignment, noise[1])}
         if stage in CONSISTENCY:
@@ -225,7 +232,7 @@ def world(
         similarity = Values(rows, 0.6 + planted + errors)
     how = (noise[0], values_vary, generator)
     beside = stitched and planted_in(trajectories(seeds), stitched, *how)
-    replayed = searched(searches, samplers, generator)
+    replayed = searched(searches, search_images, samplers, generator)
     pairs = split and planted_in(paired(seeds), split, *how).over_seeds(0.95)
     pairs = pairs and Values(pairs.rows.assign(seeds=seeds), pairs.draws)
     biased = tones and of_tones(tones, toned, seeds, *how)
@@ -235,11 +242,13 @@ def world(
     return Evidence(spec(**changed), family(), found, similarity, *beside, toned=biased or {})
 
 
-def searched(effect: Effect, samplers: list[str], generator: np.random.Generator) -> pd.DataFrame:
+def searched(
+    effect: Effect, images: int, samplers: list[str], generator: np.random.Generator
+) -> pd.DataFrame:
     """search_cost.csv, as far as claims read it, of two training seeds of every size."""
     rows = _models(*samplers)
     regret = generator.uniform(0, 1 / AIM.success, len(rows)) + effect(rows)
-    return rows.assign(images=30, grid_images=100, success=regret <= 1)
+    return rows.assign(images=images, grid_images=100, success=regret <= 1)
 
 
 def _models(*samplers: str) -> pd.DataFrame:

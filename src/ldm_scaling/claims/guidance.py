@@ -50,7 +50,7 @@ def _guidance_moves_quality_more(evidence: Evidence) -> Statistic:
         of_guidance.append((chosen[_taking(params, own)] - sign * own.draws).mean(axis=0))
         of_size.append(chosen[-1] - chosen[0])
     quality, alignment = of_guidance
-    return Every([quality * of_size[1] - alignment * of_size[0], *of_size])
+    return Every([quality, quality * of_size[1] - alignment * of_size[0], *of_size])
 
 
 def _taking(params: np.ndarray, own: Values) -> np.ndarray:
@@ -98,8 +98,8 @@ CLAIMS = [
         "Figure 7",
         "Guidance, from the weakest scale to that of the fixed setting, improves the quality more"
         " than the alignment, each in units of what size improves",
-        "gain of the quality by guidance times that of the alignment by size, less the reverse, and"
-        " both gains by size, each of the three; at the fixed steps, mean over sizes",
+        "gain of the quality by guidance; that times the gain of the alignment by size, less the"
+        " reverse; and both gains by size, each of the four; at the fixed steps, mean over sizes",
         "cells.csv",
         _guidance_moves_quality_more,
     ),

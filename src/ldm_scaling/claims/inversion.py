@@ -79,7 +79,8 @@ def _score_gains_more(evidence: Evidence) -> Statistic:
     rows, looked = _gains(evidence, ALIGNMENT)
     excess = looked - _gains(evidence, JUDGE)[1]
     groups = rows[rows["noise"] != NONE].groupby("size", sort=False).groups
-    return Every([excess[list(members)].mean(axis=0) for members in groups.values()])
+    of_sizes = [list(members) for members in groups.values()]
+    return Every([own[at].mean(axis=0) for own in (looked, excess) for at in of_sizes])
 
 
 CLAIMS = [
@@ -113,7 +114,8 @@ CLAIMS = [
         "What made noise gains under the score that it is made for is more than under an"
         " independent judge, at every size",
         "gain over unit noise, in standard deviations between candidates of an image, under the"
-        " score less under the judge, mean over all made noises, each size",
+        " score, and that less the gain under the judge, each of the two; mean over all made"
+        " noises, each size",
         _FIGURE,
         _score_gains_more,
     ),
