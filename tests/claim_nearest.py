@@ -210,7 +210,7 @@ NEAREST = {
     "distill-improves-every-size": {
         "quality": lambda r: but_one(level(0.8), times=-0.1)(r) * (r["stage"] == "distill")
     },
-    # five times at all sizes, the smallest and the largest among them, and ten times at one
+    # ten times at one size, five times at all others, the smallest and the largest among them
     "distill-accelerates-all-sizes-alike": {
         "quality": distilled(lambda r: np.where(r["size"] == "c192", 10, 5))
     },

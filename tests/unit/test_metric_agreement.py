@@ -25,7 +25,7 @@ from ldm_scaling.tables.metric_agreement import (
     ranks,
     within,
 )
-from ldm_scaling.tables.values import Values
+from ldm_scaling.tables.values import Values, degrees_of
 
 ENDLESS, KID, SCORE = "fd_infinity_effnet_lite0", "kid_effnet_lite0", "clip_like"
 COUNTS = {"params", "steps", "sizes", "agreeing", "contradicting"}
@@ -76,16 +76,16 @@ def rank_table(own):
 
 
 def test_a_tau_of_1_in_almost_every_draw_is_not_certain():
-    """Each pair of sizes is reversed in few draws, and one pair or another in more."""
-    draws = np.tile([[1.0], [2], [3]], 1001)
-    reversed_ = draws.copy()
-    for pair, start in (((0, 1), 1), ((1, 2), 8), ((0, 2), 15)):  # 7 of 1,000 draws each
-        for draw in range(start, start + 7):
-            reversed_[list(pair), draw] = reversed_[list(pair[::-1]), draw]
-    row = agreement_row(ranked_by(draws), ranked_by(reversed_, KID), 1, CONFIDENCE)
-    assert (kendall(gaps(ranked_by(draws)), gaps(ranked_by(reversed_))) == 1).mean() > 0.975
+    """Neighbours are 2.4 standard errors apart, and 6 differences are compared."""
+    steps = 2.4 * np.sqrt(2) * np.arange(3)[:, None]
+    noise = np.random.default_rng(0).standard_normal((3, 1001))
+    noise[:, 0] = 0
+    sure, unsure = ranked_by(np.tile(steps, 1001)), ranked_by(steps + noise, KID)
+    taus = kendall(gaps(sure), gaps(unsure))
+    assert np.quantile(taus[1:], 0.025) == 1
+    row = agreement_row(sure, unsure, 1, CONFIDENCE)
     assert row["tau"] == 1 and row["lo"] < 1 and row["hi"] == 1
-    alike = agreement_row(ranked_by(draws), ranked_by(draws, KID), 1, CONFIDENCE)
+    alike = agreement_row(sure, sure, 1, CONFIDENCE)
     assert (alike["tau"], alike["lo"], alike["hi"], alike["agreeing"]) == (1, 1, 1, 3)
 
 
@@ -103,6 +103,38 @@ def test_ranks_of_sizes_are_covered_however_near_they_are():
         by_quantiles += ((lo <= truth) & (truth <= hi)).all()
     assert covered >= 0.95 * studies > by_quantiles
     assert found["rank_hi"].iloc[0] < 5 and found["rank_lo"].iloc[4] == 5
+
+
+@pytest.mark.parametrize(("sizes", "replicates"), [(4, 1000), (11, 200)])
+def test_few_replicates_put_few_equal_sizes_in_order(sizes, replicates):
+    """Some pairs of equal sizes are put in order in at most 9 % of the studies.
+
+    The aim is 5 %; the smallest of 200 replicates alone would give 29 %.
+    """
+    generator, wrong, studies = np.random.default_rng(1), 0, 100
+    for _ in range(studies):
+        values_ = generator.standard_normal(sizes)
+        draws = values_ + generator.standard_normal((replicates, sizes))
+        found = rank_table(ranked_by(np.vstack([values_, draws]).T))
+        wrong += ((found["rank_lo"] > 1) | (found["rank_hi"] < sizes)).any()
+    assert wrong <= 0.09 * studies
+
+
+def test_ranks_over_seeds_know_how_few_seeds_there_are():
+    """Sizes are equal, and seeds alone make them differ."""
+    generator, wrong, studies = np.random.default_rng(0), 0, 60
+    sizes = [f"c{8 * (n + 1)}" for n in range(4)]
+    base = {"stage": "pretrain", "sampler": "ddim", "steps": 4, "guidance": 1.0, "trained": 1.0}
+    rows = pd.DataFrame(
+        [(size, seed) for size in sizes for seed in (0, 1)], columns=["size", "seed"]
+    )
+    rows = rows.assign(**base, metric=METRIC, n=64, seconds=0.1, params=1)
+    for study in range(studies):
+        luck = np.exp(0.1 * generator.standard_normal(len(rows)))
+        own = Values(rows, np.tile(luck[:, None], 1001)).over_seeds(CONFIDENCE, seed=study)
+        found = pd.DataFrame(ranking_rows(own, 1, CONFIDENCE, degrees_of(rows)))
+        wrong += ((found["rank_lo"] > 1) | (found["rank_hi"] < 4)).any()
+    assert wrong <= 0.09 * studies
 
 
 def test_guidance_is_chosen_by_one_metric_in_each_draw():
@@ -142,7 +174,7 @@ def test_metrics_that_agree_have_tau_1_and_rankings_have_values():
     assert set(ranking["budget"]) == {0.5, 2, 8}  # the lowest buys not one step
     compared_ = agreement[agreement["sizes"] > 1]
     assert (compared_["tau"] == 1).all() and (compared_["contradicting"] == 0).all()
-    assert (compared_["hi"] == 1).all() and compared_["agreeing"].max() == 20
+    assert (compared_["hi"] == 1).all() and compared_["agreeing"].max() >= 15
     # sizes that are not told apart may be in opposite orders
     pairs = compared_["sizes"] * (compared_["sizes"] - 1) / 2
     assert (compared_["lo"] == 2 * compared_["agreeing"] / pairs - 1).all()

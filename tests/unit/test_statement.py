@@ -16,8 +16,8 @@ from ldm_scaling.claims.statement import (
     debiased,
     estimated,
     find,
-    monte_carlo_error,
 )
+from ldm_scaling.tables.bounds import monte_carlo_error
 
 
 def test_the_weakest_and_the_strongest_part_decide():

@@ -10,7 +10,8 @@ from ..jobs.cli import InputError
 from ..jobs.tables import kept_of
 from ..kinds.cells import cell_name
 from ..kinds.metrics import LABELS, sign
-from ..kinds.samplers import NATIVE
+from ..kinds.samplers import NATIVE, OF_STUDENTS
+from ..kinds.schedules import EXPORTED
 from ..kinds.stages import DISTILL, SAMPLER_OF, is_consistency, is_pretrained
 from ..study.study import Study
 from ..tables.choose import Choice, described
@@ -208,7 +209,8 @@ def _sheet(study: Study, row: pd.Series) -> str:
 def _pipeline(study: Study, row: pd.Series) -> str | None:
     """The folder of a model as a pipeline of diffusers; None if that does not sample alike."""
     own = NATIVE if study.adopted else _exported_sampler(row["stage"])
-    if row["sampler"] != own or row.get("schedule", own) not in (own, study.sampling.schedule):
+    has_own = own in (*OF_STUDENTS, NATIVE)  # levels, whatever schedule the row has
+    if row["sampler"] != own or not (has_own or row.get("schedule", EXPORTED) == EXPORTED):
         return None
     if study.adopted:
         known = {own.name: own for own in study.adopted.compared}

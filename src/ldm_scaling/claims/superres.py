@@ -166,7 +166,8 @@ CLAIMS = [
     _claim(
         id="superres-gaps-are-smaller-beyond-20-steps",
         source="Figure 12",
-        sentence="Beyond 20 steps sizes differ less at equal sampling cost than up to 20",
+        sentence="At equal sampling cost sizes differ by a smaller factor beyond 20 steps than up"
+        " to 20",
         statistic="mean squared log ratio of pairs up to 20 steps less that beyond, without what"
         " noise adds",
         figure=_COST,

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from ..kinds.samplers import SAMPLERS
+from ..kinds.schedules import EXPORTED
 from ..study.diffusion import Diffusion
 from ..training.network import Network
 from .guidance import (
@@ -22,7 +23,7 @@ from .guidance import (
 from .process import process_of
 from .schedules import levels
 
-SPACING = {"timestep_spacing": "trailing", "steps_offset": 1}
+SPACING = {"timestep_spacing": EXPORTED, "steps_offset": 1}
 """what diffusers' pipelines take from the folder of a model; samplers here take `levels`"""
 
 

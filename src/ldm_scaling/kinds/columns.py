@@ -115,8 +115,8 @@ COLUMNS = {
     "other": "the metric that `metric` is compared with",
     "tau": "Kendall's tau: 1 if all pairs of sizes have the same order, -1 if the opposite one",
     "metric_agreement.sizes": "how many sizes both metrics rank",
-    "agreeing": "pairs of sizes that both metrics' intervals put in the same order; intervals are"
-    " widened for the number of pairs",
+    "agreeing": "pairs of sizes that both metrics' intervals put in the same order. Intervals are"
+    " widened for the pairs of both metrics, here and for `contradicting`",
     "contradicting": "pairs of sizes that both metrics' intervals put in opposite orders",
     "metric_agreement.status": "`ok` or `fewer than two sizes`",
     # search_cost.csv

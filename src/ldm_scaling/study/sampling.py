@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from ..kinds.samplers import OF_ADOPTED, SAMPLERS, UNDISTILLED
-from ..kinds.schedules import SCHEDULES
-from .fields import Distinct, Guidance, Positive, Seed, Strict, one_of
+from ..kinds.schedules import RECIPES, SCHEDULES
+from .fields import Distinct, Guidance, Positive, Seed, Strict, is_none, one_of
 
 Sampler = Annotated[str, one_of([*UNDISTILLED, *OF_ADOPTED])]
 TrainedSampler = Annotated[str, one_of(UNDISTILLED)]
@@ -41,6 +41,8 @@ class Setting(FixedSetting):
 
     schedule: Schedule
     """where its steps lie"""
+    schedule_recipe: Annotated[int | None, Field(exclude_if=is_none)] = None
+    """of a schedule that has one in its registry"""
 
 
 class StudentSampling(Strict):
@@ -79,7 +81,8 @@ class Sampling(Strict):
     @property
     def setting(self) -> Setting:
         """The fixed setting, on the study's schedule."""
-        return Setting(**self.fixed.model_dump(), schedule=self.schedule)
+        own = self.schedule
+        return Setting(**self.fixed.model_dump(), schedule=own, schedule_recipe=RECIPES.get(own))
 
     def steps_of(self, *names: str) -> list[int]:
         """The step counts, ascending, that all of these sizes and samplers take."""

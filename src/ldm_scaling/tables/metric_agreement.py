@@ -21,8 +21,9 @@ from ..jobs.tables import to_csv
 from ..jobs.workdir import write_text
 from ..kinds.metrics import sign
 from .arguments import Confidence, Metrics, Out, SelectBy, SeveralCellFiles
+from .bounds import bounds
 from .curves import sizes_of
-from .values import Values, interval, read_values
+from .values import Values, degrees_of, interval, read_values
 
 TOO_FEW = "fewer than two sizes"
 RANKING = ["sampler", "budget", "metric", "size", "params", "rank", "rank_lo", "rank_hi"]
@@ -75,10 +76,13 @@ def kendall(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     return (np.sign(ours) * np.sign(theirs)).mean(axis=0)
 
 
-def ranking_rows(values: Values, budget: float, confidence: float) -> list[dict]:
-    """Rows of metric_ranking.csv of one sampler, metric and budget, in the columns `RANKING`."""
+def ranking_rows(values: Values, budget: float, confidence: float, degrees: int = 0) -> list[dict]:
+    """Rows of metric_ranking.csv of one sampler, metric and budget, in the columns `RANKING`.
+
+    `degrees` of freedom has the spread of training seeds, if draws contain it.
+    """
     there = ranked(values)
-    found = dict(zip(there.rows["size"], _rank_bounds(there, confidence), strict=True))
+    found = dict(zip(there.rows["size"], _rank_bounds(there, confidence, degrees), strict=True))
     rows = []
     for row, draws in zip(values.rows.to_dict("records"), values.draws, strict=True):
         own = {"value": np.nan, "lo": np.nan, "hi": np.nan, "status": "diverged"}
@@ -90,8 +94,13 @@ def ranking_rows(values: Values, budget: float, confidence: float) -> list[dict]
     return rows
 
 
-def agreement_row(ours: Values, theirs: Values, budget: float, confidence: float) -> dict:
-    """A row of metric_agreement.csv of one sampler, two metrics and a budget."""
+def agreement_row(
+    ours: Values, theirs: Values, budget: float, confidence: float, degrees: int = 0
+) -> dict:
+    """A row of metric_agreement.csv of one sampler, two metrics and a budget.
+
+    `degrees` are those of `ranking_rows`.
+    """
     first = ours.rows.iloc[0]
     found = {"sampler": first["sampler"], "budget": budget, "n": first["n"]}
     found |= {"metric": ours.metric, "other": theirs.metric}
@@ -103,7 +112,8 @@ def agreement_row(ours: Values, theirs: Values, budget: float, confidence: float
     if len(a.rows) < 2:
         return found | {"status": TOO_FEW}
     pairs = np.stack(as_many(gaps(a), gaps(b)))
-    orders = np.prod(_orders(pairs.reshape(-1, pairs.shape[-1]), confidence).reshape(2, -1), axis=0)
+    decided = _orders(pairs.reshape(-1, pairs.shape[-1]), confidence, degrees)
+    orders = decided.reshape(2, -1).prod(axis=0)
     agreeing, contradicting = int((orders > 0).sum()), int((orders < 0).sum())
     found |= {"tau": kendall(*pairs)[0], "status": OK}
     found |= {"lo": 2 * agreeing / len(orders) - 1, "hi": 1 - 2 * contradicting / len(orders)}
@@ -116,22 +126,22 @@ def as_many(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return ours[..., :count], theirs[..., :count]
 
 
-def _orders(differences: np.ndarray, confidence: float) -> np.ndarray:
-    """1 or -1 where a difference [P, 1 + R] and its interval are above or below 0, else 0: [P].
+def _orders(differences: np.ndarray, confidence: float, degrees: int) -> np.ndarray:
+    """1 or -1 where a difference [P, 1 + R] is surely above or below 0, else 0: [P].
 
     Intervals are widened for their number, so that all hold together.
     """
-    each = 1 - (1 - confidence) / max(1, len(differences))
-    found = [interval(draws, each) for draws in differences]
-    return np.array([int(min(own) > 0) - int(max(own) < 0) for own in found], dtype=int)
+    tries = (len(differences), len(differences))
+    found = [bounds(draws, confidence, degrees, tries) for draws in differences]
+    return np.array([int(o.surely_above > 0) - int(o.surely_below < 0) for o in found], dtype=int)
 
 
-def _rank_bounds(values: Values, confidence: float) -> list[tuple[int, int, int]]:
+def _rank_bounds(values: Values, confidence: float, degrees: int) -> list[tuple[int, int, int]]:
     """The rank of each size, and its first and last one that no difference excludes."""
     count = len(values.rows)
     if not count:
         return []
-    orders = _orders(gaps(values), confidence)
+    orders = _orders(gaps(values), confidence, degrees)
     better, worse = [0] * count, [0] * count
     for (first, second), order in zip(combinations(range(count), 2), orders, strict=True):
         ahead, behind = (second, first) if order > 0 else (first, second)
@@ -152,14 +162,15 @@ def compared(
     if select_by not in means:
         raise InputError(f"--select-by {select_by}: is not among the metrics {', '.join(means)}")
     points = [own.at_best_guidance(means[select_by]) for own in means.values()]
+    degrees = degrees_of(cells[0].rows)
     ranking, agreement = [], []
     for budget in budgets:
         best = [within(own, budget) for own in points]
         for own in best:
-            ranking += ranking_rows(own, budget, confidence)
+            ranking += ranking_rows(own, budget, confidence, degrees)
         if len(best[0].rows):
             agreement += [
-                agreement_row(*pair, budget, confidence) for pair in combinations(best, 2)
+                agreement_row(*pair, budget, confidence, degrees) for pair in combinations(best, 2)
             ]
     counts = ["sizes", "agreeing", "contradicting", "n"]
     return (

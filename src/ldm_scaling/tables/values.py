@@ -134,6 +134,12 @@ class Values:
         return Values(chosen.reset_index(drop=True), np.array(draws))
 
 
+def degrees_of(rows: pd.DataFrame) -> int:
+    """The degrees of freedom of the spread of training seeds, as `over_seeds` pools it."""
+    sizes = rows.groupby(["stage", "sampler", "steps", "guidance", "trained"])["size"].nunique()
+    return (rows["seed"].nunique() - 1) * int(sizes.min())
+
+
 def student_over_normal(tail: float, degrees: int) -> float:
     """How much wider an interval is whose spread was estimated with so many degrees of freedom.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ...kinds.arms import BEST_OF_TWO, CANDIDATES, GUIDED, PLAIN
+from ...kinds.schedules import RECIPES
 from ...kinds.stages import BIAS
 from ...study.bias import Share
 from ...study.data import Data
@@ -76,6 +77,8 @@ class HeadsSpec(Strict):
     """of the noise"""
     diffusion: Diffusion
     schedule: Schedule
+    schedule_recipe: Annotated[int | None, Field(exclude_if=is_none)] = None
+    """of a schedule that has one in its registry"""
     steps: list[Positive]
     noises: Positive
     penalty: Annotated[float, Field(gt=0)]
@@ -90,6 +93,7 @@ class HeadsSpec(Strict):
             seed=study.sampling.seed,
             diffusion=study.diffusion,
             schedule=study.sampling.schedule,
+            schedule_recipe=RECIPES.get(study.sampling.schedule),
             steps=sorted(bias.steps),
             noises=bias.noises,
             penalty=bias.penalty,
