@@ -12,6 +12,8 @@ from commands import run_here
 from planted import METRIC, study
 
 from ldm_scaling.answer.budget import GUIDED, SECONDS, TOTAL, budget, gigabytes
+from ldm_scaling.answer.text import _pipeline
+from ldm_scaling.study.load import load_study
 
 
 @pytest.mark.parametrize(
@@ -176,6 +178,25 @@ def test_what_is_wrong_is_one_line(tables, tmp_path):
     assert "known: fd_effnet_lite0" in refused(
         "--tables", tables, "--metric", "fid", "--budget", "1"
     )
+
+
+@pytest.mark.parametrize(
+    ("stage", "sampler", "schedule", "alike"),
+    [
+        ("pretrain", "ddim", "trailing", True),
+        ("pretrain", "ddim", "leading", False),
+        ("pretrain", "ddim", "linspace", False),
+        ("pretrain", "ddpm", "trailing", False),
+        ("distill", "lcm", "leading", True),  # a student has levels of its own
+    ],
+)
+def test_diffusers_lines_are_of_what_samples_alike(pocket_config, stage, sampler, schedule, alike):
+    if schedule != "trailing":
+        pocket_config["sampling"] |= {"schedule": schedule, "other_schedules": None}
+        pocket_config["guided_distill"] = None
+    row = {"stage": stage, "size": "c12", "sampler": sampler, "schedule": schedule}
+    found = _pipeline(load_study(pocket_config), pd.Series(row))
+    assert found == (f"results/pipelines/{stage}/c12/seed0" if alike else None)
 
 
 def test_neither_torch_nor_snakemake_is_imported(tables):

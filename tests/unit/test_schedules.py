@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from solvers import solver
+from studies import WHOLE
 
 from ldm_scaling.diffusion.process import Ddpm
 from ldm_scaling.diffusion.sampling import sample_latents
@@ -18,6 +19,7 @@ from ldm_scaling.kinds.schedules import SCHEDULES
 from ldm_scaling.study.diffusion import Diffusion
 from ldm_scaling.study.fields import StudyError
 from ldm_scaling.study.load import load_study
+from ldm_scaling.workflow.specs.bias import HeadsSpec
 from ldm_scaling.workflow.specs.cells import SweepSpec
 
 COUNTS = [1, 2, 3, 7, 16, 61, 161, 244, 999, 1000]
@@ -76,6 +78,16 @@ def test_changed_levels_are_sampled_again(pocket_config):
     }
     assert {cell.model_dump().get("schedule_recipe") for cell in of["linspace"]} == {1}
     assert not any("schedule_recipe" in cell.model_dump() for cell in of["leading"])
+
+
+@pytest.mark.parametrize(("schedule", "expected"), [("linspace", 1), ("trailing", None)])
+def test_so_are_images_at_the_fixed_setting_and_heads_of_tones(pocket_config, schedule, expected):
+    pocket_config["sampling"] |= {"schedule": schedule, "other_schedules": None}
+    pocket_config |= {"guided_distill": None, "bias": WHOLE["bias"]}
+    pocket_config["data"] |= WHOLE["data"]
+    study = load_study(pocket_config)
+    specs = [study.sampling.setting, HeadsSpec.of(study, "c12", 0)]
+    assert [own.model_dump().get("schedule_recipe") for own in specs] == [expected] * 2
 
 
 class Curved(torch.nn.Module):
