@@ -32,7 +32,8 @@ FETCHED = {
     "word-vectors": "fetch_word_vectors",
 }
 """files below resources/ that runs share, and the modules that fetch them"""
-SMOKE = ("--cores", "2", "--configfile=studies/smoke.yaml")
+SMOKE = ("--cores", "2", "--max-jobs-per-timespan=10000/5s", "--configfile=studies/smoke.yaml")
+"""the timespan for the reason that the Makefile gives; a run ends as long after its last job"""
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 
 
