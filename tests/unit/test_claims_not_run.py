@@ -38,7 +38,14 @@ def test_a_whole_study_runs_every_claim():
     [
         (lambda r: r["trained"] < 1, "quality-improves-with-training", "no checkpoints"),
         (lambda r: r["size"] != "c320", "quality-improves-with-size", "one size only"),
-        (lambda r: r["guidance"].between(3, 8), "few-steps-want-weaker-guidance", "scale only"),
+        *[
+            (lambda r: r["grid"] & (r["guidance"] > 1.5), id_, "scale only")
+            for id_ in (
+                "few-steps-want-weaker-guidance",
+                "retuning-guidance-beats-size",
+                "guidance-moves-quality-more-than-alignment",
+            )
+        ],
         (
             lambda r: (r["guidance"] == 8) & (r["size"] == "c96"),
             "few-steps-want-weaker-guidance",

@@ -27,16 +27,15 @@ def _cube(evidence: Evidence, kind: str) -> tuple[list[np.ndarray], np.ndarray]:
     return grid(values, ["params", "steps", "guidance"])
 
 
-def _refuse_searched(evidence: Evidence) -> None:
+def _whole_grid(evidence: Evidence, kind: str) -> Values:
     # nor is the optimism of a search known: its looks have chosen on some of the same images
     if evidence.spec.search:
         raise NotRun("an adaptive search does not sample every guidance scale")
-
-
-def _whole_grid(evidence: Evidence, kind: str) -> Values:
-    _refuse_searched(evidence)
     values = evidence.measured(kind, evidence.spec.fixed.sampler)
-    return values.where(values.rows["grid"])
+    values = values.where(values.rows["grid"])
+    if values.rows["guidance"].nunique() < 2:
+        raise NotRun("there is one guidance scale only")
+    return values
 
 
 def _guidance_moves_quality_more(evidence: Evidence) -> Statistic:
@@ -77,7 +76,7 @@ def _large_sizes_want_weaker_guidance(evidence: Evidence) -> Statistic:
 
 
 def _retuning_beats_size(evidence: Evidence, channels: int | None = None) -> Statistic:
-    _refuse_searched(evidence)
+    _whole_grid(evidence, QUALITY)  # or there is nothing to tune
     setting = evidence.spec.fixed
     best = evidence.best(setting.sampler)
     best = best.where(best.rows["steps"] == setting.steps)
