@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from claim_worlds import ALIGNMENT, FIDELITY, family, floors, spec, world
+from claim_cells import ALIGNMENT, FIDELITY, family, floors, spec
+from claim_worlds import world
 from commands import run_here
 
 from ldm_scaling.claims.registry import CLAIMS

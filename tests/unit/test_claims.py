@@ -4,9 +4,10 @@ import re
 from dataclasses import replace
 from functools import cache
 
-import claim_worlds
+import claim_cells
 import numpy as np
 import pytest
+from claim_cells import family, nothing
 from claim_effects import (
     BORDERLINE,
     FALSE_WITHOUT_EFFECT,
@@ -21,7 +22,7 @@ from claim_effects import (
     scott,
 )
 from claim_nearest import CARELESS, NEAREST
-from claim_worlds import family, nothing, world
+from claim_worlds import world
 from deciding import BY_ID, reason, verdict, with_failed, without
 
 from ldm_scaling.claims.evidence import Evidence
@@ -108,10 +109,10 @@ def test_arms_of_fewer_sizes_share_the_luck_of_their_own_models_alone():
 
     def of_seeds(r):
         luck = np.where(r["seed"] == 0, 0.2, -0.2) * np.where(r["size"] < "c190", 1, -0.5)
-        return luck - 0.02 * r["stage"].isin(list(claim_worlds.ARMS))
+        return luck - 0.02 * r["stage"].isin(list(claim_cells.ARMS))
 
     def others(r):
-        return r["stage"].isin(list(claim_worlds.ARMS)) & ~r["size"].isin(["c64", "c128"])
+        return r["stage"].isin(list(claim_cells.ARMS)) & ~r["size"].isin(["c64", "c128"])
 
     part = without(world(of_seeds, seeds=2, noise=(1e-4, 1e-4)), others)
     found = find(BY_ID["curriculum-helps"], part)
@@ -169,7 +170,7 @@ def test_what_is_worse_everywhere_gains_nowhere_more(id_, planted):
 
 def test_a_curriculum_at_one_size_says_nothing_of_sizes():
     def others(r):
-        return r["stage"].isin(list(claim_worlds.ARMS)) & (r["size"] != "c64")
+        return r["stage"].isin(list(claim_cells.ARMS)) & (r["size"] != "c64")
 
     part = without(world(), others)
     assert "one size only" in reason("curriculum-helps-small-sizes-more", part)
@@ -241,7 +242,7 @@ def test_the_chance_of_trainings_alone_is_undecided(id_):
 def test_an_acceleration_that_leaves_the_grid_decides_only_what_it_can(
     steps, worth, expected, monkeypatch
 ):
-    monkeypatch.setattr(claim_worlds, "STEPS", steps)
+    monkeypatch.setattr(claim_cells, "STEPS", steps)
     assert verdict("distill-accelerates-five-times", world(distilled(lambda r: worth))) == expected
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from claim_worlds import ALIGNMENT, IMAGES, QUALITY, TAUGHT_IMAGES, world
+from claim_cells import ALIGNMENT, IMAGES, QUALITY, TAUGHT_IMAGES
+from claim_worlds import world
 
 from ldm_scaling.claims.registry import CLAIMS
 from ldm_scaling.claims.render import COLUMNS, page, table

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from claim_cells import ALIGNMENT, QUALITY
 from claim_effects import WORLDS, larger_is_better
-from claim_worlds import ALIGNMENT, QUALITY, world
+from claim_worlds import world
 from studies import put
 from synthetic import METRIC, cells, values
 

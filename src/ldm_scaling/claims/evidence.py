@@ -25,7 +25,7 @@ from ..kinds.stages import (
 )
 from ..tables import candidates, inverted
 from ..tables.bias import over_seeds
-from ..tables.values import Values, models_of
+from ..tables.values import Values, models_of, pooled_sizes
 from ..workflow.searches import sampler_of
 from ..workflow.specs.claims import ClaimsSpec
 
@@ -140,8 +140,7 @@ class Evidence:
         return {seed for rows in tables for seed in rows["seed"]}
 
     def _ask(self, rows: pd.DataFrame, metric: str) -> None:
-        pooled = rows.groupby(["stage", "sampler", "steps", "guidance", "trained"])["size"]
-        trainings = Trainings(rows["seed"].nunique(), int(pooled.nunique().min()))
+        trainings = Trainings(rows["seed"].nunique(), pooled_sizes(rows))
         self.asked.add(trainings._replace(given=self._is_given(metric)))
         self.taken.update(zip(rows["stage"], rows["sampler"], strict=True))
 

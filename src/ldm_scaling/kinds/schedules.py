@@ -5,6 +5,6 @@ from __future__ import annotations
 SCHEDULES = ("trailing", "leading", "linspace")
 """names as diffusers has them for `timestep_spacing`"""
 EXPORTED = "trailing"
-"""that of exported pipelines"""
+"""the schedule of exported pipelines"""
 RECIPES = {"linspace": 1}
-"""of schedules whose levels are not what they were; raise it when they change again"""
+"""a number for each schedule whose levels have changed; raise it when they change again"""

@@ -15,6 +15,10 @@ Sampler = Annotated[str, one_of([*UNDISTILLED, *OF_ADOPTED])]
 TrainedSampler = Annotated[str, one_of(UNDISTILLED)]
 AnySampler = Annotated[str, one_of(SAMPLERS)]
 Schedule = Annotated[str, one_of(SCHEDULES)]
+SCHEDULE_RECIPE = Field(
+    default_factory=lambda known: RECIPES.get(known.get("schedule")), exclude_if=is_none
+)
+"""a field beside `schedule`: its number in the registry, if its levels have ever changed"""
 FEWEST_IMAGES = 16
 """images of a cell; fewer give no useful interval"""
 
@@ -41,8 +45,7 @@ class Setting(FixedSetting):
 
     schedule: Schedule
     """where its steps lie"""
-    schedule_recipe: Annotated[int | None, Field(exclude_if=is_none)] = None
-    """of a schedule that has one in its registry"""
+    schedule_recipe: int | None = SCHEDULE_RECIPE
 
 
 class StudentSampling(Strict):
@@ -81,8 +84,7 @@ class Sampling(Strict):
     @property
     def setting(self) -> Setting:
         """The fixed setting, on the study's schedule."""
-        own = self.schedule
-        return Setting(**self.fixed.model_dump(), schedule=own, schedule_recipe=RECIPES.get(own))
+        return Setting(**self.fixed.model_dump(), schedule=self.schedule)
 
     def steps_of(self, *names: str) -> list[int]:
         """The step counts, ascending, that all of these sizes and samplers take."""

@@ -34,7 +34,7 @@ class Bounds(NamedTuple):
 def bounds(
     draws: np.ndarray, confidence: float, degrees: int = 0, tries: tuple[int, int] = (1, 1)
 ) -> Bounds:
-    """Of a statistic's draws [1 + R], the first of them the value.
+    """Bounds of a statistic from its draws [1 + R], the first of them its value.
 
     `tries` are those among which lo and hi hold together (Bonferroni). So far out resamples are too
     few to count: the interval at this confidence is widened as a normal one would be, or Student's

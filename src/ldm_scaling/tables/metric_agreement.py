@@ -133,7 +133,7 @@ def _orders(differences: np.ndarray, confidence: float, degrees: int) -> np.ndar
     """
     tries = (len(differences), len(differences))
     found = [bounds(draws, confidence, degrees, tries) for draws in differences]
-    return np.array([int(o.surely_above > 0) - int(o.surely_below < 0) for o in found], dtype=int)
+    return np.array([int(own.surely_above > 0) - int(own.surely_below < 0) for own in found], int)
 
 
 def _rank_bounds(values: Values, confidence: float, degrees: int) -> list[tuple[int, int, int]]:

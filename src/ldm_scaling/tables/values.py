@@ -134,10 +134,15 @@ class Values:
         return Values(chosen.reset_index(drop=True), np.array(draws))
 
 
+def pooled_sizes(rows: pd.DataFrame) -> int:
+    """Over how many sizes, at least, `over_seeds` pools the spread of training seeds of a cell."""
+    cells = rows.groupby(["stage", "sampler", "steps", "guidance", "trained"])
+    return int(cells["size"].nunique().min())
+
+
 def degrees_of(rows: pd.DataFrame) -> int:
-    """The degrees of freedom of the spread of training seeds, as `over_seeds` pools it."""
-    sizes = rows.groupby(["stage", "sampler", "steps", "guidance", "trained"])["size"].nunique()
-    return (rows["seed"].nunique() - 1) * int(sizes.min())
+    """The degrees of freedom of the spread of training seeds."""
+    return (rows["seed"].nunique() - 1) * pooled_sizes(rows)
 
 
 def student_over_normal(tail: float, degrees: int) -> float:

@@ -8,14 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ...kinds.arms import BEST_OF_TWO, CANDIDATES, GUIDED, PLAIN
-from ...kinds.schedules import RECIPES
 from ...kinds.stages import BIAS
 from ...study.bias import Share
 from ...study.data import Data
 from ...study.diffusion import Diffusion
 from ...study.family import Size
 from ...study.fields import Positive, Seed, Strict, StudyError, is_none
-from ...study.sampling import Schedule
+from ...study.sampling import SCHEDULE_RECIPE, Schedule
 from ...study.study import Study
 from .. import needed, stages
 from .cells import CellSpec
@@ -77,8 +76,7 @@ class HeadsSpec(Strict):
     """of the noise"""
     diffusion: Diffusion
     schedule: Schedule
-    schedule_recipe: Annotated[int | None, Field(exclude_if=is_none)] = None
-    """of a schedule that has one in its registry"""
+    schedule_recipe: int | None = SCHEDULE_RECIPE
     steps: list[Positive]
     noises: Positive
     penalty: Annotated[float, Field(gt=0)]
@@ -93,7 +91,6 @@ class HeadsSpec(Strict):
             seed=study.sampling.seed,
             diffusion=study.diffusion,
             schedule=study.sampling.schedule,
-            schedule_recipe=RECIPES.get(study.sampling.schedule),
             steps=sorted(bias.steps),
             noises=bias.noises,
             penalty=bias.penalty,

@@ -11,14 +11,13 @@ from ...kinds.cells import cell_name
 from ...kinds.metrics import METRICS
 from ...kinds.noises import NAME
 from ...kinds.samplers import NATIVE, OF_STUDENTS
-from ...kinds.schedules import RECIPES
 from ...kinds.sizes import SEPARATOR
 from ...study.adopted import AdoptedModel
 from ...study.diffusion import Diffusion
 from ...study.fields import Fraction, Guidance, Positive, Seed, Strict, StudyError, is_none
 from ...study.inversion import Ascent
 from ...study.metrics import Judge, Selecting
-from ...study.sampling import AnySampler, Schedule, Setting
+from ...study.sampling import SCHEDULE_RECIPE, AnySampler, Schedule, Setting
 from ...study.stitch import allocations
 from ...study.study import Study
 from .. import needed, searches, stages
@@ -38,8 +37,7 @@ class CellSpec(SeenBy):
     """of a kept checkpoint: its fraction of the training"""
     schedule: Annotated[Schedule | None, Field(exclude_if=is_none)] = None
     """where its steps lie; samplers lcm and native have lists of their own"""
-    schedule_recipe: Annotated[int | None, Field(exclude_if=is_none)] = None
-    """of a schedule that has one in its registry"""
+    schedule_recipe: int | None = SCHEDULE_RECIPE
     teacher_steps: Annotated[Positive | None, Field(exclude_if=is_none)] = None
     """of sampler lcm: levels of the grid that its steps are drawn from"""
     perceptual: Annotated[str | None, Field(exclude_if=is_none)] = None
@@ -96,7 +94,6 @@ class CellSpec(SeenBy):
         sampling, metrics = study.sampling, study.metrics
         superres = needed.superres(study) if stages.is_superres(stage) else None
         has_own = sampler in (*OF_STUDENTS, NATIVE)
-        schedule = None if has_own else schedule or sampling.schedule
         return cls(
             sampler=sampler,
             steps=steps,
@@ -105,8 +102,7 @@ class CellSpec(SeenBy):
             seed=sampling.seed,
             **(seen_by_first if superres else seen_by)(metrics),
             trained=trained,
-            schedule=schedule,
-            schedule_recipe=RECIPES.get(schedule) if schedule else None,
+            schedule=None if has_own else schedule or sampling.schedule,
             teacher_steps=needed.distill(study).teacher_steps if sampler in OF_STUDENTS else None,
             perceptual=superres.perceptual if superres else None,
             allocation=list(allocation) if allocation else None,
