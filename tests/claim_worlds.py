@@ -19,6 +19,7 @@ from claim_cells import (
     INCEPTION_SCORE,
     KID,
     OTHERS,
+    PAIR_SIZES,
     PERCEPTUAL,
     QUALITY,
     REMOVED_AT,
@@ -282,7 +283,8 @@ def inverted(
 def paired(seeds: int) -> pd.DataFrame:
     """Pairs of text encoders and U-Nets with their parameters and GFLOPs, cells of each seed."""
     encoders = pd.DataFrame({"encoder": ENCODERS.keys(), "text_params": ENCODERS.values()})
-    table = family().query("size in @PAIR_SIZES")[["size", "params", "gflops"]]
+    table = family()[["size", "params", "gflops"]]
+    table = table[table["size"].isin(PAIR_SIZES)]
     table = table.rename(columns={"params": "unet_params", "gflops": "image_unet_gflops"})
     table = encoders.merge(table, how="cross").merge(
         pd.DataFrame({"seed": range(seeds)}), how="cross"

@@ -16,7 +16,7 @@ TrainedSampler = Annotated[str, one_of(UNDISTILLED)]
 AnySampler = Annotated[str, one_of(SAMPLERS)]
 Schedule = Annotated[str, one_of(SCHEDULES)]
 SCHEDULE_RECIPE = Field(
-    default_factory=lambda known: RECIPES.get(known.get("schedule")), exclude_if=is_none
+    default_factory=lambda known: RECIPES.get(known.get("schedule") or ""), exclude_if=is_none
 )
 """a field beside `schedule`: its number in the registry, if its levels have ever changed"""
 FEWEST_IMAGES = 16
